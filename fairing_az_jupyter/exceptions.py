@@ -1,0 +1,160 @@
+"""The error tree: whatever a user can mend is a `FairingAzureError`; anything else is a bug and keeps its traceback.
+
+FairingAzureError            code, message, hint, exit_code
+ +- InputError               exit 3: what was asked for can't be done as it stands
+ |   +- SettingsError        a setting's value is missing or breaks its rule
+ |   +- ParameterError       a notebook parameter is unknown or of the wrong type
+ |   +- NotebookFileError    the notebook can't be read, understood or written
+ |   +- ContextError         the build context can't be made from these files
+ |   +- ProfileError         a profile is missing, or its file is broken
+ +- ExecutionError           exit 4: what was started has failed
+ |   +- JobFailedError       a training job ended with an error
+ |   +- EndpointError        an endpoint did not start, or has gone
+ |   +- RunFailedError       a cell of a notebook run raised
+ |   +- RunCancelledError    a notebook run was cancelled (exit 130)
+ +- InstallationError        exit 5: something has to be installed first
+     +- FairingNotInstalledError   Kubeflow Fairing itself (also a ModuleNotFoundError)
+     +- PackageMissingError        a package that a part of Fairing needs (also an ImportError)
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FairingAzureError(Exception):
+    """An error that the user can mend.
+
+    Args:
+        message: What failed, which object, where, and why it matters. Never a secret value.
+        hint: What to type or change next.
+        code: A stable identifier for programs; the class's own unless a case needs a finer one.
+
+    """
+
+    code: str = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        """Return the message and the hint as one text."""
+        return f"{self.message} {self.hint}".rstrip()
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the form that REST answers and `--json` print."""
+        return {"code": self.code, "message": self.message, "hint": self.hint}
+
+
+class InputError(FairingAzureError):
+    """What was asked for can't be done as it stands."""
+
+    code = "input"
+    exit_code = 3
+
+
+class SettingsError(InputError):
+    """A setting's value is missing or breaks its rule."""
+
+    code = "settings"
+
+
+class ParameterError(InputError):
+    """A notebook parameter is unknown or of the wrong type."""
+
+    code = "parameter"
+
+
+class NotebookFileError(InputError):
+    """The notebook can't be read, understood or written."""
+
+    code = "notebook-file"
+
+
+class ContextError(InputError):
+    """The build context can't be made from these files."""
+
+    code = "context"
+
+
+class ProfileError(InputError):
+    """A profile is missing, or its file is broken."""
+
+    code = "profile"
+
+
+class ExecutionError(FairingAzureError):
+    """What was started has failed.
+
+    Args:
+        message: See `FairingAzureError`.
+        hint: See `FairingAzureError`.
+        returncode: The exit code of the process that failed, where there is one.
+        last_lines: The last lines that it printed, oldest first.
+
+    """
+
+    code = "execution"
+    exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        returncode: int | None = None,
+        last_lines: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.returncode = returncode
+        self.last_lines = last_lines
+
+
+class JobFailedError(ExecutionError):
+    """A training job ended with an error."""
+
+    code = "job-failed"
+
+
+class EndpointError(ExecutionError):
+    """An endpoint did not start, or has gone."""
+
+    code = "endpoint"
+
+
+class RunFailedError(ExecutionError):
+    """A cell of a notebook run raised."""
+
+    code = "run-failed"
+
+
+class RunCancelledError(ExecutionError):
+    """A notebook run was cancelled."""
+
+    code = "run-cancelled"
+    exit_code = 130
+
+
+class InstallationError(FairingAzureError):
+    """Something has to be installed first."""
+
+    code = "installation"
+    exit_code = 5
+
+
+class FairingNotInstalledError(InstallationError, ModuleNotFoundError):
+    """Kubeflow Fairing itself is not installed."""
+
+    code = "fairing-not-installed"
+
+
+class PackageMissingError(InstallationError, ImportError):
+    """A package that a part of Fairing needs is not installed."""
+
+    code = "package-missing"

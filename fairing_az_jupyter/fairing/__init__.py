@@ -1,0 +1,1 @@
+"""The bridge to Kubeflow Fairing 1.0.2."""
