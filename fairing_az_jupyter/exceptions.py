@@ -44,7 +44,8 @@ class FairingAzureError(Exception):
 
     def __str__(self) -> str:
         """Return the message and the hint as one text."""
-        return f"{self.message} {self.hint}".rstrip()
+        separator = "" if self.message.endswith("\n") else " "
+        return f"{self.message}{separator}{self.hint}".rstrip()
 
     def to_dict(self) -> dict[str, str]:
         """Return the form that REST answers and `--json` print."""

@@ -1,0 +1,51 @@
+"""What all tests share: data folders of their own, and a way to run Python as a user would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """Keep every file of ours, Jupyter's and IPython's below the test's own folder."""
+    folders = {
+        "FAIRING_AZURE_HOME": "fairing-home",
+        "FAIRING_AZURE_CONFIG_DIR": "fairing-settings",
+        "IPYTHONDIR": "ipython",
+        "JUPYTER_RUNTIME_DIR": "jupyter-runtime",
+        "JUPYTER_CONFIG_DIR": "jupyter-config",
+    }
+    base = tmp_path.parent / f"{tmp_path.name}-home"
+    for variable, name in folders.items():
+        monkeypatch.setenv(variable, str(base / name))
+    for variable in ("FAIRING_AZURE_PROFILE", "JPY_SESSION_NAME", "FAIRING_BACKEND", "DOCKER_REGISTRY"):
+        monkeypatch.delenv(variable, raising=False)
+    return base
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Return a function that runs a Python script in a child process and returns it when it has ended."""
+
+    def run(script, *arguments, check=True, timeout=120, options=(), **environment):
+        done = subprocess.run(
+            [sys.executable, *options, "-c", script, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
