@@ -1,0 +1,93 @@
+"""Isolated Python environments from a requirements file, made once for each content of it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.exceptions import PackageMissingError
+from fairing_az_jupyter.folders import data_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SERVING_REQUIREMENTS = ("cloudpickle", "kserve>=0.15")
+_COMPLETE = "complete"
+_SHOWN_LINES = 15
+
+
+def environment_for(requirements: Path, report: Callable[[str], None]) -> Path:
+    """Return the interpreter of an environment that has these requirements and what serving needs.
+
+    Args:
+        requirements: A requirements.txt; a missing one means no requirements of the user's own.
+        report: Is told in one line what is being done.
+
+    Returns:
+        The path of its `python`. Environments lie below `environments/` in the data folder, named by the digest of
+        the requirements and the interpreter: the same requirements are installed once.
+
+    Raises:
+        PackageMissingError: pip could not install them; nothing is left of the attempt.
+
+    """
+    text = requirements.read_bytes() if requirements.exists() else b""
+    identity = "\n".join((platform.python_version(), sys.platform, platform.machine(), *SERVING_REQUIREMENTS))
+    digest = hashlib.sha256(identity.encode() + b"\0" + text).hexdigest()[:24]
+    parent = data_folder("environments")
+    folder = parent / digest
+    python = folder / "bin" / "python"
+    with _locked(parent / f"{digest}.lock"):
+        if not (folder / _COMPLETE).exists():
+            report(f"Installing {requirements.name} into an environment of its own ({folder}).")
+            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                _install(folder, python, requirements if text.strip() else None)
+                (folder / _COMPLETE).touch()
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+    return python
+
+
+def _install(folder: Path, python: Path, requirements: Path | None) -> None:
+    chosen = [*SERVING_REQUIREMENTS, *(("-r", str(requirements)) if requirements else ())]
+    uv = shutil.which("uv")
+    if uv:
+        steps = [
+            [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
+            [uv, "pip", "install", "--quiet", "--python", str(python), *chosen],
+        ]
+    else:
+        steps = [
+            [sys.executable, "-m", "venv", str(folder)],
+            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *chosen],
+        ]
+    for step in steps:
+        done = subprocess.run(step, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode:
+            lines = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
+            raise PackageMissingError(
+                f"The requirements can't be installed into an environment of their own:\n{lines}\n",
+                hint="Mend requirements.txt, or use LocalBackend(isolated=False) to run in this environment.",
+            )
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock against other processes; the system releases it when its holder dies."""
+    import fcntl  # noqa: PLC0415 - POSIX only, as is Fairing itself
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,378 @@
+"""Builds, trains and serves on this machine: the same archive, the same command, in child processes."""
+
+from __future__ import annotations
+
+import atexit
+import collections
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import sys
+import time
+import uuid
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psutil
+from kubeflow.fairing.builders.base_builder import BaseBuilder
+from kubeflow.fairing.deployers.deployer import DeployerInterface
+
+from fairing_az_jupyter.exceptions import ContextError, FairingAzureError
+from fairing_az_jupyter.fairing.archive import write_archive
+from fairing_az_jupyter.fairing.context import collect
+from fairing_az_jupyter.fairing.unpacking import unpack
+from fairing_az_jupyter.fairing.deployers import LaunchedJob, endpoint_failed, job_failed
+from fairing_az_jupyter.fairing.environments import environment_for
+from fairing_az_jupyter.fairing.processes import Child
+from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+from fairing_az_jupyter.folders import data_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+logger = logging.getLogger(LOGGER_NAME)
+
+SERVER = "fairing_serving.py"
+"""The name of `serving.py` beside the user's files; the modules that it needs are named in the same way."""
+
+_KEPT_FOLDERS = 20
+_KEPT_ARCHIVES = 5
+_KEPT_LINES = 1000
+_POLL_SECONDS = 0.1
+_OWN_VARIABLES = ("JPY_SESSION_NAME", "JPY_PARENT_PID")
+
+_serving: set[Child] = set()
+
+
+class LocalBuilder(BaseBuilder):  # type: ignore[misc] # Fairing is untyped
+    """Packs a task's files into the reproducible archive that a cluster's builder would get.
+
+    Args:
+        preprocessor: Fairing's preprocessor, which knows the files and the command.
+        base_image: Recorded only.
+        registry: Recorded only.
+
+    """
+
+    def __init__(self, preprocessor: Any, base_image: str, registry: str) -> None:  # noqa: ANN401
+        super().__init__(
+            registry=registry,
+            image_name="fairing-job",
+            base_image=base_image,
+            push=False,
+            preprocessor=preprocessor,
+        )
+
+    def build(self) -> None:
+        """Write the archive, named by its digest; nothing if it is there."""
+        folder = data_folder("contexts")
+        keep_within_folder(self.preprocessor)
+        self.preprocessor.input_files = self.preprocessor.preprocess()
+        prefix = PurePosixPath(self.preprocessor.path_prefix)
+        runtime = self.preprocessor.fairing_runtime_files()
+        # Fairing names one of its own files twice, and would warn of it each time.
+        once = {source: where for source, where in self.preprocessor.output_map.items() if source not in runtime}
+        self.preprocessor.output_map = once
+        server = {str(prefix / f"fairing_{file.name}"): str(file) for file in Path(__file__).parent.glob("serving*.py")}
+        context_map = {**self.preprocessor.context_map(), **server}
+        staged = folder / f".{uuid.uuid4().hex}"
+        try:
+            archive = write_archive(collect(context_map), staged, compression="none")
+            staged.replace(folder / f"{archive.digest}.tar")
+        finally:
+            staged.unlink(missing_ok=True)
+        _prune(folder, _KEPT_ARCHIVES)
+        self.image_tag = self.full_image_name(archive.digest)
+
+
+def keep_within_folder(preprocessor: Any) -> None:  # noqa: ANN401
+    """Make a preprocessor's input files relative to the working directory, as paths in an image have to be.
+
+    Raises:
+        ContextError: One of them lies elsewhere.
+
+    """
+    here = Path.cwd()
+
+    def relative(name: str) -> str:
+        path = Path(os.path.normpath(here / name))
+        for base, target in ((here, path), (here.resolve(), path.resolve())):
+            with contextlib.suppress(ValueError):
+                return str(target.relative_to(base))
+        raise ContextError(
+            f"Input file '{name}' does not lie in the working directory '{here}', so the image has no place for it.",
+            hint=f"Move it there, or say where it goes: output_map={{'{name}': '{preprocessor.path_prefix}{path.name}'}}",
+        )
+
+    preprocessor.input_files = {relative(str(name)) for name in preprocessor.input_files}
+    if preprocessor.executable is not None:
+        preprocessor.executable = relative(str(preprocessor.executable))
+
+
+class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
+    """What jobs and endpoints have in common: a folder, an interpreter, and the pod's container as a command.
+
+    Args:
+        pod_spec_mutators: As for a cluster; what they do to the container's command and environment counts here.
+        isolated: See `LocalBackend`.
+
+    """
+
+    def __init__(self, pod_spec_mutators: Sequence[Callable[..., object]] | None, *, isolated: bool) -> None:
+        self._mutators = tuple(pod_spec_mutators or ())
+        self._isolated = isolated
+        self.folder: Path | None = None
+
+    @property
+    def log(self) -> Path:
+        """The file that keeps the output."""
+        if self.folder is None:
+            raise FairingAzureError("Nothing has been deployed yet.", hint="Call deploy() first.")
+        return self.folder / "output.log"
+
+    def get_logs(self) -> None:
+        """Print what has been printed so far."""
+        sys.stdout.write(self.log.read_text(errors="replace"))
+
+    def _prepare(self, name: str, pod_spec: Any) -> tuple[Path, Any]:  # noqa: ANN401
+        """Unpack the archive that the pod's image stands for; return the application's folder and the container."""
+        for mutate in self._mutators:
+            _mutate_without_cluster(mutate, pod_spec)
+        container = pod_spec.containers[0]
+        archive = data_folder("contexts") / f"{container.image.rpartition(':')[2]}.tar"
+        parent = data_folder("local")
+        _prune(parent, _KEPT_FOLDERS)
+        self.folder = parent / name
+        files = self.folder / "files"
+        files.mkdir(parents=True)
+        unpack(archive, files)
+        application = files / str(container.working_dir or "/app").strip("/")
+        application.mkdir(parents=True, exist_ok=True)
+        return application, container
+
+    def _start(self, application: Path, container: Any, command: Sequence[str], **options: Any) -> Child:  # noqa: ANN401
+        python = Path(sys.executable)
+        if self._isolated:
+            python = environment_for(application / "requirements.txt", logger.info)
+        prefix = f"/{str(container.working_dir or '/app').strip('/')}/"
+        words = [_as_local(word, prefix, application) for word in command]
+        child = Child(
+            [_program(words[0], python), *words[1:]],
+            cwd=application,
+            env=_environment(container.env or (), application, python),
+            log=self.log,
+            **options,
+        )
+        self.log.with_name("pid").write_text(str(child.pid))
+        return child
+
+
+class LocalJob(_LocalDeployer):
+    """Runs a training job in a child process; arguments as of `LocalBackend`."""
+
+    def __init__(
+        self,
+        pod_spec_mutators: Sequence[Callable[..., object]] | None = None,
+        *,
+        isolated: bool = False,
+    ) -> None:
+        super().__init__(pod_spec_mutators, isolated=isolated)
+
+    def deploy(self, pod_template_spec: Any) -> LaunchedJob:  # noqa: ANN401
+        """Run the job to its end and print its output line by line as it comes.
+
+        Args:
+            pod_template_spec: The pod's specification from `LocalBuilder.generate_pod_spec()`.
+
+        Returns:
+            The job's name, which also knows the lines.
+
+        Raises:
+            JobFailedError: Its command ended with another exit code than 0.
+
+        """
+        name = f"fairing-job-{uuid.uuid4().hex[:8]}"
+        application, container = self._prepare(name, pod_template_spec)
+        command = [*(container.command or ()), *(container.args or ())]
+        logger.warning("The job %s launched.", name)
+        child = self._start(application, container, command, stream=True)
+        lines: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
+        try:
+            for line in child.lines():
+                lines.append(line.rstrip("\r\n"))
+                sys.stdout.write(line)
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            logger.warning("Interrupted: job %s is stopped.", name)
+            raise
+        finally:
+            child.stop()
+        if child.returncode:
+            raise job_failed(name, child.returncode, child.last_lines(), str(self.log))
+        logger.info("Job %s succeeded. What it wrote is in %s", name, application)
+        return LaunchedJob(name, tuple(lines))
+
+
+class LocalServing(_LocalDeployer):
+    """Runs an endpoint in a child process on a loopback port.
+
+    Args:
+        serving_class: The name of the class that predicts.
+        pod_spec_mutators: See `LocalJob`.
+        isolated: See `LocalBackend`.
+        ready_timeout: See `LocalBackend`.
+
+    """
+
+    def __init__(
+        self,
+        serving_class: str,
+        pod_spec_mutators: Sequence[Callable[..., object]] | None = None,
+        *,
+        isolated: bool = False,
+        ready_timeout: float = 120.0,
+    ) -> None:
+        super().__init__(pod_spec_mutators, isolated=isolated)
+        self._class = serving_class
+        self._ready_timeout = ready_timeout
+        self._child: Child | None = None
+
+    def deploy(self, pod_template_spec: Any) -> str:  # noqa: ANN401
+        """Start the model server and return the URL of its `/predict` when it is ready.
+
+        Args:
+            pod_template_spec: The pod's specification from `LocalBuilder.generate_pod_spec()`.
+
+        Raises:
+            EndpointError: It ended, or was not ready in time; nothing of it runs any more.
+
+        """
+        application, container = self._prepare(f"fairing-endpoint-{uuid.uuid4().hex[:8]}", pod_template_spec)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            self._child = self._start(
+                application,
+                container,
+                [
+                    *("python", str(application / SERVER), self._class),
+                    *("--host", "127.0.0.1", "--port", str(port), "--fd", str(listener.fileno())),
+                ],
+                descriptor=listener.fileno(),
+            )
+        _serving.add(self._child)
+        try:
+            self._wait_until_ready(self._child, f"http://127.0.0.1:{port}/v2/models/{self._class}/ready")
+        except BaseException:
+            self.delete()
+            raise
+        return f"http://127.0.0.1:{port}/predict"
+
+    def delete(self) -> None:
+        """End the endpoint's process and all that it started; nothing if it is gone. Safe to call again."""
+        if self._child is not None:
+            self._child.stop()
+            _serving.discard(self._child)
+
+    def _wait_until_ready(self, child: Child, url: str) -> None:
+        import requests  # noqa: PLC0415 - Fairing has it loaded
+
+        end = time.monotonic() + self._ready_timeout
+        with requests.Session() as session:
+            session.trust_env = False
+            while time.monotonic() < end:
+                if child.returncode is not None:
+                    raise endpoint_failed(
+                        self._class,
+                        f"did not start: its server ended with exit code {child.returncode}",
+                        child.returncode,
+                        child.last_lines(),
+                        str(self.log),
+                    )
+                with contextlib.suppress(requests.RequestException):
+                    if session.get(url, timeout=1.0).ok:
+                        return
+                time.sleep(_POLL_SECONDS)
+        raise endpoint_failed(
+            self._class,
+            f"was not ready within {self._ready_timeout:.0f} s; give it longer with LocalBackend(ready_timeout=...)",
+            None,
+            child.last_lines(),
+            str(self.log),
+        )
+
+
+class _NoClusterError(Exception):
+    """A mutator has asked for the cluster."""
+
+
+class _NoCluster:
+    """What a pod_spec_mutator gets in place of Fairing's KubeManager."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise _NoClusterError(name)
+
+
+def _mutate_without_cluster(mutate: Callable[..., object], pod_spec: object) -> None:
+    try:
+        mutate(_NoCluster(), pod_spec, "local")
+    except _NoClusterError:
+        name = getattr(mutate, "__name__", mutate)
+        logger.warning("pod_spec_mutator '%s' asks a cluster; LocalBackend goes on without it.", name)
+
+
+def _as_local(word: str, prefix: str, application: Path) -> str:
+    """Return a word of the container's command with a path in the image as the path here."""
+    if word == prefix.rstrip("/"):
+        return str(application)
+    return str(application / word[len(prefix) :]) if word.startswith(prefix) else word
+
+
+def _program(name: str, python: Path) -> str:
+    """Return the program that an image's `name` would be in this environment."""
+    if name in {"python", "python3"}:
+        return str(python)
+    beside = python.parent / name
+    return str(beside) if "/" not in name and beside.exists() else name
+
+
+def _environment(variables: Sequence[Any], application: Path, python: Path) -> dict[str, str]:
+    environ = {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
+    if environ.get("MPLBACKEND", "").startswith("module://"):
+        # The kernel's own drawing backend: it draws into notebook cells, and a child has none.
+        del environ["MPLBACKEND"]
+    environ.update({variable.name: variable.value for variable in variables if variable.value is not None})
+    environ["PYTHONUNBUFFERED"] = "1"
+    environ["PYTHONPATH"] = os.pathsep.join(
+        part for part in (str(application), environ.get("PYTHONPATH", "")) if part
+    )
+    environ["PATH"] = os.pathsep.join((str(python.parent), environ.get("PATH", os.defpath)))
+    return environ
+
+
+def _prune(folder: Path, kept: int) -> None:
+    """Remove the oldest entries beyond `kept` that no running process uses."""
+    entries = sorted(folder.glob("[!.]*"), key=_age)
+    for entry in entries[:-kept]:
+        with contextlib.suppress(OSError, ValueError):
+            if entry.is_dir() and (entry / "pid").exists() and psutil.pid_exists(int((entry / "pid").read_text())):
+                continue
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _age(entry: Path) -> float:
+    with contextlib.suppress(OSError):
+        return entry.stat().st_mtime
+    return 0.0
+
+
+def _stop_endpoints() -> None:
+    for child in tuple(_serving):
+        child.stop()
+
+
+atexit.register(_stop_endpoints)

@@ -1,0 +1,107 @@
+"""Child processes that never outlive the kernel that started them."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+LAST_LINES = 20
+STOP_SECONDS = 10.0
+SIGNAL_BASE = 128
+
+
+class Child:
+    """A command under `supervisor.py`, in a session of its own.
+
+    Args:
+        command: The program and its arguments.
+        cwd: The folder that it runs in.
+        env: Its whole environment.
+        log: File that keeps its output (standard error included).
+        descriptor: An open file descriptor that it gets under the same number.
+        stream: Whether `lines()` hands out its output as it comes; otherwise it goes to the log alone.
+
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        log: Path,
+        descriptor: int | None = None,
+        stream: bool = False,
+    ) -> None:
+        self.log = log
+        supervisor = str(Path(__file__).with_name("supervisor.py"))
+        passed = [] if descriptor is None else ["--fd", str(descriptor)]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-S", "-E", supervisor, *passed, "--", *command],
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if stream else output,
+                stderr=subprocess.STDOUT,
+                pass_fds=() if descriptor is None else (descriptor,),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process id."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The command's exit code, 128 + N if signal N has ended it; None while it runs."""
+        return self._process.poll()
+
+    def lines(self) -> Iterator[str]:
+        """Yield the output line by line as it comes, with line ends, and keep it in the log; ends with the command."""
+        output: IO[bytes] | None = self._process.stdout
+        if output is None:
+            return
+        with self.log.open("ab", buffering=0) as log, output:
+            for line in output:
+                log.write(line)
+                yield line.decode(errors="replace")
+        self._process.wait()
+
+    def last_lines(self, count: int = LAST_LINES) -> tuple[str, ...]:
+        """Return the last lines that it printed, oldest first, without line ends."""
+        with contextlib.suppress(OSError), self.log.open(errors="replace", newline="\n") as log:
+            return tuple(line.rstrip() for line in collections.deque(log, maxlen=count) if line.strip())
+        return ()
+
+    def stop(self) -> None:
+        """End the command and everything that it started; returns when nothing of it runs. Safe to call again."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def describe_exit(returncode: int | None) -> str:
+    """Return how a command has ended, for people: `exit code 1`, `signal SIGKILL (exit code 137)`."""
+    if returncode is not None and returncode > SIGNAL_BASE:
+        with contextlib.suppress(ValueError):
+            return f"signal {signal.Signals(returncode - SIGNAL_BASE).name} (exit code {returncode})"
+    return f"exit code {returncode}"

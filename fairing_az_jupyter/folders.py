@@ -1,0 +1,29 @@
+"""Where this package keeps its files on the user's machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DATA_VARIABLE = "FAIRING_AZURE_HOME"
+
+
+def data_folder(*parts: str) -> Path:
+    """Return a folder for data that the user may delete, and make it.
+
+    It lies below Jupyter's data folder unless FAIRING_AZURE_HOME names another.
+
+    Args:
+        parts: The folders below it.
+
+    """
+    override = os.environ.get(DATA_VARIABLE)
+    if override:
+        base = Path(override).expanduser()
+    else:
+        from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - costs more than the rest of this module
+
+        base = Path(jupyter_data_dir()) / "fairing-az-jupyter"
+    folder = base.joinpath(*parts).absolute()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
