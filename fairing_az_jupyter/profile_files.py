@@ -1,0 +1,251 @@
+"""Profiles as files: TOML that keeps its comments when a value changes, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter.exceptions import ProfileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tomlkit import TOMLDocument
+
+_BOM = "\ufeff"
+_LOCK_SECONDS = 10.0
+_NEW_FILE_MODE = 0o600
+_WRITABLE = 0o222
+
+
+@contextlib.contextmanager
+def told(action: str, path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into errors that name the file and the cure.
+
+    Args:
+        action: What was tried, as in "read".
+        path: The file or folder.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ProfileError: The operating system refused.
+
+    """
+    try:
+        yield
+    except OSError as refused:
+        message = f"Can't {action} {path}: {refused.strerror or refused}."
+        hint = "Make it yours to read and write, or name another folder in FAIRING_AZURE_CONFIG_DIR."
+        raise ProfileError(message, hint=hint, code="profile-file") from refused
+
+
+def load(path: Path) -> str:
+    """Read a file as text: UTF-8, with or without a byte order mark, with any line ends.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The text with its line ends as they are, without the byte order mark.
+
+    Raises:
+        ProfileError: It can't be read, or is not UTF-8.
+
+    """
+    with told("read", path):
+        raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8").removeprefix(_BOM)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ProfileError(
+            f"{path} is not UTF-8 (line {line}), so it can't be read as TOML.",
+            hint="Save it again with the encoding UTF-8.",
+            code="profile-file",
+        ) from None
+
+
+def parse(text: str, path: Path) -> TOMLDocument:
+    """Read text as TOML.
+
+    Args:
+        text: The text.
+        path: The file that it comes from, for messages.
+
+    Returns:
+        The document with its comments and blanks.
+
+    Raises:
+        ProfileError: It is no TOML; the message names the line.
+
+    """
+    import tomlkit  # noqa: PLC0415 - as slow as the rest of this module, and needed only where there is a profile
+    from tomlkit.exceptions import ParseError, TOMLKitError  # noqa: PLC0415 - as above
+
+    where = ""
+    try:
+        return tomlkit.parse(text)
+    except ParseError as error:
+        where = f" in line {error.line}"
+    except (TOMLKitError, ValueError, ArithmeticError, LookupError, RecursionError):
+        where = ""
+    # The parser's own words are left out, and its error too: they may repeat what stands in the file.
+    raise ProfileError(
+        f"{path} is not TOML: the mistake is{where or ' somewhere in it'}. No setting is taken from a broken profile.",
+        hint='Write one setting a line, text in quotes, each name once: docker_registry = "contosoml.azurecr.io"',
+        code="profile-file",
+    )
+
+
+def edit(text: str, values: Mapping[str, Any], remove: Iterable[str], path: Path) -> str:
+    """Change some values of a TOML text, and leave every other line alone.
+
+    Args:
+        text: The text; its line ends are kept for new lines.
+        values: The values to set; None is written as "".
+        remove: The names to take out.
+        path: The file that it comes from, for messages.
+
+    Returns:
+        The changed text; the same text where it says all this already.
+
+    Raises:
+        ProfileError: The text is no TOML, or can't be changed by a program.
+
+    """
+    import tomlkit  # noqa: PLC0415 - see `parse`
+
+    document = parse(text, path)
+    before = document.unwrap()
+    wanted = {name: "" if value is None else value for name, value in values.items()}
+    removed = [name for name in remove if name in document]
+    for name in removed:
+        document.remove(name)
+    for name, value in wanted.items():
+        if name not in before or before[name] != value or type(before[name]) is not type(value):
+            document[name] = value
+    edited = tomlkit.dumps(document)
+    if "\r\n" in text and not re.search(r"(?<!\r)\n", text):
+        edited = re.sub(r"(?<!\r)\n", "\r\n", edited)
+    expected = {name: value for name, value in before.items() if name not in removed} | wanted
+    if parse(edited, path).unwrap() != expected:
+        message = f"{path} is written in a form that can't be changed without breaking it."
+        raise ProfileError(message, hint="Change the file in an editor.", code="profile-file")
+    return edited
+
+
+def line_of(name: str, text: str) -> int:
+    """Return the line on which a name is given a value.
+
+    Args:
+        name: The name.
+        text: The TOML text.
+
+    Returns:
+        The line's number from 1; 0 if there is none.
+
+    """
+    found = re.search(rf"(?m)^[ \t]*(?:\[+)?[ \t]*[\"']?{re.escape(name)}[\"']?[ \t]*[=.\]]", text)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
+
+
+def write(path: Path, text: str) -> None:
+    """Put text into a file, all of it or none: other processes see the old file or the new one.
+
+    A byte order mark, the file's mode and a symbolic link to it stay. A file that is the same already is not touched.
+
+    Args:
+        path: The file.
+        text: The text.
+
+    Raises:
+        ProfileError: It can't be written; the old file is as it was.
+
+    """
+    with told("write", path):
+        target = Path(os.path.realpath(path))
+        old = target.read_bytes() if target.exists() else None
+        new = (_BOM if old is not None and old.startswith(_BOM.encode()) else "").encode() + text.encode()
+        if new == old:
+            return
+        mode = target.stat().st_mode & 0o7777 if old is not None else _NEW_FILE_MODE
+        if not mode & _WRITABLE:
+            raise PermissionError(None, "it is read-only")
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(new)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(mode)
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _keep_entry(target.parent)
+
+
+def _keep_entry(folder: Path) -> None:
+    """Ask for the folder's entry to reach the disk too; not every file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let one process or thread at a time change what is in a folder.
+
+    The lock ends with its process. Some network file systems have none; there, each file is still whole, but of two
+    changes at the same moment the later one stays.
+
+    Args:
+        folder: The folder; it is made if it is not there.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ProfileError: The folder can't be used, or another process keeps the lock.
+
+    """
+    path = folder / ".lock"
+    with told("use", folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _NEW_FILE_MODE)
+    try:
+        _wait_for(handle, path)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait_for(handle: int, path: Path) -> None:
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # noqa: PERF203 - waiting is what the loop is for
+            if time.monotonic() > deadline:
+                raise ProfileError(
+                    f"Another process has kept {path} locked for {_LOCK_SECONDS:.0f} seconds; nothing was changed.",
+                    hint="End or continue that process (a stopped kernel or terminal), then try again.",
+                    code="profile-file",
+                ) from None
+            time.sleep(0.02)
+        except OSError:
+            return
+        else:
+            return

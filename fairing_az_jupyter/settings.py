@@ -1,0 +1,442 @@
+"""The one declaration of every setting: its type, rule, help, and name in the notebook.
+
+Forms, flags, notebook names, REST validation and the reference page are derived from `Settings.model_json_schema()`.
+Each property there has, beside what pydantic writes (title, description, default, examples, enum):
+
+notebook_name   the variable in the notebook's parameters cell, and in the environment
+cell            "always": one of those that every parameters cell has; "where-present": set only where the cell has it
+group           the heading that it stands under in forms and on the page
+rule            the rule in words, and `rule_source`, the document that it comes from ("" where it is our own)
+needed_on       the backends on which nothing can be launched without it
+
+Secret values are never settings: what looks like one is refused and not shown.
+"""
+
+from __future__ import annotations
+
+import functools
+from types import MappingProxyType, NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from fairing_az_jupyter import naming, regions
+from fairing_az_jupyter.settings_errors import InvalidSettingsError, explain, needed, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "InvalidSettingsError",
+    "Settings",
+    "cell_fields",
+    "check_launch",
+    "check_values",
+    "declarations",
+    "field_for",
+    "from_notebook",
+    "may_be_empty",
+    "missing_for_launch",
+    "notebook_names",
+    "to_notebook",
+]
+
+_NONE = ("", "None")
+
+
+def _complete(schema: dict[str, Any], _model: type[Any]) -> None:
+    """Give a setting that declares only its type and help all that the front ends read."""
+    for field, declared in schema.get("properties", {}).items():
+        for key, value in {
+            "notebook_name": f"FAIRING_{field.upper()}",
+            "cell": "where-present",
+            "group": "Other",
+            "rule": "",
+            "rule_source": "",
+            "needed_on": [],
+        }.items():
+            declared.setdefault(key, value)
+
+
+LoginServer = Annotated[str, Field(strict=True), AfterValidator(naming.login_server)]
+Region = Annotated[str, Field(strict=True), AfterValidator(regions.region)]
+ResourceGroup = Annotated[str, Field(strict=True), AfterValidator(naming.resource_group)]
+StorageAccount = Annotated[str, Field(strict=True), AfterValidator(naming.storage_account)]
+Label = Annotated[str, Field(strict=True), AfterValidator(naming.label)]
+Subdomain = Annotated[str, Field(strict=True), AfterValidator(naming.subdomain)]
+ImageReference = Annotated[str, Field(strict=True), AfterValidator(naming.image_reference)]
+
+
+class Settings(BaseModel):
+    """What a notebook needs to know to train and serve a model: no secrets, only names and choices.
+
+    Every way of making one (arguments, `model_validate`) raises `InvalidSettingsError` with all that is wrong at once.
+    "" and "None" mean None where a setting may be empty.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, title="Settings", json_schema_extra=_complete
+    )
+
+    backend: Literal["LocalBackend", "KubeflowAzureBackend"] = Field(
+        "LocalBackend",
+        title="Backend",
+        description="Where training and endpoints run: as processes on this machine, or on Kubeflow on AKS.",
+        examples=["KubeflowAzureBackend"],
+        json_schema_extra={
+            "notebook_name": "FAIRING_BACKEND",
+            "cell": "always",
+            "group": "Backend",
+            "rule": "One of the two names.",
+        },
+    )
+    docker_registry: LoginServer | None = Field(
+        None,
+        title="Container registry",
+        description="The Azure Container Registry that images are pushed to: its login server, with an optional path.",
+        examples=["contosoml.azurecr.io"],
+        json_schema_extra={
+            "notebook_name": "DOCKER_REGISTRY",
+            "cell": "always",
+            "group": "Azure",
+            "rule": (
+                "A registry's login server in any Azure cloud (5 to 50 letters and digits, then azurecr.io, azurecr.us "
+                "or azurecr.cn), with an optional path in lower case; no scheme, tag or digest. Or a loopback host."
+            ),
+            "rule_source": naming.AZURE_NAMES,
+            "needed_on": ["KubeflowAzureBackend"],
+        },
+    )
+    azure_region: Region | None = Field(
+        None,
+        title="Azure region",
+        description="None if the Storage account exists; the region to create it in if it does not.",
+        examples=["northeurope"],
+        json_schema_extra={
+            "notebook_name": "AZURE_REGION",
+            "cell": "always",
+            "group": "Azure",
+            "rule": "None, or an Azure region in either spelling: northeurope, NorthEurope, North Europe.",
+            "rule_source": regions.AZURE_REGIONS,
+        },
+    )
+    azure_resource_group: ResourceGroup | None = Field(
+        None,
+        title="Resource group",
+        description="The Azure resource group of the Storage account.",
+        examples=["contoso-ml"],
+        json_schema_extra={
+            "notebook_name": "AZURE_RESOURCE_GROUP",
+            "cell": "always",
+            "group": "Azure",
+            "rule": "1 to 90 letters, digits and _ - . ( ), with no period at the end.",
+            "rule_source": naming.AZURE_NAMES,
+            "needed_on": ["KubeflowAzureBackend"],
+        },
+    )
+    azure_storage_account: StorageAccount | None = Field(
+        None,
+        title="Storage account",
+        description="The Azure Storage account that build contexts are kept in.",
+        examples=["contosomldata"],
+        json_schema_extra={
+            "notebook_name": "AZURE_STORAGE_ACCOUNT",
+            "cell": "always",
+            "group": "Azure",
+            "rule": "3 to 24 lower-case letters and digits.",
+            "rule_source": naming.AZURE_NAMES,
+            "needed_on": ["KubeflowAzureBackend"],
+        },
+    )
+    azure_cloud: Literal["AzurePublicCloud", "AzureUSGovernment", "AzureChinaCloud"] = Field(
+        "AzurePublicCloud",
+        title="Azure cloud",
+        description="The Azure cloud that the subscription is in.",
+        examples=["AzureUSGovernment"],
+        json_schema_extra={"group": "Azure", "rule": "One of the three names."},
+    )
+    credential: Literal["auto", "secret", "workload-identity", "environment", "azure-cli"] = Field(
+        "auto",
+        title="Azure credential",
+        description=(
+            "How Azure is asked for access: with the Secret in the cluster, workload identity, AZURE_* variables, or "
+            "the Azure CLI's login; auto takes what is there."
+        ),
+        examples=["workload-identity"],
+        json_schema_extra={"group": "Azure", "rule": "One of the five names."},
+    )
+    namespace: Label | None = Field(
+        None,
+        title="Namespace",
+        description="The Kubernetes namespace to work in; None for the one that the notebook server runs in.",
+        examples=["team-a"],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "1 to 63 lower-case letters, digits and hyphens, a letter or digit at both ends.",
+            "rule_source": naming.KUBERNETES_NAMES,
+        },
+    )
+    service_account: Subdomain = Field(
+        "default-editor",
+        title="Service account",
+        description="The ServiceAccount that training, build and endpoint pods run as.",
+        examples=["default-editor"],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "A DNS subdomain: lower-case letters, digits, hyphens and periods; at most 253 characters.",
+            "rule_source": naming.KUBERNETES_NAMES,
+        },
+    )
+    azure_secret_name: Subdomain = Field(
+        "azcreds",
+        title="Azure Secret",
+        description="The name of the Secret with the service principal (AZ_CLIENT_ID and so on); never its contents.",
+        examples=["azcreds"],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "A DNS subdomain: lower-case letters, digits, hyphens and periods; at most 253 characters.",
+            "rule_source": naming.KUBERNETES_NAMES,
+        },
+    )
+    registry_secret_name: Subdomain = Field(
+        "acrcreds",
+        title="Registry Secret",
+        description="The name of the Secret with the registry's login, for pushing and pulling; never its contents.",
+        examples=["acrcreds"],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "A DNS subdomain: lower-case letters, digits, hyphens and periods; at most 253 characters.",
+            "rule_source": naming.KUBERNETES_NAMES,
+        },
+    )
+    service_type: Literal["ClusterIP", "LoadBalancer"] = Field(
+        "ClusterIP",
+        title="Endpoint's service type",
+        description="ClusterIP: reached inside the cluster. LoadBalancer: a public address without authentication.",
+        examples=["ClusterIP"],
+        json_schema_extra={"group": "Cluster", "rule": "One of the two names."},
+    )
+    base_image: ImageReference | None = Field(
+        None,
+        title="Base image",
+        description="The image to start from; None for Docker Hub's python of the notebook's own version.",
+        examples=["docker.io/library/python:3.11-slim"],
+        json_schema_extra={
+            "group": "Images",
+            "rule": "A reference to an image: [host[:port]/]repository[:tag][@digest].",
+            "rule_source": naming.IMAGE_NAMES,
+        },
+    )
+    builder: Literal["layered", "kaniko", "acr-tasks"] = Field(
+        "layered",
+        title="Builder",
+        description=(
+            "layered: dependencies once in the cluster, then code as a layer in seconds. kaniko: the whole image in "
+            "the cluster. acr-tasks: Azure builds it."
+        ),
+        examples=["kaniko"],
+        json_schema_extra={"group": "Images", "rule": "One of the three names."},
+    )
+    builder_image: ImageReference = Field(
+        "ghcr.io/osscontainertools/kaniko:v1.28.3",
+        title="Builder's image",
+        description="The image of Kaniko that builds run in.",
+        examples=["ghcr.io/osscontainertools/kaniko:v1.28.3"],
+        json_schema_extra={
+            "group": "Images",
+            "rule": "A reference to an image: [host[:port]/]repository[:tag][@digest].",
+            "rule_source": naming.IMAGE_NAMES,
+        },
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_what_is_no_value(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        if len(value) > naming.LONGEST_TEXT:
+            raise naming.BrokenRuleError("is longer than any name is")
+        if naming.looks_secret(value):
+            raise naming.BrokenRuleError("holds what looks like a secret")
+        if value.strip() in _NONE and info.field_name and may_be_empty(info.field_name, cls):
+            return None
+        if naming.looks_placeholder(value):
+            raise naming.BrokenRuleError("is a placeholder, not a value")
+        return value
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _tell_all_that_is_wrong(cls, data: object, handler: Callable[[object], Settings]) -> Settings:
+        try:
+            return handler(data)
+        except ValidationError as refused:
+            details = refused.errors(include_url=False)
+        # Raised out here so that no traceback leads back to pydantic's error, which holds the refused values.
+        raise InvalidSettingsError(explain(details, declarations(cls)))
+
+
+@functools.cache
+def declarations(model: type[Settings] = Settings) -> Mapping[str, dict[str, Any]]:
+    """Return what is declared of each setting, from which everything else is derived.
+
+    Args:
+        model: The settings' model.
+
+    Returns:
+        The properties of the model's JSON schema by field, in the order of their declaration; not to be changed.
+
+    """
+    return MappingProxyType(model.model_json_schema()["properties"])
+
+
+def may_be_empty(field: str, model: type[Settings] = Settings) -> bool:
+    """Say whether None is a value of a setting.
+
+    Args:
+        field: The setting.
+        model: The settings' model.
+
+    Returns:
+        True if it may be None; False if it always has a value.
+
+    """
+    return NoneType in get_args(model.model_fields[field].annotation)
+
+
+def notebook_names(model: type[Settings] = Settings) -> dict[str, str]:
+    """Return the name of each setting in the notebook and in the environment.
+
+    Args:
+        model: The settings' model.
+
+    Returns:
+        The name by field, such as `docker_registry` -> `DOCKER_REGISTRY`.
+
+    """
+    return {field: declared["notebook_name"] for field, declared in declarations(model).items()}
+
+
+def cell_fields(model: type[Settings] = Settings) -> tuple[str, ...]:
+    """Return the settings that every parameters cell has; the others stand only where the cell names them.
+
+    Args:
+        model: The settings' model.
+
+    Returns:
+        Their fields.
+
+    """
+    return tuple(field for field, declared in declarations(model).items() if declared["cell"] == "always")
+
+
+def field_for(name: str, model: type[Settings] = Settings) -> str:
+    """Return the field that a name stands for.
+
+    Args:
+        name: A field, or its name in the notebook.
+        model: The settings' model.
+
+    Returns:
+        The field.
+
+    Raises:
+        InvalidSettingsError: There is no such setting.
+
+    """
+    fields = {notebook: field for field, notebook in notebook_names(model).items()}
+    if name in fields or name in model.model_fields:
+        return fields.get(name, name)
+    raise InvalidSettingsError([unknown(name, declarations(model))])
+
+
+def to_notebook(values: Settings | Mapping[str, Any], model: type[Settings] = Settings) -> dict[str, Any]:
+    """Return values under their names in the notebook.
+
+    Args:
+        values: Settings, or some of their values by field.
+        model: The settings' model.
+
+    Returns:
+        The values by notebook name: of settings all of them, of a mapping those that it has.
+
+    Raises:
+        InvalidSettingsError: The mapping has a name that is no field.
+
+    """
+    if isinstance(values, Settings):
+        model, values = type(values), values.model_dump()
+    return {notebook_names(model)[field_for(field, model)]: value for field, value in values.items()}
+
+
+def from_notebook(values: Mapping[str, Any], model: type[Settings] = Settings) -> dict[str, Any]:
+    """Return those of a notebook's variables that are settings, by field, as they are.
+
+    Args:
+        values: The variables by name; what is no setting's name is left out.
+        model: The settings' model.
+
+    Returns:
+        The values by field.
+
+    """
+    return {field: values[name] for field, name in notebook_names(model).items() if name in values}
+
+
+def check_values(values: Mapping[str, Any], model: type[Settings] = Settings) -> dict[str, Any]:
+    """Check some settings by themselves, as a form or a profile has them.
+
+    Args:
+        values: Values by field.
+        model: The settings' model.
+
+    Returns:
+        The values to use, of the same fields.
+
+    Raises:
+        InvalidSettingsError: Values break their rules; it names all of them.
+
+    """
+    return model.model_validate(dict(values)).model_dump(exclude_unset=True)
+
+
+def missing_for_launch(settings: Settings) -> tuple[str, ...]:
+    """Return the settings without which nothing can be launched on the chosen backend.
+
+    Args:
+        settings: The settings to launch with.
+
+    Returns:
+        The fields that are empty and needed; none on LocalBackend.
+
+    """
+    declared = declarations(type(settings))
+    return tuple(
+        field
+        for field in declared
+        if settings.backend in declared[field]["needed_on"] and getattr(settings, field) in (None, "")
+    )
+
+
+def check_launch(settings: Settings) -> None:
+    """Refuse settings with which nothing can be launched.
+
+    Args:
+        settings: The settings to launch with.
+
+    Raises:
+        InvalidSettingsError: Settings that the backend needs are empty; it names all of them.
+
+    """
+    declared = declarations(type(settings))
+    missing = missing_for_launch(settings)
+    if missing:
+        raise InvalidSettingsError(needed(field, declared[field], settings.backend) for field in missing)

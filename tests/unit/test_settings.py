@@ -1,0 +1,621 @@
+"""The settings: what is accepted, what is refused and how that is told."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pickle
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import Field, ValidationError
+
+from fairing_az_jupyter import naming
+from fairing_az_jupyter.exceptions import SettingsError
+from fairing_az_jupyter.settings import (
+    Settings,
+    cell_fields,
+    check_launch,
+    check_values,
+    declarations,
+    field_for,
+    from_notebook,
+    may_be_empty,
+    missing_for_launch,
+    notebook_names,
+    to_notebook,
+)
+from fairing_az_jupyter.settings_errors import InvalidSettingsError
+from fairing_az_jupyter.settings_page import reference_page
+
+FIELDS = sorted(Settings.model_fields)
+STORAGE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+SECRETS = [
+    f"DefaultEndpointsProtocol=https;AccountName=devstore;AccountKey={STORAGE_KEY}",
+    STORAGE_KEY,
+    "https://contoso.blob.core.windows.net/c/b?sv=2024-11-04&sp=r&sig=Zm9vYmFyYmF6cXV4",
+    "?sv=2024-11-04&sig=Zm9vYmFyYmF6cXV4",
+    "https://user:hunter2hunter2@contosoml.azurecr.io",
+    "eyJ0eXAiOiJKV1QiLCJhbGciOi.eyJhdWQiOiJodHRwczov.c2lnbmF0dXJl",
+    "abc8Q~abcdefghijklmnopqrstuvwxyz0123456789",
+    "-----BEGIN PRIVATE KEY-----\nMIIEvQ",
+    "client_secret=hunter2hunter2",
+    "Password=hunter2hunter2",
+]
+PLACEHOLDERS = [
+    "<acr-name>.azurecr.io",
+    "<acr-name>",
+    "YOUR_REGISTRY",
+    "your-registry.azurecr.io",
+    "yourregistry.azurecr.io",
+    "YOUR_STORAGE_ACCOUNT",
+    "xxx.azurecr.io",
+    "xxxxxx.azurecr.io",
+    "contoso.azurecr.io/<team>",
+    "...",
+    "\u2026",
+    "TODO",
+    "todo",
+    "changeme",
+    "CHANGE_ME",
+    "REPLACE_ME",
+    "${ACR}.azurecr.io",
+    "$ACR.azurecr.io",
+    "{{ acr }}.azurecr.io",
+    "%ACR%.azurecr.io",
+    "registryname.azurecr.io",
+    "FIXME",
+]
+
+
+def refused(**values) -> InvalidSettingsError:
+    with pytest.raises(InvalidSettingsError) as raised:
+        Settings(**values)
+    return raised.value
+
+
+def test_settings_without_any_value_work_on_this_machine():
+    settings = Settings()
+    assert settings.backend == "LocalBackend"
+    assert settings.docker_registry is None
+    assert settings.service_account == "default-editor"
+    assert (settings.azure_secret_name, settings.registry_secret_name) == ("azcreds", "acrcreds")
+    assert settings.service_type == "ClusterIP"
+    assert settings.builder_image == "ghcr.io/osscontainertools/kaniko:v1.28.3"
+
+
+def test_settings_do_not_change_once_made():
+    settings = Settings()
+    with pytest.raises(ValidationError):
+        settings.backend = "KubeflowAzureBackend"
+    assert hash(settings) == hash(Settings())
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("contosoml.azurecr.io", "contosoml.azurecr.io"),
+        ("ContosoML.AzureCR.io", "contosoml.azurecr.io"),
+        ("contosoml.azurecr.io/team", "contosoml.azurecr.io/team"),
+        ("contosoml.azurecr.io/team/a_b/c-d/e__f/g.h", "contosoml.azurecr.io/team/a_b/c-d/e__f/g.h"),
+        ("contosoml.azurecr.us", "contosoml.azurecr.us"),
+        ("contosoml.azurecr.cn/x", "contosoml.azurecr.cn/x"),
+        ("contosoml-abc123.azurecr.io", "contosoml-abc123.azurecr.io"),
+        ("contosoml-fnhqacejefesgvh2.azurecr.io/team", "contosoml-fnhqacejefesgvh2.azurecr.io/team"),
+        ("12345.azurecr.io", "12345.azurecr.io"),
+        ("a" * 50 + ".azurecr.io", "a" * 50 + ".azurecr.io"),
+        ("localhost:5000", "localhost:5000"),
+        ("localhost:5000/x", "localhost:5000/x"),
+        ("127.0.0.1:36789/team", "127.0.0.1:36789/team"),
+        (None, None),
+        ("", None),
+        ("None", None),
+    ],
+)
+def test_a_login_server_of_any_azure_cloud_is_a_docker_registry(text, accepted):
+    assert Settings(docker_registry=text).docker_registry == accepted
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ("https://contosoml.azurecr.io", "contosoml.azurecr.io"),
+        ("HTTPS://ContosoML.azurecr.io/", "contosoml.azurecr.io"),
+        ("docker://contosoml.azurecr.io/team", "contosoml.azurecr.io/team"),
+        ("contosoml.azurecr.io/", "contosoml.azurecr.io"),
+        ("contosoml.azurecr.io/team//", "contosoml.azurecr.io/team"),
+        ("contosoml.azurecr.io:latest", "contosoml.azurecr.io"),
+        ("contosoml.azurecr.io:443", "contosoml.azurecr.io"),
+        ("contosoml.azurecr.io/app:1.0", "contosoml.azurecr.io/app"),
+        ("contosoml.azurecr.io/app@sha256:" + "0" * 64, "contosoml.azurecr.io/app"),
+        ("contosoml.azurecr.io/Team", "contosoml.azurecr.io/team"),
+        (" contosoml.azurecr.io", "contosoml.azurecr.io"),
+        ("contosoml.azurecr.io\r\n", "contosoml.azurecr.io"),
+        ("'contosoml.azurecr.io'", "contosoml.azurecr.io"),
+        ("contosoml", "contosoml.azurecr.io"),
+        ("contosoml.azurecr.com", "contosoml.azurecr.io"),
+        ("localhost:5000/x/", "localhost:5000/x"),
+    ],
+)
+def test_a_registry_that_is_nearly_right_is_refused_with_the_mended_one(text, mended):
+    error = refused(docker_registry=text)
+    assert "DOCKER_REGISTRY (docker_registry)" in error.message
+    assert error.hint == f"Write DOCKER_REGISTRY = {mended!r}."
+    assert error.errors[0]["suggestion"] == mended
+    assert Settings(docker_registry=mended).docker_registry == mended
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abcd.azurecr.io",
+        "a" * 51 + ".azurecr.io",
+        "conto_so.azurecr.io",
+        "-contoso.azurecr.io",
+        "contoso-.azurecr.io",
+        "contoso..azurecr.io",
+        "ghcr.io/team",
+        "docker.io",
+        "registry.hub.docker.com/library",
+        "azurecr.io",
+        ".azurecr.io",
+        "contoso.azurecr.io.evil.example",
+        "contoso.azurecr.io/../x",
+        "contoso.azurecr.io//x",
+        "contoso.azurecr.io/team name",
+        "contoso.azurecr.io\x00",
+        "c\u043entoso.azurecr.io",
+        "contos\u200bo.azurecr.io",
+        "localhost:0",
+        "localhost:65536",
+        "localhost:99999999999999999999",
+        "10.0.0.1:5000",
+        "contoso.azurecr.io/" + "a" * 300,
+        "\ud800",
+    ],
+)
+def test_what_is_no_azure_registry_is_refused_with_an_example(text):
+    error = refused(docker_registry=text)
+    assert error.message.startswith("DOCKER_REGISTRY (docker_registry) = ")
+    assert ".azurecr.io'" in error.hint
+
+
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+@pytest.mark.parametrize("field", ["docker_registry", "azure_resource_group", "azure_storage_account", "azure_region"])
+def test_placeholders_are_no_values_of_any_setting(field, text):
+    error = refused(**{field: text})
+    assert "is a placeholder" in error.message
+    assert error.errors[0]["field"] == field
+    assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("namespace", "todo-app"),
+        ("azure_resource_group", "contoso-todo"),
+        ("azure_resource_group", "our.group"),
+        ("azure_storage_account", "xxcontoso"),
+        ("azure_storage_account", "nonesuch"),
+        ("base_image", "contosoml.azurecr.io/todo-list:v1"),
+        ("docker_registry", "myregistry.azurecr.io"),
+        ("namespace", "account-services"),
+    ],
+)
+def test_names_that_only_contain_a_placeholders_word_are_names(field, text):
+    assert getattr(Settings(**{field: text}), field) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "northeurope",
+        "NorthEurope",
+        "North Europe",
+        "NORTHEUROPE",
+        "eastus2",
+        "East US 2",
+        "USGov Virginia",
+        "chinanorth3",
+    ],
+)
+def test_a_region_keeps_the_users_own_spelling(text):
+    assert Settings(azure_region=text).azure_region == text
+
+
+@pytest.mark.parametrize("text", [None, "", "None", " None "])
+def test_no_region_can_be_written_in_four_ways(text):
+    assert Settings(azure_region=text).azure_region is None
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("norteurope", "northeurope"),
+        ("North Eurpoe", "northeurope"),
+        ("north-europe", "northeurope"),
+        ("north_europe", "northeurope"),
+        ("europenorth", "northeurope"),
+        ("useast2", "eastus2"),
+        ("(Europe) North Europe", "northeurope"),
+        ("westeurop", "westeurope"),
+        ("easstus", "eastus"),
+        ("usgovvirgina", "usgovvirginia"),
+        ("'northeurope'", "northeurope"),
+        ("northeurope\r", "northeurope"),
+    ],
+)
+def test_a_misspelt_region_is_refused_with_the_one_that_was_meant(text, meant):
+    error = refused(azure_region=text)
+    assert error.hint == f"Write AZURE_REGION = {meant!r}."
+
+
+@pytest.mark.parametrize("text", ["eastus4", "canadawest", "northeurope2", "icelandcentral", "Iceland Central"])
+def test_a_region_that_azure_may_open_tomorrow_is_accepted(text):
+    assert Settings(azure_region=text).azure_region == text
+
+
+def test_a_place_without_a_point_of_the_compass_is_answered_with_the_regions_there():
+    assert "northeurope, westeurope" in refused(azure_region="Europe").message
+
+
+@pytest.mark.parametrize("text", ["none", "null", "North  Europe", "north/europe", "\u00e9urope", "a" * 1000, "1"])
+def test_what_has_not_the_form_of_a_region_is_refused(text):
+    assert "AZURE_REGION" in refused(azure_region=text).message
+
+
+@pytest.mark.parametrize("text", ["rg", "RG_1-a.(b)", "a" * 90, "gr\u00fcppe", "\u8cc7\u6e90", "_", "(x)", ".x"])
+def test_azures_rule_for_resource_groups_lets_them_pass(text):
+    assert Settings(azure_resource_group=text).azure_resource_group == text
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ("rg.", "rg"),
+        (" rg ", "rg"),
+        ('"rg"', "rg"),
+        ("/subscriptions/0000/resourceGroups/contoso-ml/providers/x", "contoso-ml"),
+    ],
+)
+def test_a_resource_group_that_is_nearly_right_is_refused_with_the_mended_one(text, mended):
+    assert refused(azure_resource_group=text).hint == f"Write AZURE_RESOURCE_GROUP = {mended!r}."
+
+
+@pytest.mark.parametrize("text", ["a" * 91, "a/b", "a b", "a\nb", "a,b", "\U0001f600", "..", "a\x00"])
+def test_what_azure_refuses_as_a_resource_group_is_refused(text):
+    assert "AZURE_RESOURCE_GROUP (azure_resource_group)" in refused(azure_resource_group=text).message
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ("ContosoData", "contosodata"),
+        ("https://contosodata.blob.core.windows.net/", "contosodata"),
+        ("contosodata.blob.core.usgovcloudapi.net", "contosodata"),
+        ("contosodata\n", "contosodata"),
+    ],
+)
+def test_a_storage_account_that_is_nearly_right_is_refused_with_the_mended_one(text, mended):
+    assert refused(azure_storage_account=text).hint == f"Write AZURE_STORAGE_ACCOUNT = {mended!r}."
+
+
+@pytest.mark.parametrize("text", ["ab", "a" * 25, "contoso-data", "contoso_data", "cont\u00f6so", "contoso\u0663"])
+def test_what_azure_refuses_as_a_storage_account_is_refused(text):
+    assert "3 to 24 lower-case letters and digits" in refused(azure_storage_account=text).message
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("namespace", "a" * 63, "a" * 64),
+        ("namespace", "kubeflow-anonymous", "kubeflow.anonymous"),
+        ("namespace", "0", "-a"),
+        ("namespace", "a--b", "a-"),
+        ("service_account", "a" * 253, "a" * 254),
+        ("service_account", "a.b", "a..b"),
+        ("azure_secret_name", "azcreds.v2", "azcreds_v2"),
+        ("registry_secret_name", "acrcreds", "acrcreds\n"),
+    ],
+)
+def test_kubernetes_names_follow_rfc_1123(field, good, bad):
+    assert getattr(Settings(**{field: good}), field) == good
+    assert refused(**{field: bad}).errors[0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "python",
+        "python:3.11-slim",
+        "library/python@sha256:" + "0" * 64,
+        "docker.io/library/python:3.11",
+        "localhost:5000/a/b_c:Tag.1@sha256:" + "a" * 64,
+        "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04",
+    ],
+)
+def test_image_references_of_any_registry_are_base_images(text):
+    assert Settings(base_image=text).base_image == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Python:3.11",
+        "https://ghcr.io/a/b",
+        "a//b",
+        "/a",
+        "a/",
+        "python:",
+        "python:a b",
+        "python@sha256:xyz",
+        "a" * 256,
+        "-a",
+    ],
+)
+def test_what_is_no_image_reference_is_refused(text):
+    assert "FAIRING_BASE_IMAGE (base_image)" in refused(base_image=text).message
+
+
+def test_a_choice_in_the_wrong_case_is_refused_with_the_right_one():
+    assert refused(backend="localbackend").hint == "Write FAIRING_BACKEND = 'LocalBackend'."
+    assert refused(service_type="clusterip").hint == "Write FAIRING_SERVICE_TYPE = 'ClusterIP'."
+
+
+def test_a_choice_that_is_none_is_answered_with_all_of_them():
+    assert "layered, kaniko, acr-tasks" in refused(builder="docker").message
+
+
+@pytest.mark.parametrize("value", [5, 1.5, True, b"contosoml.azurecr.io", ["a"], {"a": "b"}, object(), Path("x")])
+def test_what_is_not_text_is_refused_without_being_taken_for_it(value):
+    error = refused(docker_registry=value)
+    assert "is not text" in error.message
+    assert "DOCKER_REGISTRY = 'contosoml.azurecr.io'" in error.hint
+
+
+def test_all_that_is_wrong_is_told_at_once_and_each_for_its_own():
+    error = refused(docker_registry="<acr>", azure_storage_account="A B", backend="x", namespace="ok")
+    assert [each["field"] for each in error.errors] == ["backend", "docker_registry", "azure_storage_account"]
+    assert all(each["message"] and each["hint"] for each in error.errors)
+    assert error.message.startswith("3 settings can't be used: ")
+    for each in error.errors:
+        assert each["name"] in error.message
+        assert each["message"] in str(error)
+
+
+def test_the_same_error_comes_from_every_way_of_making_settings():
+    for make in (
+        lambda: Settings(backend="x"),
+        lambda: Settings.model_validate({"backend": "x"}),
+        lambda: Settings.model_validate_json('{"backend": "x"}'),
+        lambda: check_values({"backend": "x"}),
+    ):
+        with pytest.raises(SettingsError) as raised:
+            make()
+        assert (raised.value.code, raised.value.exit_code) == ("settings", 3)
+
+
+@pytest.mark.parametrize("data", [None, 5, "text", ["backend"]])
+def test_what_is_no_mapping_is_refused_as_such(data):
+    with pytest.raises(InvalidSettingsError, match="mapping of names to values"):
+        Settings.model_validate(data)
+
+
+def test_an_unknown_setting_is_refused_with_the_one_that_was_meant():
+    assert refused(docker_regsitry="contosoml.azurecr.io").hint == "Did you mean 'docker_registry'?"
+    assert "Here it is called 'docker_registry'" in refused(DOCKER_REGISTRY="contosoml.azurecr.io").hint
+    assert "Known are backend, docker_registry" in refused(zebra="x").hint
+
+
+@pytest.mark.parametrize("text", SECRETS)
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_secret_in_a_setting_is_refused_and_shown_nowhere(field, text):
+    with pytest.raises(InvalidSettingsError) as raised:
+        Settings(**{field: text})
+    error = raised.value
+    told = "".join(traceback.format_exception(error)) + repr(error) + json.dumps(error.errors) + repr(error.to_dict())
+    assert "looks like a secret" in error.message
+    assert text not in told
+    assert not any(part in told for part in ("hunter2", STORAGE_KEY[:20], "Zm9vYmFy", "c2lnbmF0", "abc8Q~", "MIIEvQ"))
+    assert error.__context__ is None
+
+
+@pytest.mark.parametrize("name", ["AZ_CLIENT_SECRET", "password", "storage_account_key", "sas", "connection_string"])
+def test_a_secret_under_its_own_name_is_refused_and_not_shown(name):
+    error = refused(**{name: "hunter2hunter2"})
+    assert "hunter2" not in str(error) + json.dumps(error.errors)
+    assert error.hint
+
+
+def test_a_secret_as_a_name_is_not_shown():
+    error = refused(**{STORAGE_KEY: "x"})
+    assert STORAGE_KEY not in str(error) + json.dumps(error.errors)
+
+
+@hypothesis_settings(deadline=None)
+@given(field=st.sampled_from(FIELDS), text=st.text() | st.from_regex(r"[a-z0-9A-Z.:/@_ -]{1,40}"))
+def test_any_text_is_either_accepted_or_refused_with_a_cure(field, text):
+    try:
+        value = getattr(Settings(**{field: text}), field)
+    except InvalidSettingsError as error:
+        assert error.hint  # noqa: PT017 - either outcome is good
+        assert [each["field"] for each in error.errors] == [field]  # noqa: PT017
+        suggestion = error.errors[0]["suggestion"]
+        if suggestion:
+            assert getattr(Settings(**{field: suggestion}), field) == suggestion
+    else:
+        assert getattr(Settings(**{field: value}), field) == value
+
+
+@hypothesis_settings(deadline=None)
+@given(st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.text()), max_size=4))
+def test_any_mapping_is_either_accepted_or_refused_with_settings_error(values):
+    try:
+        Settings.model_validate(values)
+    except InvalidSettingsError as error:
+        assert json.loads(json.dumps(error.errors)) == list(error.errors)  # noqa: PT017 - either outcome is good
+
+
+@hypothesis_settings(deadline=None)
+@given(st.text(min_size=1, max_size=40), st.sampled_from(["https://{}", "{}/", " {}", "{}:latest", "{}\r\n", "'{}'"]))
+def test_mending_never_makes_a_name_that_is_refused_again(text, form):
+    for rule in (naming.login_server, naming.image_reference, naming.storage_account, naming.resource_group):
+        with contextlib.suppress(naming.BrokenRuleError):
+            rule(form.format(text))
+            continue
+        with pytest.raises(naming.BrokenRuleError) as raised:
+            rule(form.format(text))
+        if raised.value.mended:
+            assert rule(raised.value.mended)
+
+
+def test_long_hostile_text_is_judged_at_once():
+    for field in FIELDS:
+        for text in ("a" * 200_000, "a-" * 100_000, "a." * 100_000, "a/" * 100_000, "-" * 200_000, "eyJ" * 70_000):
+            error = refused(**{field: text})
+            assert len(error.message) < 1000
+
+
+def test_the_error_survives_the_way_back_from_a_worker_process():
+    error = refused(backend="x", namespace="A_B")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - made in the line itself
+    assert (copy.errors, copy.message, copy.hint) == (error.errors, error.message, error.hint)
+
+
+def test_values_can_be_checked_some_at_a_time():
+    assert check_values({"docker_registry": "ContosoML.azurecr.io", "azure_region": ""}) == {
+        "docker_registry": "contosoml.azurecr.io",
+        "azure_region": None,
+    }
+    assert check_values({}) == {}
+
+
+def test_launching_in_the_cluster_needs_three_settings_and_locally_none():
+    needed = ("docker_registry", "azure_resource_group", "azure_storage_account")
+    assert missing_for_launch(Settings(backend="KubeflowAzureBackend")) == needed
+    assert missing_for_launch(Settings(backend="KubeflowAzureBackend", azure_resource_group="rg")) == needed[::2]
+    assert missing_for_launch(Settings()) == ()
+    check_launch(Settings())
+
+
+def test_a_launch_with_missing_settings_names_each_with_an_example():
+    with pytest.raises(InvalidSettingsError) as raised:
+        check_launch(Settings(backend="KubeflowAzureBackend", docker_registry="contosoml.azurecr.io"))
+    assert [error["name"] for error in raised.value.errors] == ["AZURE_RESOURCE_GROUP", "AZURE_STORAGE_ACCOUNT"]
+    assert "AZURE_STORAGE_ACCOUNT = 'contosomldata'" in raised.value.hint
+
+
+def test_the_five_names_of_the_documented_workflow_are_in_every_cell():
+    names = notebook_names()
+    assert [names[field] for field in cell_fields()] == [
+        "FAIRING_BACKEND",
+        "DOCKER_REGISTRY",
+        "AZURE_REGION",
+        "AZURE_RESOURCE_GROUP",
+        "AZURE_STORAGE_ACCOUNT",
+    ]
+
+
+def test_every_setting_declares_all_that_forms_flags_and_the_page_need():
+    schema = json.loads(json.dumps(Settings.model_json_schema()))
+    for field, declared in schema["properties"].items():
+        for key in (
+            "title",
+            "description",
+            "examples",
+            "default",
+            "notebook_name",
+            "cell",
+            "group",
+            "rule",
+            "needed_on",
+        ):
+            assert key in declared, (field, key)
+        assert declared["rule"], field
+        assert declared["notebook_name"].isupper()
+        assert declared["notebook_name"].isidentifier()
+        assert ("enum" in declared) or declared["rule_source"].startswith("https://")
+
+
+def test_no_two_settings_share_a_name():
+    names = notebook_names()
+    assert len(set(names.values())) == len(names)
+
+
+def test_every_example_and_default_keeps_its_own_rule():
+    for field, declared in declarations().items():
+        for value in (*declared["examples"], declared["default"]):
+            assert check_values({field: value}) == {field: value}
+
+
+def test_values_go_to_the_notebook_and_back():
+    values = {"docker_registry": "contosoml.azurecr.io", "azure_region": None}
+    assert to_notebook(values) == {"DOCKER_REGISTRY": "contosoml.azurecr.io", "AZURE_REGION": None}
+    assert from_notebook({**to_notebook(values), "n_estimators": 100, "namespace": "mine"}) == values
+    assert from_notebook(to_notebook(Settings())) == Settings().model_dump()
+
+
+def test_a_field_is_found_by_either_of_its_names():
+    assert field_for("DOCKER_REGISTRY") == field_for("docker_registry") == "docker_registry"
+    with pytest.raises(InvalidSettingsError, match="no setting"):
+        field_for("Docker_Registry")
+
+
+class OneMore(Settings):
+    """The settings with one more."""
+
+    workers: int = Field(2, title="Workers", description="How many processes train.", examples=[4])
+    note: str | None = None
+
+
+def test_one_new_field_shows_up_in_everything_that_is_derived():
+    schema = OneMore.model_json_schema()["properties"]["workers"]
+    assert schema["notebook_name"] == notebook_names(OneMore)["workers"] == "FAIRING_WORKERS"
+    assert (schema["type"], schema["cell"]) == ("integer", "where-present")
+    assert field_for("FAIRING_WORKERS", OneMore) == "workers"
+    assert to_notebook(OneMore(workers=3))["FAIRING_WORKERS"] == 3
+    assert from_notebook({"FAIRING_WORKERS": 4}, OneMore) == {"workers": 4}
+    page = reference_page(OneMore)
+    assert "### workers" in page
+    assert "How many processes train." in page
+    assert "`FAIRING_WORKERS = 4`" in page
+    assert "workers" not in notebook_names()
+
+
+def test_a_new_field_has_the_general_rules_without_asking_for_them():
+    assert may_be_empty("note", OneMore)
+    assert OneMore(note="", workers="3").model_dump(include={"note", "workers"}) == {"note": None, "workers": 3}
+    with pytest.raises(InvalidSettingsError, match="placeholder"):
+        OneMore(note="<note>")
+    with pytest.raises(InvalidSettingsError) as raised:
+        OneMore(workers=f"sig={STORAGE_KEY}")
+    assert STORAGE_KEY not in str(raised.value)
+
+
+def test_the_committed_page_is_the_one_that_the_declaration_gives():
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    command = "python -m fairing_az_jupyter.settings_page > docs/settings.md"
+    assert page.read_text(encoding="utf-8") == reference_page(), f"write it again: {command}"
+
+
+def test_the_page_names_every_setting_both_ways():
+    page = reference_page()
+    for field, name in notebook_names().items():
+        assert f"### {field}\n" in page
+        assert f"`{name}`" in page
+
+
+def test_importing_the_settings_loads_nothing_heavy():
+    code = (
+        "import sys, fairing_az_jupyter.settings, fairing_az_jupyter.sources, fairing_az_jupyter.profiles\n"
+        "heavy = {'tomlkit', 'jupyter_core', 'IPython', 'azure', 'kubernetes', 'kubeflow', 'nbformat', 'requests'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
