@@ -134,9 +134,12 @@ class _UnlessHandled(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not logging.getLogger().handlers:
+            # A notebook paints standard error red, as if something had failed.
+            calm = "ipykernel" in sys.modules and record.levelno < logging.ERROR
+            stream = sys.stdout if calm else sys.stderr
             try:
-                sys.stderr.write(self.format(record) + "\n")
-                sys.stderr.flush()
+                stream.write(self.format(record) + "\n")
+                stream.flush()
             except Exception:  # noqa: BLE001 - a handler reports its own failure and never raises
                 self.handleError(record)
 

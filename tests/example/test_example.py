@@ -1,0 +1,115 @@
+"""The main job: the example notebook from its first cell to its last."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import psutil
+import pytest
+
+from tests.conftest import REPOSITORY
+
+NOTEBOOK = "xgboost-high-level-apis.ipynb"
+FILES = (NOTEBOOK, "requirements.txt", "ames_dataset")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    copy = tmp_path_factory.mktemp("notebooks")
+    for name in FILES:
+        source = REPOSITORY / "notebooks" / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def executed(folder):
+    command = [sys.executable, "-m", "fairing_az_jupyter", "run", NOTEBOOK, "--backend", "LocalBackend"]
+    done = subprocess.run(
+        [*command, "-o", "out.ipynb"], cwd=folder, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, nbformat.read(folder / "out.ipynb", as_version=4)
+
+
+def texts(notebook):
+    return "\n".join(
+        output.get("text", "") or output.get("data", {}).get("text/plain", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+    )
+
+
+def test_the_error_is_the_same_in_the_notebook_the_job_and_the_endpoint(executed):
+    _, notebook = executed
+
+    errors = re.findall(r"^(notebook|job|endpoint) +([\d.]+)$", texts(notebook), re.MULTILINE)
+    assert [place for place, _ in errors] == ["notebook", "job", "endpoint"]
+    assert len({error for _, error in errors}) == 1
+    assert 5_000 < float(errors[0][1]) < 25_000
+
+
+def test_the_terminal_shows_what_the_job_and_the_endpoint_said(executed):
+    out, _ = executed
+
+    assert "Model export success: trained_ames_model.dat" in out
+    assert "Deploying the endpoint." in out
+    assert "Prediction endpoint: http" in out
+    assert "Deleting the endpoint." in out
+    assert "Mean absolute error of the model of the job: " in out
+    assert "Mean absolute error of the answers of the endpoint: " in out
+    assert re.search(r"^Executed notebook: /.*out\.ipynb$", out, re.MULTILINE)
+
+
+def test_the_plot_of_predicted_against_actual_prices_is_in_the_executed_notebook(executed):
+    _, notebook = executed
+
+    images = [o.data["image/png"] for c in notebook.cells for o in c.get("outputs", ()) if "image/png" in o.get("data", {})]
+    assert len(images) == 1
+    assert len(images[0]) > 10_000
+
+
+def test_nothing_goes_on_after_the_run(executed, folder):
+    left = [p.cmdline() for p in psutil.process_iter() if any("fairing_serving" in word for word in _words(p))]
+
+    assert left == []
+
+
+def test_the_notebook_is_committed_without_outputs_and_is_valid():
+    notebook = nbformat.read(REPOSITORY / "notebooks" / NOTEBOOK, as_version=4)
+
+    nbformat.validate(notebook)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+
+
+def test_the_parameters_cell_has_the_five_names():
+    from fairing_az_jupyter.parameters import read_parameters
+
+    assert read_parameters(REPOSITORY / "notebooks" / NOTEBOOK).names == (
+        "FAIRING_BACKEND",
+        "DOCKER_REGISTRY",
+        "AZURE_REGION",
+        "AZURE_RESOURCE_GROUP",
+        "AZURE_STORAGE_ACCOUNT",
+    )
+
+
+def test_plain_papermill_runs_the_same_notebook(folder):
+    command = [sys.executable, "-m", "papermill", NOTEBOOK, "plain.ipynb", "--no-progress-bar", "--cwd", "."]
+    command += ["-p", "FAIRING_BACKEND", "LocalBackend"]
+
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "endpoint" in texts(nbformat.read(folder / "plain.ipynb", as_version=4))
+
+
+def _words(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
