@@ -31,13 +31,13 @@ def rows() -> list[Row]:
 
 def _medians(ours: str, theirs: str, cache: str) -> tuple[float, float]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment |= {"PYTHONPYCACHEPREFIX": cache, "IPYTHONDIR": os.path.join(cache, "ipython")}
+    environment |= {"PYTHONPYCACHEPREFIX": cache, "IPYTHONDIR": f"{cache}/ipython"}
     times: dict[str, list[float]] = {ours: [], theirs: []}
     for turn in range(PAIRS + 1):
-        for script in times:
+        for script, seen in times.items():
             done = subprocess.run(
                 [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
             )
             if turn:  # the first one compiles
-                times[script].append(float(done.stdout.split()[-1]))
+                seen.append(float(done.stdout.split()[-1]))
     return statistics.median(times[ours]), statistics.median(times[theirs])

@@ -22,11 +22,11 @@ from kubeflow.fairing.deployers.deployer import DeployerInterface
 from fairing_az_jupyter.exceptions import ContextError, FairingAzureError
 from fairing_az_jupyter.fairing.archive import write_archive
 from fairing_az_jupyter.fairing.context import collect
-from fairing_az_jupyter.fairing.unpacking import unpack
 from fairing_az_jupyter.fairing.deployers import LaunchedJob, endpoint_failed, job_failed
 from fairing_az_jupyter.fairing.environments import environment_for
 from fairing_az_jupyter.fairing.processes import Child
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+from fairing_az_jupyter.fairing.unpacking import unpack
 from fairing_az_jupyter.folders import data_folder
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ def keep_within_folder(preprocessor: Any) -> None:  # noqa: ANN401
                 return str(target.relative_to(base))
         raise ContextError(
             f"Input file '{name}' does not lie in the working directory '{here}', so the image has no place for it.",
-            hint=f"Move it there, or say where it goes: output_map={{'{name}': '{preprocessor.path_prefix}{path.name}'}}",
+            hint="Move it there, or say where it goes: "
+            f"output_map={{'{name}': '{preprocessor.path_prefix}{path.name}'}}",
         )
 
     preprocessor.input_files = {relative(str(name)) for name in preprocessor.input_files}
@@ -344,9 +345,7 @@ def _environment(variables: Sequence[Any], application: Path, python: Path) -> d
         del environ["MPLBACKEND"]
     environ.update({variable.name: variable.value for variable in variables if variable.value is not None})
     environ["PYTHONUNBUFFERED"] = "1"
-    environ["PYTHONPATH"] = os.pathsep.join(
-        part for part in (str(application), environ.get("PYTHONPATH", "")) if part
-    )
+    environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(application), environ.get("PYTHONPATH", "")) if part)
     environ["PATH"] = os.pathsep.join((str(python.parent), environ.get("PATH", os.defpath)))
     return environ
 

@@ -68,7 +68,9 @@ def test_the_terminal_shows_what_the_job_and_the_endpoint_said(executed):
 def test_the_plot_of_predicted_against_actual_prices_is_in_the_executed_notebook(executed):
     _, notebook = executed
 
-    images = [o.data["image/png"] for c in notebook.cells for o in c.get("outputs", ()) if "image/png" in o.get("data", {})]
+    images = [
+        o.data["image/png"] for c in notebook.cells for o in c.get("outputs", ()) if "image/png" in o.get("data", {})
+    ]
     assert len(images) == 1
     assert len(images[0]) > 10_000
 

@@ -29,9 +29,9 @@ def test_importing_fairing_raises_no_warning_of_its_own(run_python):
 
 
 def test_fairing_is_the_unmodified_package():
-    from importlib.metadata import files, version
     from base64 import urlsafe_b64encode
     from hashlib import sha256
+    from importlib.metadata import files, version
 
     assert version("kubeflow-fairing") == "1.0.2"
     for file in files("kubeflow-fairing"):
@@ -66,7 +66,9 @@ def test_importing_the_bridge_makes_the_upstream_names_work(run_python):
     run_python(textwrap.dedent(script))
 
 
-@pytest.mark.parametrize("statement", ["import kubeflow", "import kubeflow.fairing", "from kubeflow.fairing import TrainJob"])
+@pytest.mark.parametrize(
+    "statement", ["import kubeflow", "import kubeflow.fairing", "from kubeflow.fairing import TrainJob"]
+)
 def test_missing_fairing_is_one_line_that_names_the_command(run_python, statement):
     script = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import fairing_az_jupyter.fairing; {statement}"
 
@@ -161,7 +163,8 @@ def test_slow_parts_are_not_imported_until_they_are_used(run_python):
     script = """
     import sys
     import kubeflow.fairing
-    print([name for name in ("nbconvert", "boto3", "google.cloud", "containerregistry", "ipykernel") if name in sys.modules])
+    slow = {"nbconvert", "boto3", "google.cloud", "containerregistry", "ipykernel"}
+    print(sorted(slow & set(sys.modules)))
     """
     assert run_python(textwrap.dedent(script)).stdout == "[]\n"
 
@@ -219,7 +222,7 @@ def test_fairing_is_found_behind_another_kubeflow_package(run_python, tmp_path):
 def test_local_backend_is_looked_up_like_any_other():
     import importlib
 
-    backend = getattr(importlib.import_module("kubeflow.fairing.backends"), "LocalBackend")
+    backend = importlib.import_module("kubeflow.fairing.backends").LocalBackend
 
     assert issubclass(backend, importlib.import_module("kubeflow.fairing.backends").BackendInterface)
     assert backend().get_docker_registry()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import cloudpickle
 import nbformat
@@ -26,7 +27,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 class Doubler:
     def train(self):
-        print("training", os.path.basename(os.getcwd()))
+        print("training", Path.cwd().name)
 
     def predict(self, X, feature_names=None):
         return np.asarray(X).sum(axis=1) * 2
@@ -361,8 +362,9 @@ def test_an_isolated_environment_has_what_requirements_name_and_is_made_once(in_
     (in_folder / "requirements.txt").write_text("iniconfig==2.0.0\n")
 
     def show():
-        import iniconfig  # noqa: F401
         from importlib.metadata import version
+
+        import iniconfig  # noqa: F401
 
         print(version("iniconfig"), sys.prefix)
 

@@ -1,7 +1,5 @@
 """The endpoint's messages as plain data, and how a user's predict is called."""
 
-# ruff: noqa: ARG005 - of these functions only the signature counts
-
 from __future__ import annotations
 
 import datetime as dt

@@ -18,7 +18,13 @@ UPSTREAM = "from kubeflow.fairing import TrainJob, PredictionEndpoint; print(Tra
 def run(*command, check=True, **options):
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=600, check=False, env=environment, **options
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env=environment,
+        **options,
     )
     if check:
         assert done.returncode == 0, done.stdout + done.stderr

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairing_az_jupyter.exceptions import ProfileError
-from fairing_az_jupyter.profiles import ProfileStore, default_folder
 from fairing_az_jupyter.settings import InvalidSettingsError, Settings, check_values, declarations
+from fairing_az_jupyter.settings.profiles import ProfileStore, default_folder
 
 AKS = {
     "backend": "KubeflowAzureBackend",
@@ -409,7 +409,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(store, monkeypatch)
 
 WRITER = """
 import sys
-from fairing_az_jupyter.profiles import ProfileStore
+from fairing_az_jupyter.settings.profiles import ProfileStore
 store = ProfileStore(sys.argv[1])
 for number in range(15):
     store.set_values("shared", {sys.argv[2]: f"n{number}"})
@@ -442,7 +442,7 @@ def test_threads_of_one_process_lose_none_of_each_others_changes(store):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from fairing_az_jupyter import profile_files
+from fairing_az_jupyter.settings import profile_files
 with profile_files.alone(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -459,7 +459,7 @@ def test_a_process_that_was_killed_with_the_lock_blocks_nobody(store):
 
 
 def test_a_lock_that_is_kept_is_told_after_a_while(store, monkeypatch):
-    monkeypatch.setattr("fairing_az_jupyter.profile_files._LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("fairing_az_jupyter.settings.profile_files._LOCK_SECONDS", 0.2)
     store.save("aks", {})
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(store.folder)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline().strip() == b"held"

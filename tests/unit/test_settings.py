@@ -16,7 +16,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from fairing_az_jupyter import naming
 from fairing_az_jupyter.exceptions import SettingsError
 from fairing_az_jupyter.settings import (
     Settings,
@@ -28,11 +27,12 @@ from fairing_az_jupyter.settings import (
     from_notebook,
     may_be_empty,
     missing_for_launch,
+    naming,
     notebook_names,
     to_notebook,
 )
-from fairing_az_jupyter.settings_errors import InvalidSettingsError
-from fairing_az_jupyter.settings_page import reference_page
+from fairing_az_jupyter.settings.errors import InvalidSettingsError
+from fairing_az_jupyter.settings.page import reference_page
 
 FIELDS = sorted(Settings.model_fields)
 STORAGE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -600,7 +600,7 @@ def test_a_new_field_has_the_general_rules_without_asking_for_them():
 
 def test_the_committed_page_is_the_one_that_the_declaration_gives():
     page = Path(__file__).parents[2] / "docs" / "settings.md"
-    command = "python -m fairing_az_jupyter.settings_page > docs/settings.md"
+    command = "python -m fairing_az_jupyter.settings.page > docs/settings.md"
     assert page.read_text(encoding="utf-8") == reference_page(), f"write it again: {command}"
 
 
@@ -613,7 +613,8 @@ def test_the_page_names_every_setting_both_ways():
 
 def test_importing_the_settings_loads_nothing_heavy():
     code = (
-        "import sys, fairing_az_jupyter.settings, fairing_az_jupyter.sources, fairing_az_jupyter.profiles\n"
+        "import sys\n"
+        "from fairing_az_jupyter.settings import profiles, sources\n"
         "heavy = {'tomlkit', 'jupyter_core', 'IPython', 'azure', 'kubernetes', 'kubeflow', 'nbformat', 'requests'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

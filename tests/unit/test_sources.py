@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fairing_az_jupyter.settings import InvalidSettingsError, Settings, notebook_names
-from fairing_az_jupyter.sources import cluster_values, environment_values, resolve
+from fairing_az_jupyter.settings.sources import cluster_values, environment_values, resolve
 
 ORDER = ["explicit", "cell", "environ", "profile", "cluster"]
 LABELS = dict(

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fairing_az_jupyter import naming
-from fairing_az_jupyter.settings import (
+from fairing_az_jupyter.settings import naming
+from fairing_az_jupyter.settings.declaration import (
     Settings,
     check_values,
     declarations,
@@ -17,7 +17,7 @@ from fairing_az_jupyter.settings import (
     may_be_empty,
     notebook_names,
 )
-from fairing_az_jupyter.settings_errors import InvalidSettingsError
+from fairing_az_jupyter.settings.errors import InvalidSettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from fairing_az_jupyter.naming import BrokenRuleError, tidy
+from fairing_az_jupyter.settings.naming import BrokenRuleError, tidy
 
 AZURE_REGIONS = "https://learn.microsoft.com/azure/reliability/regions-list"
 

@@ -29,8 +29,8 @@ from pydantic import (
     model_validator,
 )
 
-from fairing_az_jupyter import naming, regions
-from fairing_az_jupyter.settings_errors import InvalidSettingsError, explain, needed, unknown
+from fairing_az_jupyter.settings import naming, regions
+from fairing_az_jupyter.settings.errors import InvalidSettingsError, explain, needed, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,15 +6,15 @@ import difflib
 import reprlib
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import naming
 from fairing_az_jupyter.exceptions import SettingsError
+from fairing_az_jupyter.settings import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _SECRETS_HINT = (
-    "Take it out there, and renew it if anyone else could see it. Secrets belong in Kubernetes Secrets: "
-    "%fairing_azure secrets create"
+    "Take it out there, and renew it if anyone else could see it. "
+    "Secrets belong in Kubernetes Secrets, such as azcreds."
 )
 _REPR = reprlib.Repr()
 _REPR.maxstring = 120

@@ -1,11 +1,11 @@
-"""The reference page of the settings, written from their declaration: `python -m fairing_az_jupyter.settings_page`."""
+"""The reference page of the settings, written from their declaration: `python -m fairing_az_jupyter.settings.page`."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.settings import Settings, declarations
+from fairing_az_jupyter.settings.declaration import Settings, declarations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Settings
 
-<!-- Written by: python -m fairing_az_jupyter.settings_page > docs/settings.md -->
+<!-- Written by: python -m fairing_az_jupyter.settings.page > docs/settings.md -->
 
 Each setting has one name in Python, profiles and forms (`docker_registry`), and one in the notebook and in the
 environment (`DOCKER_REGISTRY`). Where several sources have a value, the highest wins:
