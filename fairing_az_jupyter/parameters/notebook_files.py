@@ -1,0 +1,222 @@
+"""Reads a notebook's bytes and replaces them, so that no reader ever sees half a notebook and no change is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.exceptions import NotebookFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+try:
+    import fcntl
+except ImportError:  # Windows, where the check right before the replacement has to do
+    fcntl = None  # type: ignore[assignment]
+
+_LOCK_SECONDS = 10.0
+_CHANGED_HINT = "Run it again: it then reads the notebook as it is now."
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return a notebook file's bytes.
+
+    Raises:
+        NotebookFileError: There is no such file, it is no regular file, or it can't be read.
+
+    """
+    shown = os.fspath(path)
+    try:
+        # A pipe or a device would block or never end.
+        mode = Path(path).stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise NotebookFileError(
+                f"{shown!r} is a folder, not a notebook.", hint="Give the path of a notebook file (*.ipynb) in it."
+            )
+        if not stat.S_ISREG(mode):
+            raise NotebookFileError(
+                f"{shown!r} is not a regular file, so it can't be a notebook.",
+                hint="Give the path of a notebook file (*.ipynb).",
+            )
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise NotebookFileError(
+            f"Notebook {shown!r} not found.", hint="Check the spelling, and the folder that you are in."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise NotebookFileError(
+            f"Notebook {shown!r} can't be read: {_reason(error)}.",
+            hint="Check the path and the file's permissions.",
+        ) from None
+
+
+def decode(data: bytes, where: str) -> str:
+    """Return a notebook's text; a byte order mark stays its first character.
+
+    Raises:
+        NotebookFileError: The bytes are not UTF-8.
+
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise NotebookFileError(
+            f"The {where} is not UTF-8 (byte {error.start}), as every notebook has to be.",
+            hint="Save it as UTF-8, for instance by opening and saving it in JupyterLab.",
+        ) from None
+
+
+def digest_of(data: bytes) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def replace_bytes(path: str | os.PathLike[str], data: bytes, *, expected_digest: str) -> None:
+    """Replace a notebook file's bytes in one step.
+
+    A symbolic link stays: its target is replaced. Permissions and, where allowed, the owner are kept. Either the whole
+    new notebook is there afterwards or the old one, also when the machine stops half-way.
+
+    Args:
+        path: The notebook.
+        data: Its new bytes.
+        expected_digest: The `digest_of` the bytes that `data` was made from.
+
+    Raises:
+        NotebookFileError: The file has other bytes by now, is read-only, or can't be written.
+
+    """
+    shown = os.fspath(path)
+    # Not Path.resolve, which raises RuntimeError where symbolic links go in circles (before Python 3.13).
+    target = Path(os.path.realpath(path))
+    with _locked(target.parent, shown):
+        before = _checked(target, shown, expected_digest)
+        temporary = None
+        try:
+            temporary = _written(target, data, before)
+            now = target.stat()
+            if _identity(now) != _identity(before):
+                raise _changed(shown)
+            temporary.replace(target)
+            temporary = None
+        except OSError as error:
+            raise _not_written(shown, target, error) from None
+        finally:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+    _sync_folder(target)
+
+
+def _checked(target: Path, shown: str, expected_digest: str) -> os.stat_result:
+    """Return what the file system says of the file, once its bytes and permissions are what they should be."""
+    try:
+        before = target.stat()
+    except OSError:
+        raise _changed(shown) from None
+    if digest_of(read_bytes(target)) != expected_digest:
+        raise _changed(shown)
+    # By the mode bits: root may write to any file, but a read-only notebook is meant to stay as it is.
+    if not before.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        raise NotebookFileError(
+            f"Notebook {shown!r} is read-only; nothing was changed.",
+            hint=f"Make it writable (chmod u+w {shown!r}) or fill a copy of it.",
+        )
+    return before
+
+
+def _written(target: Path, data: bytes, before: os.stat_result) -> Path:
+    """Write a complete temporary file beside the target and return its path."""
+    handle, name = tempfile.mkstemp(prefix=".fairing-az-", suffix=".tmp", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        after = temporary.stat()
+        if (after.st_uid, after.st_gid) != (before.st_uid, before.st_gid) and hasattr(os, "chown"):
+            with contextlib.suppress(OSError):
+                os.chown(temporary, before.st_uid, before.st_gid)
+        temporary.chmod(stat.S_IMODE(before.st_mode))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, shown: str) -> Iterator[None]:
+    """Keep other fills in the same folder out between the check of a file's bytes and its replacement.
+
+    The folder and not the file is locked: a file is replaced, and on SMB shares a locked one can't be read.
+    """
+    handle = None
+    # Windows opens no folders, and some folders may not be listed: the check right before the replacement has to do.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while handle is not None and not _took_lock(handle):
+            if time.monotonic() > deadline:
+                raise NotebookFileError(
+                    f"The folder of notebook {shown!r} is locked by another program; nothing was changed.",
+                    hint="Wait until the other program has finished, and run it again.",
+                )
+            time.sleep(0.02)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _took_lock(handle: int) -> bool:
+    if fcntl is not None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # a file system without locks: the check right before the replacement has to do
+    return True
+
+
+def _sync_folder(target: Path) -> None:
+    """Make the replacement itself last; where a file system can't, it lasts as soon as the system writes it back."""
+    with contextlib.suppress(OSError):
+        handle = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _changed(shown: str) -> NotebookFileError:
+    return NotebookFileError(
+        f"Notebook {shown!r} has changed since it was read; nothing was written.", hint=_CHANGED_HINT
+    )
+
+
+def _not_written(shown: str, target: Path, error: OSError) -> NotebookFileError:
+    folder = str(target.parent)
+    hint = f"Check that you may write to the folder {folder!r}."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        hint = f"Make room on the disk that holds {folder!r}, and run it again."
+    return NotebookFileError(f"Notebook {shown!r} can't be written: {_reason(error)}. It is unchanged.", hint=hint)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
