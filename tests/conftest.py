@@ -23,6 +23,7 @@ def own_folders(tmp_path, monkeypatch):
         "JUPYTER_CONFIG_DIR": "jupyter-config",
     }
     base = tmp_path.parent / f"{tmp_path.name}-home"
+    base.mkdir()
     for variable, name in folders.items():
         monkeypatch.setenv(variable, str(base / name))
     for variable in ("FAIRING_AZURE_PROFILE", "JPY_SESSION_NAME", "FAIRING_BACKEND", "DOCKER_REGISTRY"):

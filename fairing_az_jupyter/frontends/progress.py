@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.models import RunEvent
 
 _INDENT = "  | "
+_SHOWN_CODE = 90
 
 
 class Progress:
@@ -27,9 +28,9 @@ class Progress:
         if event.kind == "output":
             self._write_output(event.text or "")
         elif event.kind == "cell-started":
-            self._line(f"[{_position(event)}]")
+            self._line(f"[{_position(event)}] {(event.text or '')[:_SHOWN_CODE]}".rstrip())
         elif event.kind == "cell-finished" and (event.duration or 0.0) >= 1.0:
-            self._line(f"[{_position(event)}] {event.duration:.1f} s")
+            self._line(f"[{_position(event)}] done in {event.duration:.1f} s")
         elif event.kind == "cell-failed":
             self._line(f"[{_position(event)}] failed: {event.message}")
         elif event.kind == "run-finished":

@@ -286,7 +286,11 @@ class ProfileStore:
     def _absent(self, name: str) -> ProfileError:
         names = self.list()
         near = difflib.get_close_matches(name, names, n=1) or [each for each in names if each.lower() == name.lower()]
-        known = f"There are {', '.join(names)}." if names else "There are none yet: save one first."
+        known = (
+            f"There are {', '.join(names)}."
+            if names
+            else f"There are none yet; make one: fairing-azure profile set {name} --docker-registry ..."
+        )
         hint = f"Did you mean {near[0]!r}? {known}" if near else known
         return ProfileError(
             f"Profile {name!r} not found in {self.folder / 'profiles'}.", hint=hint, code="profile-missing"

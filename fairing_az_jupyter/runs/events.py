@@ -1,0 +1,126 @@
+"""How a run tells what happens in it, and how it learns that it should stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.models import RunEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from fairing_az_jupyter.models import RunEventKind
+
+
+class Stop:
+    """The wish to stop a run.
+
+    It is only ever looked at, never waited for: a signal handler can't take a lock that the code it interrupts
+    may hold, and an exception raised by it could hit the middle of writing the notebook.
+
+    Args:
+        cancel: Set by another thread to stop the run.
+
+    """
+
+    def __init__(self, cancel: threading.Event | None = None) -> None:
+        self._cancel = cancel
+        self._asked = 0
+
+    @property
+    def asked(self) -> bool:
+        """Whether the run is to stop."""
+        return self._asked > 0 or (self._cancel is not None and self._cancel.is_set())
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it was asked for more than once: no patience is left."""
+        return self._asked > 1
+
+    def ask(self) -> None:
+        """Ask the run to stop; a second time to stop at once."""
+        self._asked += 1
+
+    @contextlib.contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM as the wish to stop, where this thread can, and put the old handlers back.
+
+        Python lets the main thread alone handle signals. A signal that the process ignores (as under `nohup`)
+        stays ignored.
+        """
+        previous = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    previous[number] = signal.signal(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.ask()
+
+
+class Reporter:
+    """Hands a run's events to whoever listens.
+
+    An error of the listener (a closed pipe, a full disk) stops the run and is kept in `error`: raised inside the
+    kernel's message loop it would be taken for an error of the cell.
+
+    Args:
+        on_event: The listener.
+        stop: What to ask when the listener fails.
+
+    """
+
+    def __init__(self, on_event: Callable[[RunEvent], None], stop: Stop) -> None:
+        self._on_event = on_event
+        self._stop = stop
+        self.error: Exception | None = None
+        self.cell: int | None = None
+        self.cells: int | None = None
+        self.cells_executed = 0
+
+    def report(
+        self,
+        kind: RunEventKind,
+        *,
+        stream: str | None = None,
+        text: str | None = None,
+        duration: float | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Report an event of the cell that is being executed, or of the run if none is.
+
+        Args:
+            kind: What happened.
+            stream: See `RunEvent`.
+            text: See `RunEvent`.
+            duration: See `RunEvent`.
+            message: See `RunEvent`.
+
+        """
+        if self.error is not None:
+            return
+        event = RunEvent(
+            kind,
+            time.time(),
+            cell=self.cell,
+            cells=self.cells,
+            stream=stream,
+            text=text,
+            duration=duration,
+            message=message,
+        )
+        try:
+            self._on_event(event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller of the run gets it
+            self.error = error
+            self._stop.ask()

@@ -1,0 +1,35 @@
+"""Text of kernels and notebooks, made fit for one-line messages."""
+
+from __future__ import annotations
+
+import re
+
+LAST_LINES = 20
+"""How many lines of a traceback or a log an error carries."""
+
+_LONGEST = 300
+# ECMA-48: control sequences (colours, cursor), and operating system commands (links, titles).
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+
+
+def without_ansi(text: str) -> str:
+    """Return `text` without the codes that colour it or move the cursor."""
+    return _ANSI.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """Return `text` in one line of at most 300 characters, without terminal codes."""
+    line = " ".join(without_ansi(text).split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+
+
+def first_line(source: str) -> str:
+    """Return the first line of a cell's code that says something, and is no comment if there is another."""
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    return one_line(next((line for line in lines if not line.startswith("#")), lines[0] if lines else ""))
+
+
+def last_lines(text: str) -> tuple[str, ...]:
+    """Return the last lines of `text` that say something, oldest first, without terminal codes."""
+    lines = [line.rstrip() for line in without_ansi(text).splitlines()]
+    return tuple([line for line in lines if line][-LAST_LINES:])
