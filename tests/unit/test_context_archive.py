@@ -93,11 +93,19 @@ def test_the_digest_of_no_members_is_that_of_an_empty_tar(tmp_path):
     assert (archive.digest, archive.uncompressed_size, archive.members) == (EMPTY, 10240, 0)
 
 
-@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
-def test_every_version_of_python_gives_the_same_digest(small, tmp_path, version):
-    python = shutil.which(f"python{version}")
-    if python is None or subprocess.run([python, "-V"], capture_output=True, check=False).returncode:
-        pytest.skip(f"python{version} is not on the PATH; install it (for example with pyenv or uv) to compare with it")
+def other_pythons():
+    """Return this interpreter and every other supported one that is here, on the PATH or kept by pyenv."""
+    names = [f"python3.{minor}" for minor in range(10, 14)]
+    found = [path for path in map(shutil.which, names) if path]
+    if shutil.which("pyenv"):
+        kept = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=True).stdout.strip()
+        found += [str(path) for name in names for path in Path(kept).glob(f"versions/*/bin/{name}")]
+    works = [path for path in found if not subprocess.run([path, "-V"], capture_output=True, check=False).returncode]
+    return [sys.executable, *works]
+
+
+@pytest.mark.parametrize("python", other_pythons())
+def test_every_version_of_python_gives_the_same_digest(small, tmp_path, python):
     done = subprocess.run(
         [python, "-c", DIGEST_SCRIPT, REPOSITORY, small, tmp_path / "out.tar"],
         capture_output=True,
