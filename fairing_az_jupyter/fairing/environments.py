@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -12,15 +10,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import PackageMissingError
+from fairing_az_jupyter.files import locked
 from fairing_az_jupyter.folders import data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 SERVING_REQUIREMENTS = ("cloudpickle", "kserve>=0.15")
 _COMPLETE = "complete"
 _SHOWN_LINES = 15
+_INSTALL_SECONDS = 3600.0  # how long to wait for another process that installs the same
 
 
 def environment_for(requirements: Path, report: Callable[[str], None]) -> Path:
@@ -44,7 +44,7 @@ def environment_for(requirements: Path, report: Callable[[str], None]) -> Path:
     parent = data_folder("environments")
     folder = parent / digest
     python = folder / "bin" / "python"
-    with _locked(parent / f"{digest}.lock"):
+    with locked(parent / f"{digest}.lock", seconds=_INSTALL_SECONDS):
         if not (folder / _COMPLETE).exists():
             report(f"Installing {requirements.name} into an environment of its own ({folder}).")
             shutil.rmtree(folder, ignore_errors=True)
@@ -78,16 +78,3 @@ def _install(folder: Path, python: Path, requirements: Path | None) -> None:
                 f"The requirements can't be installed into an environment of their own:\n{lines}\n",
                 hint="Mend requirements.txt, or use LocalBackend(isolated=False) to run in this environment.",
             )
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock against other processes; the system releases it when its holder dies."""
-    import fcntl  # noqa: PLC0415 - POSIX only, as is Fairing itself
-
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

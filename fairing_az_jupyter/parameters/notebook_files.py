@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
 import stat
-import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import NotebookFileError
+from fairing_az_jupyter.files import locked, replace_file
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-try:
-    import fcntl
-except ImportError:  # Windows, where the check right before the replacement has to do
-    fcntl = None  # type: ignore[assignment]
-
-_LOCK_SECONDS = 10.0
 _CHANGED_HINT = "Run it again: it then reads the notebook as it is now."
 
 
@@ -97,23 +85,24 @@ def replace_bytes(path: str | os.PathLike[str], data: bytes, *, expected_digest:
     shown = os.fspath(path)
     # Not Path.resolve, which raises RuntimeError where symbolic links go in circles (before Python 3.13).
     target = Path(os.path.realpath(path))
-    with _locked(target.parent, shown):
-        before = _checked(target, shown, expected_digest)
-        temporary = None
-        try:
-            temporary = _written(target, data, before)
-            now = target.stat()
-            if _identity(now) != _identity(before):
-                raise _changed(shown)
-            temporary.replace(target)
-            temporary = None
-        except OSError as error:
-            raise _not_written(shown, target, error) from None
-        finally:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
-    _sync_folder(target)
+    try:
+        # The folder and not the file: a file is replaced, and on SMB shares a locked one can't be read.
+        with locked(target.parent, create=False):
+            before = _checked(target, shown, expected_digest)
+
+            def check() -> None:
+                if _identity(target.stat()) != _identity(before):
+                    raise _changed(shown)
+
+            owner = (before.st_uid, before.st_gid)
+            replace_file(target, data, mode=stat.S_IMODE(before.st_mode), owner=owner, check=check)
+    except TimeoutError:
+        raise NotebookFileError(
+            f"The folder of notebook {shown!r} is locked by another program; nothing was changed.",
+            hint="Wait until the other program has finished, and run it again.",
+        ) from None
+    except OSError as error:
+        raise _not_written(shown, target, error) from None
 
 
 def _checked(target: Path, shown: str, expected_digest: str) -> os.stat_result:
@@ -131,73 +120,6 @@ def _checked(target: Path, shown: str, expected_digest: str) -> os.stat_result:
             hint=f"Make it writable (chmod u+w {shown!r}) or fill a copy of it.",
         )
     return before
-
-
-def _written(target: Path, data: bytes, before: os.stat_result) -> Path:
-    """Write a complete temporary file beside the target and return its path."""
-    handle, name = tempfile.mkstemp(prefix=".fairing-az-", suffix=".tmp", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        after = temporary.stat()
-        if (after.st_uid, after.st_gid) != (before.st_uid, before.st_gid) and hasattr(os, "chown"):
-            with contextlib.suppress(OSError):
-                os.chown(temporary, before.st_uid, before.st_gid)
-        temporary.chmod(stat.S_IMODE(before.st_mode))
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    return temporary
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, shown: str) -> Iterator[None]:
-    """Keep other fills in the same folder out between the check of a file's bytes and its replacement.
-
-    The folder and not the file is locked: a file is replaced, and on SMB shares a locked one can't be read.
-    """
-    handle = None
-    # Windows opens no folders, and some folders may not be listed: the check right before the replacement has to do.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-    try:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while handle is not None and not _took_lock(handle):
-            if time.monotonic() > deadline:
-                raise NotebookFileError(
-                    f"The folder of notebook {shown!r} is locked by another program; nothing was changed.",
-                    hint="Wait until the other program has finished, and run it again.",
-                )
-            time.sleep(0.02)
-        yield
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def _took_lock(handle: int) -> bool:
-    if fcntl is not None:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            pass  # a file system without locks: the check right before the replacement has to do
-    return True
-
-
-def _sync_folder(target: Path) -> None:
-    """Make the replacement itself last; where a file system can't, it lasts as soon as the system writes it back."""
-    with contextlib.suppress(OSError):
-        handle = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _identity(found: os.stat_result) -> tuple[int, int, int, int]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import ProfileError
+from fairing_az_jupyter.files import locked, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
 _BOM = "\ufeff"
-_LOCK_SECONDS = 10.0
 _NEW_FILE_MODE = 0o600
 _WRITABLE = 0o222
 
@@ -44,6 +41,8 @@ def told(action: str, path: Path) -> Iterator[None]:
     except OSError as refused:
         message = f"Can't {action} {path}: {refused.strerror or refused}."
         hint = "Make it yours to read and write, or name another folder in FAIRING_AZURE_CONFIG_DIR."
+        if isinstance(refused, TimeoutError):
+            hint = "End or continue that process (a stopped kernel or terminal), then try again."
         raise ProfileError(message, hint=hint, code="profile-file") from refused
 
 
@@ -180,28 +179,7 @@ def write(path: Path, text: str) -> None:
         if not mode & _WRITABLE:
             raise PermissionError(None, "it is read-only")
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(new)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        _keep_entry(target.parent)
-
-
-def _keep_entry(folder: Path) -> None:
-    """Ask for the folder's entry to reach the disk too; not every file system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        replace_file(target, new, mode=mode)
 
 
 @contextlib.contextmanager
@@ -221,31 +199,8 @@ def alone(folder: Path) -> Iterator[None]:
         ProfileError: The folder can't be used, or another process keeps the lock.
 
     """
-    path = folder / ".lock"
-    with told("use", folder):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _NEW_FILE_MODE)
-    try:
-        _wait_for(handle, path)
+    with contextlib.ExitStack() as held:
+        with told("use", folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            held.enter_context(locked(folder / ".lock"))
         yield
-    finally:
-        os.close(handle)
-
-
-def _wait_for(handle: int, path: Path) -> None:
-    deadline = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # noqa: PERF203 - waiting is what the loop is for
-            if time.monotonic() > deadline:
-                raise ProfileError(
-                    f"Another process has kept {path} locked for {_LOCK_SECONDS:.0f} seconds; nothing was changed.",
-                    hint="End or continue that process (a stopped kernel or terminal), then try again.",
-                    code="profile-file",
-                ) from None
-            time.sleep(0.02)
-        except OSError:
-            return
-        else:
-            return

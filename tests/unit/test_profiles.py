@@ -459,7 +459,7 @@ def test_a_process_that_was_killed_with_the_lock_blocks_nobody(store):
 
 
 def test_a_lock_that_is_kept_is_told_after_a_while(store, monkeypatch):
-    monkeypatch.setattr("fairing_az_jupyter.settings.profile_files._LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("fairing_az_jupyter.files.LOCK_SECONDS", 0.2)
     store.save("aks", {})
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(store.folder)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline().strip() == b"held"
