@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import PackageMissingError
@@ -14,20 +16,21 @@ from fairing_az_jupyter.files import locked
 from fairing_az_jupyter.folders import data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
+JOB_REQUIREMENTS = ("cloudpickle",)
 SERVING_REQUIREMENTS = ("cloudpickle", "kserve>=0.15")
 _COMPLETE = "complete"
 _SHOWN_LINES = 15
 _INSTALL_SECONDS = 3600.0  # how long to wait for another process that installs the same
 
 
-def environment_for(requirements: Path, report: Callable[[str], None]) -> Path:
-    """Return the interpreter of an environment that has these requirements and what serving needs.
+def environment_for(requirements: Path, own: Sequence[str], report: Callable[[str], None]) -> Path:
+    """Return the interpreter of an environment that has these requirements.
 
     Args:
         requirements: A requirements.txt; a missing one means no requirements of the user's own.
+        own: What a job or an endpoint itself needs, as pip takes it.
         report: Is told in one line what is being done.
 
     Returns:
@@ -39,7 +42,7 @@ def environment_for(requirements: Path, report: Callable[[str], None]) -> Path:
 
     """
     text = requirements.read_bytes() if requirements.exists() else b""
-    identity = "\n".join((platform.python_version(), sys.platform, platform.machine(), *SERVING_REQUIREMENTS))
+    identity = "\n".join((platform.python_version(), sys.platform, platform.machine(), *own))
     digest = hashlib.sha256(identity.encode() + b"\0" + text).hexdigest()[:24]
     parent = data_folder("environments")
     folder = parent / digest
@@ -49,7 +52,7 @@ def environment_for(requirements: Path, report: Callable[[str], None]) -> Path:
             report(f"Installing {requirements.name} into an environment of its own ({folder}).")
             shutil.rmtree(folder, ignore_errors=True)
             try:
-                _install(folder, python, requirements if text.strip() else None)
+                _install(folder, python, [*own, *(("-r", str(requirements)) if text.strip() else ())])
                 (folder / _COMPLETE).touch()
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -57,9 +60,9 @@ def environment_for(requirements: Path, report: Callable[[str], None]) -> Path:
     return python
 
 
-def _install(folder: Path, python: Path, requirements: Path | None) -> None:
-    chosen = [*SERVING_REQUIREMENTS, *(("-r", str(requirements)) if requirements else ())]
-    uv = shutil.which("uv")
+def _install(folder: Path, python: Path, chosen: Sequence[str]) -> None:
+    # An environment that was made by uv has it beside its own interpreter, which need not be on the PATH.
+    uv = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
     if uv:
         steps = [
             [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],

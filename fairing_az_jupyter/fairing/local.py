@@ -23,7 +23,7 @@ from fairing_az_jupyter.exceptions import ContextError, FairingAzureError
 from fairing_az_jupyter.fairing.archive import write_archive
 from fairing_az_jupyter.fairing.context import collect
 from fairing_az_jupyter.fairing.deployers import LaunchedJob, endpoint_failed, job_failed
-from fairing_az_jupyter.fairing.environments import environment_for
+from fairing_az_jupyter.fairing.environments import JOB_REQUIREMENTS, SERVING_REQUIREMENTS, environment_for
 from fairing_az_jupyter.fairing.processes import Child
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.fairing.unpacking import unpack
@@ -121,6 +121,8 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
 
     """
 
+    requirements: Sequence[str] = JOB_REQUIREMENTS
+
     def __init__(self, pod_spec_mutators: Sequence[Callable[..., object]] | None, *, isolated: bool) -> None:
         self._mutators = tuple(pod_spec_mutators or ())
         self._isolated = isolated
@@ -156,7 +158,7 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
     def _start(self, application: Path, container: Any, command: Sequence[str], **options: Any) -> Child:  # noqa: ANN401
         python = Path(sys.executable)
         if self._isolated:
-            python = environment_for(application / "requirements.txt", logger.info)
+            python = environment_for(application / "requirements.txt", self.requirements, logger.info)
         prefix = f"/{str(container.working_dir or '/app').strip('/')}/"
         words = [_as_local(word, prefix, application) for word in command]
         child = Child(
@@ -226,6 +228,8 @@ class LocalServing(_LocalDeployer):
         ready_timeout: See `LocalBackend`.
 
     """
+
+    requirements = SERVING_REQUIREMENTS
 
     def __init__(
         self,

@@ -33,6 +33,14 @@ class Doubler:
         return np.asarray(X).sum(axis=1) * 2
 
 
+class Prefix:
+    def train(self):
+        pass
+
+    def predict(self, X, feature_names=None):
+        return [sys.prefix]
+
+
 class NeverReady:
     def train(self):
         pass
@@ -374,6 +382,19 @@ def test_an_isolated_environment_has_what_requirements_name_and_is_made_once(in_
     assert first == second
     assert first[0] == "2.0.0"
     assert first[1].startswith(str(own_folders / "fairing-home" / "environments"))
+
+
+@pytest.mark.timeout(600)
+def test_an_endpoint_runs_in_an_isolated_environment(in_folder, own_folders):
+    (in_folder / "requirements.txt").write_text("numpy\n")
+    endpoint = PredictionEndpoint(Prefix, input_files=["requirements.txt"], backend=LocalBackend(isolated=True))
+    endpoint.create()
+    try:
+        answer = endpoint.predict_nparray(np.zeros((1, 1)))
+    finally:
+        endpoint.delete()
+
+    assert answer["data"]["ndarray"][0].startswith(str(own_folders / "fairing-home" / "environments"))
 
 
 def test_requirements_that_can_not_be_installed_leave_nothing(in_folder, own_folders):

@@ -73,6 +73,7 @@ def test_the_wheel_has_the_package_its_types_its_licence_and_the_start_up_file(w
 @pytest.mark.timeout(900)
 def test_upstreams_unchanged_lines_work_after_install_fairing(environment, tmp_path):
     before = run(environment / "python", "-c", UPSTREAM, check=False, cwd=tmp_path)
+    loaded = run(environment / "ipython", "-c", "%load_ext fairing_az_jupyter", cwd=tmp_path)
     planned = run(environment / "fairing-azure", "install-fairing", "--dry-run", cwd=tmp_path)
     installed = run(environment / "fairing-azure", "install-fairing", cwd=tmp_path)
     after = run(environment / "python", "-c", UPSTREAM, cwd=tmp_path)
@@ -80,6 +81,7 @@ def test_upstreams_unchanged_lines_work_after_install_fairing(environment, tmp_p
     checked = run(environment / "fairing-azure", "--version", cwd=tmp_path)
 
     assert before.stderr.splitlines()[-1].endswith("Install it: fairing-azure install-fairing")
+    assert "Install it: fairing-azure install-fairing" in loaded.stderr
     assert "Would run:" in planned.stdout
     assert "--no-deps kubeflow-fairing==1.0.2" in installed.stdout
     assert "kubeflow.fairing.ml_tasks.tasks.PredictionEndpoint" in after.stdout

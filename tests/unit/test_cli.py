@@ -102,6 +102,15 @@ def test_run_as_json_is_one_document_a_line(fairing_azure, notebook):
     assert [d["event"]["text"] for d in documents[:-1] if d["event"]["kind"] == "output"] == ["rounds 3 LocalBackend\n"]
 
 
+def test_the_kernel_of_a_run_knows_its_notebooks_name(fairing_azure, notebook):
+    content = nbformat.read(notebook, as_version=4)
+    ask = "from kubeflow.fairing.notebook.notebook_util import get_notebook_name; print(get_notebook_name())"
+    content.cells.append(nbformat.v4.new_code_cell(ask))
+    nbformat.write(content, notebook)
+
+    assert "  | train.ipynb\n" in fairing_azure("run", notebook)[1]
+
+
 def test_an_unknown_parameter_is_an_error_with_a_suggestion(fairing_azure, notebook):
     code, _, err = fairing_azure("run", notebook, "-p", "DOCKER_REGISTY", "x.azurecr.io")
 
