@@ -142,6 +142,70 @@ class RunCancelledError(ExecutionError):
     exit_code = 130
 
 
+class ServiceError(FairingAzureError):
+    """The cluster or an Azure service did not do what was asked.
+
+    Args:
+        message: See `FairingAzureError`.
+        hint: See `FairingAzureError`.
+        service: Which one: `kubernetes`, `entra`, `arm`, `blob` or `registry`.
+        status: The HTTP status that it answered with, if it answered.
+
+    """
+
+    code = "service"
+    exit_code = 6
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        service: str = "",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.service = service
+        self.status = status
+
+
+class UnreachableError(ServiceError):
+    """There is no answer, or not from the service: no route, no name, TLS, a time-out, a proxy's page."""
+
+    code = "unreachable"
+
+
+class CredentialError(ServiceError):
+    """Who asks is not believed: the credential is wrong, has expired, or is missing."""
+
+    code = "credential"
+
+
+class NotAllowedError(ServiceError):
+    """Who asks is known and may not; that says nothing about what is there."""
+
+    code = "not-allowed"
+
+
+class NotFoundError(ServiceError):
+    """What is asked for is not there."""
+
+    code = "not-found"
+
+
+class ConflictError(ServiceError):
+    """It is there already, has changed meanwhile, or breaks a rule of the service."""
+
+    code = "conflict"
+
+
+class ThrottledError(ServiceError):
+    """There were too many requests, also after waiting as the service asked."""
+
+    code = "throttled"
+
+
 class InstallationError(FairingAzureError):
     """Something has to be installed first."""
 

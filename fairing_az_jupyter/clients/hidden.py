@@ -1,0 +1,45 @@
+"""A secret value on its way from where it is kept to where it is needed, and to nowhere else."""
+
+from __future__ import annotations
+
+import hmac
+from typing import NoReturn
+
+
+class Hidden:
+    """Holds a secret text; every way of printing, formatting or pickling it shows nothing of it.
+
+    Args:
+        value: The secret.
+
+    """
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def reveal(self) -> str:
+        """Return the secret, for the one call that needs it."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return "(hidden)"
+
+    def __format__(self, _spec: str) -> str:
+        return repr(self)
+
+    def __bool__(self) -> bool:
+        return bool(self.__value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Hidden):
+            return NotImplemented
+        return hmac.compare_digest(self.__value.encode(), other.reveal().encode())
+
+    def __hash__(self) -> int:
+        return hash((Hidden, self.__value))
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a secret is not pickled"
+        raise TypeError(msg)
