@@ -112,3 +112,53 @@ def _plain(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
+
+
+CheckStatus = Literal["pass", "warn", "fail", "skipped", "unknown"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cure:
+    """One way to mend what a check has found, ready to be typed.
+
+    Args:
+        tool: What it is typed into: `fairing-azure`, `kubectl`, `az`, or `text` for what no command does.
+        command: The command, filled with the user's own values; never with a secret.
+
+    """
+
+    tool: Literal["fairing-azure", "kubectl", "az", "text"]
+    command: str
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckResult:
+    """What one check has found.
+
+    Args:
+        check: The check's identifier, such as `registry.push`.
+        title: What it checks, in a few words.
+        status: `pass`; `warn`: it works, but the user should know; `fail`: a launch would fail; `skipped`: it makes no
+            sense or something before it failed; `unknown`: it could not be found out.
+        looked_at: The object that it looked at, such as `Secret azcreds in namespace team-a`.
+        message: What was found, in one sentence.
+        why: Why it matters, in one sentence.
+        cures: What to type, the best first; empty where there is nothing to mend.
+        mendable: Whether this package can mend it itself.
+        duration: Seconds that it took.
+
+    """
+
+    check: str
+    title: str
+    status: CheckStatus
+    looked_at: str
+    message: str
+    why: str = ""
+    cures: tuple[Cure, ...] = ()
+    mendable: bool = False
+    duration: float = 0.0
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the result as values that any JSON parser reads."""
+        return dataclasses.asdict(self)

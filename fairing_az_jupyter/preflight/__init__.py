@@ -1,0 +1,1 @@
+"""The checks that tell before a launch what would make it fail."""

@@ -1,0 +1,149 @@
+"""Checks at the same time, each as soon as it can, and never longer than told."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from fairing_az_jupyter.exceptions import (
+    CredentialError,
+    NotAllowedError,
+    NotFoundError,
+    ServiceError,
+    ThrottledError,
+    UnreachableError,
+)
+from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
+
+
+def check(name, run=None, needs=()):
+    return Check(name, f"title of {name}", "why", f"thing {name}", run or (lambda _: passing(name)), tuple(needs))
+
+
+def passing(value=None):
+    return Finding("pass", "thing", "fine", value=value)
+
+
+def raising(error):
+    def run(_):
+        raise error
+
+    return run
+
+
+def statuses(*checks, **options):
+    return {result.check: result.status for result in run_checks(checks, **options)}
+
+
+def test_every_check_has_one_result():
+    assert statuses(check("a"), check("b"), check("c")) == {"a": "pass", "b": "pass", "c": "pass"}
+
+
+def test_no_checks_have_no_results():
+    assert statuses() == {}
+
+
+def test_independent_checks_run_at_the_same_time():
+    barrier = threading.Barrier(5, timeout=5)
+
+    def together(_):
+        barrier.wait()
+        return passing()
+
+    assert set(statuses(*(check(str(number), together) for number in range(5))).values()) == {"pass"}
+
+
+def test_results_come_as_they_are_found():
+    gate = threading.Event()
+
+    def slow(_):
+        gate.wait(5)
+        return passing()
+
+    results = run_checks([check("slow", slow), check("quick")])
+
+    assert next(results).check == "quick"
+    gate.set()
+    assert next(results).check == "slow"
+
+
+def test_a_check_gets_what_those_before_it_have_fetched():
+    seen = {}
+
+    def later(found):
+        seen.update(found)
+        return passing()
+
+    statuses(check("later", later, ["first"]), check("first", lambda _: passing("fetched")))
+
+    assert seen == {"first": "fetched"}
+
+
+def test_what_builds_on_a_failure_is_skipped_and_says_on_which():
+    failing = Finding("fail", "thing", "broken")
+
+    results = {
+        r.check: r
+        for r in run_checks([check("c", needs=["b"]), check("b", needs=["a"]), check("a", lambda _: failing)])
+    }
+
+    assert [results[name].status for name in "abc"] == ["fail", "skipped", "skipped"]
+    assert "title of a" in results["b"].message
+
+
+def test_a_warning_does_not_stop_what_builds_on_it():
+    assert statuses(check("b", needs=["a"]), check("a", lambda _: Finding("warn", "thing", "odd")))["b"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotFoundError("gone"), "fail"),
+        (CredentialError("wrong"), "fail"),
+        (ServiceError("500"), "fail"),
+        (NotAllowedError("403"), "unknown"),
+        (UnreachableError("no route"), "unknown"),
+        (ThrottledError("429"), "unknown"),
+    ],
+)
+def test_not_being_allowed_to_look_is_never_a_failure(error, status):
+    assert statuses(check("a", raising(error))) == {"a": status}
+
+
+def test_an_errors_hint_is_the_cure():
+    [result] = run_checks([check("a", raising(NotFoundError("gone", hint="make it")))])
+
+    assert [cure.command for cure in result.cures] == ["make it"]
+
+
+def test_a_bug_in_a_check_hides_no_other_and_shows_no_values():
+    results = {r.check: r for r in run_checks([check("a", raising(KeyError("hunter2"))), check("b")])}
+
+    assert results["a"].status == "unknown"
+    assert "KeyError" in results["a"].message
+    assert "hunter2" not in str(results)
+    assert results["b"].status == "pass"
+
+
+def test_what_hangs_is_given_up_at_the_deadline():
+    release = threading.Event()
+
+    def hang(_):
+        release.wait(30)
+        return passing()
+
+    begin = time.monotonic()
+    found = statuses(check("hangs", hang), check("after", needs=["hangs"]), check("quick"), deadline=0.5)
+    release.set()
+
+    assert found == {"quick": "pass", "hangs": "unknown", "after": "unknown"}
+    assert time.monotonic() - begin < 5
+
+
+def test_values_are_in_no_result():
+    [result] = run_checks([check("a", lambda _: passing("fetched-secret"))])
+
+    assert "fetched-secret" not in repr(result)
+    assert "fetched-secret" not in repr(passing("fetched-secret"))
