@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fairing_az_jupyter.exceptions import InputError
+
 DATA_VARIABLE = "FAIRING_AZURE_HOME"
 
 
@@ -16,6 +18,9 @@ def data_folder(*parts: str) -> Path:
     Args:
         parts: The folders below it.
 
+    Raises:
+        InputError: It can't be made.
+
     """
     override = os.environ.get(DATA_VARIABLE)
     if override:
@@ -25,5 +30,12 @@ def data_folder(*parts: str) -> Path:
 
         base = Path(jupyter_data_dir()) / "fairing-az-jupyter"
     folder = base.joinpath(*parts).absolute()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InputError(
+            f"The folder for data '{folder}' can't be made: {error.strerror}.",
+            hint=f"Name one that you may write to in the environment variable {DATA_VARIABLE}.",
+            code="data-folder",
+        ) from None
     return folder

@@ -9,7 +9,8 @@ from kubeflow.fairing.backends.backends import BackendInterface
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairing_az_jupyter.fairing.local import LocalBuilder, LocalJob, LocalServing
+    from fairing_az_jupyter.fairing.local import LocalJob, LocalServing
+    from fairing_az_jupyter.fairing.local_builder import LocalBuilder
 
 LOCAL_REGISTRY = "local"
 
@@ -50,7 +51,7 @@ class LocalBackend(BackendInterface):  # type: ignore[misc] # Fairing is untyped
         pod_spec_mutators: list[Callable[..., object]] | None = None,  # noqa: ARG002
     ) -> LocalBuilder:
         """Return the builder that packs a task's files; see Fairing's `BackendInterface`."""
-        from fairing_az_jupyter.fairing.local import LocalBuilder  # noqa: PLC0415
+        from fairing_az_jupyter.fairing.local_builder import LocalBuilder  # noqa: PLC0415
 
         return LocalBuilder(preprocessor=preprocessor, base_image=base_image, registry=registry)
 

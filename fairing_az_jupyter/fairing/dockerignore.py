@@ -118,6 +118,16 @@ class IgnoreRules:
                 ) from None
         return cls(tuple(rules))
 
+    def and_folder(self, relative_posix_path: str) -> IgnoreRules:
+        """Return these rules and one more, that leaves out a folder whatever the others say.
+
+        Args:
+            relative_posix_path: The folder, as in `ignores`.
+
+        """
+        escaped = "".join(f"\\{char}" if char in _SPECIAL else char for char in relative_posix_path)
+        return IgnoreRules((*self.rules, _rule(escaped)))
+
     def ignores(self, relative_posix_path: str) -> bool:
         """Tell whether a file or folder stays out of the context.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 JOB_REQUIREMENTS = ("cloudpickle",)
+NOTEBOOK_REQUIREMENTS = ("ipykernel", "papermill")
 SERVING_REQUIREMENTS = ("cloudpickle", "kserve>=0.15")
 _COMPLETE = "complete"
 _SHOWN_LINES = 15
@@ -41,14 +43,14 @@ def environment_for(requirements: Path, own: Sequence[str], report: Callable[[st
         PackageMissingError: pip could not install them; nothing is left of the attempt.
 
     """
-    text = requirements.read_bytes() if requirements.exists() else b""
+    text, lasting = _all_of(requirements, set())
     identity = "\n".join((platform.python_version(), sys.platform, platform.machine(), *own))
     digest = hashlib.sha256(identity.encode() + b"\0" + text).hexdigest()[:24]
     parent = data_folder("environments")
     folder = parent / digest
     python = folder / "bin" / "python"
     with locked(parent / f"{digest}.lock", seconds=_INSTALL_SECONDS):
-        if not (folder / _COMPLETE).exists():
+        if not (lasting and (folder / _COMPLETE).exists()):
             report(f"Installing {requirements.name} into an environment of its own ({folder}).")
             shutil.rmtree(folder, ignore_errors=True)
             try:
@@ -58,6 +60,28 @@ def environment_for(requirements: Path, own: Sequence[str], report: Callable[[st
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
     return python
+
+
+def _all_of(requirements: Path, seen: set[Path]) -> tuple[bytes, bool]:
+    """Return a requirements file with those that it names, and whether all of it says the same tomorrow.
+
+    Packages from a folder or from version control change without a change of the line.
+    Source: https://pip.pypa.io/en/stable/reference/requirements-file-format/
+    """
+    if requirements in seen or not requirements.exists():
+        return b"", True
+    seen.add(requirements)
+    text = requirements.read_bytes()
+    lasting = True
+    for line in text.decode(errors="replace").splitlines():
+        named = re.match(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]+(\S+)", line)
+        if named:
+            more, lasts = _all_of(requirements.parent / named[1], seen)
+            text += b"\0" + more
+            lasting = lasting and lasts
+        elif re.match(r"\s*(?:-e\b|--editable\b|[./~]|[\w.\[\],-]*\s*@?\s*(?:file:|git\+|hg\+|svn\+|bzr\+))", line):
+            lasting = False
+    return text, lasting
 
 
 def _install(folder: Path, python: Path, chosen: Sequence[str]) -> None:

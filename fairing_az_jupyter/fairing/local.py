@@ -1,10 +1,10 @@
-"""Builds, trains and serves on this machine: the same archive, the same command, in child processes."""
+"""Trains and serves on this machine: the same archive, the same command, in child processes."""
 
 from __future__ import annotations
 
 import atexit
-import collections
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -12,19 +12,22 @@ import socket
 import sys
 import time
 import uuid
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
-from kubeflow.fairing.builders.base_builder import BaseBuilder
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
 from fairing_az_jupyter.exceptions import ContextError, FairingAzureError
-from fairing_az_jupyter.fairing.archive import write_archive
-from fairing_az_jupyter.fairing.context import collect
 from fairing_az_jupyter.fairing.deployers import LaunchedJob, endpoint_failed, job_failed
-from fairing_az_jupyter.fairing.environments import JOB_REQUIREMENTS, SERVING_REQUIREMENTS, environment_for
-from fairing_az_jupyter.fairing.processes import Child
+from fairing_az_jupyter.fairing.environments import (
+    JOB_REQUIREMENTS,
+    NOTEBOOK_REQUIREMENTS,
+    SERVING_REQUIREMENTS,
+    environment_for,
+)
+from fairing_az_jupyter.fairing.local_builder import ABANDONED_SECONDS, SERVER, age, archives
+from fairing_az_jupyter.fairing.processes import Child, LastLines
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.fairing.unpacking import unpack
 from fairing_az_jupyter.folders import data_folder
@@ -34,82 +37,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(LOGGER_NAME)
 
-SERVER = "fairing_serving.py"
-"""The name of `serving.py` beside the user's files; the modules that it needs are named in the same way."""
-
 _KEPT_FOLDERS = 20
-_KEPT_ARCHIVES = 5
+_KEPT_BYTES = 2 * 1024**3
 _KEPT_LINES = 1000
 _POLL_SECONDS = 0.1
 _OWN_VARIABLES = ("JPY_SESSION_NAME", "JPY_PARENT_PID")
 
 _serving: set[Child] = set()
-
-
-class LocalBuilder(BaseBuilder):  # type: ignore[misc] # Fairing is untyped
-    """Packs a task's files into the reproducible archive that a cluster's builder would get.
-
-    Args:
-        preprocessor: Fairing's preprocessor, which knows the files and the command.
-        base_image: Recorded only.
-        registry: Recorded only.
-
-    """
-
-    def __init__(self, preprocessor: Any, base_image: str, registry: str) -> None:  # noqa: ANN401
-        super().__init__(
-            registry=registry,
-            image_name="fairing-job",
-            base_image=base_image,
-            push=False,
-            preprocessor=preprocessor,
-        )
-
-    def build(self) -> None:
-        """Write the archive, named by its digest; nothing if it is there."""
-        folder = data_folder("contexts")
-        keep_within_folder(self.preprocessor)
-        self.preprocessor.input_files = self.preprocessor.preprocess()
-        prefix = PurePosixPath(self.preprocessor.path_prefix)
-        runtime = self.preprocessor.fairing_runtime_files()
-        # Fairing names one of its own files twice, and would warn of it each time.
-        once = {source: where for source, where in self.preprocessor.output_map.items() if source not in runtime}
-        self.preprocessor.output_map = once
-        server = {str(prefix / f"fairing_{file.name}"): str(file) for file in Path(__file__).parent.glob("serving*.py")}
-        context_map = {**self.preprocessor.context_map(), **server}
-        staged = folder / f".{uuid.uuid4().hex}"
-        try:
-            archive = write_archive(collect(context_map), staged, compression="none")
-            staged.replace(folder / f"{archive.digest}.tar")
-        finally:
-            staged.unlink(missing_ok=True)
-        _prune(folder, _KEPT_ARCHIVES)
-        self.image_tag = self.full_image_name(archive.digest)
-
-
-def keep_within_folder(preprocessor: Any) -> None:  # noqa: ANN401
-    """Make a preprocessor's input files relative to the working directory, as paths in an image have to be.
-
-    Raises:
-        ContextError: One of them lies elsewhere.
-
-    """
-    here = Path.cwd()
-
-    def relative(name: str) -> str:
-        path = Path(os.path.normpath(here / name))
-        for base, target in ((here, path), (here.resolve(), path.resolve())):
-            with contextlib.suppress(ValueError):
-                return str(target.relative_to(base))
-        raise ContextError(
-            f"Input file '{name}' does not lie in the working directory '{here}', so the image has no place for it.",
-            hint="Move it there, or say where it goes: "
-            f"output_map={{'{name}': '{preprocessor.path_prefix}{path.name}'}}",
-        )
-
-    preprocessor.input_files = {relative(str(name)) for name in preprocessor.input_files}
-    if preprocessor.executable is not None:
-        preprocessor.executable = relative(str(preprocessor.executable))
 
 
 class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
@@ -144,9 +78,14 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
         for mutate in self._mutators:
             _mutate_without_cluster(mutate, pod_spec)
         container = pod_spec.containers[0]
-        archive = data_folder("contexts") / f"{container.image.rpartition(':')[2]}.tar"
+        archive = archives.get(container.image)
+        if archive is None:
+            raise ContextError(
+                f"There is no archive of image '{container.image}' here: LocalBackend runs what its own builder built.",
+                hint="Call the builder's build() first, in the same process.",
+            )
         parent = data_folder("local")
-        _prune(parent, _KEPT_FOLDERS)
+        _prune(parent)
         self.folder = parent / name
         files = self.folder / "files"
         files.mkdir(parents=True)
@@ -156,15 +95,19 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
         return application, container
 
     def _start(self, application: Path, container: Any, command: Sequence[str], **options: Any) -> Child:  # noqa: ANN401
-        python = Path(sys.executable)
-        if self._isolated:
-            python = environment_for(application / "requirements.txt", self.requirements, logger.info)
         prefix = f"/{str(container.working_dir or '/app').strip('/')}/"
         words = [_as_local(word, prefix, application) for word in command]
+        own = self.requirements
+        if words[0] == "papermill":
+            own = (*own, *NOTEBOOK_REQUIREMENTS)
+            words += _kernel_of(application / words[1])
+        python = Path(sys.executable)
+        if self._isolated:
+            python = environment_for(application / "requirements.txt", own, logger.info)
         child = Child(
             [_program(words[0], python), *words[1:]],
             cwd=application,
-            env=_environment(container.env or (), application, python),
+            env=_environment(container.env or (), application, python, isolated=self._isolated),
             log=self.log,
             **options,
         )
@@ -201,11 +144,11 @@ class LocalJob(_LocalDeployer):
         command = [*(container.command or ()), *(container.args or ())]
         logger.warning("The job %s launched.", name)
         child = self._start(application, container, command, stream=True)
-        lines: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
+        output = LastLines(_KEPT_LINES)
         try:
-            for line in child.lines():
-                lines.append(line.rstrip("\r\n"))
-                sys.stdout.write(line)
+            for piece in child.pieces():
+                output.add(piece)
+                sys.stdout.write(piece)
                 sys.stdout.flush()
         except KeyboardInterrupt:
             logger.warning("Interrupted: job %s is stopped.", name)
@@ -215,7 +158,7 @@ class LocalJob(_LocalDeployer):
         if child.returncode:
             raise job_failed(name, child.returncode, child.last_lines(), str(self.log))
         logger.info("Job %s succeeded. What it wrote is in %s", name, application)
-        return LaunchedJob(name, tuple(lines))
+        return LaunchedJob(name, output.lines)
 
 
 class LocalServing(_LocalDeployer):
@@ -243,6 +186,7 @@ class LocalServing(_LocalDeployer):
         self._class = serving_class
         self._ready_timeout = ready_timeout
         self._child: Child | None = None
+        self._ready = False
 
     def deploy(self, pod_template_spec: Any) -> str:  # noqa: ANN401
         """Start the model server and return the URL of its `/predict` when it is ready.
@@ -272,6 +216,7 @@ class LocalServing(_LocalDeployer):
         except BaseException:
             self.delete()
             raise
+        self._ready = True
         return f"http://127.0.0.1:{port}/predict"
 
     def delete(self) -> None:
@@ -279,6 +224,8 @@ class LocalServing(_LocalDeployer):
         if self._child is not None:
             self._child.stop()
             _serving.discard(self._child)
+        if self.folder is not None and self._ready:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _wait_until_ready(self, child: Child, url: str) -> None:
         import requests  # noqa: PLC0415 - Fairing has it loaded
@@ -334,6 +281,14 @@ def _as_local(word: str, prefix: str, application: Path) -> str:
     return str(application / word[len(prefix) :]) if word.startswith(prefix) else word
 
 
+def _kernel_of(notebook: Path) -> list[str]:
+    """Return papermill's option for a notebook that names no kernel, which papermill would refuse."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if not json.loads(notebook.read_bytes()).get("metadata", {}).get("kernelspec", {}).get("name"):
+            return ["--kernel", "python3"]
+    return []
+
+
 def _program(name: str, python: Path) -> str:
     """Return the program that an image's `name` would be in this environment."""
     if name in {"python", "python3"}:
@@ -342,8 +297,9 @@ def _program(name: str, python: Path) -> str:
     return str(beside) if "/" not in name and beside.exists() else name
 
 
-def _environment(variables: Sequence[Any], application: Path, python: Path) -> dict[str, str]:
-    environ = {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
+def _environment(variables: Sequence[Any], application: Path, python: Path, *, isolated: bool) -> dict[str, str]:
+    foreign = {*_OWN_VARIABLES, *(("PYTHONPATH", "PYTHONHOME") if isolated else ())}
+    environ = {name: value for name, value in os.environ.items() if name not in foreign}
     if environ.get("MPLBACKEND", "").startswith("module://"):
         # The kernel's own drawing backend: it draws into notebook cells, and a child has none.
         del environ["MPLBACKEND"]
@@ -354,23 +310,21 @@ def _environment(variables: Sequence[Any], application: Path, python: Path) -> d
     return environ
 
 
-def _prune(folder: Path, kept: int) -> None:
-    """Remove the oldest entries beyond `kept` that no running process uses."""
-    entries = sorted(folder.glob("[!.]*"), key=_age)
-    for entry in entries[:-kept]:
-        with contextlib.suppress(OSError, ValueError):
-            if entry.is_dir() and (entry / "pid").exists() and psutil.pid_exists(int((entry / "pid").read_text())):
-                continue
-        if entry.is_dir():
+def _prune(folder: Path) -> None:
+    """Remove the oldest jobs that no running process uses, beyond a number and an amount of data."""
+    size = 0
+    for kept, entry in enumerate(sorted(folder.iterdir(), key=age, reverse=True), start=1):
+        size += sum(file.lstat().st_size for file in entry.rglob("*") if file.is_file())
+        if (kept > _KEPT_FOLDERS or size > _KEPT_BYTES) and kept > 1 and not _is_used(entry):
             shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
 
 
-def _age(entry: Path) -> float:
-    with contextlib.suppress(OSError):
-        return entry.stat().st_mtime
-    return 0.0
+def _is_used(folder: Path) -> bool:
+    try:
+        return psutil.pid_exists(int((folder / "pid").read_text()))
+    except (OSError, ValueError):
+        # It has no process yet: another kernel may be about to start it.
+        return time.time() - age(folder) < ABANDONED_SECONDS
 
 
 def _stop_endpoints() -> None:

@@ -85,23 +85,17 @@ def find_fairing() -> ModuleSpec | None:
 
 
 def find(fullname: str, path: Sequence[str] | None, target: types.ModuleType | None) -> ModuleSpec | None:
-    """Return the spec of Fairing's module or of the namespace that it lies in, to be loaded by our loader.
-
-    Raises:
-        FairingNotInstalledError: Fairing itself is asked for and is not installed.
-
-    """
+    """Return the spec of one of Fairing's modules, to be loaded by our loader; None if it is not on the path."""
     spec = PathFinder.find_spec(fullname, path, target)
     if spec is None and fullname == ROOT:
         spec = find_fairing()
-    if spec is None and fullname in {"kubeflow", ROOT}:
-        raise _not_installed(fullname)
-    if spec is not None and fullname != "kubeflow" and isinstance(spec.loader, SourceFileLoader):
+    if spec is not None and isinstance(spec.loader, SourceFileLoader):
         spec.loader = _FairingLoader(spec.loader.name, spec.loader.path)
     return spec
 
 
-def _not_installed(fullname: str) -> Exception:
+def not_installed(fullname: str) -> FairingNotInstalledError:
+    """Return the error for an import of Fairing, or of the namespace that it lies in, where there is none."""
     error = FairingNotInstalledError(
         f"No module named '{fullname}': Kubeflow Fairing is not installed in {sys.prefix}.",
         hint="Install it: fairing-azure install-fairing",
@@ -188,16 +182,18 @@ def _replace_notebook_name(module: types.ModuleType) -> None:
     vars(module)["get_notebook_name"] = get_notebook_name
 
 
-def _check_predictions(module: types.ModuleType) -> None:
-    from fairing_az_jupyter.fairing.prediction import predict_nparray  # noqa: PLC0415
+def _mend_endpoints(module: types.ModuleType) -> None:
+    from fairing_az_jupyter.fairing.prediction import predict_nparray, replacing  # noqa: PLC0415
 
-    module.PredictionEndpoint.predict_nparray = predict_nparray
+    endpoint = module.PredictionEndpoint
+    endpoint.predict_nparray = predict_nparray
+    endpoint.create = replacing(endpoint.create)
 
 
 # What is done once to one of Fairing's modules when it has been loaded. Backends are looked up by name in their module,
-# so ours are put there; the two functions have no extension point and can't work today.
+# so ours are put there; the other three have no extension point and don't work today.
 _FINISH: Mapping[str, Callable[[types.ModuleType], None]] = {
     f"{ROOT}.backends": _add_backends,
     f"{ROOT}.notebook.notebook_util": _replace_notebook_name,
-    f"{ROOT}.ml_tasks.tasks": _check_predictions,
+    f"{ROOT}.ml_tasks.tasks": _mend_endpoints,
 }

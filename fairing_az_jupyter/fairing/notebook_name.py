@@ -10,6 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# How many words follow these options of papermill's command (`papermill --help`); all others are flags.
+_VALUES_OF_OPTIONS = {
+    **dict.fromkeys(("-p", "--parameters", "-r", "--parameters_raw"), 2),
+    **dict.fromkeys(
+        (
+            *("-f", "--parameters_file", "-y", "--parameters_yaml", "-b", "--parameters_base64", "--engine", "--cwd"),
+            *("-k", "--kernel", "-l", "--language", "--autosave-cell-every", "--stdout-file", "--stderr-file"),
+            *("--start-timeout", "--start_timeout", "--execution-timeout", "--log-level"),
+        ),
+        1,
+    ),
+}
+
 SESSION_VARIABLE = "JPY_SESSION_NAME"
 """Jupyter Server 2 sets it in a kernel's environment to the path of its notebook; so do our own runs."""
 
@@ -55,7 +68,13 @@ def notebook_of_command(command: Sequence[str]) -> str | None:
     program = next((i for i, word in enumerate(command[:4]) if PurePath(word).stem == "papermill"), None)
     if program is None:
         return None
-    return next((word for word in command[program + 1 :] if word.lower().endswith(".ipynb")), None)
+    words = iter(command[program + 1 :])
+    for word in words:
+        if not word.startswith("-") or word == "-":
+            return word if word.lower().endswith(".ipynb") else None
+        for _ in range(0 if "=" in word else _VALUES_OF_OPTIONS.get(word, 0)):
+            next(words, None)
+    return None
 
 
 def _from_server() -> str | None:

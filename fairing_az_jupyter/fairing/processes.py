@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import collections
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 LAST_LINES = 20
 STOP_SECONDS = 10.0
 SIGNAL_BASE = 128
+_READ_BYTES = 65536
+_LONGEST_LINE = 65536
 
 
 class Child:
@@ -27,7 +31,7 @@ class Child:
         env: Its whole environment.
         log: File that keeps its output (standard error included).
         descriptor: An open file descriptor that it gets under the same number.
-        stream: Whether `lines()` hands out its output as it comes; otherwise it goes to the log alone.
+        stream: Whether `pieces()` hands out its output as it comes; otherwise it goes to the log alone.
 
     """
 
@@ -66,16 +70,18 @@ class Child:
         """The command's exit code, 128 + N if signal N has ended it; None while it runs."""
         return self._process.poll()
 
-    def lines(self) -> Iterator[str]:
-        """Yield the output line by line as it comes, with line ends, and keep it in the log; ends with the command."""
+    def pieces(self) -> Iterator[str]:
+        """Yield the output as it comes, lines and parts of lines, and keep it in the log; ends with the command."""
         output: IO[bytes] | None = self._process.stdout
         if output is None:
             return
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         with self.log.open("ab", buffering=0) as log, output:
-            for line in output:
-                log.write(line)
-                yield line.decode(errors="replace")
+            while data := os.read(output.fileno(), _READ_BYTES):
+                log.write(data)
+                yield decoder.decode(data)
         self._process.wait()
+        yield decoder.decode(b"", final=True)
 
     def last_lines(self, count: int = LAST_LINES) -> tuple[str, ...]:
         """Return the last lines that it printed, oldest first, without line ends."""
@@ -105,3 +111,27 @@ def describe_exit(returncode: int | None) -> str:
         with contextlib.suppress(ValueError):
             return f"signal {signal.Signals(returncode - SIGNAL_BASE).name} (exit code {returncode})"
     return f"exit code {returncode}"
+
+
+class LastLines:
+    """Keeps the last lines of an output that comes in pieces, as a terminal would show them.
+
+    Args:
+        count: How many lines.
+
+    """
+
+    def __init__(self, count: int) -> None:
+        self._lines: collections.deque[str] = collections.deque(maxlen=count)
+        self._open = ""
+
+    def add(self, piece: str) -> None:
+        """Take the next piece; a carriage return writes its line anew."""
+        *whole, self._open = (self._open + piece.replace("\r\n", "\n")).split("\n")
+        self._lines += [line.rpartition("\r")[2] for line in whole]
+        self._open = self._open[-_LONGEST_LINE:]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines without their ends, the last one also if it is not finished."""
+        return (*self._lines, *([self._open.rpartition("\r")[2]] if self._open else []))

@@ -79,6 +79,34 @@ def test_missing_fairing_is_one_line_that_names_the_command(run_python, statemen
     assert "fairing-azure install-fairing" in done.stderr.splitlines()[-1]
 
 
+WITHOUT_FAIRING = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import fairing_az_jupyter.fairing\n"
+
+
+def test_whoever_only_looks_for_kubeflow_is_told_that_there_is_none(run_python):
+    script = WITHOUT_FAIRING + "import importlib.util; print(importlib.util.find_spec('kubeflow'))"
+
+    assert run_python(script, options=("-S", "-E")).stdout == "None\n"
+
+
+@pytest.mark.parametrize("place", ["append(Other)", "insert(-1, Other)"])
+def test_a_kubeflow_package_that_another_finder_knows_is_left_alone(run_python, tmp_path, place):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "__init__.py").write_text("here = True")
+    script = WITHOUT_FAIRING + textwrap.dedent(f"""
+    import importlib.util
+    class Other:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == "kubeflow":
+                return importlib.util.spec_from_file_location(name, {str(tmp_path / "elsewhere" / "__init__.py")!r})
+    sys.meta_path.{place}
+    import kubeflow
+    print(kubeflow.here)
+    """)
+
+    assert run_python(script, options=("-S", "-E")).stdout == "True\n"
+
+
 def test_missing_fairing_can_be_caught_as_a_missing_module():
     assert issubclass(FairingNotInstalledError, ModuleNotFoundError)
 
@@ -237,6 +265,8 @@ def test_fairing_is_found_without_importing_it():
     [
         (["/opt/conda/bin/python", "/opt/conda/bin/papermill", "a.ipynb", "out.ipynb"], "a.ipynb"),
         (["python", "-m", "papermill", "-p", "x", "1", "dir/a.ipynb", "-"], "dir/a.ipynb"),
+        (["papermill", "-p", "BASE", "other.ipynb", "mine.ipynb", "out.ipynb"], "mine.ipynb"),
+        (["papermill", "--log-output", "-f", "x.yaml", "--cwd=y.ipynb", "mine.ipynb"], "mine.ipynb"),
         (["papermill", "abs://account/container/a.ipynb", "b.ipynb"], "abs://account/container/a.ipynb"),
         (["python", "-m", "ipykernel_launcher", "-f", "kernel.json"], None),
         (["vim", "a.ipynb"], None),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cloudpickle
@@ -20,7 +23,7 @@ import requests
 from kubeflow.fairing import PredictionEndpoint, TrainJob
 from kubeflow.fairing.backends import LocalBackend
 
-from fairing_az_jupyter.exceptions import ContextError, EndpointError, JobFailedError
+from fairing_az_jupyter.exceptions import ContextError, EndpointError, InputError, JobFailedError
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -267,7 +270,9 @@ def test_upstreams_resource_mutator_is_harmless():
 def test_old_job_folders_are_removed(own_folders):
     (own_folders / "fairing-home" / "local").mkdir(parents=True)
     for number in range(30):
-        (own_folders / "fairing-home" / "local" / f"fairing-job-{number}").mkdir()
+        folder = own_folders / "fairing-home" / "local" / f"fairing-job-{number}"
+        folder.mkdir()
+        (folder / "pid").write_text("999999999")
 
     submit(hello)
 
@@ -357,13 +362,190 @@ def test_nothing_goes_on_when_the_kernel_ends_however_it_ends(what, number):
     assert all(gone(child.pid) for child in children)
 
 
-def test_the_archive_of_the_same_files_has_the_same_digest(in_folder, own_folders):
-    (in_folder / "train.py").write_text("print(1)")
-    submit("train.py")
-    os.utime(in_folder / "train.py", (1, 1))
-    submit("train.py")
+def test_the_archive_of_the_same_files_has_the_same_digest(in_folder):
+    def tag():
+        job = TrainJob("train.py", input_files=[], backend=LocalBackend())
+        job.submit()
+        return job.builder.image_tag
 
-    assert len(list((own_folders / "fairing-home" / "contexts").iterdir())) == 1
+    (in_folder / "train.py").write_text("print(1)")
+    first = tag()
+    os.utime(in_folder / "train.py", (1, 1))
+
+    assert tag() == first
+
+
+def test_jobs_at_the_same_time_do_not_disturb_each_other():
+    def job(number):
+        def show():
+            print("number", number)
+
+        return submit(show).output
+
+    with ThreadPoolExecutor(8) as pool:
+        outputs = list(pool.map(job, range(16)))
+
+    assert outputs == [f"number {number}" for number in range(16)]
+
+
+def test_the_files_of_earlier_jobs_are_not_packed_with_the_folder_that_holds_them(in_folder, monkeypatch):
+    monkeypatch.setenv("FAIRING_AZURE_HOME", str(in_folder / "da[ta"))
+    (in_folder / "data.csv").write_text("x" * 1000)
+
+    def show():
+        print(sorted(path.name for path in Path().rglob("*.csv")), Path("da[ta").exists())
+
+    outputs = {submit(show, ["."]).output for _ in range(3)}
+
+    assert outputs == {"['data.csv'] False"}
+
+
+def test_what_was_kept_for_a_task_goes_with_it(own_folders):
+    job = TrainJob(hello, input_files=[], backend=LocalBackend())
+    job.submit()
+    payload = [
+        Path(source) for source in job.builder.preprocessor.output_map if source.startswith(tempfile.gettempdir())
+    ]
+    archives = own_folders / "fairing-home" / "contexts"
+    assert len(payload) == 2
+    assert len(list(archives.iterdir())) == 1
+
+    del job
+    gc.collect()
+
+    assert not any(path.exists() for path in payload)
+    assert list(archives.iterdir()) == []
+
+
+def test_a_folder_for_data_that_can_not_be_made_is_a_clear_error(in_folder, monkeypatch):
+    (in_folder / "file").write_text("")
+    monkeypatch.setenv("FAIRING_AZURE_HOME", str(in_folder / "file"))
+
+    with pytest.raises(InputError, match="can't be made") as caught:
+        submit(hello)
+
+    assert "FAIRING_AZURE_HOME" in caught.value.hint
+
+
+def test_a_daemon_that_a_job_leaves_is_ended_and_does_not_keep_submit_waiting(in_folder):
+    def start():
+        import subprocess
+
+        process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        print(process.pid)
+
+    begin = time.monotonic()
+    job = submit(start)
+
+    assert time.monotonic() - begin < 60
+    assert gone(int(job.output))
+
+
+def test_a_server_ends_when_its_supervisor_is_killed():
+    endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
+    endpoint.create()
+    processes = server_processes()
+    supervisor = next(process for process in processes if "supervisor.py" in " ".join(process.cmdline()))
+
+    supervisor.kill()
+
+    assert all(gone(process.pid) for process in processes)
+    endpoint.delete()
+
+
+def test_a_progress_bar_is_shown_as_it_moves():
+    script = """
+    from kubeflow.fairing import TrainJob
+    from kubeflow.fairing.backends import LocalBackend
+    def bar():
+        import sys, time
+        for percent in (0, 50, 100):
+            sys.stdout.write(f"\\r{percent}%")
+            sys.stdout.flush()
+            time.sleep(0.7)
+    print(TrainJob(bar, input_files=[], backend=LocalBackend()).submit().lines)
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    times = []
+    with child:
+        while data := os.read(child.stdout.fileno(), 1000):
+            times.append(time.monotonic())
+            last = data
+
+    assert last == b"('100%',)\n"
+    assert times[-1] - times[0] > 1.0
+
+
+def test_a_notebook_that_names_no_kernel_is_run(in_folder):
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('no kernel named')")]), "my ö.ipynb"
+    )
+
+    assert "no kernel named" in submit("my ö.ipynb").output
+
+
+def test_a_second_create_replaces_the_endpoint_of_the_first(own_folders):
+    endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
+    endpoint.create()
+    first = endpoint.url
+    endpoint.create()
+    try:
+        processes = server_processes()
+        assert endpoint.url != first
+        assert len([process for process in processes if "supervisor.py" in " ".join(process.cmdline())]) == 1
+    finally:
+        endpoint.delete()
+
+    assert all(gone(process.pid) for process in processes)
+    assert list((own_folders / "fairing-home" / "local").iterdir()) == []
+
+
+def test_a_large_array_is_sent_in_parts(monkeypatch):
+    from fairing_az_jupyter.fairing import prediction
+
+    monkeypatch.setattr(prediction, "LARGEST_PART", 100)
+    data = np.arange(1000.0).reshape(250, 4)
+    endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
+    endpoint.create()
+    try:
+        answer = endpoint.predict_nparray(data)
+    finally:
+        endpoint.delete()
+
+    assert answer["data"]["tensor"] == {"shape": [250], "values": (data.sum(axis=1) * 2).tolist()}
+
+
+def test_an_isolated_notebook_runs_in_its_own_environment(in_folder, own_folders, monkeypatch):
+    (in_folder / "leak").mkdir()
+    (in_folder / "leak" / "leaked.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(in_folder / "leak"))
+    (in_folder / "requirements.txt").write_text("")
+    source = "import sys, importlib.util\nprint(sys.prefix, importlib.util.find_spec('leaked'))"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), "train.ipynb")
+
+    submit("train.ipynb", ["requirements.txt"], isolated=True)
+
+    [output] = (own_folders / "fairing-home" / "local").glob("*/files/app/fairing_output_notebook.ipynb")
+    printed = nbformat.read(output, as_version=4).cells[0].outputs[0].text
+    assert printed.startswith(str(own_folders / "fairing-home" / "environments"))
+    assert printed.endswith(" None\n")
+
+
+def test_requirements_that_name_another_file_change_with_it(in_folder):
+    def show():
+        from importlib.metadata import version
+
+        print(version("iniconfig"))
+
+    (in_folder / "requirements.txt").write_text("-r base.txt\n")
+    versions = []
+    for number in ("2.0.0", "2.1.0"):
+        (in_folder / "base.txt").write_text(f"iniconfig=={number}\n")
+        versions.append(submit(show, ["requirements.txt", "base.txt"], isolated=True).output)
+
+    assert versions == ["2.0.0", "2.1.0"]
 
 
 def test_an_isolated_environment_has_what_requirements_name_and_is_made_once(in_folder, own_folders):
