@@ -1,0 +1,255 @@
+"""Secrets of type `kubernetes.io/dockerconfigjson`: who logs in to which registry, read and made.
+
+The form is Docker's own `config.json`; where its readers differ, Kubernetes' rules are taken, since its nodes pull
+the images: https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/ and
+https://github.com/kubernetes/kubernetes/blob/master/pkg/credentialprovider/config.go.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
+
+ACR_TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a name, not a password
+"""The user name that tells an Azure Container Registry that the password is a refresh token (see `registry`)."""
+
+_DOCKER_HUB = "index.docker.io"
+_DOCKER_HUB_NAMES = frozenset({"docker.io", _DOCKER_HUB, "registry-1.docker.io", "registry.hub.docker.com"})
+_REMAKE = "Make the secret anew: %fairing_azure secrets create --acr"
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who logs in to one registry.
+
+    Args:
+        host: The registry's host, with its port where it has one.
+        username: The user's name; for a service principal its client id.
+        password: The password; for an identity token that token, with `ACR_TOKEN_USER` as the user.
+
+    """
+
+    host: str
+    username: str
+    password: Hidden
+
+
+@dataclass(frozen=True)
+class DockerConfig:
+    """All logins of one secret.
+
+    Args:
+        logins: In the order of the document; a host may occur more than once, with different paths.
+
+    """
+
+    logins: tuple[Login, ...]
+
+    def find(self, host: str) -> Login:
+        """Return the login to a registry.
+
+        Args:
+            host: The registry, such as `contosoml.azurecr.io`; a scheme or a path is ignored.
+
+        Returns:
+            The first login to that host.
+
+        Raises:
+            NotFoundError: None is for that host; the hint names the host that was probably meant.
+
+        """
+        wanted = registry_host(host)
+        for login in self.logins:
+            if login.host == wanted:
+                return login
+        present = sorted({login.host for login in self.logins})
+        alike = difflib.get_close_matches(wanted, present, n=1, cutoff=0.6)
+        meant = f"Did you mean '{alike[0]}'? Then set DOCKER_REGISTRY to it. " if alike else ""
+        raise NotFoundError(
+            f"The docker config has no login for '{wanted}', only for {', '.join(map(repr, present)) or 'no host'}. "
+            f"Without it no image can be pushed to or pulled from '{wanted}'.",
+            hint=f"{meant}{_REMAKE}",
+            code="docker-config-host",
+            service="registry",
+        )
+
+
+def registry_host(text: str) -> str:
+    """Return the host of a registry as users and docker configs write it.
+
+    Args:
+        text: Such as `contosoml.azurecr.io/team` or `https://index.docker.io/v1/`.
+
+    Returns:
+        The host in lower case, with its port; one spelling for all names of Docker Hub.
+
+    """
+    rest = text.strip()
+    for scheme in ("https://", "http://"):
+        if rest.lower().startswith(scheme):
+            rest = rest[len(scheme) :]
+    host = rest.partition("/")[0].rpartition("@")[2].lower()  # a password before '@' is never shown
+    return _DOCKER_HUB if host in _DOCKER_HUB_NAMES else host
+
+
+def parse_docker_config(text: Hidden | str | bytes) -> DockerConfig:
+    """Read the value of `.dockerconfigjson`.
+
+    Args:
+        text: The JSON text, as it is after Kubernetes' base64.
+
+    Returns:
+        Every login in it; passwords stay hidden.
+
+    Raises:
+        CredentialError: It is no such document, or an entry has no complete login. The message names the place and
+            shows no value of it.
+
+    """
+    entries = _entries(text)
+    logins = []
+    for key, entry in entries.items():
+        login = _login(key, entry)
+        if isinstance(login, str):
+            raise _broken(f"the entry for '{registry_host(key)}' {login}")
+        logins.append(login)
+    if not logins:
+        raise _broken("'auths' is empty")
+    return DockerConfig(tuple(logins))
+
+
+def make_docker_config(host: str, username: str, password: Hidden) -> Hidden:
+    """Make the value of `.dockerconfigjson` for one registry, in the form that kubectl makes.
+
+    Args:
+        host: The registry; a scheme or a path is left out.
+        username: The user's name; for a service principal its client id.
+        password: The password or client secret.
+
+    Returns:
+        The JSON text.
+
+    Raises:
+        InputError: A part is empty or can't be sent to a registry; the message shows no value.
+
+    """
+    server = registry_host(host)
+    secret = password.reveal()
+    wrong = ""
+    if not server or any(character.isspace() for character in server):
+        wrong = "the registry's host is empty or has a blank in it"
+    elif not username or ":" in username or not username.isprintable():
+        wrong = "the user name is empty, or has a colon or a control character in it"
+    elif not secret:
+        wrong = "the password is empty"
+    elif (problem := _unusual(secret)) is not None:
+        wrong = f"the password {problem}"
+    if wrong:
+        raise InputError(
+            f"No docker config can be made for '{server}': {wrong}.",
+            hint="Give the registry's login server, the client id and the client secret, without quotes around them.",
+            code="docker-config",
+        )
+    auth = base64.b64encode(f"{username}:{secret}".encode()).decode("ascii")
+    entry = {"username": username, "password": secret, "auth": auth}
+    return Hidden(json.dumps({"auths": {server: entry}}, separators=(",", ":")))
+
+
+def _broken(problem: str) -> CredentialError:
+    return CredentialError(
+        f"The docker config can't be used: {problem}. Without it no image can be pushed or pulled.",
+        hint=_REMAKE,
+        code="docker-config",
+        service="registry",
+    )
+
+
+def _entries(text: Hidden | str | bytes) -> dict[str, Any]:
+    """Return what stands under `auths`."""
+    raw = text.reveal() if isinstance(text, Hidden) else text
+    document: Any = None
+    problem = ""
+    try:
+        document = json.loads(raw.decode("utf-8") if isinstance(raw, bytes) else raw)
+    except json.JSONDecodeError as error:
+        problem = f"it is not valid JSON (line {error.lineno}, column {error.colno})"
+    except UnicodeDecodeError as error:
+        problem = f"it is not UTF-8 text (byte {error.start})"
+    except ValueError:
+        problem = "it is not valid JSON (a number is too long)"
+    except RecursionError:
+        problem = "its JSON is nested too deeply"
+    # Outside the handler: json's and the codec's exceptions hold the whole document, and would be our context.
+    if problem:
+        raise _broken(problem if raw else "it is empty")
+    if not isinstance(document, dict):
+        raise _broken("its JSON is no object")
+    entries = document.get("auths")
+    if entries is None and any(isinstance(entry, dict) and "auth" in entry for entry in document.values()):
+        raise _broken("it has no 'auths': this is the form of the older type kubernetes.io/dockercfg")
+    if not isinstance(entries, dict):
+        raise _broken("it has no 'auths'" if entries is None else "its 'auths' is no object")
+    return entries
+
+
+def _login(key: str, entry: object) -> Login | str:
+    """Return the login of an entry, or what is wrong with it."""
+    host = registry_host(key)
+    if not host:
+        return "names no host"
+    if not isinstance(entry, dict):
+        return "is no object"
+    for name in ("auth", "username", "password", "identitytoken"):
+        if not isinstance(entry.get(name, ""), str):
+            return f"has a '{name}' that is no text"
+    pair = _user_and_password(entry)
+    if isinstance(pair, str):
+        return pair
+    problem = _unusual(pair[1])
+    return Login(host, pair[0], Hidden(pair[1])) if problem is None else f"has a password that {problem}"
+
+
+def _user_and_password(entry: dict[str, str]) -> tuple[str, str] | str:
+    username, password = entry.get("username", ""), entry.get("password", "")
+    if entry.get("auth"):  # wins over the two fields, in Docker and in Kubernetes
+        pair = _decode(entry["auth"])
+        if isinstance(pair, str):
+            return pair
+        username, password = pair
+    if entry.get("identitytoken") and not password:
+        username, password = ACR_TOKEN_USER, entry["identitytoken"]
+    if not username and not password:
+        return "has no login in it: 'docker login' has put it into a credential helper"
+    if not username or not password:
+        return f"has no {'password' if username else 'user name'}"
+    return username, password
+
+
+def _decode(auth: str) -> tuple[str, str] | str:
+    """Return user name and password of an `auth` field, or what is wrong with it."""
+    compact = "".join(auth.split())
+    try:
+        decoded = base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True).decode("utf-8")
+    except UnicodeDecodeError:
+        return "has an 'auth' that is not base64 of UTF-8 text"
+    except (binascii.Error, ValueError):
+        return "has an 'auth' that is not base64"
+    username, colon, password = decoded.partition(":")
+    if not colon:
+        return "has an 'auth' that is not base64 of USER:PASSWORD"
+    return username, password.rstrip("\0")  # Docker pads with them
+
+
+def _unusual(password: str) -> str | None:
+    if password != password.strip():
+        return "begins or ends with a blank or a line break: 'echo' adds one, 'printf' and 'echo -n' don't"
+    if not password.isprintable():
+        return "has a control character in it"
+    return None

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import traceback
+
+import pytest
+
+from fairing_az_jupyter.clients.docker_config import (
+    ACR_TOKEN_USER,
+    make_docker_config,
+    parse_docker_config,
+    registry_host,
+)
+from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
+
+HOST = "contosoml.azurecr.io"
+SECRET = "MARKED-secret:with~colons=="  # noqa: S105 - stands for one, to be searched for
+
+
+def auth(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def config(entry, key=HOST):
+    return json.dumps({"auths": {key: entry}})
+
+
+def refused(text):
+    with pytest.raises(CredentialError) as caught:
+        parse_docker_config(text)
+    error = caught.value
+    assert error.service == "registry"
+    assert error.hint
+    assert "MARKED" not in "".join(traceback.format_exception(error))
+    assert "MARKED" not in repr(error.args)
+    assert error.__context__ is None  # json's exception holds the document
+    assert error.__cause__ is None
+    return error.message
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"username": "id", "password": SECRET},
+        {"auth": auth(f"id:{SECRET}")},
+        {"auth": auth(f"id:{SECRET}").rstrip("=")},
+        {"auth": auth(f"id:{SECRET}")[:8] + "\r\n" + auth(f"id:{SECRET}")[8:] + "\n"},
+        {"auth": auth(f"id:{SECRET}\0")},
+        {"auth": auth(f"id:{SECRET}"), "username": "other", "password": "other"},
+        {"username": "id", "password": SECRET, "email": "a@b.example", "auth": auth(f"id:{SECRET}")},
+    ],
+)
+@pytest.mark.parametrize("kind", [str, Hidden, str.encode])
+def test_every_form_of_a_login_gives_the_same_user_and_password(entry, kind):
+    login = parse_docker_config(kind(config(entry))).find(HOST)
+    assert (login.host, login.username, login.password.reveal()) == (HOST, "id", SECRET)
+
+
+def test_an_identity_token_becomes_the_login_that_acr_documents_for_it():
+    entry = {"auth": auth(f"{ACR_TOKEN_USER}:"), "identitytoken": SECRET}
+    login = parse_docker_config(config(entry)).find(HOST)
+    assert (login.username, login.password.reveal()) == (ACR_TOKEN_USER, SECRET)
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        (f"https://{HOST}", HOST),
+        (f"HTTPS://{HOST.upper()}/v2/", HOST),
+        (f" http://{HOST}:5000/team ", f"{HOST}:5000"),
+        ("https://index.docker.io/v1/", "index.docker.io"),
+        ("docker.io", "index.docker.io"),
+        ("[::1]:5000", "[::1]:5000"),
+    ],
+)
+def test_hosts_are_recognised_in_every_spelling(written, host):
+    assert registry_host(written) == host
+    config_of_host = parse_docker_config(config({"username": "id", "password": SECRET}, key=written))
+    assert config_of_host.find(host).host == host
+
+
+def test_a_login_for_another_host_is_not_taken_and_is_named():
+    found = parse_docker_config(config({"username": "id", "password": SECRET}, key="contosolm.azurecr.io"))
+    with pytest.raises(NotFoundError) as caught:
+        found.find(HOST)
+    assert HOST in caught.value.message
+    assert "'contosolm.azurecr.io'" in caught.value.message
+    assert "Did you mean 'contosolm.azurecr.io'?" in caught.value.hint
+    assert "MARKED" not in str(caught.value)
+
+
+def test_a_host_that_is_nothing_like_it_is_not_suggested():
+    found = parse_docker_config(config({"username": "id", "password": SECRET}, key="ghcr.io"))
+    with pytest.raises(NotFoundError) as caught:
+        found.find(HOST)
+    assert "Did you mean" not in caught.value.hint
+
+
+def test_the_other_port_of_a_host_is_another_registry():
+    found = parse_docker_config(config({"username": "id", "password": SECRET}, key=f"{HOST}:5000"))
+    with pytest.raises(NotFoundError):
+        found.find(HOST)
+
+
+def test_all_logins_of_a_document_are_found():
+    text = json.dumps({"auths": {name: {"auth": auth(f"{name}:{SECRET}")} for name in ("a.example", "b.example")}})
+    assert parse_docker_config(text).find("b.example").username == "b.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "it is empty"),
+        (b"", "it is empty"),
+        ("MARKED{", "line 1, column 1"),
+        (f'{{"auths": {{"x": {{"password": "{SECRET}"}}}}', "not valid JSON (line 1"),
+        ("\ufeff" + config({"auth": auth(f"id:{SECRET}")}), "not valid JSON (line 1, column 1)"),
+        (b'{"auths": "MARKED\xff"}', "not UTF-8"),
+        (config({}).encode("utf-16"), "not UTF-8"),
+        ("[" * 100_000, "nested too deeply"),
+        ('["MARKED"]', "no object"),
+        ("null", "no object"),
+        ('{"credsStore": "desktop"}', "no 'auths'"),
+        ('{"auths": ["MARKED"]}', "'auths' is no object"),
+        ('{"auths": {}}', "'auths' is empty"),
+        (json.dumps({HOST: {"auth": auth(f"id:{SECRET}")}}), "older type kubernetes.io/dockercfg"),
+        (config("MARKED"), f"'{HOST}' is no object"),
+        (config({}), "has no login in it"),
+        (config({"username": "id"}), "has no password"),
+        (config({"username": "id", "password": ""}), "has no password"),
+        (config({"password": SECRET}), "has no user name"),
+        (config({"username": 7, "password": SECRET}), "'username' that is no text"),
+        (config({"username": "id", "password": ["MARKED"]}), "'password' that is no text"),
+        (config({"auth": "MARKED secret!"}), "'auth' that is not base64"),
+        (config({"auth": "MARKEDé"}), "'auth' that is not base64"),
+        (config({"auth": base64.b64encode(b"id:MARKED\xff").decode()}), "not base64 of UTF-8 text"),
+        (config({"auth": auth("MARKED-without-colon")}), "not base64 of USER:PASSWORD"),
+        (config({"auth": auth(f":{SECRET}")}), "has no user name"),
+        (config({"auth": auth("id:")}), "has no password"),
+        (config({"auth": auth(f"id:{SECRET}\n")}), "line break"),
+        (config({"username": "id", "password": f" {SECRET}"}), "begins or ends with a blank"),
+        (config({"username": "id", "password": "MARKED\0x"}), "control character"),
+        (config({"username": "id", "password": SECRET}, key="https://"), "names no host"),
+        (config({}, key=f"https://id:MARKED@{HOST}"), f"'{HOST}' has no login in it"),
+        ('{"auths": ' + "7" * 5000 + "}", "JSON" if sys.version_info >= (3, 10, 7) else "no object"),
+    ],
+)
+def test_a_broken_document_is_told_by_its_place_and_shows_no_value(text, says):
+    assert says in refused(text)
+
+
+def test_a_made_config_is_read_back_and_has_the_form_that_kubectl_makes():
+    made = make_docker_config(f"https://{HOST}/team", "id", Hidden(SECRET))
+    login = parse_docker_config(made).find(HOST)
+    assert (login.username, login.password.reveal()) == ("id", SECRET)
+    entry = {"username": "id", "password": SECRET, "auth": auth(f"id:{SECRET}")}
+    assert json.loads(made.reveal()) == {"auths": {HOST: entry}}
+
+
+def test_neither_a_made_config_nor_its_login_shows_the_password():
+    made = make_docker_config(HOST, "id", Hidden(SECRET))
+    found = parse_docker_config(made)
+    assert "MARKED" not in f"{made!r} {made} {found!r} {found.find(HOST)!r}"
+
+
+def test_skopeo_reads_a_made_config(tmp_path):
+    skopeo = shutil.which("skopeo")
+    if skopeo is None:
+        pytest.skip("skopeo is missing: apt-get install skopeo")
+    path = tmp_path / "config.json"
+    path.write_text(make_docker_config(HOST, "id", Hidden(SECRET)).reveal())
+    done = subprocess.run(
+        [skopeo, "login", "--authfile", path, "--get-login", HOST],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "id"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "username", "password", "says"),
+    [
+        ("", "id", SECRET, "host is empty"),
+        ("https:///x", "id", SECRET, "host is empty"),
+        ("a host", "id", SECRET, "a blank in it"),
+        (HOST, "", SECRET, "user name is empty"),
+        (HOST, "id:x", SECRET, "has a colon"),
+        (HOST, "id\n", SECRET, "control character"),
+        (HOST, "id", "", "password is empty"),
+        (HOST, "id", f"{SECRET}\n", "line break"),
+        (HOST, "id", f"{SECRET}\r\n", "line break"),
+        (HOST, "id", "MARKED\x07x", "control character"),
+        (HOST, "id", "MARKED\udc80x", "control character"),
+    ],
+)
+def test_a_config_that_no_registry_could_use_is_not_made(host, username, password, says):
+    with pytest.raises(InputError, match=says) as caught:
+        make_docker_config(host, username, Hidden(password))
+    assert "MARKED" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None

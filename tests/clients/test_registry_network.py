@@ -1,0 +1,304 @@
+"""What the registry client says when a registry can't be reached: one fault at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import socket
+import socketserver
+import threading
+import time
+
+import pytest
+import trustme
+
+from fairing_az_jupyter.exceptions import ThrottledError, UnreachableError
+from tests.clients.registry_faults import (
+    HTML,
+    JSON,
+    PAGE,
+    STARTED,
+    behind_basic,
+    connected,
+    failure,
+    failure_of,
+    no_proxy,  # noqa: F401 - a fixture
+    nothing_marked_is_logged,  # noqa: F401 - a fixture
+    trusted_by,
+)
+from tests.clients.registry_servers import MARK, AcrService, serving
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return trusted_by(tmp_path)
+
+
+def once(first, then):
+    outcomes = iter([first])
+    return lambda request: next(outcomes, None) or then
+
+
+@pytest.mark.parametrize("first", [(429, {"Retry-After": "1"}, b""), (503, {}, b""), (500, HTML, PAGE)])
+def test_a_passing_failure_is_waited_out(first):
+    started = time.monotonic()
+    with serving(behind_basic(once(first, STARTED))) as served, connected(served.host, deadline=8) as registry:
+        assert registry.check_push("team/new").push is True
+    assert time.monotonic() - started >= float(first[1].get("Retry-After", 0))
+
+
+def test_a_dropped_connection_is_tried_again():
+    dropped = iter([True])
+
+    def answer(request):
+        return None if next(dropped, False) else STARTED
+
+    with serving(behind_basic(answer)) as served, connected(served.host, deadline=8) as registry:
+        assert registry.check_push("team/new").push is True
+
+
+@pytest.mark.parametrize("keep", [0, 40])
+def test_a_connection_that_is_always_dropped_is_told(keep):
+    def answer(request):
+        request.handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"[:keep])
+
+    error = failure_of(answer)
+    assert (type(error), error.code) == (UnreachableError, "reset")
+
+
+def test_what_is_no_http_is_told():
+    error = failure_of(lambda request: request.handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") and None)
+    assert isinstance(error, UnreachableError)
+
+
+def drip(request, head, piece):
+    with contextlib.suppress(OSError):
+        request.handler.wfile.write(head)
+        for _ in range(100):
+            request.handler.wfile.write(piece)
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "hang",
+    [
+        lambda request: time.sleep(4),
+        lambda request: drip(request, b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"),
+        lambda request: drip(request, b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", b" "),
+    ],
+    ids=["silent", "headers that drip", "a body that drips"],
+)
+def test_a_registry_that_hangs_is_given_up_within_the_deadline(hang):
+    with serving(hang) as served, connected(served.host, timeout=0.5, deadline=1.2) as registry:
+        started = time.monotonic()
+        error = failure(registry)
+        assert time.monotonic() - started < 1.9
+    assert (type(error), error.code) == (UnreachableError, "timeout")
+    assert "did not answer in time" in error.message
+
+
+def test_a_name_server_that_hangs_is_given_up_within_the_deadline(monkeypatch):
+    released = threading.Event()
+
+    def getaddrinfo(*_, **__):
+        released.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with connected("contosoml.azurecr.io", timeout=0.5, deadline=1.2) as registry:
+        started = time.monotonic()
+        error = failure(registry)
+        assert time.monotonic() - started < 1.9
+    released.set()
+    assert error.code == "timeout"
+
+
+def test_all_steps_of_a_check_share_one_deadline():
+    started = time.monotonic()
+    error = failure_of(behind_basic(lambda request: (time.sleep(0.7), (429, {}, b""))[1]), timeout=2, deadline=1.5)
+    assert time.monotonic() - started < 2.2
+    assert isinstance(error, (ThrottledError, UnreachableError))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(socket.EAI_NONAME, "dns-unknown"), (socket.EAI_AGAIN, "dns")],
+)
+def test_a_name_that_dns_does_not_know_is_told_from_a_name_server_that_fails(monkeypatch, number, code):
+    def getaddrinfo(*_, **__):
+        raise socket.gaierror(number, "no")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with connected("contosolm.azurecr.io", scheme="https") as registry:
+        error = failure(registry)
+    assert (type(error), error.code) == (UnreachableError, code)
+    assert "'contosolm.azurecr.io'" in error.message
+
+
+def test_a_port_that_nobody_listens_on_is_told():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with connected(f"127.0.0.1:{taken.getsockname()[1]}") as registry:
+            assert failure(registry).code == "refused"
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".azurecr.io", "a..azurecr.io", "127.0.0.1:99999"])
+def test_a_host_that_no_network_can_have_is_told(host):
+    with connected(host, scheme="https") as registry:
+        assert isinstance(failure(registry), UnreachableError)
+
+
+def test_an_untrusted_certificate_is_told_and_the_credential_not_sent(authority):
+    with serving(AcrService(), authority=authority) as served, connected(served.host, scheme="https") as registry:
+        error = failure(registry)
+        assert (type(error), error.code, served.requests) == (UnreachableError, "tls-untrusted", [])
+    assert "not trusted here" in error.message
+    assert "REQUESTS_CA_BUNDLE" in error.hint
+
+
+def test_the_certificate_of_another_host_is_told(authority, tmp_path):
+    with (
+        serving(AcrService(), authority=authority, certificate_for="other.example") as served,
+        connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem")) as registry,
+    ):
+        assert failure(registry).code == "tls-host"
+
+
+@pytest.mark.parametrize(("days", "says"), [(-1, "has expired"), (1, "is not yet valid")])
+def test_a_certificate_out_of_its_time_asks_about_the_clock(authority, tmp_path, days, says):
+    class Dated:
+        def issue_cert(self, name):
+            now = dt.datetime.now(dt.timezone.utc)
+            limit = now + dt.timedelta(days=days)
+            day = dt.timedelta(days=5)
+            return authority.issue_cert(name, not_before=limit - day * (days < 0), not_after=limit + day * (days > 0))
+
+    with (
+        serving(AcrService(), authority=Dated()) as served,
+        connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem")) as registry,
+    ):
+        error = failure(registry)
+    assert error.code == "tls-time"
+    assert says in error.message
+    assert "clock" in error.hint
+
+
+def test_a_host_without_tls_is_told():
+    with serving(lambda request: (200, JSON, b"{}")) as served, connected(served.host, scheme="https") as registry:
+        assert failure(registry).code == "tls"
+
+
+def test_a_ca_file_that_is_given_goes_before_the_environments(authority, tmp_path, monkeypatch):
+    trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
+    with serving(AcrService(), authority=authority) as served:
+        with connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem")) as registry:
+            assert registry.check_pull("team/new").pull is True
+        with connected(served.host, scheme="https") as registry:
+            assert failure(registry).code == "tls-untrusted"
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_environments_ca_file_is_taken_where_none_is_given(authority, tmp_path, monkeypatch, variable):
+    monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
+    with serving(AcrService(), authority=authority) as served, connected(served.host, scheme="https") as registry:
+        assert registry.check_pull("team/new").pull is True
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_ca_file_that_can_not_be_read_is_told(authority, tmp_path, content):
+    path = tmp_path / "broken.pem"
+    if content is not None:
+        path.write_text(content)
+    with (
+        serving(AcrService(), authority=authority) as served,
+        connected(served.host, scheme="https", verify=str(path)) as registry,
+    ):
+        error = failure(registry)
+    assert error.code == "ca-file"
+    assert "REQUESTS_CA_BUNDLE" in error.hint
+
+
+def test_the_environments_proxy_is_used_and_its_exceptions_are_kept(monkeypatch):
+    def answer(request):
+        return behind_basic(STARTED)(request) if not request.path.startswith("http:") else (200, JSON, b"{}")
+
+    with serving(answer) as served:
+        monkeypatch.setenv("http_proxy", f"http://{served.host}")
+        with connected("registry.example") as registry:
+            assert registry.check_pull("team/new").scheme == "none"
+        assert served.requests[0].path == "http://registry.example/v2/"
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        with connected(served.host) as registry:
+            assert registry.check_push("team/new").scheme == "basic"
+
+
+def test_a_registry_with_tls_is_reached_through_the_environments_proxy(authority, tmp_path, monkeypatch):
+    name = "contosoml.azurecr.io"
+    service = AcrService(lambda request: STARTED)
+    with (
+        serving(service, authority=authority, certificate_for=name) as served,
+        tunnelling_to(served.host) as (proxy, asked),
+        connected(name, scheme="https", verify=str(tmp_path / "ca.pem")) as registry,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:{MARK}@{proxy}")
+        assert registry.check_push("team/new").push is True
+    assert asked[0].startswith(f"CONNECT {name}:443 HTTP/1.")
+    assert "Proxy-Authorization: Basic" in asked[0]
+    assert all("Proxy-Authorization" not in one.headers for one in served.requests)
+
+
+@contextlib.contextmanager
+def tunnelling_to(host):
+    """Serve as a proxy on loopback whose tunnels all end at one host; yield its own and what it was asked."""
+    asked = []
+
+    class Tunnel(socketserver.BaseRequestHandler):
+        def handle(self):
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += self.request.recv(1)
+            asked.append(head.decode())
+            name, port = host.split(":")
+            with socket.create_connection((name, int(port)), 10) as beyond:
+                self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                threading.Thread(target=self.pump, args=(beyond, self.request), daemon=True).start()
+                self.pump(self.request, beyond)
+
+        @staticmethod
+        def pump(source, target):
+            with contextlib.suppress(OSError):
+                while piece := source.recv(65536):
+                    target.sendall(piece)
+
+    class Proxy(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Proxy(("127.0.0.1", 0), Tunnel) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_proxy_that_is_not_there_is_told_without_its_password(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        proxy = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("https_proxy", f"http://user:{MARK}@{proxy}")
+        with connected("contosoml.azurecr.io", scheme="https") as registry:
+            error = failure(registry)
+    assert error.code == "proxy"
+    assert f"'{proxy}'" in error.message
+    assert "NO_PROXY" in error.hint
+
+
+def test_a_proxy_that_refuses_is_told(monkeypatch):
+    with serving(lambda request: (407, {}, b"")) as served:
+        served.answer = lambda request: (407, {}, b"")
+        monkeypatch.setenv("https_proxy", f"http://{served.host}")
+        with connected("contosoml.azurecr.io", scheme="https") as registry:
+            assert failure(registry).code in {"proxy", "reset"}
