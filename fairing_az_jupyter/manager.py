@@ -123,12 +123,12 @@ def plan_run(
         options: Further arguments of `RunRequest`.
 
     Raises:
-        InputError: A parameter is unknown, of the wrong type, secret, or breaks the rule of its setting; or what
-            the backend needs is missing.
+        InputError: A parameter is unknown, of the wrong type, secret, breaks the rule of its setting, or is set
+            again by a later cell; or what the backend needs is missing.
 
     """
-    from fairing_az_jupyter.runs import parameters_file as files  # noqa: PLC0415 - YAML, which most commands don't need
-    from fairing_az_jupyter.runs import values  # noqa: PLC0415
+    from fairing_az_jupyter.runs import injection, values  # noqa: PLC0415 - most commands need neither
+    from fairing_az_jupyter.runs import parameters_file as files  # noqa: PLC0415 - likewise, and it loads YAML
 
     cell = parameters.read_parameters(notebook)
     _, profiled = _profile(profile) if profile is not None else (None, {})
@@ -143,6 +143,7 @@ def plan_run(
     values.check_plain(given)
     values.check_types(given, cell.values)
     given = {**given, **to_notebook(check_values(from_notebook(given)))}
+    injection.check_effect(notebook, given)
     _check_backend(cell.values, given)
     return RunRequest(
         notebook=notebook,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.frontends import grammar
+from fairing_az_jupyter.exceptions import FairingAzureError, InputError
+from fairing_az_jupyter.frontends import grammar, terminal
 
 if TYPE_CHECKING:
     import argparse
@@ -27,26 +28,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code, as the help of `fairing-azure` lists them.
 
     """
-    parsed = grammar.parser().parse_args(arguments)
-    as_json = getattr(parsed, "json", False)
+    output = terminal.prepare()
+    with contextlib.redirect_stdout(output):
+        try:
+            code = _dispatch(grammar.parse(sys.argv[1:] if arguments is None else arguments), output)
+        except SystemExit as ended:
+            # argparse has printed the help, or what it does not understand.
+            code = ended.code if isinstance(ended.code, int) else 1
+        except terminal.OutputLostError as lost:
+            code = _lost(lost)
+        try:
+            output.flush()
+        except terminal.OutputLostError as lost:
+            code = code or _lost(lost)
+    return code
+
+
+def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
     try:
-        return _COMMANDS[parsed.command](parsed)
+        return _COMMANDS[parsed.command](parsed, output)
     except FairingAzureError as error:
-        if as_json:
-            _print_json({"error": error.to_dict()})
+        if getattr(parsed, "json", False):
+            try:
+                (_print_line if parsed.command == "run" else _print_json)({"error": error.to_dict()})
+            except terminal.OutputLostError as lost:
+                _lost(lost)
         else:
-            sys.stderr.write(f"{grammar.PROGRAM}: {error}\n")
+            terminal.tell(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write(f"{grammar.PROGRAM}: cancelled\n")
+        terminal.tell("cancelled")
         return CANCELLED
-    except BrokenPipeError:
-        # Whoever read the output has gone (`| head`); Python must not complain about it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _lost(lost: terminal.OutputLostError) -> int:
+    """Return the exit code of a command whose output nobody gets; who closes a pipe (`| head`) has read enough."""
+    if lost.reader_gone:
         return 0
+    terminal.tell(f"{lost} Send the output elsewhere.")
+    return InputError.exit_code
 
 
-def _run(parsed: argparse.Namespace) -> int:
+def _run(parsed: argparse.Namespace, output: terminal.Output) -> int:
     from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
     from fairing_az_jupyter.frontends.progress import Progress  # noqa: PLC0415
 
@@ -61,16 +84,18 @@ def _run(parsed: argparse.Namespace) -> int:
         cwd=parsed.cwd,
         cell_timeout=parsed.cell_timeout,
     )
+    # The result of a run is the executed notebook: it goes on to its end, whoever has stopped to listen.
+    output.optional = True
     if parsed.json:
         result = manager.run(request, lambda event: _print_line({"event": event.to_dict()}))
         _print_line({"result": result.to_dict()})
         return 0
-    result = manager.run(request, Progress(sys.stdout).show)
+    result = manager.run(request, Progress(output).show)
     sys.stdout.write(f"Executed notebook: {os.path.abspath(result.output)}\n")  # noqa: PTH100 - may be a URL's path
     return 0
 
 
-def _fill(parsed: argparse.Namespace) -> int:
+def _fill(parsed: argparse.Namespace, _output: terminal.Output) -> int:
     from fairing_az_jupyter import manager, parameters  # noqa: PLC0415
 
     plan = manager.plan_fill(parsed.notebook, grammar.explicit_settings(parsed), profile=parsed.profile)
@@ -79,7 +104,7 @@ def _fill(parsed: argparse.Namespace) -> int:
         _print_json({**plan.to_dict(), "diff": plan.diff(), "written": written})
         return 0
     for warning in plan.warnings:
-        sys.stderr.write(f"{grammar.PROGRAM}: warning: {warning}\n")
+        terminal.tell(f"warning: {warning}")
     if not plan.changed:
         sys.stdout.write(f"{parsed.notebook} has these values already; nothing to change.\n")
         return 0
@@ -88,7 +113,7 @@ def _fill(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(parsed: argparse.Namespace) -> int:
+def _settings(parsed: argparse.Namespace, _output: terminal.Output) -> int:
     from fairing_az_jupyter import manager  # noqa: PLC0415
     from fairing_az_jupyter.settings import Settings  # noqa: PLC0415
 
@@ -112,7 +137,7 @@ def _settings(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _profile(parsed: argparse.Namespace) -> int:
+def _profile(parsed: argparse.Namespace, _output: terminal.Output) -> int:
     from fairing_az_jupyter import manager  # noqa: PLC0415
     from fairing_az_jupyter.settings.profiles import ProfileStore  # noqa: PLC0415
 
@@ -135,7 +160,7 @@ def _profile(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _install_fairing(parsed: argparse.Namespace) -> int:
+def _install_fairing(parsed: argparse.Namespace, _output: terminal.Output) -> int:
     from fairing_az_jupyter.fairing import installation  # noqa: PLC0415
 
     plan = installation.plan_installation()
@@ -155,7 +180,7 @@ def _install_fairing(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _completion(parsed: argparse.Namespace) -> int:
+def _completion(parsed: argparse.Namespace, _output: terminal.Output) -> int:
     import shtab  # noqa: PLC0415
 
     sys.stdout.write(shtab.complete(grammar.parser(), shell=parsed.shell) + "\n")
@@ -200,7 +225,7 @@ def _print_line(document: object) -> None:
     sys.stdout.flush()
 
 
-_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace, terminal.Output], int]] = {
     "run": _run,
     "fill": _fill,
     "settings": _settings,

@@ -9,7 +9,7 @@ from fairing_az_jupyter import __version__
 from fairing_az_jupyter.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PROGRAM = "fairing-azure"
 SHELLS = ("bash", "zsh", "tcsh")
@@ -23,6 +23,10 @@ exit codes:
   5    something has to be installed first
   130  cancelled
 """
+_PARAMETER_FLAGS = ("-p", "--parameter")
+# How each shell completes a path; shtab's own constants, without importing it for every command.
+_FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+_FOLDERS = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
 SETTING = "setting_"
 """What the flags of settings are called in the parsed arguments, before the field's name."""
 
@@ -47,6 +51,43 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed arguments of one command.
+
+    The two words behind `-p` are a parameter's name and value, whatever they look like; argparse alone would take
+    values such as `-1e-3`, `-abc` and `--` for options.
+
+    Args:
+        arguments: The command line without the program.
+
+    Raises:
+        SystemExit: The help was asked for (0), or the command line can't be understood (2); argparse has printed it.
+
+    """
+    words, pairs = list(arguments), list[list[str]]()
+    if words[:1] == ["run"]:
+        words, pairs = _without_pairs(words)
+    parsed = parser().parse_args(words)
+    if pairs:
+        parsed.parameters = pairs
+    return parsed
+
+
+def _without_pairs(arguments: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Take `-p NAME VALUE` out of the arguments; where a word is missing, it stays for argparse to complain about."""
+    words: list[str] = []
+    pairs: list[list[str]] = []
+    at = 0
+    while at < len(arguments) and arguments[at] != "--":
+        if arguments[at] in _PARAMETER_FLAGS and len(arguments) - at > 2:  # noqa: PLR2004 - the flag and two words
+            pairs.append([arguments[at + 1], arguments[at + 2]])
+            at += 3
+        else:
+            words.append(arguments[at])
+            at += 1
+    return [*words, *arguments[at:]], pairs
+
+
 def explicit_settings(arguments: argparse.Namespace) -> dict[str, str]:
     """Return the settings that were given as flags, by field."""
     found = {name[len(SETTING) :]: value for name, value in vars(arguments).items() if name.startswith(SETTING)}
@@ -66,8 +107,7 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
     run = _command(commands, "run", "Run a notebook with parameters, by papermill.")
     _add_notebook(run, "the notebook to run; it is only read")
     run.add_argument(
-        "-p",
-        "--parameter",
+        *_PARAMETER_FLAGS,
         nargs=2,
         action="append",
         default=[],
@@ -76,12 +116,14 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
         help="a parameter of the notebook; may be given several times",
     )
     about = "parameters from a YAML or JSON file; -p wins over it"
-    run.add_argument("-f", "--parameters-file", metavar="FILE", help=about)
+    _complete(run.add_argument("-f", "--parameters-file", metavar="FILE", help=about), _FILES)
     _add_setting(run, "backend", Settings.model_json_schema()["properties"]["backend"])
     _add_profile_option(run)
-    run.add_argument("-o", "--output", metavar="PATH", help="the executed notebook (default: NOTEBOOK.executed.ipynb)")
+    about = "the executed notebook (default: NOTEBOOK.executed.ipynb)"
+    _complete(run.add_argument("-o", "--output", metavar="PATH", help=about), _FILES)
     run.add_argument("-k", "--kernel", metavar="NAME", help="the kernel to use (default: the notebook's own)")
-    run.add_argument("--cwd", metavar="FOLDER", help="the kernel's working directory (default: the notebook's folder)")
+    about = "the kernel's working directory (default: the notebook's folder)"
+    _complete(run.add_argument("--cwd", metavar="FOLDER", help=about), _FOLDERS)
     about = "how long one cell may take (default: any time)"
     run.add_argument("--cell-timeout", type=_seconds, metavar="SECONDS", help=about)
 
@@ -131,8 +173,11 @@ def _add_completion(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_notebook(command: argparse.ArgumentParser, about: str, nargs: str | None = None) -> None:
-    argument = command.add_argument("notebook", metavar="NOTEBOOK", help=about, nargs=nargs)
-    argument.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}  # type: ignore[attr-defined]
+    _complete(command.add_argument("notebook", metavar="NOTEBOOK", help=about, nargs=nargs), _FILES)
+
+
+def _complete(argument: argparse.Action, how: Mapping[str, str]) -> None:
+    argument.complete = how  # type: ignore[attr-defined]
 
 
 def _add_profile_option(command: argparse.ArgumentParser) -> None:

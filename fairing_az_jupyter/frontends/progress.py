@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from io import TextIOBase
+
     from fairing_az_jupyter.models import RunEvent
 
 _INDENT = "  | "
@@ -19,7 +21,7 @@ class Progress:
 
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | TextIOBase) -> None:
         self._stream = stream
         self._at_line_start = True
 

@@ -128,6 +128,11 @@ def _read_metadata(path: str) -> dict[str, Any]:
         raise NotebookFileError(
             f"'{path}' is no notebook: byte {error.start} is not UTF-8.", hint="Save it again as a notebook, in UTF-8."
         ) from error
+    if text.startswith("\ufeff"):
+        raise NotebookFileError(
+            f"The notebook '{path}' begins with a byte order mark (BOM), with which papermill can't read it.",
+            hint="Open it in Jupyter and save it, or save it as UTF-8 without the mark.",
+        )
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import ParameterError
 from fairing_az_jupyter.runs.parameters_file import read_parameters_file
+from fairing_az_jupyter.settings import naming, notebook_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,12 +34,36 @@ _TYPE_NAMES = {bool: "True or False", int: "a whole number", float: "a number", 
 
 # Glued together, so that ACCOUNT_KEY, accountKey and account-key are one.
 _SECRET = re.compile(
-    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|CONNECTIONSTRING|CONNSTR"
-    r"|(?:ACCOUNT|ACCESS|API|STORAGE|PRIVATE|SHARED|MASTER)KEY"
-    r"|TOKEN(?!S|IZ|COUNT|LEN|LIMIT)|SASURL|SASKEY"
+    r"PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|CONNECTIONSTRING|CONNSTR|SASURL|SASKEY|(?:CLIENT|APP|API|SHARED)SECRET"
+    r"|(?:ACCOUNT|ACCESS|API|STORAGE|PRIVATE|SHARED|MASTER|SECRET)KEY(?!WORD)"
 )
 # AZ_CREDS_SECRET_NAME names a Secret, PASSWORD_FILE says where it lies: neither is one.
 _NO_SECRET_AT_THE_END = re.compile(r"(?:NAME|NAMES|FILE|PATH|FOLDER|DIR)$")
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
+_SECRET_LAST_WORD = re.compile(r"(?:DB|USER|ADMIN)?(?:PASS|PWD)|SAS|(?:ACCESS|API|AUTH|BEARER|REFRESH|SAS)?TOKEN")
+# Before TOKEN: the words of a tokenizer, not of a service.
+_TEXT_TOKENS = frozenset(
+    (
+        "PAD",
+        "EOS",
+        "BOS",
+        "UNK",
+        "MASK",
+        "SEP",
+        "CLS",
+        "START",
+        "END",
+        "STOP",
+        "SPECIAL",
+        "FIRST",
+        "LAST",
+        "NEXT",
+        "PER",
+    )
+)
+_SAFER = "Let the notebook read it from an environment variable or a mounted Kubernetes Secret."
+_DEEPEST = 50
+"""Deeper than any sound value is nested, and less than Python's own limit."""
 
 
 def parse_pairs(pairs: Iterable[tuple[str, str]], defaults: Mapping[str, object] | None = None) -> dict[str, object]:
@@ -56,7 +81,7 @@ def parse_pairs(pairs: Iterable[tuple[str, str]], defaults: Mapping[str, object]
         The values by name.
 
     Raises:
-        ParameterError: A name is empty, or looks like that of a secret.
+        ParameterError: A name is empty or has a `=` in it, or a name or a value looks like a secret.
 
     """
     values: dict[str, object] = {}
@@ -64,6 +89,13 @@ def parse_pairs(pairs: Iterable[tuple[str, str]], defaults: Mapping[str, object]
         if not name.strip():
             raise ParameterError(
                 "A parameter without a name can't be given to a notebook.", hint="Write: -p NAME VALUE"
+            )
+        if "=" in name:
+            # What follows the sign may be a secret.
+            before = name.partition("=")[0]
+            raise ParameterError(
+                f"'{before}=...' is no name of a parameter: the name and the value are two words.",
+                hint=f"Write: -p {before} VALUE",
             )
         values[name] = _typed(text, None if defaults is None else defaults.get(name))
     refuse_secrets(values)
@@ -157,29 +189,63 @@ def check_plain(given: Mapping[str, object]) -> None:
 
 
 def looks_secret(name: str) -> bool:
-    """Return whether a parameter of this name would hold a secret."""
+    """Return whether a parameter of this name would hold a secret; the project's own settings hold none."""
     glued = re.sub(r"[^A-Z0-9]", "", name.upper())
-    return bool(_SECRET.search(glued)) and not _NO_SECRET_AT_THE_END.search(glued)
+    if name in notebook_names().values() or _NO_SECRET_AT_THE_END.search(glued):
+        return False
+    words = [word.upper() for word in _WORD.findall(name)]
+    if _SECRET.search(glued) or "SECRET" in words or "SECRETS" in words:
+        return True
+    before, last = ([""] * 2 + words)[-2:]
+    return bool(_SECRET_LAST_WORD.fullmatch(last)) and not (last == "TOKEN" and before in _TEXT_TOKENS)
 
 
 def refuse_secrets(given: Mapping[str, object]) -> None:
-    """Refuse values that look like secrets by their names: they would stand in the executed notebook for all to read.
+    """Refuse what looks like a secret, by its name or by its form: it would stand in the executed notebook for all.
 
     Args:
         given: The values that the run is given. True, False and None are no secrets.
 
     Raises:
-        ParameterError: A name looks like that of a secret. The message holds no value.
+        ParameterError: A name is one that secrets have, also within a mapping, or a text has the form of a key, a
+            token, a connection string or the like. The message holds no value.
 
     """
     for name, value in given.items():
-        if looks_secret(name) and value is not None and not isinstance(value, bool):
+        if naming.looks_secret(name):
             raise ParameterError(
-                f"Parameter '{name}' looks like a secret: papermill would write its value into the executed notebook, "
-                "where everyone who gets the notebook can read it.",
-                hint="Let the notebook read it from an environment variable or a mounted Kubernetes Secret.",
+                "The name of a parameter looks like a secret itself, so it is not shown here.",
+                hint=f"Write: -p NAME VALUE. {_SAFER}",
                 code="parameter-secret",
             )
+        what = _secret_in(name, value)
+        if what:
+            raise ParameterError(
+                f"Parameter '{name}' {what}: papermill would write its value into the executed notebook, "
+                "where everyone who gets the notebook can read it.",
+                hint=_SAFER,
+                code="parameter-secret",
+            )
+
+
+def _secret_in(name: str, value: object, depth: int = 0) -> str:
+    """Return what makes a value a secret, as the end of a sentence that begins with the parameter; "" if nothing."""
+    if value is None or isinstance(value, bool) or depth > _DEEPEST:
+        return ""
+    if looks_secret(name):
+        return f"has '{name}' in it, which looks like a secret" if depth else "looks like a secret"
+    if isinstance(value, str):
+        return "has the form of a secret" if naming.looks_secret(value) else ""
+    if isinstance(value, Mapping):
+        parts: list[tuple[str, object]] = []
+        for key, part in value.items():
+            # A key is text for all to read, too.
+            parts += [("", str(key)), (str(key), part)]
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        parts = [("", part) for part in value]
+    else:
+        return ""
+    return next((what for what in (_secret_in(key, part, depth + 1) for key, part in parts) if what), "")
 
 
 def _typed(text: str, default: object) -> object:
@@ -225,7 +291,7 @@ def _flaw(value: object, depth: int = 0) -> str:
         return ""
     if isinstance(value, float):
         return "" if math.isfinite(value) else f"JSON knows no {value}"
-    if depth > 50:  # noqa: PLR2004 - deeper than any sound value, and less than Python's own limit
+    if depth > _DEEPEST:
         return "it is nested too deeply, or holds itself"
     if isinstance(value, Mapping):
         odd = [key for key in value if not isinstance(key, str)]

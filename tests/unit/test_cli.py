@@ -306,9 +306,23 @@ def test_completion_is_a_script_of_the_shell(fairing_azure, shell, tmp_path):
         subprocess.run([shell, "-n", str(tmp_path / "script")], check=True)
 
 
-def test_a_reader_that_goes_away_is_no_error(notebook):
-    script = f"{sys.executable} -m fairing_az_jupyter settings --schema | head -1"
+def test_paths_are_completed_behind_the_options_that_take_them(fairing_azure, tmp_path):
+    (tmp_path / "script").write_text(fairing_azure("completion", "bash")[1])
+    (tmp_path / "values.yaml").write_text("")
+    (tmp_path / "folder").mkdir()
+    complete = """
+    source ./script
+    COMP_WORDS=("$@")
+    COMP_CWORD=$(($# - 1))
+    $(complete -p fairing-azure | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+    printf '%s\\n' "${COMPREPLY[@]}"
+    """
 
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {script}"], capture_output=True, text=True, check=False)
+    def completed(*words):
+        command = ["bash", "-c", complete, "bash", "fairing-azure", "run", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
 
-    assert done.stderr == ""
+    for option in ("-f", "--parameters-file", "-o", "--output"):
+        assert "values.yaml" in completed(option, "va")
+    assert completed("--cwd", "fo") == ["folder"]
+    assert "values.yaml" not in completed("--cwd", "va")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fairing_az_jupyter.exceptions import ParameterError
 from fairing_az_jupyter.runs.values import check_names, check_types, looks_secret, merge, parse_pairs, refuse_secrets
+from fairing_az_jupyter.settings import notebook_names
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,13 @@ def test_value_of_another_type_is_refused(value, default):
         "accountKey",
         "AZURE_STORAGE_CONNECTION_STRING",
         "API_KEY",
+        "DB_PASS",
+        "dbPwd",
+        "SAS",
+        "STORAGE_SAS",
+        "HF_TOKEN",
+        "accesstoken",
+        "MY_SECRET",
     ],
 )
 def test_name_of_a_secret_is_refused_and_its_value_not_shown(name):
@@ -193,7 +201,22 @@ def test_name_of_a_secret_is_refused_and_its_value_not_shown(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["AZ_CREDS_SECRET_NAME", "PASSWORD_FILE", "MAX_TOKENS", "TOKENIZER", "KEY", "MONKEY", "token_count"]
+    "name",
+    [
+        "AZ_CREDS_SECRET_NAME",
+        "PASSWORD_FILE",
+        "MAX_TOKENS",
+        "TOKENIZER",
+        "KEY",
+        "MONKEY",
+        "token_count",
+        "PAD_TOKEN",
+        "EOS_TOKEN",
+        "clsToken",
+        "SECRETARY",
+        "BYPASS",
+        "SASKIA",
+    ],
 )
 def test_name_that_only_resembles_a_secret_passes(name):
     assert not looks_secret(name)
@@ -201,3 +224,50 @@ def test_name_that_only_resembles_a_secret_passes(name):
 
 def test_absence_of_a_secret_is_none():
     assert parse_pairs([("DB_PASSWORD", "None"), ("USE_TOKEN", "true")]) == {"DB_PASSWORD": None, "USE_TOKEN": True}
+
+
+@pytest.mark.parametrize("name", notebook_names().values())
+def test_no_setting_of_this_project_is_taken_for_a_secret(name):
+    refuse_secrets({name: "default"})
+
+
+SECRETS = [
+    "sv=2022&sig=abc%3D",
+    "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=abcd==",
+    "Endpoint=sb://x.servicebus.windows.net/;SharedAccessKeyName=a;SharedAccessKey=hunter2",
+    "-----BEGIN RSA PRIVATE KEY-----\nhunter2",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    "wrap", [str, lambda text: [1, [text]], lambda text: {"a": {"b": text}}, lambda text: {text: 1}]
+)
+def test_value_with_the_form_of_a_secret_is_refused_and_not_shown(secret, wrap):
+    with pytest.raises(ParameterError) as caught:
+        refuse_secrets({"STORAGE": wrap(secret)})
+
+    assert caught.value.code == "parameter-secret"
+    assert "'STORAGE'" in caught.value.message
+    assert secret not in str(caught.value)
+
+
+def test_secret_on_the_command_line_is_refused_by_its_form():
+    with pytest.raises(ParameterError, match="'STORAGE' has the form of a secret"):
+        parse_pairs([("STORAGE", SECRETS[0])], {"STORAGE": "here"})
+
+
+def test_secret_name_within_a_mapping_is_refused():
+    with pytest.raises(ParameterError) as caught:
+        refuse_secrets({"DATABASE": {"host": "x", "password": "hunter2"}})
+
+    assert "'DATABASE' has 'password' in it" in caught.value.message
+    assert "hunter2" not in str(caught.value)
+
+
+def test_name_and_value_in_one_word_are_refused_without_the_value():
+    with pytest.raises(ParameterError) as caught:
+        parse_pairs([("DB_PASS=hunter2", "--json")])
+
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.hint == "Write: -p DB_PASS VALUE"
