@@ -35,7 +35,8 @@ class Hidden:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Hidden):
             return NotImplemented
-        return hmac.compare_digest(self.__value.encode(), other.reveal().encode())
+        mine, theirs = (text.encode("utf-8", "surrogatepass") for text in (self.__value, other.reveal()))
+        return hmac.compare_digest(mine, theirs)
 
     def __hash__(self) -> int:
         return hash((Hidden, self.__value))
