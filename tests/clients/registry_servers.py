@@ -21,7 +21,7 @@ import pytest
 # The secrets of these tests all hold this word, so that it can be searched for in everything that is written.
 MARK = "MARKED-secret"
 SECRET = f"{MARK}-7f3a~Q.x"
-SECRET_IN_HTPASSWD = "$2b$04$RwGzRUP2maEJuCOVdp9w7.VL7hwwEe93QQeujqi4VrTE1NNvs31nG"  # noqa: S105 - the same, by bcrypt
+SECRET_IN_HTPASSWD = "$2b$04$RwGzRUP2maEJuCOVdp9w7.VL7hwwEe93QQeujqi4VrTE1NNvs31nG"
 PUSHER = "11111111-2222-3333-4444-555555555555"
 PULLER = "99999999-8888-7777-6666-555555555555"
 AAD_TOKEN = f"aad.{MARK}.token"

@@ -19,7 +19,7 @@ from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
 
 HOST = "contosoml.azurecr.io"
-SECRET = "MARKED-secret:with~colons=="  # noqa: S105 - stands for one, to be searched for
+SECRET = "MARKED-secret:with~colons=="
 
 
 def auth(text):
