@@ -8,7 +8,6 @@ import hashlib
 import http.client
 import json
 import re
-import shutil
 import ssl
 import subprocess
 import threading
@@ -17,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from tests.stand import binaries
 
 # The secrets of these tests all hold this word, so that it can be searched for in everything that is written.
 MARK = "MARKED-secret"
@@ -213,9 +214,10 @@ class AcrService:
 @contextlib.contextmanager
 def docker_registry(folder, *, htpasswd=None):
     """Run Debian's docker-registry on loopback; yield its host and port."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.skip("docker-registry is missing: apt-get install docker-registry")
+    try:
+        program = binaries.registry()
+    except binaries.MissingError as missing:
+        pytest.skip(str(missing))
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
         "version": 0.1,

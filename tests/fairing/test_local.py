@@ -403,9 +403,8 @@ def test_the_files_of_earlier_jobs_are_not_packed_with_the_folder_that_holds_the
 def test_what_was_kept_for_a_task_goes_with_it(own_folders):
     job = TrainJob(hello, input_files=[], backend=LocalBackend())
     job.submit()
-    payload = [
-        Path(source) for source in job.builder.preprocessor.output_map if source.startswith(tempfile.gettempdir())
-    ]
+    sources = [Path(source) for source in job.builder.preprocessor.output_map]
+    payload = [source for source in sources if source.parent == Path(tempfile.gettempdir())]
     archives = own_folders / "fairing-home" / "contexts"
     assert len(payload) == 2
     assert len(list(archives.iterdir())) == 1

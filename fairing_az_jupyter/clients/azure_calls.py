@@ -1,0 +1,146 @@
+"""How every call to Azure is made: tried again while it makes sense, never longer than its deadline, never talkative.
+
+The packages' own retries are off: some wait as long as Retry-After says, however long, and some pay no heed to it.
+A socket's time-outs bound neither a name's look-up nor an answer that comes drop by drop, so that each call runs in a
+thread that is left behind when its time is over.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
+from azure.core.pipeline.transport import RequestsTransport
+
+from fairing_az_jupyter.clients.azure_errors import from_azure, not_in_time, transient
+from fairing_az_jupyter.clients.retries import classify_http, retrying
+from fairing_az_jupyter.exceptions import FairingAzureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fairing_az_jupyter.clients.azure_errors import Asked
+    from fairing_az_jupyter.clients.retries import Retry
+
+__all__ = ["CheckedTransport", "ask"]
+
+T = TypeVar("T")
+
+
+class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core loads it lazily, as Any
+    """Sends requests, and tells an answer of the service from what a proxy puts in its place.
+
+    Args:
+        timeout: Seconds to wait for a connection, and for the next bytes of an answer.
+        ca_bundle: A file with the certificate authorities to trust; None for those of `requests`
+            (REQUESTS_CA_BUNDLE, or the ones it brings).
+        mark: What the name of one header of every answer of success or 404, but to POST, begins with.
+        strict: Raise for what is worth another try, for a package that would take it for a refusal.
+
+    """
+
+    def __init__(self, *, timeout: float, ca_bundle: str | None = None, mark: str = "", strict: bool = False) -> None:
+        super().__init__(
+            connection_timeout=timeout, read_timeout=timeout, connection_verify=True if ca_bundle is None else ca_bundle
+        )
+        self._mark = mark
+        self._strict = strict
+
+    def send(self, request: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as azure.core has it
+        """Send one request.
+
+        Args:
+            request: The request.
+            kwargs: As `RequestsTransport` takes them.
+
+        Returns:
+            The answer.
+
+        Raises:
+            HttpResponseError: A web page was answered; if strict, also a failure that is transient.
+            DecodeError: The answer lacks the service's mark.
+
+        """
+        answer = super().send(request, **kwargs)
+        if answer.headers.get("content-type", "").lower().startswith(("text/html", "application/xhtml")):
+            raise HttpResponseError(message="a web page", response=answer)
+        if self._strict and classify_http(answer.status_code):
+            raise HttpResponseError(message="a transient failure", response=answer)
+        marked = any(name.lower().startswith(self._mark) for name in answer.headers)
+        # What is asked by POST is the answer's body: it is understood, or it is not.
+        plain = answer.status_code < 300 or answer.status_code == 404  # noqa: PLR2004 - RFC 9110
+        if plain and not marked and request.method != "POST":
+            raise DecodeError(message="not an answer of the service")
+        return answer
+
+
+def ask(call: Callable[[float], T], asked: Asked, *, timeout: float, deadline: float) -> T:
+    """Make a call: try again what is transient, and give up when its time is over.
+
+    Args:
+        call: What to do; it gets the seconds that this attempt may take. May run in another thread.
+        asked: What is asked, for the error's text.
+        timeout: Seconds for one attempt.
+        deadline: Seconds for all attempts and the waits between them.
+
+    Returns:
+        What the call returned.
+
+    Raises:
+        FairingAzureError: It failed, with the last attempt's reason; or its time was over.
+
+    """
+    outcome: list[T] = []
+    # Only what was made of the packages' errors is kept: some show local variables in tracebacks.
+    failure: list[BaseException] = []
+    done = threading.Event()
+
+    def classify(error: BaseException) -> Retry | None:
+        failure[:] = [_ours(error, asked)]
+        return transient(error)
+
+    def work() -> None:
+        _QUIET.on = True
+        try:
+            outcome.append(retrying(call, deadline=deadline, timeout=timeout, classify=classify))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failure[:] = [_ours(error, asked)]
+        finally:
+            done.set()
+
+    _quieten()
+    threading.Thread(target=work, name=f"ask {asked.host}", daemon=True).start()
+    if not done.wait(deadline) and not outcome:
+        # The reason why the last attempt failed tells more than that the one after it came to no end.
+        failure = failure or [not_in_time(asked, deadline)]
+    if outcome:
+        return outcome[0]
+    raise failure[0]
+
+
+def _ours(error: BaseException, asked: Asked) -> BaseException:
+    """Return the error to raise: ours for what the packages raise, the thing itself for a bug."""
+    if isinstance(error, AzureError | FairingAzureError | OSError):
+        return from_azure(error, asked)
+    return error
+
+
+class _Quiet(threading.local):
+    on = False
+
+
+_QUIET = _Quiet()
+
+
+def _not_a_warning_of_ours(record: logging.LogRecord) -> bool:
+    """Drop the packages' warnings during our calls: our error says it, without the answer's text or a traceback."""
+    return not (_QUIET.on and record.levelno >= logging.WARNING)
+
+
+def _quieten() -> None:
+    # A filter acts only on the logger that it is set on, not on those below it.
+    for name in tuple(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in {"azure", "msal", "urllib3"}:
+            logging.getLogger(name).addFilter(_not_a_warning_of_ours)

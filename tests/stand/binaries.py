@@ -1,0 +1,204 @@
+"""Finds the real servers, or makes them once in the user's cache; run as a script, it does so ahead of the tests.
+
+It needs nothing but Python itself, so that it can run before anything is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+CLUSTER = Path(__file__).resolve().parents[1] / "cluster"
+AZURITE = "azurite@3.37.0"
+_NODE = (20,)
+_GO = (1, 24)
+_PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
+_PROVIDE = "tests/cluster/provide makes everything that the test stand needs."
+
+
+class MissingError(RuntimeError):
+    """A real server is not on this machine and can't be made here; the text says how to get it."""
+
+
+@dataclass(frozen=True)
+class ControlPlanePrograms:
+    """Where the programs of a control plane are."""
+
+    etcd: Path
+    apiserver: Path
+    controller_manager: Path
+
+
+def control_plane() -> ControlPlanePrograms:
+    """Return the control plane's programs: from KUBEBUILDER_ASSETS, or built with Go, once.
+
+    Raises:
+        MissingError: Neither is possible here.
+
+    """
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    folder = Path(assets) if assets else _built_control_plane()
+    missing = [name for name in _PROGRAMS if not (folder / name).is_file()]
+    if missing:
+        msg = (
+            f"{', '.join(missing)} not found in KUBEBUILDER_ASSETS={folder}. Unset it to build them with Go. {_PROVIDE}"
+        )
+        raise MissingError(msg)
+    return ControlPlanePrograms(*(folder / name for name in _PROGRAMS))
+
+
+def control_plane_is_ready() -> bool:
+    """Tell whether `control_plane` returns at once; the first build takes minutes."""
+    return bool(os.environ.get("KUBEBUILDER_ASSETS")) or _control_plane_folder().is_dir()
+
+
+def azurite() -> tuple[Path, Path]:
+    """Return Node and Azurite's script for blobs, installed with npm once.
+
+    Raises:
+        MissingError: Node or npm is not here, or npm failed.
+
+    """
+    node = _program("node", f"Node {_NODE[0]} or newer")
+    _require_version(node, ("--version",), _NODE, "Node")
+    npm = _program("npm", "npm")
+    folder = _cache() / AZURITE.replace("@", "-")
+
+    def install(target: Path) -> None:
+        # A package.json of its own, or npm would look for one in the folders above.
+        (target / "package.json").write_text("{}\n")
+        _run([npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", AZURITE], target)
+
+    _make_once(folder, install)
+    return node, folder / "node_modules/azurite/dist/src/blob/main.js"
+
+
+def registry() -> Path:
+    """Return Docker's registry, as Debian packages it.
+
+    Raises:
+        MissingError: It is not installed.
+
+    """
+    return _program("docker-registry", "Docker's registry (apt-get install docker-registry)")
+
+
+def _built_control_plane() -> Path:
+    folder = _control_plane_folder()
+    if folder.is_dir():
+        return folder
+    go = _program("go", "Go {}.{} or newer, or KUBEBUILDER_ASSETS,".format(*_GO))
+    _require_version(go, ("version",), _GO, "Go")
+    release = re.search(r"k8s\.io/kubernetes (v\S+)", (CLUSTER / "go.mod").read_text())
+    stamp = f"-s -w -X k8s.io/component-base/version.gitVersion={release[1] if release else 'v0.0.0'}"
+
+    def build(target: Path) -> None:
+        base: list[str | Path] = [
+            go,
+            "build",
+            "-trimpath",
+            "-mod=readonly",
+            "-buildvcs=false",
+            f"-ldflags={stamp}",
+            "-o",
+        ]
+        packages = [f"k8s.io/kubernetes/cmd/{name}" for name in _PROGRAMS[1:]]
+        _run([*base, target, *packages], CLUSTER)
+        _run([*base, target / "etcd", "go.etcd.io/etcd/server/v3"], CLUSTER)
+
+    sys.stderr.write(
+        f"\nBuilding kube-apiserver, kube-controller-manager and etcd into {folder}, once (about 6 to 12 min).\n"
+    )
+    _make_once(folder, build)
+    return folder
+
+
+def _control_plane_folder() -> Path:
+    content = b"".join((CLUSTER / name).read_bytes() for name in ("go.mod", "go.sum"))
+    return _cache() / f"control-plane-{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "fairing-az-jupyter"
+
+
+def _make_once(folder: Path, make: Callable[[Path], None]) -> None:
+    """Make a folder's content beside it and put it there whole; who comes second waits for the first."""
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.with_name(folder.name + ".lock")):
+        if folder.is_dir():
+            return
+        unfinished = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
+        try:
+            make(unfinished)
+            unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _program(name: str, what: str) -> Path:
+    # What tests/cluster/provide has fetched comes first: it did so because what is on PATH does not do.
+    found = shutil.which(name, path=os.pathsep.join([str(_cache() / "tools" / "bin"), os.environ.get("PATH", "")]))
+    if found is None:
+        msg = f"{what} is needed for the test stand and not on PATH. {_PROVIDE}"
+        raise MissingError(msg)
+    return Path(found)
+
+
+def _require_version(program: Path, arguments: tuple[str, ...], least: tuple[int, ...], what: str) -> None:
+    said = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=30, check=False).stdout
+    numbers = re.search(r"\d+(?:\.\d+)+", said)
+    if numbers is None or tuple(int(part) for part in numbers[0].split(".")) < least:
+        needed = ".".join(map(str, least))
+        msg = f"{what} {needed} or newer is needed; {program} says {said.strip()!r}. {_PROVIDE}"
+        raise MissingError(msg)
+
+
+def _run(command: Sequence[str | Path], folder: Path) -> None:
+    done = subprocess.run(
+        [str(part) for part in command], cwd=folder, capture_output=True, text=True, timeout=3600, check=False
+    )
+    if done.returncode:
+        words = " ".join(map(str, command[:2]))
+        lines = "\n".join(f"  {line}" for line in (done.stdout + done.stderr).splitlines()[-25:])
+        msg = f"'{words}' failed in {folder}:\n{lines}\n{_PROVIDE}"
+        raise MissingError(msg)
+
+
+def main() -> None:
+    """Make what is missing and say where it is; end with the way to get it where that can't be done."""
+    try:
+        for find in (control_plane, azurite, registry):
+            began = time.monotonic()
+            sys.stdout.write(f"{find.__name__}: {find()} ({time.monotonic() - began:.0f} s)\n")
+    except MissingError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
