@@ -1,4 +1,4 @@
-"""Jobs and endpoints on this machine, by Fairing's own calls."""
+"""Training jobs on this machine, by Fairing's own calls."""
 
 from __future__ import annotations
 
@@ -16,69 +16,20 @@ from pathlib import Path
 
 import cloudpickle
 import nbformat
-import numpy as np
-import psutil
 import pytest
-import requests
-from kubeflow.fairing import PredictionEndpoint, TrainJob
+from kubeflow.fairing import TrainJob
 from kubeflow.fairing.backends import LocalBackend
 
-from fairing_az_jupyter.exceptions import ContextError, EndpointError, InputError, JobFailedError
+from fairing_az_jupyter.exceptions import ContextError, InputError, JobFailedError
+from tests.fairing.local_tasks import Doubler, gone, hello, submit
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
-
-
-class Doubler:
-    def train(self):
-        print("training", Path.cwd().name)
-
-    def predict(self, X, feature_names=None):
-        return np.asarray(X).sum(axis=1) * 2
-
-
-class Prefix:
-    def train(self):
-        pass
-
-    def predict(self, X, feature_names=None):
-        return [sys.prefix]
-
-
-class NeverReady:
-    def train(self):
-        pass
-
-    def load(self):
-        time.sleep(60)
-
-    def predict(self, X, feature_names=None):
-        return X
-
-
-class Broken:
-    def __init__(self):
-        msg = "the model file is damaged"
-        raise RuntimeError(msg)
-
-    def train(self):
-        pass
-
-    def predict(self, X, feature_names=None):
-        return X
 
 
 @pytest.fixture(autouse=True)
 def in_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def submit(entry_point, input_files=(), **options):
-    return TrainJob(entry_point, input_files=list(input_files), backend=LocalBackend(**options)).submit()
-
-
-def hello():
-    print("hello from a function")
 
 
 def test_a_function_is_trained(capfd):
@@ -279,89 +230,6 @@ def test_old_job_folders_are_removed(own_folders):
     assert len(list((own_folders / "fairing-home" / "local").iterdir())) == 21
 
 
-def test_an_endpoint_predicts_and_its_deletion_leaves_nothing_running():
-    endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
-    endpoint.create()
-    try:
-        processes = server_processes()
-        answer = endpoint.predict_nparray(np.array([[1.0, 2.0], [3.5, 4.0]]), feature_names=["a", "b"])
-        pids = {process.pid for process in processes}
-        addresses = {c.laddr.ip for c in psutil.net_connections("inet") if c.status == "LISTEN" and c.pid in pids}
-        with pytest.raises(EndpointError, match="answered 400"):
-            endpoint.predict_nparray(np.array([["x", "y"]]))
-        v2 = requests.get(endpoint.url.replace("/predict", "/v2/health/ready"), timeout=10)
-    finally:
-        endpoint.delete()
-        endpoint.delete()
-
-    assert answer["data"]["tensor"] == {"shape": [2], "values": [6.0, 15.0]}
-    assert v2.ok
-    assert addresses == {"127.0.0.1"}
-    assert len(processes) >= 2
-    assert all(gone(process.pid) for process in processes)
-    with pytest.raises(EndpointError, match="does not answer"):
-        endpoint.predict_nparray(np.array([[1.0]]))
-
-
-def test_an_endpoint_that_can_not_start_raises_with_the_reason_and_leaves_nothing():
-    endpoint = PredictionEndpoint(Broken, input_files=[], backend=LocalBackend())
-
-    with pytest.raises(EndpointError, match="the model file is damaged") as caught:
-        endpoint.create()
-
-    assert caught.value.returncode == 1
-    assert server_processes() == []
-
-
-def test_an_endpoint_that_is_not_ready_in_time_raises_and_leaves_nothing():
-    endpoint = PredictionEndpoint(NeverReady, input_files=[], backend=LocalBackend(ready_timeout=4))
-
-    with pytest.raises(EndpointError, match="not ready within 4 s"):
-        endpoint.create()
-
-    assert server_processes() == []
-
-
-def test_prediction_before_creation_is_a_clear_error():
-    with pytest.raises(EndpointError, match=r"Call create\(\) first"):
-        PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend()).predict_nparray(np.zeros((1, 1)))
-
-
-LAUNCH = """
-import sys, time
-from kubeflow.fairing import PredictionEndpoint, TrainJob
-from kubeflow.fairing.backends import LocalBackend
-class Model:
-    def train(self):
-        import time
-        print("running", flush=True)
-        time.sleep(600)
-    def predict(self, X, feature_names=None):
-        return X
-if sys.argv[1] == "endpoint":
-    PredictionEndpoint(Model, input_files=[], backend=LocalBackend()).create()
-    print("running", flush=True)
-    time.sleep(600)
-TrainJob(Model, input_files=[], backend=LocalBackend()).submit()
-"""
-
-
-@pytest.mark.parametrize("what", ["endpoint", "job"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_nothing_goes_on_when_the_kernel_ends_however_it_ends(what, number):
-    kernel = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, what], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    with kernel:
-        assert kernel.stdout.readline() == "running\n"
-        children = psutil.Process(kernel.pid).children(recursive=True)
-        kernel.send_signal(number)
-        kernel.wait(30)
-
-    assert len(children) >= 2
-    assert all(gone(child.pid) for child in children)
-
-
 def test_the_archive_of_the_same_files_has_the_same_digest(in_folder):
     def tag():
         job = TrainJob("train.py", input_files=[], backend=LocalBackend())
@@ -440,18 +308,6 @@ def test_a_daemon_that_a_job_leaves_is_ended_and_does_not_keep_submit_waiting(in
     assert gone(int(job.output))
 
 
-def test_a_server_ends_when_its_supervisor_is_killed():
-    endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
-    endpoint.create()
-    processes = server_processes()
-    supervisor = next(process for process in processes if "supervisor.py" in " ".join(process.cmdline()))
-
-    supervisor.kill()
-
-    assert all(gone(process.pid) for process in processes)
-    endpoint.delete()
-
-
 def test_a_progress_bar_is_shown_as_it_moves():
     script = """
     from kubeflow.fairing import TrainJob
@@ -483,127 +339,6 @@ def test_a_notebook_that_names_no_kernel_is_run(in_folder):
     )
 
     assert "no kernel named" in submit("my ö.ipynb").output
-
-
-def test_a_second_create_replaces_the_endpoint_of_the_first(own_folders):
-    endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
-    endpoint.create()
-    first = endpoint.url
-    endpoint.create()
-    try:
-        processes = server_processes()
-        assert endpoint.url != first
-        assert len([process for process in processes if "supervisor.py" in " ".join(process.cmdline())]) == 1
-    finally:
-        endpoint.delete()
-
-    assert all(gone(process.pid) for process in processes)
-    assert list((own_folders / "fairing-home" / "local").iterdir()) == []
-
-
-def test_a_large_array_is_sent_in_parts(monkeypatch):
-    from fairing_az_jupyter.fairing import prediction
-
-    monkeypatch.setattr(prediction, "LARGEST_PART", 100)
-    data = np.arange(1000.0).reshape(250, 4)
-    endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
-    endpoint.create()
-    try:
-        answer = endpoint.predict_nparray(data)
-    finally:
-        endpoint.delete()
-
-    assert answer["data"]["tensor"] == {"shape": [250], "values": (data.sum(axis=1) * 2).tolist()}
-
-
-def test_an_isolated_notebook_runs_in_its_own_environment(in_folder, own_folders, monkeypatch):
-    (in_folder / "leak").mkdir()
-    (in_folder / "leak" / "leaked.py").write_text("")
-    monkeypatch.setenv("PYTHONPATH", str(in_folder / "leak"))
-    (in_folder / "requirements.txt").write_text("")
-    source = "import sys, importlib.util\nprint(sys.prefix, importlib.util.find_spec('leaked'))"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), "train.ipynb")
-
-    submit("train.ipynb", ["requirements.txt"], isolated=True)
-
-    [output] = (own_folders / "fairing-home" / "local").glob("*/files/app/fairing_output_notebook.ipynb")
-    printed = nbformat.read(output, as_version=4).cells[0].outputs[0].text
-    assert printed.startswith(str(own_folders / "fairing-home" / "environments"))
-    assert printed.endswith(" None\n")
-
-
-def test_requirements_that_name_another_file_change_with_it(in_folder):
-    def show():
-        from importlib.metadata import version
-
-        print(version("iniconfig"))
-
-    (in_folder / "requirements.txt").write_text("-r base.txt\n")
-    versions = []
-    for number in ("2.0.0", "2.1.0"):
-        (in_folder / "base.txt").write_text(f"iniconfig=={number}\n")
-        versions.append(submit(show, ["requirements.txt", "base.txt"], isolated=True).output)
-
-    assert versions == ["2.0.0", "2.1.0"]
-
-
-def test_an_isolated_environment_has_what_requirements_name_and_is_made_once(in_folder, own_folders):
-    (in_folder / "requirements.txt").write_text("iniconfig==2.0.0\n")
-
-    def show():
-        from importlib.metadata import version
-
-        import iniconfig  # noqa: F401
-
-        print(version("iniconfig"), sys.prefix)
-
-    first = submit(show, ["requirements.txt"], isolated=True).output.split()
-    second = submit(show, ["requirements.txt"], isolated=True).output.split()
-
-    assert first == second
-    assert first[0] == "2.0.0"
-    assert first[1].startswith(str(own_folders / "fairing-home" / "environments"))
-
-
-@pytest.mark.timeout(600)
-def test_an_endpoint_runs_in_an_isolated_environment(in_folder, own_folders):
-    (in_folder / "requirements.txt").write_text("numpy\n")
-    endpoint = PredictionEndpoint(Prefix, input_files=["requirements.txt"], backend=LocalBackend(isolated=True))
-    endpoint.create()
-    try:
-        answer = endpoint.predict_nparray(np.zeros((1, 1)))
-    finally:
-        endpoint.delete()
-
-    assert answer["data"]["ndarray"][0].startswith(str(own_folders / "fairing-home" / "environments"))
-
-
-def test_requirements_that_can_not_be_installed_leave_nothing(in_folder, own_folders):
-    (in_folder / "requirements.txt").write_text("this is no requirement !!\n")
-
-    with pytest.raises(Exception, match=r"requirements can't be installed"):
-        submit(hello, ["requirements.txt"], isolated=True)
-
-    folder = own_folders / "fairing-home" / "environments"
-    assert [entry.suffix for entry in folder.iterdir()] == [".lock"]
-
-
-def server_processes():
-    mine = psutil.Process().children(recursive=True)
-    return [process for process in mine if any("fairing_serving.py" in word for word in process.cmdline())]
-
-
-def gone(pid, seconds=15):
-    """Return whether a process has ended, or ends within some seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_lines_of_a_launched_job_are_json_safe():
