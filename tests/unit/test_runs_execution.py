@@ -50,6 +50,9 @@ def run(path: Path, **changes: object) -> tuple[list[RunEvent], Path, object]:
     return events, output, outcome
 
 
+OTHERS: set[int] = set()
+
+
 def read(path: Path) -> nbformat.NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
@@ -60,12 +63,22 @@ def kinds(events: list[RunEvent]) -> list[str]:
     return [event.kind for event in events]
 
 
-def kernels() -> set[int]:
+def children() -> set[int]:
     return {
         child.pid
         for child in psutil.Process().children(recursive=True)
         if child.is_running() and child.status() != psutil.STATUS_ZOMBIE
     }
+
+
+@pytest.fixture(autouse=True)
+def others(monkeypatch) -> None:
+    """Remember the servers that other tests of this session have started."""
+    monkeypatch.setitem(globals(), "OTHERS", children())
+
+
+def kernels() -> set[int]:
+    return children() - OTHERS
 
 
 def printed(events: list[RunEvent], stream: str) -> str:
