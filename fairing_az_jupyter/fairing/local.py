@@ -26,7 +26,7 @@ from fairing_az_jupyter.fairing.environments import (
     SERVING_REQUIREMENTS,
     environment_for,
 )
-from fairing_az_jupyter.fairing.local_builder import ABANDONED_SECONDS, SERVER, age, archives
+from fairing_az_jupyter.fairing.local_builder import ABANDONED_SECONDS, SERVER, age
 from fairing_az_jupyter.fairing.processes import Child, LastLines
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.fairing.unpacking import unpack
@@ -78,7 +78,7 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
         for mutate in self._mutators:
             _mutate_without_cluster(mutate, pod_spec)
         container = pod_spec.containers[0]
-        archive = archives.get(container.image)
+        archive = getattr(getattr(pod_spec, "built_by", None), "archive", None)
         if archive is None:
             raise ContextError(
                 f"There is no archive of image '{container.image}' here: LocalBackend runs what its own builder built.",

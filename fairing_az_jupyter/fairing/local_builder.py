@@ -29,9 +29,6 @@ SERVER = "fairing_serving.py"
 ABANDONED_SECONDS = 24 * 3600.0
 """After this time, a file that nobody claims is what a killed process has left."""
 
-archives: dict[str, Path] = {}
-"""Where the archive of each image is that this process has built."""
-
 
 class LocalBuilder(BaseBuilder):  # type: ignore[misc] # Fairing is untyped
     """Packs a task's files into the reproducible archive that a cluster's builder would get.
@@ -51,6 +48,7 @@ class LocalBuilder(BaseBuilder):  # type: ignore[misc] # Fairing is untyped
             push=False,
             preprocessor=preprocessor,
         )
+        self.archive: Path | None = None
         if isinstance(preprocessor, FunctionPreProcessor):
             weakref.finalize(self, _remove_payload(preprocessor))
 
@@ -70,8 +68,14 @@ class LocalBuilder(BaseBuilder):  # type: ignore[misc] # Fairing is untyped
         path = folder / f"{uuid.uuid4().hex}.tar"
         archive = write_archive(collect(context_map, ignore=_rules(Path.cwd())), path, compression="none")
         weakref.finalize(self, path.unlink, missing_ok=True)
+        self.archive = path
         self.image_tag = self.full_image_name(archive.digest)
-        archives[self.image_tag] = path
+
+    def generate_pod_spec(self, image: str | None = None) -> Any:  # noqa: ANN401
+        """Return Fairing's pod specification; it keeps this builder, and so the archive, as long as it is there."""
+        pod_spec = super().generate_pod_spec(image)
+        pod_spec.built_by = self
+        return pod_spec
 
 
 def _rules(here: Path) -> IgnoreRules:

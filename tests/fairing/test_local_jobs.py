@@ -256,6 +256,14 @@ def test_jobs_at_the_same_time_do_not_disturb_each_other():
     assert outputs == [f"number {number}" for number in range(16)]
 
 
+def test_the_same_job_at_the_same_time_does_not_lose_its_archive():
+    Path("same.py").write_text("print('the same')")
+    with ThreadPoolExecutor(8) as pool:
+        outputs = list(pool.map(lambda _: submit("same.py").output, range(16)))
+
+    assert outputs == ["the same"] * 16
+
+
 def test_the_files_of_earlier_jobs_are_not_packed_with_the_folder_that_holds_them(in_folder, monkeypatch):
     monkeypatch.setenv("FAIRING_AZURE_HOME", str(in_folder / "da[ta"))
     (in_folder / "data.csv").write_text("x" * 1000)
