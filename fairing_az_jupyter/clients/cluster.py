@@ -11,13 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from fairing_az_jupyter.clients import cluster_changes, cluster_facts, cluster_secrets
-from fairing_az_jupyter.clients.cluster_access import SERVICE_ACCOUNT_FOLDER, find_connection
-from fairing_az_jupyter.clients.cluster_asking import Asked
-from fairing_az_jupyter.clients.cluster_calls import ApiCalls
-from fairing_az_jupyter.clients.cluster_connection import POOL_SIZE
-from fairing_az_jupyter.clients.cluster_facts import Access, entries, mapping
-from fairing_az_jupyter.clients.cluster_identity import split_service_account, token_claims
+from fairing_az_jupyter.clients.kube import changes as cluster_changes
+from fairing_az_jupyter.clients.kube import facts as cluster_facts
+from fairing_az_jupyter.clients.kube import secrets as cluster_secrets
+from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER, find_connection
+from fairing_az_jupyter.clients.kube.asking import Asked
+from fairing_az_jupyter.clients.kube.calls import ApiCalls
+from fairing_az_jupyter.clients.kube.connection import POOL_SIZE
+from fairing_az_jupyter.clients.kube.facts import Access, entries, mapping
+from fairing_az_jupyter.clients.kube.identity import split_service_account, token_claims
 from fairing_az_jupyter.exceptions import InputError, NotAllowedError, NotFoundError
 
 if TYPE_CHECKING:
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from fairing_az_jupyter.clients.cluster_calls import Patience
-    from fairing_az_jupyter.clients.cluster_changes import Outcome
-    from fairing_az_jupyter.clients.cluster_connection import Connection
-    from fairing_az_jupyter.clients.cluster_facts import NodeCapacity, QuotaState, StoredSecret
     from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.kube.calls import Patience
+    from fairing_az_jupyter.clients.kube.changes import Outcome
+    from fairing_az_jupyter.clients.kube.connection import Connection
+    from fairing_az_jupyter.clients.kube.facts import NodeCapacity, QuotaState, StoredSecret
 
 _PAGE = "500"
 _KSERVE = "serving.kserve.io"

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from fairing_az_jupyter.clients.azure_clouds import CLOUDS, AzureCloud
-from fairing_az_jupyter.clients.azure_tokens import WHY, AzureCredential, ChosenCredential, Source, Token
-from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.service_principal import (
+from fairing_az_jupyter.clients.azure.clouds import CLOUDS, AzureCloud
+from fairing_az_jupyter.clients.azure.service_principal import (
     EXPIRES_ANNOTATION,
     KeyProblem,
     ServicePrincipal,
@@ -21,6 +19,8 @@ from fairing_az_jupyter.clients.service_principal import (
     service_principal,
     value_problem,
 )
+from fairing_az_jupyter.clients.azure.tokens import WHY, AzureCredential, ChosenCredential, Source, Token
+from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class _Surroundings:
         return ChosenCredential(credential, source, tuple(self.reasons), subscription_id, client_id, tenant_id)
 
     def options(self) -> dict[str, Any]:
-        from fairing_az_jupyter.clients.azure_calls import CheckedTransport  # noqa: PLC0415 - heavy
+        from fairing_az_jupyter.clients.azure.calls import CheckedTransport  # noqa: PLC0415 - heavy
 
         return {
             "authority": self.authority,

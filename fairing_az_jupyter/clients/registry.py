@@ -16,10 +16,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from fairing_az_jupyter.clients.docker_config import registry_host
-from fairing_az_jupyter.clients.registry_errors import unexpected
-from fairing_az_jupyter.clients.registry_http import LARGEST_BODY, REDIRECTS, Answer, Transport
-from fairing_az_jupyter.clients.registry_login import Credential, Permit
+from fairing_az_jupyter.clients.oci.docker_config import registry_host
+from fairing_az_jupyter.clients.oci.errors import unexpected
+from fairing_az_jupyter.clients.oci.http import LARGEST_BODY, REDIRECTS, Answer, Transport
+from fairing_az_jupyter.clients.oci.login import Credential, Permit
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, InputError, NotAllowedError, NotFoundError
 
 if TYPE_CHECKING:

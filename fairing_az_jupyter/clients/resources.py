@@ -11,10 +11,10 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from fairing_az_jupyter.clients.azure_arm import ACCEPTED, ArmCalls
-from fairing_az_jupyter.clients.azure_clouds import CLOUDS, AzureCloud
-from fairing_az_jupyter.clients.azure_errors import Asked, from_answer
-from fairing_az_jupyter.clients.azure_resources import (
+from fairing_az_jupyter.clients.azure.arm import ACCEPTED, ArmCalls
+from fairing_az_jupyter.clients.azure.clouds import CLOUDS, AzureCloud
+from fairing_az_jupyter.clients.azure.errors import Asked, from_answer
+from fairing_az_jupyter.clients.azure.resource_facts import (
     NameAnswer,
     Registry,
     ResourceGroup,

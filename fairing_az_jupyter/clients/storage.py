@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
-from fairing_az_jupyter.clients.azure_clouds import CLOUDS, AzureCloud
-from fairing_az_jupyter.clients.azure_errors import Asked
+from fairing_az_jupyter.clients.azure.clouds import CLOUDS, AzureCloud
+from fairing_az_jupyter.clients.azure.errors import Asked
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.exceptions import (
     ConflictError,
@@ -268,7 +268,7 @@ class BlobStore:
         if self._service is None:
             from azure.storage.blob import BlobServiceClient, ExponentialRetry  # noqa: PLC0415 - heavy
 
-            from fairing_az_jupyter.clients.azure_calls import CheckedTransport  # noqa: PLC0415 - heavy
+            from fairing_az_jupyter.clients.azure.calls import CheckedTransport  # noqa: PLC0415 - heavy
 
             versions: dict[str, Any] = {"api_version": self._api_version} if self._api_version else {}
             self._service = BlobServiceClient(
@@ -286,7 +286,7 @@ class BlobStore:
         return {"account_name": self.account, "account_key": self._key.reveal()}
 
     def _ask(self, call: Callable[[float], T], action: str, deadline: float | None = None) -> T:
-        from fairing_az_jupyter.clients.azure_calls import ask  # noqa: PLC0415 - heavy
+        from fairing_az_jupyter.clients.azure.calls import ask  # noqa: PLC0415 - heavy
 
         asked = Asked("blob", action, self.host, why=_WHY, names=self._names)
         seconds = self.deadline if deadline is None else max(deadline, 0.0)

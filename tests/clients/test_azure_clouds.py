@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from azure.identity import AzureAuthorityHosts
 
-from fairing_az_jupyter.clients.azure_clouds import CLOUDS, cloud_named, cloud_of_registry
+from fairing_az_jupyter.clients.azure.clouds import CLOUDS, cloud_named, cloud_of_registry
 from fairing_az_jupyter.exceptions import SettingsError
 from fairing_az_jupyter.settings.declaration import Settings
 

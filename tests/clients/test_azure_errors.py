@@ -13,9 +13,9 @@ import pytest
 from azure.core import exceptions as azure_exceptions
 from requests import exceptions as requests_exceptions
 
-from fairing_az_jupyter.clients.azure_calls import ask
-from fairing_az_jupyter.clients.azure_error_codes import MEANINGS
-from fairing_az_jupyter.clients.azure_errors import Asked, clock_difference, from_answer, from_azure, transient
+from fairing_az_jupyter.clients.azure.calls import ask
+from fairing_az_jupyter.clients.azure.error_codes import MEANINGS
+from fairing_az_jupyter.clients.azure.errors import Asked, clock_difference, from_answer, from_azure, transient
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,

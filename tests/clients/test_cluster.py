@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.cluster_facts import Access, node_capacities
 from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.kube.facts import Access, node_capacities
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     InputError,

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.cluster_connection import proxy_for
-from fairing_az_jupyter.clients.cluster_identity import TokenFile, token_claims
 from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.kube.connection import proxy_for
+from fairing_az_jupyter.clients.kube.identity import TokenFile, token_claims
 from fairing_az_jupyter.exceptions import CredentialError, ServiceError
 from tests.clients.cluster_servers import (
     MARK,

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.cluster_facts import Access
 from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.kube.facts import Access
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,

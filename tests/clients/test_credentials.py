@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.azure_clouds import CLOUDS
+from fairing_az_jupyter.clients.azure.clouds import CLOUDS
 from fairing_az_jupyter.clients.credentials import (
     ServicePrincipal,
     choose_credential,
@@ -618,7 +618,8 @@ except UnreachableError as error:
 def test_importing_the_clients_loads_no_azure_package(run_python):
     script = """
 import sys
-from fairing_az_jupyter.clients import azure_clouds, azure_errors, credentials, resources, storage
+from fairing_az_jupyter.clients.azure import clouds as azure_clouds, errors as azure_errors
+from fairing_az_jupyter.clients import credentials, resources, storage
 print([name for name in sys.modules if name.partition('.')[0] in {'azure', 'msal', 'requests', 'pydantic'}])
 """
     assert run_python(script).stdout.strip() == "[]"

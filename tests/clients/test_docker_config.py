@@ -9,13 +9,13 @@ import traceback
 
 import pytest
 
-from fairing_az_jupyter.clients.docker_config import (
+from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.oci.docker_config import (
     ACR_TOKEN_USER,
     make_docker_config,
     parse_docker_config,
     registry_host,
 )
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
 
 HOST = "contosoml.azurecr.io"

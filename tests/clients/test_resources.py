@@ -9,7 +9,7 @@ import time
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.azure_clouds import CLOUDS
+from fairing_az_jupyter.clients.azure.clouds import CLOUDS
 from fairing_az_jupyter.clients.credentials import ServicePrincipal, choose_credential
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.resources import ResourceManager

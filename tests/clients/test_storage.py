@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.azure_clouds import CLOUDS, STORAGE_SCOPE
+from fairing_az_jupyter.clients.azure.clouds import CLOUDS, STORAGE_SCOPE
 from fairing_az_jupyter.clients.credentials import ServicePrincipal, choose_credential
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.storage import PROBE_PREFIX, BlobStore

@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.cluster_identity import checked_token
 from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.kube.identity import checked_token
 from fairing_az_jupyter.exceptions import CredentialError
 
 if TYPE_CHECKING:

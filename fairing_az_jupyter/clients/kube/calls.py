@@ -13,18 +13,18 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from fairing_az_jupyter.clients.cluster_asking import Answer, Asked, Asker, CallFailed
-from fairing_az_jupyter.clients.cluster_connection import address_of, open_pool
-from fairing_az_jupyter.clients.cluster_identity import token_claims
-from fairing_az_jupyter.clients.cluster_refusals import refusal
-from fairing_az_jupyter.clients.cluster_unreachable import is_page, no_answer, proxy_page, timed_out
+from fairing_az_jupyter.clients.kube.asking import Answer, Asked, Asker, CallFailed
+from fairing_az_jupyter.clients.kube.connection import address_of, open_pool
+from fairing_az_jupyter.clients.kube.identity import token_claims
+from fairing_az_jupyter.clients.kube.refusals import refusal
+from fairing_az_jupyter.clients.kube.unreachable import is_page, no_answer, proxy_page, timed_out
 from fairing_az_jupyter.clients.retries import Retry, retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fairing_az_jupyter.clients.cluster_connection import Connection
     from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.kube.connection import Connection
 
 T = TypeVar("T")
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from fairing_az_jupyter.clients.cluster_asking import Asked
-from fairing_az_jupyter.clients.cluster_calls import MERGE_PATCH
-from fairing_az_jupyter.clients.cluster_facts import entries, mapping
+from fairing_az_jupyter.clients.kube.asking import Asked
+from fairing_az_jupyter.clients.kube.calls import MERGE_PATCH
+from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.retries import Retry, retrying
 from fairing_az_jupyter.exceptions import ConflictError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fairing_az_jupyter.clients.cluster_calls import ApiCalls, Patience
-    from fairing_az_jupyter.clients.cluster_facts import Object
+    from fairing_az_jupyter.clients.kube.calls import ApiCalls, Patience
+    from fairing_az_jupyter.clients.kube.facts import Object
 
 Outcome = Literal["created", "updated", "unchanged"]
 _CONFLICT = 409

@@ -10,7 +10,7 @@ import shlex
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.registry_reach import CHECK_HOST, WHY, no_answer
+from fairing_az_jupyter.clients.oci.reach import CHECK_HOST, WHY, no_answer
 from fairing_az_jupyter.clients.retries import retry_after
 from fairing_az_jupyter.exceptions import (
     CredentialError,
@@ -21,7 +21,7 @@ from fairing_az_jupyter.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.clients.registry_http import Answer
+    from fairing_az_jupyter.clients.oci.http import Answer
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"

@@ -7,7 +7,7 @@ import socket
 import ssl
 from http import HTTPStatus
 
-from fairing_az_jupyter.clients.cluster_asking import SERVICE, Answer, Asked, Asker, CallFailed
+from fairing_az_jupyter.clients.kube.asking import SERVICE, Answer, Asked, Asker, CallFailed
 from fairing_az_jupyter.clients.retries import Retry
 from fairing_az_jupyter.exceptions import UnreachableError
 

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from fairing_az_jupyter.clients.cluster_connection import Connection, fresh_configuration, proxy_for
-from fairing_az_jupyter.clients.cluster_identity import Credential, FixedCredential, TokenFile, checked_token
-from fairing_az_jupyter.clients.cluster_plugin import ExecPlugin, PluginCredential
 from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.kube.connection import Connection, fresh_configuration, proxy_for
+from fairing_az_jupyter.clients.kube.identity import Credential, FixedCredential, TokenFile, checked_token
+from fairing_az_jupyter.clients.kube.plugin import ExecPlugin, PluginCredential
 from fairing_az_jupyter.exceptions import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fairing_az_jupyter.clients.cluster_plugin import PluginAnswer
+    from fairing_az_jupyter.clients.kube.plugin import PluginAnswer
 
 _FETCH = "Fetch it anew: az aks get-credentials --resource-group GROUP --name CLUSTER"
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 
-from fairing_az_jupyter.clients.azure_errors import from_azure, not_in_time, transient
+from fairing_az_jupyter.clients.azure.errors import from_azure, not_in_time, transient
 from fairing_az_jupyter.clients.retries import classify_http, retrying
 from fairing_az_jupyter.exceptions import FairingAzureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairing_az_jupyter.clients.azure_errors import Asked
+    from fairing_az_jupyter.clients.azure.errors import Asked
     from fairing_az_jupyter.clients.retries import Retry
 
 __all__ = ["CheckedTransport", "ask"]

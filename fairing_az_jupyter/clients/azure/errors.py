@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Literal
 
-from fairing_az_jupyter.clients.azure_error_codes import ENTRA, MEANINGS, Meaning
+from fairing_az_jupyter.clients.azure.error_codes import ENTRA, MEANINGS, Meaning
 from fairing_az_jupyter.clients.retries import Retry, classify_http
 from fairing_az_jupyter.exceptions import (
     ConflictError,

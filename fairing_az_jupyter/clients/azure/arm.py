@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from azure.core import PipelineClient
     from azure.core.credentials import TokenCredential
 
-    from fairing_az_jupyter.clients.azure_errors import Asked
+    from fairing_az_jupyter.clients.azure.errors import Asked
 
 __all__ = ["ACCEPTED", "ArmCalls"]
 
@@ -152,7 +152,7 @@ class ArmCalls:
         from azure.core.exceptions import DecodeError, HttpResponseError  # noqa: PLC0415 - heavy
         from azure.core.rest import HttpRequest  # noqa: PLC0415 - heavy
 
-        from fairing_az_jupyter.clients.azure_calls import ask  # noqa: PLC0415 - heavy
+        from fairing_az_jupyter.clients.azure.calls import ask  # noqa: PLC0415 - heavy
 
         client = self._client()
 
@@ -192,7 +192,7 @@ class ArmCalls:
                 UserAgentPolicy,
             )
 
-            from fairing_az_jupyter.clients.azure_calls import CheckedTransport  # noqa: PLC0415 - heavy
+            from fairing_az_jupyter.clients.azure.calls import CheckedTransport  # noqa: PLC0415 - heavy
 
             self._made = PipelineClient(
                 self.endpoint,

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from fairing_az_jupyter.clients.azure_errors import Asked
+from fairing_az_jupyter.clients.azure.errors import Asked
 from fairing_az_jupyter.clients.hidden import Hidden
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class AzureCredential:
         return Token(Hidden(got.token), int(got.expires_on), _object_id(got.token))
 
     def _ask(self, call: Callable[[Any], Any], share: float) -> Any:  # noqa: ANN401 - as above
-        from fairing_az_jupyter.clients.azure_calls import ask  # noqa: PLC0415 - heavy
+        from fairing_az_jupyter.clients.azure.calls import ask  # noqa: PLC0415 - heavy
 
         if self._made is None:
             self._made = self._make()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.registry_auth import Challenge, claims, granted, parse_challenges, token_address
-from fairing_az_jupyter.clients.registry_errors import (
+from fairing_az_jupyter.clients.oci.auth import Challenge, claims, granted, parse_challenges, token_address
+from fairing_az_jupyter.clients.oci.errors import (
     credential_missing,
     disbelieved,
     forbidden,
@@ -24,7 +24,7 @@ from fairing_az_jupyter.clients.registry_errors import (
 )
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.clients.registry_http import Answer, Transport
+    from fairing_az_jupyter.clients.oci.http import Answer, Transport
     from fairing_az_jupyter.exceptions import FairingAzureError
 
 # A token lives at least that long where its service does not say (token specification, `expires_in`).

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from fairing_az_jupyter.clients.cluster_asking import Asked
-from fairing_az_jupyter.clients.cluster_calls import MERGE_PATCH
-from fairing_az_jupyter.clients.cluster_changes import Outcome, Write, change
-from fairing_az_jupyter.clients.cluster_facts import MANAGED_BY, PREFIX, encoded, mapping
+from fairing_az_jupyter.clients.kube.asking import Asked
+from fairing_az_jupyter.clients.kube.calls import MERGE_PATCH
+from fairing_az_jupyter.clients.kube.changes import Outcome, Write, change
+from fairing_az_jupyter.clients.kube.facts import MANAGED_BY, PREFIX, encoded, mapping
 from fairing_az_jupyter.exceptions import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.cluster_calls import ApiCalls, Patience
-    from fairing_az_jupyter.clients.cluster_facts import Object
     from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.kube.calls import ApiCalls, Patience
+    from fairing_az_jupyter.clients.kube.facts import Object
 
 _CONFLICT = 409
 # `kubectl apply` keeps a copy of the whole object there, which is wrong once the object is another one.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.cluster_connection import Connection, check_tls_files, proxy_for
-from fairing_az_jupyter.clients.cluster_identity import TokenFile, token_claims
-from fairing_az_jupyter.clients.cluster_kubeconfig import kubeconfig_paths, read_kubeconfig
+from fairing_az_jupyter.clients.kube.connection import Connection, check_tls_files, proxy_for
+from fairing_az_jupyter.clients.kube.identity import TokenFile, token_claims
+from fairing_az_jupyter.clients.kube.kubeconfig import kubeconfig_paths, read_kubeconfig
 from fairing_az_jupyter.exceptions import ServiceError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from fairing_az_jupyter.exceptions import CredentialError, ServiceError, Unreach
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.cluster_identity import Credential
+    from fairing_az_jupyter.clients.kube.identity import Credential
 
 # As many as are asked at the same time; more sockets would be opened and thrown away, each with a warning in the log.
 POOL_SIZE = 8

@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.cluster_asking import SERVICE, Answer, Asked, Asker, CallFailed
-from fairing_az_jupyter.clients.cluster_unreachable import is_page, proxy_page, unreachable
+from fairing_az_jupyter.clients.kube.asking import SERVICE, Answer, Asked, Asker, CallFailed
+from fairing_az_jupyter.clients.kube.unreachable import is_page, proxy_page, unreachable
 from fairing_az_jupyter.clients.retries import Retry, retry_after
 from fairing_az_jupyter.exceptions import (
     ConflictError,

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from fairing_az_jupyter.clients.registry_reach import AttemptTooLongError, redirected, unreachable, worth_a_retry
+from fairing_az_jupyter.clients.oci.reach import AttemptTooLongError, redirected, unreachable, worth_a_retry
 from fairing_az_jupyter.clients.retries import Retry, classify_http, retrying
 
 if TYPE_CHECKING:

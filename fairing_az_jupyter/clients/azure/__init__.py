@@ -1,0 +1,1 @@
+"""Azure below `credentials`, `storage` and `resources`: calls, tokens, error codes, clouds."""

@@ -1,0 +1,1 @@
+"""The Kubernetes API below `cluster`: connections, calls, refusals, and what objects say."""

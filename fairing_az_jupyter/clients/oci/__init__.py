@@ -1,0 +1,1 @@
+"""Container registries below `registry`: login, transport, errors, and docker configs."""
