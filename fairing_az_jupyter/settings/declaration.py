@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -29,7 +30,7 @@ from pydantic import (
     model_validator,
 )
 
-from fairing_az_jupyter.settings import naming, regions
+from fairing_az_jupyter.settings import naming, quantities, regions
 from fairing_az_jupyter.settings.errors import InvalidSettingsError, explain, needed, unknown
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ ResourceGroup = Annotated[str, Field(strict=True), AfterValidator(naming.resourc
 StorageAccount = Annotated[str, Field(strict=True), AfterValidator(naming.storage_account)]
 Label = Annotated[str, Field(strict=True), AfterValidator(naming.label)]
 Subdomain = Annotated[str, Field(strict=True), AfterValidator(naming.subdomain)]
+Cores = Annotated[str, Field(strict=True), AfterValidator(quantities.cores), BeforeValidator(quantities.as_text)]
+Memory = Annotated[str, Field(strict=True), AfterValidator(quantities.memory), BeforeValidator(quantities.as_text)]
 ImageReference = Annotated[str, Field(strict=True), AfterValidator(naming.image_reference)]
 
 
@@ -224,6 +227,28 @@ class Settings(BaseModel):
         description="ClusterIP: reached inside the cluster. LoadBalancer: a public address without authentication.",
         examples=["ClusterIP"],
         json_schema_extra={"group": "Cluster", "rule": "One of the two names."},
+    )
+    cpu: Cores = Field(
+        "1",
+        title="Processor cores",
+        description="How many processor cores a training job asks for; a pod starts only where so many are free.",
+        examples=["2"],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "A Kubernetes quantity of cores: 2, 0.5 or 500m.",
+            "rule_source": quantities.QUANTITIES,
+        },
+    )
+    memory: Memory = Field(
+        "2Gi",
+        title="Memory",
+        description="How much memory a training job asks for; a pod starts only where so much is free.",
+        examples=["8Gi"],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "A Kubernetes quantity of bytes: 2Gi, 512Mi, 4G.",
+            "rule_source": quantities.QUANTITIES,
+        },
     )
     base_image: ImageReference | None = Field(
         None,

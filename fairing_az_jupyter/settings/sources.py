@@ -133,6 +133,49 @@ def resolve(
     raise InvalidSettingsError(errors)
 
 
+def resolve_usable(
+    explicit: Mapping[str, Any] | None = None,
+    cell: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    profile: Mapping[str, Any] | None = None,
+    cluster: Mapping[str, Any] | None = None,
+    *,
+    profile_name: str = "",
+) -> tuple[Resolved, tuple[Mapping[str, str], ...]]:
+    """Find the settings in force as `resolve` does, and leave out those that can't be used.
+
+    Args:
+        explicit: As for `resolve`.
+        cell: As for `resolve`.
+        environ: As for `resolve`.
+        profile: As for `resolve`.
+        cluster: As for `resolve`.
+        profile_name: As for `resolve`.
+
+    Returns:
+        The settings, where those that can't be used have their defaults; and what is wrong with each of these, as
+        entries of `InvalidSettingsError`.
+
+    """
+    sources = {"explicit": explicit, "cell": cell, "environ": environ, "profile": profile, "cluster": cluster}
+    errors: list[Mapping[str, str]] = []
+    while True:
+        try:
+            return resolve(**sources, profile_name=profile_name), tuple(errors)  # type: ignore[arg-type]
+        except InvalidSettingsError as invalid:
+            found = invalid.errors
+        errors += found
+        unusable = {entry[key] for entry in found for key in ("field", "name")}
+        left = {
+            source: {name: value for name, value in (values or {}).items() if name not in unusable}
+            for source, values in sources.items()
+        }
+        if left == {source: dict(values or {}) for source, values in sources.items()}:
+            # What is wrong is in none of the sources: nothing can be left out.
+            raise InvalidSettingsError(errors)
+        sources = left
+
+
 def environment_values(environ: Mapping[str, str] = os.environ, model: type[Settings] = Settings) -> dict[str, str]:
     """Return the environment variables that are settings, as `resolve` takes them.
 

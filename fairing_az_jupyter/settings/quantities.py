@@ -1,0 +1,77 @@
+"""Amounts of what a pod asks for, as Kubernetes writes them: `500m` cores, `2Gi` bytes."""
+
+from __future__ import annotations
+
+import re
+
+from fairing_az_jupyter.settings.naming import BrokenRuleError, tidy
+
+QUANTITIES = "https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/"
+
+_CORES = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?|[0-9]{1,9}m")
+_BYTES = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,3})?(?:[KMGTP]i|[kMGTP])?")
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
+_UNITS |= {f"{letter}i": 1024**power for power, letter in enumerate("KMGTP", start=1)}
+_LEAST_BYTES = 1024**2
+
+
+def as_text(value: object) -> object:
+    """Return a number as the text that it stands for, and anything else as it is.
+
+    Args:
+        value: What a notebook or a file has, such as 2 or 0.5.
+
+    """
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def cores(text: str) -> str:
+    """Accept an amount of processor cores.
+
+    Args:
+        text: Such as `2`, `0.5` or `500m`.
+
+    Returns:
+        The same text.
+
+    Raises:
+        BrokenRuleError: It is no such amount, or nothing at all.
+
+    Source: Kubernetes' quantities; below a thousandth of a core nothing is told apart.
+
+    """
+    if _is_cores(text):
+        return text
+    bare = tidy(text).lower().replace(" ", "").removesuffix("cores").removesuffix("core").removesuffix("cpus")
+    mended = bare.removesuffix("cpu").replace(",", ".")
+    raise BrokenRuleError("is no amount of processor cores", mended=mended if _is_cores(mended) else "")
+
+
+def memory(text: str) -> str:
+    """Accept an amount of memory.
+
+    Args:
+        text: Such as `2Gi`, `512Mi` or a number of bytes.
+
+    Returns:
+        The same text.
+
+    Raises:
+        BrokenRuleError: It is no such amount, or less than any process needs.
+
+    Source: Kubernetes' quantities. `m` (thousandths of a byte) is a slip of the pen for `M`, and refused.
+
+    """
+    bare = tidy(text).replace(" ", "")
+    meant = re.fullmatch(r"([0-9.]+)([kKmMgGtTpP])?(?:[iI])?[bB]?", bare)
+    mended = f"{meant[1]}{meant[2].upper()}i" if meant and meant[2] else ""
+    if not _BYTES.fullmatch(text):
+        raise BrokenRuleError("is no amount of memory", mended=mended if _BYTES.fullmatch(mended) else "")
+    number = re.match(r"[0-9.]+", text)
+    if number is None or float(number[0]) * _UNITS[text[number.end() :]] < _LEAST_BYTES:
+        raise BrokenRuleError("is less memory than any process needs (1Mi); a number without a unit is bytes")
+    return text
+
+
+def _is_cores(text: str) -> bool:
+    return bool(_CORES.fullmatch(text)) and any(digit in "123456789" for digit in text)

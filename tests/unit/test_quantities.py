@@ -1,0 +1,61 @@
+"""Amounts of processor cores and memory, as Kubernetes takes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairing_az_jupyter.settings import InvalidSettingsError, Settings
+
+
+@pytest.mark.parametrize("text", ["1", "2", "0.5", "500m", "16", "1.5", "0.001"])
+def test_what_kubernetes_takes_for_cores_is_taken(text):
+    assert Settings(cpu=text).cpu == text
+
+
+@pytest.mark.parametrize("text", ["1Gi", "512Mi", "4G", "1073741824", "1.5Gi", "2048Ki", "1T"])
+def test_what_kubernetes_takes_for_memory_is_taken(text):
+    assert Settings(memory=text).memory == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(2, "2"), (0.5, "0.5"), (1.0, "1")])
+def test_a_number_of_cores_may_be_a_number(value, text):
+    assert Settings(cpu=value).cpu == text
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [("2 cores", "2"), ("0,5", "0.5"), ("1 CPU", "1"), ("0", ""), ("-1", ""), ("many", ""), ("1.5m", ""), ("1e3", "")],
+)
+def test_other_cores_are_refused_with_what_was_probably_meant(text, mended):
+    with pytest.raises(InvalidSettingsError) as refused:
+        Settings(cpu=text)
+
+    assert refused.value.errors[0]["suggestion"] == mended
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ("2GB", "2Gi"),
+        ("2 Gi", "2Gi"),
+        ("2g", "2Gi"),
+        ("512mb", "512Mi"),
+        ("512m", "512Mi"),
+        ("2", ""),
+        ("0Gi", ""),
+        ("a lot", ""),
+        ("-2Gi", ""),
+        ("1e9", ""),
+    ],
+)
+def test_other_memory_is_refused_with_what_was_probably_meant(text, mended):
+    with pytest.raises(InvalidSettingsError) as refused:
+        Settings(memory=text)
+
+    assert refused.value.errors[0]["suggestion"] == mended
+
+
+@pytest.mark.parametrize("value", [True, None, [1]])
+def test_what_is_neither_text_nor_number_is_refused(value):
+    with pytest.raises(InvalidSettingsError):
+        Settings(cpu=value)
