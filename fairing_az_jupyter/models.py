@@ -123,12 +123,22 @@ class Cure:
 
     Args:
         tool: What it is typed into: `fairing-azure`, `kubectl`, `az`, or `text` for what no command does.
-        command: The command, filled with the user's own values; never with a secret.
+        command: The whole command, filled with the user's own values; never with a secret. For `text` a sentence.
 
     """
 
     tool: Literal["fairing-azure", "kubectl", "az", "text"]
     command: str
+
+    @property
+    def magic(self) -> str:
+        """The form for a notebook's cell; empty where there is none."""
+        return f"%fairing_azure{self.command[len(self.tool) :]}" if self.tool == "fairing-azure" else ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the cure as values that any JSON parser reads."""
+        found = {"tool": self.tool, "command": self.command}
+        return {**found, "magic": self.magic} if self.magic else found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +155,8 @@ class CheckResult:
         why: Why it matters, in one sentence.
         cures: What to type, the best first; empty where there is nothing to mend.
         mendable: Whether this package can mend it itself.
-        duration: Seconds that it took.
+        code: What was found, as an identifier for programs, such as `expired-secret`; empty where all is well.
+        duration: Seconds that it takes if it is run alone, with all that it builds on.
 
     """
 
@@ -157,8 +168,84 @@ class CheckResult:
     why: str = ""
     cures: tuple[Cure, ...] = ()
     mendable: bool = False
+    code: str = ""
     duration: float = 0.0
 
     def to_dict(self) -> dict[str, object]:
         """Return the result as values that any JSON parser reads."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {**fields, "cures": [cure.to_dict() for cure in self.cures], "duration": round(self.duration, 3)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """Something that only the user can tell; a front end asks it and keeps the answer nowhere.
+
+    Args:
+        name: What is asked for: `client_id`, `client_secret`, `tenant_id`, `subscription_id` or `expires`.
+        text: The question, to stand before the cursor.
+        hidden: Whether the answer is a secret and must not be shown while it is typed.
+        optional: Whether an empty answer will do, as `text` explains.
+
+    """
+
+    name: Literal["client_id", "client_secret", "tenant_id", "subscription_id", "expires"]
+    text: str
+    hidden: bool = False
+    optional: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class SecretChange:
+    """What became of one object when the secrets were prepared; in a dry run, what would become of it.
+
+    Args:
+        kind: `Secret` or `ServiceAccount`.
+        name: The object's name.
+        namespace: Its namespace.
+        outcome: `created`, `updated` or `unchanged`.
+        keys: For a Secret: the keys that were written; never their values.
+        note: What else the user should know, in one sentence; empty where there is nothing.
+
+    """
+
+    kind: Literal["Secret", "ServiceAccount"]
+    name: str
+    namespace: str
+    outcome: Literal["created", "updated", "unchanged"]
+    keys: tuple[str, ...] = ()
+    note: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the change as values that any JSON parser reads."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class SecretState:
+    """What may be shown of one object that a launch needs: never a value.
+
+    Args:
+        kind: `Secret` or `ServiceAccount`.
+        name: The object's name.
+        namespace: Its namespace.
+        state: `present`, `missing`, or `not-allowed` where this user may not look.
+        type: A Secret's type; empty where it is not known.
+        keys: A Secret's keys; for a ServiceAccount the Secrets that its pods pull images with.
+        created: When a Secret was made, as ISO 8601 in UTC; empty where it is not known.
+        expires: When the client secret in it expires, as ISO 8601; empty where nobody has noted it.
+
+    """
+
+    kind: Literal["Secret", "ServiceAccount"]
+    name: str
+    namespace: str
+    state: Literal["present", "missing", "not-allowed"]
+    type: str = ""
+    keys: tuple[str, ...] = ()
+    created: str = ""
+    expires: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the state as values that any JSON parser reads."""
         return dataclasses.asdict(self)

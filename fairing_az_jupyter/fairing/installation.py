@@ -50,14 +50,19 @@ def plan_installation() -> InstallationPlan:
         InstallationError: This environment has neither pip nor uv.
 
     """
-    try:
-        installed: str | None = importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        installed = None
+    installed = installed_version()
     command: tuple[str, ...] = ()
     if installed != VERSION:
         command = (*_installer(), "--no-deps", REQUIREMENT)
     return InstallationPlan(installed, command, sys.prefix)
+
+
+def installed_version() -> str | None:
+    """Return the version of Fairing that is installed here; None if there is none."""
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _installer() -> tuple[str, ...]:

@@ -9,9 +9,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import (
-    CredentialError,
     FairingAzureError,
     NotAllowedError,
+    ServiceError,
     ThrottledError,
     UnreachableError,
 )
@@ -20,8 +20,12 @@ from fairing_az_jupyter.models import CheckResult, CheckStatus, Cure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-DEADLINE_SECONDS = 14.0
+DEADLINE_SECONDS = 12.0
 """How long all checks together may take; what has not answered by then is unknown."""
+
+_SERVER_ERROR = 500
+# No answer in time tells nothing; a refused connection, a wrong certificate or a proxy's page stays until it is mended.
+_NO_ANSWER_YET = frozenset({"timeout", "unreachable-timeout", "name-lookup", "dns", "not-ready"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +38,9 @@ class Finding:
         message: See `CheckResult`.
         cures: See `CheckResult`.
         mendable: See `CheckResult`.
+        code: See `CheckResult`.
         value: What the check has fetched, for those that build on it; never shown.
+        unseen: Whether it is unknown because whoever asks may not look.
 
     """
 
@@ -43,7 +49,9 @@ class Finding:
     message: str
     cures: tuple[Cure, ...] = ()
     mendable: bool = False
+    code: str = ""
     value: Any = dataclasses.field(default=None, repr=False)
+    unseen: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +63,11 @@ class Check:
         title: What it checks, in a few words.
         why: Why it matters, in one sentence.
         looks_at: What it looks at; used where it can't even begin.
-        run: Finds out; gets the values of the checks that it needs, by their identifiers. An error of ours that it
-            raises becomes a failure, or unknown where it says nothing about what is there.
+        run: Finds out; gets the findings of the checks in `needs` and `after`, by their identifiers. An error of ours
+            that it raises becomes a failure, or unknown where it says nothing about what is there (`from_error`).
         needs: The checks that it builds on: it is skipped unless all of them pass or warn.
+        even_unseen: Those of `needs` that may also be unknown because nobody was allowed to look.
+        after: Checks that it waits for, whatever comes of them.
 
     """
 
@@ -65,8 +75,15 @@ class Check:
     title: str
     why: str
     looks_at: str
-    run: Callable[[Mapping[str, Any]], Finding]
+    run: Callable[[Mapping[str, Finding]], Finding]
     needs: tuple[str, ...] = ()
+    even_unseen: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    @property
+    def awaits(self) -> tuple[str, ...]:
+        """All checks that have to be done before this one starts."""
+        return (*self.needs, *self.after)
 
 
 def run_checks(checks: Sequence[Check], *, deadline: float = DEADLINE_SECONDS) -> Iterator[CheckResult]:
@@ -83,84 +100,144 @@ def run_checks(checks: Sequence[Check], *, deadline: float = DEADLINE_SECONDS) -
         One result for each check; the order is that of time.
 
     """
-    end = time.monotonic() + deadline
-    waiting = {check.id: check for check in checks}
-    running: dict[str, tuple[Check, float]] = {}
-    done: dict[str, CheckResult] = {}
-    values: dict[str, Any] = {}
-    finished: queue.Queue[tuple[Check, Finding]] = queue.Queue()
-
-    def start(check: Check) -> None:
-        running[check.id] = (check, time.monotonic())
-        given = {name: values.get(name) for name in check.needs}
-        threading.Thread(target=_work, args=(check, given, finished), daemon=True).start()
-
-    while waiting or running:
-        for check in [check for check in waiting.values() if all(name in done for name in check.needs)]:
-            del waiting[check.id]
-            blocked = next((name for name in check.needs if done[name].status not in {"pass", "warn"}), None)
-            if blocked is None:
-                start(check)
-            else:
-                done[check.id] = _skipped(check, done[blocked])
-                yield done[check.id]
-        if not running:
-            if any(all(name in done for name in check.needs) for check in waiting.values()):
+    course = _Course(checks, deadline)
+    while course.waiting or course.running:
+        yield from course.begin()
+        if not course.running:
+            if course.ready():
                 continue
             return
         try:
-            check, finding = finished.get(timeout=max(end - time.monotonic(), 0.0))
+            yield course.next_result()
         except queue.Empty:
-            for late, _began in running.values():
-                yield _late(late, deadline)
-            for check in waiting.values():
-                yield _late(check, deadline)
+            yield from course.give_up()
             return
-        _, began = running.pop(check.id)
-        values[check.id] = finding.value
-        done[check.id] = _result(check, finding, time.monotonic() - began)
-        yield done[check.id]
 
 
-def _work(check: Check, given: Mapping[str, Any], finished: queue.Queue[tuple[Check, Finding]]) -> None:
+class _Course:
+    """How far a run of checks has come."""
+
+    def __init__(self, checks: Sequence[Check], deadline: float) -> None:
+        self.waiting = {check.id: check for check in checks}
+        self.running: dict[str, tuple[Check, float]] = {}
+        self._deadline = deadline
+        self._end = time.monotonic() + deadline
+        self._found: dict[str, Finding] = {}
+        self._done: dict[str, CheckResult] = {}
+        # Of a check that was skipped: the one that all began with, for that is what the user has to look at.
+        self._roots: dict[str, CheckResult] = {}
+        self._finished: queue.Queue[tuple[Check, Finding]] = queue.Queue()
+
+    def ready(self) -> list[Check]:
+        """Return the checks whose turn it is."""
+        return [check for check in self.waiting.values() if all(name in self._done for name in check.awaits)]
+
+    def begin(self) -> Iterator[CheckResult]:
+        """Start the checks whose turn it is; yield those that are skipped."""
+        for check in self.ready():
+            del self.waiting[check.id]
+            cause = next((name for name in check.needs if self._blocks(name, check)), None)
+            if cause is not None:
+                self._roots[check.id] = root = self._roots.get(cause, self._done[cause])
+                yield self._result(check, _skipped(check, root), 0.0)
+                continue
+            self.running[check.id] = (check, time.monotonic())
+            given = {name: self._found[name] for name in check.awaits}
+            threading.Thread(
+                target=_work, args=(check, given, self._finished), name=f"check {check.id}", daemon=True
+            ).start()
+
+    def next_result(self) -> CheckResult:
+        """Wait for the next check to end.
+
+        Raises:
+            queue.Empty: None has ended before the deadline.
+
+        """
+        check, finding = self._finished.get(timeout=max(self._end - time.monotonic(), 0.0))
+        _, began = self.running.pop(check.id)
+        return self._result(check, finding, time.monotonic() - began)
+
+    def give_up(self) -> Iterator[CheckResult]:
+        """Yield what is known of the checks that are not done: nothing."""
+        for check, began in self.running.values():
+            yield self._result(check, _late(check, self._deadline), time.monotonic() - began)
+        for check in self.waiting.values():
+            yield self._result(check, _late(check, self._deadline), 0.0)
+
+    def _blocks(self, name: str, check: Check) -> bool:
+        found = self._found[name]
+        return found.status not in {"pass", "warn"} and not (found.unseen and name in check.even_unseen)
+
+    def _result(self, check: Check, finding: Finding, seconds: float) -> CheckResult:
+        before = max((self._done[name].duration for name in check.awaits if name in self._done), default=0.0)
+        result = CheckResult(
+            check=check.id,
+            title=check.title,
+            status=finding.status,
+            looked_at=finding.looked_at,
+            message=finding.message,
+            why=check.why,
+            cures=finding.cures,
+            mendable=finding.mendable,
+            code=finding.code,
+            duration=before + seconds,
+        )
+        self._found[check.id], self._done[check.id] = finding, result
+        return result
+
+
+def _work(check: Check, given: Mapping[str, Finding], finished: queue.Queue[tuple[Check, Finding]]) -> None:
     try:
         finding = check.run(given)
     except FairingAzureError as error:
         finding = from_error(error, check.looks_at)
     except Exception as error:  # noqa: BLE001 - a bug in one check must not hide what the others find
         message = f"This check itself has failed ({type(error).__name__}); please report it."
-        finding = Finding("unknown", check.looks_at, message)
+        finding = Finding("unknown", check.looks_at, message, code="bug")
     finished.put((check, finding))
 
 
-def from_error(error: FairingAzureError, looks_at: str) -> Finding:
-    """Return what an error means for a check: a failure, unless it says nothing about what was asked for."""
-    says_nothing = isinstance(error, NotAllowedError | UnreachableError | ThrottledError)
-    status: CheckStatus = "unknown" if says_nothing and not isinstance(error, CredentialError) else "fail"
-    cures = (Cure("text", error.hint),) if error.hint else ()
-    return Finding(status, looks_at, error.message, cures)
+def from_error(
+    error: FairingAzureError, looks_at: str, cures: tuple[Cure, ...] = (), *, mendable: bool = False
+) -> Finding:
+    """Return what an error means for a check: a failure, unless it says nothing about what was asked for.
 
+    Args:
+        error: The error.
+        looks_at: What the check looks at.
+        cures: What to type; the error's own hint comes after them.
+        mendable: Whether this package can mend it itself.
 
-def _result(check: Check, finding: Finding, duration: float) -> CheckResult:
-    return CheckResult(
-        check=check.id,
-        title=check.title,
-        status=finding.status,
-        looked_at=finding.looked_at,
-        message=finding.message,
-        why=check.why,
-        cures=finding.cures,
-        mendable=finding.mendable,
-        duration=duration,
+    Returns:
+        The finding.
+
+    """
+    hint = (Cure("text", error.hint),) if error.hint else ()
+    status: CheckStatus = "unknown" if _says_nothing(error) else "fail"
+    return Finding(
+        status,
+        looks_at,
+        error.message,
+        (*cures, *hint),
+        mendable=mendable,
+        code=error.code,
+        unseen=isinstance(error, NotAllowedError),
     )
 
 
-def _skipped(check: Check, cause: CheckResult) -> CheckResult:
-    finding = Finding("skipped", check.looks_at, f"Not checked, for it builds on '{cause.title}' ({cause.status}).")
-    return _result(check, finding, 0.0)
+def _says_nothing(error: FairingAzureError) -> bool:
+    if isinstance(error, UnreachableError):
+        return error.code in _NO_ANSWER_YET
+    if isinstance(error, NotAllowedError | ThrottledError):
+        return True
+    return isinstance(error, ServiceError) and error.status is not None and error.status >= _SERVER_ERROR
 
 
-def _late(check: Check, deadline: float) -> CheckResult:
+def _skipped(check: Check, cause: CheckResult) -> Finding:
+    return Finding("skipped", check.looks_at, f"Not checked, for it builds on '{cause.title}' ({cause.status}).")
+
+
+def _late(check: Check, deadline: float) -> Finding:
     cure = Cure("text", "Check again; if it stays so, look at the network between here and that service.")
-    finding = Finding("unknown", check.looks_at, f"No answer within {deadline:.0f} s.", (cure,))
-    return _result(check, finding, deadline)
+    return Finding("unknown", check.looks_at, f"No answer within {deadline:.0f} s.", (cure,), code="timeout")

@@ -73,7 +73,7 @@ def test_a_check_gets_what_those_before_it_have_fetched():
     seen = {}
 
     def later(found):
-        seen.update(found)
+        seen.update({name: finding.value for name, finding in found.items()})
         return passing()
 
     statuses(check("later", later, ["first"]), check("first", lambda _: passing("fetched")))
@@ -91,6 +91,46 @@ def test_what_builds_on_a_failure_is_skipped_and_says_on_which():
 
     assert [results[name].status for name in "abc"] == ["fail", "skipped", "skipped"]
     assert "title of a" in results["b"].message
+    assert "title of a" in results["c"].message
+
+
+def test_a_check_may_go_on_although_nobody_could_look_at_what_it_needs():
+    unseen = check("a", raising(NotAllowedError("403")))
+    missing = check("m", raising(NotFoundError("404")))
+    tolerant = [
+        Check(f"after-{name}", "t", "w", "l", lambda _: passing(), (name,), even_unseen=(name,)) for name in "am"
+    ]
+
+    found = statuses(unseen, missing, *tolerant, check("strict", needs=["a"]))
+
+    assert found == {"a": "unknown", "m": "fail", "after-a": "pass", "after-m": "skipped", "strict": "skipped"}
+
+
+def test_a_check_can_wait_for_another_whatever_comes_of_it():
+    seen = {}
+
+    def run(given):
+        seen.update({name: finding.status for name, finding in given.items()})
+        return passing()
+
+    found = statuses(Check("b", "t", "w", "l", run, after=("a",)), check("a", raising(NotFoundError("gone"))))
+
+    assert found == {"a": "fail", "b": "pass"}
+    assert seen == {"a": "fail"}
+
+
+def test_a_duration_is_that_of_the_check_with_all_that_it_builds_on():
+    def takes(seconds):
+        def run(_):
+            time.sleep(seconds)
+            return passing()
+
+        return run
+
+    results = {r.check: r for r in run_checks([check("b", takes(0.2), ["a"]), check("a", takes(0.3))])}
+
+    assert results["a"].duration == pytest.approx(0.3, abs=0.15)
+    assert results["b"].duration == pytest.approx(0.5, abs=0.2)
 
 
 def test_a_warning_does_not_stop_what_builds_on_it():
@@ -102,14 +142,19 @@ def test_a_warning_does_not_stop_what_builds_on_it():
     [
         (NotFoundError("gone"), "fail"),
         (CredentialError("wrong"), "fail"),
-        (ServiceError("500"), "fail"),
+        (ServiceError("refused", status=400), "fail"),
+        (ServiceError("out of order", status=503), "unknown"),
         (NotAllowedError("403"), "unknown"),
-        (UnreachableError("no route"), "unknown"),
+        (UnreachableError("a proxy's page", code="not-the-service"), "fail"),
+        (UnreachableError("untrusted", code="untrusted-certificate"), "fail"),
+        (UnreachableError("no answer", code="timeout"), "unknown"),
         (ThrottledError("429"), "unknown"),
     ],
 )
-def test_not_being_allowed_to_look_is_never_a_failure(error, status):
-    assert statuses(check("a", raising(error))) == {"a": status}
+def test_what_says_nothing_about_what_is_there_is_no_failure(error, status):
+    [result] = run_checks([check("a", raising(error))])
+
+    assert (result.status, result.code) == (status, error.code)
 
 
 def test_an_errors_hint_is_the_cure():

@@ -1,0 +1,68 @@
+"""Are the settings valid and complete: no placeholder left, nothing missing that the backend needs?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.preflight import cures
+from fairing_az_jupyter.preflight.runner import Check, Finding
+from fairing_az_jupyter.settings import declarations, missing_for_launch, notebook_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.preflight.subject import Subject
+
+
+def checks(subject: Subject) -> list[Check]:
+    """Return the check of the settings.
+
+    Args:
+        subject: What is checked.
+
+    """
+    return [
+        Check(
+            "settings",
+            "Settings are valid and complete",
+            "A job is built from them; a placeholder or a slip shows only minutes later, in a pod that fails.",
+            f"the settings in force{f' for {subject.notebook}' if subject.notebook else ''}",
+            lambda _: _settings(subject),
+        )
+    ]
+
+
+def _settings(subject: Subject) -> Finding:
+    looked_at = f"the settings in force{f' for {subject.notebook}' if subject.notebook else ''}"
+    names = notebook_names()
+    missing = [field for field in missing_for_launch(subject.settings) if field not in subject.broken]
+    problems = [*subject.broken.values()]
+    if missing:
+        listed = ", ".join(names[field] for field in missing)
+        problems.append(
+            f"{subject.settings.backend} needs {listed}, which {'is' if len(missing) == 1 else 'are'} empty."
+        )
+    if not problems:
+        return Finding(
+            "pass", looked_at, f"All {len(names)} settings are valid, and {subject.settings.backend} has all it needs."
+        )
+    code = "settings-invalid" if subject.broken else "settings-missing"
+    return Finding("fail", looked_at, " ".join(problems), tuple(_cures(subject, missing)), code=code)
+
+
+def _cures(subject: Subject, missing: list[str]) -> Iterator[Cure]:
+    wanted = [field for field in (*subject.broken, *missing) if field in declarations()]
+    if wanted:
+        # Where nothing can be suggested there is a placeholder, which every command of ours refuses.
+        flags = [
+            word
+            for flag, field in ((field.replace("_", "-"), field) for field in wanted)
+            for word in (f"--{flag}", subject.suggestions.get(field) or f"<{flag}>")
+        ]
+        if subject.notebook:
+            yield cures.ours("fill", subject.notebook, *flags)
+        else:
+            yield cures.ours("profile", "set", "NAME", *flags)
+    for hint in dict.fromkeys(subject.hints[field] for field in subject.broken if subject.hints.get(field)):
+        yield cures.text(hint)

@@ -1,0 +1,73 @@
+"""What is checked: the settings in force, where we are, and how long a service may take to answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.azure.clouds import AzureCloud, cloud_named
+from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER
+from fairing_az_jupyter.preflight.runner import Finding
+from fairing_az_jupyter.settings import notebook_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fairing_az_jupyter.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is checked.
+
+    Args:
+        settings: The settings in force; a field in `broken` has its default here, which is not to be used.
+        broken: What is wrong with each setting that can't be used, by field: one sentence, without a secret.
+        hints: What to do about each of them, by field; may have fewer.
+        suggestions: The value that was probably meant for each of them, by field; may have fewer.
+        notebook: The notebook whose parameters cell counts; None where none was named.
+        environ: The environment.
+        service_account_folder: Where a pod has its service account's token, certificates and namespace.
+        python: The notebook's own Python, as (major, minor).
+        fairing: The version of Kubeflow Fairing that is installed; None where it is not.
+        timeout: Seconds for one attempt of a call.
+        deadline: Seconds for all attempts of a call.
+
+    """
+
+    settings: Settings
+    broken: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    hints: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    suggestions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notebook: str | None = None
+    environ: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(os.environ))
+    service_account_folder: Path = SERVICE_ACCOUNT_FOLDER
+    python: tuple[int, int] = (sys.version_info.major, sys.version_info.minor)
+    fairing: str | None = None
+    timeout: float = 4.0
+    deadline: float = 9.0
+
+    @property
+    def cloud(self) -> AzureCloud:
+        """The Azure cloud of the settings."""
+        return cloud_named(self.settings.azure_cloud)
+
+    def unusable(self, *fields: str, looks_at: str) -> Finding | None:
+        """Return the finding of a check that can't begin because a setting that it needs is missing or broken.
+
+        Args:
+            fields: The settings that it needs.
+            looks_at: What the check looks at.
+
+        Returns:
+            A finding `skipped` that names the first such setting; None if all are usable.
+
+        """
+        for field in fields:
+            if field in self.broken or getattr(self.settings, field) in (None, ""):
+                name = notebook_names()[field]
+                return Finding("skipped", looks_at, f"Not checked, for {name} is not set to a usable value.")
+        return None
