@@ -5,10 +5,14 @@ Everything that others raise becomes one of `exceptions.py` here, and no secret 
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from fairing_az_jupyter.clients.kube import changes as cluster_changes
@@ -17,13 +21,13 @@ from fairing_az_jupyter.clients.kube import secrets as cluster_secrets
 from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER, find_connection
 from fairing_az_jupyter.clients.kube.asking import Asked
 from fairing_az_jupyter.clients.kube.calls import ApiCalls
-from fairing_az_jupyter.clients.kube.connection import POOL_SIZE
+from fairing_az_jupyter.clients.kube.connection import AT_ONCE
 from fairing_az_jupyter.clients.kube.facts import Access, entries, mapping
 from fairing_az_jupyter.clients.kube.identity import split_service_account, token_claims
 from fairing_az_jupyter.exceptions import InputError, NotAllowedError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -35,7 +39,10 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.connection import Connection
     from fairing_az_jupyter.clients.kube.facts import NodeCapacity, QuotaState, StoredSecret
 
+T = TypeVar("T")
+
 _PAGE = "500"
+_GRACE_SECONDS = 1.0
 _KSERVE = "serving.kserve.io"
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -309,12 +316,8 @@ class Cluster:
         """
         wanted = list(dict.fromkeys(accesses))
         patience = self._calls.patience()
-        with ThreadPoolExecutor(max_workers=POOL_SIZE, thread_name_prefix="can") as pool:
-            futures = [pool.submit(self._allowed, access, patience) for access in wanted]
-            try:
-                return {access: future.result() for access, future in zip(wanted, futures, strict=True)}
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        answers = _side_by_side([functools.partial(self._allowed, access, patience) for access in wanted])
+        return dict(zip(wanted, answers, strict=True))
 
     def nodes(self) -> tuple[NodeCapacity, ...]:
         """Return what the cluster's nodes offer, and what of it is free where all pods may be read too.
@@ -429,6 +432,43 @@ class Cluster:
         body = {"apiVersion": f"{group}/v1", "kind": kind, **({"spec": spec} if spec is not None else {})}
         asked = Asked("create", f"a {kind}", resource)
         return self._calls.call("POST", f"/apis/{group}/v1/{quote(resource)}", asked, patience=patience, body=body)
+
+
+def _side_by_side(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Make calls at the same time; return their results in their order, or raise the first error in that order.
+
+    An executor's threads are joined at the interpreter's exit: a server that hangs would keep the process alive.
+    """
+    futures: list[Future[T]] = [Future() for _ in calls]
+    waiting = deque(zip(futures, calls, strict=True))
+
+    def work() -> None:
+        while True:
+            try:
+                future, call = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                future.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - raised again by who waits
+                future.set_exception(error)
+
+    workers = [
+        threading.Thread(target=work, name=f"can-{number}", daemon=True) for number in range(min(AT_ONCE, len(calls)))
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        return [future.result() for future in futures]
+    except Exception:
+        # Most end together, and give their sockets back to a pool that the caller may close next.
+        waiting.clear()
+        end = time.monotonic() + _GRACE_SECONDS
+        for worker in workers:
+            worker.join(max(0.0, end - time.monotonic()))
+        raise
+    finally:
+        waiting.clear()
 
 
 def _named(name: str, what: str, rule: re.Pattern[str] = _SUBDOMAIN) -> str:

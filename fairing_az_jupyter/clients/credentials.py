@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import TokenCredential
 
+    from fairing_az_jupyter.clients.azure.calls import CheckedTransport
+
 __all__ = [
     "EXPIRES_ANNOTATION",
     "KINDS",
@@ -81,6 +83,7 @@ class _Surroundings:
     timeout: float
     deadline: float
     reasons: list[tuple[str, str]] = field(default_factory=list)
+    transports: list[CheckedTransport] = field(default_factory=list)
 
     def chosen(
         self,
@@ -105,18 +108,20 @@ class _Surroundings:
             names=names,
             timeout=self.timeout,
             deadline=self.deadline,
+            clock=lambda: self.transports[-1].clock_difference if self.transports else None,
         )
         return ChosenCredential(credential, source, tuple(self.reasons), subscription_id, client_id, tenant_id)
 
     def options(self) -> dict[str, Any]:
         from fairing_az_jupyter.clients.azure.calls import CheckedTransport  # noqa: PLC0415 - heavy
 
+        self.transports.append(CheckedTransport(timeout=self.timeout, ca_bundle=self.ca_bundle, strict=True))
         return {
             "authority": self.authority,
             # The authority is one of ours or set on purpose; asking the public cloud about it fails behind a firewall.
             "disable_instance_discovery": True,
             "retry_total": 0,
-            "transport": CheckedTransport(timeout=self.timeout, ca_bundle=self.ca_bundle, strict=True),
+            "transport": self.transports[-1],
         }
 
 

@@ -138,6 +138,26 @@ class ResourceManager:
         asked = self._account_asked("read", path, resource_group, name)
         return storage_account_facts(self._calls.get(path, _STORAGE_VERSION, asked))
 
+    def find_storage_account(self, name: str) -> StorageAccount | None:
+        """Look for a Storage account in whatever resource group of the subscription it is.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            What is known of it; None where this identity sees none of that name, which does not say that there is none.
+
+        Raises:
+            ServiceError: It can't be told.
+
+        """
+        asked = self._asked(f"look for the Storage account '{name}'", self._scope, account=name)
+        path = f"{self._scope}/providers/Microsoft.Storage/storageAccounts"
+        for each in self._calls.pages(self._calls.url(path, _STORAGE_VERSION), asked):
+            if str(each.get("name") or "").lower() == name.lower():
+                return storage_account_facts(each)
+        return None
+
     def storage_keys(self, resource_group: str, name: str) -> Hidden:
         """Get a key of a Storage account; it opens everything in it.
 

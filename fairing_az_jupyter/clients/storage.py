@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import BlobServiceClient
 
-__all__ = ["PROBE_PREFIX", "BlobStore"]
+__all__ = ["CONTAINER", "PROBE_PREFIX", "BlobStore"]
 
 T = TypeVar("T")
+
+CONTAINER = "fairing-az-jupyter"
+"""The container that build contexts are kept in."""
 
 PROBE_PREFIX = "fairing-az-jupyter-probe/"
 """Where in a container the probe blobs are, so that a left-over is known for what it is."""
@@ -165,6 +168,43 @@ class BlobStore:
             self._forget(container, name, kept)
             raise
         self._remove(container, name, max(end - time.monotonic(), kept))
+
+    def may_change(self, container: str) -> bool:
+        """Tell whether the credential has a role by which blobs may be changed; changes none, and needs no container.
+
+        A key for links says less: who manages an account gets one too, and may not touch a blob.
+        Sources: https://learn.microsoft.com/rest/api/storageservices/delete-blob, "Permissions", and
+        https://learn.microsoft.com/azure/role-based-access-control/built-in-roles, "Storage Account Contributor".
+
+        Args:
+            container: The container's name.
+
+        Returns:
+            Whether it has one.
+
+        Raises:
+            ServiceError: It can't be told.
+
+        """
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
+
+        client = self._client().get_blob_client(container, PROBE_PREFIX + uuid4().hex)
+
+        def try_it(seconds: float) -> None:
+            try:
+                # No blob has that name: who may is told that it is not there, who may not is told that instead.
+                client.delete_blob(**_seconds(seconds))
+            except ResourceNotFoundError as error:
+                if getattr(error, "error_code", None) not in {"BlobNotFound", "ContainerNotFound"}:
+                    raise
+
+        try:
+            self._ask(try_it, f"try whether blobs may be changed {self._where(container)}")
+        except NotAllowedError as refused:
+            if refused.code != "no-data-role":
+                raise
+            return False
+        return True
 
     def read_sas(self, container: str, blob: str, hours: float = 1) -> Hidden:
         """Make a link by which one blob can be read, and nothing else, for some time.

@@ -135,8 +135,8 @@ def test_a_refusal_names_verb_resource_namespace_and_whom_to_ask(api, cluster):
 
 
 def test_a_quota_that_forbids_is_no_lack_of_rights(api, cluster):
-    api.fault(status(403, "Forbidden", 'serviceaccounts "x" is forbidden: exceeded quota: few'))
-    error = failing(lambda: cluster.pull_secrets("x"))
+    api.fault(status(403, "Forbidden", 'secrets "x" is forbidden: exceeded quota: few'))
+    error = failing(lambda: cluster.can("get", "secrets"))
     assert error.code == "not-allowed-by-rule"
     assert "exceeded quota: few" in error.message
     assert "kubeflow-edit" not in error.hint

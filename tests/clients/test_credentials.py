@@ -200,6 +200,10 @@ def test_the_expiry_is_read_from_the_annotation(noted, expected):
     assert secret_expiry({"fairing-az-jupyter/expires": noted}) == expected
 
 
+def test_the_expiry_is_read_from_what_the_cluster_client_hands_on_without_the_prefix():
+    assert secret_expiry({"expires": "2027-03-01"}) == datetime(2027, 3, 1, tzinfo=timezone.utc)
+
+
 def test_an_expiry_that_was_never_noted_is_not_known():
     assert secret_expiry(None) is None
     assert secret_expiry({"other": "2027-03-01"}) is None

@@ -15,6 +15,7 @@ from fairing_az_jupyter.clients.oci.docker_config import (
     make_docker_config,
     parse_docker_config,
     registry_host,
+    with_login,
 )
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
 
@@ -205,3 +206,104 @@ def test_a_config_that_no_registry_could_use_is_not_made(host, username, passwor
         make_docker_config(host, username, Hidden(password))
     assert "MARKED" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
+
+
+OTHERS = {
+    "auths": {
+        "ghcr.io": {"auth": auth('bot:é"☃'), "email": ""},
+        "https://index.docker.io/v1/": {"auth": auth("00000000:"), "identitytoken": "MARKED-token"},
+        "contosoml.azurecr.us": {"username": "id", "password": "MARKED-us"},
+        "broken": None,
+    },
+    "credHelpers": {HOST: "acr-env"},
+    "HttpHeaders": {"X-Meta": ["ü", 1, 2.5, True, None]},
+}
+
+
+def added(existing, host=HOST, username="new", password=SECRET):
+    return with_login(existing, host, username, Hidden(password))
+
+
+@pytest.mark.parametrize("kind", [str, Hidden, str.encode])
+def test_a_login_is_added_and_every_other_entry_and_key_keeps_its_value(kind):
+    made = json.loads(added(kind(json.dumps(OTHERS, indent=4, ensure_ascii=False))).reveal())
+
+    assert made["auths"].pop(HOST) == {"username": "new", "password": SECRET, "auth": auth(f"new:{SECRET}")}
+    assert made == OTHERS
+    assert list(made) == list(OTHERS)
+    assert list(made["auths"]) == list(OTHERS["auths"])
+
+
+@pytest.mark.parametrize("spelt", [HOST, f"https://{HOST}", f"{HOST}/", f"HTTPS://{HOST.upper()}/v2/", f"{HOST}/team"])
+def test_a_login_replaces_every_spelling_of_its_host_in_its_place(spelt):
+    old = {"auth": auth("old:MARKED-old"), "identitytoken": "MARKED-old"}
+    before = {"auths": {"a.example": {"auth": "YTph"}, spelt: old, f"http://{HOST}": old, "z.example": {}}}
+
+    made = json.loads(added(json.dumps(before)).reveal())["auths"]
+
+    assert list(made) == ["a.example", HOST, "z.example"]
+    assert "MARKED-old" not in json.dumps(made)
+    assert made[HOST]["username"] == "new"
+
+
+def test_the_other_port_of_a_host_keeps_its_login():
+    before = {"auths": {f"{HOST}:5000": {"auth": "YTph"}}}
+    assert list(json.loads(added(json.dumps(before)).reveal())["auths"]) == [f"{HOST}:5000", HOST]
+
+
+def test_a_second_login_as_the_same_user_changes_no_byte():
+    first = added(json.dumps(OTHERS, indent=2))
+    assert added(first).reveal() == first.reveal()
+    pretty = json.dumps(json.loads(first.reveal()), indent=2) + "\r\n"
+    assert added(pretty).reveal() == pretty
+    assert (
+        added(None).reveal() == added(added(None)).reveal() == make_docker_config(HOST, "new", Hidden(SECRET)).reveal()
+    )
+
+
+@pytest.mark.parametrize(
+    "existing",
+    [None, "", b"", "MARKED{", '["MARKED"]', "null", "7", "[" * 100_000, '{"x": NaN}', '{"x": 1e999}', b"\xff\xfe{}"],
+)
+def test_what_is_no_json_object_is_replaced(existing):
+    assert added(existing).reveal() == make_docker_config(HOST, "new", Hidden(SECRET)).reveal()
+
+
+@pytest.mark.parametrize("auths", ["null", '["MARKED"]', '"x"', "{}"])
+def test_auths_that_hold_nothing_are_replaced_and_their_neighbours_stay(auths):
+    made = json.loads(added(f'{{"credsStore": "desktop", "auths": {auths}}}').reveal())
+    assert made["credsStore"] == "desktop"
+    assert list(made["auths"]) == [HOST]
+
+
+def test_a_byte_that_is_no_utf8_costs_no_other_login():
+    existing = b'{"auths": {"ghcr.io": {"auth": "YTph", "email": "\xff"}}}'
+    for form in (existing, Hidden(existing.decode("utf-8", "surrogateescape"))):
+        assert parse_docker_config(added(form)).find("ghcr.io").username == "a"
+        added(form).reveal().encode("utf-8")
+
+
+def test_a_login_that_no_registry_could_use_is_not_added():
+    with pytest.raises(InputError, match="line break") as caught:
+        added(json.dumps(OTHERS), password=f"{SECRET}\n")
+    assert "MARKED" not in "".join(traceback.format_exception(caught.value))
+    assert "MARKED" not in repr(added(json.dumps(OTHERS)))
+
+
+def test_entries_of_other_registries_may_be_without_a_login_where_one_registry_matters():
+    text = json.dumps({"auths": {"ghcr.io": {}, "b.example": None, HOST: {"auth": auth(f"id:{SECRET}")}}})
+    assert parse_docker_config(text, host=HOST).find(HOST).username == "id"
+    assert "'ghcr.io' has no login in it" in refused(text)
+
+
+def test_the_registry_that_matters_has_to_have_a_login():
+    with pytest.raises(CredentialError, match="has no login in it"):
+        parse_docker_config(config({}), host=f"https://{HOST}/team")
+    with pytest.raises(NotFoundError, match="only for no host"):
+        parse_docker_config(config({}, key="ghcr.io"), host=HOST).find(HOST)
+
+
+def test_what_kubernetes_can_not_read_fails_for_whichever_registry_it_is():
+    text = json.dumps({"auths": {"ghcr.io": {"auth": "MARKED secret!"}, HOST: {"auth": auth(f"id:{SECRET}")}}})
+    with pytest.raises(CredentialError, match=r"'ghcr\.io' has an 'auth' that is not base64"):
+        parse_docker_config(text, host=HOST)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 
-from fairing_az_jupyter.clients.azure.errors import from_azure, not_in_time, transient
+from fairing_az_jupyter.clients.azure.errors import clock_difference, from_azure, not_in_time, transient
 from fairing_az_jupyter.clients.retries import classify_http, retrying
 from fairing_az_jupyter.exceptions import FairingAzureError
 
@@ -47,6 +47,8 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core lo
         )
         self._mark = mark
         self._strict = strict
+        self.clock_difference: float | None = None
+        """Seconds by which this machine's clock was ahead of the service's, by the last answer; None before one."""
 
     def send(self, request: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as azure.core has it
         """Send one request.
@@ -64,6 +66,7 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core lo
 
         """
         answer = super().send(request, **kwargs)
+        self.clock_difference = clock_difference(answer.headers)
         if answer.headers.get("content-type", "").lower().startswith(("text/html", "application/xhtml")):
             raise HttpResponseError(message="a web page", response=answer)
         if self._strict and classify_http(answer.status_code):

@@ -107,6 +107,11 @@ class StorageAccount:
     blob_endpoint: str
     provisioning_state: str
 
+    @property
+    def resource_group(self) -> str:
+        """The resource group that it is in."""
+        return _group(self.id)
+
 
 @dataclass(frozen=True)
 class Registry:
@@ -226,7 +231,6 @@ def registry_facts(answer: Mapping[str, Any]) -> Registry:
     """
     properties = _part(answer, "properties")
     identifier = _text(answer, "id")
-    group = _GROUP.search(identifier)
     modes: dict[str, Literal["rbac", "abac"]] = {
         "legacyregistrypermissions": "rbac",
         "abacrepositorypermissions": "abac",
@@ -236,7 +240,7 @@ def registry_facts(answer: Mapping[str, Any]) -> Registry:
         name=_text(answer, "name"),
         login_server=_text(properties, "loginServer"),
         location=_text(answer, "location"),
-        resource_group=group[1] if group else "",
+        resource_group=_group(identifier),
         sku=_text(_part(answer, "sku"), "name"),
         admin_enabled=properties.get("adminUserEnabled") is True,
         role_mode=modes.get(_text(properties, "roleAssignmentMode").lower()),
@@ -263,6 +267,11 @@ def role_assignment_facts(answer: Mapping[str, Any]) -> RoleAssignment:
         scope=_text(properties, "scope"),
         conditional=bool(properties.get("condition")),
     )
+
+
+def _group(identifier: str) -> str:
+    found = _GROUP.search(identifier)
+    return found[1] if found else ""
 
 
 def _part(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPIRES_ANNOTATION",
+    "EXPIRES_NOTE",
     "SECRET_KEYS",
     "KeyProblem",
     "ServicePrincipal",
@@ -30,6 +31,9 @@ __all__ = [
 
 EXPIRES_ANNOTATION = "fairing-az-jupyter/expires"
 """Where `secrets create` writes when the client secret expires: no token and no answer tells that later."""
+
+EXPIRES_NOTE = EXPIRES_ANNOTATION.partition("/")[2]
+"""The same without this package's prefix, as `Cluster.apply_secret` takes it and `StoredSecret.annotations` has it."""
 
 Form = Literal["guid", "tenant", "secret", "text"]
 
@@ -189,13 +193,14 @@ def secret_expiry(annotations: Mapping[str, str] | None) -> datetime | None:
     """Tell when the client secret expires, from what `secrets create` noted at the Secret.
 
     Args:
-        annotations: The Secret's annotations.
+        annotations: The Secret's annotations: all of them, or this package's own without their prefix.
 
     Returns:
         The moment, in UTC; None where it was not noted, or not as a date or a moment of ISO 8601.
 
     """
-    noted = (annotations or {}).get(EXPIRES_ANNOTATION, "").strip()
+    known = annotations or {}
+    noted = (known.get(EXPIRES_ANNOTATION) or known.get(EXPIRES_NOTE) or "").strip()
     if not noted:
         return None
     try:

@@ -50,6 +50,7 @@ class AzureCredential:
         names: What errors may name.
         timeout: Seconds for one attempt.
         deadline: Seconds for all attempts.
+        clock: Tells by how many seconds this machine's clock is ahead of Microsoft Entra ID's; None if it can't.
 
     """
 
@@ -61,7 +62,9 @@ class AzureCredential:
         names: Mapping[str, str],
         timeout: float,
         deadline: float,
+        clock: Callable[[], float | None] = lambda: None,
     ) -> None:
+        self.clock_difference = clock
         self._make = make
         self._made: Any = None
         self._asked = Asked("entra", f"get a token as {names['shown']}", host, why=WHY, names=names)
@@ -165,6 +168,15 @@ class ChosenCredential:
 
         """
         return self.credential.token(scope)
+
+    def clock_difference(self) -> float | None:
+        """Return by how many seconds this machine's clock is ahead of Microsoft Entra ID's, by its last answer.
+
+        Returns:
+            The difference; None where nothing was answered yet, or not to this process.
+
+        """
+        return self.credential.clock_difference()
 
 
 def _object_id(token: str) -> str | None:

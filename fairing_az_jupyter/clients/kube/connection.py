@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.identity import Credential
 
-# As many as are asked at the same time; more sockets would be opened and thrown away, each with a warning in the log.
-POOL_SIZE = 8
+# As many questions as `can_all` asks at the same time.
+AT_ONCE = 8
+# Several such calls run beside others; sockets beyond this are opened and thrown away, each with a warning in the log.
+_POOL_SIZE = 4 * AT_ONCE
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -126,7 +128,7 @@ def open_pool(connection: Connection) -> Any:  # noqa: ANN401 - the kubernetes p
     configuration.cert_file, configuration.key_file = connection.certificate_file, connection.key_file
     configuration.verify_ssl = connection.verify
     configuration.tls_server_name = connection.tls_server_name
-    configuration.connection_pool_maxsize = POOL_SIZE
+    configuration.connection_pool_maxsize = _POOL_SIZE
     if connection.proxy:
         configuration.proxy = connection.proxy
         user = urlsplit(connection.proxy)

@@ -116,12 +116,14 @@ class QuotaState:
         name: The ResourceQuota's name.
         hard: The limits, such as `{"requests.cpu": "4"}`.
         used: What is used of them.
+        scoped: Whether it counts only some of the pods.
 
     """
 
     name: str
     hard: Mapping[str, str]
     used: Mapping[str, str]
+    scoped: bool = False
 
 
 def encoded(value: Hidden) -> str:
@@ -204,6 +206,7 @@ def quota_states(quotas: Iterable[Object]) -> tuple[QuotaState, ...]:
                 name=str(mapping(quota.get("metadata")).get("name") or ""),
                 hard=_texts(status.get("hard") or spec.get("hard")),
                 used=_texts(status.get("used")),
+                scoped=bool(spec.get("scopes") or spec.get("scopeSelector")),
             )
         )
     return tuple(sorted(states, key=lambda state: state.name))
@@ -225,6 +228,26 @@ def istio_injects(namespace: Object) -> bool:
     if "istio-injection" in labels:
         return bool(labels["istio-injection"] == "enabled")
     return bool(labels.get("istio.io/rev"))
+
+
+def quantity(value: object) -> Decimal:
+    """Read a Kubernetes quantity.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+
+    Args:
+        value: Such as `500m`, `2Gi` or 4.
+
+    Returns:
+        The amount in cores, bytes or pieces; 0 where it is no quantity.
+
+    """
+    from kubernetes.utils import parse_quantity  # noqa: PLC0415 - takes 0.3 s and more
+
+    try:
+        return Decimal(parse_quantity(value))
+    except (ValueError, ArithmeticError):
+        return Decimal()
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -257,7 +280,7 @@ def _node(node: Object, asked: Mapping[str, list[Capacity]] | None) -> NodeCapac
     spec, status = mapping(node.get("spec")), mapping(node.get("status"))
     name = str(mapping(node.get("metadata")).get("name") or "")
     resources = mapping(status.get("allocatable"))
-    allocatable = _capacity({key: _quantity(value) for key, value in resources.items()})
+    allocatable = _capacity({key: quantity(value) for key, value in resources.items()})
     free = None
     if asked is not None:
         used = asked.get(name, [])
@@ -301,13 +324,13 @@ def _pod_requests(spec: Object) -> dict[str, Decimal]:
         _add(staying, _requests(container))
     total = {key: max(most.get(key, Decimal()), staying.get(key, Decimal())) for key in {*most, *staying}}
     total.update(_requests(spec))  # a request of the whole pod goes before those of its containers
-    _add(total, {key: _quantity(value) for key, value in mapping(spec.get("overhead")).items()})
+    _add(total, {key: quantity(value) for key, value in mapping(spec.get("overhead")).items()})
     return total
 
 
 def _requests(part: Object) -> dict[str, Decimal]:
     requests = mapping(mapping(part.get("resources")).get("requests"))
-    return {key: _quantity(value) for key, value in requests.items()}
+    return {key: quantity(value) for key, value in requests.items()}
 
 
 def _add(total: dict[str, Decimal], more: Mapping[str, Decimal]) -> None:
@@ -322,15 +345,6 @@ def _capacity(amounts: Mapping[str, Decimal], pods: int | None = None) -> Capaci
         gpus=sum(int(amounts.get(name, 0)) for name in _GPUS),
         pods=int(amounts.get("pods", 0)) if pods is None else pods,
     )
-
-
-def _quantity(value: object) -> Decimal:
-    from kubernetes.utils import parse_quantity  # noqa: PLC0415 - takes 0.3 s and more
-
-    try:
-        return Decimal(parse_quantity(value))
-    except (ValueError, ArithmeticError):
-        return Decimal()
 
 
 def _decoded(value: object) -> str:

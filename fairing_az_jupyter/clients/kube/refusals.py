@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _CONFLICT_CODES = {409: "conflict", 422: "invalid"}
 _SHOWN = 300
+_READING = frozenset({"get", "list"})
 _CLOCK_SKEW_SECONDS = 120.0
 _RENEW = "Restart the notebook server, or renew the kubeconfig: az aks get-credentials -g GROUP -n CLUSTER"
 # What the API server writes about who asked, and about rules that forbid; neither can quote what was sent.
@@ -137,8 +138,8 @@ def _forbidden(status: Mapping[str, Any], said: str, asked: Asked, asker: Asker)
             service=SERVICE,
             status=403,
         )
-    # RBAC says `cannot`; a quota or an admission rule answers 403 too, and more rights would not help.
-    if text and " cannot " not in text:
+    # RBAC says `cannot`; a quota or an admission rule answers 403 to a change too, and more rights would not help.
+    if text and " cannot " not in text and asked.verb not in _READING:
         return NotAllowedError(
             f"A rule of the cluster at {asker.address} forbids to {asked}: {said or 'it gave no reason'}.",
             hint="Ask the cluster's administrator about this quota or admission rule.",

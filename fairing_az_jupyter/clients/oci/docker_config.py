@@ -99,11 +99,13 @@ def registry_host(text: str) -> str:
     return _DOCKER_HUB if host in _DOCKER_HUB_NAMES else host
 
 
-def parse_docker_config(text: Hidden | str | bytes) -> DockerConfig:
+def parse_docker_config(text: Hidden | str | bytes, *, host: str | None = None) -> DockerConfig:
     """Read the value of `.dockerconfigjson`.
 
     Args:
         text: The JSON text, as it is after Kubernetes' base64.
+        host: The one registry that matters: entries of others may then be without a login, as Docker leaves them where
+            a credential helper has it; Kubernetes reads past these, too. None where all have to be complete.
 
     Returns:
         Every login in it; passwords stay hidden.
@@ -116,11 +118,13 @@ def parse_docker_config(text: Hidden | str | bytes) -> DockerConfig:
     entries = _entries(text)
     logins = []
     for key, entry in entries.items():
+        if host is not None and registry_host(key) != registry_host(host) and _has_no_login(entry):
+            continue
         login = _login(key, entry)
         if isinstance(login, str):
             raise _broken(f"the entry for '{registry_host(key)}' {login}")
         logins.append(login)
-    if not logins:
+    if not entries:
         raise _broken("'auths' is empty")
     return DockerConfig(tuple(logins))
 
@@ -162,6 +166,53 @@ def make_docker_config(host: str, username: str, password: Hidden) -> Hidden:
     return Hidden(json.dumps({"auths": {server: entry}}, separators=(",", ":")))
 
 
+def with_login(existing: Hidden | str | bytes | None, host: str, username: str, password: Hidden) -> Hidden:
+    """Add a login to the value of `.dockerconfigjson`, or replace the one that is there for the same registry.
+
+    Args:
+        existing: The value so far, as it is after Kubernetes' base64; None where there is none. What is no JSON object
+            says nothing that any reader could use, and is left out.
+        host: The registry; a scheme or a path is left out.
+        username: The user's name; for a service principal its client id.
+        password: The password or client secret.
+
+    Returns:
+        The JSON text. The new login stands for every former entry of that registry, however its host was spelt and
+        whatever path it had; other registries' entries and all other keys keep their values and their order. With the
+        same login once more it is the same text.
+
+    Raises:
+        InputError: As for `make_docker_config`.
+
+    """
+    made = make_docker_config(host, username, password)
+    raw = existing.reveal() if isinstance(existing, Hidden) else existing
+    before = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
+    document = _json_object(before or "")
+    if before is None or document is None:
+        return made
+    ((server, entry),) = json.loads(made.reveal())["auths"].items()
+    former = document.get("auths")
+    entries: dict[str, Any] = {}
+    for key, value in former.items() if isinstance(former, dict) else ():
+        entries.update({server: entry} if registry_host(key) == server else {key: value})
+    entries[server] = entry
+    # Compared with their order, which == of dictionaries leaves out.
+    if isinstance(former, dict) and json.dumps(entries) == json.dumps(former):
+        return Hidden(before)
+    return Hidden(json.dumps({**document, "auths": entries}, separators=(",", ":")))
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    """Return a JSON object that can be written again; None for anything else."""
+    try:
+        found = json.loads(text)
+        json.dumps(found, allow_nan=False)  # NaN and Infinity are read, but are not JSON
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _broken(problem: str) -> CredentialError:
     return CredentialError(
         f"The docker config can't be used: {problem}. Without it no image can be pushed or pulled.",
@@ -197,6 +248,13 @@ def _entries(text: Hidden | str | bytes) -> dict[str, Any]:
     if not isinstance(entries, dict):
         raise _broken("it has no 'auths'" if entries is None else "its 'auths' is no object")
     return entries
+
+
+def _has_no_login(entry: object) -> bool:
+    if entry is None:
+        return True
+    names = ("auth", "username", "password", "identitytoken")
+    return isinstance(entry, dict) and not any(entry.get(name) for name in names)
 
 
 def _login(key: str, entry: object) -> Login | str:
