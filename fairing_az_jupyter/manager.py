@@ -1,4 +1,4 @@
-"""What every front end calls: settings, fill, run. The rules stand here and below, once."""
+"""What every front end calls: settings, fill, check, secrets, run. The rules stand here and below, once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fairing_az_jupyter.settings import (
     cell_fields,
     check_launch,
     check_values,
+    declarations,
     field_for,
     from_notebook,
     notebook_names,
@@ -22,9 +23,10 @@ from fairing_az_jupyter.settings import (
 from fairing_az_jupyter.settings.profiles import ProfileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from fairing_az_jupyter.models import RunEvent, RunResult
+    from fairing_az_jupyter.models import CheckResult, Question, RunEvent, RunResult, SecretChange, SecretState
+    from fairing_az_jupyter.preflight.subject import Subject
     from fairing_az_jupyter.settings.sources import Resolved
 
 EXECUTED_SUFFIX = ".executed.ipynb"
@@ -209,3 +211,197 @@ def save_profile(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     else:
         store.save(name, changes)
     return store.read(name)
+
+
+def check(
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: str | None = None,
+    profile: str | None = None,
+) -> Iterator[CheckResult]:
+    """Check everything that a launch needs, and yield each result as it is found.
+
+    What is checked is what `KubeflowAzureBackend` needs, unless `LocalBackend` was chosen somewhere, or nothing was
+    set at all outside a cluster.
+
+    Args:
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts.
+        profile: The profile to use; None for the active one.
+
+    Returns:
+        One result for each check, in the order of time.
+
+    Raises:
+        InputError: A source of settings can't be read. A value that breaks its rule is a result.
+
+    """
+    from fairing_az_jupyter.preflight.checklist import all_checks  # noqa: PLC0415 - most commands need none
+    from fairing_az_jupyter.preflight.runner import run_checks  # noqa: PLC0415 - likewise
+
+    return run_checks(all_checks(_subject(explicit, notebook, profile)))
+
+
+def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: str | None = None,
+    profile: str | None = None,
+    azure: bool = True,
+    acr: bool = True,
+    only_secret: bool = False,
+    from_env: bool = False,
+    from_file: str | None = None,
+    ask: Callable[[Question], str] | None = None,
+    expires: str | None = None,
+    dry_run: bool = False,
+    verify: bool = True,
+    replace: bool = False,
+) -> tuple[SecretChange, ...]:
+    """Make the Secrets that a launch needs, or renew them; safe to repeat.
+
+    Args:
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts.
+        profile: The profile to use; None for the active one.
+        azure: Make the Secret with the service principal.
+        acr: Make the Secret with the registry's login, and name it in the service account.
+        only_secret: Renew the client secret in the Secrets that are there, and nothing else.
+        from_env: Take the values from environment variables.
+        from_file: Take the values from this file; `-` is standard input.
+        ask: Asks the user for what is missing; None where there is nobody to ask.
+        expires: The day on which the client secret expires, as YYYY-MM-DD.
+        dry_run: Let the server check everything, and change nothing.
+        verify: Refuse a client secret that Microsoft Entra ID does not accept.
+        replace: Delete a Secret that can't be changed, and make it anew.
+
+    Returns:
+        What became of each object, or would become of it.
+
+    Raises:
+        InputError: A value is missing or has not its form; nothing was written.
+        ServiceError: The cluster or Microsoft Entra ID refused; the message tells what was written, if anything.
+
+    """
+    from fairing_az_jupyter.mending import secrets, values  # noqa: PLC0415 - most commands need neither
+
+    return secrets.create_secrets(
+        _subject(explicit, notebook, profile),
+        azure=azure,
+        acr=acr,
+        only_secret=only_secret,
+        read=lambda needed, keepable: values.gather(
+            environ=os.environ if from_env else None,
+            file=from_file,
+            ask=ask,
+            needed=needed,
+            keepable=keepable,
+            expires=expires,
+        ),
+        dry_run=dry_run,
+        verify=verify,
+        replace=replace,
+    )
+
+
+def attach_pull_secret(
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: str | None = None,
+    profile: str | None = None,
+    dry_run: bool = False,
+) -> tuple[SecretChange, ...]:
+    """Name the registry's Secret in the service account, beside those that it names already.
+
+    Args:
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts.
+        profile: The profile to use; None for the active one.
+        dry_run: Let the server check it, and change nothing.
+
+    Returns:
+        What became of the service account, or would become of it.
+
+    Raises:
+        ServiceError: The cluster refused.
+
+    """
+    from fairing_az_jupyter.mending import secrets  # noqa: PLC0415 - most commands need none
+
+    return secrets.attach_pull_secret(_subject(explicit, notebook, profile), dry_run=dry_run)
+
+
+def describe_secrets(
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: str | None = None,
+    profile: str | None = None,
+) -> tuple[SecretState, ...]:
+    """Tell what there is of the Secrets and the service account; never a value.
+
+    Args:
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts.
+        profile: The profile to use; None for the active one.
+
+    Returns:
+        One state for each object.
+
+    Raises:
+        ServiceError: The cluster can't be asked.
+
+    """
+    from fairing_az_jupyter.mending import secrets  # noqa: PLC0415 - most commands need none
+
+    return secrets.describe_secrets(_subject(explicit, notebook, profile))
+
+
+def subject_of(
+    resolved: Resolved, errors: Iterable[Mapping[str, str]], environ: Mapping[str, str], notebook: str | None = None
+) -> Subject:
+    """Return what is to be checked.
+
+    Args:
+        resolved: The settings in force.
+        errors: What is wrong with those that can't be used, as `resolve_usable` tells it.
+        environ: The environment.
+        notebook: The notebook whose parameters cell counts.
+
+    Returns:
+        The subject. Its backend is `KubeflowAzureBackend` where none was chosen, and there is a cluster around or
+        anything was said about Azure.
+
+    """
+    from fairing_az_jupyter.fairing import installation  # noqa: PLC0415 - most commands need none
+    from fairing_az_jupyter.preflight.subject import Subject  # noqa: PLC0415 - likewise
+
+    entries = {error["field"] or error["name"]: error for error in errors}
+    settings = resolved.settings
+    chosen = resolved.given.get("backend") or "backend" in entries
+    azure = any(
+        declared["group"] == "Azure" and resolved.given.get(field) for field, declared in declarations().items()
+    )
+    if not chosen and (azure or entries or "KUBERNETES_SERVICE_HOST" in environ):
+        settings = settings.model_copy(update={"backend": "KubeflowAzureBackend"})
+    return Subject(
+        settings,
+        broken={field: entry["message"] for field, entry in entries.items()},
+        hints={field: entry["hint"] for field, entry in entries.items()},
+        suggestions={field: entry["suggestion"] for field, entry in entries.items() if entry["suggestion"]},
+        notebook=notebook,
+        environ=environ,
+        fairing=installation.installed_version(),
+    )
+
+
+def _subject(explicit: Mapping[str, Any] | None, notebook: str | None, profile: str | None) -> Subject:
+    name, values = _profile(profile)
+    resolved, errors = sources.resolve_usable(
+        explicit=explicit,
+        cell=parameters.read_parameters(notebook).values if notebook is not None else None,
+        environ=sources.environment_values(os.environ),
+        profile=values,
+        cluster=sources.cluster_values(),
+        profile_name=name or "",
+    )
+    return subject_of(resolved, errors, os.environ, notebook)

@@ -1,23 +1,176 @@
-"""What `%load_ext fairing_az_jupyter` does in IPython."""
+"""What `%load_ext fairing_az_jupyter` does in IPython, and `%fairing_azure`, the command line's grammar in a cell."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
+from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.fairing import hook, modules
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
 
+    from fairing_az_jupyter.frontends.check_results import CheckResults
+    from fairing_az_jupyter.frontends.commands import Caller
 
-def load(_ipython: InteractiveShell) -> None:
-    """Make Fairing's names importable, and say so if Fairing is missing.
+MAGIC = "fairing_azure"
+_PROGRAM = f"%{MAGIC}"
+
+
+def load(ipython: InteractiveShell) -> None:
+    """Make Fairing's names importable, offer `%fairing_azure`, and say so if Fairing is missing.
 
     Args:
-        _ipython: The shell that loads the extension.
+        ipython: The shell that loads the extension.
 
     """
     hook.install()
+
+    def fairing_azure(line: str) -> object:
+        """Check, prepare and configure a launch on Kubeflow on Azure.
+
+        %fairing_azure check              what would make a launch fail, each with its cure
+        %fairing_azure secrets create     make the Secrets that a launch needs; asks for the values
+        %fairing_azure --help             all commands; %fairing_azure COMMAND --help tells more
+
+        Settings are taken from this notebook's variables, such as DOCKER_REGISTRY; flags win over them.
+        """
+        return run(ipython, line)
+
+    register: Callable[..., None] = ipython.register_magic_function
+    register(fairing_azure, "line", MAGIC)
     if modules.find_fairing() is None:
         sys.stderr.write("Kubeflow Fairing is not installed here. Install it: fairing-azure install-fairing\n")
+
+
+def run(ipython: InteractiveShell, line: str) -> CheckResults | None:
+    """Run the line of a magic.
+
+    Args:
+        ipython: The shell that it was typed into.
+        line: What stands behind the magic's name.
+
+    Returns:
+        The results of `check`, unless it prints JSON; None of everything else.
+
+    Raises:
+        FairingAzureError: It can't be done, or has failed; IPython shows it in one line without a traceback.
+        KeyboardInterrupt: The user has interrupted it; likewise.
+
+    """
+    try:
+        return _run(ipython, line)
+    except SystemExit:
+        # argparse has printed the help.
+        return None
+    except FairingAzureError as error:
+        stopped: BaseException = error
+        told = str(error)
+    except KeyboardInterrupt:
+        stopped = KeyboardInterrupt("cancelled")
+        told = "cancelled"
+    # Neither a traceback nor a chain of errors leads back to frames that hold what was typed.
+    stopped.__cause__ = stopped.__context__ = None
+    # IPython's own hook for errors that show themselves; the cell fails all the same, and `Run All` stops there.
+    stopped._render_traceback_ = lambda: [f"{_PROGRAM}: {told}"]  # type: ignore[attr-defined]
+    raise stopped.with_traceback(None)
+
+
+def _run(ipython: InteractiveShell, line: str) -> CheckResults | None:
+    from fairing_az_jupyter.frontends import check_commands, commands, grammar  # noqa: PLC0415 - loading the extension stays light
+
+    parsed = grammar.parse(_words(line), program=_PROGRAM)
+    _refuse_what_a_terminal_is_for(parsed)
+    caller = _caller(ipython)
+    if parsed.command == "check" and not parsed.json:
+        return _check(ipython, parsed, caller)
+    if parsed.command == "fill":
+        # The notebook may be open here, and what is written to its file would be lost, or ask the user what to keep.
+        asked, parsed.dry_run = parsed.dry_run, True
+        commands.fill(parsed, caller)
+        if not asked:
+            sys.stderr.write("A cell does not write into notebooks; in a terminal: fairing-azure fill\n")
+        return None
+    {
+        "check": check_commands.check,
+        "secrets": check_commands.secrets,
+        "settings": commands.settings,
+        "profile": commands.profile,
+        "install-fairing": commands.install_fairing,
+    }[parsed.command](parsed, caller)
+    return None
+
+
+def _words(line: str) -> list[str]:
+    import shlex  # noqa: PLC0415 - as above
+
+    from fairing_az_jupyter.frontends.refusals import CommandLineError  # noqa: PLC0415 - as above
+
+    try:
+        return shlex.split(line)
+    except ValueError:
+        pass
+    raise CommandLineError(
+        "This line has a quotation mark without its partner.", hint="Close it, or write \\' or \\\"."
+    )
+
+
+def _refuse_what_a_terminal_is_for(parsed: argparse.Namespace) -> None:
+    from fairing_az_jupyter.frontends.refusals import CommandLineError  # noqa: PLC0415 - as above
+
+    if parsed.command in {"run", "completion"}:
+        raise CommandLineError(
+            f"'{parsed.command}' is a command for a terminal.",
+            hint=f"Type there: fairing-azure {parsed.command} --help",
+        )
+    if getattr(parsed, "from_file", None) == "-":
+        raise CommandLineError("A cell has no standard input to read.", hint="Name a file: --from-file FILE")
+
+
+def _caller(ipython: InteractiveShell) -> Caller:
+    import functools  # noqa: PLC0415 - as above
+
+    from fairing_az_jupyter.frontends import commands, prompts  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.settings import from_notebook  # noqa: PLC0415 - as above
+
+    ask = functools.partial(prompts.ask, in_kernel=_in_kernel(ipython))
+    return commands.Caller(ask=ask, variables=from_notebook(ipython.user_ns), program=_PROGRAM)
+
+
+def _in_kernel(ipython: InteractiveShell) -> bool:
+    return getattr(ipython, "kernel", None) is not None
+
+
+def _check(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller) -> CheckResults:
+    from fairing_az_jupyter.frontends import check_commands  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.check_results import CheckResults  # noqa: PLC0415 - as above
+
+    if not _in_kernel(ipython):
+        found = CheckResults(check_commands.shown_as_found(parsed, caller, notebook=True))
+    else:
+        from IPython.display import display  # noqa: PLC0415 - as above
+
+        found = CheckResults()
+        handle = display(found.shown(running=True), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        for result in check_commands.results_of(parsed, caller):
+            found.append(result)
+            handle.update(found.shown(running=True), raw=True)
+        found = found.in_order()
+        handle.update(found.shown(), raw=True)
+    _until_the_cell_ends(ipython, found)
+    return found
+
+
+def _until_the_cell_ends(ipython: InteractiveShell, found: CheckResults) -> None:
+    """Note that the cell that is being run shows the results already."""
+
+    def end() -> None:
+        found.on_screen = False
+        ipython.events.unregister("post_execute", end)
+
+    found.on_screen = True
+    ipython.events.register("post_execute", end)

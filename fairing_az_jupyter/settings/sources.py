@@ -157,7 +157,13 @@ def resolve_usable(
         entries of `InvalidSettingsError`.
 
     """
-    sources = {"explicit": explicit, "cell": cell, "environ": environ, "profile": profile, "cluster": cluster}
+    sources: dict[str, Mapping[str, Any] | None] = {
+        "explicit": explicit,
+        "cell": cell,
+        "environ": environ,
+        "profile": profile,
+        "cluster": cluster,
+    }
     errors: list[Mapping[str, str]] = []
     while True:
         try:
@@ -166,7 +172,7 @@ def resolve_usable(
             found = invalid.errors
         errors += found
         unusable = {entry[key] for entry in found for key in ("field", "name")}
-        left = {
+        left: dict[str, Mapping[str, Any] | None] = {
             source: {name: value for name, value in (values or {}).items() if name not in unusable}
             for source, values in sources.items()
         }

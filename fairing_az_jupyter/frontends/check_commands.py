@@ -1,0 +1,175 @@
+"""`check` and `secrets` in a terminal; in a notebook `secrets` is the same."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.frontends import commands, tables
+from fairing_az_jupyter.frontends.refusals import CommandLineError
+from fairing_az_jupyter.frontends.terminal import OutputLostError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from fairing_az_jupyter.frontends.commands import Caller
+    from fairing_az_jupyter.models import CheckResult, CheckStatus, SecretChange, SecretState
+
+_EXIT_CODES: dict[CheckStatus, int] = {"pass": 0, "fail": 7, "unknown": 8}
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def check(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Check everything that a launch needs; rows appear as results are found.
+
+    Args:
+        parsed: The command line.
+        caller: Who has typed it.
+
+    Returns:
+        The exit code: 0 if nothing fails, 7 if something does, 8 if nothing does but something is unknown.
+
+    """
+    if parsed.json:
+        results = list(results_of(parsed, caller))
+        try:
+            commands.print_json(tables.document(results))
+            sys.stdout.flush()
+        except OutputLostError as lost:
+            # Who closes the pipe early still learns from the exit code whether anything fails.
+            if not lost.reader_gone:
+                raise
+    else:
+        results = shown_as_found(parsed, caller)
+    return _EXIT_CODES[tables.overall(results)]
+
+
+def shown_as_found(parsed: argparse.Namespace, caller: Caller, *, notebook: bool = False) -> list[CheckResult]:
+    """Check, print each result when it is found and at the end what needs attention.
+
+    Args:
+        parsed: The command line.
+        caller: Who has typed it.
+        notebook: Whether cures are typed into IPython.
+
+    Returns:
+        The results, in the order in which they are read.
+
+    """
+    # Standard output may stand behind a wrapper that knows no encoding.
+    encoding = getattr(sys.stdout, "encoding", None) or getattr(sys.__stdout__, "encoding", None)
+    style = tables.style_for(sys.stdout, encoding)
+    results: list[CheckResult] = []
+    for result in results_of(parsed, caller):
+        results.append(result)
+        sys.stdout.writelines(f"{row}\n" for row in tables.row(result, style, verbose=parsed.verbose))
+        sys.stdout.flush()
+    sys.stdout.writelines(f"{part}\n" for part in tables.report(results, style, notebook=notebook))
+    return tables.in_order(results)
+
+
+def results_of(parsed: argparse.Namespace, caller: Caller) -> Iterator[CheckResult]:
+    """Check, and yield each result when it is found."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
+
+    return manager.check(caller.explicit(parsed), notebook=parsed.notebook, profile=parsed.profile)
+
+
+def secrets(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Make, renew, attach or show the Secrets.
+
+    Args:
+        parsed: The command line.
+        caller: Who has typed it; is asked for values that neither environment nor file has to give.
+
+    Returns:
+        The exit code.
+
+    """
+    from fairing_az_jupyter import manager  # noqa: PLC0415
+
+    explicit = caller.explicit(parsed)
+    if parsed.action == "show":
+        _print_states(parsed, manager.describe_secrets(explicit, notebook=parsed.notebook, profile=parsed.profile))
+        return 0
+    if parsed.action == "attach":
+        changes = manager.attach_pull_secret(
+            explicit, notebook=parsed.notebook, profile=parsed.profile, dry_run=parsed.dry_run
+        )
+    else:
+        rotate = parsed.action == "rotate"
+        both = rotate or parsed.azure == parsed.acr
+        asking = not parsed.from_env and parsed.from_file is None
+        changes = manager.create_secrets(
+            explicit,
+            notebook=parsed.notebook,
+            profile=parsed.profile,
+            azure=both or parsed.azure,
+            acr=both or parsed.acr,
+            only_secret=rotate,
+            from_env=parsed.from_env,
+            from_file=parsed.from_file,
+            ask=caller.ask if asking else None,
+            expires=_day(parsed.expires),
+            dry_run=parsed.dry_run,
+            verify=not parsed.unverified,
+            replace=not rotate and parsed.replace,
+        )
+    _print_changes(parsed, changes, caller.program)
+    return 0
+
+
+def _day(text: str | None) -> str | None:
+    """Return a day as it was given; an error does not repeat it."""
+    if text is None:
+        return None
+    try:
+        sound = _DAY.fullmatch(text) is not None and bool(dt.date.fromisoformat(text))
+    except ValueError:
+        sound = False
+    if not sound:
+        raise CommandLineError("--expires is followed by something that is no day.", hint="Write: --expires YYYY-MM-DD")
+    return text
+
+
+def _print_changes(parsed: argparse.Namespace, changes: Sequence[SecretChange], program: str) -> None:
+    lines = [each for change in changes for each in _change_lines(change, dry_run=parsed.dry_run)]
+    if parsed.dry_run:
+        lines.append("Nothing was changed: this was a dry run.")
+    elif any(change.outcome != "unchanged" for change in changes):
+        lines.append(f"See whether all is well now: {program} check")
+    else:
+        lines.append("Nothing had to be changed.")
+    document = {"changes": [change.to_dict() for change in changes], "dry_run": parsed.dry_run}
+    commands.answer(parsed, document, lines)
+
+
+def _change_lines(change: SecretChange, *, dry_run: bool) -> list[str]:
+    would = "would be " if dry_run and change.outcome != "unchanged" else ""
+    keys = f" ({', '.join(change.keys)})" if change.keys else ""
+    told = f"{change.kind} {change.name} in namespace {change.namespace}: {would}{change.outcome}{keys}"
+    return [tables.line(told), *([f"  {tables.line(change.note)}"] if change.note else [])]
+
+
+def _print_states(parsed: argparse.Namespace, states: Sequence[SecretState]) -> None:
+    if parsed.json:
+        commands.print_json({"secrets": [state.to_dict() for state in states]})
+        return
+    titles = ("KIND", "NAME", "NAMESPACE", "STATE", "TYPE", "NAMES", "CREATED", "EXPIRES")
+    rows = [
+        (
+            state.kind,
+            state.name,
+            state.namespace,
+            state.state.replace("-", " "),
+            state.type or "-",
+            ", ".join(state.keys) or "-",
+            state.created or "-",
+            state.expires or "-",
+        )
+        for state in states
+    ]
+    commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])

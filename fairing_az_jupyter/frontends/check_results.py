@@ -1,0 +1,51 @@
+"""The results of a check as a Python object that a notebook shows as a table."""
+
+from __future__ import annotations
+
+from fairing_az_jupyter.frontends import tables
+from fairing_az_jupyter.models import CheckResult
+
+
+class CheckResults(list[CheckResult]):
+    """A list of results: `.ok`, `.failed` and `.unknown` say what came of it; a notebook shows it as a table."""
+
+    on_screen = False
+    """Whether the cell that is being run shows this table already; it is not shown there a second time."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing fails and everything could be found out."""
+        return tables.overall(self) == "pass"
+
+    @property
+    def failed(self) -> list[CheckResult]:
+        """The results of the checks that fail."""
+        return [result for result in self if result.status == "fail"]
+
+    @property
+    def unknown(self) -> list[CheckResult]:
+        """The results of the checks that could not find out."""
+        return [result for result in self if result.status == "unknown"]
+
+    def in_order(self) -> CheckResults:
+        """Return the results in the order in which they are read."""
+        return CheckResults(tables.in_order(self))
+
+    def shown(self, *, running: bool = False) -> dict[str, str]:
+        """Return the table by MIME type.
+
+        Args:
+            running: Whether there are more results to come.
+
+        """
+        return {"text/html": tables.html(self, running=running), "text/plain": tables.plain(self, running=running)}
+
+    def __repr__(self) -> str:
+        return tables.plain(self)
+
+    def _repr_html_(self) -> str:
+        return tables.html(self)
+
+    def _ipython_display_(self) -> None:
+        if not self.on_screen:
+            raise NotImplementedError  # IPython then shows it in its usual way

@@ -1,0 +1,219 @@
+"""Is there a way to the cluster, and are namespace and service account as a launch needs them?"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.cluster import Cluster
+from fairing_az_jupyter.clients.kube.facts import Access
+from fairing_az_jupyter.clients.kube.identity import split_service_account
+from fairing_az_jupyter.exceptions import FairingAzureError, NotFoundError, ServiceError
+from fairing_az_jupyter.preflight import cures
+from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
+from fairing_az_jupyter.settings import notebook_names
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.preflight.subject import Subject
+
+# A kubeconfig that is not there, or is of no use any more, is fetched anew.
+_FETCH_CODES = ("no-cluster", "kubeconfig")
+_FETCH = cures.az("aks", "get-credentials", "--resource-group", "GROUP", "--name", "CLUSTER")
+
+
+def checks(subject: Subject) -> list[Check]:
+    """Return the checks of the cluster, the namespace and the service account.
+
+    Args:
+        subject: What is checked.
+
+    """
+    settings = subject.settings
+    account = f"ServiceAccount {settings.service_account}"
+    return [
+        Check(
+            "cluster",
+            "The cluster can be reached",
+            "Training, building and serving happen there.",
+            "the Kubernetes cluster",
+            lambda _: _reach(subject),
+        ),
+        Check(
+            "cluster.namespace",
+            "The namespace is there",
+            "All Jobs, endpoints and Secrets are made in it.",
+            f"namespace {settings.namespace}" if settings.namespace else "the namespace",
+            lambda given: _namespace(subject, given["cluster"].value),
+            needs=("cluster",),
+        ),
+        Check(
+            "cluster.service-account",
+            "The service account is there",
+            "Every pod of a launch runs as it; without it none is made.",
+            account,
+            lambda given: _service_account(subject, given["cluster"].value),
+            needs=("cluster", "cluster.namespace"),
+            even_unseen=("cluster.namespace",),
+        ),
+        Check(
+            "cluster.pull-secret",
+            "The service account can pull images",
+            "A pod whose service account does not name the registry's Secret hangs in ImagePullBackOff.",
+            f"imagePullSecrets of {account}",
+            lambda given: _pull_secret(subject, given["cluster"].value, given["cluster.service-account"].value),
+            needs=("cluster", "cluster.service-account"),
+        ),
+    ]
+
+
+def known_user(cluster: Cluster) -> str:
+    """Return the user name that the cluster knows us by; empty where it does not tell.
+
+    Args:
+        cluster: The cluster.
+
+    """
+    try:
+        return cluster.user
+    except ServiceError:
+        return ""
+
+
+def change_setting(subject: Subject, field: str, value: str) -> Cure:
+    """Return the command that gives a setting another value.
+
+    Args:
+        subject: What is checked.
+        field: The setting.
+        value: Its new value.
+
+    """
+    flag = f"--{field.replace('_', '-')}"
+    if subject.notebook:
+        return cures.ours("fill", subject.notebook, flag, value)
+    return cures.ours("profile", "set", "NAME", flag, value)
+
+
+def _reach(subject: Subject) -> Finding:
+    looked_at = "the Kubernetes cluster"
+    cluster = None
+    try:
+        cluster = Cluster.connect(
+            subject.environ,
+            subject.service_account_folder,
+            namespace=subject.settings.namespace,
+            timeout=subject.timeout,
+            deadline=subject.deadline,
+        )
+        looked_at = f"the cluster at {cluster.server}"
+        version = cluster.server_version()
+    except FairingAzureError as error:
+        if cluster is not None:
+            cluster.close()
+        return from_error(error, looked_at, (_FETCH,) if error.code in _FETCH_CODES else ())
+    return Finding("pass", looked_at, f"It answers, with version {version}, to {_who(cluster)}.", value=cluster)
+
+
+def _who(cluster: Cluster) -> str:
+    user = known_user(cluster)
+    home, account = split_service_account(user)
+    who = f"service account {account} of namespace {home}" if account else f"user {user or 'of unknown name'}"
+    return f"{who}, whose pod this is" if cluster.in_cluster else f"{who}, by {cluster.source}"
+
+
+def _namespace(subject: Subject, cluster: Cluster) -> Finding:
+    name = cluster.namespace
+    looked_at = f"namespace {name}"
+    if "namespace" in subject.broken:
+        # None would do for a namespace, so `Subject.unusable` is not asked.
+        names = notebook_names()
+        return Finding(
+            "skipped", "the namespace", f"Not checked, for {names['namespace']} is not set to a usable value."
+        )
+    home = split_service_account(known_user(cluster))[0]
+    try:
+        injects = cluster.istio_injection()
+    except NotFoundError as error:
+        mend = change_setting(subject, "namespace", home) if home not in {"", name} else None
+        return from_error(
+            error,
+            looked_at,
+            (
+                *((mend,) if mend else ()),
+                cures.text(f"Set {notebook_names()['namespace']} to a namespace of yours."),
+                cures.kubectl("create", "namespace", name),
+            ),
+        )
+    if injects is not None:
+        return Finding("pass", looked_at, f"Namespace {name} is there.", value=injects)
+    if home == name:
+        message = (
+            f"Namespace {name} is there, for this notebook's own service account is in it; it may not be looked at."
+        )
+        return Finding("pass", looked_at, message)
+    return _not_shown(subject, cluster, home)
+
+
+def _not_shown(subject: Subject, cluster: Cluster, home: str) -> Finding:
+    """Tell what it means that a namespace may not be looked at in which we are not at home."""
+    name = cluster.namespace
+    looked_at = f"namespace {name}"
+    who = known_user(cluster) or "the user of this credential"
+    # Who may not even work there has most likely mistaken the name, and all that is looked up in it would be refused
+    # for this one reason.
+    stranger = not any(cluster.can_all([Access("list", "pods"), Access("create", "jobs", "batch")]).values())
+    rest = "nor work in it, so it may not even exist" if stranger else "so nobody can say whether it is there"
+    cure = (change_setting(subject, "namespace", home),) if home else ()
+    return Finding(
+        "unknown",
+        looked_at,
+        f"{who} may not look at namespace {name}, {rest}.",
+        (
+            *cure,
+            cures.kubectl("get", "namespace", name),
+            cures.text(f"Check {notebook_names()['namespace']}, or ask the owner of the profile {name} for access."),
+        ),
+        code="not-allowed",
+        unseen=not stranger,
+    )
+
+
+def _service_account(subject: Subject, cluster: Cluster) -> Finding:
+    name, namespace = subject.settings.service_account, cluster.namespace
+    looked_at = f"ServiceAccount {name} in namespace {namespace}"
+    unusable = subject.unusable("service_account", looks_at=looked_at)
+    if unusable is not None:
+        return unusable
+    try:
+        secrets = cluster.pull_secrets(name)
+    except NotFoundError as error:
+        home, own = split_service_account(known_user(cluster))
+        mend = (change_setting(subject, "service_account", own),) if own and home == namespace and own != name else ()
+        return from_error(error, looked_at, (*mend, cures.kubectl("-n", namespace, "create", "serviceaccount", name)))
+    return Finding("pass", looked_at, f"ServiceAccount {name} is there.", value=secrets)
+
+
+def _pull_secret(subject: Subject, cluster: Cluster, named: tuple[str, ...]) -> Finding:
+    settings, namespace = subject.settings, cluster.namespace
+    account, secret = settings.service_account, settings.registry_secret_name
+    looked_at = f"imagePullSecrets of ServiceAccount {account} in namespace {namespace}"
+    unusable = subject.unusable("registry_secret_name", looks_at=looked_at)
+    if unusable is not None:
+        return unusable
+    if secret in named:
+        return Finding("pass", looked_at, f"ServiceAccount {account} pulls images with Secret {secret}.")
+    return Finding(
+        "fail",
+        looked_at,
+        f"ServiceAccount {account} does not name Secret {secret}; it names {', '.join(named) or 'none'}.",
+        (cures.ours("secrets", "attach"), _patch(namespace, account, (*named, secret))),
+        mendable=True,
+        code="pull-secret-not-named",
+    )
+
+
+def _patch(namespace: str, account: str, secrets: tuple[str, ...]) -> Cure:
+    # The API server replaces the list: what is not in the patch would be lost.
+    body = json.dumps({"imagePullSecrets": [{"name": name} for name in secrets]})
+    return cures.kubectl("-n", namespace, "patch", "serviceaccount", account, "--type=merge", "-p", body)

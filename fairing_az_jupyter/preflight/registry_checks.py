@@ -1,0 +1,368 @@
+"""Is the registry's Secret there and readable, and what may its login pull and push?"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import re
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
+from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.oci.docker_config import (
+    ACR_TOKEN_USER,
+    Login,
+    parse_docker_config,
+    registry_host,
+    with_login,
+)
+from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError, NotFoundError
+from fairing_az_jupyter.models import Cure
+from fairing_az_jupyter.preflight import cures
+from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
+from fairing_az_jupyter.settings.naming import looks_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fairing_az_jupyter.clients.azure.service_principal import ServicePrincipal
+    from fairing_az_jupyter.clients.cluster import Cluster
+    from fairing_az_jupyter.preflight.subject import Subject
+
+SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105 - a type
+"""The type that a node pulls images with, and the builder pushes with."""
+SECRET_KEY = ".dockerconfigjson"  # noqa: S105 - a key's name
+"""The one key of a Secret of that type."""
+IMAGE = "fairing-job"
+"""The repository that is tried: what Fairing calls its images."""
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ADDRESS = re.compile(r"--ip-address ([0-9A-Fa-f.:]+)")
+_MINUTES = cures.text("A new role may take some minutes to act.")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Visit:
+    """A registry that has let a login in, and what is tried there."""
+
+    registry: Registry
+    login: Login
+    repository: str
+
+
+def checks(subject: Subject) -> list[Check]:
+    """Return the checks of the registry and its Secret.
+
+    Args:
+        subject: What is checked.
+
+    """
+    secret = f"Secret {subject.settings.registry_secret_name}"
+    registry = f"DOCKER_REGISTRY {_registry(subject)}".rstrip()
+    return [
+        Check(
+            "registry.secret",
+            "The registry's Secret is there",
+            "The builder pushes images with it, and the cluster's nodes pull them with it.",
+            secret,
+            functools.partial(_secret, subject),
+            ("cluster",),
+        ),
+        Check(
+            "registry.secret-login",
+            "The registry's Secret has a login for DOCKER_REGISTRY",
+            "A login for another host is never shown to this one, so pods would wait in ImagePullBackOff.",
+            secret,
+            functools.partial(_secret_login, subject),
+            ("registry.secret",),
+            after=("cluster",),
+        ),
+        Check(
+            "registry.pull",
+            "The registry lets its login pull",
+            "The cluster's nodes pull the image of a job or an endpoint with it.",
+            registry,
+            functools.partial(_pull, subject),
+            ("registry.secret-login",),
+            after=("azure.token", "azure.secret-keys"),
+        ),
+        Check(
+            "registry.push",
+            "The registry lets its login push",
+            "Every launch pushes the image that it has built.",
+            registry,
+            functools.partial(_push, subject),
+            ("registry.pull",),
+        ),
+    ]
+
+
+def _secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+    cluster: Cluster = given["cluster"].value
+    name = subject.settings.registry_secret_name
+    if skipped := subject.unusable("registry_secret_name", looks_at="the registry's Secret"):
+        return skipped
+    looked_at = f"Secret {name} in namespace {cluster.namespace}"
+    create = _kubectl_create(name, cluster.namespace)
+    try:
+        stored = cluster.read_secret(name)
+    except NotFoundError as error:
+        if error.code != NotFoundError.code:  # the whole namespace, or something that is no API server
+            return from_error(error, looked_at)
+        return from_error(error, looked_at, (cures.ours("secrets", "create", "--acr"), create), mendable=True)
+    except FairingAzureError as error:
+        return from_error(error, looked_at)
+    if stored.type != SECRET_TYPE:
+        message = (
+            f"Secret '{name}' in namespace '{cluster.namespace}' has the type '{stored.type}', not '{SECRET_TYPE}'; "
+            "the type of a Secret can't be changed, so it has to be made anew."
+        )
+        delete = cures.kubectl("delete", "secret", name, "-n", cluster.namespace)
+        anew = Cure("kubectl", f"{delete.command} && {create.command}")
+        cure = (cures.ours("secrets", "create", "--acr", "--replace"), anew)
+        return Finding("fail", looked_at, message, cure, mendable=True, code="secret-type")
+    message = f"Secret '{name}' is there and has the type '{SECRET_TYPE}'."
+    return Finding("pass", looked_at, message, value=stored)
+
+
+def _secret_login(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+    looked_at = given["registry.secret"].looked_at
+    if skipped := subject.unusable("docker_registry", looks_at=looked_at):
+        return skipped
+    stored = given["registry.secret"].value
+    cluster: Cluster = given["cluster"].value
+    host = registry_host(_registry(subject))
+    value = stored.data.get(SECRET_KEY, Hidden(""))
+    again = cures.ours("secrets", "create", "--acr")
+    create = _kubectl_create(stored.name, cluster.namespace)
+    delete = cures.kubectl("delete", "secret", stored.name, "-n", cluster.namespace)
+    anew = Cure("kubectl", f"{delete.command} && {create.command}")
+    try:
+        config = parse_docker_config(value, host=host)
+    except CredentialError as error:
+        if _mended_by_a_login(value, host):
+            return from_error(error, looked_at, (again, anew), mendable=True)
+        # Logins of other registries are kept, so that the one that nobody can read would stay.
+        return from_error(error, looked_at, (Cure("kubectl", f"{delete.command} && {again.command}"), anew))
+    try:
+        login = config.find(host)
+    except NotFoundError as error:
+        present = [one.host for one in config.logins]
+        return from_error(error, looked_at, (again, *_other_host(subject, host, present), anew), mendable=True)
+    if _swapped(login):
+        message = (
+            f"The login for '{host}' in Secret '{stored.name}' has what looks like a client secret as its user name, "
+            "so that the two probably stand in each other's place."
+        )
+        return Finding("fail", looked_at, message, (again, anew), mendable=True, code="docker-config-swapped")
+    message = (
+        f"Secret '{stored.name}' has a login for '{host}', as user '{login.username}'{_in_another_cloud(subject)}."
+    )
+    return Finding("pass", looked_at, message, value=login)
+
+
+def _pull(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+    login: Login = given["registry.secret-login"].value
+    path = _registry(subject).partition("/")[2]
+    repository = f"{path}/{IMAGE}" if path else IMAGE
+    looked_at = f"repository {repository} on registry {login.host}"
+    settings, token = subject.settings, given["azure.token"]
+    principal: ServicePrincipal | None = given["azure.secret-keys"].value
+    # With a credential of another kind, a token that is refused says nothing about this client secret.
+    if _is_same(login, principal) and token.status == "fail" and settings.credential in {"auto", "secret"}:
+        message = (
+            f"Not checked, for Secret '{settings.registry_secret_name}' holds the same client secret as Secret "
+            f"'{settings.azure_secret_name}', which gets no token from Microsoft Entra ID (see azure.token)."
+        )
+        return Finding("skipped", looked_at, message)
+    registry = Registry(
+        login.host,
+        username=login.username,
+        password=login.password,
+        timeout=subject.timeout,
+        deadline=subject.deadline,
+    )
+    try:
+        access = registry.check_pull(repository)
+    except FairingAzureError as error:
+        registry.close()
+        if isinstance(error, CredentialError) and error.code == CredentialError.code:
+            return _disbelieved(subject, error, looked_at, login, given)
+        return _refused(subject, error, looked_at, login)
+    empty = "; nothing is in it yet" if access.exists is False else ""
+    message = f"User '{login.username}' may pull from '{repository}' on registry '{login.host}'{empty}."
+    return Finding("pass", looked_at, message, value=_Visit(registry, login, repository))
+
+
+def _push(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+    visit: _Visit = given["registry.pull"].value
+    looked_at = given["registry.pull"].looked_at
+    with visit.registry as registry:
+        try:
+            access = registry.check_push(visit.repository)
+        except FairingAzureError as error:
+            return _refused(subject, error, looked_at, visit.login)
+    # Some registries let only those cancel who may delete, which AcrPush does not allow.
+    ended = "was cancelled" if access.cancelled else "is empty, and the registry drops it by itself after some days"
+    message = (
+        f"User '{visit.login.username}' may push to '{visit.repository}' on registry '{visit.login.host}'; "
+        f"the upload that proved it {ended}."
+    )
+    return Finding("pass", looked_at, message)
+
+
+def _disbelieved(
+    subject: Subject, error: CredentialError, looked_at: str, login: Login, given: Mapping[str, Finding]
+) -> Finding:
+    """Return the finding for a password that the registry does not accept."""
+    principal: ServicePrincipal | None = given["azure.secret-keys"].value
+    token = given["azure.token"]
+    believed = token.status in {"pass", "warn"} and getattr(token.value, "source", "") == "secret"
+    if believed and _is_same(login, principal) and _grants(login):
+        # A registry answers like that to a service principal without a role, too.
+        message = (
+            f"Registry '{login.host}' does not let user '{login.username}' in, though Microsoft Entra ID accepts its "
+            "client secret: it has no role on the registry that allows to pull."
+        )
+        return Finding("fail", looked_at, message, (*_grants(login), _MINUTES), code="no-role")
+    finding = from_error(error, looked_at, mendable=True)
+    rotate, create = cures.ours("secrets", "rotate"), cures.ours("secrets", "create", "--acr")
+    ours = (rotate, create)
+    if believed and principal is not None and _is_user(login, principal) and not _is_same(login, principal):
+        ours = (create, rotate)
+        message = f"{error.message} Secret '{subject.settings.azure_secret_name}' holds another one, which is accepted."
+        finding = dataclasses.replace(finding, message=message)
+    reset = cures.az("ad", "sp", "credential", "reset", "--id", login.username, "--append")
+    hint = (
+        "If the password is right: has the service principal a role on the registry? A new one may take some minutes."
+    )
+    role = cures.text(hint)
+    return dataclasses.replace(finding, cures=(*ours, *((reset, role) if _is_service_principal(login) else ())))
+
+
+def _refused(subject: Subject, error: FairingAzureError, looked_at: str, login: Login) -> Finding:
+    """Return the finding for what is wrong with the registry, or with the rights of a login that it believes."""
+    if isinstance(error, NotAllowedError):
+        # Here 'not allowed' is the answer, and not the lack of one.
+        finding = dataclasses.replace(from_error(error, looked_at), status="fail", unseen=False)
+        if login.username == ACR_TOKEN_USER and error.code.startswith("not-allowed"):
+            # It is what `az acr login --expose-token` gives: it lasts some hours, and no role can be granted to it.
+            again = (cures.ours("secrets", "create", "--acr"), *finding.cures)
+            return dataclasses.replace(finding, cures=again, mendable=True)
+        return dataclasses.replace(finding, cures=_granting(error, finding, login))
+    if error.code == "dns-unknown":
+        return from_error(error, looked_at, tuple(_right_names(subject, login.host)))
+    return from_error(error, looked_at)
+
+
+def _granting(error: NotAllowedError, finding: Finding, login: Login) -> tuple[Cure, ...]:
+    """Return what gives a login the right that it lacks."""
+    if error.code == "read-only":
+        return finding.cures
+    if error.code == "firewall":
+        address = _ADDRESS.search(error.hint)
+        if address is None or cloud_of_registry(login.host) is None:
+            return finding.cures
+        rule = ("--name", _acr(login.host), "--ip-address", address[1])
+        return (cures.az("acr", "network-rule", "add", *rule), *finding.cures)
+    grants = _grants(login)
+    if error.code == "shut-out":
+        return (*finding.cures, *grants)
+    return (*grants, _MINUTES) if grants else finding.cures
+
+
+def _grants(login: Login) -> tuple[Cure, ...]:
+    """Return what lets a login push, and pull; nothing where it is not known who grants that."""
+    if cloud_of_registry(login.host) is None or login.username == ACR_TOKEN_USER:
+        return ()
+    acr = _acr(login.host)
+    if not _is_service_principal(login):
+        # Roles are for identities; what a registry's own token may do is in its scope map.
+        # https://learn.microsoft.com/azure/container-registry/container-registry-token-based-authentication
+        scope_map = ("--scope-map", "_repositories_push")
+        return (cures.az("acr", "token", "update", "--name", login.username, "--registry", acr, *scope_map),)
+    show = cures.az("acr", "show", "--name", acr, "--query", "id", "--output", "tsv").command
+    who = cures.az("role", "assignment", "create", "--assignee", login.username).command
+    # Not quoted as one word, for the shell is to put the identifier in.
+    push, writer = (
+        Cure("az", f'{who} --role {role} --scope "$({show})"')
+        for role in ("AcrPush", "'Container Registry Repository Writer'")
+    )
+    return (push, cures.text("A registry in ABAC mode ignores AcrPush; grant the next role there."), writer)
+
+
+def _right_names(subject: Subject, host: str) -> list[Cure]:
+    """Return how the name of a registry that does not exist is mended."""
+    if cloud_of_registry(host) is None:
+        return []
+    found = []
+    suffix = subject.cloud.registry_suffix
+    if not host.endswith(f".{suffix}"):
+        found.append(_fill(subject, f"{host.partition('.')[0]}.{suffix}"))
+    return [*found, cures.az("acr", "show", "--name", _acr(host), "--query", "loginServer", "--output", "tsv")]
+
+
+def _other_host(subject: Subject, host: str, present: list[str]) -> tuple[Cure, ...]:
+    """Return how DOCKER_REGISTRY is set to the registry that the Secret was probably made for."""
+    known = [one for one in present if cloud_of_registry(one) is not None]
+    return tuple(_fill(subject, one) for one in difflib.get_close_matches(host, known, n=1))
+
+
+def _fill(subject: Subject, host: str) -> Cure:
+    path = _registry(subject).partition("/")[2]
+    return cures.ours("fill", subject.notebook or "NOTEBOOK", "--docker-registry", f"{host}/{path}" if path else host)
+
+
+def _kubectl_create(name: str, namespace: str) -> Cure:
+    # From a file: a password on the command line would be in the shell's history.
+    return cures.kubectl(
+        *("create", "secret", "docker-registry", name, "-n", namespace), f"--from-file={SECRET_KEY}=FILE"
+    )
+
+
+def _mended_by_a_login(value: Hidden, host: str) -> bool:
+    """Say whether a docker config can be read once the login to this registry is written anew."""
+    try:
+        parse_docker_config(with_login(value, host, "user", Hidden("password")), host=host)
+    except CredentialError:
+        return False
+    return True
+
+
+def _swapped(login: Login) -> bool:
+    """Say whether user name and password stand in each other's place; the user name is then not to be shown."""
+    if looks_secret(login.username):
+        return True
+    in_azure = cloud_of_registry(login.host) is not None
+    return in_azure and not _GUID.fullmatch(login.username) and bool(_GUID.fullmatch(login.password.reveal()))
+
+
+def _is_service_principal(login: Login) -> bool:
+    return bool(_GUID.fullmatch(login.username)) and login.username != ACR_TOKEN_USER
+
+
+def _is_user(login: Login, principal: ServicePrincipal) -> bool:
+    return login.username.lower() == principal.client_id.lower()
+
+
+def _is_same(login: Login, principal: ServicePrincipal | None) -> bool:
+    """Say whether a login is the service principal with the same secret; Hidden compares in constant time."""
+    return principal is not None and _is_user(login, principal) and login.password == principal.client_secret
+
+
+def _in_another_cloud(subject: Subject) -> str:
+    cloud = cloud_of_registry(_registry(subject))
+    if cloud is None or cloud == subject.cloud:
+        return ""
+    return f"; mind that the registry is in {cloud.name}, and FAIRING_AZURE_CLOUD is {subject.cloud.name}"
+
+
+def _registry(subject: Subject) -> str:
+    return "" if "docker_registry" in subject.broken else subject.settings.docker_registry or ""
+
+
+def _acr(host: str) -> str:
+    """Return a registry's name; its login server may have a hyphen and a hash after it (domain name label)."""
+    return re.split(r"[.-]", host)[0]

@@ -1,0 +1,185 @@
+"""Where the Storage account is looked for, by whom, and the commands that name it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.resources import ResourceManager
+from fairing_az_jupyter.clients.storage import CONTAINER, BlobStore
+from fairing_az_jupyter.exceptions import (
+    ConflictError,
+    CredentialError,
+    NotAllowedError,
+    NotFoundError,
+    ServiceError,
+)
+from fairing_az_jupyter.models import Cure
+from fairing_az_jupyter.preflight.cures import az, ours
+from fairing_az_jupyter.preflight.runner import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fairing_az_jupyter.clients.credentials import ChosenCredential
+    from fairing_az_jupyter.preflight.subject import Subject
+
+__all__ = ["DATA_ROLE", "KEY_ROLE", "Place", "place_of", "with_cures"]
+
+DATA_ROLE = "Storage Blob Data Contributor"
+"""The role that reads and writes blobs by token."""
+
+KEY_ROLE = "Storage Account Contributor"
+"""The role of the documented set-up, which may get the account's keys."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where the Storage account is or should be, and who looks for it.
+
+    Args:
+        subject: What is checked.
+        chosen: Who looks.
+        subscription: The subscription; empty where none is known.
+        group: The resource group of the settings.
+        name: The Storage account of the settings.
+
+    """
+
+    subject: Subject
+    chosen: ChosenCredential
+    subscription: str
+    group: str
+    name: str
+
+    @property
+    def group_id(self) -> str:
+        """The resource group's id."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+
+    @property
+    def account_id(self) -> str:
+        """The Storage account's id."""
+        return f"{self.group_id}/providers/Microsoft.Storage/storageAccounts/{self.name}"
+
+    @property
+    def looks_at(self) -> str:
+        """The Storage account in words."""
+        return f"Storage account {self.name}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options by which `az storage account` finds it."""
+        return "--name", self.name, "--resource-group", self.group, "--subscription", self.subscription
+
+    def resources(self) -> closing[ResourceManager]:
+        """Return Azure Resource Manager, to be closed after its use."""
+        subject, chosen = self.subject, self.chosen
+        return closing(
+            ResourceManager(
+                chosen.credential,
+                self.subscription,
+                subject.cloud,
+                timeout=subject.timeout,
+                deadline=subject.deadline,
+                assignee=chosen.client_id,
+            )
+        )
+
+    def blobs(self, credential: object, url: str = "") -> BlobStore:
+        """Return the account's blobs.
+
+        Args:
+            credential: A token credential, or an account key.
+            url: Where they are; the usual place if empty.
+
+        """
+        names = {"scope": self.account_id}
+        if self.chosen.client_id:
+            names["assignee"] = self.chosen.client_id
+        return BlobStore(
+            url or self.name,
+            credential,
+            cloud=self.subject.cloud,
+            timeout=self.subject.timeout,
+            deadline=self.subject.deadline,
+            names=names,
+        )
+
+    def assign(self, role: str, scope: str) -> Cure:
+        """Return the command that gives the identity a role.
+
+        Args:
+            role: The role's name.
+            scope: The id of what it is for.
+
+        """
+        command = az("role", "assignment", "create", "--assignee", self.chosen.client_id or "ASSIGNEE").command
+        # Spelled as in the hints of the errors and in Azure's documentation, and as shells other than POSIX's take it.
+        return Cure("az", f'{command} --role "{role}" --scope {shlex.quote(scope)}')
+
+    def fill(self, *words: str) -> Cure:
+        """Return the command that changes settings in the notebook.
+
+        Args:
+            words: Flags and their values.
+
+        """
+        return ours("fill", self.subject.notebook or "NOTEBOOK", *words)
+
+    def elsewhere(self) -> Finding | None:
+        """Look for the account in other resource groups.
+
+        Returns:
+            The failure that names the right group; None where the identity sees the account in none.
+
+        """
+        try:
+            with self.resources() as resources:
+                found = resources.find_storage_account(self.name) if self.name else None
+        except ServiceError:
+            return None
+        if found is None or not found.resource_group or found.resource_group.lower() == self.group.lower():
+            return None
+        message = f"Storage account {self.name} is in the resource group {found.resource_group}, not in {self.group}."
+        cures = (self.fill("--azure-resource-group", found.resource_group),)
+        return Finding("fail", f"Resource group {self.group}", message, cures, code="other-resource-group")
+
+    def host_exists(self) -> bool:
+        """Tell by its host whether the account is there: whoever is refused by it has found it."""
+        with closing(self.blobs(self.chosen.credential)) as store:
+            try:
+                store.container_exists(CONTAINER)
+            except NotFoundError as error:
+                return error.code != "no-such-account"
+            except (CredentialError, NotAllowedError, ConflictError) as error:
+                if error.service != "blob":
+                    raise
+        return True
+
+
+def place_of(subject: Subject, given: Mapping[str, Finding]) -> Place:
+    """Return where the Storage account is looked for.
+
+    Args:
+        subject: What is checked.
+        given: The findings, `azure.token` among them.
+
+    """
+    chosen: ChosenCredential = given["azure.token"].value
+    settings = subject.settings
+    group, name = settings.azure_resource_group or "", settings.azure_storage_account or ""
+    return Place(subject, chosen, chosen.subscription_id or "", group, name)
+
+
+def with_cures(found: Finding, cures: tuple[Cure, ...]) -> Finding:
+    """Put whole commands in the place of the error's own hint, where there are some.
+
+    Args:
+        found: The finding.
+        cures: The commands.
+
+    """
+    return dataclasses.replace(found, cures=cures) if cures else found
