@@ -176,7 +176,8 @@ class _Course:
             title=check.title,
             status=finding.status,
             looked_at=finding.looked_at,
-            message=finding.message,
+            # An error's text ends with why it matters, for those who meet it elsewhere.
+            message=finding.message.removesuffix(check.why).rstrip(),
             why=check.why,
             cures=finding.cures,
             mendable=finding.mendable,

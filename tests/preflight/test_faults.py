@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from . import readme_table
 from .faults import FAULTS
 from .scene import Scene
 
@@ -70,6 +71,7 @@ def expected_cure(fault, setup):
         host=setup.login_server,
         group=setup.resource_group,
         account=setup.account,
+        subscription=setup.subscription,
     )
 
 
@@ -101,3 +103,10 @@ def test_whatever_hangs_the_check_ends_within_15_seconds(scene, service):
 def test_there_are_at_least_40_faults_and_each_check_has_one(scene):
     assert len(FAULTS) >= 40
     assert {fault.check for fault in FAULTS} == set(scene.check()) - {"endpoint.kserve"}
+
+
+def test_the_readmes_troubleshooting_table_is_made_from_these_faults():
+    readme = readme_table.README.read_text(encoding="utf-8")
+
+    assert readme_table.BEGIN in readme
+    assert readme == readme_table.written(readme), "python -m tests.preflight.readme_table"

@@ -53,7 +53,7 @@ FAULTS = [
         "azure.secret",
         "azcreds may not be read",
         "who asks may not read Secret `azcreds`; it may well be there",
-        "kubectl -n {namespace} create rolebinding",
+        "kubectl -n {namespace} create rolebinding default-editor-edit --clusterrole=kubeflow-edit",
         lambda scene: scene.stand.kubernetes_front.refuse(403, path=_SECRETS),
         status="unknown",
     ),
