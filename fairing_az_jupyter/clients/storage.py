@@ -325,10 +325,13 @@ class BlobStore:
             return self._credential
         return {"account_name": self.account, "account_key": self._key.reveal()}
 
+    def _asked(self, action: str) -> Asked:
+        return Asked("blob", action, self.host, why=_WHY, names=self._names)
+
     def _ask(self, call: Callable[[float], T], action: str, deadline: float | None = None) -> T:
         from fairing_az_jupyter.clients.azure.calls import ask  # noqa: PLC0415 - heavy
 
-        asked = Asked("blob", action, self.host, why=_WHY, names=self._names)
+        asked = self._asked(action)
         seconds = self.deadline if deadline is None else max(deadline, 0.0)
         return ask(call, asked, timeout=self.timeout, deadline=seconds)
 
