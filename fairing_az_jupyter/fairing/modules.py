@@ -182,6 +182,12 @@ def _replace_notebook_name(module: types.ModuleType) -> None:
     vars(module)["get_notebook_name"] = get_notebook_name
 
 
+def _make_payloads_last(module: types.ModuleType) -> None:
+    from fairing_az_jupyter.fairing import payloads  # noqa: PLC0415
+
+    vars(module)["cloudpickle"] = payloads.for_fairing()
+
+
 def _mend_endpoints(module: types.ModuleType) -> None:
     from fairing_az_jupyter.fairing.prediction import predict_nparray, replacing  # noqa: PLC0415
 
@@ -191,9 +197,10 @@ def _mend_endpoints(module: types.ModuleType) -> None:
 
 
 # What is done once to one of Fairing's modules when it has been loaded. Backends are looked up by name in their module,
-# so ours are put there; the other three have no extension point and don't work today.
+# so ours are put there; the others have no extension point and don't work today, or not twice alike.
 _FINISH: Mapping[str, Callable[[types.ModuleType], None]] = {
     f"{ROOT}.backends": _add_backends,
     f"{ROOT}.notebook.notebook_util": _replace_notebook_name,
     f"{ROOT}.ml_tasks.tasks": _mend_endpoints,
+    f"{ROOT}.preprocessors.function": _make_payloads_last,
 }

@@ -1,0 +1,74 @@
+"""Pickles the user's class so that the same class gives the same bytes, in whichever kernel it was defined.
+
+cloudpickle puts three things into a pickle that change from kernel to kernel: a random id of each class, the name of
+the file that IPython keeps a cell's source in, and the order of sets of constants, which follows the hash seed. Images
+are named by the digest of what is in them; with these, each kernel's would be another one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import ChainMap
+from hashlib import sha256
+from types import CodeType, SimpleNamespace
+from typing import IO, Any, ClassVar
+
+import cloudpickle
+
+_CELL_FILE = re.compile(r".*[/\\]ipykernel_\d+[/\\]\d+\.py|<ipython-input-\d+-[0-9a-f]+>")
+_CELL = "<notebook cell>"
+_ID = re.compile(r"[0-9a-f]{32}")
+_ID_LENGTH = 32
+
+
+def dump(payload: object, file: IO[bytes]) -> None:
+    """Write a pickle that `cloudpickle.load` and `pickle.load` read.
+
+    Args:
+        payload: A class or a function.
+        file: Where to write.
+
+    """
+    _Pickler(file).dump(payload)
+
+
+def for_fairing() -> SimpleNamespace:
+    """Return what Fairing's preprocessor uses of cloudpickle: where it is, and how a class is written."""
+    return SimpleNamespace(__file__=cloudpickle.__file__, dump=dump)
+
+
+class _Sorted:
+    """Stands for a frozenset in a pickle, where its members come in an order that lasts."""
+
+    def __init__(self, members: frozenset[Any]) -> None:
+        self._members = members
+
+    def __reduce__(self) -> tuple[type[frozenset[Any]], tuple[list[Any]]]:
+        return frozenset, (sorted(self._members, key=lambda each: (type(each).__name__, repr(each))),)
+
+
+def _reduce_code(code: CodeType) -> Any:  # noqa: ANN401 - pickle's protocol
+    name = _CELL if _CELL_FILE.fullmatch(code.co_filename) else code.co_filename
+    constants = tuple(_Sorted(each) if isinstance(each, frozenset) else each for each in code.co_consts)
+    return cloudpickle.Pickler.dispatch_table[CodeType](code.replace(co_filename=name, co_consts=constants))
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle is untyped
+    dispatch_table: ClassVar[Any] = ChainMap({CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self._classes = 0
+
+    def reducer_override(self, obj: Any) -> Any:  # noqa: ANN401 - pickle's protocol
+        """Reduce an object as cloudpickle does; a class gets an id by its place in the pickle."""
+        reduced = super().reducer_override(obj)
+        if not isinstance(obj, type) or not isinstance(reduced, tuple):
+            return reduced
+        make, arguments, *rest = reduced
+        if not any(isinstance(each, str) and _ID.fullmatch(each) for each in arguments):
+            return reduced
+        self._classes += 1
+        identifier = sha256(f"{obj.__qualname__} {self._classes}".encode()).hexdigest()[:_ID_LENGTH]
+        lasting = tuple(identifier if isinstance(each, str) and _ID.fullmatch(each) else each for each in arguments)
+        return (make, lasting, *rest)
