@@ -374,7 +374,7 @@ class Cluster:
 
         """
         name = _named(namespace or self.namespace, "namespace", _LABEL)
-        asked = Asked("get", f"namespace '{name}'", "namespaces", name)
+        asked = Asked("get", f"namespace '{name}'", "namespaces")
         try:
             return cluster_facts.istio_injects(self._calls.call("GET", f"/api/v1/namespaces/{name}", asked))
         except NotAllowedError:

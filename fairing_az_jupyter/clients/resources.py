@@ -184,6 +184,7 @@ class ResourceManager:
         raise NotFoundError(
             f"Can't {asked.action}: it has none that may write.",
             hint=f"az storage account keys renew --account-name {name} --key primary makes one.",
+            code="no-key",
             service="arm",
         )
 

@@ -6,6 +6,7 @@ The waits are exponential with full jitter, so that many notebooks that were ref
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
@@ -21,6 +22,7 @@ T = TypeVar("T")
 
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 4.0
+_A_MINUTE, _A_DAY = 60.0, 86400.0
 # A try with less time than this can only end in a time-out, which would hide the error that is known already.
 _LEAST_TRY = 0.1
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
@@ -109,6 +111,21 @@ def retry_after(headers: Mapping[str, str] | None, *, now: Callable[[], float] =
         return None
     sent = _http_date(fields.get("date", ""))
     return max(0.0, moment - (now() if sent is None else sent))
+
+
+def come_back(wait: float | None) -> str:
+    """Say when to try again what a service has refused for now.
+
+    Args:
+        wait: Seconds that it asked to wait; None where it did not say.
+
+    Returns:
+        A sentence; a wait of more than a day is not believed.
+
+    """
+    if wait is None or not _A_MINUTE < wait <= _A_DAY:
+        return "Try again in a minute."
+    return f"Try again in {math.ceil(wait / _A_MINUTE)} minutes."
 
 
 def classify_http(status: int, headers: Mapping[str, str] | None = None) -> Retry | None:

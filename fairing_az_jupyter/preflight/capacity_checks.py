@@ -125,6 +125,7 @@ def quota_room(quotas: Sequence[QuotaState], need: Need, namespace: str) -> Find
     """
     looked_at = f"ResourceQuotas of namespace {namespace}"
     describe = cures.kubectl("-n", namespace, "describe", "quota")
+    quotas = [quota for quota in quotas if not quota.for_others]
     for quota in sorted(quotas, key=lambda quota: quota.scoped):
         short = "; ".join(shortages(quota, need))
         if short:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from fairing_az_jupyter.clients.credentials import choose_credential, secret_exp
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError, NotFoundError
 from fairing_az_jupyter.preflight.cures import az, kubectl, ours, text
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
+from fairing_az_jupyter.preflight.storage_place import with_cures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -198,13 +200,21 @@ def _token(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     try:
         chosen = _choose(subject, given["azure.secret-keys"].value)
     except CredentialError as error:
-        cures = (az("login"),) if subject.settings.credential == "azure-cli" else ()
-        return from_error(error, _ENTRA, cures)
+        return with_cures(from_error(error, _ENTRA), _azure_cli(subject))
     try:
         chosen.token(subject.cloud.arm_scope)
     except CredentialError as error:
         return _refused(subject, chosen, error)
     return Finding("pass", _ENTRA, f"It gives a token to {_described(chosen)}.", value=chosen)
+
+
+def _azure_cli(subject: Subject) -> tuple[Cure, ...]:
+    """Return how the Azure CLI is made to give tokens; nothing where it is not what is used."""
+    if subject.settings.credential != "azure-cli":
+        return ()
+    install = text("Install the Azure CLI: https://learn.microsoft.com/cli/azure/install-azure-cli")
+    there = shutil.which("az", path=subject.environ.get("PATH", ""))
+    return (az("login"),) if there else (install, az("login"))
 
 
 def _refused(subject: Subject, chosen: ChosenCredential, error: CredentialError) -> Finding:

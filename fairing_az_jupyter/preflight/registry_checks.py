@@ -151,22 +151,34 @@ def _secret_login(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     except NotFoundError as error:
         present = [one.host for one in config.logins]
         return from_error(error, looked_at, (again, *_other_host(subject, host, present), anew), mendable=True)
-    if _swapped(login):
-        message = (
-            f"The login for '{host}' in Secret '{stored.name}' has what looks like a client secret as its user name, "
-            "so that the two probably stand in each other's place."
-        )
-        return Finding("fail", looked_at, message, (again, anew), mendable=True, code="docker-config-swapped")
+    if problem := _misplaced(login, stored.name, _repository(subject)):
+        code, message = problem
+        return Finding("fail", looked_at, message, (again, anew), mendable=True, code=code)
     message = (
         f"Secret '{stored.name}' has a login for '{host}', as user '{login.username}'{_in_another_cloud(subject)}."
     )
     return Finding("pass", looked_at, message, value=login)
 
 
+def _misplaced(login: Login, secret: str, repository: str) -> tuple[str, str] | None:
+    """Return code and message for a login that nobody could use where it stands; None for one that is in order."""
+    if _swapped(login):
+        message = (
+            f"The login for '{login.host}' in Secret '{secret}' has what looks like a client secret as its user name, "
+            "so that the two probably stand in each other's place."
+        )
+        return "docker-config-swapped", message
+    if unread := login.unread_by_nodes(repository):
+        message = (
+            f"The entry for '{login.host}' in Secret '{secret}' {unread}; a launch would wait in ImagePullBackOff."
+        )
+        return "docker-config-unread", message
+    return None
+
+
 def _pull(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     login: Login = given["registry.secret-login"].value
-    path = _registry(subject).partition("/")[2]
-    repository = f"{path}/{IMAGE}" if path else IMAGE
+    repository = _repository(subject)
     looked_at = f"repository {repository} on registry {login.host}"
     settings, token = subject.settings, given["azure.token"]
     principal: ServicePrincipal | None = given["azure.secret-keys"].value
@@ -229,6 +241,8 @@ def _disbelieved(
         return Finding("fail", looked_at, message, (*_grants(login), _MINUTES), code="no-role")
     finding = from_error(error, looked_at, mendable=True)
     rotate, create = cures.ours("secrets", "rotate"), cures.ours("secrets", "create", "--acr")
+    if not _is_service_principal(login):
+        return dataclasses.replace(finding, cures=(create, *_other_password(login)))
     ours = (rotate, create)
     if believed and principal is not None and _is_user(login, principal) and not _is_same(login, principal):
         ours = (create, rotate)
@@ -238,8 +252,22 @@ def _disbelieved(
     hint = (
         "If the password is right: has the service principal a role on the registry? A new one may take some minutes."
     )
-    role = cures.text(hint)
-    return dataclasses.replace(finding, cures=(*ours, *((reset, role) if _is_service_principal(login) else ())))
+    return dataclasses.replace(finding, cures=(*ours, reset, cures.text(hint)))
+
+
+def _other_password(login: Login) -> tuple[Cure, ...]:
+    """Return how the password of a user is renewed who is no service principal: only his registry knows him."""
+    if cloud_of_registry(login.host) is None:
+        return ()
+    acr = _acr(login.host)
+    if login.username == ACR_TOKEN_USER:
+        return (
+            cures.text("A token of `az acr login --expose-token` lasts three hours; a client secret lasts longer."),
+        )
+    if login.username.lower() == acr:
+        return (cures.az("acr", "credential", "renew", "--name", acr, "--password-name", "password"),)
+    token = ("--name", login.username, "--registry", acr, "--password1")
+    return (cures.az("acr", "token", "credential", "generate", *token),)
 
 
 def _refused(subject: Subject, error: FairingAzureError, looked_at: str, login: Login) -> Finding:
@@ -361,6 +389,11 @@ def _in_another_cloud(subject: Subject) -> str:
 
 def _registry(subject: Subject) -> str:
     return "" if "docker_registry" in subject.broken else subject.settings.docker_registry or ""
+
+
+def _repository(subject: Subject) -> str:
+    path = _registry(subject).partition("/")[2]
+    return f"{path}/{IMAGE}" if path else IMAGE
 
 
 def _acr(host: str) -> str:

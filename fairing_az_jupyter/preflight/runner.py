@@ -39,7 +39,8 @@ class Finding:
         cures: See `CheckResult`.
         mendable: See `CheckResult`.
         code: See `CheckResult`.
-        value: What the check has fetched, for those that build on it; never shown.
+        value: What the check has fetched, for those that build on it; never shown, and closed when all checks have
+            ended, if it can be.
         unseen: Whether it is unknown because whoever asks may not look.
 
     """
@@ -101,17 +102,20 @@ def run_checks(checks: Sequence[Check], *, deadline: float = DEADLINE_SECONDS) -
 
     """
     course = _Course(checks, deadline)
-    while course.waiting or course.running:
-        yield from course.begin()
-        if not course.running:
-            if course.ready():
-                continue
-            return
-        try:
-            yield course.next_result()
-        except queue.Empty:
-            yield from course.give_up()
-            return
+    try:
+        while course.waiting or course.running:
+            yield from course.begin()
+            if not course.running:
+                if course.ready():
+                    continue
+                return
+            try:
+                yield course.next_result()
+            except queue.Empty:
+                yield from course.give_up()
+                return
+    finally:
+        course.close()
 
 
 class _Course:
@@ -164,6 +168,13 @@ class _Course:
             yield self._result(check, _late(check, self._deadline), time.monotonic() - began)
         for check in self.waiting.values():
             yield self._result(check, _late(check, self._deadline), 0.0)
+
+    def close(self) -> None:
+        """Close the connections that checks have handed to each other."""
+        for finding in self._found.values():
+            close = getattr(finding.value, "close", None)
+            if callable(close):
+                close()
 
     def _blocks(self, name: str, check: Check) -> bool:
         found = self._found[name]

@@ -151,6 +151,13 @@ def _missing_account(place: Place, error: NotFoundError, resources: ResourceMana
         found = from_error(error, place.looks_at)
         message = f"There is none {where}, and no region to make it in is set (AZURE_REGION)."
         return dataclasses.replace(found, message=message, cures=(fill, _create_account(place), listed, advice))
+    if roles := place.roles_that_make_none(resources):
+        message = (
+            f"There is none {where} yet, and the launch would not be allowed to make it: the identity "
+            f"{place.chosen.client_id or 'in use'} has only {', '.join(roles)} there."
+        )
+        cures = (_create_account(place), place.assign(KEY_ROLE, place.group_id))
+        return Finding("fail", place.looks_at, message, cures, code="may-not-be-created")
     unsure = "; whether its name is free could not be asked" if free == "unknown" else ""
     message = (
         f"There is none {where} yet: the first launch makes it in {region}, a resource that is billed to the "
@@ -211,8 +218,16 @@ def _access_by_key(place: Place, account: StorageAccount | _UnseenAccount, refus
     try:
         with place.resources() as resources:
             key = resources.storage_keys(place.group, place.name)
-    except (NotAllowedError, ConflictError, NotFoundError):
+    except NotAllowedError:
         return _no_way(place, refused, account.id, keys=True)
+    except (ConflictError, NotFoundError) as error:
+        # A lock, no key that may write, or an account that has just gone: no role for keys would mend that.
+        if not _lacks_role(refused):
+            return _no_way(place, refused, account.id, keys=True)
+        found = from_error(error, place.looks_at)
+        gone = error.code == NotFoundError.code
+        more = text("Check again: the account was there a moment ago.") if gone else place.assign(DATA_ROLE, account.id)
+        return dataclasses.replace(found, cures=(*found.cures, more))
     why = f"its token is refused ({refused.code})" if refused and not _lacks_role(refused) else "there is no data role"
     message = f"Blobs are reached with the account's key; {why}."
     return Finding("pass", place.looks_at, message, value=place.blobs(key, account.blob_endpoint))

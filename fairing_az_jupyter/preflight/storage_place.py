@@ -34,6 +34,19 @@ DATA_ROLE = "Storage Blob Data Contributor"
 KEY_ROLE = "Storage Account Contributor"
 """The role of the documented set-up, which may get the account's keys."""
 
+# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles: none has storageAccounts/write.
+_MAKE_NONE = frozenset(
+    {
+        "Reader",
+        "AcrPull",
+        "AcrPush",
+        "Container Registry Repository Reader",
+        "Container Registry Repository Writer",
+        "Storage Blob Data Reader",
+        DATA_ROLE,
+    }
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Place:
@@ -146,6 +159,24 @@ class Place:
         message = f"Storage account {self.name} is in the resource group {found.resource_group}, not in {self.group}."
         cures = (self.fill("--azure-resource-group", found.resource_group),)
         return Finding("fail", f"Resource group {self.group}", message, cures, code="other-resource-group")
+
+    def roles_that_make_none(self, resources: ResourceManager) -> tuple[str, ...]:
+        """Tell by which roles the identity can see the resource group, if none of them allows to make an account there.
+
+        Args:
+            resources: Azure Resource Manager.
+
+        Returns:
+            The roles' names; nothing where one allows it, or where that can't be told: a role of the tenant's own may.
+
+        """
+        try:
+            identity = self.chosen.token(self.subject.cloud.arm_scope).object_id
+            found = resources.role_assignments(self.group_id, identity) if identity else ()
+        except ServiceError:
+            return ()
+        names = {role.role for role in found}
+        return tuple(sorted(names)) if names <= _MAKE_NONE else ()
 
     def host_exists(self) -> bool:
         """Tell by its host whether the account is there: whoever is refused by it has found it."""

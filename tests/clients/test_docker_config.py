@@ -85,6 +85,33 @@ def test_hosts_are_recognised_in_every_spelling(written, host):
     assert config_of_host.find(host).host == host
 
 
+@pytest.mark.parametrize(
+    ("key", "repository", "says"),
+    [
+        (HOST, "model", ""),
+        (f"https://{HOST}/v1/", "model", ""),
+        (f"{HOST}/v2/team", "team/model", ""),
+        (f"https://{HOST}/team/", "team/model", ""),
+        (f"user:pass@{HOST}", "model", ""),
+        ("docker.io", "model", ""),
+        (HOST.upper(), "model", "capital letters"),
+        (f"https://{HOST}/v1", "model", "'/v1' only"),
+        (f"{HOST}/team/", "teams/model", "'/team/' only"),
+        (f" {HOST}", "model", "in a form that nodes do not know"),
+    ],
+)
+def test_it_is_told_which_logins_nodes_pass_over(key, repository, says):
+    found = parse_docker_config(config({"username": "id", "password": SECRET}, key=key))
+    told = found.logins[0].unread_by_nodes(repository)
+    assert bool(told) == bool(says)
+    assert says in told
+
+
+def test_a_key_is_not_shown_since_it_may_hold_a_password():
+    found = parse_docker_config(config({"username": "id", "password": "other"}, key=f"user:{SECRET}@{HOST}"))
+    assert SECRET not in repr(found) + found.logins[0].unread_by_nodes("model")
+
+
 def test_a_login_for_another_host_is_not_taken_and_is_named():
     found = parse_docker_config(config({"username": "id", "password": SECRET}, key="contosolm.azurecr.io"))
     with pytest.raises(NotFoundError) as caught:

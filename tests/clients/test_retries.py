@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.clients.retries import Retry, classify_http, retry_after, retrying
+from fairing_az_jupyter.clients.retries import Retry, classify_http, come_back, retry_after, retrying
 
 
 class Time:
@@ -143,6 +143,21 @@ def test_without_retry_after_there_is_no_wait_asked_for(headers):
 def test_a_date_is_measured_from_the_services_own_clock():
     headers = {"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT", "Date": "Fri, 31 Dec 1999 23:59:49 GMT"}
     assert retry_after(headers, now=lambda: 0.0) == 10.0
+
+
+@pytest.mark.parametrize(
+    ("wait", "sentence"),
+    [
+        (None, "Try again in a minute."),
+        (0.0, "Try again in a minute."),
+        (60.0, "Try again in a minute."),
+        (61.0, "Try again in 2 minutes."),
+        (3600.0, "Try again in 60 minutes."),
+        (1e12, "Try again in a minute."),
+    ],
+)
+def test_it_is_told_when_to_come_back(wait, sentence):
+    assert come_back(wait) == sentence
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])

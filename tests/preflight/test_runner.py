@@ -192,3 +192,18 @@ def test_values_are_in_no_result():
 
     assert "fetched-secret" not in repr(result)
     assert "fetched-secret" not in repr(passing("fetched-secret"))
+
+
+@pytest.mark.parametrize("others", [[], [check("fails", raising(NotFoundError("gone")))]])
+def test_what_checks_have_handed_to_each_other_is_closed_once_all_have_ended(others):
+    class Open:
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    opened, seen = Open(), []
+    uses = check("uses", lambda given: seen.append(given["opens"].value.closed) or passing(), needs=["opens"])
+    statuses(check("opens", lambda _: passing(opened)), uses, *others)
+    assert seen == [False]
+    assert opened.closed

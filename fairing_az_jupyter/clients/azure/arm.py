@@ -162,11 +162,11 @@ class ArmCalls:
             if response.status_code >= 300:  # noqa: PLR2004 - RFC 9110
                 raise HttpResponseError(response=response)
             headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
-            if response.status_code in _WITHOUT_BODY:
+            if response.status_code in _WITHOUT_BODY and not expected:
                 return response.status_code, headers, {}
             try:
                 answer = response.json()
-            except ValueError:
+            except (ValueError, RecursionError):
                 answer = None
             if not isinstance(answer, dict) or (expected and not isinstance(answer.get(expected[0]), expected[1])):
                 raise DecodeError(message="no answer of Azure Resource Manager")

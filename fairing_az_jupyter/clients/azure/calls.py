@@ -47,6 +47,7 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core lo
         )
         self._mark = mark
         self._strict = strict
+        self._streamed: Any = None
         self.clock_difference: float | None = None
         """Seconds by which this machine's clock was ahead of the service's, by the last answer; None before one."""
 
@@ -66,6 +67,11 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core lo
 
         """
         answer = super().send(request, **kwargs)
+        if kwargs.get("stream"):
+            # The packages leave an answer that they take for an error as it is, and its socket with it.
+            self._streamed = answer.internal_response
+            if answer.status_code >= 400:  # noqa: PLR2004 - RFC 9110
+                self._streamed.close()
         self.clock_difference = clock_difference(answer.headers)
         if answer.headers.get("content-type", "").lower().startswith(("text/html", "application/xhtml")):
             raise HttpResponseError(message="a web page", response=answer)
@@ -77,6 +83,12 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core lo
         if plain and not marked and request.method != "POST":
             raise DecodeError(message="not an answer of the service")
         return answer
+
+    def close(self) -> None:
+        """Close the connections, also that of an answer that was not read to its end."""
+        if self._streamed is not None:
+            self._streamed.close()
+        super().close()
 
 
 def ask(call: Callable[[float], T], asked: Asked, *, timeout: float, deadline: float) -> T:
@@ -138,8 +150,8 @@ _QUIET = _Quiet()
 
 
 def _not_a_warning_of_ours(record: logging.LogRecord) -> bool:
-    """Drop the packages' warnings during our calls: our error says it, without the answer's text or a traceback."""
-    return not (_QUIET.on and record.levelno >= logging.WARNING)
+    """Drop the packages' warnings and tracebacks during our calls: our error says it, without the answer's text."""
+    return not (_QUIET.on and (record.levelno >= logging.WARNING or record.exc_info))
 
 
 def _quieten() -> None:

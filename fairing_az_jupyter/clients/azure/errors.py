@@ -10,13 +10,13 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.clients.azure.error_codes import ENTRA, MEANINGS, Meaning
-from fairing_az_jupyter.clients.retries import Retry, classify_http
+from fairing_az_jupyter.clients.retries import Retry, classify_http, come_back, retry_after
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -45,6 +45,7 @@ _SERVICE_NAMES = {
 }
 _NETWORK_CURE = "Check the network of this machine or of the cluster, then try again."
 _TIMEOUT_CURE = "Check that this network reaches it (a firewall, a private endpoint, HTTPS_PROXY), then try again."
+_AGAIN_CURE = "Try again; if it stays so, az monitor activity-log list --resource-group GROUP may tell more."
 _PROXY_CURE = "Check the proxy (HTTPS_PROXY) and that NO_PROXY names what is reached without it, then try again."
 _NOT_FOUND_NAMES = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_HOSTNAME_MISMATCH.
@@ -148,6 +149,8 @@ def from_answer(
         if asked.service == "entra" and not busy:
             return _unknown_refusal(asked, status, code)
         meaning = _by_status(status)
+    if meaning.error is ThrottledError:
+        meaning = replace(meaning, cure=come_back(retry_after(headers)))
     return _made(asked, meaning, status, code)
 
 
@@ -286,7 +289,7 @@ def _by_status(status: int | None) -> Meaning:
             "the identity {assignee} may not do it",
             "Ask for a role that may: az role assignment list.",
         ),
-        404: Meaning(NotFoundError, "there is none"),
+        404: Meaning(NotFoundError, "there is none", _AGAIN_CURE),
         407: Meaning(UnreachableError, "the proxy asks for a login", _PROXY_CURE, "proxy"),
         429: Meaning(ThrottledError, "there are too many requests", "Try again in a minute."),
     }
@@ -297,7 +300,7 @@ def _by_status(status: int | None) -> Meaning:
             UnreachableError, "the answer points elsewhere, as a proxy's does", _PROXY_CURE, "not-the-service"
         )
     if status is not None and 400 <= status < 500 and status != 408:  # noqa: PLR2004 - RFC 9110
-        return Meaning(ConflictError, "Azure refuses the request")
+        return Meaning(ConflictError, "Azure refuses the request", _AGAIN_CURE)
     return Meaning(
         ServiceError,
         "the service failed, or what stands before it",

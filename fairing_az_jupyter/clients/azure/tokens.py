@@ -123,6 +123,12 @@ class AzureCredential:
         got = self._ask(lambda made: made.get_token(scope), 1.0)
         return Token(Hidden(got.token), int(got.expires_on), _object_id(got.token))
 
+    def close(self) -> None:
+        """Close the connections; afterwards there are no more tokens to be had."""
+        close = getattr(self._made, "close", None)
+        if close is not None:
+            close()
+
     def _ask(self, call: Callable[[Any], Any], share: float) -> Any:  # noqa: ANN401 - as above
         from fairing_az_jupyter.clients.azure.calls import ask  # noqa: PLC0415 - heavy
 
@@ -168,6 +174,10 @@ class ChosenCredential:
 
         """
         return self.credential.token(scope)
+
+    def close(self) -> None:
+        """Close the connections; afterwards there are no more tokens to be had."""
+        self.credential.close()
 
     def clock_difference(self) -> float | None:
         """Return by how many seconds this machine's clock is ahead of Microsoft Entra ID's, by its last answer.

@@ -75,6 +75,8 @@ def _not_in_cluster(environ: Mapping[str, str], folder: Path) -> str:
     for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
         if not environ.get(name):
             return f"the variable {name} is not set"
+    if not environ["KUBERNETES_SERVICE_PORT"].isdecimal():
+        return "the variable KUBERNETES_SERVICE_PORT is no port"
     token = folder / "token"
     try:
         token.stat()

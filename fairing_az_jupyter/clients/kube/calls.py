@@ -132,13 +132,14 @@ class ApiCalls:
     ) -> dict[str, Any]:
         url = self.connection.server.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         payload = None if body is None else json.dumps(body).encode()
+        began = time.monotonic()
 
         def attempt(seconds: float) -> dict[str, Any]:
             started = time.monotonic()
-            answer = self._send(method, url, payload, kind, asked, seconds)
+            answer = self._send(method, url, payload, kind, asked, seconds, began)
             if answer.status == _UNAUTHORIZED and not is_page(answer) and self.connection.credential.renew():
                 left = max(0.1, seconds - (time.monotonic() - started))
-                answer = self._send(method, url, payload, kind, asked, left)
+                answer = self._send(method, url, payload, kind, asked, left, began)
             return self._object(answer, asked)
 
         def classify(error: BaseException) -> Retry | None:
@@ -148,7 +149,9 @@ class ApiCalls:
 
         return retrying(attempt, deadline=patience.left(), timeout=self._timeout, classify=classify)
 
-    def _send(self, method: str, url: str, payload: bytes | None, kind: str, asked: Asked, seconds: float) -> Answer:
+    def _send(
+        self, method: str, url: str, payload: bytes | None, kind: str, asked: Asked, seconds: float, began: float
+    ) -> Answer:
         import urllib3  # noqa: PLC0415 - half a tenth of a second
 
         headers = {"Accept": "application/json", "User-Agent": "fairing-az-jupyter"}
@@ -175,9 +178,9 @@ class ApiCalls:
         try:
             return _within(seconds, exchange)
         except (urllib3.exceptions.HTTPError, OSError) as cause:
-            failed = no_answer(cause, asked, asker, seconds)
+            failed = no_answer(cause, asked, asker, time.monotonic() - began)
         except _TimeUp:
-            failed = CallFailed(timed_out(asked, asker, seconds), retry=Retry())
+            failed = CallFailed(timed_out(asked, asker, time.monotonic() - began), retry=Retry())
         raise failed
 
     def _object(self, answer: Answer, asked: Asked) -> dict[str, Any]:

@@ -20,6 +20,9 @@ Object = Mapping[str, Any]
 # Ours among the labels and annotations of others.
 PREFIX = "fairing-az-jupyter/"
 MANAGED_BY = ("app.kubernetes.io/managed-by", "fairing-az-jupyter")
+# Scopes without pods that ask for processor cores or memory and have no affinity to pods of other namespaces:
+# https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-scopes
+_OF_OTHERS = frozenset({"BestEffort", "CrossNamespacePodAffinity"})
 _GPUS = ("nvidia.com/gpu", "amd.com/gpu")
 
 
@@ -116,7 +119,8 @@ class QuotaState:
         name: The ResourceQuota's name.
         hard: The limits, such as `{"requests.cpu": "4"}`.
         used: What is used of them.
-        scoped: Whether it counts only some of the pods.
+        scoped: Whether it counts only some of the pods that ask for processor cores and memory.
+        for_others: Whether it counts no pod that asks for processor cores and memory.
 
     """
 
@@ -124,6 +128,7 @@ class QuotaState:
     hard: Mapping[str, str]
     used: Mapping[str, str]
     scoped: bool = False
+    for_others: bool = False
 
 
 def encoded(value: Hidden) -> str:
@@ -206,10 +211,16 @@ def quota_states(quotas: Iterable[Object]) -> tuple[QuotaState, ...]:
                 name=str(mapping(quota.get("metadata")).get("name") or ""),
                 hard=_texts(status.get("hard") or spec.get("hard")),
                 used=_texts(status.get("used")),
-                scoped=bool(spec.get("scopes") or spec.get("scopeSelector")),
+                scoped=bool(_scopes(spec) - {"NotBestEffort"}),
+                for_others=bool(_scopes(spec) & _OF_OTHERS),
             )
         )
     return tuple(sorted(states, key=lambda state: state.name))
+
+
+def _scopes(spec: Object) -> set[str]:
+    selector = entries(mapping(spec.get("scopeSelector")).get("matchExpressions"))
+    return {str(name) for name in [*(spec.get("scopes") or ()), *(each.get("scopeName") for each in selector)]}
 
 
 def istio_injects(namespace: Object) -> bool:

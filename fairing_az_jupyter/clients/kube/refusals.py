@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.kube.asking import SERVICE, Answer, Asked, Asker, CallFailed
 from fairing_az_jupyter.clients.kube.unreachable import is_page, proxy_page, unreachable
-from fairing_az_jupyter.clients.retries import Retry, retry_after
+from fairing_az_jupyter.clients.retries import Retry, come_back, retry_after
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -32,6 +32,8 @@ _CLOCK_SKEW_SECONDS = 120.0
 _RENEW = "Restart the notebook server, or renew the kubeconfig: az aks get-credentials -g GROUP -n CLUSTER"
 # What the API server writes about who asked, and about rules that forbid; neither can quote what was sent.
 _USER = re.compile(r'User "([^"]{1,253})" cannot ')
+# What the API server says where it knows the group and not the resource; without the group it sends plain text.
+_NO_SUCH_API = "could not find the requested resource"
 _RULES = re.compile(r'exceeded quota: [a-z0-9.-]+|admission webhook "[a-z0-9.-]+" denied|being terminated')
 
 
@@ -82,7 +84,7 @@ def _refused(
         return ThrottledError(
             f"The cluster at {asker.address} has too many requests to {asked}"
             f"{'' if wait is None else f'; it asks to come back after {wait:g} s'}.",
-            hint="Try again in a minute.",
+            hint=come_back(wait),
             service=SERVICE,
             status=number,
         )
@@ -173,7 +175,7 @@ def _missing(status: Mapping[str, Any], asked: Asked, asker: Asker) -> NotFoundE
     if kind == "namespaces" and asked.resource != "namespaces":
         what, code = f"Namespace '{asked.namespace}'", "not-found-namespace"
         hint = "See which there are, or name another: kubectl get namespaces"
-    elif asked.resource and not kind:
+    elif asked.resource and not kind and (status.get("reason") != "NotFound" or _NO_SUCH_API in str(status)):
         what, code = f"The API of {asked.resource}", "not-found-api"
         hint = "What serves it is not installed: kubectl api-resources"
     else:

@@ -40,7 +40,7 @@ def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) 
         cause: What urllib3 or the socket raised.
         asked: What was asked.
         asker: Who asked whom.
-        seconds: How long the attempt was allowed to take.
+        seconds: How long all attempts have taken.
 
     Returns:
         The failed call. Nothing of the cause's text is in it, which may quote headers.
@@ -88,7 +88,7 @@ def timed_out(asked: Asked, asker: Asker, seconds: float) -> UnreachableError:
     Args:
         asked: What was asked.
         asker: Who asked whom.
-        seconds: How long the attempt was allowed to take.
+        seconds: How long all attempts have taken.
 
     Returns:
         The error.
@@ -97,7 +97,7 @@ def timed_out(asked: Asked, asker: Asker, seconds: float) -> UnreachableError:
     return unreachable(
         asked,
         asker,
-        f"there was no answer in {seconds:.3g} s",
+        f"there was no answer in {seconds:.2g} s",
         f"A firewall or a missing VPN does that, or a busy cluster. {_CHECK_ADDRESS}",
         "unreachable-timeout",
     )

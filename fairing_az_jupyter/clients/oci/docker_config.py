@@ -11,7 +11,7 @@ import base64
 import binascii
 import difflib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fairing_az_jupyter.clients.hidden import Hidden
@@ -33,12 +33,40 @@ class Login:
         host: The registry's host, with its port where it has one.
         username: The user's name; for a service principal its client id.
         password: The password; for an identity token that token, with `ACR_TOKEN_USER` as the user.
+        key: How the document spells the registry; may hold a password, and is not to be shown.
+        identity_token: Whether the password is an identity token.
 
     """
 
     host: str
     username: str
     password: Hidden
+    key: str = field(default="", repr=False)
+    identity_token: bool = False
+
+    def unread_by_nodes(self, repository: str) -> str:
+        """Say why the cluster's nodes would not pull an image with this login, though Docker's own readers take it.
+
+        Source: BasicDockerKeyring.Add and URLsMatch in
+        https://github.com/kubernetes/kubernetes/blob/master/pkg/credentialprovider/keyring.go; identity tokens are no
+        part of DockerConfigEntry in config.go beside it.
+
+        Args:
+            repository: The image's repository, without its host.
+
+        Returns:
+            What is wrong with the entry; empty where nodes do.
+
+        """
+        host, path = _as_nodes_read(self.key or self.host)
+        if self.identity_token:
+            return "holds an identity token, which nodes pass over: they take a user name with a password"
+        if self.host not in {host, _DOCKER_HUB}:
+            how = "with capital letters" if host.lower() == self.host else "in a form that nodes do not know"
+            return f"has its host written {how}, so nodes take it for another registry's"
+        if path and not f"/{repository}".startswith(path):
+            return f"is for what is below '{path}' only, and the image is '{self.host}/{repository}'"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -59,16 +87,17 @@ class DockerConfig:
             host: The registry, such as `contosoml.azurecr.io`; a scheme or a path is ignored.
 
         Returns:
-            The first login to that host.
+            The login to that host; where there are several, the one whose host is written plainly goes first, as in
+            Docker's own readers.
 
         Raises:
             NotFoundError: None is for that host; the hint names the host that was probably meant.
 
         """
         wanted = registry_host(host)
-        for login in self.logins:
-            if login.host == wanted:
-                return login
+        found = [login for login in self.logins if login.host == wanted]
+        if found:
+            return next((login for login in found if login.key == wanted), found[0])
         present = sorted({login.host for login in self.logins})
         alike = difflib.get_close_matches(wanted, present, n=1, cutoff=0.6)
         meant = f"Did you mean '{alike[0]}'? Then set DOCKER_REGISTRY to it. " if alike else ""
@@ -203,6 +232,20 @@ def with_login(existing: Hidden | str | bytes | None, host: str, username: str, 
     return Hidden(json.dumps({**document, "auths": entries}, separators=(",", ":")))
 
 
+def _as_nodes_read(key: str) -> tuple[str, str]:
+    """Return the host and the path that Kubernetes takes an entry to be for; no path where it is for all of them."""
+    rest = key
+    for scheme in ("https://", "http://"):
+        if key.startswith(scheme):
+            rest = key[len(scheme) :]
+            break
+    host, slash, path = rest.partition("/")
+    path = slash + path
+    if path.startswith(("/v1/", "/v2/")):
+        path = path[len("/v1") :]
+    return host.rpartition("@")[2], "" if path == "/" else path
+
+
 def _json_object(text: str) -> dict[str, Any] | None:
     """Return a JSON object that can be written again; None for anything else."""
     try:
@@ -271,7 +314,10 @@ def _login(key: str, entry: object) -> Login | str:
     if isinstance(pair, str):
         return pair
     problem = _unusual(pair[1])
-    return Login(host, pair[0], Hidden(pair[1])) if problem is None else f"has a password that {problem}"
+    if problem is not None:
+        return f"has a password that {problem}"
+    identity_token = pair == (ACR_TOKEN_USER, entry.get("identitytoken"))
+    return Login(host, pair[0], Hidden(pair[1]), key, identity_token=identity_token)
 
 
 def _user_and_password(entry: dict[str, str]) -> tuple[str, str] | str:

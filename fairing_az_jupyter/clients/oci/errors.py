@@ -180,6 +180,8 @@ def not_allowed(
     """
     who = f"User '{username}'" if username else "This identity"
     only = f", only {', '.join(sorted(has))}" if has else ""
+    if has and action in has:
+        only = ", though the token that the registry gave out says so: a rule or a lock of the registry forbids it"
     role, number, abac = (
         ("AcrPush", ACR_PUSH, "Container Registry Repository Writer")
         if action == "push"
