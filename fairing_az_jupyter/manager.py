@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
-from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.exceptions import FairingAzureError, InputError
 from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.settings import (
     cell_fields,
@@ -29,20 +29,22 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.preflight.subject import Subject
     from fairing_az_jupyter.settings.sources import Resolved
 
+    Notebook = str | Mapping[str, Any] | None
+
 EXECUTED_SUFFIX = ".executed.ipynb"
 
 
 def settings_in_force(
     explicit: Mapping[str, Any] | None = None,
     *,
-    notebook: str | None = None,
+    notebook: Notebook = None,
     profile: str | None = None,
 ) -> Resolved:
     """Return the settings in force and where each comes from.
 
     Args:
         explicit: Settings given as arguments, by field.
-        notebook: A notebook whose parameters cell counts.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
 
     Raises:
@@ -52,7 +54,7 @@ def settings_in_force(
     name, values = _profile(profile)
     return sources.resolve(
         explicit=explicit,
-        cell=parameters.read_parameters(notebook).values if notebook is not None else None,
+        cell=_variables(notebook),
         environ=sources.environment_values(os.environ),
         profile=values,
         cluster=sources.cluster_values(),
@@ -216,7 +218,7 @@ def save_profile(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
 def check(
     explicit: Mapping[str, Any] | None = None,
     *,
-    notebook: str | None = None,
+    notebook: Notebook = None,
     profile: str | None = None,
 ) -> Iterator[CheckResult]:
     """Check everything that a launch needs, and yield each result as it is found.
@@ -226,7 +228,7 @@ def check(
 
     Args:
         explicit: Settings given as arguments, by field.
-        notebook: A notebook whose parameters cell counts.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
 
     Returns:
@@ -245,7 +247,7 @@ def check(
 def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
     explicit: Mapping[str, Any] | None = None,
     *,
-    notebook: str | None = None,
+    notebook: Notebook = None,
     profile: str | None = None,
     azure: bool = True,
     acr: bool = True,
@@ -262,13 +264,13 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
 
     Args:
         explicit: Settings given as arguments, by field.
-        notebook: A notebook whose parameters cell counts.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
         azure: Make the Secret with the service principal.
         acr: Make the Secret with the registry's login, and name it in the service account.
         only_secret: Renew the client secret in the Secrets that are there, and nothing else.
         from_env: Take the values from environment variables.
-        from_file: Take the values from this file; `-` is standard input.
+        from_file: Take the values from this file, and what it lacks from the environment; `-` is standard input.
         ask: Asks the user for what is missing; None where there is nobody to ask.
         expires: The day on which the client secret expires, as YYYY-MM-DD.
         dry_run: Let the server check everything, and change nothing.
@@ -281,33 +283,39 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
     Raises:
         InputError: A value is missing or has not its form; nothing was written.
         ServiceError: The cluster or Microsoft Entra ID refused; the message tells what was written, if anything.
+        KeyboardInterrupt: The user has stopped it; likewise.
 
     """
-    from fairing_az_jupyter.mending import secrets, values  # noqa: PLC0415 - most commands need neither
+    from fairing_az_jupyter.mending import secrets, values, writes  # noqa: PLC0415 - most commands need neither
 
-    return secrets.create_secrets(
-        _subject(explicit, notebook, profile),
-        azure=azure,
-        acr=acr,
-        only_secret=only_secret,
-        read=lambda needed, keepable: values.gather(
-            environ=os.environ if from_env else None,
-            file=from_file,
-            ask=ask,
-            needed=needed,
-            keepable=keepable,
-            expires=expires,
-        ),
-        dry_run=dry_run,
-        verify=verify,
-        replace=replace,
-    )
+    try:
+        return secrets.create_secrets(
+            _subject(explicit, notebook, profile),
+            azure=azure,
+            acr=acr,
+            only_secret=only_secret,
+            read=lambda needed, keepable: values.gather(
+                environ=os.environ if from_env or from_file is not None else None,
+                file=from_file,
+                ask=ask,
+                needed=needed,
+                keepable=keepable,
+                expires=expires,
+            ),
+            dry_run=dry_run,
+            verify=verify,
+            replace=replace,
+        )
+    except FairingAzureError as error:
+        told = writes.retold(error, error.message, error.hint)
+    # Without the frames of the calls: they hold what was to be written, and some tools print every local variable.
+    raise told
 
 
 def attach_pull_secret(
     explicit: Mapping[str, Any] | None = None,
     *,
-    notebook: str | None = None,
+    notebook: Notebook = None,
     profile: str | None = None,
     dry_run: bool = False,
 ) -> tuple[SecretChange, ...]:
@@ -315,7 +323,7 @@ def attach_pull_secret(
 
     Args:
         explicit: Settings given as arguments, by field.
-        notebook: A notebook whose parameters cell counts.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
         dry_run: Let the server check it, and change nothing.
 
@@ -334,14 +342,14 @@ def attach_pull_secret(
 def describe_secrets(
     explicit: Mapping[str, Any] | None = None,
     *,
-    notebook: str | None = None,
+    notebook: Notebook = None,
     profile: str | None = None,
 ) -> tuple[SecretState, ...]:
     """Tell what there is of the Secrets and the service account; never a value.
 
     Args:
         explicit: Settings given as arguments, by field.
-        notebook: A notebook whose parameters cell counts.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
 
     Returns:
@@ -365,7 +373,7 @@ def subject_of(
         resolved: The settings in force.
         errors: What is wrong with those that can't be used, as `resolve_usable` tells it.
         environ: The environment.
-        notebook: The notebook whose parameters cell counts.
+        notebook: Path of the notebook whose parameters cell counts.
 
     Returns:
         The subject. Its backend is `KubeflowAzureBackend` where none was chosen, and there is a cluster around or
@@ -394,14 +402,18 @@ def subject_of(
     )
 
 
-def _subject(explicit: Mapping[str, Any] | None, notebook: str | None, profile: str | None) -> Subject:
+def _subject(explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None) -> Subject:
     name, values = _profile(profile)
     resolved, errors = sources.resolve_usable(
         explicit=explicit,
-        cell=parameters.read_parameters(notebook).values if notebook is not None else None,
+        cell=_variables(notebook),
         environ=sources.environment_values(os.environ),
         profile=values,
         cluster=sources.cluster_values(),
         profile_name=name or "",
     )
-    return subject_of(resolved, errors, os.environ, notebook)
+    return subject_of(resolved, errors, os.environ, notebook if isinstance(notebook, str) else None)
+
+
+def _variables(notebook: Notebook) -> Mapping[str, Any] | None:
+    return parameters.read_parameters(notebook).values if isinstance(notebook, str) else notebook

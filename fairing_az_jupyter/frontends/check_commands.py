@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import itertools
 import re
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.frontends import commands, tables
+from fairing_az_jupyter.frontends import commands, grammar, tables
+from fairing_az_jupyter.frontends.grammar_parts import setting_flag
 from fairing_az_jupyter.frontends.refusals import CommandLineError
 from fairing_az_jupyter.frontends.terminal import OutputLostError
+from fairing_az_jupyter.models import Cure
+from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
     import argparse
@@ -72,10 +78,45 @@ def shown_as_found(parsed: argparse.Namespace, caller: Caller, *, notebook: bool
 
 
 def results_of(parsed: argparse.Namespace, caller: Caller) -> Iterator[CheckResult]:
-    """Check, and yield each result when it is found."""
+    """Check, and yield each result when it is found; its cures work for who has typed the command."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    return manager.check(caller.explicit(parsed), notebook=parsed.notebook, profile=parsed.profile)
+    found = manager.check(grammar.explicit_settings(parsed), notebook=caller.notebook(parsed), profile=parsed.profile)
+    return (
+        dataclasses.replace(result, cures=tuple(dict.fromkeys(_fitting(cure, parsed, caller) for cure in result.cures)))
+        for result in found
+    )
+
+
+def _fitting(cure: Cure, parsed: argparse.Namespace, caller: Caller) -> Cure:
+    """Return a cure that has the same settings in force as the check had, and an effect where it is typed."""
+    if cure.tool == "text":
+        return dataclasses.replace(cure, command=commands.as_typed(cure.command, caller.program))
+    if cure.tool != "fairing-azure":
+        return cure
+    program, *words = shlex.split(cure.command)
+    if words[:1] == ["secrets"]:
+        return dataclasses.replace(cure, command=shlex.join([program, *words, *_sources(parsed)]))
+    if caller.program != grammar.PROGRAM and (words[:1] == ["fill"] or words[:2] == ["profile", "set"]):
+        # A cell does not write into notebooks, and the notebook's variables win over every profile.
+        fields = {setting_flag(field): name for field, name in notebook_names().items()}
+        given = itertools.pairwise(words)
+        lines = "; ".join(f"{fields[flag]} = {value!r}" for flag, value in given if flag in fields)
+        cell = f"the parameters cell{f' of {parsed.notebook}' if parsed.notebook else ''}"
+        return Cure("text", f"Write into {cell}, and run it: {lines}")
+    if words[:3] == ["profile", "set", "NAME"] and parsed.profile:
+        return dataclasses.replace(cure, command=shlex.join([program, *words[:2], parsed.profile, *words[3:]]))
+    return cure
+
+
+def _sources(parsed: argparse.Namespace) -> Iterator[str]:
+    """Yield the words of a command line that say where settings come from."""
+    if parsed.notebook is not None:
+        yield parsed.notebook
+    if parsed.profile is not None:
+        yield from ("--profile", parsed.profile)
+    for field, value in grammar.explicit_settings(parsed).items():
+        yield from (setting_flag(field), value)
 
 
 def secrets(parsed: argparse.Namespace, caller: Caller) -> int:
@@ -91,21 +132,21 @@ def secrets(parsed: argparse.Namespace, caller: Caller) -> int:
     """
     from fairing_az_jupyter import manager  # noqa: PLC0415
 
-    explicit = caller.explicit(parsed)
+    explicit, notebook = grammar.explicit_settings(parsed), caller.notebook(parsed)
     if parsed.action == "show":
-        _print_states(parsed, manager.describe_secrets(explicit, notebook=parsed.notebook, profile=parsed.profile))
+        _print_states(parsed, manager.describe_secrets(explicit, notebook=notebook, profile=parsed.profile))
         return 0
     if parsed.action == "attach":
         changes = manager.attach_pull_secret(
-            explicit, notebook=parsed.notebook, profile=parsed.profile, dry_run=parsed.dry_run
+            explicit, notebook=notebook, profile=parsed.profile, dry_run=parsed.dry_run
         )
     else:
         rotate = parsed.action == "rotate"
         both = rotate or parsed.azure == parsed.acr
-        asking = not parsed.from_env and parsed.from_file is None
+        asking = not parsed.from_env and (parsed.from_file is None or (caller.present and parsed.from_file != "-"))
         changes = manager.create_secrets(
             explicit,
-            notebook=parsed.notebook,
+            notebook=notebook,
             profile=parsed.profile,
             azure=both or parsed.azure,
             acr=both or parsed.acr,
@@ -136,6 +177,7 @@ def _day(text: str | None) -> str | None:
 
 
 def _print_changes(parsed: argparse.Namespace, changes: Sequence[SecretChange], program: str) -> None:
+    changes = [dataclasses.replace(each, note=commands.as_typed(each.note, program)) for each in changes]
     lines = [each for change in changes for each in _change_lines(change, dry_run=parsed.dry_run)]
     if parsed.dry_run:
         lines.append("Nothing was changed: this was a dry run.")

@@ -31,14 +31,17 @@ class CheckResults(list[CheckResult]):
         """Return the results in the order in which they are read."""
         return CheckResults(tables.in_order(self))
 
-    def shown(self, *, running: bool = False) -> dict[str, str]:
+    def shown(self, *, running: bool = False, stopped: bool = False) -> dict[str, str]:
         """Return the table by MIME type.
 
         Args:
             running: Whether there are more results to come.
+            stopped: Whether there would have been more, but the user has stopped the check.
 
         """
-        return {"text/html": tables.html(self, running=running), "text/plain": tables.plain(self, running=running)}
+        told = f"Checking: {len(self)} done so far." if running else ""
+        told = f"Cancelled: {len(self)} were done." if stopped else told
+        return {"text/html": tables.html(self, instead=told), "text/plain": tables.plain(self, instead=told)}
 
     def __repr__(self) -> str:
         return tables.plain(self)

@@ -54,18 +54,19 @@ def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
             return _run(parsed, output)
         # The result of a check is also its exit code; who asks for JSON wants that.
         output.optional = parsed.command == "check" and not parsed.json
-        return _COMMANDS[parsed.command](parsed, commands.Caller(ask=prompts.ask))
+        return _COMMANDS[parsed.command](parsed, commands.Caller(ask=prompts.ask, present=prompts.at_terminal()))
     except FairingAzureError as error:
         if getattr(parsed, "json", False):
+            told = {name: commands.as_typed(text, grammar.PROGRAM) for name, text in error.to_dict().items()}
             try:
-                (_print_line if parsed.command == "run" else commands.print_json)({"error": error.to_dict()})
+                (_print_line if parsed.command == "run" else commands.print_json)({"error": told})
             except terminal.OutputLostError as lost:
                 _lost(lost)
         else:
-            terminal.tell(str(error))
+            terminal.tell(commands.as_typed(str(error), grammar.PROGRAM))
         return error.exit_code
-    except KeyboardInterrupt:
-        terminal.tell("cancelled")
+    except KeyboardInterrupt as stopped:
+        terminal.tell(commands.cancelled(stopped))
         return CANCELLED
 
 

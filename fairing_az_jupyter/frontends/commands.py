@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,26 +17,31 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.models import Question
 
 
+# Both forms of the commands that a terminal and a cell share; what only a terminal has keeps its form.
+_COMMAND = re.compile(r"(?:%fairing_azure|\bfairing-azure)(?= (?:check|secrets|settings|profile|install-fairing)\b)")
+
+
 @dataclasses.dataclass(frozen=True)
 class Caller:
     """Who has typed a command.
 
     Args:
         ask: Asks that person.
-        variables: The settings that the notebook's own variables hold, by field; they count below flags, and where no
-            other notebook is named.
+        variables: The settings that the notebook's own variables hold, by their names there; they count as its
+            parameters cell where no other notebook is named.
         program: What that person types before a sub-command.
+        present: Whether there is such a person for certain: questions may then be asked also beside a file.
 
     """
 
     ask: Callable[[Question], str]
     variables: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     program: str = grammar.PROGRAM
+    present: bool = False
 
-    def explicit(self, parsed: argparse.Namespace) -> dict[str, Any]:
-        """Return the settings given to a command, by field."""
-        below = self.variables if parsed.notebook is None else {}
-        return {**below, **grammar.explicit_settings(parsed)}
+    def notebook(self, parsed: argparse.Namespace) -> str | Mapping[str, Any] | None:
+        """Return the notebook whose settings count: the one that was named, else the one that is running, if any."""
+        return parsed.notebook if parsed.notebook is not None else self.variables or None
 
 
 def fill(parsed: argparse.Namespace, _caller: Caller) -> int:
@@ -66,8 +72,8 @@ def settings(parsed: argparse.Namespace, caller: Caller) -> int:
         print_json(Settings.model_json_schema())
         return 0
     resolved = manager.settings_in_force(
-        caller.explicit(parsed),
-        notebook=parsed.notebook,
+        grammar.explicit_settings(parsed),
+        notebook=caller.notebook(parsed),
         profile=parsed.profile,
     )
     explained = [each.to_dict() for each in resolved.explain()]
@@ -125,6 +131,24 @@ def install_fairing(parsed: argparse.Namespace, _caller: Caller) -> int:
     told = [] if parsed.dry_run else ["Done. In a notebook: from kubeflow.fairing import TrainJob, PredictionEndpoint"]
     answer(parsed, done, told)
     return 0
+
+
+def as_typed(text: str, program: str) -> str:
+    """Return a text whose commands are those that the user can type right here.
+
+    Args:
+        text: A hint or a message; its commands may be written for a terminal or for a cell.
+        program: What the user types before a sub-command.
+
+    """
+    return _COMMAND.sub(program, text)
+
+
+def cancelled(stopped: KeyboardInterrupt) -> str:
+    """Return what to tell who has stopped a command, with what it had done by then where that matters."""
+    from fairing_az_jupyter.mending.writes import Stopped  # noqa: PLC0415 - seldom needed
+
+    return f"cancelled. {stopped}" if isinstance(stopped, Stopped) else "cancelled"
 
 
 def answer(parsed: argparse.Namespace, for_programs: object, lines: Sequence[str]) -> None:

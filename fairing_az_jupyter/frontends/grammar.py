@@ -102,7 +102,7 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
     if discreet:
         parsed, unknown = grammar.parse_known_args(words)
         typed = " ".join([program, parsed.command, *([parsed.action] if hasattr(parsed, "action") else [])])
-        refusals.refuse_unknown(unknown, typed)
+        refusals.refuse_unknown(unknown, typed, _options(parsed))
         if parsed.command == "secrets":
             refusals.refuse_other_words(parsed.notebook, typed)
     else:
@@ -110,6 +110,12 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
     if pairs:
         parsed.parameters = pairs
     return parsed
+
+
+def _options(parsed: argparse.Namespace) -> list[str]:
+    """Return the options of the command that was given; each leaves a value in what was parsed."""
+    names = (name.removeprefix(SETTING).replace("_", "-") for name in vars(parsed))
+    return [f"--{name}" for name in names if name not in {"command", "action", "notebook"}]
 
 
 def _without_pairs(arguments: Sequence[str]) -> tuple[list[str], list[list[str]]]:

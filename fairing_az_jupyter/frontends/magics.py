@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,8 @@ def run(ipython: InteractiveShell, line: str) -> CheckResults | None:
         KeyboardInterrupt: The user has interrupted it; likewise.
 
     """
+    from fairing_az_jupyter.frontends import commands  # noqa: PLC0415 - loading the extension stays light
+
     try:
         return _run(ipython, line)
     except SystemExit:
@@ -69,10 +72,10 @@ def run(ipython: InteractiveShell, line: str) -> CheckResults | None:
         return None
     except FairingAzureError as error:
         stopped: BaseException = error
-        told = str(error)
-    except KeyboardInterrupt:
-        stopped = KeyboardInterrupt("cancelled")
-        told = "cancelled"
+        told = commands.as_typed(str(error), _PROGRAM)
+    except KeyboardInterrupt as interrupt:
+        told = commands.cancelled(interrupt)
+        stopped = KeyboardInterrupt(told)
     # Neither a traceback nor a chain of errors leads back to frames that hold what was typed.
     stopped.__cause__ = stopped.__context__ = None
     # IPython's own hook for errors that show themselves; the cell fails all the same, and `Run All` stops there.
@@ -83,7 +86,8 @@ def run(ipython: InteractiveShell, line: str) -> CheckResults | None:
 def _run(ipython: InteractiveShell, line: str) -> CheckResults | None:
     from fairing_az_jupyter.frontends import check_commands, commands, grammar  # noqa: PLC0415 - loading the extension stays light
 
-    parsed = grammar.parse(_words(line), program=_PROGRAM)
+    words = _words(line)
+    parsed = grammar.parse(words, program=_PROGRAM)
     _refuse_what_a_terminal_is_for(parsed)
     caller = _caller(ipython)
     if parsed.command == "check" and not parsed.json:
@@ -93,7 +97,8 @@ def _run(ipython: InteractiveShell, line: str) -> CheckResults | None:
         asked, parsed.dry_run = parsed.dry_run, True
         commands.fill(parsed, caller)
         if not asked:
-            sys.stderr.write("A cell does not write into notebooks; in a terminal: fairing-azure fill\n")
+            told = f"A cell does not write into notebooks. In a terminal: {shlex.join([grammar.PROGRAM, *words])}"
+            sys.stderr.write(f"{told}\n")
         return None
     {
         "check": check_commands.check,
@@ -106,8 +111,6 @@ def _run(ipython: InteractiveShell, line: str) -> CheckResults | None:
 
 
 def _words(line: str) -> list[str]:
-    import shlex  # noqa: PLC0415 - as above
-
     from fairing_az_jupyter.frontends.refusals import CommandLineError  # noqa: PLC0415 - as above
 
     try:
@@ -135,10 +138,15 @@ def _caller(ipython: InteractiveShell) -> Caller:
     import functools  # noqa: PLC0415 - as above
 
     from fairing_az_jupyter.frontends import commands, prompts  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.settings import from_notebook  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.settings import from_notebook, to_notebook  # noqa: PLC0415 - as above
 
-    ask = functools.partial(prompts.ask, in_kernel=_in_kernel(ipython))
-    return commands.Caller(ask=ask, variables=from_notebook(ipython.user_ns), program=_PROGRAM)
+    in_kernel = _in_kernel(ipython)
+    return commands.Caller(
+        ask=functools.partial(prompts.ask, in_kernel=in_kernel),
+        variables=to_notebook(from_notebook(ipython.user_ns)),
+        program=_PROGRAM,
+        present=in_kernel or prompts.at_terminal(),
+    )
 
 
 def _in_kernel(ipython: InteractiveShell) -> bool:
@@ -155,10 +163,15 @@ def _check(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller
         from IPython.display import display  # noqa: PLC0415 - as above
 
         found = CheckResults()
+        results = check_commands.results_of(parsed, caller)
         handle = display(found.shown(running=True), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        for result in check_commands.results_of(parsed, caller):
-            found.append(result)
-            handle.update(found.shown(running=True), raw=True)
+        try:
+            for result in results:
+                found.append(result)
+                handle.update(found.shown(running=True), raw=True)
+        except KeyboardInterrupt:
+            handle.update(found.shown(stopped=True), raw=True)
+            raise
         found = found.in_order()
         handle.update(found.shown(), raw=True)
     _until_the_cell_ends(ipython, found)

@@ -30,7 +30,7 @@ def ask(question: Question, *, in_kernel: bool = False) -> str:
         InputError: There is nobody to ask, the answer can't be hidden, or none was given.
 
     """
-    if not in_kernel and (sys.stdin is None or not sys.stdin.isatty()):
+    if not in_kernel and not at_terminal():
         raise _nobody("standard input is no terminal")
     prompt = f"{question.text.rstrip()} "
     for _ in range(_ATTEMPTS):
@@ -50,6 +50,11 @@ def ask(question: Question, *, in_kernel: bool = False) -> str:
         # Raised out here so that no context leads back into the prompt.
         raise _nobody(reason)
     raise InputError(f"There was no answer to '{question.text.strip()}'.", hint=_OTHER_WAYS, code="no-answer")
+
+
+def at_terminal() -> bool:
+    """Tell whether a person sits before standard input."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _hidden(prompt: str, *, in_kernel: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
@@ -12,7 +13,7 @@ from fairing_az_jupyter.settings import Settings
 from fairing_az_jupyter.settings.naming import looks_secret, names_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 # What the two Secrets are made of, and what kubectl and az call it; names_secret knows the rest.
 _INGREDIENT = re.compile(
@@ -27,7 +28,9 @@ _THREE_WAYS = (
 )
 _MISSING_WORD = re.compile(r"expected (?:one|at least one|at most one|\d+) arguments?")
 _CHOICES = re.compile(r"\(choose from (.{0,400})\)\s*$")
-_OF_THE_GRAMMAR = ("not allowed with argument ", "the following arguments are required: ", "one of the arguments ")
+_INVALID = re.compile(r"invalid choice: '([A-Za-z-]{1,40})' ")
+_REQUIRED = "the following arguments are required: "
+_OF_THE_GRAMMAR = ("not allowed with argument ", _REQUIRED, "one of the arguments ")
 
 
 class CommandLineError(InputError):
@@ -47,7 +50,12 @@ class OneLineParser(argparse.ArgumentParser):
             CommandLineError: Always.
 
         """
-        raise CommandLineError(f"{_without_values(message)}.", hint=f"See: {self.prog} --help")
+        told = _without_values(message)
+        if message.startswith(_REQUIRED):
+            # What one can choose from says more than the name of the place.
+            choices = [word for action in self._actions if action.required for word in action.choices or ()]
+            told += f" ({', '.join(choices)})" if choices else ""
+        raise CommandLineError(f"{told}.", hint=f"See: {self.prog} --help")
 
 
 def refuse_secrets(words: Sequence[str], *, strict: bool, in_notebook: bool = False) -> None:
@@ -103,12 +111,13 @@ def refuse_glued(words: Sequence[str], program: str) -> None:
             raise CommandLineError(f"{told} that stands right behind it.", hint=f"See: {program} --help")
 
 
-def refuse_unknown(words: Sequence[str], program: str) -> None:
+def refuse_unknown(words: Sequence[str], program: str, known: Iterable[str] = ()) -> None:
     """Refuse words that no option or argument has taken.
 
     Args:
         words: Those words.
         program: The program and its sub-command, for the hint.
+        known: The options that there are.
 
     Raises:
         CommandLineError: There are such words; the error names the first option among them, and no value.
@@ -118,8 +127,14 @@ def refuse_unknown(words: Sequence[str], program: str) -> None:
         return
     first = next((word for word in words if word.startswith("-")), None)
     name = shown_option(first) if first is not None else ""
-    told = "a word too many" if first is None else f"the unknown option {name}" if name else "an unknown option"
-    raise CommandLineError(f"There is {told}.", hint=f"See: {program} --help")
+    told = (
+        "There is a word too many"
+        if first is None
+        else f"There is no option {name}{nearest_of(name, known)}"
+        if name
+        else "There is an option that is not known"
+    )
+    raise CommandLineError(f"{told}.", hint=f"See: {program} --help")
 
 
 def refuse_other_words(notebook: str | None, program: str) -> None:
@@ -170,4 +185,20 @@ def _without_values(message: str) -> str:
     if rest.startswith("ignored explicit argument"):
         return f"{where} takes no value"
     choices = _CHOICES.search(rest)
-    return f"{where} is one of {choices[1]}" if choices else f"{where} does not take this value"
+    if choices is None:
+        return f"{where} does not take this value"
+    typed = _INVALID.match(rest)
+    nearest = nearest_of(typed[1] if typed else "", re.findall(r"[\w-]+", choices[1]))
+    return f"{where} is one of {choices[1]}{nearest}"
+
+
+def nearest_of(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that names what was probably meant; empty where nothing is near.
+
+    Args:
+        word: What was typed; it is not repeated.
+        known: What there is.
+
+    """
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f"; the nearest is '{near[0]}'" if near else ""

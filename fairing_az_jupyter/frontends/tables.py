@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import shutil
 import textwrap
 import unicodedata
 from html import escape
 from typing import TYPE_CHECKING, TextIO, get_args
 
-from fairing_az_jupyter.models import CheckStatus
+from fairing_az_jupyter.models import CheckStatus, Cure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from io import TextIOBase
 
-    from fairing_az_jupyter.models import CheckResult, Cure
+    from fairing_az_jupyter.models import CheckResult
 
 STATUSES: tuple[CheckStatus, ...] = get_args(CheckStatus)
 _ORDER = (
@@ -182,25 +183,51 @@ def report(results: Sequence[CheckResult], style: Style, *, notebook: bool = Fal
             yield ""
             yield from _attention(result, style, notebook=notebook)
     yield ""
+    cure = at_once(results)
+    if cure is not None:
+        yield from (f"{_AT_ONCE}:", f"  {typed(cure, notebook=notebook)}", "")
     yield from _wrapped(summary(results), style.width)
 
 
-def plain(results: Sequence[CheckResult], *, running: bool = False) -> str:
+def at_once(results: Iterable[CheckResult]) -> Cure | None:
+    """Return the one command that makes all that is missing, where it would take several otherwise.
+
+    Args:
+        results: The results.
+
+    Returns:
+        `secrets create` if checks fail whose best cures make one part of what it makes; None if it does no more than
+        one of these, or if they have not the same settings.
+
+    """
+    parts: dict[tuple[str, ...], set[str]] = {}
+    for result in results:
+        best = result.cures[0] if result.status == "fail" and result.cures else None
+        words = shlex.split(best.command) if best is not None and best.tool == "fairing-azure" else []
+        made = next((part for part, action in _MADE.items() if words[1 : 1 + len(action)] == list(action)), None)
+        if made is not None:
+            parts.setdefault((words[0], *words[1 + len(_MADE[made]) :]), set()).add(made)
+    if len(parts) != 1:
+        return None
+    ((program, *sources), made_by_one) = next(iter(parts.items()))
+    if len(made_by_one) == 1 or "--replace" in sources:
+        return None
+    which = () if "azcreds" in made_by_one else ("--acr",)
+    return Cure("fairing-azure", shlex.join([program, "secrets", "create", *which, *sources]))
+
+
+def plain(results: Sequence[CheckResult], *, instead: str = "") -> str:
     """Return results as plain text for a notebook: the rows, what needs attention, and the summary.
 
     Args:
         results: The results so far.
-        running: Whether there are more to come.
+        instead: What to say where they are not complete, in place of what all of them mean.
 
     """
     style = Style()
     rows = [part for result in in_order(results) for part in row(result, style)]
-    rest = [_so_far(results)] if running else report(results, style, notebook=True)
+    rest = [instead] if instead else report(results, style, notebook=True)
     return "\n".join([*rows, *rest])
-
-
-def _so_far(results: Sequence[CheckResult]) -> str:
-    return f"Checking: {len(results)} done so far."
 
 
 def _attention(result: CheckResult, style: Style, *, notebook: bool) -> Iterator[str]:
@@ -258,6 +285,12 @@ def _can_write(text: str, encoding: str | None) -> bool:
     return True
 
 
+_AT_ONCE = "To make all that is missing at once"
+_MADE = {
+    "azcreds": ("secrets", "create", "--azure"),
+    "acrcreds": ("secrets", "create", "--acr"),
+    "pull secret": ("secrets", "attach"),
+}
 _CELL = "text-align:left;vertical-align:top;padding:0.3em 0.8em 0.3em 0;white-space:normal;font-weight:inherit"
 _BADGE = "display:inline-block;border:1px solid currentColor;border-radius:0.3em;padding:0 0.4em;white-space:nowrap"
 _EMPHASIS: dict[CheckStatus, str] = {
@@ -270,23 +303,25 @@ _EMPHASIS: dict[CheckStatus, str] = {
 _COMMAND = "display:block;white-space:pre-wrap;word-break:break-word;user-select:all"
 
 
-def html(results: Sequence[CheckResult], *, running: bool = False) -> str:
+def html(results: Sequence[CheckResult], *, instead: str = "") -> str:
     """Return results as a table for a notebook; it takes its colours from the page.
 
     Args:
         results: The results so far.
-        running: Whether there are more to come.
+        instead: What to say where they are not complete, in place of what all of them mean.
 
     """
-    told = _so_far(results) if running else summary(results)
+    told = instead or summary(results)
     heads = "".join(
         f'<th scope="col" style="{_CELL};font-weight:bold">{head}</th>' for head in ("Status", "Check", "Found")
     )
     rows = "".join(_html_row(result) for result in in_order(results))
+    cure = None if instead else at_once(results)
+    rest = "" if cure is None else _html_cure(cure, _AT_ONCE)
     return (
         '<div class="fairing-az-check"><table style="border-collapse:collapse;text-align:left">'
         f'<caption style="caption-side:top;text-align:left;color:inherit">{escape(told)}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{rest}</div>"
     )
 
 

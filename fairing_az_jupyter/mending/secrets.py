@@ -27,7 +27,7 @@ from fairing_az_jupyter.mending.task import (
     try_out,
 )
 from fairing_az_jupyter.mending.values import KEYS
-from fairing_az_jupyter.mending.writes import AccountWrite, SecretWrite, Untouched, retold, write_all
+from fairing_az_jupyter.mending.writes import AccountWrite, SecretWrite, Stopped, Untouched, retold, write_all
 from fairing_az_jupyter.models import SecretState
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def create_secrets(
         SettingsError: A setting that is needed is missing or broken.
         InputError: A value is missing or not of its form.
         ServiceError: The cluster or Entra ID refuses. If something was written before, the message names it.
+        Stopped: The user has stopped it; it tells what was written.
 
     """
     if not azure and not acr:
@@ -90,7 +91,7 @@ def create_secrets(
     require(subject, "azure_secret_name", "registry_secret_name", "service_account", "azure_cloud")
     if acr and not only_secret:
         require(subject, "docker_registry")
-    with _connected(subject) as cluster, _telling_what_to_do():
+    with _telling_of_the_end(), _connected(subject) as cluster, _telling_what_to_do():
         task = look(subject, cluster, azure=azure, acr=acr, only_secret=only_secret)
         values = read_values(task, read)
         if acr:
@@ -165,6 +166,17 @@ def _connected(subject: Subject) -> Cluster:
 
 
 @contextlib.contextmanager
+def _telling_of_the_end() -> Iterator[None]:
+    """Tell who stops it before the first write that nothing has changed."""
+    try:
+        yield
+    except Stopped:
+        raise
+    except KeyboardInterrupt:
+        raise Stopped("Nothing was changed.") from None
+
+
+@contextlib.contextmanager
 def _telling_what_to_do() -> Iterator[None]:
     """Add to the cluster's refusals what can be done about them here."""
     try:
@@ -172,7 +184,7 @@ def _telling_what_to_do() -> Iterator[None]:
     except NotAllowedError as error:
         if error.service != "kubernetes" or error.code != "not-allowed":
             raise
-        hint = f"{error.hint} Or let an administrator type the same command, with a kubeconfig of theirs."
+        hint = f"An administrator can type the same command, with a kubeconfig of theirs. {error.hint}"
         raise retold(error, error.message, hint) from None
     except ConflictError as error:
         if error.code != "secret-fixed":

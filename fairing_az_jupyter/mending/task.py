@@ -133,8 +133,8 @@ def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_sec
     if (azcreds is None or not azure) and acrcreds is None:
         names = [settings.azure_secret_name] * azure + [settings.registry_secret_name] * acr
         raise InputError(
-            f"There is no Secret '{' or '.join(names)}' in namespace '{cluster.namespace}', so there is no client "
-            "secret to renew.",
+            f"There is no Secret {' or '.join(map(repr, names))} in namespace '{cluster.namespace}', so there is no "
+            "client secret to renew.",
             hint="Make them: fairing-azure secrets create",
             code="nothing-to-rotate",
         )

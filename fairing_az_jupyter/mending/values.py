@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["KEYS", "SecretValues", "ValueName", "gather", "missing_values"]
 
 _REPEATS = 3
+# In brackets: what `az ad sp create-for-rbac` calls it.
 _LABELS: Mapping[ValueName, str] = MappingProxyType(
     {
         "client_id": "Client id of the service principal (appId)",
-        "client_secret": "Client secret (not shown while you type)",
-        "tenant_id": "Tenant id",
-        "subscription_id": "Subscription id",
+        "client_secret": "Client secret (password; not shown while you type)",
+        "tenant_id": "Tenant id (tenant)",
+        "subscription_id": "Subscription id (az account show --query id)",
     }
 )
 
@@ -126,13 +127,14 @@ def missing_values(names: list[ValueName]) -> InputError:
 
     """
     keys = [KEYS[name] for name in names]
+    where = " `az account show --query id` prints the subscription's id." if "subscription_id" in names else ""
     return InputError(
         f"Values of the service principal are missing: {', '.join(keys)}. Without them the Secrets can't be written; "
         "nothing was changed.",
         hint=(
             "Type the command in a terminal or in a notebook, where it asks for them without echo; "
-            f"or set {' and '.join(keys)} in the environment and add --from-env; "
-            "or add --from-file FILE, with what `az ad sp create-for-rbac` has printed."
+            f"or set {' and '.join(keys)} in the environment, beside --from-env or --from-file; "
+            f"or add --from-file FILE, with what `az ad sp create-for-rbac` has printed.{where}"
         ),
         code="secret-values-missing",
     )

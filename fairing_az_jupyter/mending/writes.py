@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.cluster import Cluster
     from fairing_az_jupyter.clients.hidden import Hidden
 
-__all__ = ["AccountWrite", "SecretWrite", "Untouched", "Write", "retold", "write_all"]
+__all__ = ["AccountWrite", "SecretWrite", "Stopped", "Untouched", "Write", "retold", "write_all"]
 
 _Error = TypeVar("_Error", bound=FairingAzureError)
+
+
+class Stopped(KeyboardInterrupt):
+    """The user has stopped it; the text says what was written by then."""
 
 
 class Write(Protocol):
@@ -122,6 +126,7 @@ def write_all(writes: Sequence[Write], cluster: Cluster, *, replace: bool) -> li
 
     Raises:
         FairingAzureError: One has failed; the message names what was written before.
+        Stopped: The user has stopped it; likewise.
 
     """
     done: list[SecretChange] = []
@@ -129,15 +134,24 @@ def write_all(writes: Sequence[Write], cluster: Cluster, *, replace: bool) -> li
         try:
             done.append(write.do(cluster, dry_run=False, replace=replace))
         except FairingAzureError as error:  # noqa: PERF203 - three turns
-            written = [f"{change.kind} '{change.name}'" for change in done if change.outcome != "unchanged"]
+            written = _written(done)
             if not written:
                 raise
             raise retold(
                 error,
-                f"{error.message.strip()} Written before that: {' and '.join(written)}.",
+                f"{error.message.strip()} Written before that: {written}.",
                 f"{error.hint} Then type the same command again: that is safe, and does what is left.",
             ) from None
+        except KeyboardInterrupt:
+            # The call that was interrupted may have reached the cluster all the same.
+            told = f"Written before that: {_written(done) or 'nothing'}; what was being written may be there, too."
+            msg = f"{told} Type the same command again: that is safe, and does what is left."
+            raise Stopped(msg) from None
     return done
+
+
+def _written(changes: Sequence[SecretChange]) -> str:
+    return " and ".join(f"{change.kind} '{change.name}'" for change in changes if change.outcome != "unchanged")
 
 
 def retold(error: _Error, message: str, hint: str) -> _Error:

@@ -326,3 +326,70 @@ def test_html_is_escaped_and_has_headers_and_no_colour_of_its_own():
     assert not re.search(r"#[0-9a-f]{3}|rgb|background", found)
     assert found.index("%fairing_azure secrets rotate") < found.index("kubectl &lt;x&gt;")
     assert "✗ fail" in found
+
+
+def failing(check, *words):
+    return CheckResult(
+        check, check, "fail", "", "Missing.", "", (Cure("fairing-azure", shlex.join(["fairing-azure", *words])),)
+    )
+
+
+AZURE = failing("azure.secret", "secrets", "create", "--azure", "a b.ipynb")
+ACR = failing("registry.secret", "secrets", "create", "--acr", "a b.ipynb")
+ATTACH = failing("cluster.pull-secret", "secrets", "attach", "a b.ipynb")
+REPLACE = failing("registry.secret", "secrets", "create", "--acr", "--replace", "a b.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("results", "command"),
+    [
+        ((AZURE, ACR, ATTACH), "fairing-azure secrets create 'a b.ipynb'"),
+        ((AZURE, ATTACH, FAIL, UNKNOWN), "fairing-azure secrets create 'a b.ipynb'"),
+        ((ACR, ATTACH), "fairing-azure secrets create --acr 'a b.ipynb'"),
+        ((AZURE,), None),
+        ((ATTACH, *PASSES), None),
+        ((AZURE, REPLACE), None),
+        ((FAIL,), None),
+        ((), None),
+    ],
+)
+def test_one_command_is_told_where_it_does_what_several_would(results, command):
+    cure = tables.at_once(results)
+
+    assert (cure and cure.command) == command
+
+
+def test_a_fault_and_its_cures_are_told_in_the_form_of_a_terminal(check):
+    cures = (Cure("text", "Type %fairing_azure secrets rotate."), Cure("fairing-azure", "fairing-azure secrets rotate"))
+    result = CheckResult("azure.token", "Sign-in", "fail", "", "No.", "", cures)
+
+    out = check((result,), "train.ipynb", "--namespace", "team-a")[1]
+
+    assert "To mend it: Type fairing-azure secrets rotate." in out
+    assert "  fairing-azure secrets rotate train.ipynb --namespace team-a\n" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (["chek"], "'check'"),
+        (["secret", "create"], "'secrets'"),
+        (["secrets", "creat"], "'create'"),
+        (["check", "--docker-registri", "x"], "'--docker-registry'"),
+        (["secrets", "create", "--fromfile", "x"], "'--from-file'"),
+        (["check", "--service-type", "LoadBalancr"], "'LoadBalancer'"),
+    ],
+)
+def test_a_slip_of_the_pen_is_answered_with_what_is_nearest_and_nothing_else(words, nearest, capsys):
+    assert cli.main(words) == 2
+
+    err = capsys.readouterr().err
+    assert f"the nearest is {nearest}." in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("words", "choices"), [([], "check, secrets, run"), (["secrets"], "create, rotate, attach")])
+def test_who_names_no_command_is_told_which_there_are(words, choices, capsys):
+    assert cli.main(words) == 2
+
+    assert choices in capsys.readouterr().err

@@ -139,8 +139,8 @@ def test_settings_come_from_the_notebooks_own_variables_below_flags(kernel):
     kernel.run("%fairing_azure check train.ipynb")
 
     assert kernel.value("seen") == [
-        [{"docker_registry": "contoso.azurecr.io", "azure_region": None}, None],
-        [{"docker_registry": "flagged.azurecr.io", "azure_region": None}, None],
+        [{}, {"DOCKER_REGISTRY": "contoso.azurecr.io", "AZURE_REGION": None}],
+        [{"docker_registry": "flagged.azurecr.io"}, {"DOCKER_REGISTRY": "contoso.azurecr.io", "AZURE_REGION": None}],
         [{}, "train.ipynb"],
     ]
 
