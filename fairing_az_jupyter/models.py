@@ -157,6 +157,7 @@ class CheckResult:
         mendable: Whether this package can mend it itself.
         code: What was found, as an identifier for programs, such as `expired-secret`; empty where all is well.
         duration: Seconds that it takes if it is run alone, with all that it builds on.
+        position: Its place among the others in the order in which they are read; they are found in the order of time.
 
     """
 
@@ -170,6 +171,7 @@ class CheckResult:
     mendable: bool = False
     code: str = ""
     duration: float = 0.0
+    position: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Return the result as values that any JSON parser reads."""

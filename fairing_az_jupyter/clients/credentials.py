@@ -76,7 +76,8 @@ class _Surroundings:
     """What the choice depends on, and what every credential needs."""
 
     secret: ServicePrincipal | FairingAzureError | None
-    environ: Mapping[str, str]
+    # Not in the repr: it may hold secrets.
+    environ: Mapping[str, str] = field(repr=False)
     cloud: AzureCloud
     authority: str
     ca_bundle: str | None

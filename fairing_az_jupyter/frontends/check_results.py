@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairing_az_jupyter.frontends import tables
+from fairing_az_jupyter.frontends import html_tables, tables
 from fairing_az_jupyter.models import CheckResult
 
 
@@ -41,13 +41,13 @@ class CheckResults(list[CheckResult]):
         """
         told = f"Checking: {len(self)} done so far." if running else ""
         told = f"Cancelled: {len(self)} were done." if stopped else told
-        return {"text/html": tables.html(self, instead=told), "text/plain": tables.plain(self, instead=told)}
+        return {"text/html": html_tables.html(self, instead=told), "text/plain": tables.plain(self, instead=told)}
 
     def __repr__(self) -> str:
         return tables.plain(self)
 
     def _repr_html_(self) -> str:
-        return tables.html(self)
+        return html_tables.html(self)
 
     def _ipython_display_(self) -> None:
         if not self.on_screen:

@@ -1,4 +1,4 @@
-"""The results of checks as people read them: rows and a report in a terminal, a table in a notebook, and JSON."""
+"""The results of checks as text: rows and a report in a terminal, and a document in JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shlex
 import shutil
 import textwrap
 import unicodedata
-from html import escape
 from typing import TYPE_CHECKING, TextIO, get_args
 
 from fairing_az_jupyter.models import CheckStatus, Cure
@@ -19,45 +18,23 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.models import CheckResult
 
+ATTENTION = frozenset({"fail", "unknown", "warn"})
+"""The statuses that the user has to look at."""
+
 STATUSES: tuple[CheckStatus, ...] = get_args(CheckStatus)
-_ORDER = (
-    "settings",
-    "fairing",
-    "python",
-    "cluster",
-    "cluster.namespace",
-    "cluster.service-account",
-    "cluster.pull-secret",
-    "permissions.jobs",
-    "permissions.pods",
-    "permissions.endpoints",
-    "permissions.prepare",
-    "cluster.quota",
-    "cluster.nodes",
-    "azure.secret",
-    "azure.secret-keys",
-    "azure.token",
-    "azure.secret-expiry",
-    "azure.clock",
-    "azure.resource-group",
-    "storage.account",
-    "storage.access",
-    "storage.probe",
-    "registry.secret",
-    "registry.secret-login",
-    "registry.pull",
-    "registry.push",
-    "endpoint.istio",
-    "endpoint.kserve",
-)
-_GROUPS = ("settings", "fairing", "python", "cluster", "permissions", "azure", "storage", "registry", "endpoint")
-_SYMBOLS: dict[CheckStatus, str] = {"pass": "✓", "warn": "!", "fail": "✗", "skipped": "-", "unknown": "?"}
-_ASCII_SYMBOLS: dict[CheckStatus, str] = {**_SYMBOLS, "pass": "+", "fail": "x"}
+SYMBOLS: dict[CheckStatus, str] = {"pass": "✓", "warn": "!", "fail": "✗", "skipped": "-", "unknown": "?"}
+_ASCII_SYMBOLS: dict[CheckStatus, str] = {**SYMBOLS, "pass": "+", "fail": "x"}
 _COLOURS: dict[CheckStatus, str] = {"pass": "32", "warn": "33", "fail": "1;31", "skipped": "2", "unknown": "35"}
 _VERDICTS = {
     "pass": "Nothing stands in the way of a launch.",
     "fail": "A launch would fail.",
     "unknown": "Whether a launch works could not be found out.",
+}
+AT_ONCE = "To make all that is missing at once"
+_MADE = {
+    "azcreds": ("secrets", "create", "--azure"),
+    "acrcreds": ("secrets", "create", "--acr"),
+    "pull secret": ("secrets", "attach"),
 }
 _STATUS_WIDTH = 11
 _TITLE_WIDTH = 42
@@ -99,20 +76,12 @@ def style_for(stream: TextIO | TextIOBase, encoding: str | None) -> Style:
     if not terminal and not os.environ.get("COLUMNS"):
         width = _ENDLESS
     colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Style(max(width, _NARROWEST), colour=colour, ascii=not _can_write("".join(_SYMBOLS.values()), encoding))
+    return Style(max(width, _NARROWEST), colour=colour, ascii=not _can_write("".join(SYMBOLS.values()), encoding))
 
 
 def in_order(results: Iterable[CheckResult]) -> list[CheckResult]:
     """Return results in the order in which they are read; checks finish in the order of chance."""
-    return sorted(results, key=_place)
-
-
-def _place(result: CheckResult) -> tuple[int, int]:
-    group = result.check.partition(".")[0]
-    return (
-        _GROUPS.index(group) if group in _GROUPS else len(_GROUPS),
-        _ORDER.index(result.check) if result.check in _ORDER else len(_ORDER),
-    )
+    return sorted(results, key=lambda result: result.position)
 
 
 def counts(results: Iterable[CheckResult]) -> dict[str, int]:
@@ -179,13 +148,13 @@ def report(results: Sequence[CheckResult], style: Style, *, notebook: bool = Fal
 
     """
     for result in in_order(results):
-        if result.status in {"fail", "unknown", "warn"}:
+        if result.status in ATTENTION:
             yield ""
             yield from _attention(result, style, notebook=notebook)
     yield ""
     cure = at_once(results)
     if cure is not None:
-        yield from (f"{_AT_ONCE}:", f"  {typed(cure, notebook=notebook)}", "")
+        yield from (f"{AT_ONCE}:", f"  {typed(cure, notebook=notebook)}", "")
     yield from _wrapped(summary(results), style.width)
 
 
@@ -237,7 +206,7 @@ def _attention(result: CheckResult, style: Style, *, notebook: bool) -> Iterator
     looked_at = f"Looked at {line(result.looked_at)}." if result.looked_at else ""
     texts = [part for text in (line(result.message), line(result.why), looked_at) for part in _fitted(text, style)]
     yield from (f"{margin}{part}" for part in (*others, *texts))
-    for number, cure in enumerate(_cures(result, notebook=notebook)):
+    for number, cure in enumerate(cures_of(result, notebook=notebook)):
         lead = "or" if number else "To mend it"
         if cure.tool == "text":
             yield from (f"{margin}{part}" for part in _fitted(f"{lead}: {line(cure.command)}", style))
@@ -247,8 +216,14 @@ def _attention(result: CheckResult, style: Style, *, notebook: bool) -> Iterator
             yield f"{margin}  {typed(cure, notebook=notebook)}"
 
 
-def _cures(result: CheckResult, *, notebook: bool) -> list[Cure]:
-    """Return the cures; in a notebook those first that a cell can run."""
+def cures_of(result: CheckResult, *, notebook: bool) -> list[Cure]:
+    """Return a result's cures; in a notebook those first that a cell can run.
+
+    Args:
+        result: The result.
+        notebook: Whether they are typed into a cell.
+
+    """
     return sorted(result.cures, key=lambda cure: notebook and not cure.magic)
 
 
@@ -272,7 +247,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _badge(status: CheckStatus, style: Style) -> str:
-    shown = f"{(_ASCII_SYMBOLS if style.ascii else _SYMBOLS)[status]} {status}"
+    shown = f"{(_ASCII_SYMBOLS if style.ascii else SYMBOLS)[status]} {status}"
     gap = " " * (_STATUS_WIDTH - len(shown))
     return f"\x1b[{_COLOURS[status]}m{shown}\x1b[0m{gap}" if style.colour else f"{shown}{gap}"
 
@@ -283,63 +258,3 @@ def _can_write(text: str, encoding: str | None) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-_AT_ONCE = "To make all that is missing at once"
-_MADE = {
-    "azcreds": ("secrets", "create", "--azure"),
-    "acrcreds": ("secrets", "create", "--acr"),
-    "pull secret": ("secrets", "attach"),
-}
-_CELL = "text-align:left;vertical-align:top;padding:0.3em 0.8em 0.3em 0;white-space:normal;font-weight:inherit"
-_BADGE = "display:inline-block;border:1px solid currentColor;border-radius:0.3em;padding:0 0.4em;white-space:nowrap"
-_EMPHASIS: dict[CheckStatus, str] = {
-    "pass": "opacity:0.75",
-    "warn": "font-weight:bold",
-    "fail": "font-weight:bold;border-width:2px",
-    "skipped": "opacity:0.6;border-style:dashed",
-    "unknown": "font-weight:bold;border-style:dotted",
-}
-_COMMAND = "display:block;white-space:pre-wrap;word-break:break-word;user-select:all"
-
-
-def html(results: Sequence[CheckResult], *, instead: str = "") -> str:
-    """Return results as a table for a notebook; it takes its colours from the page.
-
-    Args:
-        results: The results so far.
-        instead: What to say where they are not complete, in place of what all of them mean.
-
-    """
-    told = instead or summary(results)
-    heads = "".join(
-        f'<th scope="col" style="{_CELL};font-weight:bold">{head}</th>' for head in ("Status", "Check", "Found")
-    )
-    rows = "".join(_html_row(result) for result in in_order(results))
-    cure = None if instead else at_once(results)
-    rest = "" if cure is None else _html_cure(cure, _AT_ONCE)
-    return (
-        '<div class="fairing-az-check"><table style="border-collapse:collapse;text-align:left">'
-        f'<caption style="caption-side:top;text-align:left;color:inherit">{escape(told)}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{rest}</div>"
-    )
-
-
-def _html_row(result: CheckResult) -> str:
-    badge = f'<span style="{_BADGE};{_EMPHASIS[result.status]}">{_SYMBOLS[result.status]} {result.status}</span>'
-    found = [f"<div>{escape(line(result.message))}</div>"]
-    if result.status in {"fail", "unknown", "warn"}:
-        found.append(f'<div style="opacity:0.8">{escape(line(result.why))}</div>')
-        cures = enumerate(_cures(result, notebook=True))
-        found.extend(_html_cure(cure, "or" if number else "To mend it") for number, cure in cures)
-    return (
-        f'<tr><td style="{_CELL}">{badge}</td><th scope="row" style="{_CELL}">{escape(line(result.title))}'
-        f'<div style="opacity:0.6;font-size:smaller">{escape(line(result.looked_at))}</div></th>'
-        f'<td style="{_CELL}">{"".join(found)}</td></tr>'
-    )
-
-
-def _html_cure(cure: Cure, lead: str) -> str:
-    if cure.tool == "text":
-        return f"<div>{lead}: {escape(line(cure.command))}</div>"
-    return f'<div>{lead}:<code style="{_COMMAND}">{escape(typed(cure, notebook=True))}</code></div>'

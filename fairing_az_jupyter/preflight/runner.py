@@ -123,6 +123,7 @@ class _Course:
 
     def __init__(self, checks: Sequence[Check], deadline: float) -> None:
         self.waiting = {check.id: check for check in checks}
+        self._positions = {check.id: position for position, check in enumerate(checks)}
         self.running: dict[str, tuple[Check, float]] = {}
         self._deadline = deadline
         self._end = time.monotonic() + deadline
@@ -194,6 +195,7 @@ class _Course:
             mendable=finding.mendable,
             code=finding.code,
             duration=before + seconds,
+            position=self._positions[check.id],
         )
         self._found[check.id], self._done[check.id] = finding, result
         return result

@@ -43,7 +43,8 @@ class Subject:
     hints: Mapping[str, str] = dataclasses.field(default_factory=dict)
     suggestions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     notebook: str | None = None
-    environ: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(os.environ))
+    # Not in the repr: it may hold secrets.
+    environ: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(os.environ), repr=False)
     service_account_folder: Path = SERVICE_ACCOUNT_FOLDER
     python: tuple[int, int] = (sys.version_info.major, sys.version_info.minor)
     fairing: str | None = None

@@ -17,10 +17,12 @@ import pytest
 
 from fairing_az_jupyter import manager
 from fairing_az_jupyter.exceptions import ProfileError
-from fairing_az_jupyter.frontends import cli, tables
+from fairing_az_jupyter.frontends import cli, html_tables, tables
 from fairing_az_jupyter.models import CheckResult, Cure
 
 KUBECTL = "kubectl --namespace team-a patch serviceaccount default-editor --patch '{\"imagePullSecrets\": []}'"
+PLACES = ("settings", "cluster", "azure.token", "azure.secret-expiry", "storage.account", "storage.probe")
+PLACES += ("registry.secret", "registry.push", "endpoint.kserve")
 FAIL = CheckResult(
     "registry.push",
     "The registry takes images",
@@ -35,16 +37,19 @@ FAIL = CheckResult(
     ),
     mendable=True,
     code="not-allowed",
+    position=PLACES.index("registry.push"),
 )
 UNKNOWN = CheckResult(
-    "storage.account", "Storage account", "unknown", "contosodata", "Azure did not answer.", "Why so."
+    "storage.account", "Storage account", "unknown", "contosodata", "Azure did not answer.", "Why so.", position=4
 )
-WARN = CheckResult("azure.secret-expiry", "Secret's age", "warn", "azcreds", "It expires in 5 days.", "It must be new.")
+WARN = CheckResult(
+    "azure.secret-expiry", "Secret's age", "warn", "azcreds", "It expires in 5 days.", "It must be new.", position=3
+)
 PASSES = tuple(
-    CheckResult(name, f"Title of {name}", "pass", f"object of {name}", "All is well.")
+    CheckResult(name, f"Title of {name}", "pass", f"object of {name}", "All is well.", position=PLACES.index(name))
     for name in ("settings", "cluster", "azure.token", "registry.secret", "endpoint.kserve")
 )
-SKIPPED = CheckResult("storage.probe", "A probe blob", "skipped", "", "Not checked.")
+SKIPPED = CheckResult("storage.probe", "A probe blob", "skipped", "", "Not checked.", position=5)
 PRESSED_AT_ONCE = """
 import sys, time
 from fairing_az_jupyter import manager
@@ -112,43 +117,7 @@ def test_the_order_of_chance_does_not_show_in_json(check):
         found = json.loads(check(results, "--json")[1])["results"]
         orders.add(tuple(each["check"] for each in found))
 
-    assert orders == {
-        (
-            "settings",
-            "cluster",
-            "azure.token",
-            "azure.secret-expiry",
-            "storage.account",
-            "storage.probe",
-            "registry.secret",
-            "registry.push",
-            "endpoint.kserve",
-        )
-    }
-
-
-def test_every_check_has_its_place():
-    from fairing_az_jupyter.preflight.checklist import all_checks
-    from fairing_az_jupyter.preflight.subject import Subject
-    from fairing_az_jupyter.settings import Settings
-
-    names = [check.id for check in all_checks(Subject(Settings(backend="KubeflowAzureBackend")))]
-    strange = CheckResult("endpoint.of-another-version", "", "pass", "", "")
-    results = [strange, *(CheckResult(name, "", "pass", "", "") for name in names)]
-
-    assert tables.in_order(results) == tables.in_order(reversed(results))
-    assert tables.in_order(results)[-1] == strange
-
-
-def test_a_check_that_nobody_has_heard_of_comes_after_those_of_its_group():
-    results = [
-        CheckResult(name, "", "pass", "", "")
-        for name in ("else.new", "registry.new", "endpoint.istio", "registry.push")
-    ]
-
-    names = [result.check for result in tables.in_order(results)]
-
-    assert names == ["registry.push", "registry.new", "endpoint.istio", "else.new"]
+    assert orders == {PLACES}
 
 
 def test_rows_appear_as_results_are_found(capsys, monkeypatch):
@@ -307,7 +276,7 @@ def test_an_error_before_the_first_check_has_its_cure_and_exit_code(monkeypatch,
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "profile"
 
 
-def test_html_is_escaped_and_has_headers_and_no_colour_of_its_own():
+def test_html_is_escaped_and_has_headers_and_leaves_the_ground_to_the_theme():
     nasty = CheckResult(
         "cluster",
         "<b>t</b>",
@@ -318,14 +287,23 @@ def test_html_is_escaped_and_has_headers_and_no_colour_of_its_own():
         (Cure("kubectl", "kubectl <x>"), FAIL.cures[0]),
     )
 
-    found = tables.html([nasty, PASSES[0]])
+    found = html_tables.html([nasty, PASSES[0]])
 
     assert not re.search(r"<(script|img|b)\b", found)
-    assert found.count('scope="col"') == 3
+    assert found.count('scope="col"') == 6
     assert found.count('scope="row"') == 2
-    assert not re.search(r"#[0-9a-f]{3}|rgb|background", found)
+    assert "background" not in found
+    assert re.findall(r"(?<!-)color:(?!var|inherit)", found) == []
     assert found.index("%fairing_azure secrets rotate") < found.index("kubectl &lt;x&gt;")
     assert "✗ fail" in found
+
+
+def test_html_shows_what_needs_attention_and_keeps_the_rest_behind_one_click():
+    found = html_tables.html([*PASSES, FAIL])
+
+    assert found.index("registry takes images") < found.index("<details>") < found.index("Title of settings")
+    assert "5 other checks</summary>" in found
+    assert "<details open>" in html_tables.html(PASSES)
 
 
 def failing(check, *words):

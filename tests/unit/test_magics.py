@@ -21,7 +21,7 @@ seen = []
 def check(explicit, *, notebook=None, profile=None):
     seen.append((dict(explicit), notebook))
     yield CheckResult("registry.push", "Push <it>", "fail", "here", "May not push.", "Why so.",
-                      (Cure("fairing-azure", "fairing-azure secrets rotate"),))
+                      (Cure("fairing-azure", "fairing-azure secrets rotate"),), position=1)
     yield CheckResult("settings", "Settings", "pass", "there", "All is well.")
 def create_secrets(explicit, *, ask, **named):
     seen.append((dict(explicit), named))
@@ -107,7 +107,7 @@ def test_check_shows_one_display_that_grows_and_no_second_table(kernel):
     assert "1 done so far" in messages[1]["content"]["data"]["text/html"]
     last = messages[-1]["content"]["data"]
     assert "2 checks: 1 pass, 1 fail. A launch would fail." in last["text/plain"]
-    assert last["text/html"].index("Settings") < last["text/html"].index("Push &lt;it&gt;")
+    assert last["text/html"].index("Push &lt;it&gt;") < last["text/html"].index("Settings")
     assert "<code" in last["text/html"]
     assert "%fairing_azure secrets rotate" in last["text/html"]
     assert reply["status"] == "ok"
