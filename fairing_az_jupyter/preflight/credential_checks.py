@@ -243,7 +243,7 @@ def _refused(subject: Subject, chosen: ChosenCredential, error: CredentialError)
     if not by_secret or error.code not in ours_by_code:
         return from_error(error, _ENTRA, cures)
     told = {
-        "wrong-secret": "The value of a client secret is wanted, not its ID; the az command prints a new one for rotate.",
+        "wrong-secret": "The value of a client secret is wanted, not its ID; the az command prints a new one.",
         "expired-secret": "The az command prints a new client secret; rotate asks for it.",
         "unknown-tenant": f"The setting azure_cloud is {subject.cloud.name}: a tenant is in one Azure cloud only.",
         "unknown-application": "The client id or the tenant id is wrong, or the tenant is in another Azure cloud.",
