@@ -12,7 +12,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# What a shell starts in the background ignores Ctrl-C, and so does all that it starts in turn; the tests' children don't.
+# What a shell starts in the background ignores Ctrl-C, and so does all that it starts in turn, but for these children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
