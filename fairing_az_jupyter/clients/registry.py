@@ -127,14 +127,15 @@ class Registry:
                 hint="Set DOCKER_REGISTRY to the registry's login server, such as contosoml.azurecr.io",
                 code="registry-host",
             )
-        self._base = f"{scheme}://{self.host}"
+        self.base = f"{scheme}://{self.host}"
+        """The registry's address."""
         self._username = username or None
         self._deadline = deadline
-        self._transport = Transport(self._base, verify=verify, timeout=timeout)
-        self._credential = Credential(
+        self.transport = Transport(self.base, verify=verify, timeout=timeout)
+        self.credential = Credential(
             self.host,
-            self._base,
-            self._transport,
+            self.base,
+            self.transport,
             username=self._username,
             password=password,
             aad_token=aad_token,
@@ -153,7 +154,7 @@ class Registry:
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self._transport.close()
+        self.transport.close()
 
     def check_pull(self, repository: str) -> Access:
         """Find out whether this credential may pull from a repository.
@@ -182,7 +183,7 @@ class Registry:
             answer, permit = self._ask("GET", f"/v2/{repository}/manifests/latest", repository, "pull", end=end)
             exists = True if answer.status == HTTPStatus.OK else None
             if answer.status in _REFUSED:
-                raise self._credential.refusal(refused, permit, repository, "pull")
+                raise self.credential.refusal(refused, permit, repository, "pull")
         if answer.is_html or answer.status not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
             raise unexpected(self.host, answer, f"pull from '{repository}'")
         has = permit.granted(repository)
@@ -192,7 +193,7 @@ class Registry:
             push=None if has is None else "push" in has or None,
             exists=exists,
             granted=has,
-            scheme=self._credential.scheme(),
+            scheme=self.credential.scheme(),
         )
 
     def check_push(self, repository: str) -> Access:
@@ -218,7 +219,7 @@ class Registry:
         end = time.monotonic() + self._deadline
         answer, permit = self._ask("POST", f"/v2/{repository}/blobs/uploads/", repository, "pull,push", end=end)
         if answer.status in _REFUSED:
-            raise self._credential.refusal(answer, permit, repository, "push")
+            raise self.credential.refusal(answer, permit, repository, "push")
         if answer.status == HTTPStatus.NOT_FOUND and not answer.is_html:
             raise NotFoundError(
                 f"Registry '{self.host}' has no repository '{repository}', and makes none when an image is pushed.",
@@ -246,7 +247,7 @@ class Registry:
             push=True,
             exists=None,
             granted=has,
-            scheme=self._credential.scheme(),
+            scheme=self.credential.scheme(),
             cancelled=cancelled,
         )
 
@@ -314,7 +315,7 @@ class Registry:
         blob = method == "HEAD"
         answer, permit = self._ask(method, path, repository, "pull", end=end, follow=not blob)
         if answer.status in _REFUSED:
-            raise self._credential.refusal(answer, permit, repository, "pull")
+            raise self.credential.refusal(answer, permit, repository, "pull")
         if answer.status == HTTPStatus.NOT_FOUND and not answer.is_html:
             return None
         # A blob that is there may be kept elsewhere: the registry looks first, and then tells where.
@@ -334,20 +335,20 @@ class Registry:
     ) -> tuple[Answer, Permit]:
         """Send a request with the credential, once more with a new token where a kept one is refused."""
         while True:
-            permit = self._credential.permit(f"repository:{repository}:{actions}", end)
+            permit = self.credential.permit(f"repository:{repository}:{actions}", end)
             headers = {"Accept": ", ".join(MANIFEST_TYPES)} if "/manifests/" in path else {}
             headers.update(permit.headers())
-            answer = self._transport.ask(method, f"{self._base}{path}", end=end, headers=headers, follow=follow)
+            answer = self.transport.ask(method, f"{self.base}{path}", end=end, headers=headers, follow=follow)
             if answer.status != HTTPStatus.UNAUTHORIZED or permit.fresh:
                 return answer, permit
-            self._credential.forget()
+            self.credential.forget()
 
     def _cancel(self, location: str, permit: Permit, end: float) -> bool:
         try:
             # Only path and query: the credential goes to the registry's own host, whatever it names.
-            target = urlsplit(urljoin(f"{self._base}/", location))
-            url = f"{self._base}{target.path}{'?' if target.query else ''}{target.query}"
-            return self._transport.ask("DELETE", url, end=end, headers=permit.headers()).status in _CANCELLED
+            target = urlsplit(urljoin(f"{self.base}/", location))
+            url = f"{self.base}{target.path}{'?' if target.query else ''}{target.query}"
+            return self.transport.ask("DELETE", url, end=end, headers=permit.headers()).status in _CANCELLED
         except (FairingAzureError, ValueError):
             return False
 

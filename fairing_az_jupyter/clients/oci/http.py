@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LARGEST_BODY = 4 * 1024 * 1024  # a registry may refuse larger manifests, says the OCI distribution specification
+# Blobs go in parallel; connections beyond this are opened and thrown away, each with a warning in the log.
+_CONNECTIONS = 32
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 # requests' own time-out tells more, so it comes first; this one also ends name resolution and dripping answers.
@@ -178,11 +180,11 @@ class Transport:
         stop = time.monotonic() + seconds
         # No requests.Session: it would follow redirects, keep cookies, replace our Authorization header by what stands
         # in ~/.netrc, and a CA file that was given by REQUESTS_CA_BUNDLE.
-        response = self._opened().send(
+        response = self.adapter().send(
             requests.Request(method, url, headers={"User-Agent": _user_agent(), **headers}, data=form).prepare(),
             timeout=seconds,
             proxies=get_environ_proxies(url, no_proxy=None),
-            verify=self._trusted(),
+            verify=self.trusted(),
             stream=True,
         )
         with response:
@@ -195,15 +197,17 @@ class Transport:
                     raise AttemptTooLongError
             return Answer(response.status_code, response.headers, body[:LARGEST_BODY])
 
-    def _opened(self) -> HTTPAdapter:
+    def adapter(self) -> HTTPAdapter:
+        """Return the connections that are kept open; what sends large bodies uses them too."""
         from requests.adapters import HTTPAdapter  # noqa: PLC0415 - heavy: as late as possible
 
         with self._opening:
             if self._adapter is None:
-                self._adapter = HTTPAdapter()
+                self._adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS)
             return self._adapter
 
-    def _trusted(self) -> str | bool:
+    def trusted(self) -> str | bool:
+        """Return which certificates are trusted, as `requests` takes it."""
         if self._verify is not True:
             return self._verify
         return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True

@@ -209,7 +209,7 @@ class Credential:
     def _by_password(self, address: str, service: str, scope: str, end: float) -> Answer:
         from requests import Request  # noqa: PLC0415 - heavy: as late as possible
 
-        url = Request("GET", address, params={"service": service, "scope": scope}).prepare().url or address
+        url = Request("GET", address, params={"service": service, "scope": scope.split()}).prepare().url or address
         permit = Permit(self._basic(), None, fresh=True)
         return self._transport.ask("GET", url, headers=permit.headers(), end=end)
 
