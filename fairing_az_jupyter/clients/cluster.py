@@ -121,6 +121,11 @@ class Cluster:
         self._calls.close()
 
     @property
+    def connection(self) -> Connection:
+        """The way to the cluster, for clients that build on this one."""
+        return self._connection
+
+    @property
     def namespace(self) -> str:
         """The namespace that is meant where none is named."""
         return self._connection.namespace

@@ -1,0 +1,157 @@
+"""Why the API server does not take an object: the rule's own words, without the values that were sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter.clients.kube.asking import SERVICE, Answer, Asker, CallFailed
+from fairing_az_jupyter.clients.kube.facts import entries, mapping
+from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fairing_az_jupyter.clients.kube.objects import AskedChange
+
+_SHOWN = 500
+_LEAST_SECRET = 4
+# `Invalid value: core.PodTemplateSpec{... Env: ...}: field is immutable` quotes the whole of what was sent.
+_QUOTED = re.compile(r"((?:Invalid|Unsupported|Duplicate) value|Not found|Too many|Too long)(?:: .*)?: ", re.DOTALL)
+_SIGNED = re.compile(r"(sig|code|token|password|secret|key)=[^&\s\"']+", re.IGNORECASE)
+_WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied')
+_POD_SECURITY = re.compile(r'violates PodSecurity "([^"]{1,80})"')
+_QUOTA = re.compile(r"exceeded quota: ([a-z0-9.-]+)")
+
+
+def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFailed | None:
+    """Tell why an object was not taken.
+
+    Args:
+        answer: The answer.
+        asked: What was asked.
+        asker: Who asked whom.
+
+    Returns:
+        The failed call; None where the answer is about something else than the object.
+
+    """
+    status = _status(answer.body)
+    text = str(status.get("message") or "")
+    error: ServiceError | None = None
+    if answer.status == HTTPStatus.CONFLICT and status.get("reason") == "AlreadyExists":
+        error = ConflictError(
+            f"{asked.what} is there already in namespace '{asked.namespace}'.",
+            hint=f"Delete it first, or take another name: kubectl -n {asked.namespace} delete {asked.resource} "
+            f"{asked.what.partition(' ')[2]}".replace("'", ""),
+            code="already-exists",
+            service=SERVICE,
+            status=answer.status,
+        )
+    elif answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        problems = [
+            f"{cause.get('field') or 'the object'}: {_unquoted(str(cause.get('message') or cause.get('reason') or ''))}"
+            for cause in entries(mapping(status.get("details")).get("causes"))
+        ]
+        said = sanitized("; ".join(dict.fromkeys(problems)), asked.sent, asker) or "it names no field"
+        error = ConflictError(
+            f"The cluster at {asker.address} refused to {asked}, which breaks a rule of the API: {said}.",
+            hint="Correct the field that it names.",
+            code="invalid",
+            service=SERVICE,
+            status=answer.status,
+        )
+    elif answer.status == HTTPStatus.FORBIDDEN and text and " cannot " not in text and "being terminated" not in text:
+        code, hint = rule_of(text, asked.namespace)
+        error = NotAllowedError(
+            f"A rule of the cluster at {asker.address} forbids to {asked}: {sanitized(text, asked.sent, asker)}.",
+            hint=hint,
+            code=code,
+            service=SERVICE,
+            status=answer.status,
+        )
+    elif answer.status == HTTPStatus.BAD_REQUEST and _WEBHOOK.search(text):
+        # A webhook may choose the status of its refusal; 400 is what many use.
+        code, hint = rule_of(text, asked.namespace)
+        said = sanitized(text, asked.sent, asker)
+        message = f"A rule of the cluster at {asker.address} forbids to {asked}: {said}."
+        error = NotAllowedError(message, hint=hint, code=code, service=SERVICE, status=answer.status)
+    return None if error is None else CallFailed(error, arrived=False)
+
+
+def rule_of(text: str, namespace: str) -> tuple[str, str]:
+    """Tell which kind of rule forbids something, from the API server's words.
+
+    Args:
+        text: What the API server or a controller says.
+        namespace: Where.
+
+    Returns:
+        The error's code, and what to do about it; `not-allowed-by-rule` where the kind is not known.
+
+    """
+    if found := _QUOTA.search(text):
+        hint = (
+            f"Ask for less, free what is not needed, or have the quota raised: kubectl -n {namespace} describe quota "
+            f"{found.group(1)}"
+        )
+        return "quota", hint
+    if found := _WEBHOOK.search(text):
+        return "admission-denied", f"Change what it names, or ask who runs the webhook {found.group(1)}."
+    if found := _POD_SECURITY.search(text):
+        hint = (
+            f"Give the container the securityContext that it names, or ask for another level than '{found.group(1)}': "
+            f"kubectl get namespace {namespace} --show-labels"
+        )
+        return "pod-security", hint
+    if "LimitRange" in text or "usage per" in text:
+        return "limit-range", f"Ask for amounts within the limits: kubectl -n {namespace} describe limitrange"
+    return "not-allowed-by-rule", "Ask the cluster's administrator about this rule."
+
+
+def sanitized(text: str, sent: Mapping[str, Any], asker: Asker | None = None) -> str:
+    """Return a text in one line, without credentials, signatures and the values of environment variables.
+
+    Args:
+        text: What somebody else says.
+        sent: The object that it is about.
+        asker: Who asked, for the credential.
+
+    Returns:
+        The text, 500 characters of it at most.
+
+    """
+    secrets = {value for value in _values(sent) if len(value) >= _LEAST_SECRET}
+    if asker is not None and asker.secret:
+        secrets.add(asker.secret.reveal().partition(" ")[2])
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "(hidden)")
+    text = _SIGNED.sub(r"\1=(hidden)", " ".join(text.split())).rstrip(".")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _unquoted(message: str) -> str:
+    return _QUOTED.sub(r"\1: ", message) if ": " in message else message
+
+
+def _values(node: object) -> Iterator[str]:
+    """Yield the values of environment variables, wherever they are: other texts are names and amounts."""
+    if isinstance(node, dict):
+        for entry in entries(node.get("env")):
+            if isinstance(entry.get("value"), str):
+                yield entry["value"]
+        for part in node.values():
+            yield from _values(part)
+    elif isinstance(node, list):
+        for part in node:
+            yield from _values(part)
+
+
+def _status(body: bytes) -> Mapping[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return mapping(content)

@@ -1,0 +1,209 @@
+"""What is wrong with a Job, a Deployment or a pod as a whole: from its own status, its events and its pods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
+from fairing_az_jupyter.clients.kube.facts import entries, mapping
+from fairing_az_jupyter.clients.kube.objects import name_of
+from fairing_az_jupyter.clients.kube.pod_troubles import (
+    ended,
+    failed_containers,
+    no_node,
+    stuck_containers,
+    unscheduled,
+)
+from fairing_az_jupyter.clients.kube.refused_changes import rule_of, sanitized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from fairing_az_jupyter.clients.kube.facts import Object
+
+_DONE = frozenset({"Succeeded", "Failed"})
+_RULES = frozenset({"quota", "limit-range", "admission-denied", "pod-security", "not-allowed-by-rule"})
+
+
+def diagnose(owner: Object | None, pods: Iterable[Object], events: Iterable[Object] = ()) -> Diagnosis | None:
+    """Tell what is wrong.
+
+    Args:
+        owner: The Job, Deployment or InferenceService; None where pods were started by themselves.
+        pods: Its pods, those that have gone included.
+        events: The events of the owner, its ReplicaSets and its pods.
+
+    Returns:
+        The gravest trouble; None where there is none. A Job is only in trouble by a container that failed when it has
+        given up: until then it tries again by itself.
+
+    """
+    pods, events = list(pods), list(events)
+    found = sorted(_troubles(owner, pods, events), key=lambda diagnosis: diagnosis.heals)
+    return found[0] if found else None
+
+
+def _troubles(owner: Object | None, pods: Sequence[Object], events: Sequence[Object]) -> Iterator[Diagnosis]:
+    kind = str((owner or {}).get("kind") or "Pod")
+    namespace = _namespace(owner, pods)
+    failed = job_failure(owner) if owner is not None and kind == "Job" else None
+    if owner is not None and failed is not None:
+        yield _job_failed(owner, failed, pods, namespace)
+        return
+    pulls = {
+        str(mapping(event.get("involvedObject")).get("name")): str(event["message"])
+        for event in events
+        if event.get("reason") == "Failed" and str(event.get("message")).startswith("Failed to pull image")
+    }
+    for pod in pods:
+        if mapping(pod.get("status")).get("phase") in _DONE:
+            if kind == "Pod" and mapping(pod.get("status")).get("phase") == "Failed":
+                yield pod_failed(pod, namespace)
+            continue
+        for trouble in stuck_containers(pod, namespace, pulls):
+            # A Job's pod that restarts in place is the Job's own affair, until it gives up.
+            if not (kind == "Job" and trouble.returncode is not None):
+                yield trouble
+        yield from filter(None, [ended(pod, namespace) if kind != "Job" else None, unscheduled(pod, namespace)])
+    if owner is not None:
+        yield from _no_pods(owner, pods, events, namespace)
+    yield from _told_by_events(pods, events, namespace)
+
+
+def pod_failed(pod: Object, namespace: str) -> Diagnosis:
+    """Tell why a pod has failed.
+
+    Args:
+        pod: The pod, with phase Failed.
+        namespace: Its namespace.
+
+    """
+    causes = [ended(pod, namespace), *failed_containers(pod, namespace)]
+    for cause in causes:
+        if cause is not None:
+            return cause
+    status = mapping(pod.get("status"))
+    said = sanitized(str(status.get("message") or status.get("reason") or "it gave no reason"), {})
+    hint = f"kubectl -n {namespace} describe pod {name_of(pod)}"
+    return Diagnosis(
+        "pod-failed", f"Pod '{name_of(pod)}' in namespace '{namespace}' failed: {said}.", hint, pod=name_of(pod)
+    )
+
+
+def job_failure(job: Object) -> Object | None:
+    """Return the condition that says that a Job has given up, or None.
+
+    Args:
+        job: The Job.
+
+    """
+    return _condition(job, "Failed")
+
+
+def job_complete(job: Object) -> bool:
+    """Tell whether a Job has ended well.
+
+    Args:
+        job: The Job.
+
+    """
+    return _condition(job, "Complete") is not None
+
+
+def endpoint_ready(owner: Object) -> bool:
+    """Tell whether all of a Deployment's or an InferenceService's newest pods serve.
+
+    Source: `kubectl rollout status`, https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#complete-deployment
+
+    Args:
+        owner: The Deployment or InferenceService.
+
+    """
+    status, metadata = mapping(owner.get("status")), mapping(owner.get("metadata"))
+    observed = int(status.get("observedGeneration") or 0)
+    if owner.get("kind") != "Deployment":
+        ready = _condition(owner, "Ready") is not None
+        return ready and (not observed or observed >= int(metadata.get("generation") or 0))
+    wanted = mapping(owner.get("spec")).get("replicas")
+    wanted = 1 if wanted is None else int(wanted)
+    counts = [int(status.get(name) or 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
+    return observed >= int(metadata.get("generation") or 0) and counts == [wanted] * 3
+
+
+def _condition(owner: Object, kind: str) -> Object | None:
+    conditions = entries(mapping(owner.get("status")).get("conditions"))
+    return next((one for one in conditions if one.get("type") == kind and one.get("status") == "True"), None)
+
+
+def _job_failed(job: Object, condition: Object, pods: Sequence[Object], namespace: str) -> Diagnosis:
+    name, reason = name_of(job), str(condition.get("reason") or "")
+    said = sanitized(str(condition.get("message") or ""), {})
+    where = f"Job '{name}' in namespace '{namespace}'"
+    if reason == "DeadlineExceeded":
+        seconds = mapping(job.get("spec")).get("activeDeadlineSeconds")
+        message = f"{where} was ended because its time of {seconds} s was up." if seconds else f"{where}: {said}."
+        return Diagnosis("deadline", message, "Give it a longer deadline, or more CPU.")
+    broken = [pod for pod in pods if mapping(pod.get("status")).get("phase") == "Failed"]
+    for pod in sorted(broken or pods, key=lambda pod: str(mapping(pod.get("metadata")).get("creationTimestamp")))[::-1]:
+        causes = [ended(pod, namespace), *failed_containers(pod, namespace)]
+        for cause in filter(None, causes):
+            return Diagnosis(
+                cause.code,
+                f"{where} failed. {cause.message}",
+                cause.hint,
+                pod=cause.pod,
+                container=cause.container,
+                returncode=cause.returncode,
+            )
+    hint = f"kubectl -n {namespace} describe job {name}"
+    return Diagnosis("job-failed", f"{where} failed ({reason or 'no reason given'}): {said or 'it gave none'}.", hint)
+
+
+def _no_pods(owner: Object, pods: Sequence[Object], events: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
+    """Yield why the controller can't make pods: it says so in events, and of a Deployment in a condition."""
+    if any(mapping(pod.get("metadata")).get("deletionTimestamp") is None for pod in pods):
+        return
+    said = [str(event.get("message") or "") for event in events if event.get("reason") == "FailedCreate"][-1:]
+    replica_failure = _condition(owner, "ReplicaFailure")
+    if replica_failure is not None:
+        said.append(str(replica_failure.get("message") or ""))
+    for text in said:
+        code, hint = rule_of(text, namespace)
+        if code == "not-allowed-by-rule" and 'serviceaccount "' in text:
+            code, hint = (
+                "service-account-missing",
+                f"Create it, or name another: kubectl -n {namespace} get serviceaccounts",
+            )
+        elif code == "not-allowed-by-rule" and "forbidden" not in text:
+            code, hint = "no-pod", f"kubectl -n {namespace} describe {str(owner.get('kind')).lower()} {name_of(owner)}"
+        where = f"{owner.get('kind')} '{name_of(owner)}' in namespace '{namespace}' has no pod yet"
+        yield Diagnosis(code, f"{where}: {sanitized(text, owner)}.", hint, heals=code not in _RULES - {"quota"})
+
+
+def _told_by_events(pods: Sequence[Object], events: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
+    """Yield what only events tell: the scheduler's words before the pod's condition, and volumes that don't mount."""
+    waiting = {
+        name_of(pod): pod
+        for pod in pods
+        if mapping(pod.get("status")).get("phase") in {None, "", "Pending"}
+        and mapping(pod.get("metadata")).get("deletionTimestamp") is None
+    }
+    for event in events:
+        pod = waiting.get(str(mapping(event.get("involvedObject")).get("name") or ""))
+        said = sanitized(str(event.get("message") or ""), {})
+        if pod is None:
+            continue
+        if event.get("reason") == "FailedScheduling" and not mapping(pod.get("spec")).get("nodeName"):
+            yield no_node(name_of(pod), said, namespace)
+        elif event.get("reason") in {"FailedMount", "FailedAttachVolume"}:
+            hint = f"kubectl -n {namespace} describe pod {name_of(pod)}"
+            message = f"A volume of pod '{name_of(pod)}' in namespace '{namespace}' can't be mounted: {said}."
+            yield Diagnosis("volume", message, hint, heals=True, pod=name_of(pod))
+
+
+def _namespace(owner: Object | None, pods: Sequence[Object]) -> str:
+    for thing in (owner, *pods):
+        found = mapping((thing or {}).get("metadata")).get("namespace")
+        if found:
+            return str(found)
+    return "default"

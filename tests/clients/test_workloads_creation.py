@@ -1,0 +1,93 @@
+"""Objects are made once, whatever happens to the answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairing_az_jupyter.clients.cluster import Cluster
+from fairing_az_jupyter.clients.workloads import Workloads
+from fairing_az_jupyter.exceptions import ConflictError, InputError, NotFoundError, UnreachableError
+from tests.clients.cluster_servers import (
+    MARK,
+    ApiServer,
+    Authority,
+    hang,
+    page,
+    pod_environment,
+    pod_folder,
+    reset,
+    serving,
+    status,
+    written,
+)
+
+SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "serve"}, "spec": {"ports": [{"port": 80}]}}
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return Authority()
+
+
+@pytest.fixture
+def api(authority):
+    with serving(ApiServer(), authority.certificate()) as api:
+        yield api
+
+
+@pytest.fixture
+def workloads(api, authority, tmp_path):
+    folder = pod_folder(tmp_path / "pod", authority)
+    with (
+        Cluster.connect(pod_environment(api), folder) as cluster,
+        Workloads(cluster, timeout=0.5, deadline=2) as workloads,
+    ):
+        yield workloads
+
+
+@pytest.mark.parametrize("fault", [reset, hang, status(500, "InternalError", "etcd")])
+def test_an_object_whose_answer_was_lost_is_found_and_not_made_twice(api, workloads, fault):
+    api.fault(fault, method="POST", after=True)
+    assert workloads.create(SERVICE)["metadata"]["name"] == "serve"
+    assert len(api.asked("POST")) == 1
+
+
+def test_one_of_the_same_name_by_somebody_else_is_not_taken_for_ours(api, workloads):
+    api.put("services", "serve")
+    api.fault(reset, method="POST")
+    with pytest.raises((ConflictError, UnreachableError)):
+        workloads.create(SERVICE)
+
+
+def test_a_creation_that_certainly_failed_is_told_as_it_failed(api, workloads):
+    api.fault(reset, method="POST", times=9)
+    with pytest.raises(UnreachableError) as caught:
+        workloads.create(SERVICE)
+    assert MARK not in written(caught.value)
+    assert api.get("services", "serve") is None
+
+
+def test_a_proxys_page_is_told_as_such(api, workloads):
+    api.fault(page(), times=9)
+    with pytest.raises(UnreachableError, match="web page"):
+        workloads.get("Service", "serve")
+
+
+def test_deleting_what_is_not_there_is_no_error_but_a_missing_namespace_is(api, workloads):
+    assert workloads.delete("Service", "serve") is False
+    api.fault(status(404, "NotFound", "namespaces not found", kind="namespaces", name="team-a"), method="DELETE")
+    with pytest.raises(NotFoundError, match="Namespace 'team-a'"):
+        workloads.delete("Service", "serve")
+
+
+def test_deleting_waits_until_it_is_gone_and_sends_what_was_asked(api, workloads):
+    api.put("services", "serve")
+    assert workloads.delete("Service", "serve", grace=0, propagation="Background", wait=5)
+    (request,) = api.asked("DELETE")
+    assert (request["body"]["gracePeriodSeconds"], request["body"]["propagationPolicy"]) == (0, "Background")
+    assert api.get("services", "serve") is None
+
+
+def test_all_pods_are_never_followed_by_mistake(workloads):
+    with pytest.raises(InputError, match="no label"):
+        workloads.follow_pods({})
