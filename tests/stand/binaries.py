@@ -19,13 +19,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 CLUSTER = Path(__file__).resolve().parents[1] / "cluster"
 AZURITE = "azurite@3.37.0"
 _NODE = (20,)
 _GO = (1, 24)
 _PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
+# What the base image is made of. bookworm's python3 is 3.11; as in the official image `python` is there, too, and pip
+# installs where it is told to.
+_SUITE = "bookworm"
+_TREE = (
+    "--quiet",
+    "--variant=minbase",
+    "--include=python3,python3-pip,python3-venv,ca-certificates",
+    '--aptopt=APT::Install-Recommends "false"',
+    *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale", "info")),
+    '--customize-hook=ln -s python3 "$1/usr/bin/python"; rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED',
+)
+_CHANGES = (
+    "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "ENV LANG=C.UTF-8",
+    'CMD ["python3"]',
+)
 _PROVIDE = "tests/cluster/provide makes everything that the test stand needs."
 
 
@@ -65,6 +81,45 @@ def control_plane_is_ready() -> bool:
     return bool(os.environ.get("KUBEBUILDER_ASSETS")) or _control_plane_folder().is_dir()
 
 
+def scheduler() -> Path:
+    """Return kube-scheduler: from KUBEBUILDER_ASSETS if it is there, or built with Go, once.
+
+    After the control plane's build, which it shares all but its own code with, that takes some 10 s.
+
+    Raises:
+        MissingError: Neither is possible here.
+
+    """
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    found = Path(assets) / "kube-scheduler" if assets else None
+    if found is not None and found.is_file():
+        return found
+    folder = _folder_of("scheduler")
+    if not folder.is_dir():
+        _make_once(folder, _go_build({"kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler"}))
+    return folder / "kube-scheduler"
+
+
+def base_image() -> Path:
+    """Return the folder of an image with Debian's Python 3.11: `oci` to push from, `store` for podman to run from.
+
+    Raises:
+        MissingError: A program is missing, or Debian's packages can't be had.
+
+    """
+    for name in ("podman", "runc", "conmon", "mmdebstrap", "skopeo"):
+        _program(name, f"{name} (apt-get install {name})")
+    folder = _base_image_folder()
+    _make_once(folder, _make_base_image)
+    return folder
+
+
+def node_is_ready() -> bool:
+    """Tell whether `scheduler` and `base_image` return at once; making them takes minutes."""
+    scheduled = bool(os.environ.get("KUBEBUILDER_ASSETS")) or _folder_of("scheduler").is_dir()
+    return scheduled and _base_image_folder().is_dir()
+
+
 def azurite() -> tuple[Path, Path]:
     """Return Node and Azurite's script for blobs, installed with npm once.
 
@@ -100,25 +155,8 @@ def _built_control_plane() -> Path:
     folder = _control_plane_folder()
     if folder.is_dir():
         return folder
-    go = _program("go", "Go {}.{} or newer, or KUBEBUILDER_ASSETS,".format(*_GO))
-    _require_version(go, ("version",), _GO, "Go")
-    release = re.search(r"k8s\.io/kubernetes (v\S+)", (CLUSTER / "go.mod").read_text())
-    stamp = f"-s -w -X k8s.io/component-base/version.gitVersion={release[1] if release else 'v0.0.0'}"
-
-    def build(target: Path) -> None:
-        base: list[str | Path] = [
-            go,
-            "build",
-            "-trimpath",
-            "-mod=readonly",
-            "-buildvcs=false",
-            f"-ldflags={stamp}",
-            "-o",
-        ]
-        packages = [f"k8s.io/kubernetes/cmd/{name}" for name in _PROGRAMS[1:]]
-        _run([*base, target, *packages], CLUSTER)
-        _run([*base, target / "etcd", "go.etcd.io/etcd/server/v3"], CLUSTER)
-
+    packages = {name: f"k8s.io/kubernetes/cmd/{name}" for name in _PROGRAMS[1:]}
+    build = _go_build({**packages, "etcd": "go.etcd.io/etcd/server/v3"})
     sys.stderr.write(
         f"\nBuilding kube-apiserver, kube-controller-manager and etcd into {folder}, once (about 6 to 12 min).\n"
     )
@@ -127,8 +165,55 @@ def _built_control_plane() -> Path:
 
 
 def _control_plane_folder() -> Path:
+    return _folder_of("control-plane")
+
+
+def _folder_of(what: str) -> Path:
     content = b"".join((CLUSTER / name).read_bytes() for name in ("go.mod", "go.sum"))
-    return _cache() / f"control-plane-{hashlib.sha256(content).hexdigest()[:16]}"
+    return _cache() / f"{what}-{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def _go_build(packages: Mapping[str, str]) -> Callable[[Path], None]:
+    """Return what builds programs of go.mod's modules into a folder, from names to packages."""
+    go = _program("go", "Go {}.{} or newer, or KUBEBUILDER_ASSETS,".format(*_GO))
+    _require_version(go, ("version",), _GO, "Go")
+    release = re.search(r"k8s\.io/kubernetes (v\S+)", (CLUSTER / "go.mod").read_text())
+    stamp = f"-s -w -X k8s.io/component-base/version.gitVersion={release[1] if release else 'v0.0.0'}"
+
+    def build(target: Path) -> None:
+        options = ["-trimpath", "-mod=readonly", "-buildvcs=false", f"-ldflags={stamp}"]
+        for name, package in packages.items():
+            _run([go, "build", *options, "-o", target / name, package], CLUSTER)
+
+    return build
+
+
+def _base_image_folder() -> Path:
+    made_of = "\n".join([_SUITE, *_TREE, *_CHANGES])
+    return _cache() / f"base-image-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
+
+
+def _make_base_image(target: Path) -> None:
+    sys.stderr.write(f"\nMaking the base image of the test stand's containers in {target.parent}, once (1 to 2 min).\n")
+    # podman takes no run folder whose name is longer than 50 characters.
+    work = Path(tempfile.mkdtemp(prefix="base-"))
+    settings = work / "containers.conf"
+    settings.write_text('[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n')
+    podman: list[str | Path] = ["env", f"CONTAINERS_CONF={settings}", "podman", "--storage-driver=overlay"]
+    own = [*podman, f"--root={work / 'own'}", f"--runroot={work / 'run'}"]
+    kept = [*podman, f"--root={target / 'store'}", f"--runroot={work / 'run2'}"]
+    layout = "oci:oci:base"  # In the work folder: podman makes a name of the path, and takes no hidden folder in it.
+    changes = [option for change in _CHANGES for option in ("--change", change)]
+    name = "localhost/base:latest"
+    try:
+        _run(["mmdebstrap", *_TREE, _SUITE, work / "base.tar"], work)
+        _run([*own, "import", "--quiet", *changes, work / "base.tar", name], work)
+        _run([*own, "push", "--quiet", name, layout], work)
+        # Pulled from what will be pushed: so the store knows the layer by the digest that the registry will tell.
+        _run([*kept, "pull", "--quiet", layout], work)
+        shutil.move(work / "oci", target / "oci")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _cache() -> Path:
@@ -193,7 +278,8 @@ def _run(command: Sequence[str | Path], folder: Path) -> None:
 def main() -> None:
     """Make what is missing and say where it is; end with the way to get it where that can't be done."""
     try:
-        for find in (control_plane, azurite, registry):
+        node = (scheduler, base_image) if sys.platform == "linux" and os.geteuid() == 0 else ()
+        for find in (control_plane, azurite, registry, *node):
             began = time.monotonic()
             sys.stdout.write(f"{find.__name__}: {find()} ({time.monotonic() - began:.0f} s)\n")
     except MissingError as error:

@@ -18,20 +18,26 @@ from .stand import close_shared, shared
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .node import Node
     from .stand import Stand
 
-__all__ = ["kubernetes", "namespace", "pytest_collection_finish", "stand", "stand_of_session"]
+__all__ = ["kubernetes", "namespace", "node", "pytest_collection_finish", "stand", "stand_of_session"]
 
 _NEED_CLUSTER = frozenset({"stand", "kubernetes"})
+_NEED_NODE = frozenset({"node"})
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the control plane before the first test: that takes longer than one test may."""
-    needed = any(_NEED_CLUSTER & set(getattr(item, "fixturenames", ())) for item in session.items)
-    if not needed or session.config.option.collectonly or binaries.control_plane_is_ready():
+    """Build the control plane, and what a node needs, before the first test: that takes longer than one test may."""
+    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if session.config.option.collectonly:
         return
     try:
-        binaries.control_plane()
+        if _NEED_CLUSTER & used and not binaries.control_plane_is_ready():
+            binaries.control_plane()
+        if _NEED_NODE & used and not binaries.node_is_ready():
+            binaries.scheduler()
+            binaries.base_image()
     except binaries.MissingError as error:
         sys.stderr.write(f"{error}\n")
 
@@ -55,6 +61,17 @@ def kubernetes(stand_of_session: Stand) -> Iterator[Stand]:
     """The stand with its control plane only."""
     _start(stand_of_session, "control_plane")
     yield from _led_there(stand_of_session)
+
+
+@pytest.fixture
+def node(stand: Stand) -> Iterator[Node]:
+    """The stand's node, which runs pods during the test; after it no new ones, so that other tests' pods just wait."""
+    _start(stand, "node")
+    stand.node.resume()
+    try:
+        yield stand.node
+    finally:
+        stand.node.pause()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .upgrades import upgrade
 from .web import Answer
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Forwarder:
 
     def __call__(self, request: Request) -> Answer:
         """Pass one request on; its answer's body follows as the server sends it."""
+        if "Upgrade" in request.headers:
+            return self._upgrade(request)
         connection = self._connect()
         try:
             self._send(connection, request)
@@ -56,6 +59,12 @@ class Forwarder:
             self._keep(connection)
             return Answer(response.status, b"", headers)
         return Answer(response.status, self._parts(connection, response), headers)
+
+    def _upgrade(self, request: Request) -> Answer:
+        try:
+            return upgrade(self._address, self._context, request, self._timeout)
+        except OSError:
+            return _NO_ANSWER
 
     def answers(self, path: str) -> bool:
         """Tell whether the server gives any answer."""

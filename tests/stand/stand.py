@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .control_plane import Profile
+    from .node import Node
     from .processes import Server
     from .refusals import Refusal
     from .web import Answering
@@ -167,6 +168,11 @@ class Stand:
         return self._once("registry", lambda: Registry(self.authority, folder, self.guard, self.entra, self.arm))
 
     @property
+    def node(self) -> Node:
+        """A node that runs pods as containers; from its start on pods are scheduled, while it is not paused."""
+        return self._once("node", self._start_node)
+
+    @property
     def kubernetes_front(self) -> Fault:
         """The API server, with faults."""
         return self._front("kubernetes", refusals.kubernetes, lambda: self._forwarder(self.control_plane.url))
@@ -280,6 +286,19 @@ class Stand:
         control_plane = ControlPlane(self.authority, self.folder / "control-plane", self.guard)
         self.entra.issuer_key = control_plane.service_account_key
         return control_plane
+
+    def _start_node(self) -> Node:
+        # Its server needs more modules than the rest of the stand together.
+        from .node import Node
+
+        return Node(
+            self.control_plane,
+            self.authority,
+            self.names,
+            api_port=self.kubernetes_front.port,
+            folder=self.folder / "node",
+            guard=self.guard,
+        )
 
     def _front(
         self, name: str, refusal: Refusal, answering: Callable[[], Answering], hosts: tuple[str, ...] = ()

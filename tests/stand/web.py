@@ -78,6 +78,7 @@ class Answer:
         headers: Without Date and without the body's length.
         reset: Drop the connection instead, without an answer.
         date_shift: Seconds by which the answer's Date is wrong.
+        upgraded: With status 101, the connection that goes on in another protocol.
 
     """
 
@@ -86,6 +87,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     reset: bool = False
     date_shift: float = 0
+    upgraded: socket.socket | None = None
 
 
 Answering = Callable[[Request], Answer]
@@ -166,9 +168,23 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.reset:
             self.reset = self.close_connection = True
             return
+        if answer.upgraded is not None:
+            self._go_on(answer, answer.upgraded)
+            return
         self._send(answer)
         if not request.body.drain():
             self.close_connection = True
+
+    def _go_on(self, answer: Answer, upgraded: socket.socket) -> None:
+        from .upgrades import join
+
+        self.close_connection = True
+        with upgraded:
+            self.send_response_only(answer.status, _phrase(answer.status))
+            for name, value in answer.headers:
+                self.send_header(name, value)
+            self.end_headers()
+            join(self.connection, upgraded)
 
     def _send(self, answer: Answer) -> None:
         names = {name.lower() for name, _ in answer.headers}

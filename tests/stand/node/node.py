@@ -1,0 +1,227 @@
+"""A node of the test stand: the real kube-scheduler, a stand-in kubelet, and containers by podman and runc."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.stand import binaries
+
+from . import images
+from .containers import Engine, write_settings
+from .events import Recorder
+from .kubelet import Ground, Kubelet
+from .lead_out import API_PORT, LeadOut
+from .log_server import LogServer
+from .relay import NameProxy
+from .sandbox import Sandbox
+from .scheduler import Scheduler
+from .services import Services
+
+if TYPE_CHECKING:
+    from tests.stand.authority import Authority
+    from tests.stand.control_plane import ControlPlane
+    from tests.stand.names import Names
+    from tests.stand.processes import Guard, Server
+
+    from .pod import PodWorker
+
+Object = dict[str, Any]
+_ACCOUNT = "stand-node"
+_DAY = 86_400
+_BUNDLE_AT = "/run/stand-ca.pem"
+_GROUPS = Path("/sys/fs/cgroup")
+_NAME = "stand-node"
+
+
+class Node:
+    """A node that runs the pods of the whole cluster, from its making until `close`.
+
+    Args:
+        control_plane: The cluster.
+        authority: Signs the kubelet's certificate.
+        names: What pods reach of the stand.
+        api_port: Where pods reach the API server, such as a front with faults.
+        folder: For everything that the node writes; a short path.
+        guard: Ends it all if this process can't.
+        cpu: The cores that the scheduler counts with.
+        memory: The memory that it counts with.
+
+    Raises:
+        MissingError: A program is missing, or this is not root on Linux.
+        StartError: A part did not start.
+
+    """
+
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        authority: Authority,
+        names: Names,
+        *,
+        api_port: int,
+        folder: Path,
+        guard: Guard,
+        cpu: str = "4",
+        memory: str = "16Gi",
+    ) -> None:
+        if os.name != "posix" or not Path("/proc/self/ns").is_dir() or os.geteuid() != 0:
+            msg = (
+                "The test stand's node runs containers: it needs Linux and root's rights. Run the tests in a container."
+            )
+            raise binaries.MissingError(msg)
+        base = binaries.base_image()
+        began = time.monotonic()
+        folder.mkdir()
+        self.servers: list[Server] = []
+        self._closing: list[Any] = []
+        self._folder, self._names = folder, names
+        self._api = control_plane.admin
+        self._group = f"/{folder.parent.name}"
+        _sweep()
+        try:
+            self._start(control_plane, authority, guard, base, api_port, cpu, memory)
+        except BaseException:
+            self.close()
+            raise
+        self.seconds = time.monotonic() - began
+
+    def _start(
+        self,
+        control_plane: ControlPlane,
+        authority: Authority,
+        guard: Guard,
+        base: Path,
+        api_port: int,
+        cpu: str,
+        memory: str,
+    ) -> None:
+        hosts = self._names.environment()["STAND_HOSTS"]
+        token = self._account(control_plane)
+        proxy = self._keep(NameProxy(hosts))
+        self._environment = {
+            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "HOME": str(self._folder),
+            "TMPDIR": str(self._folder),
+            "SSL_CERT_FILE": str(authority.bundle),
+            "HTTPS_PROXY": proxy.url,
+            **write_settings(self._folder / "podman", [base / "store"]),
+        }
+        sandbox = self._keep(Sandbox(self._folder, guard, self._environment))
+        scheduled = control_plane.kubeconfig(token, "default", path=self._folder / "scheduler-kubeconfig")
+        ground = Ground(
+            api=control_plane.api(token),
+            engine=Engine(sandbox, self._group),
+            sandbox=sandbox,
+            events=Recorder(control_plane.admin, _NAME),
+            lead_out=LeadOut(hosts, api_port),
+            folder=self._folder / "pods",
+            environment={
+                "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+                "KUBERNETES_SERVICE_PORT": str(API_PORT),
+                "KUBERNETES_SERVICE_PORT_HTTPS": str(API_PORT),
+                "SSL_CERT_FILE": _BUNDLE_AT,
+                "REQUESTS_CA_BUNDLE": _BUNDLE_AT,
+            },
+            bundle=authority.bundle,
+            bundle_at=_BUNDLE_AT,
+        )
+        certificate, key = authority.write_pair(self._folder, "kubelet", _NAME)
+        self._server = LogServer(certificate, key, self._find)
+        self.kubelet = Kubelet(control_plane, token, ground, name=_NAME, cpu=cpu, memory=memory, port=self._server.port)
+        # In this order they end, the last one first: workers before what they use.
+        self._keep(self.kubelet)
+        self._keep(self._server)
+        self._services = self._keep(Services(control_plane.url, authority.bundle, token, self.kubelet, self._names))
+        self.scheduler = self._keep(Scheduler(scheduled, self._folder, guard))
+        self.servers = [sandbox.server, self.scheduler.server]
+
+    def _find(self, namespace: str, name: str) -> PodWorker | None:
+        return self.kubelet.find(namespace, name)
+
+    def pause(self) -> None:
+        """Take no new pod until `resume`; those that run go on."""
+        self.scheduler.pause()
+
+    def resume(self) -> None:
+        """Take new pods again."""
+        self.scheduler.resume()
+
+    def service_url(self, namespace: str, name: str, port: int | None = None) -> str:
+        """Return where a service is reached from the tests; each connection goes to one of its ready pods.
+
+        Args:
+            namespace: The service's.
+            name: Its name.
+            port: Its port; the first one if None.
+
+        Raises:
+            KeyError: There is none within 5 s.
+
+        """
+        end = time.monotonic() + 5
+        while True:
+            with suppress(KeyError):
+                return f"http://127.0.0.1:{self._services.port(namespace, name, port)}"
+            if time.monotonic() > end:
+                msg = f"Service {namespace}/{name} has no port {port or ''} that leads to pods."
+                raise KeyError(msg)
+            time.sleep(0.02)
+
+    def push_base(self, login_server: str, dockerconfig: Object, repository: str = "base/python:3.11") -> str:
+        """Push the base image, with Python 3.11 and pip, to the test registry and return its name there.
+
+        Args:
+            login_server: The registry.
+            dockerconfig: Who may push: `{"auths": {...}}`, such as a set-up's.
+            repository: Its repository and tag.
+
+        """
+        return images.push_base(login_server, repository, dockerconfig, self._environment, self._folder)
+
+    def close(self) -> None:
+        """End all pods without grace and everything else; safe to repeat."""
+        while self._closing:
+            self._closing.pop().close()
+        _remove_groups(self._group)
+
+    def _keep(self, part: Any) -> Any:
+        self._closing.append(part)
+        return part
+
+    @staticmethod
+    def _account(control_plane: ControlPlane) -> str:
+        admin = control_plane.admin
+        subject = {"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": "kube-system"}
+        binding = {
+            "metadata": {"name": _ACCOUNT},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [subject],
+        }
+        # Those of a node that did not start are still there.
+        admin.call("POST", "/api/v1/namespaces/kube-system/serviceaccounts", {"metadata": {"name": _ACCOUNT}})
+        admin.call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
+        return control_plane.token("kube-system", _ACCOUNT, seconds=_DAY)
+
+
+def _sweep() -> None:
+    """Remove the control groups of stands that were killed: empty folders which nobody else removes."""
+    for group in {path.name for path in _GROUPS.glob("*/fairing-stand-*")} | {
+        path.name for path in _GROUPS.glob("fairing-stand-*")
+    }:
+        _remove_groups(f"/{group}")
+
+
+def _remove_groups(group: str) -> None:
+    for top in (_GROUPS, *_GROUPS.glob("*/")):
+        base = top / group.lstrip("/")
+        if not base.is_dir():
+            continue
+        for path in sorted(base.rglob("*/"), reverse=True):
+            with suppress(OSError):
+                path.rmdir()
+        with suppress(OSError):
+            base.rmdir()
