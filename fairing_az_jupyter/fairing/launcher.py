@@ -1,0 +1,278 @@
+"""What a launch on the cluster works with: cluster, registry and Storage account, each opened when it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter.clients.azure.clouds import cloud_named
+from fairing_az_jupyter.clients.cluster import Cluster
+from fairing_az_jupyter.clients.contexts import ContextStore
+from fairing_az_jupyter.clients.credentials import choose_credential, service_principal
+from fairing_az_jupyter.clients.images import ImageStore
+from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER
+from fairing_az_jupyter.clients.oci.docker_config import parse_docker_config, registry_host
+from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.clients.resources import ResourceManager
+from fairing_az_jupyter.clients.storage import CONTAINER
+from fairing_az_jupyter.clients.workloads import Workloads
+from fairing_az_jupyter.exceptions import (
+    ConflictError,
+    CredentialError,
+    FairingAzureError,
+    NotAllowedError,
+    NotFoundError,
+    SettingsError,
+)
+from fairing_az_jupyter.fairing.pod_objects import Placement, Target
+from fairing_az_jupyter.settings import check_launch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from fairing_az_jupyter.clients.credentials import ChosenCredential, ServicePrincipal
+    from fairing_az_jupyter.settings import Settings
+
+__all__ = ["Launcher"]
+
+_DOCKER_CONFIG = ".dockerconfigjson"
+
+
+class Launcher:
+    """What one backend launches with; safe to use from several threads.
+
+    Args:
+        settings: The settings in force.
+        environ: The environment.
+        service_account_folder: Where a pod has its service account's token, certificates and namespace.
+
+    Raises:
+        SettingsError: Settings are missing without which nothing can be launched.
+
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str] | None = None,
+        service_account_folder: Path = SERVICE_ACCOUNT_FOLDER,
+    ) -> None:
+        check_launch(settings)
+        self.settings = settings
+        self._environ = os.environ if environ is None else environ
+        self._folder = service_account_folder
+        self._opened = contextlib.ExitStack()
+        self._registries: dict[str, Registry] = {}
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Launcher(registry={self.settings.docker_registry!r}, account={self.settings.azure_storage_account!r})"
+
+    def close(self) -> None:
+        """Close all connections; what is used afterwards can't be opened again."""
+        self._opened.close()
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The cluster, in the settings' namespace."""
+        with self._lock:
+            found = Cluster.connect(
+                environ=self._environ, service_account_folder=self._folder, namespace=self.settings.namespace
+            )
+            self._opened.callback(found.close)
+            return found
+
+    @cached_property
+    def workloads(self) -> Workloads:
+        """What runs in the cluster."""
+        with self._lock:
+            found = Workloads(self.cluster)
+            self._opened.callback(found.close)
+            return found
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether this notebook runs in the cluster itself."""
+        return self.cluster.in_cluster
+
+    @property
+    def target(self) -> Target:
+        """In whose name pods run."""
+        return Target(
+            self.cluster.namespace, self.settings.service_account, self.settings.registry_secret_name, self._owner()
+        )
+
+    @property
+    def placement(self) -> Placement:
+        """What a job's pod asks for."""
+        return Placement(cpu=self.settings.cpu, memory=self.settings.memory)
+
+    @cached_property
+    def credential(self) -> ChosenCredential:
+        """Who asks Azure."""
+        with self._lock:
+            kind = self.settings.credential
+            principal = self._principal() if kind in {"auto", "secret"} else None
+            found = choose_credential(
+                kind, secret=principal, environ=self._environ, cloud=cloud_named(self.settings.azure_cloud)
+            )
+            self._opened.callback(found.close)
+            return found
+
+    def registry(self, host: str) -> Registry:
+        """Return a registry: with the login of the registry Secret where that has one, as nobody in particular if not.
+
+        Args:
+            host: The registry's host.
+
+        Raises:
+            ServiceError: The Secret can't be read; or it has no login for the settings' own registry.
+
+        """
+        name = registry_host(host)
+        with self._lock:
+            if name not in self._registries:
+                found = self._logged_in(name)
+                self._opened.callback(found.close)
+                self._registries[name] = found
+            return self._registries[name]
+
+    def images(self, host: str) -> ImageStore:
+        """Return the images of a registry.
+
+        Args:
+            host: The registry's host.
+
+        """
+        return ImageStore(self.registry(host))
+
+    @cached_property
+    def contexts(self) -> ContextStore:
+        """Where build contexts are kept: reached by a data role, or else by the account's key; made where it may be.
+
+        Raises:
+            ServiceError: There is no such account, or no way to its blobs.
+
+        """
+        with self._lock:
+            account = self.settings.azure_storage_account or ""
+            self._make_account(account)
+            cloud = cloud_named(self.settings.azure_cloud)
+            by_token = ContextStore(account, self.credential.credential, cloud=cloud)
+            try:
+                if by_token.may_change(CONTAINER):
+                    self._opened.callback(by_token.close)
+                    return by_token
+            except (CredentialError, NotAllowedError, ConflictError):
+                # The key may do what the token may not; if neither may, the key's refusal says why.
+                pass
+            by_token.close()
+            with contextlib.closing(self._resources()) as resources:
+                key = resources.storage_keys(self.settings.azure_resource_group or "", account)
+            by_key = ContextStore(account, key, cloud=cloud)
+            self._opened.callback(by_key.close)
+            return by_key
+
+    def _make_account(self, account: str) -> None:
+        """Make the Storage account in the settings' region if there is none."""
+        region, group = self.settings.azure_region, self.settings.azure_resource_group or ""
+        if region is None:
+            return
+        with contextlib.closing(self._resources()) as resources:
+            resources.create_storage_account(group, account, region)
+
+    def _resources(self) -> ResourceManager:
+        subscription = self.credential.subscription_id
+        if not subscription:
+            raise SettingsError(
+                f"No subscription is known, so the Storage account '{self.settings.azure_storage_account}' can't be "
+                "looked for.",
+                hint="Set AZURE_SUBSCRIPTION_ID to the subscription's id: az account show --query id",
+                code="no-subscription",
+            )
+        return ResourceManager(
+            self.credential.credential,
+            subscription,
+            cloud_named(self.settings.azure_cloud),
+            assignee=self.credential.client_id,
+        )
+
+    def _principal(self) -> ServicePrincipal | FairingAzureError:
+        name = self.settings.azure_secret_name
+        try:
+            return service_principal(
+                self.cluster.read_secret(name).data, secret_name=name, namespace=self.cluster.namespace
+            )
+        except FairingAzureError as error:
+            return error
+
+    def _logged_in(self, host: str) -> Registry:
+        own = registry_host(self.settings.docker_registry or "")
+        try:
+            stored = self.cluster.read_secret(self.settings.registry_secret_name)
+            login = parse_docker_config(stored.data[_DOCKER_CONFIG], host=host).find(host)
+        except (FairingAzureError, KeyError) as error:
+            if host != own:
+                # A base image of a public registry is read without a login.
+                return Registry(host, username=None, password=None)
+            if isinstance(error, FairingAzureError):
+                raise
+            raise _no_docker_config(self.settings.registry_secret_name, self.cluster.namespace) from None
+        return Registry(host, username=login.username, password=login.password)
+
+    def _owner(self) -> str:
+        """Return who launches: the notebook server, as Kubeflow names it, or the user."""
+        prefix = self._environ.get("NB_PREFIX", "").strip("/")
+        if prefix:
+            return prefix.rpartition("/")[2]
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError):
+            return ""
+
+
+def _no_docker_config(name: str, namespace: str) -> NotFoundError:
+    return NotFoundError(
+        f"Secret '{name}' in namespace '{namespace}' has no key '{_DOCKER_CONFIG}': it holds no login to a registry. "
+        "Without one no image can be pushed.",
+        hint="Make it anew: %fairing_azure secrets create --acr --replace",
+        code="secret-type",
+        service="kubernetes",
+    )
+
+
+def settings_for(explicit: Mapping[str, Any]) -> Settings:
+    """Return the settings in force for a backend that a notebook makes.
+
+    Args:
+        explicit: What the notebook's own calls say, by field.
+
+    Raises:
+        SettingsError: A value in force breaks its rule.
+
+    """
+    from fairing_az_jupyter.settings import sources  # noqa: PLC0415 - as late as possible
+    from fairing_az_jupyter.settings.profiles import ProfileStore  # noqa: PLC0415 - likewise
+
+    store = ProfileStore()
+    return sources.resolve(
+        explicit={"backend": "KubeflowAzureBackend", **explicit},
+        environ=sources.environment_values(os.environ),
+        profile=store.active_values(),
+        cluster=sources.cluster_values(),
+        profile_name=store.active() or "",
+    ).settings
