@@ -167,7 +167,7 @@ class Gate:
         finally:
             # The raw path is percent-encoded, so it can't break the line, and it ends before the query.
             path = scope.get("raw_path", b"").decode("latin-1")[:200]
-            if status != HTTPStatus.OK or path not in QUIET_PATHS:
+            if status != HTTPStatus.OK or not (path in QUIET_PATHS or path.endswith("/ready")):
                 milliseconds = (time.monotonic() - begun) * 1000
                 log.info("%s %s %s %.0f ms", scope["method"], path, status or "disconnected", milliseconds)
 

@@ -63,16 +63,24 @@ class Names:
         changed = self.environment()
         before = {name: os.environ.get(name) for name in changed}
         os.environ.update(changed)
-        sitecustomize.install(str(self._file))
         try:
-            yield
+            with self.resolving():
+                yield
         finally:
-            sitecustomize.uninstall()
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
+
+    @contextmanager
+    def resolving(self) -> Iterator[None]:
+        """Lead this process's look-ups of names to the stand; its environment stays as it is."""
+        sitecustomize.install(str(self._file))
+        try:
+            yield
+        finally:
+            sitecustomize.uninstall()
 
     def _write(self) -> None:
         unfinished = self._file.with_suffix(".new")

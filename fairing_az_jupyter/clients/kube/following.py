@@ -292,7 +292,8 @@ class Follower:
     def _itself(self, change: Change) -> Iterator[Event]:
         if uid_of(change.object) != uid_of(self._target.owner or {}):
             return
-        self._owner = change.object
+        # Objects that come in a list do not say their kind.
+        self._owner = {"kind": self._target.kind, **change.object}
         if change.what == "DELETED":
             self._owner_gone = True
             yield Phase(self._target.kind, self._target.name, "Deleted")
