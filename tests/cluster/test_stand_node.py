@@ -298,9 +298,14 @@ def test_a_pod_that_is_too_large_is_unschedulable_with_the_event_that_says_why(t
     [message] = team.until(told, "the event")
     assert message.startswith("0/")
     assert "1 Insufficient cpu" in message
-    status = team.status("large")
-    [condition] = [entry for entry in status["conditions"] if entry["type"] == "PodScheduled"]
-    assert (status["phase"], condition["status"], condition["reason"]) == ("Pending", "False", "Unschedulable")
+
+    def decided():
+        found = team.status("large").get("conditions", [])
+        return [entry for entry in found if entry["type"] == "PodScheduled"]
+
+    [condition] = team.until(decided, "the scheduler's word")
+    assert (condition["status"], condition["reason"]) == ("False", "Unschedulable")
+    assert team.status("large")["phase"] == "Pending"
 
 
 def test_a_deployment_becomes_available_and_a_deleted_pod_is_replaced(node, team):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 CLUSTER = Path(__file__).resolve().parents[1] / "cluster"
+_KANIKO = CLUSTER / "kaniko"
 AZURITE = "azurite@3.37.0"
 _NODE = (20,)
 _GO = (1, 24)
@@ -96,7 +97,8 @@ def scheduler() -> Path:
         return found
     folder = _folder_of("scheduler")
     if not folder.is_dir():
-        _make_once(folder, _go_build({"kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler"}))
+        packages = {"kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler"}
+        _make_once(folder, _go_build(packages, CLUSTER, _kubernetes_stamp()))
     return folder / "kube-scheduler"
 
 
@@ -112,6 +114,30 @@ def base_image() -> Path:
     folder = _base_image_folder()
     _make_once(folder, _make_base_image)
     return folder
+
+
+def kaniko() -> Path:
+    """Return Kaniko's executor, built with Go, once.
+
+    Raises:
+        MissingError: Go is missing, or the build failed.
+
+    """
+    folder = _kaniko_folder()
+    if not folder.is_dir():
+        release = _release_in(_KANIKO, "github.com/GoogleContainerTools/kaniko")
+        stamp = f"-X github.com/GoogleContainerTools/kaniko/pkg/version.version={release}"
+        packages = {"executor": "github.com/GoogleContainerTools/kaniko/cmd/executor"}
+        # It puts the files of another system in the place of its own.
+        build = _go_build(packages, _KANIKO, stamp, static=True)
+        sys.stderr.write(f"\nBuilding Kaniko into {folder}, once (about 3 to 5 min).\n")
+        _make_once(folder, build)
+    return folder / "executor"
+
+
+def kaniko_is_ready() -> bool:
+    """Tell whether `kaniko` returns at once; the first build takes minutes."""
+    return _kaniko_folder().is_dir()
 
 
 def node_is_ready() -> bool:
@@ -156,7 +182,7 @@ def _built_control_plane() -> Path:
     if folder.is_dir():
         return folder
     packages = {name: f"k8s.io/kubernetes/cmd/{name}" for name in _PROGRAMS[1:]}
-    build = _go_build({**packages, "etcd": "go.etcd.io/etcd/server/v3"})
+    build = _go_build({**packages, "etcd": "go.etcd.io/etcd/server/v3"}, CLUSTER, _kubernetes_stamp())
     sys.stderr.write(
         f"\nBuilding kube-apiserver, kube-controller-manager and etcd into {folder}, once (about 6 to 12 min).\n"
     )
@@ -168,24 +194,46 @@ def _control_plane_folder() -> Path:
     return _folder_of("control-plane")
 
 
-def _folder_of(what: str) -> Path:
-    content = b"".join((CLUSTER / name).read_bytes() for name in ("go.mod", "go.sum"))
+def _kaniko_folder() -> Path:
+    return _folder_of("kaniko", _KANIKO)
+
+
+def _folder_of(what: str, modules: Path = CLUSTER) -> Path:
+    content = b"".join((modules / name).read_bytes() for name in ("go.mod", "go.sum"))
     return _cache() / f"{what}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
-def _go_build(packages: Mapping[str, str]) -> Callable[[Path], None]:
-    """Return what builds programs of go.mod's modules into a folder, from names to packages."""
+def _go_build(
+    packages: Mapping[str, str], modules: Path, stamp: str, *, static: bool = False
+) -> Callable[[Path], None]:
+    """Return what builds programs into a folder.
+
+    Args:
+        packages: From the programs' names to packages.
+        modules: The folder of the go.mod that has them.
+        stamp: The linker's options that tell a program its version.
+        static: Link to no library of this machine.
+
+    """
     go = _program("go", "Go {}.{} or newer, or KUBEBUILDER_ASSETS,".format(*_GO))
     _require_version(go, ("version",), _GO, "Go")
-    release = re.search(r"k8s\.io/kubernetes (v\S+)", (CLUSTER / "go.mod").read_text())
-    stamp = f"-s -w -X k8s.io/component-base/version.gitVersion={release[1] if release else 'v0.0.0'}"
+    command: list[str | Path] = ["env", "CGO_ENABLED=0", go] if static else [go]
+    options = ["-trimpath", "-mod=readonly", "-buildvcs=false", f"-ldflags=-s -w {stamp}"]
 
     def build(target: Path) -> None:
-        options = ["-trimpath", "-mod=readonly", "-buildvcs=false", f"-ldflags={stamp}"]
         for name, package in packages.items():
-            _run([go, "build", *options, "-o", target / name, package], CLUSTER)
+            _run([*command, "build", *options, "-o", target / name, package], modules)
 
     return build
+
+
+def _kubernetes_stamp() -> str:
+    return f"-X k8s.io/component-base/version.gitVersion={_release_in(CLUSTER, 'k8s.io/kubernetes')}"
+
+
+def _release_in(modules: Path, module: str) -> str:
+    found = re.search(rf"\s{re.escape(module)} (v\S+)", (modules / "go.mod").read_text())
+    return found[1] if found else "v0.0.0"
 
 
 def _base_image_folder() -> Path:
@@ -278,7 +326,7 @@ def _run(command: Sequence[str | Path], folder: Path) -> None:
 def main() -> None:
     """Make what is missing and say where it is; end with the way to get it where that can't be done."""
     try:
-        node = (scheduler, base_image) if sys.platform == "linux" and os.geteuid() == 0 else ()
+        node = (scheduler, base_image, kaniko) if sys.platform == "linux" and os.geteuid() == 0 else ()
         for find in (control_plane, azurite, registry, *node):
             began = time.monotonic()
             sys.stdout.write(f"{find.__name__}: {find()} ({time.monotonic() - began:.0f} s)\n")

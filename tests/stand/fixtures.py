@@ -8,23 +8,37 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from . import binaries
+from .package_index import PackageIndex
 from .stand import close_shared, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import Any
 
     from .node import Node
     from .stand import Stand
 
-__all__ = ["kubernetes", "namespace", "node", "pytest_collection_finish", "stand", "stand_of_session"]
+__all__ = [
+    "kaniko",
+    "kubernetes",
+    "namespace",
+    "node",
+    "package_index",
+    "pytest_collection_finish",
+    "stand",
+    "stand_of_session",
+]
 
 _NEED_CLUSTER = frozenset({"stand", "kubernetes"})
 _NEED_NODE = frozenset({"node"})
+_NEED_KANIKO = frozenset({"kaniko"})
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -38,6 +52,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if _NEED_NODE & used and not binaries.node_is_ready():
             binaries.scheduler()
             binaries.base_image()
+        if _NEED_KANIKO & used and not binaries.kaniko_is_ready():
+            binaries.kaniko()
     except binaries.MissingError as error:
         sys.stderr.write(f"{error}\n")
 
@@ -50,17 +66,17 @@ def stand_of_session() -> Iterator[Stand]:
 
 
 @pytest.fixture
-def stand(stand_of_session: Stand) -> Iterator[Stand]:
+def stand(stand_of_session: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     """The whole stand, without faults, with Azure's names leading to it in this process."""
     _start(stand_of_session, "control_plane", "blob", "registry")
-    yield from _led_there(stand_of_session)
+    yield from _led_there(stand_of_session, monkeypatch)
 
 
 @pytest.fixture
-def kubernetes(stand_of_session: Stand) -> Iterator[Stand]:
+def kubernetes(stand_of_session: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     """The stand with its control plane only."""
     _start(stand_of_session, "control_plane")
-    yield from _led_there(stand_of_session)
+    yield from _led_there(stand_of_session, monkeypatch)
 
 
 @pytest.fixture
@@ -75,22 +91,49 @@ def node(stand: Stand) -> Iterator[Node]:
 
 
 @pytest.fixture
+def kaniko(node: Node) -> Callable[[str, dict[str, Any]], str]:
+    """Return what pushes Kaniko's image to a registry, as `Node.push_kaniko` does."""
+    with _all_there():
+        binaries.kaniko()
+    return node.push_kaniko
+
+
+@pytest.fixture
+def package_index(stand: Stand, tmp_path: Path) -> Iterator[PackageIndex]:
+    """An empty package index, which pods reach by its name."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    index = PackageIndex(stand.authority, stand.names, wheels)
+    yield index
+    index.close()
+
+
+@pytest.fixture
 def namespace() -> str:
     """A name for a namespace that nobody has."""
     return f"team-{uuid.uuid4().hex[:10]}"
 
 
 def _start(stand: Stand, *parts: str) -> None:
-    try:
+    with _all_there():
         for part in parts:
             getattr(stand, part)
+
+
+@contextmanager
+def _all_there() -> Iterator[None]:
+    try:
+        yield
     except binaries.MissingError as error:
         # In CI nothing is skipped.
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
 
 
-def _led_there(stand: Stand) -> Iterator[Stand]:
-    with stand.names.here():
+def _led_there(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    # By the test's own monkeypatch: what that puts back, it puts back last, and not to what the stand had set.
+    for name, value in stand.names.environment().items():
+        monkeypatch.setenv(name, value)
+    with stand.names.resolving():
         stand.reset()
         try:
             yield stand

@@ -8,6 +8,7 @@ pod_container.py  one container of it: image, start, probes, end, restarts
 statuses.py    phase and conditions, from the containers' states
 environment.py, volumes.py  what a container finds
 containers.py  podman and runc;  sandbox.py  the namespaces that all of it ends with
+kaniko.py      the image that builds images
 images.py      pulls, in containerd's words;  probes.py, events.py, logs.py, watch.py
 network.py     a network for each pod;  lead_out.py, relay.py, services.py  what leads out of it and in
 log_server.py  the kubelet's HTTPS server: logs and port-forwarding

@@ -38,6 +38,10 @@ graphroot = "{folder}/storage"
 
 [storage.options]
 additionalimagestores = [{also}]
+
+[storage.options.overlay]
+# Nothing of a test has to outlive a power cut: without it, unmounting writes the whole disk out.
+mountopt = "volatile"
 """
 # A name without a registry means Docker Hub, as with Kubernetes; the stand has no such name.
 _REGISTRIES = 'unqualified-search-registries = ["docker.io"]\nshort-name-mode = "disabled"\n'

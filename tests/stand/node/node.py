@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.stand import binaries
 
-from . import images
+from . import images, kaniko
 from .containers import Engine, write_settings
 from .events import Recorder
 from .kubelet import Ground, Kubelet
@@ -181,6 +181,21 @@ class Node:
 
         """
         return images.push_base(login_server, repository, dockerconfig, self._environment, self._folder)
+
+    def push_kaniko(self, login_server: str, dockerconfig: Object, repository: str = "tools/kaniko:1.24.0") -> str:
+        """Push Kaniko's image, which trusts the stand, to the test registry and return its name there.
+
+        Args:
+            login_server: The registry.
+            dockerconfig: Who may push: `{"auths": {...}}`, such as a set-up's.
+            repository: Its repository and tag.
+
+        Raises:
+            MissingError: Kaniko can't be built here.
+            RuntimeError: The registry refused it.
+
+        """
+        return kaniko.push(login_server, repository, dockerconfig, self._environment, self._folder)
 
     def close(self) -> None:
         """End all pods without grace and everything else; safe to repeat."""

@@ -1,0 +1,274 @@
+"""Endpoints on the test stand, by real containers: reached from here, and nothing left when they are deleted."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gc
+import os
+import threading
+import time
+
+import pytest
+import requests
+from kubernetes.client import V1Container, V1PodSpec, V1SecretVolumeSource, V1Volume, V1VolumeMount
+
+from fairing_az_jupyter.exceptions import EndpointError, FairingAzureError, InputError, NotAllowedError
+from fairing_az_jupyter.fairing.cluster_serving import ClusterServing
+from fairing_az_jupyter.fairing.pod_objects import Placement
+from tests.cluster.test_cluster_job import launched_from
+
+SERVER = """
+import argparse, http.server, json, os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+parser = argparse.ArgumentParser()
+parser.add_argument("name")
+parser.add_argument("--host")
+parser.add_argument("--port", type=int)
+given = parser.parse_args()
+class Model(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, content):
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(content).encode())
+    def do_GET(self):
+        self.answer(200 if self.path == f"/v2/models/{given.name}/ready" else 404, {})
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(200, {"pod": os.environ["HOSTNAME"], "path": self.path})
+print("serving", given.name)
+http.server.ThreadingHTTPServer((given.host, given.port), Model).serve_forever()
+"""
+
+
+class Place:
+    """A namespace with a launcher, a server to run there, and what is in it."""
+
+    def __init__(self, stand, setup, image):
+        self.setup, self.image, self.namespace = setup, image, setup.namespace
+        self.admin = stand.control_plane.admin
+        self.core = f"/api/v1/namespaces/{setup.namespace}"
+        self.launcher = launched_from({**os.environ, **setup.environment}, setup.service_account, setup.namespace)
+        self.deployers = []
+
+    def serving(self, server=SERVER, *, in_cluster=False, image=None, **more):
+        self.launcher.in_cluster = in_cluster
+        data = {"fairing_serving.py": base64.b64encode(server.encode()).decode()}
+        secret = f"app-{len(self.deployers)}"
+        self.admin.post(f"{self.core}/secrets", {"metadata": {"name": secret}, "data": data})
+
+        def with_server(kube_manager, pod_spec, namespace):
+            pod_spec.containers[0].volume_mounts = [V1VolumeMount(name="app", mount_path="/app")]
+            pod_spec.volumes = [V1Volume(name="app", secret=V1SecretVolumeSource(secret_name=secret))]
+
+        deployer = ClusterServing(self.launcher, "Model", pod_spec_mutators=[with_server], **more)
+        self.deployers.append(deployer)
+        container = V1Container(name="model", image=image or self.image, command=["python", "x.py"])
+        return deployer, V1PodSpec(containers=[container])
+
+    def left(self):
+        paths = [f"/apis/apps/v1/namespaces/{self.namespace}/{kind}" for kind in ("deployments", "replicasets")]
+        paths += [f"{self.core}/{kind}" for kind in ("pods", "services")]
+        return [item["metadata"]["name"] for path in paths for item in self.admin.get(path)["items"]]
+
+    def pods(self):
+        items = self.admin.get(f"{self.core}/pods")["items"]
+        return [pod["metadata"]["name"] for pod in items if "deletionTimestamp" not in pod["metadata"]]
+
+
+@pytest.fixture
+def place(node, stand, namespace):
+    setup = stand.correct_setup(namespace)
+    found = Place(stand, setup, node.push_base(setup.login_server, setup.dockerconfig))
+    with found.launcher:
+        yield found
+        for deployer in found.deployers:
+            with contextlib.suppress(FairingAzureError):
+                deployer.delete()
+
+
+def ask(url):
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.post(url, data=b"{}", timeout=10).json()
+
+
+def test_an_endpoint_answers_on_this_machine_as_soon_as_it_is_deployed_and_delete_leaves_nothing(place, capfd):
+    deployer, spec = place.serving()
+
+    url = deployer.deploy(spec)
+
+    assert url.startswith("http://127.0.0.1:")
+    assert ask(url) == {"pod": place.pods()[0], "path": "/predict"}
+    deployer.get_logs()
+    assert "serving Model\n" in capfd.readouterr().out
+    assert spec.containers[0].command == ["python", "x.py"]
+
+    deployer.delete()
+    deployer.delete()
+
+    assert place.left() == []
+    with pytest.raises(requests.ConnectionError):
+        ask(url)
+
+
+def test_in_the_cluster_the_services_own_name_is_the_way(place):
+    deployer, spec = place.serving(in_cluster=True)
+
+    url = deployer.deploy(spec)
+
+    assert url == f"http://{deployer.name}.{place.namespace}.svc.cluster.local/predict"
+    assert ask(url)["path"] == "/predict"
+
+
+def test_the_way_leads_to_the_pod_that_replaces_a_deleted_one(place):
+    deployer, spec = place.serving()
+    url = deployer.deploy(spec)
+    [before] = place.pods()
+
+    place.admin.delete(f"{place.core}/pods/{before}")
+
+    end, answer = time.monotonic() + 40, {}
+    while answer.get("pod") in {None, before}:
+        assert time.monotonic() < end
+        with contextlib.suppress(requests.RequestException):
+            answer = ask(url)
+        time.sleep(0.2)
+    assert answer["pod"] == place.pods()[0]
+
+
+def test_deploying_again_replaces_what_the_deployer_has_made(place):
+    deployer, spec = place.serving()
+    deployer.deploy(spec)
+    [before] = place.pods()
+
+    url = deployer.deploy(spec)
+
+    assert ask(url)["pod"] == place.pods()[0] != before
+    assert len(place.pods()) == 1
+
+
+def test_the_way_ends_with_the_deployer(place):
+    deployer, spec = place.serving()
+    url = deployer.deploy(spec)
+    name = deployer.name
+    place.deployers.clear()
+
+    del deployer
+    gc.collect()
+
+    with pytest.raises(requests.ConnectionError):
+        ask(url)
+    assert not [thread for thread in threading.enumerate() if thread.name == "endpoint-forward"]
+    assert place.launcher.workloads.get("Deployment", name)["status"]["availableReplicas"] == 1
+
+
+def test_a_server_that_ends_at_once_is_told_with_its_last_lines_and_nothing_is_left(place):
+    deployer, spec = place.serving("print('loading'); import xgboost")
+
+    with pytest.raises(EndpointError, match="No module named 'xgboost'") as caught:
+        deployer.deploy(spec)
+
+    assert (caught.value.code, caught.value.returncode) == ("crash-loop", 1)
+    assert "Add the package that has 'xgboost' to requirements.txt" in caught.value.hint
+    assert "kubectl" not in caught.value.hint
+    assert place.left() == []
+
+
+def test_an_image_that_is_not_there_is_told_and_nothing_is_left(place):
+    deployer, spec = place.serving(image=f"{place.setup.login_server}/team/nothing:1")
+
+    with pytest.raises(EndpointError, match="team/nothing:1") as caught:
+        deployer.deploy(spec)
+
+    assert caught.value.code == "image-not-found"
+    assert place.left() == []
+
+
+def test_a_server_that_never_gets_ready_is_told_after_the_time_for_it_with_what_it_printed(place):
+    deployer, spec = place.serving("import time; print('loading forever'); time.sleep(600)", ready_timeout=6)
+
+    began = time.monotonic()
+    with pytest.raises(EndpointError, match="was not ready in 6 s") as caught:
+        deployer.deploy(spec)
+
+    assert time.monotonic() - began < 20
+
+    assert caught.value.last_lines == ("loading forever",)
+    assert place.left() == []
+
+
+def test_a_service_that_is_refused_leaves_no_deployment(place):
+    hard = {"spec": {"hard": {"services": "0"}}}
+    place.admin.post(f"/api/v1/namespaces/{place.namespace}/resourcequotas", {"metadata": {"name": "team"}, **hard})
+    time.sleep(1)
+    deployer, spec = place.serving()
+
+    with pytest.raises(NotAllowedError, match="exceeded quota: team"):
+        deployer.deploy(spec)
+
+    assert place.left() == []
+
+
+def test_an_interrupt_while_it_starts_leaves_nothing(place, monkeypatch):
+    deployer, spec = place.serving("import time; time.sleep(600)")
+    place.launcher.placement = Placement(cpu="64", memory="64Mi")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place.launcher.workloads, "wait_ready", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        deployer.deploy(spec)
+
+    assert place.left() == []
+
+
+@pytest.mark.parametrize(
+    ("ingress", "url"),
+    [
+        ({"ip": "20.50.1.2"}, "http://20.50.1.2/predict"),
+        ({"hostname": "model.northeurope.cloudapp.azure.com"}, "http://model.northeurope.cloudapp.azure.com/predict"),
+    ],
+)
+def test_a_load_balancer_is_said_to_be_public_and_its_address_is_waited_for(place, caplog, ingress, url):
+    def give_address():
+        while not (services := place.admin.get(f"{place.core}/services")["items"]):
+            time.sleep(0.1)
+        path = f"{place.core}/services/{services[0]['metadata']['name']}/status"
+        time.sleep(3)
+        status = {"status": {"loadBalancer": {"ingress": [ingress]}}}
+        place.admin.call("PATCH", path, status, kind="application/merge-patch+json")
+
+    deployer, spec = place.serving(service_type="LoadBalancer", address_timeout=40)
+    thread = threading.Thread(target=give_address)
+    thread.start()
+
+    assert deployer.deploy(spec) == url
+    thread.join()
+    assert any("public address: whoever finds it can use it" in message for message in caplog.messages)
+
+
+def test_a_load_balancer_without_an_address_is_told_after_the_time_for_it_and_nothing_is_left(place):
+    deployer, spec = place.serving(service_type="LoadBalancer", address_timeout=1)
+
+    with pytest.raises(EndpointError, match="no public address in 1 s") as caught:
+        deployer.deploy(spec)
+
+    assert caught.value.last_lines == ()
+    assert caught.value.code == "no-address"
+    assert place.left() == []
+
+
+def test_a_type_of_service_that_is_none_is_refused_with_those_that_are():
+    with pytest.raises(InputError, match="LoadBalancer for a public address"):
+        ClusterServing(None, "Model", service_type="NodePort")
+
+
+def test_logs_of_nothing_are_an_error_with_what_to_call_and_deleting_nothing_is_none():
+    deployer = ClusterServing(None, "Model")
+
+    deployer.delete()
+
+    with pytest.raises(FairingAzureError, match=r"Call deploy\(\) first"):
+        deployer.get_logs()
