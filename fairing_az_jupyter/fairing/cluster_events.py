@@ -1,0 +1,123 @@
+"""How what happens in the cluster is shown to who launches: events on Fairing's logger, output on stdout."""
+
+from __future__ import annotations
+
+import collections
+import io
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.kube.followed import LogLine, Notice, Started, Trouble
+from fairing_az_jupyter.exceptions import JobFailedError
+from fairing_az_jupyter.fairing.deployers import endpoint_failed, job_failed
+from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.clients.kube.followed import Event
+    from fairing_az_jupyter.exceptions import ExecutionError
+
+__all__ = ["KEPT_LINES", "Shown", "told_after_deletion"]
+
+logger = logging.getLogger(LOGGER_NAME)
+
+KEPT_LINES = 1000
+_ENOUGH_LINES = 20
+# The cluster's own bookkeeping, and what `Started` says as well, also where events may not be read.
+_UNREMARKABLE = frozenset({"SuccessfulCreate", "Created", "Started", "ScalingReplicaSet", "Completed", "Killing"})
+# Every server that starts fails them at first.
+_STARTING = ("Startup probe failed", "Readiness probe failed")
+_ENDED_BY_ITSELF = frozenset({"container-failed", "crash-loop", "init-failed"})
+_AT_WHAT_IS_GONE = re.compile(r"[:;,]?\s*(?:see \w+(?: \w+)*: )?kubectl -n \S+ (?:describe|logs) .*$")
+
+
+class Shown:
+    """Shows events one after the other, and keeps the last lines.
+
+    Args:
+        container: The container whose lines are shown as they are; those of others get their container's name.
+        printed: Whether lines go to stdout, as a job's output does; to the logger if not.
+
+    """
+
+    def __init__(self, container: str, *, printed: bool) -> None:
+        self._container, self._printed = container, printed
+        self._kept: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The last lines, oldest first."""
+        return tuple(self._kept)
+
+    def show(self, event: Event) -> None:
+        """Show one event.
+
+        Args:
+            event: What happened.
+
+        """
+        if not isinstance(event, LogLine):
+            logger.log(_level(event), "%s", event)
+            return
+        text = event.text if event.container == self._container else f"[{event.container}] {event.text}"
+        self._kept.append(text)
+        if self._printed:
+            print_line(text)
+        else:
+            logger.info("%s", text)
+
+
+def print_line(text: str) -> None:
+    """Write one line to stdout, whatever it holds, so that it is seen at once.
+
+    Args:
+        text: The line without its end.
+
+    """
+    stream = sys.stdout
+    try:
+        # In one piece: lines of jobs that run at the same time must not run into each other.
+        stream.write(f"{text}\n")
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(f"{text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+    # A kernel's stream sends what it has by itself, several times a second; asking for each line would stop it short.
+    if isinstance(stream, io.TextIOWrapper):
+        stream.flush()
+
+
+def told_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]) -> ExecutionError:
+    """Return an error whose cure holds also when the objects that it is about have been deleted.
+
+    Args:
+        error: What has failed; it is changed.
+        what: The job's or the endpoint's class's name.
+        lines: The last lines that were seen, in case that the error has none.
+
+    Returns:
+        The same error.
+
+    """
+    error.last_lines = error.last_lines or lines[-_ENOUGH_LINES:]
+    if error.code in _ENDED_BY_ITSELF:
+        if isinstance(error, JobFailedError):
+            error.hint = job_failed(what, error.returncode, error.last_lines, "it stands above.").hint
+        else:
+            error.hint = endpoint_failed(what, "failed", error.returncode, error.last_lines, "it stands above.").hint
+    elif _AT_WHAT_IS_GONE.search(error.hint):
+        cure = _AT_WHAT_IS_GONE.sub("", error.hint).rstrip(". ")
+        error.hint = f"{cure}." if cure else "What the cluster said about it stands above."
+    return error
+
+
+def _level(event: Event) -> int:
+    if isinstance(event, Notice):
+        if event.message.startswith(_STARTING):
+            return logging.DEBUG
+        if event.warning:
+            return logging.WARNING
+        return logging.DEBUG if event.reason in _UNREMARKABLE else logging.INFO
+    if isinstance(event, Trouble):
+        return logging.WARNING
+    return logging.INFO if isinstance(event, Started) else logging.DEBUG

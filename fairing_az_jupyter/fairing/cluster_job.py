@@ -1,0 +1,218 @@
+"""Runs a training job in the cluster, shows its output as it comes, and raises what has gone wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from kubeflow.fairing.deployers.deployer import DeployerInterface
+
+from fairing_az_jupyter.exceptions import (
+    ContextError,
+    ExecutionError,
+    FairingAzureError,
+    InputError,
+    JobFailedError,
+    NotFoundError,
+)
+from fairing_az_jupyter.fairing.cluster_events import Shown, print_line, told_after_deletion
+from fairing_az_jupyter.fairing.deployers import LaunchedJob
+from fairing_az_jupyter.fairing.pod_objects import finished_pod, job, new_name
+from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from fairing_az_jupyter.clients.kube.followed import Event
+    from fairing_az_jupyter.fairing.launcher import Launcher
+
+__all__ = ["ClusterJob", "plain_spec"]
+
+logger = logging.getLogger(LOGGER_NAME)
+
+_GONE_SECONDS = 5.0
+
+
+class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
+    """Runs a training job as a Kubernetes Job of one pod, which is not tried again.
+
+    Args:
+        launcher: The cluster, and in whose name pods run there.
+        pod_spec_mutators: Functions that change the pod's specification, as Fairing calls them.
+        deadline: Seconds after which the job is ended; None for none.
+
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        pod_spec_mutators: Sequence[Callable[..., object]] | None = None,
+        *,
+        deadline: int | None = None,
+    ) -> None:
+        self._launcher = launcher
+        self._mutators = tuple(pod_spec_mutators or ())
+        self._deadline = deadline
+        self._shown: Shown | None = None
+        self._container = ""
+        self._runs = False
+        self.name = ""
+
+    def deploy(self, pod_spec: Any) -> LaunchedJob:  # noqa: ANN401 - Fairing is untyped
+        """Run the job to its end and print its output line by line as it comes; the Job is deleted then.
+
+        Args:
+            pod_spec: The pod's specification from the builder's `generate_pod_spec()`; it is not changed.
+
+        Returns:
+            The job's name, which also knows the last 1,000 lines.
+
+        Raises:
+            InputError: There is nothing to run, or the cluster refuses the Job as it is.
+            JobFailedError: It can't start, or its command ended with another exit code than 0.
+            ServiceError: The cluster does not do what is asked; the job may go on there.
+
+        """
+        target = self._launcher.target
+        spec = plain_spec(pod_spec, self._mutators, target.namespace)
+        pod = finished_pod(spec, target, self._launcher.placement, ends=True)
+        self.name, self._container = new_name("job"), str(pod["containers"][0].get("name") or "")
+        body = job(self.name, pod, target, deadline=self._deadline)
+        self._shown = None
+        try:
+            self._launcher.workloads.create(body)
+            self._runs = True
+            logger.warning("The job %s launched.", self.name)
+        except KeyboardInterrupt:
+            self._tell_what_is_left("Interrupted, but the job may have been launched")
+            raise
+        return LaunchedJob(self.name, self._follow())
+
+    def get_logs(self) -> None:
+        """Print what the job has printed; of one that still runs because it was interrupted, to its end.
+
+        Raises:
+            FairingAzureError: Nothing has been deployed yet; also as `deploy`.
+
+        """
+        if not self.name:
+            raise FairingAzureError("Nothing has been deployed yet.", hint="Call deploy() first.")
+        if self._runs:
+            self._follow()
+            return
+        for line in self._shown.lines if self._shown else ():
+            print_line(line)
+
+    def _follow(self) -> tuple[str, ...]:
+        """Show the job to its end and delete it; return its last lines."""
+        shown = self._shown = Shown(self._container, printed=True)
+        try:
+            events = cast("Generator[Event, None, None]", self._launcher.workloads.follow("Job", self.name))
+            # Closed here and not by and by: a notebook keeps the traceback of an interrupt, and all that hangs on it.
+            with contextlib.closing(events):
+                for event in events:
+                    shown.show(event)
+        except JobFailedError as error:
+            self._delete()
+            raise told_after_deletion(error, self.name, shown.lines) from None
+        except NotFoundError:
+            # Interrupted before, and deleted meanwhile.
+            self._runs = False
+            raise
+        except BaseException as error:
+            why = "Interrupted" if isinstance(error, KeyboardInterrupt) else "It is followed no longer"
+            self._tell_what_is_left(f"{why}, but the job still runs")
+            raise
+        self._delete(wait=_GONE_SECONDS)
+        logger.info("Job %s succeeded.", self.name)
+        return shown.lines
+
+    def _delete(self, wait: float = 0.0) -> None:
+        """Delete the Job; where that fails the outcome counts all the same, and the user is told."""
+        self._runs = False
+        try:
+            self._launcher.workloads.delete("Job", self.name, wait=wait)
+        except ExecutionError:
+            logger.info("Job %s is being deleted.", self.name)
+        except FairingAzureError as error:
+            self._tell_what_is_left(f"{error} So the job has ended and is still there")
+        except KeyboardInterrupt:
+            self._tell_what_is_left("Interrupted, but the job has ended and may still be there")
+            raise
+
+    def _tell_what_is_left(self, what: str) -> None:
+        namespace = self._launcher.target.namespace
+        follow = f"kubectl -n {namespace} logs -f job/{self.name}"
+        delete = f"fairing-azure delete {self.name}, or kubectl -n {namespace} delete job {self.name}"
+        where = f"job {self.name} in namespace '{namespace}'"
+        logger.warning("%s: %s. Follow it: %s. Delete it: %s", what, where, follow, delete)
+
+
+def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespace: str) -> dict[str, Any]:  # noqa: ANN401
+    """Return a pod's specification as plain data, changed by the user's mutators.
+
+    Args:
+        pod_spec: Fairing's specification, a V1PodSpec; it is not changed, so that a second launch starts from the same.
+        mutators: Functions of Fairing's KubeManager, the specification and the namespace, which change the second.
+        namespace: The namespace.
+
+    Raises:
+        ContextError: There is no container with an image in it.
+
+    """
+    from kubernetes.client import ApiClient  # noqa: PLC0415 - Fairing has it loaded
+
+    # What a builder has hung on it beside the API's fields is not copied: it may not be copyable.
+    fields = {f"_{name}" for name in getattr(type(pod_spec), "openapi_types", {})}
+    extra = {id(value): value for name, value in vars(pod_spec).items() if name not in fields}
+    changed = copy.deepcopy(pod_spec, extra)
+    manager = _KubeManagerIfAsked()
+    for mutate in mutators:
+        mutate(manager, changed, namespace)
+    with ApiClient() as client:
+        spec: dict[str, Any] = client.sanitize_for_serialization(changed)
+    containers = spec.get("containers") or []
+    if not containers or not containers[0].get("image"):
+        raise ContextError(
+            "The pod has no container with an image, so there is nothing to run.",
+            hint="Call the builder's build() before generate_pod_spec(). Or does a pod_spec_mutator remove it?",
+        )
+    variables = containers[0].setdefault("env", [])
+    if all(variable.get("name") != "PYTHONUNBUFFERED" for variable in variables):
+        # Otherwise Python keeps lines back until it has 8 KB of them.
+        variables.append({"name": "PYTHONUNBUFFERED", "value": "1"})
+    for container in containers:
+        resources = container.get("resources") or {}
+        if resources.get("limits"):
+            # As the API server does; defaults of ours could be more than the user's limits.
+            resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
+    return spec
+
+
+class _KubeManagerIfAsked:
+    """Fairing's KubeManager, made when a mutator asks it for something: it reads kubeconfigs and most need none."""
+
+    _made: Any = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if self._made is None:
+            self._made = _kube_manager()
+        return getattr(self._made, name)
+
+
+def _kube_manager() -> Any:  # noqa: ANN401
+    from kubeflow.fairing.kubernetes.manager import KubeManager  # noqa: PLC0415 - only what needs it pays for it
+    from kubernetes.config import ConfigException  # noqa: PLC0415 - likewise
+
+    try:
+        return KubeManager()
+    except (ConfigException, OSError) as error:
+        raise InputError(
+            f"A pod_spec_mutator asks the cluster by Fairing's KubeManager, which finds no way to it: {error}",
+            hint="It reads the default kubeconfig; see whether that works: kubectl config current-context",
+            code="kube-manager",
+        ) from error
