@@ -78,7 +78,7 @@ class Sandbox:
 
     def process(self, pid: int) -> Path:
         """Return the folder below /proc of a process, named by its id in the sandbox."""
-        return Path(f"/proc/{self._first}/root/proc/{pid}")
+        return Path("/proc", str(self._first), "root", "proc", str(pid))
 
     def lives(self, pid: int) -> bool:
         """Tell whether a process of the sandbox runs."""
@@ -109,7 +109,7 @@ class Sandbox:
 
     @staticmethod
     def _is_ready(first: int) -> bool:
-        status = Path(f"/proc/{first}/root/proc/1/status").read_text()
+        status = Path("/proc", str(first), "root", "proc", "1", "status").read_text()
         own = Path(f"/proc/{first}/status").read_text()
         name = status.splitlines()[0]
         return name == own.splitlines()[0] and name.split()[1].startswith("python")
