@@ -161,6 +161,8 @@ def test_the_way_ends_with_the_deployer(place):
         ask(url)
     assert not [thread for thread in threading.enumerate() if thread.name == "endpoint-forward"]
     assert place.launcher.workloads.get("Deployment", name)["status"]["availableReplicas"] == 1
+    for kind in ("Deployment", "Service"):
+        place.launcher.workloads.delete(kind, name, wait=30)
 
 
 def test_a_server_that_ends_at_once_is_told_with_its_last_lines_and_nothing_is_left(place):
