@@ -15,7 +15,7 @@ from fairing_az_jupyter.clients.contexts import ContextStore
 from fairing_az_jupyter.clients.credentials import choose_credential, service_principal
 from fairing_az_jupyter.clients.images import ImageStore
 from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER
-from fairing_az_jupyter.clients.oci.docker_config import parse_docker_config, registry_host
+from fairing_az_jupyter.clients.oci.docker_config import SECRET_KEY, parse_docker_config, registry_host
 from fairing_az_jupyter.clients.registry import Registry
 from fairing_az_jupyter.clients.resources import ResourceManager
 from fairing_az_jupyter.clients.storage import CONTAINER
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.settings import Settings
 
 __all__ = ["Launcher"]
-
-_DOCKER_CONFIG = ".dockerconfigjson"
 
 
 class Launcher:
@@ -224,7 +222,7 @@ class Launcher:
         own = registry_host(self.settings.docker_registry or "")
         try:
             stored = self.cluster.read_secret(self.settings.registry_secret_name)
-            login = parse_docker_config(stored.data[_DOCKER_CONFIG], host=host).find(host)
+            login = parse_docker_config(stored.data[SECRET_KEY], host=host).find(host)
         except (FairingAzureError, KeyError) as error:
             if host != own:
                 # A base image of a public registry is read without a login.
@@ -247,7 +245,7 @@ class Launcher:
 
 def _no_docker_config(name: str, namespace: str) -> NotFoundError:
     return NotFoundError(
-        f"Secret '{name}' in namespace '{namespace}' has no key '{_DOCKER_CONFIG}': it holds no login to a registry. "
+        f"Secret '{name}' in namespace '{namespace}' has no key '{SECRET_KEY}': it holds no login to a registry. "
         "Without one no image can be pushed.",
         hint="Make it anew: %fairing_azure secrets create --acr --replace",
         code="secret-type",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.credentials import EXPIRES_ANNOTATION, secret_expiry
-from fairing_az_jupyter.clients.oci.docker_config import parse_docker_config, with_login
+from fairing_az_jupyter.clients.oci.docker_config import SECRET_KEY, SECRET_TYPE, parse_docker_config, with_login
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     FairingAzureError,
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["attach_pull_secret", "create_secrets", "describe_secrets"]
 
 _OPAQUE = "Opaque"
-_DOCKER = "kubernetes.io/dockerconfigjson"
-_DOCKER_KEY = ".dockerconfigjson"
 _EXPIRES = EXPIRES_ANNOTATION.rpartition("/")[2]
 
 
@@ -220,15 +218,17 @@ def _noted(task: Task, values: SecretValues) -> dict[str, str]:
 
 
 def _login_write(task: Task, username: str, password: Hidden) -> SecretWrite:
-    before = task.acrcreds.data.get(_DOCKER_KEY) if task.acrcreds is not None else None
-    wanted = {_DOCKER_KEY: with_login(before, task.host, username, password)}
-    return SecretWrite(task.subject.settings.registry_secret_name, _DOCKER, wanted, _differing(task.acrcreds, wanted))
+    before = task.acrcreds.data.get(SECRET_KEY) if task.acrcreds is not None else None
+    wanted = {SECRET_KEY: with_login(before, task.host, username, password)}
+    return SecretWrite(
+        task.subject.settings.registry_secret_name, SECRET_TYPE, wanted, _differing(task.acrcreds, wanted)
+    )
 
 
 def _renewed_login(task: Task, acrcreds: StoredSecret, merged: Mapping[ValueName, Hidden]) -> Write:
     """Renew the registry's password, if it is that of the same service principal."""
     try:
-        login = parse_docker_config(acrcreds.data.get(_DOCKER_KEY, "")).find(task.host)
+        login = parse_docker_config(acrcreds.data.get(SECRET_KEY, "")).find(task.host)
     except FairingAzureError as error:
         return Untouched(acrcreds.name, f"Left as it is: {error.message} {error.hint}".strip())
     if "client_id" in merged and login.username.lower() != merged["client_id"].reveal().lower():
@@ -248,7 +248,7 @@ def _pull_secret_note(cluster: Cluster, name: str) -> str:
         return f"Secret '{name}' does not exist yet: fairing-azure secrets create --acr makes it."
     except NotAllowedError:
         return f"Whether there is a Secret '{name}' can't be told, for it may not be read."
-    if secret.type == _DOCKER:
+    if secret.type == SECRET_TYPE:
         return ""
     return f"Secret '{name}' has the type {secret.type}, with which no pod can pull: fairing-azure secrets create --acr"
 

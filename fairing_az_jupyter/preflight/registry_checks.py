@@ -12,6 +12,8 @@ from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.docker_config import (
     ACR_TOKEN_USER,
+    SECRET_KEY,
+    SECRET_TYPE,
     Login,
     parse_docker_config,
     registry_host,
@@ -31,10 +33,6 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.cluster import Cluster
     from fairing_az_jupyter.preflight.subject import Subject
 
-SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105 - a type
-"""The type that a node pulls images with, and the builder pushes with."""
-SECRET_KEY = ".dockerconfigjson"  # noqa: S105 - a key's name
-"""The one key of a Secret of that type."""
 IMAGE = "fairing-job"
 """The repository that is tried: what Fairing calls its images."""
 

@@ -22,19 +22,19 @@ def checks(subject: Subject) -> list[Check]:
         subject: What is checked.
 
     """
+    looked_at = f"the settings in force{f' for {subject.notebook}' if subject.notebook else ''}"
     return [
         Check(
             "settings",
             "Settings are valid and complete",
             "A job is built from them; a placeholder or a slip shows only minutes later, in a pod that fails.",
-            f"the settings in force{f' for {subject.notebook}' if subject.notebook else ''}",
-            lambda _: _settings(subject),
+            looked_at,
+            lambda _: _settings(subject, looked_at),
         )
     ]
 
 
-def _settings(subject: Subject) -> Finding:
-    looked_at = f"the settings in force{f' for {subject.notebook}' if subject.notebook else ''}"
+def _settings(subject: Subject, looked_at: str) -> Finding:
     names = notebook_names()
     missing = [field for field in missing_for_launch(subject.settings) if field not in subject.broken]
     problems = [*subject.broken.values()]

@@ -20,6 +20,12 @@ from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundE
 ACR_TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a name, not a password
 """The user name that tells an Azure Container Registry that the password is a refresh token (see `registry`)."""
 
+SECRET_TYPE = "kubernetes.io/dockerconfigjson"  # noqa: S105 - a type
+"""The type of a Secret that nodes pull images with."""
+
+SECRET_KEY = ".dockerconfigjson"  # noqa: S105 - a key's name
+"""Under which key such a Secret holds the docker config."""
+
 _DOCKER_HUB = "index.docker.io"
 _DOCKER_HUB_NAMES = frozenset({"docker.io", _DOCKER_HUB, "registry-1.docker.io", "registry.hub.docker.com"})
 _REMAKE = "Make the secret anew: %fairing_azure secrets create --acr"
