@@ -71,7 +71,7 @@ class Watch:
         real = manager.subject_of
         given = {"service_account_folder": scene.service_account_folder, "python": scene.python}
         given |= {"fairing": scene.fairing, "timeout": SECONDS / 2, "deadline": SECONDS}
-        patch.setattr(manager, "subject_of", lambda *words: dataclasses.replace(real(*words), **given))
+        patch.setattr(manager.checking, "subject_of", lambda *words: dataclasses.replace(real(*words), **given))
         for name in ("check", "create_secrets", "attach_pull_secret", "describe_secrets", "settings_in_force"):
             patch.setattr(manager, name, self._told(getattr(manager, name)))
         patch.setattr(prompts, "ask", lambda question: self.answers.get(question.name, ""))

@@ -7,6 +7,7 @@ import shlex
 import pytest
 
 from fairing_az_jupyter import manager
+from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends import grammar
 from fairing_az_jupyter.preflight.runner import run_checks
 from fairing_az_jupyter.preflight.settings_checks import checks
@@ -75,7 +76,7 @@ def test_a_command_that_can_suggest_nothing_would_write_nothing_wrong():
     result = found(azure_storage_account=None)
     explicit = grammar.explicit_settings(grammar.parse(shlex.split(result.cures[0].command)[1:]))
 
-    with pytest.raises(manager.InputError):
+    with pytest.raises(InputError):
         sources.resolve(explicit=explicit)
 
 
