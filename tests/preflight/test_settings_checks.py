@@ -6,7 +6,6 @@ import shlex
 
 import pytest
 
-from fairing_az_jupyter import manager
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends import grammar
 from fairing_az_jupyter.preflight.runner import run_checks
