@@ -8,6 +8,7 @@ FairingAzureError            code, message, hint, exit_code
  |   +- ContextError         the build context can't be made from these files
  |   +- ProfileError         a profile is missing, or its file is broken
  +- ExecutionError           exit 4: what was started has failed
+ |   +- BuildFailedError     an image could not be built
  |   +- JobFailedError       a training job ended with an error
  |   +- EndpointError        an endpoint did not start, or has gone
  |   +- RunFailedError       a cell of a notebook run raised
@@ -115,6 +116,12 @@ class ExecutionError(FairingAzureError):
         super().__init__(message, hint=hint, code=code)
         self.returncode = returncode
         self.last_lines = last_lines
+
+
+class BuildFailedError(ExecutionError):
+    """An image could not be built."""
+
+    code = "build-failed"
 
 
 class JobFailedError(ExecutionError):

@@ -12,7 +12,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from . import refusals, roles
+from . import acr_tasks, refusals, roles
 from .web import json_answer
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Arm:
         self.subscriptions: set[str] = set()
         self.resources: dict[str, Resource] = {}
         self.creation_polls = 1
+        self.tasks: acr_tasks.Tasks | None = None
         self._entra = entra
         self._keys = keys
         self._operations: dict[str, tuple[int, str]] = {}
@@ -134,10 +135,12 @@ class Arm:
             return self._role_assignments(request, oid, path.removesuffix(_ASSIGNMENTS))
         if method == "GET" and path.endswith((f"/{_STORAGE}", f"/{_REGISTRY}")):
             return self._list(path, oid)
-        action, scope = _action(method, path)
+        about_tasks = acr_tasks.needed(method, path)
+        action, scope = about_tasks or _action(method, path)
         return (
             self._not_allowed(request, oid, action, scope)
             or self._no_group(request, path)
+            or (about_tasks and self.tasks and self.tasks.answer(request, scope, oid))
             or self._on_resource(request, path, scope)
         )
 
@@ -206,6 +209,10 @@ class Arm:
     def _name_availability(self, request: Request) -> Answer:
         # https://learn.microsoft.com/rest/api/storagerp/storage-accounts/check-name-availability
         name = str(json.loads(request.body.read() or b"{}").get("name", ""))
+        if f"/{_REGISTRY.partition('/')[0]}/".lower() in request.path.lower():
+            # https://learn.microsoft.com/rest/api/containerregistry/registries/check-name-availability
+            taken = self.find(_REGISTRY, name) is not None
+            return json_answer(200, {"nameAvailable": not taken, **({"reason": "AlreadyExists"} if taken else {})})
         if not _ACCOUNT_NAME.fullmatch(name):
             text = (
                 f"{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters "

@@ -32,8 +32,10 @@ _BLOBS = "Microsoft.Storage/storageAccounts/blobServices"
 _REPOSITORIES = "Microsoft.ContainerRegistry/registries/repositories"
 _READ_ROLES = "Microsoft.Authorization/*/read"
 _READ_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/read"
+_TASKS = "Microsoft.ContainerRegistry/registries"
 
 ROLES = {
+    "Owner": Role("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", ("*",)),
     "Contributor": Role(
         "b24988ac-6180-42a0-ab88-20f7382dd24c",
         ("*",),
@@ -47,6 +49,22 @@ ROLES = {
     "AcrPull": Role("7f951dda-4ed3-4680-a7ca-43fe172d538d", ("Microsoft.ContainerRegistry/registries/pull/read",)),
     "AcrDelete": Role(
         "c2f4ef07-c644-48eb-af81-4b1b4947fb11", ("Microsoft.ContainerRegistry/registries/artifacts/delete",)
+    ),
+    # https://learn.microsoft.com/azure/container-registry/container-registry-rbac-built-in-roles-directory-reference
+    # says what it is for.
+    # That it may read the registry is inferred: `az acr build`, which it allows, reads it first.
+    "Container Registry Tasks Contributor": Role(
+        "fb382eab-e894-4461-af04-94435c366c3f",
+        (
+            f"{_TASKS}/read",
+            f"{_TASKS}/listBuildSourceUploadUrl/action",
+            f"{_TASKS}/scheduleRun/action",
+            f"{_TASKS}/runs/*",
+            f"{_TASKS}/tasks/*",
+            f"{_TASKS}/taskruns/*",
+            f"{_TASKS}/agentpools/*",
+            _READ_GROUP,
+        ),
     ),
     "Container Registry Repository Writer": Role(
         "2a1e307c-b015-4ebd-883e-5b7698a07328",
