@@ -15,11 +15,13 @@ from fairing_az_jupyter.exceptions import (
     FairingAzureError,
     InputError,
     JobFailedError,
+    NotAllowedError,
     NotFoundError,
 )
+from fairing_az_jupyter.fairing import ownership
 from fairing_az_jupyter.fairing.cluster_events import Shown, print_line, told_after_deletion
 from fairing_az_jupyter.fairing.deployers import LaunchedJob
-from fairing_az_jupyter.fairing.pod_objects import finished_pod, job, new_name
+from fairing_az_jupyter.fairing.pod_objects import PREFIX, finished_pod, job, new_name
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 
 if TYPE_CHECKING:
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.followed import Event
     from fairing_az_jupyter.fairing.launcher import Launcher
 
-__all__ = ["ClusterJob", "plain_spec"]
+__all__ = ["ClusterJob", "placed_by", "plain_spec"]
 
 logger = logging.getLogger(LOGGER_NAME)
 
 _GONE_SECONDS = 5.0
+_PLACEMENT = ("affinity", "imagePullSecrets", "nodeSelector", "priorityClassName", "schedulerName", "tolerations")
 
 
 class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
@@ -78,9 +81,16 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         target = self._launcher.target
         spec = plain_spec(pod_spec, self._mutators, target.namespace)
         pod = finished_pod(spec, target, self._launcher.placement, ends=True)
-        self.name, self._container = new_name("job"), str(pod["containers"][0].get("name") or "")
-        body = job(self.name, pod, target, deadline=self._deadline)
-        self._shown = None
+        self._container, self._shown = str(pod["containers"][0].get("name") or ""), None
+        task = ownership.digest_of_task({**pod, "deadline": self._deadline})
+        self.name = self._abandoned(task)
+        if self.name:
+            self._runs = True
+            logger.warning("The job %s does the same, and nobody follows it: it is followed to its end.", self.name)
+            return LaunchedJob(self.name, self._follow())
+        self.name = new_name("job")
+        labels, marks = {ownership.TASK: task}, ownership.mark()
+        body = job(self.name, pod, target, labels=labels, annotations=marks, deadline=self._deadline)
         try:
             self._launcher.workloads.create(body)
             self._runs = True
@@ -105,8 +115,37 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         for line in self._shown.lines if self._shown else ():
             print_line(line)
 
+    def _abandoned(self, task: str) -> str:
+        """Return the name of a job that does the same and that nobody follows any more; empty if there is none.
+
+        One that has failed meanwhile is not taken: it is deleted, and the task gets another try.
+        """
+        workloads = self._launcher.workloads
+        try:
+            alike = workloads.list("Job", {f"{PREFIX}kind": "job", ownership.TASK: task})
+        except NotAllowedError:
+            return ""
+        for found in alike:
+            metadata, status = found["metadata"], found.get("status") or {}
+            name = str(metadata["name"])
+            if "deletionTimestamp" in metadata or not ownership.is_abandoned(name, metadata.get("annotations") or {}):
+                continue
+            if status.get("failed"):
+                logger.warning("The job %s does the same and has failed, seen by nobody: it is replaced.", name)
+                workloads.delete("Job", name)
+                continue
+            with contextlib.suppress(FairingAzureError):
+                mine = {"name": name, "annotations": ownership.mark()}
+                workloads.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": mine})
+            return name
+        return ""
+
     def _follow(self) -> tuple[str, ...]:
         """Show the job to its end and delete it; return its last lines."""
+        with ownership.caring_for(self.name):
+            return self._followed()
+
+    def _followed(self) -> tuple[str, ...]:
         shown = self._shown = Shown(self._container, printed=True)
         try:
             events = cast("Generator[Event, None, None]", self._launcher.workloads.follow("Job", self.name))
@@ -147,7 +186,8 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         follow = f"kubectl -n {namespace} logs -f job/{self.name}"
         delete = f"fairing-azure delete {self.name}, or kubectl -n {namespace} delete job {self.name}"
         where = f"job {self.name} in namespace '{namespace}'"
-        logger.warning("%s: %s. Follow it: %s. Delete it: %s", what, where, follow, delete)
+        again = "The same launch, made again, follows it to its end."
+        logger.warning("%s: %s. %s Or follow it: %s. Delete it: %s", what, where, again, follow, delete)
 
 
 def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespace: str) -> dict[str, Any]:  # noqa: ANN401
@@ -189,6 +229,24 @@ def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespa
             # As the API server does; defaults of ours could be more than the user's limits.
             resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
     return spec
+
+
+def placed_by(mutators: Sequence[Callable[..., object]], namespace: str) -> dict[str, Any]:
+    """Return where the user's mutators put a job's pod: the pod that builds its image has to get there, too.
+
+    Args:
+        mutators: See `plain_spec`.
+        namespace: The namespace.
+
+    Returns:
+        The fields of a pod's specification that say so.
+
+    """
+    from kubernetes.client import V1Container, V1PodSpec  # noqa: PLC0415 - Fairing has it loaded
+
+    named = V1PodSpec(containers=[V1Container(name="model", image="not-run")])
+    spec = plain_spec(named, mutators, namespace)
+    return {field: spec[field] for field in _PLACEMENT if field in spec}
 
 
 class _KubeManagerIfAsked:

@@ -1,8 +1,9 @@
-"""The Kubernetes objects of a launch as plain data: Job, Deployment, Service, and the pods in them.
+"""The Kubernetes objects of a launch as plain data: Job, Deployment, Service, InferenceService, and the pods in them.
 
 Sources: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/ for the fields,
-https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/ for what keeps Istio's proxy out, and
-https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/ for the labels.
+https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/ for what keeps Istio's proxy out,
+https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/ for the labels, and
+https://kserve.github.io/website/docs/reference/crd-api for the InferenceService.
 """
 
 from __future__ import annotations
@@ -16,7 +17,18 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["PORT", "Kind", "Placement", "Target", "deployment", "finished_pod", "job", "labels_of", "service"]
+__all__ = [
+    "PORT",
+    "Kind",
+    "Placement",
+    "Target",
+    "deployment",
+    "finished_pod",
+    "inference_service",
+    "job",
+    "labels_of",
+    "service",
+]
 
 Kind = Literal["job", "endpoint", "build"]
 Object = dict[str, Any]
@@ -24,9 +36,16 @@ Object = dict[str, Any]
 PORT = 8080
 """Where the model server listens in its container, as KServe's does."""
 
+KSERVE_CONTAINER = "kserve-container"
+"""What KServe calls the container that serves."""
+
 PREFIX = "fairing-az-jupyter/"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "fairing-az-jupyter"}
 _NO_PROXY = {"sidecar.istio.io/inject": "false"}
+# Source of the names: https://github.com/kserve/kserve/blob/master/pkg/constants/constants.go
+_RAW = {"serving.kserve.io/deploymentMode": "RawDeployment"}
+# KServe's ingress would let in whoever finds it, and nobody there asks for a credential.
+_NOT_PUBLISHED = {"networking.kserve.io/visibility": "cluster-local"}
 _LONGEST_LABEL = 63
 # A pod that is gone by itself takes its log with it: a day is enough to look.
 _KEPT_SECONDS = 24 * 3600
@@ -45,7 +64,7 @@ class Placement:
         gpus: Graphics processors.
         node_selector: Labels that its node has to have.
         tolerations: Taints that it accepts.
-        spot: Whether it may run on AKS's spot nodes, which Azure may take away at any time.
+        spot: Whether it may run on AKS's spot nodes, which Azure may take away at any time; never what serves.
 
     """
 
@@ -132,7 +151,8 @@ def finished_pod(spec: Mapping[str, Any], target: Target, placement: Placement, 
     selector = {**placement.node_selector, **pod.get("nodeSelector", {})}
     if selector:
         pod["nodeSelector"] = selector
-    accepted = [*pod.get("tolerations", []), *map(dict, placement.tolerations), *([_SPOT] if placement.spot else [])]
+    spot = [_SPOT] if placement.spot and ends else []
+    accepted = [*pod.get("tolerations", []), *map(dict, placement.tolerations), *spot]
     if accepted:
         pod["tolerations"] = accepted
     resources = pod["containers"][0].setdefault("resources", {})
@@ -148,6 +168,7 @@ def job(
     *,
     kind: Kind = "job",
     labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
     deadline: int | None = None,
 ) -> Object:
     """Return a Job that runs a pod once.
@@ -158,6 +179,7 @@ def job(
         target: In whose name it runs.
         kind: What it is for.
         labels: Further labels.
+        annotations: Annotations of the object itself.
         deadline: Seconds after which it is ended; None for none.
 
     """
@@ -169,11 +191,17 @@ def job(
     }
     if deadline is not None:
         spec["activeDeadlineSeconds"] = deadline
-    return _object("batch/v1", "Job", name, target, all_labels, spec)
+    return _object("batch/v1", "Job", name, target, all_labels, spec, annotations)
 
 
 def deployment(
-    name: str, pod: Mapping[str, Any], target: Target, *, labels: Mapping[str, str] | None = None, patience: int = 600
+    name: str,
+    pod: Mapping[str, Any],
+    target: Target,
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    patience: int = 600,
 ) -> Object:
     """Return a Deployment that keeps one pod running.
 
@@ -182,6 +210,7 @@ def deployment(
         pod: The pod's specification, from `finished_pod`.
         target: In whose name it runs.
         labels: Further labels.
+        annotations: Annotations of the object itself.
         patience: Seconds after which Kubernetes tells that it makes no progress.
 
     """
@@ -192,7 +221,7 @@ def deployment(
         "selector": {"matchLabels": _selector(name)},
         "template": _template(pod, all_labels),
     }
-    return _object("apps/v1", "Deployment", name, target, all_labels, spec)
+    return _object("apps/v1", "Deployment", name, target, all_labels, spec, annotations)
 
 
 def service(name: str, target: Target, *, public: bool = False, labels: Mapping[str, str] | None = None) -> Object:
@@ -214,6 +243,36 @@ def service(name: str, target: Target, *, public: bool = False, labels: Mapping[
     return _object("v1", "Service", name, target, all_labels, spec)
 
 
+def inference_service(
+    name: str,
+    pod: Mapping[str, Any],
+    target: Target,
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Object:
+    """Return KServe's InferenceService that keeps one pod running, as a Deployment and a Service of KServe's making.
+
+    Source: https://github.com/kserve/kserve/tree/master/docs/samples/istio-dex for where Istio's proxy is kept out: the
+    annotation is the InferenceService's own, and KServe hands it on to the pods, as it does with the labels.
+
+    Args:
+        name: Its name.
+        pod: The pod's specification, from `finished_pod`; its first container is the one that serves.
+        target: In whose name it runs.
+        labels: Further labels.
+        annotations: Further annotations; KServe's pods get them too.
+
+    """
+    all_labels = {**(labels or {}), **labels_of("endpoint", name, target.owner), **_NOT_PUBLISHED}
+    all_annotations = {**(annotations or {}), **_RAW, **_NO_PROXY}
+    served, *others = pod["containers"]
+    predictor = {**pod, "containers": [{**served, "name": KSERVE_CONTAINER}, *others], "minReplicas": 1}
+    spec = {"predictor": predictor}
+    version = "serving.kserve.io/v1beta1"
+    return _object(version, "InferenceService", name, target, all_labels, spec, all_annotations)
+
+
 def _selector(name: str) -> dict[str, str]:
     return {f"{PREFIX}launch": name}
 
@@ -224,6 +283,16 @@ def _template(pod: Mapping[str, Any], labels: Mapping[str, str]) -> Object:
     return {"metadata": metadata, "spec": dict(pod)}
 
 
-def _object(api: str, kind: str, name: str, target: Target, labels: Mapping[str, str], spec: Object) -> Object:
-    metadata = {"name": name, "namespace": target.namespace, "labels": dict(labels)}
+def _object(
+    api: str,
+    kind: str,
+    name: str,
+    target: Target,
+    labels: Mapping[str, str],
+    spec: Object,
+    annotations: Mapping[str, str] | None = None,
+) -> Object:
+    metadata: Object = {"name": name, "namespace": target.namespace, "labels": dict(labels)}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
     return {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec}

@@ -228,6 +228,13 @@ class Settings(BaseModel):
         examples=["ClusterIP"],
         json_schema_extra={"group": "Cluster", "rule": "One of the two names."},
     )
+    endpoint_kind: Literal["deployment", "inference-service"] = Field(
+        "deployment",
+        title="Endpoint's kind",
+        description="What an endpoint is in the cluster: a Deployment with a Service, or KServe's InferenceService.",
+        examples=["inference-service"],
+        json_schema_extra={"group": "Cluster", "rule": "One of the two names."},
+    )
     cpu: Cores = Field(
         "1",
         title="Processor cores",
@@ -243,6 +250,28 @@ class Settings(BaseModel):
         "2Gi",
         title="Memory",
         description="How much memory a training job asks for; a pod starts only where so much is free.",
+        examples=["8Gi"],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "A Kubernetes quantity of bytes: 2Gi, 512Mi, 4G.",
+            "rule_source": quantities.QUANTITIES,
+        },
+    )
+    build_cpu: Cores = Field(
+        "1",
+        title="Processor cores of a build",
+        description="How many processor cores a build in the cluster asks for.",
+        examples=["2"],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "A Kubernetes quantity of cores: 2, 0.5 or 500m.",
+            "rule_source": quantities.QUANTITIES,
+        },
+    )
+    build_memory: Memory = Field(
+        "4Gi",
+        title="Memory of a build",
+        description="How much memory a build in the cluster gets; installing large packages takes some.",
         examples=["8Gi"],
         json_schema_extra={
             "group": "Cluster",

@@ -286,6 +286,90 @@ def test_an_interrupted_job_is_taken_up_again_and_cleaned_up(place, capfd, monke
     assert capfd.readouterr().out.splitlines() == [str(i) for i in range(20)]
 
 
+SLOW = "import time\nfor i in range(30): print('going', i); time.sleep(0.2)"
+
+
+def child_of(place, code):
+    arguments = [str(place.setup.service_account), place.namespace, place.image, code]
+    return subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, *arguments],
+        env={**os.environ, **place.setup.environment, "PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def test_the_job_of_a_killed_kernel_is_picked_up_by_the_same_launch_and_by_no_other(place, capfd, caplog):
+    child = child_of(place, SLOW)
+    try:
+        assert child.stdout.readline() == "going 0\n"
+        # It is followed: whoever launches the same gets a job of their own.
+        with pytest.raises(JobFailedError):
+            place.run("raise SystemExit(1)")
+        launched = place.launcher.workloads.list("Job")
+        mine = place.run("print('another')")
+        assert mine not in [job["metadata"]["name"] for job in launched]
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    capfd.readouterr()
+
+    job = ClusterJob(place.launcher).deploy(
+        V1PodSpec(containers=[V1Container(name="model", image=place.image, command=["python", "-c", SLOW])])
+    )
+
+    assert [item["metadata"]["name"] for item in launched if item["metadata"]["name"] == job] == [job]
+    assert capfd.readouterr().out.splitlines() == [f"going {i}" for i in range(30)]
+    assert any("nobody follows it" in message for message in caplog.messages)
+    assert place.nothing_left()
+
+
+def test_a_job_that_another_process_follows_is_left_alone(place):
+    child = child_of(place, SLOW)
+    try:
+        assert child.stdout.readline() == "going 0\n"
+        spec = V1PodSpec(containers=[V1Container(name="model", image=place.image, command=["python", "-c", SLOW])])
+        deployer = ClusterJob(place.launcher)
+        thread = threading.Thread(target=deployer.deploy, args=(spec,))
+        thread.start()
+        end = time.monotonic() + 10
+        while len(place.launcher.workloads.list("Job")) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        thread.join(60)
+        assert child.wait(30) == 0
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    assert place.nothing_left()
+
+
+def test_a_job_that_has_failed_unseen_is_replaced(place, monkeypatch, caplog):
+    from fairing_az_jupyter.fairing import cluster_events
+
+    def interrupted(text):
+        raise KeyboardInterrupt
+
+    code = "print('x', flush=True); import time; time.sleep(1); raise SystemExit(7)"
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_events, "print_line", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            place.run(code)
+    end = time.monotonic() + 20
+    while not place.launcher.workloads.list("Job")[0]["status"].get("failed"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+    with pytest.raises(JobFailedError, match="exit code 7"):
+        place.run(code)
+
+    assert any("it is replaced" in message for message in caplog.messages)
+    assert place.nothing_left()
+
+
 def test_a_lost_connection_tells_that_the_job_still_runs(place, monkeypatch, caplog):
     def lost(*_, **__):
         raise UnreachableError("The cluster does not answer.", hint="Look at the network.")

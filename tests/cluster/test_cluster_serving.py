@@ -15,7 +15,8 @@ from kubernetes.client import V1Container, V1PodSpec, V1SecretVolumeSource, V1Vo
 
 from fairing_az_jupyter.exceptions import EndpointError, FairingAzureError, InputError, NotAllowedError
 from fairing_az_jupyter.fairing.cluster_serving import ClusterServing
-from fairing_az_jupyter.fairing.pod_objects import Placement
+from fairing_az_jupyter.fairing.forwarding import Forward
+from fairing_az_jupyter.fairing.pod_objects import Placement, labels_of
 from tests.cluster.test_cluster_job import launched_from
 
 SERVER = """
@@ -44,24 +45,26 @@ http.server.ThreadingHTTPServer((given.host, given.port), Model).serve_forever()
 class Place:
     """A namespace with a launcher, a server to run there, and what is in it."""
 
-    def __init__(self, stand, setup, image):
-        self.setup, self.image, self.namespace = setup, image, setup.namespace
+    def __init__(self, stand, setup, image, kind=ClusterServing):
+        self.setup, self.image, self.namespace, self.kind = setup, image, setup.namespace, kind
         self.admin = stand.control_plane.admin
         self.core = f"/api/v1/namespaces/{setup.namespace}"
         self.launcher = launched_from({**os.environ, **setup.environment}, setup.service_account, setup.namespace)
         self.deployers = []
 
-    def serving(self, server=SERVER, *, in_cluster=False, image=None, **more):
+    def serving(self, server=SERVER, *, in_cluster=False, image=None, secret=None, **more):
         self.launcher.in_cluster = in_cluster
-        data = {"fairing_serving.py": base64.b64encode(server.encode()).decode()}
-        secret = f"app-{len(self.deployers)}"
-        self.admin.post(f"{self.core}/secrets", {"metadata": {"name": secret}, "data": data})
+        if secret is None:
+            data = {"fairing_serving.py": base64.b64encode(server.encode()).decode()}
+            secret = f"app-{len(self.deployers)}{len(server)}"
+            self.admin.post(f"{self.core}/secrets", {"metadata": {"name": secret}, "data": data})
+        self.secret = secret
 
         def with_server(kube_manager, pod_spec, namespace):
             pod_spec.containers[0].volume_mounts = [V1VolumeMount(name="app", mount_path="/app")]
             pod_spec.volumes = [V1Volume(name="app", secret=V1SecretVolumeSource(secret_name=secret))]
 
-        deployer = ClusterServing(self.launcher, "Model", pod_spec_mutators=[with_server], **more)
+        deployer = self.kind(self.launcher, "Model", pod_spec_mutators=[with_server], **more)
         self.deployers.append(deployer)
         container = V1Container(name="model", image=image or self.image, command=["python", "x.py"])
         return deployer, V1PodSpec(containers=[container])
@@ -69,6 +72,7 @@ class Place:
     def left(self):
         paths = [f"/apis/apps/v1/namespaces/{self.namespace}/{kind}" for kind in ("deployments", "replicasets")]
         paths += [f"{self.core}/{kind}" for kind in ("pods", "services")]
+        paths += [f"/apis/serving.kserve.io/v1beta1/namespaces/{self.namespace}/inferenceservices"]
         return [item["metadata"]["name"] for path in paths for item in self.admin.get(path)["items"]]
 
     def pods(self):
@@ -165,6 +169,29 @@ def test_the_way_ends_with_the_deployer(place):
         place.launcher.workloads.delete(kind, name, wait=30)
 
 
+def test_a_way_of_ones_own_leads_to_an_endpoint_and_ends_when_it_is_closed(place):
+    deployer, spec = place.serving()
+    url = deployer.deploy(spec)
+
+    way = Forward(place.launcher.workloads, labels_of("endpoint", deployer.name))
+
+    assert way.url != url.removesuffix("/predict")
+    assert ask(f"{way.url}/predict")["pod"] == place.pods()[0]
+    way.check()
+    way.close()
+    way.close()
+    with pytest.raises(requests.ConnectionError):
+        ask(f"{way.url}/predict")
+
+
+def test_there_is_no_way_to_an_endpoint_without_a_ready_pod(place):
+    with pytest.raises(EndpointError, match="No pod of the endpoint is ready in namespace") as caught:
+        Forward(place.launcher.workloads, labels_of("endpoint", "fairing-endpoint-none"))
+
+    assert (caught.value.code, place.namespace in caught.value.hint) == ("not-ready", True)
+    assert not [thread for thread in threading.enumerate() if thread.name == "endpoint-forward"]
+
+
 def test_a_server_that_ends_at_once_is_told_with_its_last_lines_and_nothing_is_left(place):
     deployer, spec = place.serving("print('loading'); import xgboost")
 
@@ -251,6 +278,27 @@ def test_a_load_balancer_is_said_to_be_public_and_its_address_is_waited_for(plac
     assert any("public address: whoever finds it can use it" in message for message in caplog.messages)
 
 
+def test_a_load_balancer_is_said_to_be_public_before_there_is_one(place, caplog):
+    hard = {"spec": {"hard": {"services": "0"}}}
+    place.admin.post(f"/api/v1/namespaces/{place.namespace}/resourcequotas", {"metadata": {"name": "team"}, **hard})
+    time.sleep(1)
+    deployer, spec = place.serving(service_type="LoadBalancer")
+
+    with pytest.raises(NotAllowedError):
+        deployer.deploy(spec)
+
+    assert [message for message in caplog.messages if "public address: whoever finds it can use it" in message]
+    assert place.left() == []
+
+
+def test_an_endpoint_that_is_not_public_is_not_said_to_be(place, caplog):
+    deployer, spec = place.serving()
+
+    deployer.deploy(spec)
+
+    assert not [message for message in caplog.messages if "public" in message]
+
+
 def test_a_load_balancer_without_an_address_is_told_after_the_time_for_it_and_nothing_is_left(place):
     deployer, spec = place.serving(service_type="LoadBalancer", address_timeout=1)
 
@@ -274,3 +322,49 @@ def test_logs_of_nothing_are_an_error_with_what_to_call_and_deleting_nothing_is_
 
     with pytest.raises(FairingAzureError, match=r"Call deploy\(\) first"):
         deployer.get_logs()
+
+
+def test_an_endpoint_that_a_kernel_has_left_behind_is_taken_over_by_the_same_launch(place, caplog):
+    first, spec = place.serving()
+    first.deploy(spec)
+    [pod] = place.pods()
+    # As when its kernel is restarted: nothing here knows it any more.
+    place.deployers.remove(first)
+    name = first.name
+    del first
+    gc.collect()
+
+    second, _ = place.serving(secret=place.secret)
+    url = second.deploy(spec)
+
+    assert (second.name, ask(url)["pod"]) == (name, pod)
+    assert any(f"Endpoint {name} serves the same" in message for message in caplog.messages)
+    second.delete()
+    assert place.left() == []
+
+
+def test_an_endpoint_that_is_looked_after_is_left_alone(place):
+    first, spec = place.serving()
+    first.deploy(spec)
+
+    second, _ = place.serving(secret=place.secret)
+    second.deploy(spec)
+
+    assert first.name != second.name
+    assert len(place.pods()) == 2
+
+
+def test_of_an_earlier_endpoint_that_serves_something_else_the_user_is_told(place, caplog):
+    first, spec = place.serving()
+    first.deploy(spec)
+    place.deployers.remove(first)
+    name = first.name
+    del first
+    gc.collect()
+
+    second, changed = place.serving(SERVER + "# changed\n")
+    second.deploy(changed)
+
+    assert second.name != name
+    assert any(f"fairing-azure delete {name}" in message for message in caplog.messages)
+    assert len(place.pods()) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import queue
+import socket
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ class Forwarder:
         self._context = context
         self._timeout = timeout
         self._idle: queue.LifoQueue[tuple[http.client.HTTPConnection, float]] = queue.LifoQueue()
+        # Answers under way: a log or a watch may be silent for long, and nobody else would end it.
+        self._streams: dict[http.client.HTTPResponse, http.client.HTTPConnection] = {}
 
     def __call__(self, request: Request) -> Answer:
         """Pass one request on; its answer's body follows as the server sends it."""
@@ -58,6 +61,8 @@ class Forwarder:
             response.read()
             self._keep(connection)
             return Answer(response.status, b"", headers)
+        # From here on: of who is gone before the answer begins, nobody would ask for a part.
+        self._streams[response] = connection
         return Answer(response.status, self._parts(connection, response), headers)
 
     def _upgrade(self, request: Request) -> Answer:
@@ -79,7 +84,14 @@ class Forwarder:
         return True
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the connections that are kept, and end the answers that are under way."""
+        for response, connection in tuple(self._streams.items()):
+            if connection.sock is not None:
+                with suppress(OSError):
+                    # Not by the TLS layer's own: who reads there just now would find it gone.
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+            response.close()
+            connection.close()
         with suppress(queue.Empty):
             while True:
                 self._idle.get_nowait()[0].close()
@@ -114,10 +126,11 @@ class Forwarder:
         try:
             while part := response.read1(1 << 16):
                 yield part
-        except (OSError, http.client.HTTPException):
+        except (OSError, ValueError, http.client.HTTPException):
             connection.close()
             raise ConnectionAbortedError from None
         finally:
+            self._streams.pop(response, None)
             if response.isclosed():
                 self._keep(connection)
             else:

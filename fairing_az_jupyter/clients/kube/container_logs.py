@@ -189,8 +189,9 @@ class ContainerLog:
 
     def _lines(self, lines: list[tuple[str, str]], attempt: int) -> None:
         if lines:
-            pod, container, make = self.pod, self._container, tuple.__new__
-            self._tell([make(LogLine, (pod, container, text, at, attempt)) for at, text in lines])
+            pod, container, make, last = self.pod, self._container, tuple.__new__, len(lines) - 1
+            told = enumerate(lines)
+            self._tell([make(LogLine, (pod, container, text, at, attempt, place < last)) for place, (at, text) in told])
 
 
 def log_path(namespace: str, pod: str, container: str = "") -> tuple[str, Asked]:

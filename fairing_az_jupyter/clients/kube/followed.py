@@ -105,6 +105,7 @@ class LogLine(NamedTuple):
         text: The line, without its end; of a progress bar, its last state.
         time: When it was printed, as the kubelet writes it; empty where it did not say.
         restarts: How many times the container had been started before.
+        more: Whether the next line has come with it, and follows at once: who shows lines may show them together.
 
     """
 
@@ -113,6 +114,7 @@ class LogLine(NamedTuple):
     text: str
     time: str = ""
     restarts: int = 0
+    more: bool = False
 
     def __str__(self) -> str:
         return self.text

@@ -396,6 +396,9 @@ class Follower:
         status = mapping((self._owner or {}).get("status"))
         counted = int(status.get("succeeded") or 0) + int(status.get("failed") or 0)
         still = any(reader.thread.is_alive() for reader in self._readers.values())
+        if status.get("terminating") and now - self._ending > _LAST_WORDS_SECONDS:
+            # Its time is up, and its pods have only been told to end: that may take them long.
+            return True
         unseen = self._target.kind == "Job" and len(self._pods) < counted and now - self._ending < _LAST_WORDS_SECONDS
         return not (still or unseen) or now - max(self._heard, self._ending) > _QUIET_SECONDS
 

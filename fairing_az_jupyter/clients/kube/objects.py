@@ -84,6 +84,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("ReplicaSet", "apps/v1", "replicasets"),
         Kind("Service", "v1", "services"),
         Kind("Pod", "v1", "pods"),
+        Kind("Secret", "v1", "secrets"),
         Kind("Event", "v1", "events"),
         Kind("InferenceService", "serving.kserve.io/v1beta1", "inferenceservices"),
     )

@@ -93,11 +93,16 @@ def pod_failed(pod: Object, namespace: str) -> Diagnosis:
 def job_failure(job: Object) -> Object | None:
     """Return the condition that says that a Job has given up, or None.
 
+    A Job whose time is up says so at once, while its pods still have their grace; it counts as failed only after that.
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
+
     Args:
         job: The Job.
 
     """
-    return _condition(job, "Failed")
+    given_up = _condition(job, "Failed")
+    target = _condition(job, "FailureTarget")
+    return given_up or (target if target is not None and target.get("reason") == "DeadlineExceeded" else None)
 
 
 def job_complete(job: Object) -> bool:
