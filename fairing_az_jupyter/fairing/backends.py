@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kubeflow.fairing.backends.backends import BackendInterface
 
+from fairing_az_jupyter.fairing.azure_backend import KubeflowAzureBackend
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -86,5 +88,5 @@ class LocalBackend(BackendInterface):  # type: ignore[misc] # Fairing is untyped
         return LOCAL_REGISTRY
 
 
-BACKENDS: tuple[type, ...] = (LocalBackend,)
+BACKENDS: tuple[type, ...] = (LocalBackend, KubeflowAzureBackend)
 """Every backend of ours, put into `kubeflow.fairing.backends` under its own name."""

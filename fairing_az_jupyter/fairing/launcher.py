@@ -9,6 +9,7 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from fairing_az_jupyter.clients.acr_tasks import AcrTasks
 from fairing_az_jupyter.clients.azure.clouds import cloud_named
 from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.contexts import ContextStore
@@ -48,6 +49,7 @@ class Launcher:
 
     Args:
         settings: The settings in force.
+        placement: What a job's pod asks for, and where it may run; None for what the settings say.
         environ: The environment.
         service_account_folder: Where a pod has its service account's token, certificates and namespace.
 
@@ -60,11 +62,13 @@ class Launcher:
         self,
         settings: Settings,
         *,
+        placement: Placement | None = None,
         environ: Mapping[str, str] | None = None,
         service_account_folder: Path = SERVICE_ACCOUNT_FOLDER,
     ) -> None:
         check_launch(settings)
         self.settings = settings
+        self._placement = placement or Placement(cpu=settings.cpu, memory=settings.memory)
         self._environ = os.environ if environ is None else environ
         self._folder = service_account_folder
         self._opened = contextlib.ExitStack()
@@ -117,7 +121,7 @@ class Launcher:
     @property
     def placement(self) -> Placement:
         """What a job's pod asks for."""
-        return Placement(cpu=self.settings.cpu, memory=self.settings.memory)
+        return self._placement
 
     @cached_property
     def credential(self) -> ChosenCredential:
@@ -158,6 +162,24 @@ class Launcher:
         """
         return ImageStore(self.registry(host))
 
+    def tasks(self, host: str) -> AcrTasks:
+        """Return the tasks of a registry, by which Azure builds images; to be closed by who asks for it.
+
+        Args:
+            host: The registry's host.
+
+        Raises:
+            ServiceError: There is no credential, or no subscription is known.
+
+        """
+        return AcrTasks(
+            self.credential.credential,
+            self._subscription(f"the registry '{host}'"),
+            cloud_named(self.settings.azure_cloud),
+            registry_host(host),
+            assignee=self.credential.client_id or "",
+        )
+
     @cached_property
     def contexts(self) -> ContextStore:
         """Where build contexts are kept: reached by a data role, or else by the account's key; made where it may be.
@@ -193,18 +215,20 @@ class Launcher:
         with contextlib.closing(self._resources()) as resources:
             resources.create_storage_account(group, account, region)
 
-    def _resources(self) -> ResourceManager:
+    def _subscription(self, wanted: str) -> str:
         subscription = self.credential.subscription_id
         if not subscription:
             raise SettingsError(
-                f"No subscription is known, so the Storage account '{self.settings.azure_storage_account}' can't be "
-                "looked for.",
+                f"No subscription is known, so {wanted} can't be looked for.",
                 hint="Set AZURE_SUBSCRIPTION_ID to the subscription's id: az account show --query id",
                 code="no-subscription",
             )
+        return subscription
+
+    def _resources(self) -> ResourceManager:
         return ResourceManager(
             self.credential.credential,
-            subscription,
+            self._subscription(f"the Storage account '{self.settings.azure_storage_account}'"),
             cloud_named(self.settings.azure_cloud),
             assignee=self.credential.client_id,
         )

@@ -26,9 +26,9 @@ from fairing_az_jupyter.fairing.environments import (
     SERVING_REQUIREMENTS,
     environment_for,
 )
-from fairing_az_jupyter.fairing.local_builder import ABANDONED_SECONDS, SERVER, age
 from fairing_az_jupyter.fairing.processes import Child, LastLines
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+from fairing_az_jupyter.fairing.task_files import ABANDONED_SECONDS, SERVER, age
 from fairing_az_jupyter.fairing.unpacking import unpack
 from fairing_az_jupyter.folders import data_folder
 

@@ -176,6 +176,12 @@ def _add_backends(module: types.ModuleType) -> None:
         setattr(module, backend.__name__, backend)
 
 
+def _replace_context_source(module: types.ModuleType) -> None:
+    from fairing_az_jupyter.fairing.context_source import StorageContextSource  # noqa: PLC0415
+
+    vars(module)["StorageContextSource"] = StorageContextSource
+
+
 def _replace_notebook_name(module: types.ModuleType) -> None:
     from fairing_az_jupyter.fairing.notebook_name import get_notebook_name  # noqa: PLC0415
 
@@ -200,6 +206,7 @@ def _mend_endpoints(module: types.ModuleType) -> None:
 # so ours are put there; the others have no extension point and don't work today, or not twice alike.
 _FINISH: Mapping[str, Callable[[types.ModuleType], None]] = {
     f"{ROOT}.backends": _add_backends,
+    f"{ROOT}.builders.cluster.azurestorage_context": _replace_context_source,
     f"{ROOT}.notebook.notebook_util": _replace_notebook_name,
     f"{ROOT}.ml_tasks.tasks": _mend_endpoints,
     f"{ROOT}.preprocessors.function": _make_payloads_last,

@@ -98,8 +98,30 @@ def scheduler() -> Path:
     folder = _folder_of("scheduler")
     if not folder.is_dir():
         packages = {"kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler"}
-        _make_once(folder, _go_build(packages, CLUSTER, _kubernetes_stamp()))
+        make_once(folder, _go_build(packages, CLUSTER, _kubernetes_stamp()))
     return folder / "kube-scheduler"
+
+
+def kubectl() -> Path:
+    """Return kubectl: from KUBEBUILDER_ASSETS or PATH if it is there, or built with Go, once.
+
+    It is no part of the stand: only benchmarks are held against it. After the control plane's build that takes some
+    2 min.
+
+    Raises:
+        MissingError: Neither is possible here.
+
+    """
+    places = filter(None, [os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH")])
+    found = shutil.which("kubectl", path=os.pathsep.join(places))
+    if found is not None:
+        return Path(found)
+    folder = _folder_of("kubectl")
+    if not folder.is_dir():
+        sys.stderr.write(f"\nBuilding kubectl into {folder}, once (about 2 min).\n")
+        packages = {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}
+        make_once(folder, _go_build(packages, CLUSTER, _kubernetes_stamp()))
+    return folder / "kubectl"
 
 
 def base_image() -> Path:
@@ -112,7 +134,7 @@ def base_image() -> Path:
     for name in ("podman", "runc", "conmon", "mmdebstrap", "skopeo"):
         _program(name, f"{name} (apt-get install {name})")
     folder = _base_image_folder()
-    _make_once(folder, _make_base_image)
+    make_once(folder, _make_base_image)
     return folder
 
 
@@ -131,7 +153,7 @@ def kaniko() -> Path:
         # It puts the files of another system in the place of its own.
         build = _go_build(packages, _KANIKO, stamp, static=True)
         sys.stderr.write(f"\nBuilding Kaniko into {folder}, once (about 3 to 5 min).\n")
-        _make_once(folder, build)
+        make_once(folder, build)
     return folder / "executor"
 
 
@@ -156,14 +178,14 @@ def azurite() -> tuple[Path, Path]:
     node = _program("node", f"Node {_NODE[0]} or newer")
     _require_version(node, ("--version",), _NODE, "Node")
     npm = _program("npm", "npm")
-    folder = _cache() / AZURITE.replace("@", "-")
+    folder = cache() / AZURITE.replace("@", "-")
 
     def install(target: Path) -> None:
         # A package.json of its own, or npm would look for one in the folders above.
         (target / "package.json").write_text("{}\n")
-        _run([npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", AZURITE], target)
+        run([npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", AZURITE], target)
 
-    _make_once(folder, install)
+    make_once(folder, install)
     return node, folder / "node_modules/azurite/dist/src/blob/main.js"
 
 
@@ -186,7 +208,7 @@ def _built_control_plane() -> Path:
     sys.stderr.write(
         f"\nBuilding kube-apiserver, kube-controller-manager and etcd into {folder}, once (about 6 to 12 min).\n"
     )
-    _make_once(folder, build)
+    make_once(folder, build)
     return folder
 
 
@@ -200,7 +222,7 @@ def _kaniko_folder() -> Path:
 
 def _folder_of(what: str, modules: Path = CLUSTER) -> Path:
     content = b"".join((modules / name).read_bytes() for name in ("go.mod", "go.sum"))
-    return _cache() / f"{what}-{hashlib.sha256(content).hexdigest()[:16]}"
+    return cache() / f"{what}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def _go_build(
@@ -222,7 +244,7 @@ def _go_build(
 
     def build(target: Path) -> None:
         for name, package in packages.items():
-            _run([*command, "build", *options, "-o", target / name, package], modules)
+            run([*command, "build", *options, "-o", target / name, package], modules)
 
     return build
 
@@ -238,7 +260,7 @@ def _release_in(modules: Path, module: str) -> str:
 
 def _base_image_folder() -> Path:
     made_of = "\n".join([_SUITE, *_TREE, *_CHANGES])
-    return _cache() / f"base-image-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
+    return cache() / f"base-image-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
 
 
 def _make_base_image(target: Path) -> None:
@@ -254,22 +276,23 @@ def _make_base_image(target: Path) -> None:
     changes = [option for change in _CHANGES for option in ("--change", change)]
     name = "localhost/base:latest"
     try:
-        _run(["mmdebstrap", *_TREE, _SUITE, work / "base.tar"], work)
-        _run([*own, "import", "--quiet", *changes, work / "base.tar", name], work)
-        _run([*own, "push", "--quiet", name, layout], work)
+        run(["mmdebstrap", *_TREE, _SUITE, work / "base.tar"], work)
+        run([*own, "import", "--quiet", *changes, work / "base.tar", name], work)
+        run([*own, "push", "--quiet", name, layout], work)
         # Pulled from what will be pushed: so the store knows the layer by the digest that the registry will tell.
-        _run([*kept, "pull", "--quiet", layout], work)
+        run([*kept, "pull", "--quiet", layout], work)
         shutil.move(work / "oci", target / "oci")
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Return the folder in which everything is kept that is made once."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "fairing-az-jupyter"
 
 
-def _make_once(folder: Path, make: Callable[[Path], None]) -> None:
+def make_once(folder: Path, make: Callable[[Path], None]) -> None:
     """Make a folder's content beside it and put it there whole; who comes second waits for the first."""
     if folder.is_dir():
         return
@@ -296,7 +319,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _program(name: str, what: str) -> Path:
     # What tests/cluster/provide has fetched comes first: it did so because what is on PATH does not do.
-    found = shutil.which(name, path=os.pathsep.join([str(_cache() / "tools" / "bin"), os.environ.get("PATH", "")]))
+    found = shutil.which(name, path=os.pathsep.join([str(cache() / "tools" / "bin"), os.environ.get("PATH", "")]))
     if found is None:
         msg = f"{what} is needed for the test stand and not on PATH. {_PROVIDE}"
         raise MissingError(msg)
@@ -312,7 +335,17 @@ def _require_version(program: Path, arguments: tuple[str, ...], least: tuple[int
         raise MissingError(msg)
 
 
-def _run(command: Sequence[str | Path], folder: Path) -> None:
+def run(command: Sequence[str | Path], folder: Path) -> None:
+    """Run what makes something; where it fails, say what it said.
+
+    Args:
+        command: The program and its arguments.
+        folder: Where to run it.
+
+    Raises:
+        MissingError: It failed.
+
+    """
     done = subprocess.run(
         [str(part) for part in command], cwd=folder, capture_output=True, text=True, timeout=3600, check=False
     )

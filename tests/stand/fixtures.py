@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from . import binaries
+from . import acr_tasks, binaries
+from .kserve import KServe
 from .package_index import PackageIndex
 from .stand import close_shared, shared
 
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from .acr_tasks import Tasks
     from .node import Node
     from .stand import Stand
 
 __all__ = [
     "kaniko",
+    "kserve",
     "kubernetes",
     "namespace",
     "node",
@@ -34,6 +37,7 @@ __all__ = [
     "pytest_collection_finish",
     "stand",
     "stand_of_session",
+    "tasks",
 ]
 
 _NEED_CLUSTER = frozenset({"stand", "kubernetes"})
@@ -93,9 +97,27 @@ def node(stand: Stand) -> Iterator[Node]:
 @pytest.fixture
 def kaniko(node: Node) -> Callable[[str, dict[str, Any]], str]:
     """Return what pushes Kaniko's image to a registry, as `Node.push_kaniko` does."""
-    with _all_there():
+    with all_there():
         binaries.kaniko()
     return node.push_kaniko
+
+
+@pytest.fixture
+def kserve(node: Node, stand: Stand) -> Iterator[KServe]:
+    """KServe's controller, as far as endpoints need it: without it an InferenceService stays as it was made."""
+    found = KServe(stand.control_plane)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def tasks(node: Node, stand: Stand) -> Iterator[Tasks]:
+    """ACR Tasks, as the stand's Resource Manager offers them: real builds, and how they behave is a test's to say."""
+    with all_there():
+        found = acr_tasks.attach(stand)
+    found.reset()
+    yield found
+    found.reset()
 
 
 @pytest.fixture
@@ -115,13 +137,14 @@ def namespace() -> str:
 
 
 def _start(stand: Stand, *parts: str) -> None:
-    with _all_there():
+    with all_there():
         for part in parts:
             getattr(stand, part)
 
 
 @contextmanager
-def _all_there() -> Iterator[None]:
+def all_there() -> Iterator[None]:
+    """Skip, and in CI fail, where something real can't be had here."""
     try:
         yield
     except binaries.MissingError as error:

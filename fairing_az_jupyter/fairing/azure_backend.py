@@ -1,0 +1,166 @@
+"""`KubeflowAzureBackend`: trains and serves in a cluster on AKS, by Fairing's own interfaces."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from kubeflow.fairing.backends.backends import BackendInterface
+
+from fairing_az_jupyter.fairing.pod_objects import Placement
+from fairing_az_jupyter.settings import check_launch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kubeflow.fairing.deployers.deployer import DeployerInterface
+
+    from fairing_az_jupyter.fairing.builders import ImageBuilder
+    from fairing_az_jupyter.fairing.cluster_job import ClusterJob
+    from fairing_az_jupyter.fairing.context_source import StorageContextSource
+    from fairing_az_jupyter.fairing.launcher import Launcher
+    from fairing_az_jupyter.settings import Settings
+
+__all__ = ["KubeflowAzureBackend"]
+
+
+class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is untyped
+    """Trains and serves in the cluster, with images in an Azure Container Registry.
+
+    What is not given here comes from the settings in force: the environment and the active profile. Nothing is asked
+    or opened before the first task is built.
+
+    Args:
+        namespace: The Kubernetes namespace; None for the notebook's own.
+        build_context_source: Where build contexts are kept; None for the Storage account of the settings.
+        settings: All settings at once, in place of those in force.
+        deadline: Seconds after which a training job is ended; None for none.
+        ready_timeout: How long an endpoint may take until it is ready, in seconds.
+        gpus: How many graphics processors a pod asks for.
+        node_selector: Labels that a pod's node has to have.
+        tolerations: Taints that a pod accepts, as Kubernetes writes them.
+        spot: Whether a job may run on AKS's spot nodes, which Azure may take away at any time.
+
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a word that a notebook may say
+        self,
+        namespace: str | None = None,
+        build_context_source: StorageContextSource | None = None,
+        *,
+        settings: Settings | None = None,
+        deadline: int | None = None,
+        ready_timeout: float = 600.0,
+        gpus: int = 0,
+        node_selector: Mapping[str, str] | None = None,
+        tolerations: Sequence[Mapping[str, str]] = (),
+        spot: bool = False,
+    ) -> None:
+        self.namespace = namespace
+        self.build_context_source = build_context_source
+        self._given = settings
+        self._deadline, self._ready_timeout = deadline, ready_timeout
+        self._placement = Placement(
+            gpus=gpus, node_selector=dict(node_selector or {}), tolerations=tuple(tolerations), spot=spot
+        )
+        self._registry: str | None = None
+        self._launchers: dict[str | None, Launcher] = {}
+        self._lock = threading.Lock()
+
+    def get_builder(
+        self,
+        preprocessor: Any,  # noqa: ANN401 - Fairing is untyped
+        base_image: str,
+        registry: str,
+        needs_deps_installation: bool = True,  # noqa: FBT001, FBT002, ARG002 - Fairing's signature; the files tell
+        pod_spec_mutators: Sequence[Callable[..., object]] | None = None,
+    ) -> ImageBuilder:
+        """Return the builder that the settings name; see Fairing's `BackendInterface`.
+
+        Raises:
+            SettingsError: A setting is missing, or breaks its rule.
+
+        """
+        from fairing_az_jupyter.fairing.acr_builder import AcrTasksBuilder  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.kaniko_builder import KanikoBuilder  # noqa: PLC0415 - likewise
+        from fairing_az_jupyter.fairing.layered_builder import LayeredBuilder  # noqa: PLC0415 - likewise
+
+        self._registry = registry
+        launcher = self._launcher(registry)
+        builders: dict[str, type[ImageBuilder]] = {
+            builder.kind: builder for builder in (LayeredBuilder, KanikoBuilder, AcrTasksBuilder)
+        }
+        return builders[launcher.settings.builder](launcher, preprocessor, base_image, pod_spec_mutators)
+
+    def get_training_deployer(self, pod_spec_mutators: Sequence[Callable[..., object]] | None = None) -> ClusterJob:
+        """Return the deployer that runs a job; see Fairing's `BackendInterface`."""
+        from fairing_az_jupyter.fairing.cluster_job import ClusterJob  # noqa: PLC0415 - as late as possible
+
+        return ClusterJob(self._launcher(self._registry), pod_spec_mutators, deadline=self._deadline)
+
+    def get_serving_deployer(
+        self,
+        model_class: str,
+        service_type: str = "ClusterIP",
+        pod_spec_mutators: Sequence[Callable[..., object]] | None = None,
+    ) -> DeployerInterface:
+        """Return the deployer that runs an endpoint; see Fairing's `BackendInterface`."""
+        from fairing_az_jupyter.fairing.cluster_serving import ClusterServing  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.kserve_serving import KServeServing  # noqa: PLC0415 - likewise
+
+        launcher = self._launcher(self._registry)
+        kinds: dict[str, Any] = {"deployment": ClusterServing, "inference-service": KServeServing}
+        return kinds[launcher.settings.endpoint_kind](
+            launcher,
+            model_class,
+            service_type=service_type,
+            pod_spec_mutators=pod_spec_mutators,
+            ready_timeout=self._ready_timeout,
+        )
+
+    def get_base_contanier(self) -> str:
+        """Return the image that tasks start from unless they name one (Fairing's spelling)."""
+        from fairing_az_jupyter.fairing.builders import base_image_of  # noqa: PLC0415 - as late as possible
+
+        return self._settings(None).base_image or base_image_of(sys.version_info[:2])
+
+    def get_docker_registry(self) -> str:
+        """Return the registry that images are pushed to unless a task names one.
+
+        Raises:
+            SettingsError: The settings name none.
+
+        """
+        settings = self._settings(None)
+        check_launch(settings)
+        return str(settings.docker_registry)
+
+    def _launcher(self, registry: str | None) -> Launcher:
+        from fairing_az_jupyter.fairing.launcher import Launcher  # noqa: PLC0415 - as late as possible
+
+        with self._lock:
+            if registry not in self._launchers:
+                settings = self._settings(registry)
+                placement = dataclasses.replace(self._placement, cpu=settings.cpu, memory=settings.memory)
+                launcher = self._launchers[registry] = Launcher(settings, placement=placement)
+                weakref.finalize(self, launcher.close)
+            return self._launchers[registry]
+
+    def _settings(self, registry: str | None) -> Settings:
+        explicit: dict[str, Any] = {}
+        if self.build_context_source is not None:
+            explicit |= getattr(self.build_context_source, "settings", {})
+        if self.namespace is not None:
+            explicit["namespace"] = self.namespace
+        if registry is not None:
+            explicit["docker_registry"] = registry
+        if self._given is not None:
+            from fairing_az_jupyter.settings import Settings  # noqa: PLC0415 - only here
+
+            return Settings.model_validate({**self._given.model_dump(), **explicit, "backend": "KubeflowAzureBackend"})
+        from fairing_az_jupyter.fairing.launcher import settings_for  # noqa: PLC0415 - as late as possible
+
+        return settings_for(explicit)

@@ -1,0 +1,87 @@
+"""The builder that makes a task's whole image in the cluster."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.exceptions import BuildFailedError
+from fairing_az_jupyter.fairing.archive import digest_of
+from fairing_az_jupyter.fairing.build_job import BuildOrder, build_in_cluster
+from fairing_az_jupyter.fairing.builders import ImageBuilder, combined, top_folders
+from fairing_az_jupyter.fairing.dockerfiles import whole_image
+from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fairing_az_jupyter.clients.images import ImageStore
+    from fairing_az_jupyter.fairing.archive import ArchiveEntry
+
+__all__ = ["KANIKO_OPTIONS", "KanikoBuilder", "require_pushed"]
+
+logger = logging.getLogger(LOGGER_NAME)
+
+KANIKO_OPTIONS = (
+    # By size, time and mode of files in place of their contents: a build that installs large packages is read once.
+    "--snapshot-mode=redo",
+    # Layers are written to the disk, not held in memory.
+    "--compressed-caching=false",
+)
+"""What every build of ours tells Kaniko."""
+
+
+class KanikoBuilder(ImageBuilder):
+    """Builds the whole image in the cluster; arguments as of `ImageBuilder`.
+
+    What requirements.txt asks for is installed first, and kept in the registry as Kaniko's cache.
+    """
+
+    kind = "kaniko"
+
+    def _make(self, entries: Sequence[ArchiveEntry]) -> str:
+        base, requirements = self.pinned_base(), self.requirements(entries)
+        shown = None if requirements is None else requirements.shown
+        folders = top_folders(entries)
+        all_first = requirements is not None and requirements.needs_files
+        text = whole_image(str(base), self.prefix, folders, shown, all_first=all_first)
+        tag = combined("kaniko 1", text, digest_of(entries), self.platform)
+        repository = self.repository(self.image_name)
+        name = f"{self.registry}/{self.image_name}:{tag}"
+        if self.is_there(repository, tag):
+            return name
+        order = BuildOrder(
+            image=f"{self._host}/{repository}:{tag}",
+            tag=tag,
+            base=str(base),
+            options=(
+                *KANIKO_OPTIONS,
+                "--cache=true",
+                f"--cache-repo={self._host}/{self.repository('fairing-cache')}",
+            ),
+            placement=self.placement(),
+        )
+        build_in_cluster(self._launcher, order, lambda: self.link(entries, text))
+        require_pushed(self.images, repository, tag)
+        logger.info("Image %s is built.", name)
+        return name
+
+
+def require_pushed(images: ImageStore, repository: str, tag: str) -> None:
+    """Refuse to go on with an image that a build was to push and that is not there.
+
+    Args:
+        images: The registry.
+        repository: The image's repository.
+        tag: Its tag.
+
+    Raises:
+        BuildFailedError: It is not in the registry.
+
+    """
+    if images.has(repository, tag) is None:
+        raise BuildFailedError(
+            f"The build of image '{images.host}/{repository}:{tag}' has ended, and the image is not in the registry.",
+            hint="Was the build deleted meanwhile? Launch again.",
+            code="image-missing",
+        )

@@ -1,0 +1,287 @@
+"""Images of tasks: built in the cluster, by Azure, or appended through the registry; and what is sent for that."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+
+import cloudpickle
+import pytest
+from kubeflow.fairing import TrainJob
+from kubernetes.client import V1Toleration
+
+from fairing_az_jupyter.clients.acr_tasks import ROLE
+from fairing_az_jupyter.exceptions import (
+    BuildFailedError,
+    ContextError,
+    InputError,
+    NotAllowedError,
+    UnreachableError,
+)
+from fairing_az_jupyter.fairing import build_job
+from fairing_az_jupyter.fairing.dockerfiles import LABEL
+from tests.cluster.builders_scene import Workshop, workshop  # noqa: F401 - fixtures
+
+START = 3
+
+
+class Counter:
+    def train(self):
+        import greeter
+
+        print(greeter.greeting, START)
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_notebook():
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+class Yard:
+    """Tasks of one notebook, and what it takes to launch them."""
+
+    def __init__(self, workshop):  # noqa: F811
+        self.workshop, self.stand, self.path = workshop, workshop.stand, f"{workshop.namespace}/ml"
+
+    def task(self, requirements="greeter==1.0\n", files=(), **more):
+        if requirements is not None:
+            with open("requirements.txt", "w") as file:
+                file.write(requirements)
+        named = [*files, *(["requirements.txt"] if requirements is not None else [])]
+        # The stand's registries share what they keep; below a path of its own nothing is there yet.
+        registry = f"{self.workshop.setup.login_server}/{self.path}"
+        base = more.pop("base", self.workshop.base)
+        mutators = more.pop("mutators", None)
+        backend = self.workshop.backend(**more)
+        return TrainJob(
+            Counter,
+            input_files=named,
+            docker_registry=registry,
+            base_docker_image=base,
+            backend=backend,
+            pod_spec_mutators=mutators,
+        )
+
+    def counted(self, run):
+        """Run something; return what it sent: pods made, blobs written, layers and manifests sent to the registry."""
+        pods = f"/api/v1/namespaces/{self.workshop.namespace}/pods"
+        before = {"builds": len(self.builds), "blobs": self.stand.blob_front.count(".*", "PUT")}
+        before["layers"] = self.stand.registry_front.count("/v2/.*/blobs/uploads/.*", "POST")
+        value = run()
+        after = {"builds": len(self.builds), "blobs": self.stand.blob_front.count(".*", "PUT")}
+        after["layers"] = self.stand.registry_front.count("/v2/.*/blobs/uploads/.*", "POST")
+        assert pods
+        return value, {name: after[name] - before[name] for name in before}
+
+    @property
+    def builds(self):
+        path = f"/apis/batch/v1/namespaces/{self.workshop.namespace}/jobs"
+        return [call for call in self.stand.kubernetes_front.calls if (call.method, call.path) == ("POST", path)]
+
+
+@pytest.fixture
+def yard(workshop, caplog):  # noqa: F811
+    caplog.set_level(logging.INFO, "kubeflow.fairing")
+    workshop.index.add("greeter", "1.0", {"greeter.py": "greeting = 'one'\n"})
+    workshop.index.add("greeter", "2.0", {"greeter.py": "greeting = 'two'\n"})
+    return Yard(workshop)
+
+
+def test_what_is_there_is_neither_built_nor_sent_again(yard, monkeypatch):
+    _, first = yard.counted(yard.task().builder.build)
+    assert (first["builds"], first["blobs"] > 0, first["layers"] > 0) == (1, True, True)
+
+    # A new task, as after a kernel's restart: the same code, the same files.
+    again = yard.task()
+    _, unchanged = yard.counted(again.builder.build)
+    assert unchanged == {"builds": 0, "blobs": 0, "layers": 0}
+
+    monkeypatch.setattr(sys.modules[__name__], "START", 4)
+    task = yard.task()
+    _, changed = yard.counted(task.builder.build)
+    assert (changed["builds"], changed["blobs"]) == (0, 0)
+    assert task.submit().lines == ("one 4",)
+
+    task = yard.task("greeter==2.0\n")
+    _, asked = yard.counted(task.builder.build)
+    assert asked["builds"] == 1
+    assert task.submit().lines == ("two 4",)
+    assert yard.workshop.nothing_left()
+
+
+def test_skopeo_inspects_and_copies_every_image_and_tells_what_was_installed(yard, tmp_path):
+    yard.task().builder.build()
+
+    for repository in (f"{yard.path}/fairing-dependencies", f"{yard.path}/fairing-job"):
+        [tag] = yard.workshop.images.tags(repository)
+        told = yard.workshop.skopeo(tmp_path, "inspect", f"{repository}:{tag}")
+        assert told["Labels"][LABEL] == "greeter==1.0"
+        config = yard.workshop.skopeo(tmp_path, "inspect", f"{repository}:{tag}", "--config")
+        history = [entry.get("created_by", "") for entry in config["history"]]
+        assert any("pip install" in line for line in history)
+        assert any("greeter==1.0" in line for line in history), history
+        target = tmp_path / repository.rpartition("/")[2]
+        yard.workshop.skopeo(tmp_path, "copy", f"{repository}:{tag}", f"dir:{target}")
+        assert json.loads((target / "manifest.json").read_text())["layers"]
+    assert "files of the task, sha256:" in history[-1]
+
+
+def test_a_build_gets_a_link_to_its_context_and_no_key(yard):
+    made = []
+    front, namespace = yard.stand.kubernetes_front, yard.workshop.namespace
+    admin, over = yard.workshop.admin, threading.Event()
+
+    def look():
+        while not over.is_set():
+            secrets = admin.get(f"/api/v1/namespaces/{namespace}/secrets")["items"]
+            pods = admin.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
+            made.extend([item for item in secrets if item["metadata"]["name"] not in {"azcreds", "acrcreds"}] + pods)
+            time.sleep(0.2)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    yard.task().builder.build()
+    over.set()
+    watcher.join()
+
+    assert front
+    assert {item["metadata"]["labels"]["fairing-az-jupyter/kind"] for item in made} == {"build"}
+    links = [item["data"] for item in made if "data" in item]
+    assert links
+    assert {key for data in links for key in data} == {"link"}
+    assert any(item["metadata"].get("ownerReferences", [{}])[0].get("kind") == "Job" for item in made if "data" in item)
+    assert not [mark for mark in yard.workshop.setup.marks if mark in json.dumps(made)]
+
+
+def test_a_requirement_that_nobody_has_fails_the_build_with_its_name(yard):
+    with pytest.raises(BuildFailedError, match="No matching distribution found for greeter==9") as caught:
+        yard.task("greeter==9\n").builder.build()
+
+    assert caught.value.code == "requirement"
+    assert "Correct 'greeter==9' in requirements.txt" in caught.value.hint
+    assert caught.value.last_lines
+    assert yard.workshop.nothing_left()
+
+
+def test_too_little_memory_for_a_build_is_told_with_the_setting(yard):
+    with pytest.raises(BuildFailedError) as caught:
+        yard.task(build_memory="16Mi").builder.build()
+
+    assert caught.value.code == "oom-killed"
+    assert "build_memory" in caught.value.hint
+
+
+def test_a_builder_image_that_is_not_there_is_told(yard):
+    missing = f"{yard.workshop.setup.login_server}/tools/nothing:1"
+
+    with pytest.raises(BuildFailedError, match="tools/nothing:1") as caught:
+        yard.task(builder_image=missing).builder.build()
+
+    assert caught.value.code == "image-not-found"
+    assert yard.workshop.nothing_left()
+
+
+def test_a_base_image_that_is_not_there_is_told_before_anything_is_built(yard):
+    with pytest.raises(ContextError, match="no image 'base/none:1'") as caught:
+        yard.task(base=f"{yard.workshop.setup.login_server}/base/none:1").builder.build()
+
+    assert "base_image" in caught.value.hint
+    assert yard.builds == []
+
+    with pytest.raises(UnreachableError) as caught:
+        yard.task(base="registry.nowhere.test/python:1").builder.build()
+    assert "base_image" in caught.value.hint
+
+
+def test_an_interrupted_build_is_followed_by_the_next_launch(yard, monkeypatch, caplog):
+    def interrupted(line):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build_job, "_said", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            yard.task().builder.build()
+    assert "the build goes on" in caplog.text
+    assert len(yard.builds) == 1
+
+    task = yard.task()
+    task.builder.build()
+
+    assert len(yard.builds) == 1
+    assert "is followed to its end" in caplog.text
+    assert task.submit().lines == ("one 3",)
+    assert yard.workshop.nothing_left()
+
+
+def test_a_task_without_requirements_needs_no_build_at_all(yard, monkeypatch):
+    with open("notes.txt", "w") as file:
+        file.write("x")
+
+    yard.task(None, files=["notes.txt"]).builder.build()
+
+    assert yard.builds == []
+
+
+def test_requirements_that_name_files_get_them(yard):
+    with open("more.txt", "w") as file:
+        file.write("greeter==2.0\n")
+
+    assert yard.task("-r more.txt\n", files=["more.txt"]).submit().lines == ("two 3",)
+
+
+def test_kaniko_builds_the_whole_image(yard, tmp_path):
+    task = yard.task(builder="kaniko")
+
+    assert task.submit().lines == ("one 3",)
+    assert len(yard.builds) == 2
+    _, again = yard.counted(yard.task(builder="kaniko").builder.build)
+    assert again == {"builds": 0, "blobs": 0, "layers": 0}
+    [tag] = yard.workshop.images.tags(f"{yard.path}/fairing-job")
+    told = yard.workshop.skopeo(tmp_path, "inspect", f"{yard.path}/fairing-job:{tag}")
+    assert told["Labels"][LABEL] == "greeter==1.0"
+    assert yard.workshop.nothing_left()
+
+
+def test_azure_builds_the_whole_image_without_any_pod(yard, tasks):
+    yard.stand.arm.assign(yard.workshop.setup.oid, ROLE, yard.workshop.setup.registry)
+
+    task = yard.task(builder="acr-tasks")
+    task.builder.build()
+
+    assert yard.builds == []
+    assert task.submit().lines == ("one 3",)
+    _, again = yard.counted(yard.task(builder="acr-tasks").builder.build)
+    assert again == {"builds": 0, "blobs": 0, "layers": 0}
+    with pytest.raises(BuildFailedError) as caught:
+        yard.task("greeter==9\n", builder="acr-tasks").builder.build()
+    assert (caught.value.code, "Correct 'greeter==9'" in caught.value.hint) == ("requirement", True)
+
+
+def test_without_the_role_for_tasks_the_cure_is_told(yard, tasks):
+    with pytest.raises(NotAllowedError) as caught:
+        yard.task(builder="acr-tasks").builder.build()
+
+    assert ROLE in caught.value.hint
+
+
+def test_mutators_place_the_build_too_and_the_callers_list_stays(yard):
+    def placed(kube_manager, pod_spec, namespace):
+        pod_spec.node_selector = {"pool": "nowhere"}
+        pod_spec.tolerations = [V1Toleration(key="gpu", operator="Exists")]
+
+    mutators = [placed]
+    with pytest.raises(BuildFailedError) as caught:
+        yard.task(mutators=mutators).builder.build()
+
+    assert caught.value.code == "unschedulable-affinity"
+    assert mutators == [placed]
+
+
+def test_a_placeholder_for_a_registry_is_refused_before_anything_is_sent(yard):
+    with pytest.raises(InputError):
+        TrainJob(Counter, docker_registry="<acr-name>.azurecr.io", backend=yard.workshop.backend())

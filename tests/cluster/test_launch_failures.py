@@ -1,0 +1,154 @@
+"""What can go wrong with a launch, provoked for real: each is raised within 10 s of the cluster knowing it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from fairing_az_jupyter.exceptions import BuildFailedError, EndpointError, JobFailedError
+from fairing_az_jupyter.fairing.pod_objects import Placement
+from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
+from tests.cluster.test_builders import Yard, as_in_a_notebook  # noqa: F401 - a fixture
+from tests.cluster.test_cluster_job import Place as JobPlace
+from tests.cluster.test_cluster_serving import Place as EndpointPlace
+
+LIMIT = 10.0
+
+
+class Knowing:
+    """Looks what the API server knows, and remembers when it was first so."""
+
+    def __init__(self, admin, namespace, knows):
+        self._admin, self._namespace, self._knows = admin, namespace, knows
+        self._over, self.since = threading.Event(), None
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+        if self.since is None and self._knows(self):
+            # It was raised before this one has looked.
+            self.since = time.monotonic()
+
+    def items(self, group, kind):
+        return self._admin.get(f"{group}/namespaces/{self._namespace}/{kind}")["items"]
+
+    def _look(self):
+        while not self._over.wait(0.1) and self.since is None:
+            if self._knows(self):
+                self.since = time.monotonic()
+
+
+def containers(known):
+    pods = known.items("/api/v1", "pods")
+    return [state for pod in pods for state in pod["status"].get("containerStatuses", ())]
+
+
+def waiting(*reasons):
+    return lambda known: any(state["state"].get("waiting", {}).get("reason") in reasons for state in containers(known))
+
+
+def ended(known):
+    return any(state["state"].get("terminated", {}).get("exitCode") for state in containers(known))
+
+
+def unscheduled(known):
+    pods = known.items("/api/v1", "pods")
+    return any(c.get("reason") == "Unschedulable" for pod in pods for c in pod["status"].get("conditions", ()))
+
+
+def not_created(known):
+    return any(event["reason"] == "FailedCreate" for event in known.items("/api/v1", "events"))
+
+
+def given_up(known):
+    jobs = known.items("/apis/batch/v1", "jobs")
+    return any(c["type"] in {"FailureTarget", "Failed"} for job in jobs for c in job["status"].get("conditions", ()))
+
+
+@pytest.fixture
+def job(node, stand, namespace):
+    setup = stand.correct_setup(namespace)
+    found = JobPlace(stand, setup, node.push_base(setup.login_server, setup.dockerconfig))
+    with found.launcher:
+        yield found
+
+
+def raised(place, kind, knows, launch):
+    with Knowing(place.admin, place.namespace, knows) as known:
+        with pytest.raises(kind) as caught:
+            launch()
+        now = time.monotonic()
+    assert known.since is not None, f"nobody knew: {caught.value}"
+    assert now - known.since < LIMIT
+    assert caught.value.hint
+    return caught.value
+
+
+def quota(place, hard):
+    body = {"metadata": {"name": "team"}, "spec": {"hard": hard}}
+    place.admin.post(f"/api/v1/namespaces/{place.namespace}/resourcequotas", body)
+    time.sleep(1)  # until the API server has heard of it
+
+
+@pytest.mark.parametrize(
+    ("code", "knows", "script", "options"),
+    [
+        ("container-failed", ended, "raise SystemExit(3)", {}),
+        ("oom-killed", ended, "x = bytearray(512 << 20)", {}),
+        ("image-not-found", waiting("ErrImagePull", "ImagePullBackOff"), "", {"image": "{}/team/nothing:1"}),
+        ("deadline", given_up, "import time; time.sleep(60)", {"deadline": 2}),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "-" in value else "",
+)
+def test_a_job_that_fails_is_told_in_time(job, code, knows, script, options):
+    if "image" in options:
+        options = {"image": options["image"].format(job.setup.login_server)}
+
+    assert raised(job, JobFailedError, knows, lambda: job.run(script, **options)).code == code
+
+
+def test_a_job_that_no_node_takes_is_told_in_time(job):
+    job.launcher.placement = Placement(cpu="64", memory="64Mi")
+
+    assert raised(job, JobFailedError, unscheduled, lambda: job.run("")).code == "unschedulable-cpu"
+
+
+def test_a_job_beyond_the_quota_is_told_in_time(job):
+    quota(job, {"pods": "0"})
+
+    assert raised(job, JobFailedError, not_created, lambda: job.run("")).code == "quota"
+
+
+def test_a_job_that_an_admission_rule_forbids_is_told_in_time(job):
+    enforce = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    job.admin.patch(f"/api/v1/namespaces/{job.namespace}", enforce)
+
+    assert raised(job, JobFailedError, not_created, lambda: job.run("")).code == "pod-security"
+
+
+def test_an_endpoint_that_crashes_again_and_again_is_told_in_time(node, stand, namespace):
+    setup = stand.correct_setup(namespace)
+    place = EndpointPlace(stand, setup, node.push_base(setup.login_server, setup.dockerconfig))
+    with place.launcher:
+        deployer, spec = place.serving("raise SystemExit('no model')")
+
+        error = raised(place, EndpointError, waiting("CrashLoopBackOff"), lambda: deployer.deploy(spec))
+
+    assert error.code == "crash-loop"
+    assert "no model" in str(error)
+    assert place.left() == []
+
+
+def test_a_build_that_fails_is_told_in_time(workshop):  # noqa: F811
+    yard = Yard(workshop)
+
+    error = raised(workshop, BuildFailedError, ended, yard.task("nobody-has-this==1\n").builder.build)
+
+    assert error.code == "requirement"
