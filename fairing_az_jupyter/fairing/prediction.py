@@ -41,26 +41,67 @@ def predict_nparray(self: Any, data: Any, feature_names: Iterable[str] | None = 
         raise EndpointError("This endpoint does not exist yet, so it can't predict.", hint="Call create() first.")
     array = np.asarray(data)
     names = None if feature_names is None else [str(name) for name in feature_names]
+    return ask(url, array, names)
+
+
+def ask(url: str, array: Any, names: list[str] | None = None, *, form: bool | None = None) -> dict[str, Any]:  # noqa: ANN401
+    """Ask an endpoint for predictions, in several parts where the array is very large.
+
+    Args:
+        url: The endpoint's `/predict`.
+        array: Array of shape (samples, features).
+        names: The names of the columns, if the model wants them.
+        form: See `post`.
+
+    Returns:
+        Seldon's message.
+
+    Raises:
+        EndpointError: The endpoint can't be reached, or refuses the data.
+
+    """
+    import numpy as np  # noqa: PLC0415
+
     parts = max(1, -(-array.size // LARGEST_PART)) if array.ndim else 1
     if parts == 1 or len(array) == 1:
-        return _ask(url, array, names)
-    answers = [_ask(url, part, names) for part in np.array_split(array, min(parts, len(array)))]
+        return post(url, _message(array, names), form=form)
+    answers = [post(url, _message(part, names), form=form) for part in np.array_split(array, min(parts, len(array)))]
     return _joined(answers, len(array), url)
 
 
-def _ask(url: str, array: Any, names: list[str] | None) -> dict[str, Any]:  # noqa: ANN401
+def _message(array: Any, names: list[str] | None) -> dict[str, Any]:  # noqa: ANN401
+    return {"data": {"names": names, "tensor": {"shape": list(array.shape), "values": array.ravel().tolist()}}}
+
+
+def load() -> None:
+    """Load what a call needs, so that the time of the first one is the endpoint's own."""
+    import numpy as np  # noqa: F401, PLC0415
+    import requests  # noqa: F401, PLC0415
+
+
+def post(url: str, message: Any, *, form: bool | None = None) -> dict[str, Any]:  # noqa: ANN401
+    """Send one message to an endpoint and return what it answers.
+
+    Args:
+        url: The endpoint's `/predict`.
+        message: The message, as values that JSON knows.
+        form: Whether it goes as a field of a form, as upstream sends it; None leaves it to where the endpoint is.
+
+    Raises:
+        EndpointError: The endpoint can't be reached, or answers with another status than success.
+
+    """
     import requests  # noqa: PLC0415
 
-    tensor = {"shape": list(array.shape), "values": array.ravel().tolist()}
-    message = json.dumps({"data": {"names": names, "tensor": tensor}})
+    text = json.dumps(message)
     ours = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
     with requests.Session() as session:
         # A proxy that serves the outside world knows nothing of this machine's loopback.
         session.trust_env = not ours
         # Upstream's own form is four times as slow to read; an endpoint of before this package knows no other.
-        content: dict[str, Any] = {"data": {"json": message}}
-        if ours:
-            content = {"data": message.encode(), "headers": {"Content-Type": "application/json"}}
+        content: dict[str, Any] = {"data": {"json": text}}
+        if form is False or (form is None and ours):
+            content = {"data": text.encode(), "headers": {"Content-Type": "application/json"}}
         try:
             response = session.post(url, timeout=TIMEOUT_SECONDS, **content)
         except requests.RequestException as error:

@@ -9,14 +9,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
-from fairing_az_jupyter.frontends import check_commands, commands, grammar, prompts, terminal
+from fairing_az_jupyter.frontends import check_commands, commands, grammar, launch_commands, prompts, terminal
 from fairing_az_jupyter.frontends.refusals import CommandLineError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
+    from fairing_az_jupyter.models import RunRequest
+
 CANCELLED = 130
+_LINES = frozenset({"run", "launch", "logs"})
+"""The commands whose JSON is one document a line, printed as things happen."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,16 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
     try:
+        caller = commands.Caller(ask=prompts.ask, present=prompts.at_terminal())
         if parsed.command == "run":
-            return _run(parsed, output)
-        # The result of a check is also its exit code; who asks for JSON wants that.
-        output.optional = parsed.command == "check" and not parsed.json
-        return _COMMANDS[parsed.command](parsed, commands.Caller(ask=prompts.ask, present=prompts.at_terminal()))
+            return _run(parsed, output, _planned(parsed))
+        if parsed.command == "launch":
+            return _launch(parsed, output, caller)
+        # The result of a check is also its exit code; who asks for JSON wants that. What was launched goes on.
+        output.optional = parsed.command in {"check", "train", "deploy"} and not parsed.json
+        return _COMMANDS[parsed.command](parsed, caller)
     except FairingAzureError as error:
         if getattr(parsed, "json", False):
             told = {name: commands.as_typed(text, grammar.PROGRAM) for name, text in error.to_dict().items()}
             try:
-                (_print_line if parsed.command == "run" else commands.print_json)({"error": told})
+                (_print_line if parsed.command in _LINES else commands.print_json)({"error": told})
             except terminal.OutputLostError as lost:
                 _lost(lost)
         else:
@@ -78,11 +85,11 @@ def _lost(lost: terminal.OutputLostError) -> int:
     return InputError.exit_code
 
 
-def _run(parsed: argparse.Namespace, output: terminal.Output) -> int:
+def _planned(parsed: argparse.Namespace) -> RunRequest:
     from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
-    from fairing_az_jupyter.frontends.progress import Progress  # noqa: PLC0415
 
-    request = manager.plan_run(
+    plan = manager.plan_launch if parsed.command == "launch" else manager.plan_run
+    return plan(
         parsed.notebook,
         pairs=[(name, value) for name, value in parsed.parameters],
         parameters_file=parsed.parameters_file,
@@ -93,6 +100,17 @@ def _run(parsed: argparse.Namespace, output: terminal.Output) -> int:
         cwd=parsed.cwd,
         cell_timeout=parsed.cell_timeout,
     )
+
+
+def _launch(parsed: argparse.Namespace, output: terminal.Output, caller: commands.Caller) -> int:
+    request = _planned(parsed)
+    return launch_commands.checked(parsed, caller, request) or _run(parsed, output, request)
+
+
+def _run(parsed: argparse.Namespace, output: terminal.Output, request: RunRequest) -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.progress import Progress  # noqa: PLC0415
+
     # The result of a run is the executed notebook: it goes on to its end, whoever has stopped to listen.
     output.optional = True
     if parsed.json:
@@ -124,4 +142,11 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace, commands.Caller], int]] = 
     "profile": commands.profile,
     "install-fairing": commands.install_fairing,
     "completion": _completion,
+    "status": launch_commands.status,
+    "logs": launch_commands.logs,
+    "delete": launch_commands.delete,
+    "cleanup": launch_commands.cleanup,
+    "predict": launch_commands.predict,
+    "train": launch_commands.train,
+    "deploy": launch_commands.deploy,
 }

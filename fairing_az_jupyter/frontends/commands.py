@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 # Both forms of the commands that a terminal and a cell share; what only a terminal has keeps its form.
-_COMMAND = re.compile(r"(?:%fairing_azure|\bfairing-azure)(?= (?:check|secrets|settings|profile|install-fairing)\b)")
+_COMMAND = re.compile(
+    r"(?:%fairing_azure|\bfairing-azure)(?= (?:check|secrets|settings|profile|install-fairing|"
+    r"launch|train|deploy|status|logs|predict|delete|cleanup)\b)"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Caller:
             parameters cell where no other notebook is named.
         program: What that person types before a sub-command.
         present: Whether there is such a person for certain: questions may then be asked also beside a file.
+        names: All of the notebook's own variables, in which a task may be named; None where there is no notebook.
 
     """
 
@@ -38,6 +42,7 @@ class Caller:
     variables: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     program: str = grammar.PROGRAM
     present: bool = False
+    names: Mapping[str, Any] | None = None
 
     def notebook(self, parsed: argparse.Namespace) -> str | Mapping[str, Any] | None:
         """Return the notebook whose settings count: the one that was named, else the one that is running, if any."""

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import __version__
-from fairing_az_jupyter.frontends import grammar_checks, refusals
+from fairing_az_jupyter.frontends import grammar_checks, grammar_launches, refusals
 from fairing_az_jupyter.frontends.grammar_parts import (
     FILES,
     FOLDERS,
@@ -35,13 +35,16 @@ exit codes:
   4    what was started has failed: a cell, a job, an endpoint
   5    something has to be installed first
   6    the cluster or an Azure service did not do what was asked
-  7    check: something would make a launch fail
+  7    check, launch: something would make a launch fail
   8    check: nothing fails, but something could not be found out
   130  cancelled
 """
 _PARAMETER_FLAGS = ("-p", "--parameter")
-_TALKATIVE = frozenset({"run", "fill", "settings", "profile", "install-fairing", "completion"})
+_RUNS = frozenset({"run", "launch"})
+_TALKATIVE = frozenset({*_RUNS, "fill", "settings", "profile", "install-fairing", "completion"})
 """The commands whose errors repeat what was typed; anything else may be a secret on its way to `secrets`."""
+_NAMES_ONLY = frozenset({"check", *grammar_launches.LAUNCH_COMMANDS})
+_ARGUMENTS = frozenset({"command", "action", "notebook", "name", "names", "task", "data"})
 
 
 def parser(program: str = PROGRAM, *, discreet: bool = False) -> argparse.ArgumentParser:
@@ -64,6 +67,8 @@ def parser(program: str = PROGRAM, *, discreet: bool = False) -> argparse.Argume
     grammar_checks.add_check(commands)
     grammar_checks.add_secrets(commands)
     _add_run(commands)
+    _add_launch(commands)
+    grammar_launches.add_launches(commands)
     _add_fill(commands)
     _add_settings(commands)
     _add_profile(commands)
@@ -89,11 +94,11 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
 
     """
     words, pairs = list(arguments), list[list[str]]()
-    if words[:1] == ["run"]:
+    if not _RUNS.isdisjoint(words[:1]):
         words, pairs = _without_pairs(words)
     in_notebook = program != PROGRAM
     talkative = not _TALKATIVE.isdisjoint(words[:1])
-    strict = not talkative and words[:1] != ["check"]
+    strict = not talkative and _NAMES_ONLY.isdisjoint(words[:1])
     refusals.refuse_secrets(words, strict=strict, in_notebook=in_notebook)
     if strict:
         refusals.refuse_glued(words, program)
@@ -115,7 +120,7 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
 def _options(parsed: argparse.Namespace) -> list[str]:
     """Return the options of the command that was given; each leaves a value in what was parsed."""
     names = (name.removeprefix(SETTING).replace("_", "-") for name in vars(parsed))
-    return [f"--{name}" for name in names if name not in {"command", "action", "notebook"}]
+    return [f"--{name}" for name in names if name not in _ARGUMENTS]
 
 
 def _without_pairs(arguments: Sequence[str]) -> tuple[list[str], list[list[str]]]:
@@ -141,6 +146,18 @@ def explicit_settings(arguments: argparse.Namespace) -> dict[str, str]:
 
 def _add_run(commands: Commands[argparse.ArgumentParser]) -> None:
     run = add_command(commands, "run", "Run a notebook with parameters, by papermill.")
+    _add_run_options(run)
+    add_setting(run, "backend", Settings.model_json_schema()["properties"]["backend"])
+
+
+def _add_launch(commands: Commands[argparse.ArgumentParser]) -> None:
+    about = "Check everything that a notebook's launch needs, and run it: train, deploy, predict and clean up."
+    launch = add_command(commands, "launch", about)
+    _add_run_options(launch)
+    add_settings(launch)
+
+
+def _add_run_options(run: argparse.ArgumentParser) -> None:
     add_notebook(run, "the notebook to run; it is only read")
     run.add_argument(
         *_PARAMETER_FLAGS,
@@ -153,7 +170,6 @@ def _add_run(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     about = "parameters from a YAML or JSON file; -p wins over it"
     complete(run.add_argument("-f", "--parameters-file", metavar="FILE", help=about), FILES)
-    add_setting(run, "backend", Settings.model_json_schema()["properties"]["backend"])
     add_profile(run)
     about = "the executed notebook (default: NOTEBOOK.executed.ipynb)"
     complete(run.add_argument("-o", "--output", metavar="PATH", help=about), FILES)

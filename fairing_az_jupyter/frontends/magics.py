@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
     from fairing_az_jupyter.frontends.check_results import CheckResults
     from fairing_az_jupyter.frontends.commands import Caller
 
@@ -36,6 +37,7 @@ def load(ipython: InteractiveShell) -> None:
 
         %fairing_azure check              what would make a launch fail, each with its cure
         %fairing_azure secrets create     make the Secrets that a launch needs; asks for the values
+        %fairing_azure status             what was launched, and how it is
         %fairing_azure --help             all commands; %fairing_azure COMMAND --help tells more
 
         Settings are taken from this notebook's variables, such as DOCKER_REGISTRY; flags win over them.
@@ -48,7 +50,7 @@ def load(ipython: InteractiveShell) -> None:
         sys.stderr.write("Kubeflow Fairing is not installed here. Install it: fairing-azure install-fairing\n")
 
 
-def run(ipython: InteractiveShell, line: str) -> CheckResults | None:
+def run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoint | None:
     """Run the line of a magic.
 
     Args:
@@ -56,7 +58,8 @@ def run(ipython: InteractiveShell, line: str) -> CheckResults | None:
         line: What stands behind the magic's name.
 
     Returns:
-        The results of `check`, unless it prints JSON; None of everything else.
+        The results of `check`, unless it prints JSON, and the endpoint that `deploy` has deployed; None of everything
+        else.
 
     Raises:
         FairingAzureError: It can't be done, or has failed; IPython shows it in one line without a traceback.
@@ -83,8 +86,9 @@ def run(ipython: InteractiveShell, line: str) -> CheckResults | None:
     raise stopped.with_traceback(None)
 
 
-def _run(ipython: InteractiveShell, line: str) -> CheckResults | None:
-    from fairing_az_jupyter.frontends import check_commands, commands, grammar  # noqa: PLC0415 - loading the extension stays light
+def _run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoint | None:
+    # Loading the extension stays light.
+    from fairing_az_jupyter.frontends import check_commands, commands, grammar, launch_commands, launch_process  # noqa: PLC0415
 
     words = _words(line)
     parsed = grammar.parse(words, program=_PROGRAM)
@@ -100,12 +104,23 @@ def _run(ipython: InteractiveShell, line: str) -> CheckResults | None:
             told = f"A cell does not write into notebooks. In a terminal: {shlex.join([grammar.PROGRAM, *words])}"
             sys.stderr.write(f"{told}\n")
         return None
+    if parsed.command == "launch":
+        launch_process.launch(words)
+        return None
+    if parsed.command == "deploy":
+        return launch_commands.deployed(parsed, caller)
     {
         "check": check_commands.check,
         "secrets": check_commands.secrets,
         "settings": commands.settings,
         "profile": commands.profile,
         "install-fairing": commands.install_fairing,
+        "status": launch_commands.status,
+        "logs": launch_commands.logs,
+        "delete": launch_commands.delete,
+        "cleanup": launch_commands.cleanup,
+        "predict": launch_commands.predict,
+        "train": launch_commands.train,
     }[parsed.command](parsed, caller)
     return None
 
@@ -146,6 +161,7 @@ def _caller(ipython: InteractiveShell) -> Caller:
         variables=to_notebook(from_notebook(ipython.user_ns)),
         program=_PROGRAM,
         present=in_kernel or prompts.at_terminal(),
+        names=ipython.user_ns,
     )
 
 

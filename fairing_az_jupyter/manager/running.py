@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
-from fairing_az_jupyter.manager.configuring import profile_values
+from fairing_az_jupyter.manager.configuring import profile_values, settings_in_force
 from fairing_az_jupyter.models import RunRequest
-from fairing_az_jupyter.settings import check_launch, check_values, from_notebook, notebook_names, sources, to_notebook
+from fairing_az_jupyter.settings import check_launch, check_values, from_notebook, notebook_names, to_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -98,4 +98,6 @@ def _check_backend(cell: Mapping[str, object], given: Mapping[str, object]) -> N
     name = notebook_names()["backend"]
     if given.get(name, cell.get(name)) != "KubeflowAzureBackend":
         return
-    check_launch(sources.resolve(explicit=from_notebook(given), cell=cell).settings)
+    # What the notebook leaves at None, the backend takes from the environment and the active profile.
+    said = {each: value for each, value in {**cell, **given}.items() if value is not None}
+    check_launch(settings_in_force(notebook=said).settings)

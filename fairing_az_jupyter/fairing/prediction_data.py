@@ -1,0 +1,166 @@
+"""Reads what is to be predicted from a CSV file, a JSON file or JSON text: rows of numbers, and the columns' names."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter.exceptions import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Samples", "read_samples"]
+
+_DELIMITERS = ",;\t"
+_SHOWN = 40
+_FORMS = 'Write rows of numbers: [[1, 2], [3, 4]], or objects with the columns: [{"a": 1, "b": 2}].'
+_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """What is to be predicted.
+
+    Args:
+        rows: Rows of numbers, all of the same length; a missing value is NaN.
+        names: The names of the columns, or None.
+        message: A whole message of Seldon's form, which is sent as it is; `rows` is empty then.
+
+    """
+
+    rows: Sequence[Sequence[float]] = ()
+    names: list[str] | None = None
+    message: Mapping[str, Any] | None = None
+
+
+def read_samples(data: str) -> Samples:
+    """Return what is to be predicted.
+
+    Args:
+        data: The path of a CSV or JSON file, or JSON text, which begins with `[` or `{`.
+
+    Raises:
+        InputError: There is no such file, or it does not hold rows of numbers.
+
+    """
+    if data.lstrip()[:1] in {"[", "{"}:
+        return _from_json(data, "The data")
+    where = f"File '{data}'"
+    try:
+        content = Path(data).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is none"
+        raise _unusable(f"{where} can't be read: {reason}.", "Name a CSV or JSON file, or write JSON.") from error
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise _unusable(f"{where} is not encoded as UTF-8.", "Save it as UTF-8.") from error
+    suffix = Path(data).suffix.lower()
+    if suffix == ".json" or (suffix not in {".csv", ".tsv"} and text.lstrip()[:1] in {"[", "{"}):
+        return _from_json(text, where)
+    return _from_csv(text, where)
+
+
+def _from_csv(text: str, where: str) -> Samples:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(_DELIMITERS, key=first.count)
+    try:
+        # A quoted cell may hold line ends of its own.
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise _unusable(f"{where} is no CSV that can be read: {error}.", "See its quotation marks.") from error
+    names = None
+    if lines and any(_number(cell) is None for cell in lines[0][1]):
+        names = [cell.strip() for cell in lines.pop(0)[1]]
+    if not lines:
+        raise _unusable(f"{where} has no rows.", "It needs a row for each prediction, below the columns' names.")
+    width = len(names) if names is not None else len(lines[0][1])
+    rows = []
+    for number, cells in lines:
+        if len(cells) != width:
+            told = f"{where}, line {number}, has {len(cells)} cells; {width} are expected."
+            raise _unusable(told, "See its delimiters and quotation marks.")
+        row = [_number(cell) for cell in cells]
+        if None in row:
+            place = row.index(None)
+            column = repr(names[place]) if names is not None else str(place + 1)
+            raise _unusable(
+                f"{where}, line {number}, column {column}, holds {_short(cells[place])}, which is no number.",
+                "Models are asked with numbers: encode text as the training did, and leave other columns out.",
+            )
+        rows.append([cell for cell in row if cell is not None])
+    return Samples(rows, names)
+
+
+def _from_json(text: str, where: str) -> Samples:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        at = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise _unusable(f"{where} is not JSON{at}.", _FORMS) from error
+    if isinstance(content, dict) and isinstance(content.get("data"), dict):
+        return Samples(message=content)
+    content, names = _rows_in(content)
+    if not isinstance(content, list) or not content:
+        raise _unusable(f"{where} has no rows.", _FORMS)
+    if all(isinstance(row, dict) for row in content):
+        names = list(content[0])
+        for number, row in enumerate(content, start=1):
+            if row.keys() != content[0].keys():
+                raise _unusable(f"{where}, row {number}, has other columns than row 1.", _FORMS)
+        content = [[row[name] for name in names] for row in content]
+    elif not any(isinstance(row, list) for row in content):
+        content = [content]
+    return Samples([_row(row, number, content, where) for number, row in enumerate(content, start=1)], names)
+
+
+def _rows_in(content: Any) -> tuple[Any, list[str] | None]:  # noqa: ANN401 - JSON is anything
+    """Return the rows and the columns' names in the forms that pandas and KServe write, or the only row there is."""
+    if not isinstance(content, dict):
+        return content, None
+    if isinstance(content.get("columns"), list) and isinstance(content.get("data"), list):
+        return content["data"], [str(name) for name in content["columns"]]
+    if isinstance(content.get("instances"), list):
+        return content["instances"], None
+    return [content], None
+
+
+def _row(row: object, number: int, rows: list[Any], where: str) -> list[float]:
+    if not isinstance(row, list) or not row or len(row) != len(rows[0]):
+        raise _unusable(f"{where}, row {number}, is empty, or not a list as long as row 1.", _FORMS)
+    for value in row:
+        if value is not None and not isinstance(value, (int, float)):
+            raise _unusable(f"{where}, row {number}, holds {_short(value)}, which is no number.", _FORMS)
+    try:
+        return [math.nan if value is None else value for value in row]
+    except OverflowError as error:
+        raise _unusable(f"{where}, row {number}, holds a number that is too large.", _FORMS) from error
+
+
+def _number(cell: str) -> float | None:
+    """Return a cell's number; NaN for an empty one, None for text."""
+    text = cell.strip()
+    if not text:
+        return math.nan
+    try:
+        # Python alone takes 1_000 for a number.
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+
+
+def _unusable(message: str, hint: str) -> InputError:
+    return InputError(message, hint=hint, code="prediction-data")

@@ -1,0 +1,136 @@
+"""Finds the class or the function that is to be launched: in a Python file, or among a notebook's own names."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from fairing_az_jupyter.exceptions import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["load_task"]
+
+_SPELLING = "Write FILE.py:CLASS"
+_SIGNATURES = {"train": "train(self)", "predict": "predict(self, X, feature_names=None)"}
+
+
+def load_task(task: str, method: str, names: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - the user's own
+    """Return a class, or a function that takes no arguments.
+
+    Args:
+        task: `FILE.py:NAME`, or a name of `names`.
+        method: The method that a class needs: `train` or `predict`. With `predict` it has to be a class.
+        names: The notebook's variables; None where there is no notebook.
+
+    Raises:
+        InputError: There is no such file or name, the file can't be run, or what has the name can't be launched.
+
+    """
+    file, colon, name = task.rpartition(":")
+    if colon and file:
+        found, where = _named(_loaded(file), name, f"'{file}'")
+    elif names is None:
+        hint = f"{_SPELLING}, with the file that defines the class."
+        raise InputError(f"'{task[:100]}' names no class in a file.", hint=hint, code="task")
+    else:
+        found, where = _named(names, task, "this notebook")
+    if inspect.isclass(found):
+        if not callable(getattr(found, method, None)):
+            does = "trained" if method == "train" else "deployed"
+            raise InputError(
+                f"Class '{name}' in {where} has no method '{method}', so it can't be {does}.",
+                hint=f"Give it one: def {_SIGNATURES[method]}",
+                code="task",
+            )
+        return found
+    if method == "train" and inspect.isfunction(found):
+        return found
+    what = "class" if method == "predict" else "class or function"
+    raise InputError(
+        f"'{name}' in {where} is no {what}, but {type(found).__name__}, so it can't be launched.",
+        hint=f"Name a {what} that the {'notebook' if not file else 'file'} defines.",
+        code="task",
+    )
+
+
+def _named(names: Mapping[str, Any], name: str, where: str) -> tuple[Any, str]:
+    if name in names:
+        return names[name], where
+    meant = difflib.get_close_matches(name, [each for each in names if not each.startswith("_")], n=1)
+    launchable = sorted(_launchable(names))
+    there = f"It defines: {', '.join(launchable[:10])}." if launchable else "It defines no class or function."
+    raise InputError(
+        f"There is no '{name[:100]}' in {where}.{f' Did you mean {meant[0]!r}?' if meant else ''}",
+        hint=there if where != "this notebook" else "Run the cell that defines it first.",
+        code="task",
+    )
+
+
+def _launchable(names: Mapping[str, Any]) -> Iterable[str]:
+    module = names.get("__name__")
+    for name, value in names.items():
+        if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__ == module:
+            yield name
+
+
+def _loaded(file: str) -> Mapping[str, Any]:
+    """Run a Python file and return its names; its classes are pickled by value, so the job needs no such module."""
+    path = Path(file)
+    if not path.is_file():
+        raise InputError(f"There is no Python file '{file}'.", hint=f"{_SPELLING}; look at its path.", code="task")
+    # Of its own, so that train.py or json.py takes no other module's place.
+    name = f"fairing_task_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"'{file}' is no Python file.", hint=f"{_SPELLING}.", code="task")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    problem = ""
+    with _importable_beside(path):
+        try:
+            spec.loader.exec_module(module)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the user's own code raises, sys.exit() included
+            problem = f"{type(error).__name__}: {error}".rstrip(": ") + _line_of(error, path)
+    if problem:
+        del sys.modules[name]
+        raise InputError(
+            f"'{file}' can't be run: {problem}.",
+            hint="See what it does by itself: python " + file,
+            code="task",
+        )
+    cloudpickle.register_pickle_by_value(module)
+    return vars(module)
+
+
+def _line_of(error: BaseException, path: Path) -> str:
+    """Return where in the file an error was raised, as the end of a sentence."""
+    at, trace = None, error.__traceback__
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
+            at = trace.tb_lineno
+        trace = trace.tb_next
+    # A syntax error tells it by itself.
+    return "" if at is None or isinstance(error, SyntaxError) else f" (line {at})"
+
+
+@contextlib.contextmanager
+def _importable_beside(path: Path) -> Iterator[None]:
+    """Let a file import what lies beside it, as it does when Python runs it."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)

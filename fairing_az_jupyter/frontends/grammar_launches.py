@@ -1,0 +1,109 @@
+"""The sub-commands that launch, and that look after what was launched."""
+
+from __future__ import annotations
+
+import argparse
+
+from fairing_az_jupyter.frontends.grammar_parts import (
+    FILES,
+    Commands,
+    add_command,
+    add_profile,
+    add_settings,
+    complete,
+)
+
+LAUNCH_COMMANDS = frozenset({"status", "logs", "delete", "cleanup", "predict", "train", "deploy"})
+"""The commands of this module."""
+
+
+def add_launches(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add `train` and `deploy`, `status`, `logs` and `predict`, `delete` and `cleanup`."""
+    _add_train(commands)
+    _add_deploy(commands)
+    status = add_command(commands, "status", "Show what was launched in the cluster: jobs, endpoints, builds.")
+    status.add_argument("name", metavar="NAME", nargs="?", help="show only this, with all that is known of it")
+    _add_where(status)
+    logs = add_command(commands, "logs", "Show what a job, an endpoint or a build has printed.")
+    logs.add_argument("name", metavar="NAME", help="the launch, as status names it")
+    about = "go on as lines come: to the end of a job, until Ctrl-C else"
+    logs.add_argument("-f", "--follow", action="store_true", help=about)
+    about = "the last N lines of each container (default: all)"
+    logs.add_argument("--tail", metavar="N", type=_count, help=about)
+    _add_where(logs)
+    predict = add_command(commands, "predict", "Ask an endpoint for predictions.")
+    predict.add_argument("name", metavar="NAME", help="the endpoint, as status names it, or its URL")
+    about = "a CSV file (a first row of names counts as such), a JSON file, or JSON text such as [[1, 2], [3, 4]]"
+    complete(predict.add_argument("data", metavar="DATA", help=about), FILES)
+    _add_where(predict)
+    about = "Delete jobs, endpoints or builds with all that belongs to them; nothing that no launch has made."
+    delete = add_command(commands, "delete", about)
+    delete.add_argument("names", metavar="NAME", nargs="+", help="the launch, as status names it")
+    _add_where(delete)
+    _add_cleanup(commands)
+
+
+def _add_train(commands: Commands[argparse.ArgumentParser]) -> None:
+    train = add_command(commands, "train", "Train a class or a function as a job, and show its output as it comes.")
+    _add_task(train, "FILE.py:CLASS or FILE.py:FUNCTION; in a notebook also a name that it defines")
+    about = "end the job after so long (KubeflowAzureBackend; default: never)"
+    train.add_argument("--deadline", metavar="SECONDS", type=_seconds, help=about)
+    _add_where(train)
+
+
+def _add_deploy(commands: Commands[argparse.ArgumentParser]) -> None:
+    deploy = add_command(commands, "deploy", "Deploy a class as an endpoint, and wait until it is ready.")
+    _add_task(deploy, "FILE.py:CLASS; in a notebook also the name of a class that it defines")
+    _add_where(deploy)
+
+
+def _add_task(command: argparse.ArgumentParser, about: str) -> None:
+    complete(command.add_argument("task", metavar="TASK", help=about), FILES)
+    about = "files and folders that it needs, below the working directory, such as requirements.txt"
+    files = command.add_argument("--input-files", metavar="FILE", nargs="+", action="extend", default=[], help=about)
+    complete(files, FILES)
+    about = "a further file, and where it goes in the image; may be given several times"
+    command.add_argument("--output-map", metavar="SRC=DST", type=_pair, action="append", default=[], help=about)
+
+
+def _add_cleanup(commands: Commands[argparse.ArgumentParser]) -> None:
+    about = "Delete what launches have left and nobody needs: ended jobs and builds, halves of endpoints, old Secrets."
+    cleanup = add_command(commands, "cleanup", about)
+    cleanup.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    cleanup.add_argument("-n", "--dry-run", action="store_true", help="show what would be deleted, delete nothing")
+    about = "also what may be in use: jobs that run, and endpoints that Kubeflow Fairing has made by itself"
+    cleanup.add_argument("--all", action="store_true", help=about)
+    about = "also what belongs to others, and what bears nobody's name"
+    cleanup.add_argument("--everyone", action="store_true", help=about)
+    _add_where(cleanup)
+
+
+def _add_where(command: argparse.ArgumentParser) -> None:
+    about = "a notebook whose parameters cell counts"
+    complete(command.add_argument("--notebook", metavar="NOTEBOOK", help=about), FILES)
+    add_profile(command)
+    add_settings(command)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    source, equals, target = text.partition("=")
+    if not equals or not source or not target:
+        msg = "it is not of the form SRC=DST"
+        raise argparse.ArgumentTypeError(msg)
+    return source, target
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        msg = "it can't be negative"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def _seconds(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        msg = "it has to be at least 1"
+        raise argparse.ArgumentTypeError(msg)
+    return value

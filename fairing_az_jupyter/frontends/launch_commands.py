@@ -1,0 +1,337 @@
+"""The commands that launch, and that look after what was launched; in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from fairing_az_jupyter.exceptions import EndpointError, InputError, ServiceError
+from fairing_az_jupyter.frontends import check_commands, commands, grammar, tables
+from fairing_az_jupyter.frontends.grammar_parts import SETTING
+from fairing_az_jupyter.models import Question
+from fairing_az_jupyter.settings import from_notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
+    from fairing_az_jupyter.frontends.commands import Caller
+    from fairing_az_jupyter.manager import Leftovers
+    from fairing_az_jupyter.models import LaunchInfo, Leftover, RunRequest
+
+_FAILING = 7
+_LOOK_SECONDS = 1.0
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def status(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Show what was launched, or one launch."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
+
+    where = _where(parsed, caller)
+    if parsed.name is not None:
+        info = manager.describe_launch(parsed.name, **where)
+        commands.answer(parsed, {"launch": info.to_dict()}, _described(info))
+        return 0
+    if manager.lives_here(**where):
+        commands.answer(parsed, {"launches": [], "note": manager.LOCAL}, [manager.LOCAL])
+        return 0
+    found = manager.list_launches(**where)
+    if parsed.json:
+        commands.print_json({"launches": [info.to_dict() for info in found]})
+        return 0
+    if not found:
+        sys.stdout.write("Nothing that was launched is there.\n")
+        return 0
+    rows = [(info.name, info.kind, info.state, _owner(info), info.created or "-", _url(info)) for info in found]
+    titles = ("NAME", "KIND", "STATE", "OWNER", "CREATED", "URL")
+    commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])
+    told = [f"{info.name}: {tables.line(info.detail)}" for info in found if info.detail]
+    sys.stdout.writelines(f"{text}\n" for text in (["", *told] if told else []))
+    return 0
+
+
+def logs(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Show what a launch has printed."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    where = _where(parsed, caller)
+    _line_by_line()
+    first = ""
+    lines = manager.launch_logs(parsed.name, **where, follow=parsed.follow, tail=parsed.tail)
+    with contextlib.closing(lines):
+        for line in lines:
+            first = first or line.pod
+            if parsed.json:
+                sys.stdout.write(json.dumps({"line": line.to_dict()}) + "\n")
+                continue
+            pod = "" if line.pod == first else f"[{line.pod}] "
+            sys.stdout.write(f"{pod}{'' if line.main else f'[{line.container}] '}{line.text}\n")
+    if not first and not parsed.json and parsed.tail != 0:
+        info = manager.describe_launch(parsed.name, **where)
+        detail = f" {tables.line(info.detail)}" if info.detail else ""
+        sys.stdout.write(f"{info.name} has printed nothing that is still there; it is {info.state}.{detail}\n")
+    return 0
+
+
+def delete(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Delete launches."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    deleted = manager.delete(parsed.names, **_where(parsed, caller))
+    told = [f"{info.kind.capitalize()} {info.name} in namespace {info.namespace} is deleted." for info in deleted]
+    commands.answer(parsed, {"deleted": [info.to_dict() for info in deleted]}, told)
+    return 0
+
+
+def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Delete what launches have left, after a question.
+
+    Raises:
+        InputError: There is nobody to ask.
+        ServiceError: Not all of it could be deleted.
+
+    """
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    where = _where(parsed, caller)
+    if manager.lives_here(**where):
+        commands.answer(parsed, {"leftovers": [], "note": manager.LOCAL}, [manager.LOCAL])
+        return 0
+    if parsed.json and not parsed.yes and not parsed.dry_run:
+        raise _nobody("JSON is for programs")
+
+    def agree(found: Leftovers) -> bool:
+        if parsed.json:
+            return True
+        _show_leftovers(found)
+        return bool(found.chosen) and not parsed.dry_run and (parsed.yes or _agreed(len(found.chosen), caller))
+
+    def tell(left: Leftover) -> None:
+        if not parsed.json:
+            problem = f": {tables.line(left.problem)}" if left.problem else ""
+            sys.stdout.write(f"{left.kind} {left.name} {_OUTCOMES[left.outcome]}{problem}\n")
+
+    agreeing = None if parsed.json and parsed.dry_run else agree
+    done = manager.cleanup(**where, in_use=parsed.all, everyone=parsed.everyone, agree=agreeing, tell=tell)
+    failed = [left for left in done.chosen if left.outcome == "failed"]
+    if parsed.json:
+        document = {"leftovers": [left.to_dict() for left in done.chosen], "dry_run": parsed.dry_run}
+        commands.print_json({**document, "left_out": len(done.found) - len(done.chosen), "note": done.note})
+        return ServiceError.exit_code if failed else 0
+    if any(left.outcome == "found" for left in done.chosen):
+        sys.stdout.write(f"Nothing was deleted{': this was a dry run' if parsed.dry_run else ''}.\n")
+    if failed:
+        raise ServiceError(
+            f"{len(failed)} of {len(done.chosen)} objects could not be deleted; why stands above.",
+            hint="Try again: fairing-azure cleanup",
+            code="cleanup",
+            service="kubernetes",
+        )
+    return 0
+
+
+def predict(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Ask an endpoint for predictions."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    found = manager.predict(parsed.name, parsed.data, **_where(parsed, caller))
+    number = f"{len(found.values)} prediction{'' if len(found.values) == 1 else 's'}"
+    told = [*(json.dumps(value) for value in found.values), f"{number} in {found.latency:.3f} s from {found.url}"]
+    commands.answer(parsed, found.to_dict(), told)
+    return 0
+
+
+def train(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Train a class or a function as a job."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    _line_by_line()
+    # Standard output is the answer's alone where a program reads it.
+    with contextlib.redirect_stdout(sys.stderr) if parsed.json else contextlib.nullcontext():
+        name, lines = manager.train(parsed.task, **_task(parsed, caller), deadline=parsed.deadline)
+    commands.answer(parsed, {"job": name, "lines": list(lines)}, [f"Job {name} succeeded."])
+    return 0
+
+
+def deploy(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Deploy a class as an endpoint; on this machine stay until Ctrl-C.
+
+    Raises:
+        EndpointError: It did not start, or has ended by itself.
+
+    """
+    endpoint = deployed(parsed, caller)
+    if endpoint.info.backend != "LocalBackend":
+        return 0
+    stopped = False
+    try:
+        sys.stdout.flush()
+        while endpoint.answers():
+            time.sleep(_LOOK_SECONDS)
+    except KeyboardInterrupt:
+        stopped = True
+    finally:
+        endpoint.delete()
+    if stopped:
+        sys.stdout.write("" if parsed.json else f"Endpoint {endpoint.name} is deleted.\n")
+        return 0
+    raise EndpointError(
+        f"Endpoint '{endpoint.name}' has ended by itself.",
+        hint="See what it does with fewer data, and how much memory this machine has free.",
+    )
+
+
+def deployed(parsed: argparse.Namespace, caller: Caller) -> LaunchedEndpoint:
+    """Deploy a class as an endpoint, say how it is reached, and return it.
+
+    Args:
+        parsed: The command line.
+        caller: Who has typed it.
+
+    """
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    _line_by_line()
+    with contextlib.redirect_stdout(sys.stderr) if parsed.json else contextlib.nullcontext():
+        endpoint = manager.deploy(parsed.task, **_task(parsed, caller))
+    name, url, program = endpoint.name, endpoint.url, caller.program
+    in_terminal = program == grammar.PROGRAM
+    told = [f"Endpoint {name} is ready: {url}"]
+    if endpoint.info.backend == "LocalBackend":
+        told.append(
+            f"It runs as long as this command: Ctrl-C ends it. Ask it from elsewhere: {program} predict {url} DATA"
+            if in_terminal
+            else "It runs as long as this kernel, or until .delete() of what this magic returns."
+        )
+    else:
+        if urlsplit(url).hostname in _LOOPBACK:
+            with_what = "this command" if in_terminal else "this kernel"
+            told.append(f"It stays in the cluster; the port of this machine that leads to it ends with {with_what}.")
+        told.append(f"Ask it: {program} predict {name} DATA")
+        told.append(f"Delete it: {program} delete {name}")
+    commands.answer(parsed, {"endpoint": endpoint.info.to_dict()}, told)
+    return endpoint
+
+
+def checked(parsed: argparse.Namespace, caller: Caller, request: RunRequest) -> int:
+    """Check what a launch of a notebook needs, with the settings that it will run with.
+
+    Args:
+        parsed: The command line of `launch`.
+        caller: Who has typed it.
+        request: The run that was planned.
+
+    Returns:
+        0 if nothing fails, else the exit code of `check`.
+
+    """
+    given = {field: str(value) for field, value in from_notebook(request.parameters).items()}
+    flags = {f"{SETTING}{field}": value for field, value in given.items()}
+    checking = argparse.Namespace(**{**vars(parsed), **flags, "verbose": False})
+    if parsed.json:
+        results = list(check_commands.results_of(checking, caller))
+        sys.stdout.write(json.dumps({"check": tables.document(results)}) + "\n")
+        sys.stdout.flush()
+    else:
+        results = check_commands.shown_as_found(checking, caller)
+        sys.stdout.write("\n")
+    return _FAILING if tables.overall(results) == "fail" else 0
+
+
+_OUTCOMES = {"deleted": "is deleted", "gone": "was gone already", "failed": "could not be deleted"}
+
+
+def _where(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:
+    """Return where settings come from, as the manager takes it."""
+    explicit = grammar.explicit_settings(parsed)
+    return {"explicit": explicit, "notebook": caller.notebook(parsed), "profile": parsed.profile}
+
+
+def _task(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:
+    """Return what `train` and `deploy` have in common, as the manager takes it."""
+    files: Mapping[str, str] = dict(parsed.output_map)
+    return {
+        **_where(parsed, caller),
+        "names": caller.names,
+        "input_files": parsed.input_files,
+        "output_map": files,
+    }
+
+
+def _line_by_line() -> None:
+    """Let each line be seen when it is printed, also where standard output is a pipe."""
+    stream = sys.__stdout__
+    if isinstance(stream, io.TextIOWrapper):
+        with contextlib.suppress(OSError, ValueError):
+            stream.reconfigure(line_buffering=True)
+
+
+def _owner(info: LaunchInfo) -> str:
+    return info.owner or ("(Kubeflow Fairing)" if info.origin == "kubeflow-fairing" else "-")
+
+
+def _url(info: LaunchInfo) -> str:
+    return f"{info.url}{' (public)' if info.public else ''}" if info.url else "-"
+
+
+def _described(info: LaunchInfo) -> list[str]:
+    facts = {
+        "Name": info.name,
+        "Kind": info.kind,
+        "State": info.state,
+        "Detail": info.detail,
+        "Namespace": info.namespace,
+        "Owner": _owner(info),
+        "Created": info.created,
+        "Image": info.image,
+        "URL": f"{info.url}{' (public: whoever finds it can use it)' if info.public else ''}" if info.url else "",
+        "Launched by": "Kubeflow Fairing" if info.origin == "kubeflow-fairing" else info.origin,
+    }
+    width = max(len(name) for name in facts) + 2
+    return [f"{f'{name}:':<{width}}{tables.line(value)}" for name, value in facts.items() if value]
+
+
+def _show_leftovers(found: Leftovers) -> None:
+    if found.chosen:
+        rows = [(left.kind, left.name, left.owner or "-", left.created or "-", left.why) for left in found.chosen]
+        titles = ("KIND", "NAME", "OWNER", "CREATED", "WHY")
+        commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])
+    else:
+        sys.stdout.write("There is nothing to clean up.\n")
+    rest = [left for left in found.found if (left.kind, left.name) not in {(o.kind, o.name) for o in found.chosen}]
+    others = [left for left in rest if not left.own]
+    used = [left for left in rest if left.own and left.in_use]
+    if used:
+        sys.stdout.write(f"Left out: {len(used)} of yours that may be in use; see them with --all --dry-run.\n")
+    if others:
+        sys.stdout.write(
+            f"Left out: {len(others)} that belong to others or bear nobody's name; see them with --everyone --all "
+            "--dry-run.\n"
+        )
+    if found.note:
+        sys.stdout.write(f"{tables.line(found.note)}\n")
+
+
+def _agreed(number: int, caller: Caller) -> bool:
+    what = "this object" if number == 1 else f"these {number} objects"
+    sys.stdout.flush()
+    try:
+        answer = caller.ask(Question("confirm", f"Delete {what}? [y/N]", optional=True))
+    except InputError as error:
+        raise _nobody(error.message.rpartition(": ")[2].rstrip(".")) from None
+    return answer.strip().lower() in {"y", "yes"}
+
+
+def _nobody(reason: str) -> InputError:
+    return InputError(
+        f"Nothing was deleted: nobody can be asked whether to ({reason}).",
+        hint="Delete without a question: --yes. See what would be deleted: --dry-run.",
+        code="nobody-to-ask",
+    )

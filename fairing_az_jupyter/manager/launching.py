@@ -1,0 +1,423 @@
+"""What was launched in the cluster: seen, asked, deleted; and launching itself."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter import parameters
+from fairing_az_jupyter.exceptions import InputError, SettingsError
+from fairing_az_jupyter.manager.configuring import profile_values, settings_in_force, variables_of
+from fairing_az_jupyter.manager.running import plan_run
+from fairing_az_jupyter.settings import InvalidSettingsError, check_values, notebook_names, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+
+    from fairing_az_jupyter.fairing.launcher import Launcher
+    from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
+    from fairing_az_jupyter.manager.configuring import Notebook
+    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, Leftover, Prediction, RunRequest
+    from fairing_az_jupyter.settings.sources import Resolved
+
+__all__ = [
+    "LOCAL",
+    "Leftovers",
+    "cleanup",
+    "delete",
+    "deploy",
+    "describe_launch",
+    "launch_logs",
+    "list_launches",
+    "lives_here",
+    "plan_launch",
+    "predict",
+    "train",
+]
+
+_LOOKED_AT = frozenset({"backend", "namespace"})
+LOCAL = "LocalBackend's jobs and endpoints live in the process that launched them, and end with it."
+"""Why there is nothing to look after where that backend was chosen."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Leftovers:
+    """What launches have left, and what of it is meant.
+
+    Args:
+        found: All of it.
+        chosen: What is deleted.
+        note: What could not be looked at, and why, in one sentence; empty if everything could.
+
+    """
+
+    found: tuple[Leftover, ...]
+    chosen: tuple[Leftover, ...]
+    note: str = ""
+
+
+def lives_here(
+    explicit: Mapping[str, Any] | None = None, *, notebook: Notebook = None, profile: str | None = None
+) -> bool:
+    """Tell whether LocalBackend was chosen, so that there is nothing to look after in a cluster.
+
+    Args:
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+
+    """
+    return _is_local(_for_looking(explicit, notebook, profile))
+
+
+def list_launches(
+    explicit: Mapping[str, Any] | None = None, *, notebook: Notebook = None, profile: str | None = None
+) -> tuple[LaunchInfo, ...]:
+    """Return everything that was launched and is there, the oldest first.
+
+    Args:
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+
+    Raises:
+        InputError: LocalBackend was chosen.
+        ServiceError: The cluster does not do what is asked.
+
+    """
+    from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
+
+    with _cluster(explicit, notebook, profile) as launcher:
+        return tuple(launch.info for launch in launches.find_launches(launcher))
+
+
+def describe_launch(
+    name: str,
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: Notebook = None,
+    profile: str | None = None,
+) -> LaunchInfo:
+    """Return one launch with all that the cluster tells about it.
+
+    Args:
+        name: Its name.
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+
+    Raises:
+        InputError: LocalBackend was chosen.
+        NotFoundError: Nothing was launched by that name.
+        ServiceError: The cluster does not do what is asked.
+
+    """
+    from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
+
+    with _cluster(explicit, notebook, profile) as launcher:
+        return launches.described(launcher, launches.find_launch(launcher, name))
+
+
+def launch_logs(
+    name: str,
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: Notebook = None,
+    profile: str | None = None,
+    follow: bool = False,
+    tail: int | None = None,
+) -> Generator[LaunchLine, None, None]:
+    """Yield the lines that the pods of a launch have printed.
+
+    Args:
+        name: Its name.
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+        follow: Whether to go on as they come: to the end of a job or build, until the iterator is closed else.
+        tail: How many lines of each container, of those that are there already; None means all.
+
+    Yields:
+        The lines, oldest first.
+
+    Raises:
+        InputError: LocalBackend was chosen.
+        NotFoundError: Nothing was launched by that name.
+        ExecutionError: What is followed has failed, can't start, or was deleted.
+        ServiceError: The cluster does not do what is asked.
+
+    """
+    from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
+
+    with _cluster(explicit, notebook, profile) as launcher:
+        launch = launches.find_launch(launcher, name)
+        yield from (launches.followed_lines if follow else launches.lines)(launcher, launch, tail=tail)
+
+
+def delete(
+    names: Sequence[str],
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: Notebook = None,
+    profile: str | None = None,
+) -> tuple[LaunchInfo, ...]:
+    """Delete launches with all that belongs to them, and wait until their pods are gone.
+
+    Args:
+        names: Their names; if one of them is none, nothing is deleted.
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+
+    Returns:
+        What was deleted.
+
+    Raises:
+        InputError: LocalBackend was chosen.
+        NotFoundError: Nothing was launched by one of the names.
+        ExecutionError: Something was told to go and is still there.
+        ServiceError: The cluster does not do what is asked.
+
+    """
+    from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
+
+    with _cluster(explicit, notebook, profile) as launcher:
+        return launches.delete_launches(launcher, names)
+
+
+def cleanup(
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: Notebook = None,
+    profile: str | None = None,
+    in_use: bool = False,
+    everyone: bool = False,
+    agree: Callable[[Leftovers], bool] | None = None,
+    tell: Callable[[Leftover], object] | None = None,
+) -> Leftovers:
+    """Delete what launches have left and nobody needs.
+
+    Args:
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+        in_use: Whether what may be in use is meant as well: running jobs, and endpoints of Kubeflow Fairing itself.
+        everyone: Whether what belongs to others is meant as well.
+        agree: Gets what was found and says whether what was chosen is to be deleted; None means that nothing is.
+        tell: Gets each object with its outcome when it is done.
+
+    Returns:
+        What was found; what was chosen has its outcome, if it was to be deleted.
+
+    Raises:
+        InputError: LocalBackend was chosen.
+        ServiceError: The cluster does not do what is asked.
+
+    """
+    from fairing_az_jupyter.fairing import leftovers  # noqa: PLC0415 - most commands need none
+
+    with _cluster(explicit, notebook, profile) as launcher:
+        found, note = leftovers.find_leftovers(launcher)
+        chosen = leftovers.chosen(found, in_use=in_use, everyone=everyone)
+        what = Leftovers(found, chosen, note)
+        if agree is None or not agree(what):
+            return what
+        done = []
+        for each in leftovers.remove_leftovers(launcher, chosen):
+            done.append(each)
+            if tell is not None:
+                tell(each)
+        return dataclasses.replace(what, chosen=tuple(done))
+
+
+def predict(
+    name: str,
+    data: str,
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: Notebook = None,
+    profile: str | None = None,
+) -> Prediction:
+    """Ask an endpoint for predictions.
+
+    Args:
+        name: The endpoint's name, or its URL.
+        data: The path of a CSV or JSON file, or JSON text.
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+
+    Raises:
+        InputError: The data are no rows of numbers; or LocalBackend was chosen and no URL was given.
+        NotFoundError: Nothing was launched by that name.
+        EndpointError: It is not ready, can't be reached, or refuses the data.
+        ServiceError: The cluster does not do what is asked.
+
+    """
+    from fairing_az_jupyter.fairing import endpoint_calls  # noqa: PLC0415 - most commands need none
+    from fairing_az_jupyter.fairing.prediction_data import read_samples  # noqa: PLC0415 - likewise
+
+    samples = read_samples(data)
+    if name.startswith(("http://", "https://")):
+        return endpoint_calls.predict_at(name, samples)
+    with _cluster(explicit, notebook, profile, "An endpoint of it is asked by its URL.") as launcher:
+        return endpoint_calls.predict(launcher, name, samples)
+
+
+def train(
+    task: str,
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: Notebook = None,
+    profile: str | None = None,
+    names: Mapping[str, Any] | None = None,
+    input_files: Sequence[str] = (),
+    output_map: Mapping[str, str] | None = None,
+    deadline: int | None = None,
+) -> tuple[str, tuple[str, ...]]:
+    """Train a class or a function as a job; its lines are printed to standard output as they come.
+
+    Args:
+        task: `FILE.py:NAME`, or a name of `names`.
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+        names: The notebook's variables, where there is one.
+        input_files: The files that the job needs.
+        output_map: Further files, and where they go in the image.
+        deadline: Seconds after which the job is ended; None for none.
+
+    Returns:
+        The job's name, and the last lines that it has printed.
+
+    Raises:
+        InputError: There is no such task, a file is missing, or a setting is.
+        ExecutionError: The build or the job has failed.
+        ServiceError: The cluster or an Azure service does not do what is asked.
+
+    """
+    from fairing_az_jupyter.fairing import task_launches  # noqa: PLC0415 - loads Fairing
+
+    settings = settings_in_force(explicit, notebook=notebook, profile=profile).settings
+    launch = task_launches.TaskLaunch(settings, tuple(input_files), dict(output_map or {}), deadline)
+    return task_launches.train(task, launch, names)
+
+
+def deploy(
+    task: str,
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: Notebook = None,
+    profile: str | None = None,
+    names: Mapping[str, Any] | None = None,
+    input_files: Sequence[str] = (),
+    output_map: Mapping[str, str] | None = None,
+) -> LaunchedEndpoint:
+    """Deploy a class as an endpoint, and wait until it is ready.
+
+    Args:
+        task: `FILE.py:CLASS`, or a name of `names`.
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+        names: The notebook's variables, where there is one.
+        input_files: The files that the endpoint needs.
+        output_map: Further files, and where they go in the image.
+
+    Returns:
+        The endpoint. On LocalBackend it lives as long as this process.
+
+    Raises:
+        InputError: There is no such task, a file is missing, or a setting is.
+        ExecutionError: The build has failed, or the endpoint does not start.
+        ServiceError: The cluster or an Azure service does not do what is asked.
+
+    """
+    from fairing_az_jupyter.fairing import task_launches  # noqa: PLC0415 - loads Fairing
+
+    settings = settings_in_force(explicit, notebook=notebook, profile=profile).settings
+    launch = task_launches.TaskLaunch(settings, tuple(input_files), dict(output_map or {}))
+    return task_launches.deploy(task, launch, names)
+
+
+def plan_launch(
+    notebook: str,
+    *,
+    explicit: Mapping[str, Any] | None = None,
+    profile: str | None = None,
+    **options: Any,  # noqa: ANN401 - handed on to plan_run
+) -> RunRequest:
+    """Return the run of a notebook that launches; every setting reaches it, also those that its cell does not name.
+
+    Args:
+        notebook: Path of the notebook.
+        explicit: Settings given as arguments, by field.
+        profile: A profile whose settings are parameters too; the lowest of all. None for none.
+        options: Further arguments of `plan_run`.
+
+    Returns:
+        The run. Settings that its parameters cell has no place for are in this process's environment now, which the
+        notebook's kernel inherits.
+
+    Raises:
+        InputError: As `plan_run`.
+
+    """
+    chosen, names = check_values(dict(explicit or {})), notebook_names()
+    cell = parameters.read_parameters(notebook).names
+    in_cell = {field: value for field, value in (explicit or {}).items() if names[field] in cell}
+    try:
+        request = plan_run(notebook, explicit=in_cell, profile=profile, **options)
+    except SettingsError:
+        # Settings that the cluster's backend needs may come from the environment; what is missing, the check tells.
+        local = {**in_cell, "backend": "LocalBackend"}
+        request = plan_run(notebook, explicit=local, profile=profile, **options)
+        backend = {names["backend"]: "KubeflowAzureBackend"}
+        request = dataclasses.replace(request, parameters={**request.parameters, **backend})
+    _, profiled = profile_values(profile) if profile is not None else (None, {})
+    elsewhere = {names[field]: value for field, value in profiled.items() if names[field] not in os.environ}
+    elsewhere |= {names[field]: value for field, value in chosen.items()}
+    os.environ.update({name: str(value) for name, value in elsewhere.items() if name not in cell})
+    return request
+
+
+@contextlib.contextmanager
+def _cluster(
+    explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None, instead: str = ""
+) -> Iterator[Launcher]:
+    from fairing_az_jupyter.fairing.launcher import Launcher  # noqa: PLC0415 - most commands need none
+
+    resolved = _for_looking(explicit, notebook, profile)
+    if _is_local(resolved):
+        raise InputError(
+            f"{LOCAL}{f' {instead}' if instead else ''}",
+            hint="To look at the cluster, choose its backend: --backend KubeflowAzureBackend",
+            code="local-backend",
+        )
+    # Who only looks needs the cluster, and not the registry and the Storage account without which none can launch.
+    with Launcher(resolved.settings.model_copy(update={"backend": "LocalBackend"})) as launcher:
+        yield launcher
+
+
+def _for_looking(explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None) -> Resolved:
+    """Return the settings in force; what only a launch needs may be wrong, as a placeholder for a registry."""
+    name, values = profile_values(profile)
+    resolved, errors = sources.resolve_usable(
+        explicit=explicit,
+        cell=variables_of(notebook),
+        environ=sources.environment_values(os.environ),
+        profile=values,
+        cluster=sources.cluster_values(),
+        profile_name=name or "",
+    )
+    needed = [error for error in errors if error["field"] in _LOOKED_AT or error.get("source") == "argument"]
+    if needed:
+        raise InvalidSettingsError(needed)
+    return resolved
+
+
+def _is_local(resolved: Resolved) -> bool:
+    """Tell whether LocalBackend was chosen; where nothing was, the cluster is meant: only there is anything to see."""
+    return bool(resolved.given.get("backend")) and resolved.settings.backend == "LocalBackend"
