@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from fairing_az_jupyter.settings.declaration import (
-    Settings,
+from fairing_az_jupyter.settings.declaration import Settings, declarations, may_be_empty
+from fairing_az_jupyter.settings.errors import InvalidSettingsError
+from fairing_az_jupyter.settings.values import (
     cell_fields,
     check_launch,
     check_values,
-    declarations,
     field_for,
     from_notebook,
-    may_be_empty,
     missing_for_launch,
     notebook_names,
     to_notebook,
 )
-from fairing_az_jupyter.settings.errors import InvalidSettingsError
 
 __all__ = [
     "InvalidSettingsError",

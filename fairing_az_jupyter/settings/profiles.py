@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import ProfileError
 from fairing_az_jupyter.settings import profile_files
-from fairing_az_jupyter.settings.declaration import Settings, check_values, field_for, may_be_empty
+from fairing_az_jupyter.settings.declaration import Settings, may_be_empty
 from fairing_az_jupyter.settings.errors import InvalidSettingsError
+from fairing_az_jupyter.settings.values import check_values, field_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,16 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.settings import naming
-from fairing_az_jupyter.settings.declaration import (
-    Settings,
-    check_values,
-    declarations,
-    field_for,
-    from_notebook,
-    may_be_empty,
-    notebook_names,
-)
+from fairing_az_jupyter.settings.declaration import Settings, declarations, may_be_empty
 from fairing_az_jupyter.settings.errors import InvalidSettingsError
+from fairing_az_jupyter.settings.values import check_values, field_for, from_notebook, notebook_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
