@@ -7,11 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import time
+from pathlib import Path
 
 import nbformat
 import pytest
 
-from tests.cluster.builders_scene import Workshop, workshop  # noqa: F401 - fixtures
+from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.conftest import REPOSITORY
 from tests.stand.fixtures import all_there
 from tests.stand.wheels import wheels_for
@@ -32,24 +35,93 @@ def wheels():
         return wheels_for(REPOSITORY / "notebooks" / "requirements.txt")
 
 
-def test_the_notebook_runs_to_its_end_on_the_cluster_with_the_same_error(wheels, workshop, tmp_path):  # noqa: F811
+@pytest.fixture
+def ready(wheels, workshop, tmp_path):  # noqa: F811
+    """The example's folder, and an index that has all that it asks for."""
     for name in FILES:
         source = REPOSITORY / "notebooks" / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / "notebook" / name)
     for wheel in wheels.glob("*.whl"):
         (workshop.index.folder / wheel.name).symlink_to(wheel)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES_")}
+    return tmp_path / "notebook"
+
+
+def parameters(workshop):  # noqa: F811
+    return [word for name, value in workshop.setup.settings.items() for word in ("-p", name, str(value))]
+
+
+def settings(workshop):  # noqa: F811
     own = {"BASE_IMAGE": workshop.base, "BUILDER_IMAGE": workshop.builder_image, "BUILD_CPU": "100m", "CPU": "100m"}
-    environment |= {f"FAIRING_{name}": value for name, value in own.items()}
-    parameters = [word for name, value in workshop.setup.settings.items() for word in ("-p", name, str(value))]
-    command = [sys.executable, "-m", "fairing_az_jupyter", "run", NOTEBOOK, *parameters, "-o", "out.ipynb"]
+    return {f"FAIRING_{name}": value for name, value in own.items()}
 
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
 
-    print(done.stdout, done.stderr)
-    assert done.returncode == 0
-    notebook = nbformat.read("out.ipynb", as_version=4)
-    errors = re.findall(r"^(notebook|job|endpoint) +([\d.]+)$", texts(notebook), re.MULTILINE)
-    assert [place for place, _ in errors] == ["notebook", "job", "endpoint"]
-    assert len({error for _, error in errors}) == 1
-    assert workshop.left() == []
+def errors_in(folder):
+    notebook = nbformat.read(folder / "out.ipynb", as_version=4)
+    found = re.findall(r"^(notebook|job|endpoint) +([\d.]+)$", texts(notebook), re.MULTILINE)
+    assert [place for place, _ in found] == ["notebook", "job", "endpoint"]
+    return {error for _, error in found}
+
+
+def test_the_notebook_runs_to_its_end_on_the_cluster_with_the_same_error(ready, workshop):  # noqa: F811
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES_")}
+    command = [sys.executable, "-m", "fairing_az_jupyter", "run", NOTEBOOK, *parameters(workshop), "-o", "out.ipynb"]
+
+    done = subprocess.run(
+        command,
+        env={**environment, **settings(workshop)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(errors_in(ready)) == 1
+    for said in ("Model export success: trained_ames_model.dat", "Deploying the endpoint.", "Deleting the endpoint."):
+        assert said in done.stdout
+    assert "Prediction endpoint: http://127.0.0.1:" in done.stdout
+    assert not [mark for mark in workshop.setup.marks if mark in done.stdout + (ready / "out.ipynb").read_text()]
+    assert workshop.nothing_left()
+
+
+def test_in_a_notebook_server_of_the_cluster_it_runs_by_the_service_account_alone(ready, workshop):  # noqa: F811
+    here = {"repository": REPOSITORY, "packages": Path(sysconfig.get_paths()["purelib"]), "notebook": ready}
+    mounts = [{"name": name, "mountPath": f"/mnt/{name}"} for name in here]
+    variables = {
+        "PYTHONPATH": "/mnt/repository:/mnt/packages",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "REQUESTS_CA_BUNDLE": "/run/stand-ca.pem",
+        "HOME": "/tmp/home",  # noqa: S108 - in the container
+        "NB_PREFIX": f"/notebook/{workshop.namespace}/mine",
+        **settings(workshop),
+    }
+    command = ["python", "-m", "fairing_az_jupyter", "run", NOTEBOOK, *parameters(workshop), "-o", "out.ipynb"]
+    server = {
+        "name": "notebook",
+        "image": workshop.base,
+        "command": command,
+        "workingDir": "/mnt/notebook",
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+        "volumeMounts": mounts,
+    }
+    volumes = [{"name": name, "hostPath": {"path": str(path)}} for name, path in here.items()]
+    pods = f"/api/v1/namespaces/{workshop.namespace}/pods"
+    spec = {
+        "serviceAccountName": "default-editor",
+        "restartPolicy": "Never",
+        "containers": [server],
+        "volumes": volumes,
+    }
+    workshop.admin.post(pods, {"metadata": {"name": "mine-0"}, "spec": spec})
+
+    end = time.monotonic() + 280
+    while workshop.admin.get(f"{pods}/mine-0")["status"].get("phase") not in {"Succeeded", "Failed"}:
+        assert time.monotonic() < end, workshop.admin.call("GET", f"{pods}/mine-0/log").text
+        time.sleep(0.5)
+
+    said = workshop.admin.call("GET", f"{pods}/mine-0/log").text
+    assert workshop.admin.get(f"{pods}/mine-0")["status"]["phase"] == "Succeeded", said
+    assert len(errors_in(ready)) == 1
+    assert re.search(rf"Prediction endpoint: http://fairing-endpoint-\w+\.{workshop.namespace}\.svc\.", said)
+    workshop.admin.call("DELETE", f"{pods}/mine-0")
+    assert workshop.nothing_left()

@@ -1,4 +1,4 @@
-"""What a pod reaches outside itself: Azure's names and the stand's other names on port 443, and the API server."""
+"""What a pod reaches outside itself: the stand's names on port 443, services on port 80, and the API server."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 API_PORT = 6443
 _FIRST = int(ipaddress.IPv4Address("127.64.0.1"))
+_SERVICE_SUFFIXES = (".svc", ".svc.cluster.local")
 _API_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
 
 
@@ -53,6 +54,7 @@ class LeadOut:
         self.refresh(hosts)
         serve(network.listen("127.0.0.1", API_PORT), lead_to(lambda _: self._api_port), "pod-to-api")
         serve(network.listen("0.0.0.0", 443), lead_to(self._port), "pod-to-stand")  # noqa: S104 - the pod's own network
+        serve(network.listen("0.0.0.0", 80), lead_to(self._service), "pod-to-service")  # noqa: S104 - as above
 
     def refresh(self, hosts: Path) -> None:
         """Bring a pod's /etc/hosts up to date."""
@@ -71,6 +73,10 @@ class LeadOut:
                 address = str(ipaddress.IPv4Address(_FIRST + len(self._addresses)))
                 self._addresses[name], self._names[address] = address, name
             return self._addresses[name]
+
+    def _service(self, connection: socket.socket) -> int | None:
+        name = self._names.get(connection.getsockname()[0], "")
+        return self._port(connection) if name.endswith(_SERVICE_SUFFIXES) else None
 
     def _port(self, connection: socket.socket) -> int | None:
         name = self._names.get(connection.getsockname()[0], "")
