@@ -91,6 +91,12 @@ def _cure(returncode: int | None, lines: Sequence[str]) -> str:
     lost = re.search(r"No such file or directory: '([^']+)'", text)
     if lost:
         return f"The job sees only what input_files names: add '{lost.group(1)}' there if it is a file of yours. "
+    other = re.search(r"The Python version (\S+) mismatches\s+with Python (\S+) in the local environment", text)
+    if other:
+        return (
+            f"A class is pickled for the notebook's own Python, {other[2]}, and the base image has {other[1]}: set "
+            f"base_image to one with {other[2]}, such as docker.io/library/python:{other[2]}-slim. "
+        )
     if returncode == _KILLED:
         return "Probably it used more memory than there is: give it more, or less data. "
     return ""
