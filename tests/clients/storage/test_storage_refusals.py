@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import logging
-import os
-import signal
 import socket
-import ssl
-import subprocess
 import time
 from email.utils import formatdate
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
-import trustme
 
 from fairing_az_jupyter.clients.azure.clouds import CLOUDS, STORAGE_SCOPE
 from fairing_az_jupyter.clients.credentials import ServicePrincipal, choose_credential
@@ -27,7 +17,6 @@ from fairing_az_jupyter.exceptions import (
     CredentialError,
     NotAllowedError,
     NotFoundError,
-    ServiceError,
     ThrottledError,
     UnreachableError,
 )
@@ -41,243 +30,10 @@ from tests.clients.azure_doubles import (
     RESET,
     TENANT_ID,
     Answer,
-    Double,
-    EntraDouble,
     entra_error,
     everything_of,
 )
-from tests.stand.binaries import MissingError, azurite
-
-ACCOUNT = "contosomldata"
-# The mark is at the place of a whole number of base64's groups, so that the key has it too.
-KEY = base64.b64encode(base64.b64decode("MARKEDkey+MARKEDkey/") + bytes(49)).decode()
-
-
-@pytest.fixture(scope="module")
-def ca():
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def bundle(ca, tmp_path_factory):
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    ca.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def blobs(ca, tmp_path_factory):
-    """Start Azurite; return the URL of its one account's blobs."""
-    try:
-        node, script = azurite()
-    except MissingError as missing:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"Azurite is needed, and npm to install it: {missing}")
-    folder = tmp_path_factory.mktemp("azurite")
-    pair = ca.issue_cert("127.0.0.1", "localhost")
-    pair.private_key_pem.write_to_path(str(folder / "key.pem"))
-    pair.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        *(str(node), str(script), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder)),
-        *("--oauth", "basic", "--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")),
-        *("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"},
-            start_new_session=True,
-        )
-    try:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < end, "Azurite did not start within a minute"
-                time.sleep(0.1)
-        yield f"https://127.0.0.1:{port}/{ACCOUNT}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
-
-
-@pytest.fixture
-def entra(ca):
-    double = EntraDouble(ca)
-    yield double
-    double.close()
-
-
-@pytest.fixture
-def credential(entra, bundle):
-    return choose_credential(
-        "secret",
-        secret=ServicePrincipal(CLIENT_ID, Hidden(CLIENT_SECRET), TENANT_ID),
-        environ={},
-        authority=entra.url,
-        ca_bundle=bundle,
-    ).credential
-
-
-@pytest.fixture(params=["token", "key"])
-def store(request, blobs, bundle):
-    signer = Hidden(KEY) if request.param == "key" else request.getfixturevalue("credential")
-    with_names = {"assignee": CLIENT_ID}
-    store = BlobStore(blobs, signer, ca_bundle=bundle, names=with_names)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def service(ca):
-    double = Double(ca, lambda _request: Answer(200, "", {"x-ms-request-id": "1"}))
-    yield double
-    double.close()
-
-
-@pytest.fixture
-def failing(service, bundle):
-    """Return a store on the server that answers as it is told."""
-
-    def make(**options):
-        names = {"assignee": CLIENT_ID, "scope": "/subscriptions/S/storage"}
-        options = {"credential": Hidden(KEY), "ca_bundle": bundle, "names": names, **options}
-        return BlobStore(f"{service.url}/{ACCOUNT}", **options)
-
-    return make
-
-
-def refusal(status, code, **headers):
-    """Return an error answer as Blob Storage gives it.
-
-    Source: https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2.
-    """
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>MARKED text\nRequestId:1</Message></Error>"
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    fields = {"x-ms-request-id": "1", "x-ms-error-code": code, "Content-Type": "application/xml", **named}
-    return Answer(status, body, fields)
-
-
-# --- on Azurite
-
-
-def test_a_container_is_made_once_and_then_there(store, request):
-    name = f"made-{time.time_ns()}"
-
-    assert store.container_exists(name) is False
-    assert store.ensure_container(name) is True
-    assert store.ensure_container(name) is False
-    assert store.container_exists(name) is True
-
-
-def test_a_probe_leaves_nothing_behind(store):
-    name = f"probed-{time.time_ns()}"
-    store.ensure_container(name)
-
-    store.probe(name)
-
-    assert blob_names(store, name) == []
-
-
-def blob_names(store, container):
-    return [blob.name for blob in store._client().get_container_client(container).list_blobs()]  # noqa: SLF001
-
-
-def test_a_probe_of_a_container_that_is_not_there_says_so(store):
-    with pytest.raises(NotFoundError) as caught:
-        store.probe("no-such-container")
-
-    assert "there is no such container" in caught.value.message
-    assert "'no-such-container' of the Storage account 'contosomldata'" in caught.value.message
-    assert "az storage container create --account-name contosomldata" in caught.value.hint
-
-
-def test_a_name_that_azure_does_not_accept_is_told(store):
-    with pytest.raises(ServiceError) as caught:
-        store.ensure_container("Not A Name")
-
-    assert "Not A Name" in caught.value.message
-
-
-def test_a_link_reads_its_blob_and_nothing_else(store, ca, bundle):
-    container = f"linked-{time.time_ns()}"
-    store.ensure_container(container)
-    client = store._client().get_container_client(container)  # noqa: SLF001
-    client.upload_blob("folder/context ä.tar.gz", b"content")
-    client.upload_blob("other", b"other")
-
-    link = store.read_sas(container, "folder/context ä.tar.gz")
-
-    context = ssl.create_default_context(cafile=bundle)
-    with urlopen(link.reveal(), context=context, timeout=10) as answer:  # noqa: S310
-        assert answer.read() == b"content"
-    for method, url in (
-        ("PUT", link.reveal()),
-        ("DELETE", link.reveal()),
-        ("GET", link.reveal().replace("folder/context%20%C3%A4.tar.gz", "other")),
-    ):
-        wrong = Request(  # noqa: S310
-            url, method=method, data=b"x" if method == "PUT" else None, headers={"x-ms-blob-type": "BlockBlob"}
-        )
-        with pytest.raises(HTTPError) as caught:
-            urlopen(wrong, context=context, timeout=10)  # noqa: S310
-        assert caught.value.code == 403
-        caught.value.close()
-    assert "sig" not in repr(link)
-
-
-@pytest.mark.parametrize("hours", [0, -1, 24 * 8])
-def test_a_link_that_is_too_short_or_too_long_is_refused(store, hours):
-    with pytest.raises(ValueError, match="hours"):
-        store.read_sas("container", "blob", hours)
-
-
-def test_a_wrong_account_key_is_no_matter_of_permission(blobs, bundle):
-    other = Hidden(base64.b64encode(b"other" * 10).decode())
-
-    with pytest.raises(CredentialError, match="'any' in the Storage account 'contosomldata'"):
-        BlobStore(blobs, other, ca_bundle=bundle).container_exists("any")
-
-
-def test_a_token_for_another_service_is_refused(blobs, bundle, entra, credential):
-    class ForArm:
-        def get_token(self, *_scopes, **options):
-            return credential.get_token("https://management.azure.com/.default", **options)
-
-    with pytest.raises((CredentialError, NotAllowedError)):
-        BlobStore(blobs, ForArm(), ca_bundle=bundle).container_exists("any")
-
-
-def test_no_key_and_no_token_reaches_a_log_at_any_level(store, entra):
-    written = io.StringIO()
-    handler = logging.StreamHandler(written)
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
-        store.ensure_container("logged")
-        store.probe("logged")
-        link = store.read_sas("logged", "blob").reveal()
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
-
-    assert "/logged" in written.getvalue()
-    assert MARK not in written.getvalue()
-    assert KEY not in written.getvalue()
-    assert link.partition("sig=")[2] not in written.getvalue()
-    assert "Bearer ey" not in written.getvalue()
-
-
-# --- on a server that fails
+from tests.clients.storage_scene import ACCOUNT, KEY, refusal
 
 
 @pytest.mark.parametrize(
