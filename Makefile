@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD := build
 NOTEBOOK := notebooks/xgboost-high-level-apis.ipynb
+# How many test files run at the same time; each process has a test stand of its own (1 GB).
+WORKERS ?= 2
 EXECUTED := $(BUILD)/xgboost-high-level-apis.executed.ipynb
 
 .DEFAULT_GOAL := help
@@ -16,7 +18,7 @@ demo: install | $(BUILD)  ## run the example notebook on this machine, through F
 	@$(BIN)/fairing-azure run $(NOTEBOOK) --backend LocalBackend --output $(EXECUTED)
 
 test: lint  ## run every check and test
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile
 
 lint: install  ## style, types and architecture
 	@$(BIN)/ruff check .
