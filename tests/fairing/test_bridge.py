@@ -11,7 +11,7 @@ import textwrap
 import nbformat
 import pytest
 
-from fairing_az_jupyter.exceptions import FairingNotInstalledError, PackageMissingError
+from fairing_az_jupyter.exceptions import FairingNotInstalledError, InputError, PackageMissingError
 from fairing_az_jupyter.fairing import modules
 from fairing_az_jupyter.fairing.notebook_name import notebook_of_command
 from tests.conftest import REPOSITORY
@@ -254,6 +254,41 @@ def test_local_backend_is_looked_up_like_any_other():
 
     assert issubclass(backend, importlib.import_module("kubeflow.fairing.backends").BackendInterface)
     assert backend().get_docker_registry()
+
+
+def test_the_azure_names_are_ours_wherever_they_are_looked_up(run_python):
+    script = textwrap.dedent(
+        """
+        import importlib
+        from kubeflow.fairing.builders.cluster.azurestorage_context import StorageContextSource
+        from kubeflow.fairing.builders.cluster import azurestorage_context
+        backends = importlib.import_module('kubeflow.fairing.backends')
+        source = StorageContextSource(region=None, resource_group_name='contoso-ml', storage_account_name='contosoml')
+        backend = getattr(backends, 'KubeflowAzureBackend')(build_context_source=source)
+        print(azurestorage_context.StorageContextSource is StorageContextSource, backend.get_base_contanier())
+        print(isinstance(backend, backends.BackendInterface), source.region)
+        positional = StorageContextSource('team-a', 'northeurope', 'contoso-ml', 'contosoml')
+        print(positional.namespace, positional.region, positional.resource_group_name, positional.storage_account_name)
+        """
+    )
+
+    done = run_python(script)
+
+    version = ".".join(map(str, sys.version_info[:2]))
+    assert done.stdout.splitlines() == [
+        f"True docker.io/library/python:{version}-slim",
+        "True None",
+        "team-a northeurope contoso-ml contosoml",
+    ]
+
+
+def test_upstreams_own_builder_is_refused_with_what_to_write():
+    from kubeflow.fairing.builders.cluster.azurestorage_context import StorageContextSource
+
+    with pytest.raises(InputError, match="works with KubeflowAzureBackend") as caught:
+        StorageContextSource().prepare("context.tar.gz")
+
+    assert "KubeflowAzureBackend(build_context_source=StorageContextSource(...))" in caught.value.hint
 
 
 def test_fairing_is_found_without_importing_it():
