@@ -51,13 +51,18 @@ def _lines(rows: Sequence[Row]) -> list[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.name,
-        f"{row.ours:.3f} {row.unit}",
+        _amount(row.ours, row.unit),
         row.against,
-        f"{row.theirs:.3f} {row.unit}",
+        _amount(row.theirs, row.unit),
         BOUNDS[row.kind].format(row.promise, unit=row.unit),
         f"{row.figure:.2f}",
         "yes" if row.kept else "NO",
     )
+
+
+def _amount(value: float, unit: str) -> str:
+    counted = unit not in {"s", "MB"} and float(value).is_integer()
+    return f"{value:.0f} {unit}" if counted else f"{value:.3f} {unit}"
 
 
 if __name__ == "__main__":

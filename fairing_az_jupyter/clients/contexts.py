@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -87,7 +89,6 @@ class ContextStore(BlobStore):
         if found is not None:
             # A block blob is there as a whole or not at all; how it was compressed may differ from machine to machine.
             return self._stored(container, name, found, sent=False)
-        self.ensure_container(container)
         size = path.stat().st_size
         sending = _Sending(self, container, name, size, progress, cancel or threading.Event())
         try:
@@ -120,17 +121,27 @@ class ContextStore(BlobStore):
         return StoredContext(container, name, f"{self.url}/{container}/{name}", size, sent)
 
     def _size(self, container: str, name: str) -> int | None:
+        """Return a context's size; None where there is none, and then its container is there, if need be made now."""
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
+
         client = self._client().get_blob_client(container, name)
 
-        def look(seconds: float) -> int:
-            return int(client.get_blob_properties(connection_timeout=seconds, read_timeout=seconds).size)
+        def look(seconds: float) -> int | None:
+            try:
+                return int(client.get_blob_properties(connection_timeout=seconds, read_timeout=seconds).size)
+            except ResourceNotFoundError as error:
+                # The one refusal that says that the container is there.
+                if getattr(error, "error_code", None) == "BlobNotFound":
+                    return None
+                raise
 
         try:
             return self._ask(look, f"look for the build context '{name}' in the container '{container}'")
         except NotFoundError as error:
             if error.code == "no-such-account":
                 raise
-            return None
+        self.ensure_container(container)
+        return None
 
     def write(self, call: Callable[[float], Any], action: str) -> None:
         """Make a call that sends much, and may take its time.
@@ -235,7 +246,12 @@ class _Sending:
             self._failure = error
 
     def _send_block(self, start: int, content: bytes) -> None:
-        self._write(lambda seconds: self._blob.stage_block(self._block(start), content, **_limits(seconds)))
+        # The service refuses a block that has changed on its way; it need not reckon a sum of its own choice then.
+        # Source: https://learn.microsoft.com/rest/api/storageservices/put-block#request-headers
+        digest = hashlib.md5(content, usedforsecurity=False).digest()
+        headers = {"Content-MD5": base64.b64encode(digest).decode()}
+        block = self._block(start)
+        self._write(lambda seconds: self._blob.stage_block(block, content, headers=headers, **_limits(seconds)))
         self._report(len(content))
 
     def _block(self, start: int) -> str:

@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from fairing_az_jupyter.clients.kube.followed import LogLine, Notice, Started, Trouble
 from fairing_az_jupyter.exceptions import JobFailedError
@@ -63,7 +63,8 @@ class Shown:
         text = event.text if event.container == self._container else f"[{event.container}] {event.text}"
         self._kept.append(text)
         if self._printed:
-            print_line(text)
+            # Lines that have come together are seen together: that is several times faster.
+            (_write_line if event.more else print_line)(text)
         else:
             logger.info("%s", text)
 
@@ -75,6 +76,14 @@ def print_line(text: str) -> None:
         text: The line without its end.
 
     """
+    stream = _write_line(text)
+    # A kernel's stream sends what it has by itself, several times a second; asking for each line would stop it short.
+    if isinstance(stream, io.TextIOWrapper):
+        stream.flush()
+
+
+def _write_line(text: str) -> TextIO:
+    """Write one line to stdout and return that; it may be seen with the next one only."""
     stream = sys.stdout
     try:
         # In one piece: lines of jobs that run at the same time must not run into each other.
@@ -82,9 +91,7 @@ def print_line(text: str) -> None:
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"
         stream.write(f"{text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
-    # A kernel's stream sends what it has by itself, several times a second; asking for each line would stop it short.
-    if isinstance(stream, io.TextIOWrapper):
-        stream.flush()
+    return stream
 
 
 def told_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]) -> ExecutionError:

@@ -126,7 +126,8 @@ class Forwarder:
         try:
             while part := response.read1(1 << 16):
                 yield part
-        except (OSError, ValueError, http.client.HTTPException):
+        except (OSError, ValueError, AttributeError, http.client.HTTPException):
+            # Closed under who reads, http.client says so in each of these ways.
             connection.close()
             raise ConnectionAbortedError from None
         finally:

@@ -37,7 +37,9 @@ class Joined:
         self._newest: datetime | None = None
         self._second = ""
         self._given, self._given_before = array("q"), array("q")
-        self._again: Counter[int] = Counter()
+        # Those of them that are to come again: in their order, and what is left of them once another order is seen.
+        self._again, self._at = array("q"), 0
+        self._unordered: Counter[int] = Counter()
         self._joining = self._first = False
         self.complaint = ""
 
@@ -50,8 +52,8 @@ class Joined:
     def begin(self) -> None:
         """Start with a new connection: an unfinished line comes again as a whole."""
         self._rest, self._rest_size = [], 0
-        self._again = Counter(self._given)
-        self._again.update(self._given_before)
+        self._again, self._at = self._given_before + self._given, 0
+        self._unordered.clear()
         self._joining = self._first = self._newest is not None
         self.complaint = ""
 
@@ -119,12 +121,20 @@ class Joined:
 
     def _came_before(self, mark: int, line: str) -> bool:
         first, self._first = self._first, False
-        if self._again.get(mark):
-            self._again[mark] -= 1
-            if not self._again[mark]:
-                del self._again[mark]
-            # All that was given is through: from here on everything is new.
-            self._joining = bool(self._again)
+        if self._at < len(self._again):
+            if self._again[self._at] == mark:
+                self._at += 1
+                # All that was given is through: from here on everything is new.
+                self._joining = self._at < len(self._again)
+                return True
+            # Some have gone, or new ones are among them. Counting takes ten times the memory, and is seldom needed.
+            self._unordered = Counter(self._again[self._at :])
+            self._again, self._at = array("q"), 0
+        if self._unordered.get(mark):
+            self._unordered[mark] -= 1
+            if not self._unordered[mark]:
+                del self._unordered[mark]
+            self._joining = bool(self._unordered)
             return True
         # The first line of an answer may be the end of one that began before the time that was asked for.
         at = _moment(line) if first else None
