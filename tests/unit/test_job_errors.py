@@ -13,8 +13,7 @@ from fairing_az_jupyter.fairing.deployers import job_failed
         ("ModuleNotFoundError: No module named 'xgboost.sklearn'", "Add the package that has 'xgboost'"),
         ("FileNotFoundError: [Errno 2] No such file or directory: 'train.csv'", "add 'train.csv' there"),
         (
-            "RuntimeError: The Python version 3.11 mismatches                            with Python 3.12 in the local "
-            "environment.",
+            f"RuntimeError: The Python version 3.11 mismatches {' ' * 27}with Python 3.12 in the local environment.",
             "docker.io/library/python:3.12-slim",
         ),
     ],
