@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import BlobServiceClient
 
+    from fairing_az_jupyter.exceptions import ServiceError
+
 __all__ = ["CONTAINER", "PROBE_PREFIX", "BlobStore"]
 
 T = TypeVar("T")
@@ -168,6 +170,27 @@ class BlobStore:
             self._forget(container, name, kept)
             raise
         self._remove(container, name, max(end - time.monotonic(), kept))
+
+    def reached_by_token(self, container: str) -> tuple[bool, ServiceError | None]:
+        """Tell whether a token does all that a launch needs there; where it does not, the account's key is tried.
+
+        Args:
+            container: The container's name.
+
+        Returns:
+            Whether it does; and what has refused it, where something has.
+
+        Raises:
+            ServiceError: There is no such account, or no answer.
+
+        """
+        try:
+            if not self.may_change(container):
+                return False, None
+            self.read_sas(container, "link")
+        except (CredentialError, NotAllowedError, ConflictError) as error:
+            return False, error
+        return True, None
 
     def may_change(self, container: str) -> bool:
         """Tell whether the credential has a role by which blobs may be changed; changes none, and needs no container.

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.exceptions import BuildFailedError
 from fairing_az_jupyter.fairing.archive import digest_of
 from fairing_az_jupyter.fairing.build_errors import cure_for
-from fairing_az_jupyter.fairing.builders import ImageBuilder, combined, top_folders
-from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME, whole_image
+from fairing_az_jupyter.fairing.builders import ImageBuilder, combined
+from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME, labelled, whole_image
 from fairing_az_jupyter.fairing.kaniko_builder import require_pushed
+from fairing_az_jupyter.fairing.requirements import without_secrets
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 
 if TYPE_CHECKING:
@@ -30,30 +31,30 @@ class AcrTasksBuilder(ImageBuilder):
 
     def _make(self, entries: Sequence[ArchiveEntry]) -> str:
         base, requirements = self.pinned_base(), self.requirements(entries)
-        text = whole_image(
-            str(base),
-            self.prefix,
-            top_folders(entries),
-            None if requirements is None else requirements.shown,
-            all_first=requirements is not None and requirements.needs_files,
-        )
-        tag = combined("acr-tasks 1", text, digest_of(entries), self.platform)
+        shown = None if requirements is None else requirements.shown
+        within, beside = self.parted(entries)
+        all_first = requirements is not None and requirements.needs_files
+        text = whole_image(str(base), self.prefix, shown, all_first=all_first, beside=bool(beside))
+        text = labelled(text, shown) if shown else text
+        tag = combined("acr-tasks 2", text, digest_of(within), digest_of(beside), self.platform)
         repository = self.repository(self.image_name)
         name = f"{self.registry}/{self.image_name}:{tag}"
         if self.is_there(repository, tag):
             return name
-        link = self.link(entries, text)
+        link = self.link(within, text, beside)
         try:
             with self._launcher.tasks(self._host) as tasks:
                 digest = tasks.build(
                     context=link,
                     image=f"{repository}:{tag}",
                     dockerfile=FILE_NAME,
-                    tell=lambda line: logger.info("%s", line),
+                    tell=lambda line: logger.info("%s", without_secrets(line)),
                 )
         except BuildFailedError as error:
             code, cure = cure_for(error.last_lines)
             error.code, error.hint = code or error.code, cure or error.hint
+            error.message = without_secrets(error.message)
+            error.last_lines = tuple(map(without_secrets, error.last_lines))
             raise
         require_pushed(self.images, repository, tag)
         logger.info("Image %s is built by Azure: %s.", name, digest)

@@ -14,8 +14,49 @@ if TYPE_CHECKING:
 
 __all__ = ["build_failed", "cure_for"]
 
-# Patterns of pip's and Kaniko's own words, with a code and what to do; the first that matches counts.
+# Patterns of pip's, Kaniko's and the build pod's own words, with a code and what to do; the first that matches counts.
 _KNOWN = (
+    (
+        r"The build context can't be read: HTTP Error 40[0-9]",
+        "context-refused",
+        (
+            "The build pod may not read the context: does the Storage account's firewall let the cluster in? Or did "
+            "the build wait for longer than an hour? Then launch again."
+        ),
+    ),
+    (
+        r"The build context can't be read",
+        "context-unreachable",
+        "Can the cluster reach the Storage account (network policy, proxy, private endpoint)? If so, launch again.",
+    ),
+    (
+        r"checking push permission.*(?:x509|certificate)",
+        "certificate",
+        "Kaniko does not trust the registry's certificate: set builder_image to one that has your organisation's CA.",
+    ),
+    (
+        r"checking push permission.*(?:no such host|dial tcp|i/o timeout|connection refused)",
+        "no-network",
+        "The build pod can't reach the registry: is there a network policy, a proxy, or a private endpoint of it?",
+    ),
+    (
+        r"checking push permission.*(?:status code 5\d\d|UNKNOWN|TOOMANYREQUESTS|EOF|connection reset)",
+        "registry-unavailable",
+        "The registry was in trouble, which may have passed: launch again. If it stays: fairing-azure check",
+    ),
+    (
+        r"checking push permission|UNAUTHORIZED.*push|(?<!ermission )denied: |access to the resource is denied",
+        "push-refused",
+        "See what the registry says: fairing-azure check",
+    ),
+    (
+        r"TOOMANYREQUESTS|pull rate limit",
+        "rate-limit",
+        (
+            "Docker Hub gives so many images an hour and no more. Copy the base image to your own registry, and set "
+            "base_image to the copy: az acr import --name ACR --source docker.io/library/python:3.11-slim"
+        ),
+    ),
     # pip says that it finds no version also where it can't ask.
     (
         (
@@ -34,14 +75,50 @@ _KNOWN = (
         "The build pod does not trust the certificate of what it asks: the base image needs your organisation's CA.",
     ),
     (
-        r"No matching distribution found for ([^\s(]+)",
-        "requirement",
-        "Correct '{0}' in requirements.txt: the package index has no such version for the base image's Python.",
+        r"HTTP error 40[13] while getting|40[13] Error, Credentials not correct|40[13] Client Error",
+        "index-refused",
+        "The package index wants a credential that the build has not: it can be part of the base image, as pip.conf.",
     ),
     (
-        r"Could not find a version that satisfies the requirement ([^\s(]+)",
+        (
+            r"Could not open requirements file: .*'(?P<it>[^']+)'|"
+            r"looks like a path\. File '(?P<file>[^']+)' does not exist"
+        ),
+        "requirement-file",
+        "Add '{it}', which requirements.txt names, to the task's input_files, by its path from requirements.txt on.",
+    ),
+    (
+        r"No such file or directory: '(?P<it>/[^']+\.(?:whl|zip|tar\.gz|txt))'",
+        "requirement-file",
+        "Add '{it}', which requirements.txt names, to the task's input_files, by its path from requirements.txt on.",
+    ),
+    (
+        r"DO NOT MATCH THE HASHES",
+        "requirement-hash",
+        "A package is not the one whose hash is in requirements.txt: lock the file anew, and trust it if you know why.",
+    ),
+    (
+        r"Cannot find command '(?P<it>git|hg|svn|bzr)'",
+        "no-git",
+        (
+            "requirements.txt names a repository, and the base image has no '{it}': set base_image to one that "
+            "has, such as docker.io/library/python:3.11 in place of its -slim."
+        ),
+    ),
+    (
+        r"Package '(?P<it>[^']+)' requires a different Python",
         "requirement",
-        "Correct '{0}' in requirements.txt: the package index has no such version for the base image's Python.",
+        "Set base_image to an image with the Python that '{it}' asks for, or ask for another version of it.",
+    ),
+    (
+        r"No matching distribution found for (?P<it>[^\s(]+)",
+        "requirement",
+        "Correct '{it}' in requirements.txt: the package index has no such version for the base image's Python.",
+    ),
+    (
+        r"Could not find a version that satisfies the requirement (?P<it>[^\s(]+)",
+        "requirement",
+        "Correct '{it}' in requirements.txt: the package index has no such version for the base image's Python.",
     ),
     (
         r"ResolutionImpossible|conflicting dependencies",
@@ -49,14 +126,15 @@ _KNOWN = (
         "Loosen the versions in requirements.txt that exclude each other: the lines above name them.",
     ),
     (
-        r"Invalid requirement: '?([^\n']+)",
+        r"Invalid requirement: (?P<mark>['\"]?)(?P<it>.+?)(?P=mark)(?::|\n|$)",
         "requirement",
-        "Correct the line '{0}' of requirements.txt: pip can't read it.",
+        "Correct the line '{it}' of requirements.txt: pip can't read it.",
     ),
     (
         (
-            r"error: command '?(?:[\w.-]*gcc|cc|[\w.-]*g\+\+|c\+\+)'? failed|No such file or directory: 'gcc'|"
-            r"Unable to find (?:a )?compiler|unable to execute '?[\w.-]*gcc"
+            r"error: command '?(?:[\w./-]*gcc|cc|[\w./-]*g\+\+|c\+\+)'? failed|"
+            r"No such file or directory: '\w*(?:gcc|cc)'|"
+            r"Unable to find (?:a )?compiler|unable to execute '?[\w.-]*gcc|Unknown compiler"
         ),
         "no-compiler",
         (
@@ -70,9 +148,12 @@ _KNOWN = (
         "Set base_image to an image whose python has pip.",
     ),
     (
-        r"checking push permissions?.*|UNAUTHORIZED.*push|denied: .*",
-        "push-refused",
-        "See what the registry says: fairing-azure check",
+        r"exec: \"python\": executable file not found|\bpython: (?:command )?not found",
+        "no-python",
+        (
+            "Set base_image to an image that has Python by the name 'python', such as "
+            "docker.io/library/python:3.11-slim; 'python3' alone is not enough."
+        ),
     ),
     (
         r"MANIFEST_UNKNOWN|manifest unknown",
@@ -84,13 +165,10 @@ _KNOWN = (
         "disk-full",
         "The node has no room for the build: take a smaller base image or fewer requirements, or a larger node disk.",
     ),
-    (
-        r"HTTP Error 403|AuthenticationFailed|AuthorizationFailure",
-        "context-refused",
-        "The build pod may not read the context: does the Storage account's firewall let the cluster in?",
-    ),
 )
 _OUT_OF_MEMORY = 137
+_NO_PYTHON = "the base image has no program 'python', which installs packages and starts jobs"
+_ENDED_BY_ITSELF = frozenset({"container-failed", "init-failed", "job-failed"})
 
 
 def build_failed(image: str, error: ExecutionError, lines: Sequence[str], where: str) -> BuildFailedError:
@@ -104,20 +182,22 @@ def build_failed(image: str, error: ExecutionError, lines: Sequence[str], where:
 
     """
     told = tuple(lines) or error.last_lines
-    shown = "".join(f"\n  | {line}" for line in told)
+    what = error.message.partition(" Its last lines:")[0].rstrip(". ")
     code, cure = cure_for(told, error.returncode)
+    if not told and cure_for((what,))[0] == "no-python":
+        # What a container runtime says of it is long, and nobody's but its own.
+        (code, cure), what = cure_for((what,)), _NO_PYTHON
     message = f"The image '{image}' could not be built ({where})"
-    if code or not told:
-        what = error.message.partition(" Its last lines:")[0]
-        message = f"{message}: {what}" if not code else f"{message}."
-    else:
-        message = f"{message}."
+    # Lines say it all where the build has ended by itself; where it was ended, they know nothing of it.
+    known = bool(told) and (bool(code) or error.code in _ENDED_BY_ITSELF)
+    message = f"{message}." if known else f"{message}: {what}."
     if told:
+        shown = "".join(f"\n  | {line}" for line in told)
         message = f"{message} The build's last lines:{shown}\n"
     return BuildFailedError(
         message,
         hint=cure or error.hint or "See the lines above.",
-        code=code or (error.code if error.code not in {"container-failed", "job-failed"} else None),
+        code=code or (None if error.code in _ENDED_BY_ITSELF else error.code),
         returncode=error.returncode,
         last_lines=told,
     )
@@ -140,5 +220,6 @@ def cure_for(lines: Sequence[str], returncode: int | None = None) -> tuple[str, 
     for pattern, code, cure in _KNOWN:
         found = re.search(pattern, text)
         if found:
-            return code, cure.format(*(group or "" for group in found.groups()))
+            named = found.groupdict()
+            return code, cure.format(it=named.get("it") or named.get("file") or "")
     return "", ""

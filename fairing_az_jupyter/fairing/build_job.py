@@ -9,24 +9,30 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import hashlib
 import json
 import logging
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from fairing_az_jupyter.clients.kube.followed import LogLine, Terminated
-from fairing_az_jupyter.exceptions import ExecutionError, FairingAzureError, NotFoundError
+from fairing_az_jupyter.clients.kube.facts import entries, mapping
+from fairing_az_jupyter.clients.kube.followed import LogLine, Notice, Terminated
+from fairing_az_jupyter.clients.kube.objects import name_of, uid_of
+from fairing_az_jupyter.exceptions import ConflictError, ExecutionError, FairingAzureError, NotFoundError, ServiceError
 from fairing_az_jupyter.fairing import ownership
 from fairing_az_jupyter.fairing.build_errors import build_failed
 from fairing_az_jupyter.fairing.cluster_events import Shown
 from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME as DOCKERFILE
-from fairing_az_jupyter.fairing.pod_objects import PREFIX, Placement, finished_pod, job, labels_of, new_name
+from fairing_az_jupyter.fairing.dockerfiles import LABEL
+from fairing_az_jupyter.fairing.pod_objects import PREFIX, Placement, finished_pod, job, labels_of
+from fairing_az_jupyter.fairing.requirements import without_secrets
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.kube.facts import Object
     from fairing_az_jupyter.clients.kube.followed import Event
     from fairing_az_jupyter.fairing.launcher import Launcher
 
@@ -43,26 +49,38 @@ _CONTEXT = f"{_WORKSPACE}/context.tar.gz"
 _LINK = "link"
 _LONGEST_SECONDS = 3600
 _GONE_SECONDS = 5.0
+# A pod that is deleted gets 30 s to end by itself.
+_OLD_SECONDS = 45.0
+_TRIES = 5
+_SERVER_ERROR = 500
+_NAMES = "fairing-build-"
+_DIGITS = 8
+# How a build starts: it says nothing to who launches.
+_OUR_OWN = frozenset({"Suspended", "Resumed"})
+_ENDS = frozenset({"Complete", "Failed", "FailureTarget", "SuccessCriteriaMet"})
 # https://pkg.go.dev/github.com/sirupsen/logrus#TextFormatter: what `--log-format=text` gives.
 _LOGGED = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<message>".*")')
 _ENOUGH_LINES = 20
 # By Python, which every base image has: a builder's own image has no shell. What it says never holds the link.
 _FETCH = f"""\
-import os, sys, time, urllib.error, urllib.request
-for left in reversed(range(4)):
+import http.client, os, sys, time, urllib.error, urllib.request
+for left in reversed(range(6)):
     try:
         with urllib.request.urlopen(os.environ["CONTEXT_LINK"], timeout=60) as answer, open("{_CONTEXT}", "wb") as file:
             while part := answer.read(1 << 20):
                 file.write(part)
+            size = answer.headers.get("Content-Length")
+            if size and file.tell() != int(size):
+                raise OSError(f"the connection was lost after {{file.tell()}} of {{size}} bytes")
         break
     except urllib.error.HTTPError as error:
         said = f"HTTP Error {{error.code}}: {{error.headers.get('x-ms-error-code') or error.reason}}"
         left = left if error.code >= 500 or error.code == 429 else 0
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         said = str(getattr(error, "reason", error))
     if not left:
         sys.exit(f"The build context can't be read: {{said}}")
-    time.sleep(4 - left)
+    time.sleep(2 ** (5 - left))
 """
 
 
@@ -76,6 +94,7 @@ class BuildOrder:
         base: The base image, whose Python also fetches the context.
         dockerfile: Where the Dockerfile is in the context.
         options: Further options of Kaniko.
+        requirements: What the image has installed, in one line, for its label; empty for nothing.
         placement: Where the pod may run, and what of the pod's specification the user has set besides.
 
     """
@@ -85,6 +104,7 @@ class BuildOrder:
     base: str
     dockerfile: str = DOCKERFILE
     options: tuple[str, ...] = ()
+    requirements: str = ""
     placement: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -106,41 +126,109 @@ def build_in_cluster(launcher: Launcher, order: BuildOrder, link: Callable[[], H
         ServiceError: The cluster does not do what is asked; the build may go on there.
 
     """
-    name = _running(launcher, order.tag)
-    if name:
+    build = _have(launcher, order, f"{_NAMES}{_digits(order.image)}", link)
+    with ownership.caring_for(name_of(build)):
+        return _followed(launcher, order, build)
+
+
+def _have(launcher: Launcher, order: BuildOrder, name: str, link: Callable[[], Hidden]) -> Object:
+    """Return the Job that makes an image; its name is the image's, so that there is one, whoever asks at once."""
+    hidden: Hidden | None = None
+    for left in reversed(range(_TRIES)):
+        found = _found(launcher, name)
+        if found is None:
+            # Before anything is there: packing and sending takes its time, and may be interrupted.
+            hidden = hidden or link()
+            made = _make(launcher, order, name, may_fail=left > 0)
+            if made is None:
+                continue
+            _start_own(launcher, made, hidden)
+            logger.warning("The build %s launched.", name)
+            return made
+        if _is_over(found):
+            # What ended unseen, or is being deleted: its image is not there, or nobody would have asked.
+            with contextlib.suppress(ConflictError):
+                launcher.workloads.delete("Job", name, uid=uid_of(found), wait=_OLD_SECONDS)
+            continue
         logger.warning("A build of the same image runs already: %s is followed to its end.", name)
-    else:
-        name = new_name("build")
-        try:
-            _start(launcher, order, name, link())
-        except KeyboardInterrupt:
-            logger.warning("Interrupted, but %s may have been started. %s", name, _how_to_go_on(launcher, name))
+        if mapping(found.get("spec")).get("suspend"):
+            # Who has made it was ended before it could start it.
+            _start(launcher, found, link())
+        return found
+    raise ConflictError(
+        f"Job '{name}' in namespace '{launcher.target.namespace}', which is to build image '{order.image}', is made "
+        "and deleted by somebody else again and again.",
+        hint=f"See who: kubectl -n {launcher.target.namespace} get job {name} -o yaml. Then launch again.",
+        code="build-contended",
+        service="kubernetes",
+    )
+
+
+def _found(launcher: Launcher, name: str) -> Object | None:
+    try:
+        return launcher.workloads.get("Job", name)
+    except NotFoundError as error:
+        if error.code != NotFoundError.code:
             raise
-        logger.warning("The build %s launched.", name)
-    with ownership.caring_for(name):
-        return _followed(launcher, order, name)
+        return None
 
 
-def _start(launcher: Launcher, order: BuildOrder, name: str, link: Hidden) -> None:
-    target, workloads = launcher.target, launcher.workloads
+def _is_over(found: Object) -> bool:
+    conditions = entries(mapping(found.get("status")).get("conditions"))
+    ended = any(each.get("type") in _ENDS and each.get("status") == "True" for each in conditions)
+    return ended or "deletionTimestamp" in mapping(found.get("metadata"))
+
+
+def _make(launcher: Launcher, order: BuildOrder, name: str, *, may_fail: bool) -> Object | None:
+    """Create the Job, to be started when its pod has what it needs; None if that is to be tried again.
+
+    So it is where somebody else was faster, and where the API server stumbled: its name is the same the next time.
+    """
+    target = launcher.target
     labels = {**labels_of("build", name, target.owner), IMAGE: order.tag}
     pod = finished_pod(_pod(launcher, order, name), target, _placement(launcher), ends=True)
     body = job(name, pod, target, kind="build", labels=labels, annotations=ownership.mark(), deadline=_LONGEST_SECONDS)
-    metadata = {"name": name, "namespace": target.namespace, "labels": labels}
-    secret = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata}
-    # Before the Job: its pod would not start without.
-    workloads.create({**secret, "stringData": {_LINK: link.reveal()}})
+    # So no Secret is ever there without its Job, whenever this process is ended.
+    body["spec"]["suspend"] = True
     try:
-        made = workloads.create(body)
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": made["metadata"]["uid"]}
-        # So that it goes with the Job, whatever becomes of this process.
-        workloads.apply({**secret, "metadata": {**metadata, "ownerReferences": [owner]}})
-    except BaseException:
-        with contextlib.suppress(FairingAzureError):
-            workloads.delete("Job", name)
-        with contextlib.suppress(FairingAzureError):
-            workloads.delete("Secret", name)
+        return launcher.workloads.create(body)
+    except ServiceError as error:
+        if not may_fail or (error.code != "already-exists" and (error.status or 0) < _SERVER_ERROR):
+            raise
+        return None
+    except KeyboardInterrupt:
+        logger.warning("Interrupted, but %s may have been made. %s", name, _how_to_go_on(launcher, name))
         raise
+
+
+def _start_own(launcher: Launcher, made: Object, link: Hidden) -> None:
+    """Start a Job that this process has made; where that fails, nothing of it is left."""
+    name = name_of(made)
+    try:
+        _start(launcher, made, link)
+    except BaseException:
+        try:
+            launcher.workloads.delete("Job", name, uid=uid_of(made))
+        except FairingAzureError as error:
+            logger.warning("%s So build %s is still there. %s", error, name, _how_to_go_on(launcher, name))
+        raise
+
+
+def _start(launcher: Launcher, made: Object, link: Hidden) -> None:
+    """Give a Job the link to its context, in a Secret that goes with it, and start it; again does no harm."""
+    metadata, name, uid = mapping(made["metadata"]), name_of(made), uid_of(made)
+    place = {"name": name, "namespace": launcher.target.namespace}
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {**place, "labels": dict(mapping(metadata.get("labels"))), "ownerReferences": [owner]},
+        "stringData": {_LINK: link.reveal()},
+    }
+    launcher.workloads.apply(secret)
+    spec = {"suspend": False}
+    launcher.workloads.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {**place, "uid": uid}, "spec": spec})
 
 
 def _pod(launcher: Launcher, order: BuildOrder, name: str) -> dict[str, Any]:
@@ -155,7 +243,7 @@ def _pod(launcher: Launcher, order: BuildOrder, name: str) -> dict[str, Any]:
             {
                 "name": "context",
                 "image": order.base,
-                "command": ["python", "-c", _FETCH],
+                "command": ["python", "-I", "-c", _FETCH],
                 "env": [link],
                 "volumeMounts": [workspace],
             }
@@ -171,6 +259,7 @@ def _pod(launcher: Launcher, order: BuildOrder, name: str) -> dict[str, Any]:
                     "--digest-file=/dev/termination-log",
                     "--log-format=text",
                     *order.options,
+                    *_labels(order.requirements),
                 ],
                 "volumeMounts": [workspace, login],
             }
@@ -182,26 +271,18 @@ def _pod(launcher: Launcher, order: BuildOrder, name: str) -> dict[str, Any]:
     }
 
 
+def _labels(requirements: str) -> list[str]:
+    # Kubernetes would put a variable's value in the place of $(NAME).
+    # https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/
+    return [f"--label={LABEL}={requirements.replace('$', '$$')}"] if requirements else []
+
+
 def _placement(launcher: Launcher) -> Placement:
     return Placement(cpu=launcher.settings.build_cpu, memory=launcher.settings.build_memory)
 
 
-def _running(launcher: Launcher, tag: str) -> str:
-    """Return the name of a Job that builds this image now; empty if there is none."""
-    for found in launcher.workloads.list("Job", {f"{PREFIX}kind": "build", IMAGE: tag}):
-        status, metadata = found.get("status") or {}, found["metadata"]
-        ended = any(
-            condition.get("type") in {"Complete", "Failed", "FailureTarget", "SuccessCriteriaMet"}
-            and condition.get("status") == "True"
-            for condition in status.get("conditions") or ()
-        )
-        if not ended and "deletionTimestamp" not in metadata:
-            return str(metadata["name"])
-    return ""
-
-
-def _followed(launcher: Launcher, order: BuildOrder, name: str) -> str:
-    shown, digest = Shown(_CONTAINER, printed=False), ""
+def _followed(launcher: Launcher, order: BuildOrder, build: Object) -> str:
+    name, shown, digest, failed = name_of(build), Shown(_CONTAINER, printed=False), "", ""
     last: dict[str, collections.deque[str]] = {}
     namespace = launcher.target.namespace
     try:
@@ -211,27 +292,31 @@ def _followed(launcher: Launcher, order: BuildOrder, name: str) -> str:
                 if isinstance(event, LogLine):
                     event = event._replace(text=_said(event.text))  # noqa: PLW2901 - the same line, as it is shown
                     last.setdefault(event.container, collections.deque(maxlen=_ENOUGH_LINES)).append(event.text)
-                elif isinstance(event, Terminated) and event.container == _CONTAINER and event.exit_code == 0:
+                elif isinstance(event, Terminated) and event.exit_code:
+                    failed = event.container
+                elif isinstance(event, Terminated) and event.container == _CONTAINER:
                     digest = event.message.strip()
-                shown.show(event)
+                if not (isinstance(event, Notice) and event.reason in _OUR_OWN):
+                    shown.show(event)
     except (ExecutionError, NotFoundError) as error:
-        _delete(launcher, name)
+        _delete(launcher, build)
         if isinstance(error, NotFoundError):
             # Who else has followed it has deleted it at its end; whether it was well is seen in the registry.
             return ""
-        # The lines of the container that has failed: it is the last one that has printed anything.
-        lines = list(last.values())[-1] if last else ()
+        # Of the container that has failed; of the last one that has printed anything where none has ended.
+        lines = last.get(failed, ()) if failed else list(last.values())[-1] if last else ()
         raise build_failed(order.image, error, lines, f"Job {name} in namespace '{namespace}'") from None
     except BaseException as error:
         why = "Interrupted" if isinstance(error, KeyboardInterrupt) else "It is followed no longer"
         logger.warning("%s, but the build goes on. %s", why, _how_to_go_on(launcher, name))
         raise
-    _delete(launcher, name, wait=_GONE_SECONDS)
+    _delete(launcher, build, wait=_GONE_SECONDS)
     return digest
 
 
 def _said(line: str) -> str:
-    """Return what Kaniko says without time and level, where it is no more than information."""
+    """Return what Kaniko says without time and level, where it only informs, and without credentials."""
+    line = without_secrets(line)
     found = _LOGGED.fullmatch(line)
     if found is None:
         return line
@@ -250,12 +335,16 @@ def _how_to_go_on(launcher: Launcher, name: str) -> str:
     )
 
 
-def _delete(launcher: Launcher, name: str, wait: float = 0.0) -> None:
+def _delete(launcher: Launcher, build: Object, wait: float = 0.0) -> None:
+    name = name_of(build)
     try:
-        launcher.workloads.delete("Job", name, wait=wait)
-        # Where its owner was never written.
-        launcher.workloads.delete("Secret", name)
-    except ExecutionError:
+        # This one only: somebody else may be building the same image anew.
+        launcher.workloads.delete("Job", name, wait=wait, uid=uid_of(build))
+    except (ConflictError, ExecutionError):
         logger.info("Build %s is being deleted.", name)
     except FairingAzureError as error:
         logger.warning("%s So build %s has ended and is still there. %s", error, name, _how_to_go_on(launcher, name))
+
+
+def _digits(image: str) -> str:
+    return hashlib.sha256(image.encode()).hexdigest()[:_DIGITS]

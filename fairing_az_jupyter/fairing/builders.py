@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import logging
 import platform
+import posixpath
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,17 @@ from typing import TYPE_CHECKING, Any
 from kubeflow.fairing.builders.base_builder import BaseBuilder
 
 from fairing_az_jupyter.clients.images import ImageReference
-from fairing_az_jupyter.exceptions import ContextError, UnreachableError
+from fairing_az_jupyter.exceptions import ContextError, CredentialError, NotAllowedError, UnreachableError
 from fairing_az_jupyter.fairing.archive import ArchiveEntry, write_archive
-from fairing_az_jupyter.fairing.cluster_job import placed_by
+from fairing_az_jupyter.fairing.cluster_job import plain_spec
+from fairing_az_jupyter.fairing.dockerfiles import BESIDE
 from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME as DOCKERFILE
-from fairing_az_jupyter.fairing.requirements import needs_files, requirements_shown
+from fairing_az_jupyter.fairing.requirements import (
+    asks_for_something,
+    needs_files,
+    requirements_shown,
+    requirements_text,
+)
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.fairing.task_files import entries_of, forgetting, scratch_file
 
@@ -31,11 +38,12 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.archive import Archive
     from fairing_az_jupyter.fairing.launcher import Launcher
 
-__all__ = ["ImageBuilder", "Requirements", "base_image_of", "combined", "megabytes", "progress", "top_folders"]
+__all__ = ["ImageBuilder", "Requirements", "base_image_of", "combined", "megabytes", "progress", "without_base_folders"]
 
 logger = logging.getLogger(LOGGER_NAME)
 
 _TAG_LENGTH = 32
+_PLACEMENT = ("affinity", "imagePullSecrets", "nodeSelector", "priorityClassName", "schedulerName", "tolerations")
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -120,15 +128,18 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         return f"{self._path}/{name}" if self._path else name
 
     def requirements(self, entries: Iterable[ArchiveEntry]) -> Requirements | None:
-        """Return what the task asks for; None where it has no requirements file.
+        """Return what the task asks for; None where it has no requirements file, or one that asks for nothing.
 
         Args:
             entries: The task's files.
 
         """
-        wanted = f"{self.prefix}/requirements.txt"
-        found = next((entry for entry in entries if entry.destination == wanted and entry.kind == "file"), None)
-        return None if found is None or found.source is None else Requirements(found)
+        wanted = posixpath.join(self.prefix, "requirements.txt")
+        found = next((entry for entry in entries if entry.destination == wanted and entry.kind != "folder"), None)
+        if found is None or found.source is None:
+            return None
+        asked = Requirements(found)
+        return asked if asked.any else None
 
     def is_there(self, repository: str, tag: str) -> bool:
         """Tell whether an image is in the registry, and if so tell the user that there is nothing to do.
@@ -172,27 +183,46 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         logger.info("The build context is in Storage account '%s': %s.", contexts.account, told)
         return stored
 
-    def link(self, entries: Iterable[ArchiveEntry], dockerfile: str) -> Hidden:
+    def parted(self, entries: Iterable[ArchiveEntry]) -> tuple[tuple[ArchiveEntry, ...], tuple[ArchiveEntry, ...]]:
+        """Return the files of the application's folder, and those that go to other places of the image.
+
+        Args:
+            entries: The task's files.
+
+        """
+        members = without_base_folders(entries, self.prefix)
+        if not self.prefix:
+            # Requirements are installed before everything else is there.
+            return tuple(entry for entry in members if entry.destination == "requirements.txt"), members
+        inner = tuple(entry for entry in members if f"{entry.destination}/".startswith(f"{self.prefix}/"))
+        within = set(inner)
+        return inner, tuple(entry for entry in members if entry not in within)
+
+    def link(self, entries: Iterable[ArchiveEntry], dockerfile: str, beside: Sequence[ArchiveEntry] = ()) -> Hidden:
         """Have a build context in the Storage account and return the link by which it can be read for an hour.
 
         Args:
             entries: Its members.
             dockerfile: The text of its Dockerfile, which becomes a member, too.
+            beside: What becomes an archive in it, for other places than the application's folder.
 
         """
-        path = scratch_file(".Dockerfile")
-        try:
+        with contextlib.ExitStack() as scratch:
+            path = _removed_by(scratch, scratch_file(".Dockerfile"))
             path.write_text(dockerfile, encoding="utf-8")
-            stored = self.kept((*entries, ArchiveEntry(DOCKERFILE, path)))
-        finally:
-            path.unlink(missing_ok=True)
+            members = [*entries, ArchiveEntry(DOCKERFILE, path)]
+            if beside:
+                archive = _removed_by(scratch, scratch_file(".tar"))
+                write_archive(beside, archive, compression="none")
+                members.append(ArchiveEntry(BESIDE, archive))
+            stored = self.kept(members)
         return self._launcher.contexts.link(stored)
 
     def placement(self) -> dict[str, Any]:
         """Return where the user's mutators put the pods of a task, for the pod that builds its image."""
-        placed = placed_by(self._mutators, self._launcher.target.namespace)
-        selector = {"kubernetes.io/arch": self.platform.partition("/")[2], **placed.get("nodeSelector", {})}
-        return {**placed, "nodeSelector": selector}
+        # The task's own specification, as mutators know it: with a command, variables and a container of that name.
+        spec = plain_spec(self.generate_pod_spec("not-built-yet"), self._mutators, self._launcher.target.namespace)
+        return {field: spec[field] for field in _PLACEMENT if field in spec}
 
     def pinned_base(self) -> ImageReference:
         """Return the base image by the digest that it has now.
@@ -211,6 +241,10 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
             if named.host != self._host:
                 error.hint = f"It has the base image '{self.base_image}': is the setting base_image right?"
             raise
+        except (CredentialError, NotAllowedError) as error:
+            if named.host != self._host:
+                error.hint = self._other_registry(named)
+            raise
         if digest is None:
             raise ContextError(
                 f"Registry '{named.host}' has no image '{named.repository}:{named.reference}', which this task's image "
@@ -219,6 +253,14 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
                 code="base-image",
             )
         return ImageReference(named.host, named.repository, None, digest)
+
+    def _other_registry(self, base: ImageReference) -> str:
+        secret = self._launcher.settings.registry_secret_name
+        copied = f"az acr import --name {self._host.partition('.')[0]} --source {base} --image {base.repository}"
+        return (
+            f"It has the base image '{self.base_image}', and Secret '{secret}' has no login that may read it. Add one, "
+            f"correct base_image, or copy the image to your own registry and name it there: {copied}"
+        )
 
 
 class Requirements:
@@ -242,8 +284,10 @@ class Requirements:
                 f"'{source}' can't be read ({error.strerror}), so nobody knows what has to be installed.",
                 hint="Give yourself permission: chmod u+r",
             ) from error
-        text = self.content.decode("utf-8", "replace")
-        self.needs_files = needs_files(text)
+        text = requirements_text(self.content)
+        self.any = asks_for_something(text)
+        # In a folder that is taken as a whole, it may be a link to one of several.
+        self.needs_files = needs_files(text) or entry.kind == "symlink"
         self.shown = requirements_shown(text)
 
 
@@ -290,14 +334,25 @@ def combined(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_TAG_LENGTH]
 
 
-def top_folders(entries: Iterable[ArchiveEntry]) -> tuple[str, ...]:
-    """Return the first parts of members' names, each once.
+def without_base_folders(entries: Iterable[ArchiveEntry], prefix: str) -> tuple[ArchiveEntry, ...]:
+    """Return members without the folders that the base image may have, too: those keep what they are there.
+
+    A member that is a folder would set the permissions of the base image's, such as those of /tmp.
 
     Args:
         entries: The members.
+        prefix: The application's folder, whose folders stay, as do folders that hold nothing.
 
     """
-    return tuple(dict.fromkeys(entry.destination.partition("/")[0] for entry in entries))
+    members = tuple(entries)
+    holding = {posixpath.dirname(entry.destination) for entry in members}
+    return tuple(
+        entry
+        for entry in members
+        if entry.kind != "folder"
+        or entry.destination not in holding
+        or (prefix and f"{entry.destination}/".startswith(f"{prefix}/"))
+    )
 
 
 def megabytes(size: int) -> str:
@@ -308,6 +363,11 @@ def megabytes(size: int) -> str:
 
     """
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"  # noqa: PLR2004 - 0.1 MB
+
+
+def _removed_by(scratch: contextlib.ExitStack, path: Path) -> Path:
+    scratch.callback(path.unlink, missing_ok=True)
+    return path
 
 
 def _path_of(archive: Archive) -> Path:

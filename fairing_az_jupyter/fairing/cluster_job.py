@@ -21,7 +21,7 @@ from fairing_az_jupyter.exceptions import (
 from fairing_az_jupyter.fairing import ownership
 from fairing_az_jupyter.fairing.cluster_events import Shown, print_line, told_after_deletion
 from fairing_az_jupyter.fairing.deployers import LaunchedJob
-from fairing_az_jupyter.fairing.pod_objects import PREFIX, finished_pod, job, new_name
+from fairing_az_jupyter.fairing.pod_objects import PREFIX, finished_pod, job, labels_of, new_name
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 
 if TYPE_CHECKING:
@@ -30,12 +30,11 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.followed import Event
     from fairing_az_jupyter.fairing.launcher import Launcher
 
-__all__ = ["ClusterJob", "placed_by", "plain_spec"]
+__all__ = ["ClusterJob", "plain_spec"]
 
 logger = logging.getLogger(LOGGER_NAME)
 
 _GONE_SECONDS = 5.0
-_PLACEMENT = ("affinity", "imagePullSecrets", "nodeSelector", "priorityClassName", "schedulerName", "tolerations")
 
 
 class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
@@ -83,22 +82,21 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         pod = finished_pod(spec, target, self._launcher.placement, ends=True)
         self._container, self._shown = str(pod["containers"][0].get("name") or ""), None
         task = ownership.digest_of_task({**pod, "deadline": self._deadline})
-        self.name = self._abandoned(task)
-        if self.name:
-            self._runs = True
-            logger.warning("The job %s does the same, and nobody follows it: it is followed to its end.", self.name)
-            return LaunchedJob(self.name, self._follow())
+        if (lines := self._picked_up(task)) is not None:
+            return LaunchedJob(self.name, lines)
         self.name = new_name("job")
         labels, marks = {ownership.TASK: task}, ownership.mark()
         body = job(self.name, pod, target, labels=labels, annotations=marks, deadline=self._deadline)
-        try:
-            self._launcher.workloads.create(body)
-            self._runs = True
-            logger.warning("The job %s launched.", self.name)
-        except KeyboardInterrupt:
-            self._tell_what_is_left("Interrupted, but the job may have been launched")
-            raise
-        return LaunchedJob(self.name, self._follow())
+        # From before it is there: the same launch in another thread would take it for one that nobody follows.
+        with ownership.caring_for(self.name):
+            try:
+                self._launcher.workloads.create(body)
+                self._runs = True
+                logger.warning("The job %s launched.", self.name)
+            except KeyboardInterrupt:
+                self._tell_what_is_left("Interrupted, but the job may have been launched")
+                raise
+            return LaunchedJob(self.name, self._follow())
 
     def get_logs(self) -> None:
         """Print what the job has printed; of one that still runs because it was interrupted, to its end.
@@ -115,30 +113,40 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         for line in self._shown.lines if self._shown else ():
             print_line(line)
 
-    def _abandoned(self, task: str) -> str:
-        """Return the name of a job that does the same and that nobody follows any more; empty if there is none.
+    def _picked_up(self, task: str) -> tuple[str, ...] | None:
+        """Follow a job that does the same and that nobody follows any more; None if there is none.
 
         One that has failed meanwhile is not taken: it is deleted, and the task gets another try.
         """
-        workloads = self._launcher.workloads
+        workloads, owner = self._launcher.workloads, labels_of("job", "", self._launcher.target.owner)
+        own = {name: owner[name] for name in (f"{PREFIX}kind", f"{PREFIX}owner") if name in owner}
         try:
-            alike = workloads.list("Job", {f"{PREFIX}kind": "job", ownership.TASK: task})
+            alike = workloads.list("Job", {**own, ownership.TASK: task})
         except NotAllowedError:
-            return ""
+            return None
         for found in alike:
-            metadata, status = found["metadata"], found.get("status") or {}
-            name = str(metadata["name"])
-            if "deletionTimestamp" in metadata or not ownership.is_abandoned(name, metadata.get("annotations") or {}):
+            release = ownership.claim(workloads, "Job", found)
+            if release is None:
                 continue
-            if status.get("failed"):
-                logger.warning("The job %s does the same and has failed, seen by nobody: it is replaced.", name)
-                workloads.delete("Job", name)
-                continue
-            with contextlib.suppress(FairingAzureError):
-                mine = {"name": name, "annotations": ownership.mark()}
-                workloads.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": mine})
-            return name
-        return ""
+            with contextlib.ExitStack() as cared:
+                cared.callback(release)
+                self.name = str(found["metadata"]["name"])
+                if (found.get("status") or {}).get("failed"):
+                    logger.warning(
+                        "The job %s does the same and has failed, seen by nobody: it is replaced.", self.name
+                    )
+                    self._delete()
+                    continue
+                logger.warning("The job %s does the same, and nobody follows it: it is followed to its end.", self.name)
+                self._runs = True
+                try:
+                    return self._follow()
+                except NotFoundError:
+                    # Kubernetes deletes a job some time after its end.
+                    if self._shown is not None and self._shown.lines:
+                        raise
+                    logger.warning("The job %s has gone meanwhile: it is launched anew.", self.name)
+        return None
 
     def _follow(self) -> tuple[str, ...]:
         """Show the job to its end and delete it; return its last lines."""
@@ -229,24 +237,6 @@ def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespa
             # As the API server does; defaults of ours could be more than the user's limits.
             resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
     return spec
-
-
-def placed_by(mutators: Sequence[Callable[..., object]], namespace: str) -> dict[str, Any]:
-    """Return where the user's mutators put a job's pod: the pod that builds its image has to get there, too.
-
-    Args:
-        mutators: See `plain_spec`.
-        namespace: The namespace.
-
-    Returns:
-        The fields of a pod's specification that say so.
-
-    """
-    from kubernetes.client import V1Container, V1PodSpec  # noqa: PLC0415 - Fairing has it loaded
-
-    named = V1PodSpec(containers=[V1Container(name="model", image="not-run")])
-    spec = plain_spec(named, mutators, namespace)
-    return {field: spec[field] for field in _PLACEMENT if field in spec}
 
 
 class _KubeManagerIfAsked:

@@ -77,6 +77,16 @@ class ClusterServing(EndpointDeployer):
     def _makeup(self) -> str:
         return f"{self.made_of} {'public' if self._public else ''}"
 
+    def _check_whole(self) -> None:
+        workloads = self._launcher.workloads
+        workloads.get("Service", self.name)
+        if workloads.get("Deployment", self.name)["spec"].get("replicas") == 0:
+            raise EndpointError(
+                f"Deployment '{self.name}' in namespace '{self._launcher.target.namespace}' is scaled to 0 pods.",
+                hint=f"Delete the endpoint and deploy it again: fairing-azure delete {self.name}",
+                code="not-ready",
+            )
+
     def _wait_until_ready(self, shown: Shown) -> None:
         self._launcher.workloads.wait_ready("Deployment", self.name, seconds=self._ready_timeout, tell=shown.show)
 

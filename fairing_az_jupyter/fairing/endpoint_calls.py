@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects import name_of
@@ -35,11 +36,11 @@ def predict_at(url: str, samples: Samples, *, endpoint: str = "", form: bool | N
         form: See `prediction.post`.
 
     Raises:
+        InputError: The URL names no host.
         EndpointError: It can't be reached, or refuses the data.
 
     """
-    scheme, _, rest = url.partition("://")
-    whole = url if "/" in rest.rstrip("/") else f"{scheme}://{rest.rstrip('/')}/predict"
+    whole = _asked(url)
     import numpy as np  # noqa: PLC0415 - a tenth of a second
 
     load()
@@ -86,6 +87,27 @@ def predict(launcher: Launcher, name: str, samples: Samples) -> Prediction:
         return predict_at(info.url, samples, endpoint=info.name, form=form)
     with _port(launcher, launch) as url:
         return predict_at(f"{url}/predict", samples, endpoint=info.name, form=form)
+
+
+def _asked(url: str) -> str:
+    """Return a URL with `/predict` where it has no path.
+
+    Raises:
+        InputError: It names no host.
+
+    """
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+    if not named:
+        raise InputError(
+            f"'{url[:100]}' is no URL of an endpoint.",
+            hint="Write it as status shows it, such as http://127.0.0.1:8080/predict; or name the endpoint.",
+            code="url",
+        )
+    return url if parts.path.strip("/") else urlunsplit(parts._replace(path="/predict"))
 
 
 @contextlib.contextmanager

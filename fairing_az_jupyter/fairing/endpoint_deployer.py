@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
 from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
-from fairing_az_jupyter.clients.kube.objects import kind_named
-from fairing_az_jupyter.exceptions import EndpointError, ExecutionError, FairingAzureError, InputError
+from fairing_az_jupyter.exceptions import EndpointError, ExecutionError, FairingAzureError, InputError, NotFoundError
 from fairing_az_jupyter.fairing import ownership
 from fairing_az_jupyter.fairing.cluster_events import Shown, print_line, told_after_deletion
 from fairing_az_jupyter.fairing.cluster_job import plain_spec
@@ -191,6 +190,10 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
     def _pod_labels(self) -> dict[str, str]:
         return labels_of("endpoint", self.name)
 
+    def _of_owner(self) -> dict[str, str]:
+        all_labels = labels_of("endpoint", "", self._launcher.target.owner)
+        return {name: all_labels[name] for name in (f"{PREFIX}kind", f"{PREFIX}owner") if name in all_labels}
+
     def _of_class(self) -> dict[str, str]:
         return {_CLASS: re.sub(r"[^A-Za-z0-9._-]+", "-", self._class)[:63].strip("-._")}
 
@@ -200,6 +203,15 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             cared.enter_context(ownership.caring_for(self.name))
             self._close_care = weakref.finalize(self, cared.pop_all().close)
 
+    def _check_whole(self) -> None:
+        """Raise what keeps an endpoint that is found from serving, though its pods may be ready.
+
+        Raises:
+            EndpointError: It is only half there, or was stopped.
+            NotFoundError: A part of it is gone.
+
+        """
+
     def _taken_over(self, marks: Marks) -> str:
         """Return the URL of an endpoint that serves the same and that nobody looks after; empty if there is none.
 
@@ -208,17 +220,18 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         """
         workloads = self._launcher.workloads
         try:
-            alike = workloads.list(self.kind, {f"{PREFIX}kind": "endpoint", **self._of_class()})
+            alike = workloads.list(self.kind, {**self._of_owner(), **self._of_class()})
         except FairingAzureError:
             # As where it is not installed: `_create` says so, with the cure.
             return ""
         left = [
-            found["metadata"]
+            found
             for found in alike
             if "deletionTimestamp" not in found["metadata"]
             and ownership.is_abandoned(found["metadata"]["name"], found["metadata"].get("annotations") or {})
         ]
-        for metadata in left:
+        for found in left:
+            metadata = found["metadata"]
             name = str(metadata["name"])
             if (metadata.get("labels") or {}).get(ownership.TASK) != marks.labels[ownership.TASK]:
                 logger.warning(
@@ -229,16 +242,16 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
                     name,
                 )
                 continue
+            release = ownership.claim(workloads, self.kind, found)
+            if release is None:
+                continue
             logger.warning("Endpoint %s serves the same, and nobody looks after it: it is taken over.", name)
-            self.name = name
-            self._care()
-            with contextlib.suppress(FairingAzureError):
-                mine = {"apiVersion": kind_named(self.kind).version, "kind": self.kind}
-                workloads.apply({**mine, "metadata": {"name": name, "annotations": dict(marks.annotations)}})
+            self.name, self._close_care = name, weakref.finalize(self, release)
             try:
+                self._check_whole()
                 self._wait_until_ready(Shown(self._container, printed=False))
                 return f"{self._way()}/predict"
-            except EndpointError as error:
+            except (EndpointError, NotFoundError) as error:
                 logger.warning("It does not serve any more (%s), and is replaced.", error.message)
                 self.delete()
         return ""

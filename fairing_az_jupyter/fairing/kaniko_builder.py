@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.exceptions import BuildFailedError
 from fairing_az_jupyter.fairing.archive import digest_of
 from fairing_az_jupyter.fairing.build_job import BuildOrder, build_in_cluster
-from fairing_az_jupyter.fairing.builders import ImageBuilder, combined, top_folders
+from fairing_az_jupyter.fairing.builders import ImageBuilder, combined
 from fairing_az_jupyter.fairing.dockerfiles import whole_image
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 
@@ -27,6 +27,9 @@ KANIKO_OPTIONS = (
     "--snapshot-mode=redo",
     # Layers are written to the disk, not held in memory.
     "--compressed-caching=false",
+    # A registry that is busy for a moment costs no build.
+    "--push-retry=3",
+    "--image-fs-extract-retry=3",
 )
 """What every build of ours tells Kaniko."""
 
@@ -42,10 +45,10 @@ class KanikoBuilder(ImageBuilder):
     def _make(self, entries: Sequence[ArchiveEntry]) -> str:
         base, requirements = self.pinned_base(), self.requirements(entries)
         shown = None if requirements is None else requirements.shown
-        folders = top_folders(entries)
+        within, beside = self.parted(entries)
         all_first = requirements is not None and requirements.needs_files
-        text = whole_image(str(base), self.prefix, folders, shown, all_first=all_first)
-        tag = combined("kaniko 1", text, digest_of(entries), self.platform)
+        text = whole_image(str(base), self.prefix, shown, all_first=all_first, beside=bool(beside))
+        tag = combined("kaniko 2", text, digest_of(within), digest_of(beside), self.platform)
         repository = self.repository(self.image_name)
         name = f"{self.registry}/{self.image_name}:{tag}"
         if self.is_there(repository, tag):
@@ -59,9 +62,10 @@ class KanikoBuilder(ImageBuilder):
                 "--cache=true",
                 f"--cache-repo={self._host}/{self.repository('fairing-cache')}",
             ),
+            requirements=shown or "",
             placement=self.placement(),
         )
-        build_in_cluster(self._launcher, order, lambda: self.link(entries, text))
+        build_in_cluster(self._launcher, order, lambda: self.link(within, text, beside))
         require_pushed(self.images, repository, tag)
         logger.info("Image %s is built.", name)
         return name

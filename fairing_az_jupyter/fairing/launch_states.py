@@ -75,6 +75,8 @@ class Launch:
         pod_labels: The labels of its pods.
         port: Where an endpoint's container listens.
         container: The container that does the work.
+        ended: When a job or a build has ended, as the cluster writes it; empty if it has not.
+        annotations: The annotations of the object that makes the pods.
 
     """
 
@@ -83,6 +85,8 @@ class Launch:
     pod_labels: Mapping[str, str]
     port: int = PORT
     container: str = ""
+    ended: str = ""
+    annotations: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def names(self) -> set[str]:
@@ -97,7 +101,8 @@ def kind_of_launch(thing: Object) -> tuple[LaunchKind, LaunchOrigin] | None:
         thing: The object.
 
     Returns:
-        None if no launch has made it; what KServe makes for an InferenceService is that one's own affair.
+        None if no launch has made it. What KServe makes for an InferenceService is that one's own affair; and what
+        bears the labels of a launch of another name is a copy, such as a Service that `kubectl expose` has made.
 
     """
     metadata = mapping(thing.get("metadata"))
@@ -105,7 +110,9 @@ def kind_of_launch(thing: Object) -> tuple[LaunchKind, LaunchOrigin] | None:
         return None
     labels = mapping(metadata.get("labels"))
     kind = labels.get(f"{PREFIX}kind")
-    if all(labels.get(name) == value for name, value in MANAGED_BY.items()) and labels.get(f"{PREFIX}launch"):
+    if all(labels.get(name) == value for name, value in MANAGED_BY.items()):
+        if labels.get(f"{PREFIX}launch") != name_of(thing):
+            return None
         ours: dict[object, LaunchKind] = {"job": "job", "endpoint": "endpoint", "build": "build"}
         return (ours[kind], _OURS) if kind in ours else None
     for (name, value), fairings in FAIRINGS.items():
@@ -137,14 +144,16 @@ def job_launch(job: Object, pods: Iterable[Object], events: Iterable[Object] = (
 
     """
     what = kind_of_launch(job)
-    if what is None:
+    if what is None or what[0] == "endpoint":
         return None
     selector = _match_labels(job) or {"job-name": name_of(job)}
     own = _having(pods, selector)
     state, detail = _job_state(job, own, list(events))
     first = _first_container(mapping(job.get("spec")).get("template"))
     info = _info(job, what, state, detail, image=str(first.get("image") or ""))
-    return Launch(info, (_part(job, "Job"),), selector, container=str(first.get("name") or ""))
+    annotations = mapping(mapping(job.get("metadata")).get("annotations"))
+    container, ended = str(first.get("name") or ""), _end_of(job)
+    return Launch(info, (_part(job, "Job"),), selector, container=container, ended=ended, annotations=annotations)
 
 
 def endpoint_launch(
@@ -164,7 +173,7 @@ def endpoint_launch(
     """
     found = deployment if deployment is not None else service
     what = kind_of_launch(found) if found is not None else None
-    if found is None or what is None:
+    if found is None or what is None or what[0] != "endpoint":
         return None
     selector = (
         _match_labels(found) if deployment is not None else dict(mapping(mapping(found.get("spec")).get("selector")))
@@ -203,7 +212,7 @@ def inference_launch(
 
     """
     what = kind_of_launch(inference)
-    if what is None or what[1] != _OURS:
+    if what != ("endpoint", _OURS):
         return None
     selector = kserve_labels(inference)
     own = [pod for pod in _having(pods, selector) if not _is_going(pod)]
@@ -280,6 +289,14 @@ def _job_state(job: Object, pods: Sequence[Object], events: Sequence[Object]) ->
     if any(mapping(pod.get("status")).get("phase") == "Running" for pod in pods):
         return "running", trouble.message if trouble else ""
     return "pending", trouble.message if trouble else _waiting(pods)
+
+
+def _end_of(job: Object) -> str:
+    """Return when a Job has ended; empty if it has not."""
+    status = mapping(job.get("status"))
+    over = [one for one in entries(status.get("conditions")) if one.get("type") in {"Complete", "Failed"}]
+    ended = next((one.get("lastTransitionTime") for one in over if one.get("status") == "True"), None)
+    return str(status.get("completionTime") or ended or "")
 
 
 def _endpoint_state(

@@ -22,10 +22,7 @@ from fairing_az_jupyter.clients.resources import ResourceManager
 from fairing_az_jupyter.clients.storage import CONTAINER
 from fairing_az_jupyter.clients.workloads import Workloads
 from fairing_az_jupyter.exceptions import (
-    ConflictError,
-    CredentialError,
     FairingAzureError,
-    NotAllowedError,
     NotFoundError,
     SettingsError,
 )
@@ -193,13 +190,10 @@ class Launcher:
             self._make_account(account)
             cloud = cloud_named(self.settings.azure_cloud)
             by_token = ContextStore(account, self.credential.credential, cloud=cloud)
-            try:
-                if by_token.may_change(CONTAINER):
-                    self._opened.callback(by_token.close)
-                    return by_token
-            except (CredentialError, NotAllowedError, ConflictError):
-                # The key may do what the token may not; if neither may, the key's refusal says why.
-                pass
+            if by_token.reached_by_token(CONTAINER)[0]:
+                self._opened.callback(by_token.close)
+                return by_token
+            # If the key may not do it either, its refusal says why.
             by_token.close()
             with contextlib.closing(self._resources()) as resources:
                 key = resources.storage_keys(self.settings.azure_resource_group or "", account)

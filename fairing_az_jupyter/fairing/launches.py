@@ -29,6 +29,7 @@ from fairing_az_jupyter.fairing.launch_states import (
     endpoint_launch,
     inference_launch,
     job_launch,
+    kind_of_launch,
     kserve_labels,
 )
 from fairing_az_jupyter.fairing.pod_objects import MANAGED_BY, PREFIX
@@ -67,11 +68,13 @@ def find_launches(launcher: Launcher) -> tuple[Launch, ...]:
     pods = found["Pod"]
     launches = [job_launch(each, pods) for each in found["Job"]]
     launches += [_inference_launch(launcher, each) for each in found["InferenceService"]]
-    services = {group_of(each): each for each in found["Service"]}
-    deployments = {group_of(each): each for each in found["Deployment"]}
-    launches += [
-        endpoint_launch(deployments.get(group), services.get(group), pods) for group in {**deployments, **services}
-    ]
+    services = {group_of(each): each for each in found["Service"] if kind_of_launch(each) is not None}
+    deployments = {group_of(each): each for each in found["Deployment"] if kind_of_launch(each) is not None}
+    for group in {**deployments, **services}:
+        deployment, service = deployments.get(group), services.get(group)
+        if _is_half_hidden(launcher, deployment, service):
+            continue
+        launches.append(endpoint_launch(deployment, service, pods))
     made = [launch for launch in launches if launch is not None]
     return tuple(sorted(made, key=lambda launch: (launch.info.created, launch.info.name)))
 
@@ -253,6 +256,22 @@ def delete_launches(
             problem.message += f" Deleted were: {', '.join(info.name for info in deleted)}."
         raise problem
     return deleted
+
+
+def _is_half_hidden(launcher: Launcher, deployment: Object | None, service: Object | None) -> bool:
+    """Tell whether the other half of an endpoint is there, and its labels were taken away: then it is somebody's own.
+
+    Without a look it would seem to be broken, and `cleanup` would take away what serves. The halves of Fairing's own
+    endpoints have names that say nothing of each other, and are never cleaned up unasked.
+    """
+    one = deployment if service is None else service if deployment is None else None
+    if one is None or (kind_of_launch(one) or ("", ""))[1] != "fairing-az-jupyter":
+        return False
+    try:
+        launcher.workloads.get("Service" if service is None else "Deployment", name_of(one))
+    except NotFoundError:
+        return False
+    return True
 
 
 def _inference_launch(launcher: Launcher, inference: Object, events: Iterable[Object] = ()) -> Launch | None:

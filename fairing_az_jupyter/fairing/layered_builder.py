@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import gzip
 import hashlib
 import logging
+import shutil
+import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.images import ConfigChanges, ImageReference, Layer
+from fairing_az_jupyter.exceptions import ContextError
 from fairing_az_jupyter.fairing.archive import digest_of
 from fairing_az_jupyter.fairing.build_job import BuildOrder, build_in_cluster
-from fairing_az_jupyter.fairing.builders import ImageBuilder, Requirements, combined, megabytes, progress, top_folders
+from fairing_az_jupyter.fairing.builders import (
+    ImageBuilder,
+    Requirements,
+    combined,
+    megabytes,
+    progress,
+    without_base_folders,
+)
 from fairing_az_jupyter.fairing.dockerfiles import dependency_image
 from fairing_az_jupyter.fairing.kaniko_builder import KANIKO_OPTIONS, require_pushed
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+from fairing_az_jupyter.fairing.task_files import scratch_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fairing_az_jupyter.clients.images import ResolvedImage
     from fairing_az_jupyter.fairing.archive import ArchiveEntry
@@ -23,6 +38,12 @@ if TYPE_CHECKING:
 __all__ = ["LayeredBuilder"]
 
 logger = logging.getLogger(LOGGER_NAME)
+
+# A layer that has a folder of that name puts it in the place of the link, and what is behind the link is gone.
+# Sources: https://wiki.debian.org/UsrMerge and https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch05s13.html
+_LINKS = {name: f"usr/{name}" for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin")}
+_LINKS |= {"var/lock": "run/lock", "var/run": "run"}
+_SHARED = ("tmp", "var/tmp")
 
 
 class LayeredBuilder(ImageBuilder):
@@ -39,12 +60,16 @@ class LayeredBuilder(ImageBuilder):
         layer = _layer_members(entries, self.prefix)
         contents = digest_of(layer)
         asked = _key(base, requirements, contents, self.platform) if requirements else str(base.digest)
-        repository, tag = self.repository(self.image_name), combined("layered 1", asked, self.prefix, contents)
+        repository, tag = self.repository(self.image_name), combined("layered 2", asked, self.prefix, contents)
         name = f"{self.registry}/{self.image_name}:{tag}"
         if self.is_there(repository, tag):
             return name
         parent = self._with_dependencies(base, requirements, asked, entries) if requirements else self._resolved(base)
-        with self.packed(layer) as archive, Layer.from_file(str(archive.path)) as made:
+        with (
+            self.packed(layer) as archive,
+            _with_shared_folders(Path(str(archive.path)), layer) as path,
+            Layer.from_file(path) as made,
+        ):
             pushed = self.images.append(
                 parent,
                 self._launcher.images(parent.host),
@@ -68,22 +93,25 @@ class LayeredBuilder(ImageBuilder):
         repository = self.repository("fairing-dependencies")
         reference = ImageReference(self._host, repository, tag)
         if self.images.has(repository, tag) is None:
-            wanted = list(entries) if requirements.needs_files else [requirements.entry]
+            # The requirement's file alone, so that the image is the same whatever the code is.
+            within, beside = self.parted(entries) if requirements.needs_files else ((requirements.entry,), ())
             logger.warning("What requirements.txt asks for is installed into an image, once: %s", reference)
             text = dependency_image(
                 str(base),
                 self.prefix,
                 requirements.shown,
-                top_folders(entries) if requirements.needs_files else (),
+                all_first=requirements.needs_files,
+                beside=bool(beside),
             )
             order = BuildOrder(
                 image=str(reference),
                 tag=tag,
                 base=str(base),
                 options=KANIKO_OPTIONS,
+                requirements=requirements.shown,
                 placement=self.placement(),
             )
-            build_in_cluster(self._launcher, order, lambda: self.link(wanted, text))
+            build_in_cluster(self._launcher, order, lambda: self.link(within, text, beside))
             require_pushed(self.images, repository, tag)
         else:
             logger.info("What requirements.txt asks for is in image %s already.", reference)
@@ -91,15 +119,53 @@ class LayeredBuilder(ImageBuilder):
 
 
 def _layer_members(entries: Iterable[ArchiveEntry], prefix: str) -> tuple[ArchiveEntry, ...]:
-    """Return what goes into a layer: folders of the base image that only lead to a member keep their permissions."""
-    return tuple(
-        entry
-        for entry in entries
-        if entry.source is not None or f"{entry.destination}/".startswith(f"{prefix}/") or entry.kind != "folder"
-    )
+    """Return what goes into a layer: nothing in it changes a folder of the base image, or hides one behind a link."""
+    members = []
+    for entry in without_base_folders(entries, prefix):
+        link = next((link for link in _LINKS if f"{entry.destination}/".startswith(f"{link}/")), None)
+        if link is None:
+            members.append(entry)
+        elif entry.destination != link:
+            placed = f"{_LINKS[link]}{entry.destination[len(link) :]}"
+            logger.warning("'/%s' goes to '/%s': '/%s' is a link in most images.", entry.destination, placed, link)
+            members.append(dataclasses.replace(entry, destination=placed))
+    return tuple(members)
+
+
+@contextlib.contextmanager
+def _with_shared_folders(archive: Path, members: Sequence[ArchiveEntry]) -> Iterator[Path]:
+    """Put before an archive what keeps /tmp open to everybody.
+
+    Where a layer has a file in a folder and not the folder itself, some container runtimes make one of mode 0755.
+    """
+    named = [name for name in _SHARED if any(entry.destination.startswith(f"{name}/") for entry in members)]
+    if not named:
+        yield archive
+        return
+    path = scratch_file(".tar.gz")
+    try:
+        try:
+            with archive.open("rb") as rest, path.open("wb") as file:
+                # Two members make one gzip file (RFC 1952), and a tar without an end goes on with the next.
+                file.write(gzip.compress(b"".join(map(_shared_folder, named)), mtime=0))
+                shutil.copyfileobj(rest, file, 1 << 20)
+        except OSError as error:
+            raise ContextError(
+                f"The archive '{path}' can't be written ({error.strerror or error}), so nothing can be made of it.",
+                hint="Free some space.",
+            ) from error
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _shared_folder(name: str) -> bytes:
+    folder = tarfile.TarInfo(name)
+    folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
+    return folder.tobuf(tarfile.PAX_FORMAT)
 
 
 def _key(base: ImageReference, requirements: Requirements, contents: str, platform: str) -> str:
     """Return the tag of the image with dependencies: another one where what is installed might be another."""
     asked = contents if requirements.needs_files else hashlib.sha256(requirements.content).hexdigest()
-    return combined("dependencies 1", str(base.digest), asked, platform)
+    return combined("dependencies 2", str(base.digest), asked, platform)

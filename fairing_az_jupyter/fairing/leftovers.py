@@ -15,6 +15,7 @@ from fairing_az_jupyter.clients.kube.facts import mapping
 from fairing_az_jupyter.clients.kube.objects import name_of, uid_of
 from fairing_az_jupyter.clients.kube.secret_metadata import secret_metadata
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, NotAllowedError
+from fairing_az_jupyter.fairing import ownership
 from fairing_az_jupyter.fairing.launch_states import owner_of
 from fairing_az_jupyter.fairing.launches import find_launches
 from fairing_az_jupyter.fairing.pod_objects import MANAGED_BY, PREFIX, labels_of
@@ -35,6 +36,8 @@ _FAIRINGS_SECRET = re.compile(r"storage-credentials-[0-9a-f]{1,8}")
 # What was made so short a time ago may belong to a launch that is just being made, one object after the other. Clocks
 # differ: what seems to come from the future is young as well.
 _SETTLED = timedelta(seconds=120)
+# A job that has ended is deleted by the process that follows it, when it has seen the end and the last lines.
+_SEEN = timedelta(seconds=60)
 _GONE_SECONDS = 60.0
 
 
@@ -133,8 +136,18 @@ def _of_launch(launch: Launch, now: datetime) -> Iterator[Leftover]:
     what = "build" if info.kind == "build" else "job"
     ended = info.state in {"succeeded", "failed"}
     why = f"The {what} has {info.state}." if ended else f"The {what} is {info.state}."
+    followed = ended and _is_followed(launch, now)
+    if followed:
+        why += " Its own launch is about to see that and to delete it."
     for part in launch.parts:
-        yield _left(launch, part.kind, part.name, part.uid, why, in_use=not ended)
+        yield _left(launch, part.kind, part.name, part.uid, why, in_use=not ended or followed)
+
+
+def _is_followed(launch: Launch, now: datetime) -> bool:
+    """Tell whether the process that has launched a job may be reading its end: it must not go before that."""
+    if ownership.PROCESS not in launch.annotations or not _is_young(launch.ended, now, _SEEN):
+        return False
+    return not ownership.is_abandoned(launch.info.name, launch.annotations)
 
 
 def _left(launch: Launch, kind: str, name: str, uid: str, why: str, *, in_use: bool) -> Leftover:
@@ -194,10 +207,10 @@ def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: date
         )
 
 
-def _is_young(created: str, now: datetime) -> bool:
+def _is_young(created: str, now: datetime, settled: timedelta | None = None) -> bool:
     """Tell whether something is so young that its launch may be going on; what has no age is not."""
     try:
         made = datetime.fromisoformat(created.replace("Z", "+00:00"))
     except ValueError:
         return False
-    return now - made < _SETTLED
+    return now - made < (_SETTLED if settled is None else settled)

@@ -192,12 +192,20 @@ def _make_payloads_last(module: types.ModuleType) -> None:
     from fairing_az_jupyter.fairing import payloads  # noqa: PLC0415
 
     vars(module)["cloudpickle"] = payloads.for_fairing()
+    _take_predictors(module)
+
+
+def _take_predictors(module: types.ModuleType) -> None:
+    from fairing_az_jupyter.fairing.prediction import taking_predictors  # noqa: PLC0415
+
+    vars(module)["get_execution_obj_type"] = taking_predictors(module.get_execution_obj_type)
 
 
 def _mend_endpoints(module: types.ModuleType) -> None:
-    from fairing_az_jupyter.fairing.prediction import predict_nparray, replacing  # noqa: PLC0415
+    from fairing_az_jupyter.fairing.prediction import making_endpoint, predict_nparray, replacing  # noqa: PLC0415
 
     endpoint = module.PredictionEndpoint
+    endpoint.__init__ = making_endpoint(endpoint.__init__)
     endpoint.predict_nparray = predict_nparray
     endpoint.create = replacing(endpoint.create)
 
@@ -209,5 +217,6 @@ _FINISH: Mapping[str, Callable[[types.ModuleType], None]] = {
     f"{ROOT}.builders.cluster.azurestorage_context": _replace_context_source,
     f"{ROOT}.notebook.notebook_util": _replace_notebook_name,
     f"{ROOT}.ml_tasks.tasks": _mend_endpoints,
+    f"{ROOT}.ml_tasks.utils": _take_predictors,
     f"{ROOT}.preprocessors.function": _make_payloads_last,
 }

@@ -7,21 +7,28 @@ made again, has to find that job; a job that another process still follows has t
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER
+from fairing_az_jupyter.clients.kube.objects import kind_named
+from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, NotFoundError
 from fairing_az_jupyter.fairing.pod_objects import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["PROCESS", "TASK", "caring_for", "digest_of_task", "is_abandoned", "mark"]
+    from fairing_az_jupyter.clients.workloads import Workloads
+
+__all__ = ["PROCESS", "TASK", "caring_for", "claim", "digest_of_task", "is_abandoned", "mark", "this_place"]
 
 PROCESS = f"{PREFIX}process"
 """The annotation that tells which process has launched an object."""
@@ -30,6 +37,10 @@ TASK = f"{PREFIX}task"
 """The label that is the same for two launches of the same thing."""
 
 _LABEL_LENGTH = 40
+_TRIES = 3
+# Longer than any system's process numbers.
+_LONGEST_NUMBER = 12
+_MACHINE_ID = Path("/etc/machine-id")
 
 _cared_for: dict[str, int] = {}
 _lock = threading.Lock()
@@ -64,10 +75,92 @@ def caring_for(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with _lock:
-            _cared_for[name] -= 1
-            if not _cared_for[name]:
-                del _cared_for[name]
+        _let_go(name)
+
+
+def claim(workloads: Workloads, kind: str, found: Mapping[str, Any]) -> Callable[[], None] | None:
+    """Look after an object that nobody looks after any more; of several processes that try, one gets it.
+
+    Args:
+        workloads: The namespace.
+        kind: Its kind.
+        found: The object, as it was listed.
+
+    Returns:
+        What ends the looking after; None if somebody looks after it, or it has gone or is going.
+
+    """
+    name = str(found["metadata"]["name"])
+    with _lock:
+        if name in _cared_for or not _is_left(found["metadata"]):
+            return None
+        _cared_for[name] = 1
+    release = functools.partial(_let_go, name)
+    try:
+        taken = _took(workloads, kind, found["metadata"])
+    except BaseException:
+        release()
+        raise
+    if taken:
+        return release
+    release()
+    return None
+
+
+@functools.cache
+def this_place() -> str:
+    """Return what tells the machine from others: pods of two namespaces may have one name, and so may computers.
+
+    A pod that takes the place of another, as of a notebook server that is started again, is the same machine.
+    """
+    host = "".join(socket.gethostname().split())
+    try:
+        space = (SERVICE_ACCOUNT_FOLDER / "namespace").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        space = ""
+    if space:
+        return f"{host}.{space}"
+    try:
+        number = _MACHINE_ID.read_bytes().strip()
+    except OSError:
+        number = b""
+    # Not as it is: https://www.freedesktop.org/software/systemd/man/latest/machine-id.html asks to keep it private.
+    return f"{host}.{hashlib.sha256(PREFIX.encode() + number).hexdigest()[:8]}" if number else host
+
+
+def _took(workloads: Workloads, kind: str, metadata: Mapping[str, Any]) -> bool:
+    """Write this process's mark on an object as it was seen: if another one was quicker, that is a conflict."""
+    for _ in range(_TRIES):
+        if not _is_left(metadata):
+            return False
+        seen = {key: metadata[key] for key in ("name", "uid", "resourceVersion")}
+        body = {"apiVersion": kind_named(kind).version, "kind": kind, "metadata": {**seen, "annotations": mark()}}
+        try:
+            workloads.apply(body)
+        except ConflictError:
+            # Its status may have changed as well.
+            try:
+                metadata = workloads.get(kind, seen["name"])["metadata"]
+            except NotFoundError:
+                return False
+        except FairingAzureError:
+            # Who may not write on it can follow it all the same.
+            return True
+        else:
+            return True
+    return False
+
+
+def _is_left(metadata: Mapping[str, Any]) -> bool:
+    """Tell whether an object stays, and its process is gone."""
+    return "deletionTimestamp" not in metadata and _is_gone(metadata.get("annotations") or {})
+
+
+def _let_go(name: str) -> None:
+    with _lock:
+        _cared_for[name] -= 1
+        if not _cared_for[name]:
+            del _cared_for[name]
 
 
 def is_abandoned(name: str, annotations: Mapping[str, Any]) -> bool:
@@ -82,21 +175,54 @@ def is_abandoned(name: str, annotations: Mapping[str, Any]) -> bool:
         follows it. False if it may still be looked after, as by a process on another machine.
 
     """
-    launched_by = str(annotations.get(PROCESS) or "")
-    host, _, rest = launched_by.partition(" ")
-    number = rest.partition(" ")[0]
-    if host != socket.gethostname() or not number.isdigit():
-        return False
     with _lock:
         if name in _cared_for:
             return False
-    return int(number) == os.getpid() or _identity(int(number)) != launched_by
+    return _is_gone(annotations)
+
+
+def _is_gone(annotations: Mapping[str, Any]) -> bool:
+    """Tell whether the process that has launched something was one of this machine's, and is this one or gone."""
+    launched_by = str(annotations.get(PROCESS) or "")
+    place, _, rest = launched_by.partition(" ")
+    number, _, started = rest.partition(" ")
+    # Annotations can be edited: what is no number of a process names nobody.
+    if place != this_place() or not (number.isascii() and number.isdigit() and len(number) < _LONGEST_NUMBER):
+        return False
+    if int(number) == os.getpid():
+        return True
+    now = _started(int(number))
+    return now is None or now not in {"", started}
 
 
 def _identity(pid: int) -> str:
     """Return what tells a process from all others: numbers are given again, but not at the same time."""
+    return f"{this_place()} {pid} {_started(pid) or 'unknown'}"
+
+
+def _started(pid: int) -> str | None:
+    """Return when a process was started; empty where it is there and that may not be seen, None if it is gone."""
     try:
-        started = psutil.Process(pid).create_time()
-    except psutil.Error:
+        # Before the process: on Linux its time is counted from the start of the machine, and so it stays the same
+        # when the clock is set.
+        began = psutil.boot_time() if psutil.LINUX else 0.0
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return f"{process.create_time() - began:.2f}"
+    except psutil.NoSuchProcess:
+        return "" if _is_hidden(pid) else None
+    except (psutil.Error, OSError, OverflowError):
         return ""
-    return f"{socket.gethostname()} {pid} {started:.2f}"
+
+
+def _is_hidden(pid: int) -> bool:
+    """Tell whether a process is another user's, whom the system does not show (Linux: hidepid)."""
+    if psutil.POSIX:
+        try:
+            os.kill(pid, 0)
+        except PermissionError:
+            return True
+        except (OSError, OverflowError):
+            return False
+    return False

@@ -158,6 +158,9 @@ def finished_pod(spec: Mapping[str, Any], target: Target, placement: Placement, 
     resources = pod["containers"][0].setdefault("resources", {})
     for part, amounts in placement.resources().items():
         resources[part] = {**amounts, **resources.get(part, {})}
+    for first in pod.get("initContainers", []):
+        # Otherwise a quota on requests refuses the pod; it runs before the others, so that it takes no more room.
+        first.setdefault("resources", copy.deepcopy(resources))
     return pod
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import json
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ TIMEOUT_SECONDS = (5.0, 120.0)
 
 LARGEST_PART = 2_000_000
 """How many numbers are sent at once: about 40 MB as JSON, where our server takes 100 MB."""
+
+_for_endpoint: contextvars.ContextVar[bool] = contextvars.ContextVar("for_endpoint", default=False)
 
 
 def predict_nparray(self: Any, data: Any, feature_names: Iterable[str] | None = None) -> dict[str, Any]:  # noqa: ANN401
@@ -104,6 +107,12 @@ def post(url: str, message: Any, *, form: bool | None = None) -> dict[str, Any]:
             content = {"data": text.encode(), "headers": {"Content-Type": "application/json"}}
         try:
             response = session.post(url, timeout=TIMEOUT_SECONDS, **content)
+        except requests.ReadTimeout as error:
+            raise EndpointError(
+                f"Endpoint {url} has not answered within {TIMEOUT_SECONDS[1]:g} s.",
+                hint="Send fewer rows at once; or see what it does: fairing-azure logs -f NAME",
+                code="prediction-timeout",
+            ) from error
         except requests.RequestException as error:
             raise EndpointError(
                 f"Endpoint {url} does not answer ({type(error).__name__}).",
@@ -132,6 +141,47 @@ def _joined(answers: list[dict[str, Any]], samples: int, url: str) -> dict[str, 
             hint=f"Send fewer samples at once: at most {LARGEST_PART:,} numbers.",
         )
     return {**answers[0], "data": {**parts[0], **joined}}
+
+
+def taking_predictors(type_of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return Fairing's `get_execution_obj_type` so that an endpoint takes a class that predicts, and need not train.
+
+    Args:
+        type_of: Fairing's function: it takes no class without `train` (functions/function_shim.py).
+
+    """
+
+    @functools.wraps(type_of)
+    def type_of_any(found: Any) -> Any:  # noqa: ANN401
+        predicts = _for_endpoint.get() and isinstance(found, type) and callable(getattr(found, "predict", None))
+        # What its answer for a class is, only a class that it takes tells.
+        return type_of(_Trained) if predicts else type_of(found)
+
+    return type_of_any
+
+
+def making_endpoint(make: Callable[..., None]) -> Callable[..., None]:
+    """Return the constructor of Fairing's `PredictionEndpoint` so that its class need not train.
+
+    Args:
+        make: The constructor.
+
+    """
+
+    @functools.wraps(make)
+    def make_endpoint(*words: Any, **named: Any) -> None:  # noqa: ANN401
+        before = _for_endpoint.set(True)
+        try:
+            make(*words, **named)
+        finally:
+            _for_endpoint.reset(before)
+
+    return make_endpoint
+
+
+class _Trained:
+    def train(self) -> None:
+        """Do nothing."""
 
 
 def replacing(create: Callable[[Any], None]) -> Callable[[Any], None]:

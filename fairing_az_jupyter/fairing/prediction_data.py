@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ __all__ = ["Samples", "read_samples"]
 _DELIMITERS = ",;\t"
 _SHOWN = 40
 _FORMS = 'Write rows of numbers: [[1, 2], [3, 4]], or objects with the columns: [{"a": 1, "b": 2}].'
+# As pandas takes them: https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html (na_values).
+_MISSING = frozenset(
+    {"#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "1.#ind", "1.#qnan", "<na>", "n/a", "na", "none", "null"}
+)
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -53,8 +58,8 @@ def read_samples(data: str) -> Samples:
         return _from_json(data, "The data")
     where = f"File '{data}'"
     try:
-        content = Path(data).read_bytes()
-    except (OSError, ValueError) as error:
+        content = Path(data).expanduser().read_bytes()
+    except (OSError, ValueError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is none"
         raise _unusable(f"{where} can't be read: {reason}.", "Name a CSV or JSON file, or write JSON.") from error
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
@@ -70,20 +75,24 @@ def read_samples(data: str) -> Samples:
 
 def _from_csv(text: str, where: str) -> Samples:
     first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(_DELIMITERS, key=first.count)
+    # What stands in quotation marks delimits nothing.
+    bare = re.sub(r'"[^"]*"', "", first)
+    delimiter = max(_DELIMITERS, key=bare.count)
     try:
         # A quoted cell may hold line ends of its own.
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        # A row of empty cells is a sample of which nothing is known; only a line without any is none. The predictions
+        # have to be as many as the rows.
+        lines = [(reader.line_num, row) for row in reader if len(row) > 1 or row == [""] or "".join(row).strip()]
     except csv.Error as error:
         raise _unusable(f"{where} is no CSV that can be read: {error}.", "See its quotation marks.") from error
     names = None
-    if lines and any(_number(cell) is None for cell in lines[0][1]):
+    if lines and _are_names(lines[0][1]):
         names = [cell.strip() for cell in lines.pop(0)[1]]
     if not lines:
         raise _unusable(f"{where} has no rows.", "It needs a row for each prediction, below the columns' names.")
     width = len(names) if names is not None else len(lines[0][1])
-    rows = []
+    rows: list[list[float]] = []
     for number, cells in lines:
         if len(cells) != width:
             told = f"{where}, line {number}, has {len(cells)} cells; {width} are expected."
@@ -130,7 +139,24 @@ def _rows_in(content: Any) -> tuple[Any, list[str] | None]:  # noqa: ANN401 - JS
         return content["data"], [str(name) for name in content["columns"]]
     if isinstance(content.get("instances"), list):
         return content["instances"], None
+    columns = _columns_in(content)
+    if columns:
+        return [list(row) for row in zip(*columns.values(), strict=True)], list(columns)
     return [content], None
+
+
+def _columns_in(content: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return columns of equal length by their names, as lists or, as pandas writes them, by the rows' own names."""
+    first = next(iter(content.values()), None)
+    if isinstance(first, dict):
+        if not all(isinstance(column, dict) and column.keys() == first.keys() for column in content.values()):
+            return {}
+        return {name: [column[row] for row in first] for name, column in content.items()}
+    if isinstance(first, list) and all(
+        isinstance(column, list) and len(column) == len(first) for column in content.values()
+    ):
+        return dict(content)
+    return {}
 
 
 def _row(row: object, number: int, rows: list[Any], where: str) -> list[float]:
@@ -145,10 +171,17 @@ def _row(row: object, number: int, rows: list[Any], where: str) -> list[float]:
         raise _unusable(f"{where}, row {number}, holds a number that is too large.", _FORMS) from error
 
 
+def _are_names(cells: Sequence[str]) -> bool:
+    """Tell whether a first row names columns: mostly text. One word among numbers is a fault in a row of numbers."""
+    told = [_number(cell) for cell in cells if cell.strip()]
+    words = told.count(None)
+    return words > 0 and words * 2 >= len(told)
+
+
 def _number(cell: str) -> float | None:
-    """Return a cell's number; NaN for an empty one, None for text."""
+    """Return a cell's number; NaN for an empty one or what stands for a missing value, None for other text."""
     text = cell.strip()
-    if not text:
+    if not text or text.lower() in _MISSING:
         return math.nan
     try:
         # Python alone takes 1_000 for a number.

@@ -31,6 +31,8 @@ SERVER = CONTAINER_FILES["serving.py"]
 ABANDONED_SECONDS = 24 * 3600.0
 """After this time, a file that nobody claims is what a killed process has left."""
 
+_LOADER_BYTES = 10_000
+
 
 def entries_of(preprocessor: Any) -> tuple[ArchiveEntry, ...]:  # noqa: ANN401 - Fairing is untyped
     """Return what goes into a task's image.
@@ -85,11 +87,7 @@ def forgetting(preprocessor: Any) -> Callable[[], None]:  # noqa: ANN401 - Fairi
     payload = [source for source, where in preprocessor.output_map.items() if where in names]
     if payload:
         loader = 'cloudpickle.load(open("pickled_fn.p"'
-        payload += [
-            source
-            for source in preprocessor.output_map
-            if Path(source).parent == Path(tempfile.gettempdir()) and loader in Path(source).read_text(errors="replace")
-        ]
+        payload += [source for source in preprocessor.output_map if _is_loader(Path(source), loader)]
 
     def remove() -> None:
         for source in payload:
@@ -104,6 +102,17 @@ def age(entry: Path) -> float:
     with contextlib.suppress(OSError):
         return entry.stat().st_mtime
     return 0.0
+
+
+def _is_loader(source: Path, loader: str) -> bool:
+    """Tell whether a file is the one that Fairing has written; the user's own may lie beside it, and be large."""
+    if source.parent != Path(tempfile.gettempdir()):
+        return False
+    with contextlib.suppress(OSError):
+        return (
+            source.is_file() and source.stat().st_size < _LOADER_BYTES and loader in source.read_text(errors="replace")
+        )
+    return False
 
 
 def _rules(here: Path) -> IgnoreRules:

@@ -38,7 +38,7 @@ def load_task(task: str, method: str, names: Mapping[str, Any] | None = None) ->
     file, colon, name = task.rpartition(":")
     if colon and file:
         found, where = _named(_loaded(file), name, f"'{file}'")
-    elif names is None:
+    elif names is None or colon or task.endswith(".py"):
         hint = f"{_SPELLING}, with the file that defines the class."
         raise InputError(f"'{task[:100]}' names no class in a file.", hint=hint, code="task")
     else:

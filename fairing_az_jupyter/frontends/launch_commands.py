@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,8 @@ def predict(parsed: argparse.Namespace, caller: Caller) -> int:
     found = manager.predict(parsed.name, parsed.data, **_where(parsed, caller))
     number = f"{len(found.values)} prediction{'' if len(found.values) == 1 else 's'}"
     told = [*(json.dumps(value) for value in found.values), f"{number} in {found.latency:.3f} s from {found.url}"]
-    commands.answer(parsed, found.to_dict(), told)
+    document = found.to_dict()
+    commands.answer(parsed, {**document, "values": _without_nan(document["values"])}, told)
     return 0
 
 
@@ -246,6 +248,15 @@ def checked(parsed: argparse.Namespace, caller: Caller, request: RunRequest) -> 
 
 
 _OUTCOMES = {"deleted": "is deleted", "gone": "was gone already", "failed": "could not be deleted"}
+
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401 - as it came
+    """Return an answer with null for what JSON has no number for: other programs could not read the document."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, list):
+        return [_without_nan(each) for each in value]
+    return {key: _without_nan(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _where(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:

@@ -260,7 +260,7 @@ def predict(
     from fairing_az_jupyter.fairing.prediction_data import read_samples  # noqa: PLC0415 - likewise
 
     samples = read_samples(data)
-    if name.startswith(("http://", "https://")):
+    if name.lower().startswith(("http://", "https://")):
         return endpoint_calls.predict_at(name, samples)
     with _cluster(explicit, notebook, profile, "An endpoint of it is asked by its URL.") as launcher:
         return endpoint_calls.predict(launcher, name, samples)

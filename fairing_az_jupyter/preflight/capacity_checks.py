@@ -1,10 +1,10 @@
-"""Is there room for a training job: in the namespace's quotas, and on a node?"""
+"""Is there room for a training job, and for the pod that builds its image: in the quotas, and on a node?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter.clients.kube.facts import quantity
 from fairing_az_jupyter.exceptions import NotAllowedError
@@ -13,7 +13,7 @@ from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fairing_az_jupyter.clients.cluster import Cluster
     from fairing_az_jupyter.clients.kube.facts import Capacity, NodeCapacity, QuotaState
@@ -22,27 +22,41 @@ if TYPE_CHECKING:
 _GIB = 1024**3
 # What a pod without limits may not be made beside, unless a LimitRange gives it some.
 # https://kubernetes.io/docs/concepts/policy/resource-quotas/#compute-resource-quota
-_LIMITS = frozenset({"limits.cpu", "limits.memory"})
+_LIMITS = frozenset({"limits.cpu"})
+
+
+# What the quota may count besides pods: a build keeps the link to its context in a Secret.
+_JOBS = frozenset({"pods", "count/pods", "count/jobs.batch"})
+_BUILDS = _JOBS | {"secrets", "count/secrets"}
+_WORST = ("fail", "unknown", "warn", "skipped", "pass")
 
 
 @dataclass(frozen=True)
 class Need:
-    """What one training job asks for.
+    """What one pod asks for.
 
     Args:
         cpu: Processor cores, as the setting has them.
         memory: Memory, as the setting has it.
+        what: What the pod is for: `job` or `build`.
 
     """
 
     cpu: str
     memory: str
+    what: Literal["job", "build"] = "job"
 
     def __str__(self) -> str:
         return f"{self.cpu} cpu and {self.memory} memory"
 
+    @property
+    def settings(self) -> str:
+        """The settings that it comes from, as a notebook names them."""
+        names, prefix = notebook_names(), "build_" if self.what == "build" else ""
+        return f"{names[f'{prefix}cpu']} or {names[f'{prefix}memory']}"
+
     def of(self, resource: str) -> Decimal:
-        """Return what the job takes of a quota's resource; 0 where it takes nothing.
+        """Return what it takes of a quota's resource; 0 where it takes nothing.
 
         Args:
             resource: The resource's name in a ResourceQuota.
@@ -50,12 +64,13 @@ class Need:
         """
         if resource in {"cpu", "requests.cpu"}:
             return quantity(self.cpu)
-        if resource in {"memory", "requests.memory"}:
+        # The memory that a pod asks for is its limit as well; of processor cores it has none.
+        if resource in {"memory", "requests.memory", "limits.memory"}:
             return quantity(self.memory)
-        return Decimal(resource in {"pods", "count/pods", "count/jobs.batch"})
+        return Decimal(resource in (_BUILDS if self.what == "build" else _JOBS))
 
     def fits(self, capacity: Capacity) -> bool:
-        """Tell whether the job's pod has room in a capacity.
+        """Tell whether the pod has room in a capacity.
 
         Args:
             capacity: What there is.
@@ -66,16 +81,17 @@ class Need:
 
 
 def checks(subject: Subject) -> list[Check]:
-    """Return the checks of the room that a training job needs.
+    """Return the checks of the room that a training job needs, and the build of its image where a pod does that.
 
     Args:
         subject: What is checked.
 
     """
+    what = "a job and a build" if _builds_in_the_cluster(subject) else "a job"
     return [
         Check(
             "cluster.quota",
-            "The quotas leave room for a job",
+            f"The quotas leave room for {what}",
             "Where a quota is used up, the Job is there and its pod is never made.",
             "the ResourceQuotas of the namespace",
             lambda given: _quota(subject, given["cluster"].value),
@@ -84,7 +100,7 @@ def checks(subject: Subject) -> list[Check]:
         ),
         Check(
             "cluster.nodes",
-            "A node has room for a job",
+            f"A node has room for {what}",
             "A pod that fits on no node stays Pending.",
             "the nodes of the cluster",
             lambda given: _nodes(subject, given["cluster"].value),
@@ -93,30 +109,57 @@ def checks(subject: Subject) -> list[Check]:
     ]
 
 
-def _need(subject: Subject) -> Need:
-    return Need(subject.settings.cpu, subject.settings.memory)
+def _builds_in_the_cluster(subject: Subject) -> bool:
+    return subject.settings.builder != "acr-tasks"
+
+
+def _needs(subject: Subject) -> list[Need]:
+    """Return what has to find room; one after the other, for the job starts when its image is built."""
+    settings = subject.settings
+    job = Need(settings.cpu, settings.memory)
+    build = Need(settings.build_cpu, settings.build_memory, "build")
+    return [job, build] if _builds_in_the_cluster(subject) else [job]
+
+
+def _unusable(subject: Subject, looks_at: str) -> Finding | None:
+    built = ("builder", "build_cpu", "build_memory") if _builds_in_the_cluster(subject) else ()
+    return subject.unusable("cpu", "memory", *built, looks_at=looks_at)
+
+
+def together(findings: Iterable[Finding]) -> Finding:
+    """Return one finding for several of the same kind: the worst of them, with all that is as bad.
+
+    Args:
+        findings: One for each pod that needs room.
+
+    """
+    found = list(findings)
+    worst = min(found, key=lambda finding: _WORST.index(finding.status))
+    alike = [finding for finding in found if (finding.status, finding.code) == (worst.status, worst.code)]
+    message = " ".join(dict.fromkeys(finding.message for finding in alike))
+    cures = tuple(dict.fromkeys(cure for finding in alike for cure in finding.cures))
+    return replace(worst, message=message, cures=cures)
 
 
 def _quota(subject: Subject, cluster: Cluster) -> Finding:
     namespace = cluster.namespace
     looked_at = f"ResourceQuotas of namespace {namespace}"
-    unusable = subject.unusable("cpu", "memory", looks_at=looked_at)
+    unusable = _unusable(subject, looked_at)
     if unusable is not None:
         return unusable
-    need = _need(subject)
     try:
         quotas = cluster.resource_quota()
     except NotAllowedError:
         return Finding("skipped", looked_at, f"Whether namespace {namespace} has quotas may not be looked at.")
-    return quota_room(quotas, need, namespace)
+    return together(quota_room(quotas, need, namespace) for need in _needs(subject))
 
 
 def quota_room(quotas: Sequence[QuotaState], need: Need, namespace: str) -> Finding:
-    """Tell whether the quotas of a namespace leave room for a job.
+    """Tell whether the quotas of a namespace leave room for a pod.
 
     Args:
         quotas: The namespace's quotas.
-        need: What the job asks for.
+        need: What the pod asks for.
         namespace: The namespace's name.
 
     Returns:
@@ -129,42 +172,41 @@ def quota_room(quotas: Sequence[QuotaState], need: Need, namespace: str) -> Find
     for quota in sorted(quotas, key=lambda quota: quota.scoped):
         short = "; ".join(shortages(quota, need))
         if short:
-            return _no_quota_left(quota, short, namespace, looked_at)
+            return _no_quota_left(quota, need, short, namespace)
     limited = [quota.name for quota in quotas if _LIMITS & quota.hard.keys()]
     if limited:
         message = (
-            f"ResourceQuota {', '.join(limited)} counts limits, and a pod that has none is refused unless a "
-            "LimitRange of the namespace gives it some."
+            f"ResourceQuota {', '.join(limited)} counts limits of processor cores, and a pod that has none is refused "
+            "unless a LimitRange of the namespace gives it some."
         )
         see = cures.kubectl("-n", namespace, "describe", "limitrange")
         return Finding("warn", looked_at, message, (see, describe), code="quota-on-limits")
     if not quotas:
         return Finding("pass", looked_at, f"Namespace {namespace} has no quota.")
     listed = ", ".join(quota.name for quota in quotas)
-    return Finding("pass", looked_at, f"A job of {need} fits into ResourceQuota {listed}.")
+    return Finding("pass", looked_at, f"A {need.what} of {need} fits into ResourceQuota {listed}.")
 
 
-def _no_quota_left(quota: QuotaState, short: str, namespace: str, looked_at: str) -> Finding:
+def _no_quota_left(quota: QuotaState, need: Need, short: str, namespace: str) -> Finding:
+    looked_at = f"ResourceQuotas of namespace {namespace}"
     describe = cures.kubectl("-n", namespace, "describe", "quota", quota.name)
     if quota.scoped:
         # Which pods it counts depends on their priority and deadline, which a job may or may not have.
-        message = f"ResourceQuota {quota.name}, which counts only some pods, has no room for a job: {short}."
+        message = f"ResourceQuota {quota.name}, which counts only some pods, has no room for a {need.what}: {short}."
         return Finding("warn", looked_at, message, (describe,), code="quota-scoped")
-    names = notebook_names()
     lower = cures.text(
-        f"Delete what is no longer needed, lower {names['cpu']} or {names['memory']}, or ask the owner of the profile "
-        f"{namespace} for more."
+        f"Delete what is no longer needed, lower {need.settings}, or ask the owner of the profile {namespace} for more."
     )
-    message = f"ResourceQuota {quota.name} has no room for a job: {short}."
+    message = f"ResourceQuota {quota.name} has no room for a {need.what}: {short}."
     return Finding("fail", looked_at, message, (describe, lower), code="quota-exceeded")
 
 
 def shortages(quota: QuotaState, need: Need) -> Iterator[str]:
-    """Name what of a quota a job does not fit into.
+    """Name what of a quota a pod does not fit into.
 
     Args:
         quota: The quota.
-        need: What the job asks for.
+        need: What the pod asks for.
 
     Yields:
         Such as `requests.cpu: 1 is needed, 3500m of 4 is used`.
@@ -180,7 +222,7 @@ def shortages(quota: QuotaState, need: Need) -> Iterator[str]:
 
 def _nodes(subject: Subject, cluster: Cluster) -> Finding:
     looked_at = "the nodes of the cluster"
-    unusable = subject.unusable("cpu", "memory", looks_at=looked_at)
+    unusable = _unusable(subject, looked_at)
     if unusable is not None:
         return unusable
     try:
@@ -192,15 +234,15 @@ def _nodes(subject: Subject, cluster: Cluster) -> Finding:
             "A notebook's service account usually may not look at nodes; a pod that fits on none stays Pending, with "
             "'FailedScheduling: Insufficient cpu' or 'Insufficient memory' among its events.",
         )
-    return room(nodes, _need(subject), looked_at)
+    return together(room(nodes, need, looked_at) for need in _needs(subject))
 
 
 def room(nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:
-    """Tell whether one of the nodes has room for a job.
+    """Tell whether one of the nodes has room for a pod.
 
     Args:
         nodes: The cluster's nodes.
-        need: What the job asks for.
+        need: What the pod asks for.
         looked_at: See `Finding`.
 
     Returns:
@@ -212,14 +254,13 @@ def room(nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:
         message = f"There is no node: the pools are scaled to zero, or down; one with {need} has to start first."
         return Finding("warn", looked_at, message, (cures.kubectl("get", "nodes"),), code="no-nodes")
     if not any(need.fits(node.allocatable) for node in nodes):
-        names = notebook_names()
         largest = _words(max((node.allocatable for node in nodes), key=_size))
         return Finding(
             "fail",
             looked_at,
-            f"No node can ever hold a job of {need}: the largest has {largest}.",
+            f"No node can ever hold a {need.what} of {need}: the largest has {largest}.",
             (
-                cures.text(f"Lower {names['cpu']} or {names['memory']}, or add a node pool of a larger VM size."),
+                cures.text(f"Lower {need.settings}, or add a node pool of a larger VM size."),
                 cures.az("aks", "nodepool", "list", "--resource-group", "GROUP", "--cluster-name", "CLUSTER"),
                 see,
             ),
@@ -230,14 +271,18 @@ def room(nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:
     blind = all(node.free is None for node in usable)
     if fitting:
         unsure = "; how much of that is free may not be looked at" if blind else ""
-        message = f"{len(fitting)} of {len(nodes)} nodes {'can hold' if blind else 'have room for'} a job of {need}"
+        message = (
+            f"{len(fitting)} of {len(nodes)} nodes {'can hold' if blind else 'have room for'} a {need.what} of {need}"
+        )
         return Finding("pass", looked_at, f"{message}{unsure}.")
     if not usable:
-        message = f"None of the {len(nodes)} nodes is ready and takes ordinary pods; a job of {need} would wait."
+        message = (
+            f"None of the {len(nodes)} nodes is ready and takes ordinary pods; a {need.what} of {need} would wait."
+        )
         return Finding("warn", looked_at, message, (cures.kubectl("get", "nodes"),), code="no-usable-node")
     largest = _words(max((node.allocatable if node.free is None else node.free for node in usable), key=_size))
     state = "has" if blind else "has free"
-    message = f"No node has room for a job of {need} now: the one with the most {state} {largest}."
+    message = f"No node has room for a {need.what} of {need} now: the one with the most {state} {largest}."
     wait = cures.text("Wait for an autoscaler or for other pods to end; delete endpoints that are no longer needed.")
     return Finding("warn", looked_at, message, (wait, see), code="no-room")
 

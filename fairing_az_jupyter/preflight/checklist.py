@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.preflight import (
+    acr_tasks_checks,
     capacity_checks,
     clock_checks,
     cluster_checks,
@@ -34,6 +35,7 @@ _ON_THE_CLUSTER = (
     resource_group_checks,
     storage_checks,
     registry_checks,
+    acr_tasks_checks,
     endpoint_checks,
 )
 _NAMESPACE = "cluster.namespace"

@@ -1,9 +1,10 @@
-"""What the cluster has installed that matters for an endpoint: Istio and KServe."""
+"""What the cluster has installed that an endpoint meets, or needs: Istio and KServe."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings import notebook_names
@@ -32,10 +33,10 @@ def checks(subject: Subject) -> list[Check]:
         ),
         Check(
             "endpoint.kserve",
-            "KServe is known",
-            "It tells whether InferenceServices can be made beside the endpoints of this package.",
+            "KServe is there if endpoints need it",
+            "An InferenceService needs KServe, which makes its Deployment; an endpoint of the other kind does not.",
             "the cluster's API groups",
-            lambda given: _kserve(given["cluster"].value),
+            lambda given: _kserve(subject, given["cluster"].value),
             needs=("cluster",),
         ),
     ]
@@ -43,10 +44,11 @@ def checks(subject: Subject) -> list[Check]:
 
 def _istio(subject: Subject, cluster: Cluster, *, injects: bool | None) -> Finding:
     looked_at = f"Istio's injection in namespace {cluster.namespace}"
-    unusable = subject.unusable("service_type", looks_at=looked_at)
+    unusable = subject.unusable("service_type", "endpoint_kind", looks_at=looked_at)
     if unusable is not None:
         return unusable
-    if subject.settings.service_type == "LoadBalancer":
+    # What KServe makes is reached inside the cluster only; `endpoint.kserve` tells that the two don't go together.
+    if subject.settings.service_type == "LoadBalancer" and subject.settings.endpoint_kind == "deployment":
         message = (
             f"{notebook_names()['service_type']} is LoadBalancer, so an endpoint gets a public address, where anyone "
             "can call it without authentication."
@@ -65,10 +67,26 @@ def _istio(subject: Subject, cluster: Cluster, *, injects: bool | None) -> Findi
     return Finding("pass", looked_at, message)
 
 
-def _kserve(cluster: Cluster) -> Finding:
-    message = (
-        "KServe is installed, and not needed: endpoints are Deployments, and InferenceServices can be made beside them."
-        if cluster.has_kserve()
-        else "KServe is not installed, and not needed: endpoints are Deployments, which serve by themselves."
-    )
-    return Finding("pass", "the cluster's API groups", message)
+def _kserve(subject: Subject, cluster: Cluster) -> Finding:
+    looked_at, names = "the cluster's API groups", notebook_names()
+    kind = names["endpoint_kind"]
+    unusable = subject.unusable("endpoint_kind", looks_at=looked_at)
+    if unusable is not None:
+        return unusable
+    if subject.settings.endpoint_kind == "deployment":
+        there = "is" if cluster.has_kserve() else "is not"
+        message = f"KServe {there} installed, and not needed: {kind} is deployment, which serves by itself."
+        return Finding("pass", looked_at, message)
+    instead = change_setting(subject, "endpoint_kind", "deployment")
+    if "service_type" not in subject.broken and subject.settings.service_type == "LoadBalancer":
+        message = (
+            f"{kind} is inference-service and {names['service_type']} is LoadBalancer: KServe makes the Service of an "
+            "InferenceService, which no setting here makes public, so that a launch would be refused."
+        )
+        keep = change_setting(subject, "service_type", "ClusterIP")
+        return Finding("fail", "the endpoint's kind and service type", message, (keep, instead), code="service-type")
+    if cluster.has_kserve():
+        return Finding("pass", looked_at, f"KServe is installed, and {kind} is inference-service.")
+    message = f"KServe is not installed, and {kind} is inference-service, so that no endpoint could be made."
+    ask = cures.text("Or ask the cluster's administrator for KServe: https://kserve.github.io/website")
+    return Finding("fail", looked_at, message, (instead, ask), code="no-kserve")

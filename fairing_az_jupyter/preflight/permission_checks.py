@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.facts import Access
 from fairing_az_jupyter.clients.kube.identity import split_service_account
+from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.cluster_checks import known_user
 from fairing_az_jupyter.preflight.runner import Check, Finding
@@ -32,9 +33,16 @@ _PODS = (
     *_each("get", "pods", subresource="log"),
     *_each("list", "events"),
 )
+_BUILDS = (*_each("create patch", "secrets"), *_each("patch", "jobs", "batch"))
 _ENDPOINTS = (
     *_each("create get list watch patch delete", "deployments", "apps"),
     *_each("create get list delete", "services"),
+)
+# KServe makes the Deployment and the Service.
+_INFERENCE = (
+    *_each("create get list watch patch delete", "inferenceservices", "serving.kserve.io"),
+    *_each("get list watch", "deployments", "apps"),
+    *_each("list", "services"),
 )
 # A pod reaches the endpoint by the network, other machines through the API server.
 _FORWARDING = _each("create", "pods", subresource="portforward")
@@ -47,6 +55,15 @@ def checks(subject: Subject) -> list[Check]:
         subject: What is checked.
 
     """
+    builds = _check(
+        "permissions.builds",
+        "Builds may be run",
+        "A build in the cluster reads its context by a link, which is kept in a Secret of its own as long as it lasts.",
+        "the rights on Secrets",
+        lambda _: _BUILDS,
+        after=("permissions.jobs",),
+    )
+    in_cluster = subject.settings.builder != "acr-tasks"
     return [
         _check(
             "permissions.jobs",
@@ -63,14 +80,8 @@ def checks(subject: Subject) -> list[Check]:
             lambda _: _PODS,
             after=("permissions.jobs",),
         ),
-        _check(
-            "permissions.endpoints",
-            "Endpoints may be deployed",
-            "An endpoint is a Deployment with a Service.",
-            "the rights on Deployments and Services",
-            lambda cluster: _ENDPOINTS if cluster.in_cluster else (*_ENDPOINTS, *_FORWARDING),
-            after=("permissions.jobs", "permissions.pods"),
-        ),
+        *((builds,) if in_cluster else ()),
+        _endpoints(subject),
         Check(
             "permissions.prepare",
             "Secrets may be prepared",
@@ -79,9 +90,36 @@ def checks(subject: Subject) -> list[Check]:
             lambda given: _prepare(subject, given["cluster"].value, given),
             needs=("cluster", "cluster.namespace"),
             even_unseen=("cluster.namespace",),
-            after=("permissions.jobs",),
+            after=("permissions.jobs", *((builds.id,) if in_cluster else ())),
         ),
     ]
+
+
+def _endpoints(subject: Subject) -> Check:
+    by_kserve = subject.settings.endpoint_kind == "inference-service"
+
+    def wanted(cluster: Cluster) -> tuple[Access, ...]:
+        served = _INFERENCE if by_kserve and _has_kserve(cluster) else () if by_kserve else _ENDPOINTS
+        return served if cluster.in_cluster else (*served, *_FORWARDING)
+
+    return _check(
+        "permissions.endpoints",
+        "Endpoints may be deployed",
+        "An endpoint is an InferenceService of KServe's."
+        if by_kserve
+        else "An endpoint is a Deployment with a Service.",
+        f"the rights on {'InferenceServices' if by_kserve else 'Deployments and Services'}",
+        wanted,
+        after=("permissions.jobs", "permissions.pods"),
+    )
+
+
+def _has_kserve(cluster: Cluster) -> bool:
+    """Tell whether there is anything to have rights on; that it is missing, `endpoint.kserve` tells."""
+    try:
+        return cluster.has_kserve()
+    except FairingAzureError:
+        return True
 
 
 def _check(
@@ -146,7 +184,8 @@ def _review(
 def _prepare(subject: Subject, cluster: Cluster, given: Mapping[str, Finding]) -> Finding:
     looked_at = f"the rights on Secrets and the service account in namespace {cluster.namespace}"
     fields = ("azure_secret_name", "registry_secret_name", "service_account")
-    refused = subject.unusable(*fields, looks_at=looked_at) or _unanswered(looked_at, given, ("permissions.jobs",))
+    before = [name for name in given if name.startswith("permissions.")]
+    refused = subject.unusable(*fields, looks_at=looked_at) or _unanswered(looked_at, given, before)
     if refused is not None:
         return refused
     settings = subject.settings
@@ -172,7 +211,10 @@ def _prepare(subject: Subject, cluster: Cluster, given: Mapping[str, Finding]) -
         if unread
         else "which breaks nothing once an administrator has prepared the Secrets"
     )
-    message = f"{who} may not {in_words(missing)} in namespace {cluster.namespace}, {rest}."
+    lacks = f"{who} may not {in_words(missing)} in namespace {cluster.namespace}"
+    if not unread and "permissions.builds" in given and given["permissions.builds"].status == "fail":
+        return Finding("skipped", looked_at, f"{lacks} either; mend permissions.builds first.", code=_DENIED)
+    message = f"{lacks}, {rest}."
     return Finding("warn", looked_at, message, _binding(cluster.namespace, user), code=_DENIED)
 
 

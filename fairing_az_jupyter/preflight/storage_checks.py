@@ -199,16 +199,13 @@ def _access(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     by_token = place.blobs(place.chosen.credential, account.blob_endpoint)
     try:
         with closing(by_token):
-            refused: ServiceError | None = None
-            if by_token.may_change(CONTAINER):
-                by_token.read_sas(CONTAINER, "link")
+            reached, refused = by_token.reached_by_token(CONTAINER)
+            if reached:
                 message = "Blobs are reached with a token of Microsoft Entra ID, by a data role."
                 return Finding("pass", place.looks_at, message, value=by_token)
     except NotFoundError as error:
         return _no_host(place, error)
-    except (CredentialError, NotAllowedError, ConflictError) as error:
-        # The key may do what the token may not; what bars both, such as network rules, the probe tells.
-        refused = error
+    # What bars token and key alike, such as network rules, the probe tells.
     return _access_by_key(place, account, refused)
 
 

@@ -269,7 +269,7 @@ def test_an_interrupt_tells_what_still_runs_how_to_follow_and_how_to_delete_it(p
 def test_an_interrupted_job_is_taken_up_again_and_cleaned_up(place, capfd, monkeypatch):
     from fairing_az_jupyter.fairing import cluster_events
 
-    def interrupted(text):
+    def interrupted(text, **_more):
         raise KeyboardInterrupt
 
     deployer = ClusterJob(place.launcher)
@@ -350,7 +350,7 @@ def test_a_job_that_another_process_follows_is_left_alone(place):
 def test_a_job_that_has_failed_unseen_is_replaced(place, monkeypatch, caplog):
     from fairing_az_jupyter.fairing import cluster_events
 
-    def interrupted(text):
+    def interrupted(text, **_more):
         raise KeyboardInterrupt
 
     code = "print('x', flush=True); import time; time.sleep(1); raise SystemExit(7)"

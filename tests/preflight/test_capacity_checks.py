@@ -8,7 +8,7 @@ import pytest
 
 from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.kube.facts import Capacity, NodeCapacity, QuotaState
-from fairing_az_jupyter.preflight.capacity_checks import Need, checks, quota_room, room
+from fairing_az_jupyter.preflight.capacity_checks import Need, checks, quota_room, room, together
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings
@@ -71,7 +71,9 @@ def test_a_real_quota_without_room_is_the_only_failure(checked, kubernetes, name
     assert (results["cluster.quota"].status, results["cluster.quota"].code) == ("fail", "quota-exceeded")
     assert results["cluster.quota"].cures[0].command == f"kubectl -n {namespace} describe quota small"
     assert "requests.cpu: 1 is needed, 0 of 500m is used" in results["cluster.quota"].message
-    assert checked(cpu="500m")["cluster.quota"].status == "pass"
+    assert checked(cpu="500m")["cluster.quota"].message.count("no room for") == 1
+    assert checked(cpu="500m", build_cpu="0.5")["cluster.quota"].status == "pass"
+    assert checked(cpu="500m", builder="acr-tasks")["cluster.quota"].status == "pass"
 
 
 def test_quotas_that_may_not_be_looked_at_are_no_fault(checked, kubernetes):
@@ -113,10 +115,41 @@ def test_amounts_that_are_broken_are_not_replaced_by_the_defaults(checked):
         ({"count/pods": "0"}, {}, "fail"),
         ({"secrets": "0", "requests.nvidia.com/gpu": "0", "requests.storage": "0"}, {}, "pass"),
         ({"limits.cpu": "10"}, {}, "warn"),
+        ({"limits.memory": "2Gi"}, {}, "pass"),
+        ({"limits.memory": "2Gi"}, {"limits.memory": "1"}, "fail"),
     ],
 )
 def test_a_job_fits_into_a_quota_to_the_last_bit(hard, used, status):
     assert quota_room([quota(hard, used)], NEED, "team-a").status == status
+
+
+def test_a_build_takes_a_secret_of_its_own_and_a_job_takes_none():
+    full = [quota({"count/secrets": "7"}, {"count/secrets": "7"})]
+
+    assert quota_room(full, NEED, "team-a").status == "pass"
+    assert "count/secrets: 1 is needed" in quota_room(full, Need("1", "2Gi", "build"), "team-a").message
+
+
+def test_job_and_build_are_told_in_one_finding_with_the_settings_of_both():
+    needs = (Need("9", "2Gi"), Need("1", "9Gi", "build"))
+    finding = together(room([node("a", 4, 8)], need, "nodes") for need in needs)
+
+    assert (finding.status, finding.code) == ("fail", "job-too-large")
+    assert "a job of 9 cpu and 2Gi memory" in finding.message
+    assert "a build of 1 cpu and 9Gi memory" in finding.message
+    told = " ".join(cure.command for cure in finding.cures)
+    assert "FAIRING_CPU or FAIRING_MEMORY" in told
+    assert "FAIRING_BUILD_CPU or FAIRING_BUILD_MEMORY" in told
+
+
+def test_the_one_of_job_and_build_that_finds_no_room_is_told_alone():
+    needs = (Need("1", "2Gi"), Need("1", "9Gi", "build"))
+    finding = together(room([node("a", 4, 8)], need, "nodes") for need in needs)
+
+    assert finding.message == (
+        "No node can ever hold a build of 1 cpu and 9Gi memory: the largest has 4 cpu, 8 GiB memory and room for 110 "
+        "pods."
+    )
 
 
 def test_a_quota_for_some_pods_only_warns():

@@ -9,6 +9,7 @@ from fairing_az_jupyter.preflight.endpoint_checks import checks
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings
+from tests.stand.web import json_answer
 
 
 @pytest.fixture
@@ -63,17 +64,49 @@ def test_a_broken_service_type_is_not_taken_for_the_default(checked):
     assert "FAIRING_SERVICE_TYPE" in result.message
 
 
-def test_kserve_is_told_and_never_needed(checked, kubernetes):
-    result = checked()["endpoint.kserve"]
-    assert result.status == "pass"
-    assert "is installed" in result.message
-
-    from tests.stand.web import json_answer
-
+@pytest.fixture
+def without_kserve(kubernetes):
     kubernetes.kubernetes_front.answer(json_answer(200, {"kind": "APIGroupList", "groups": []}), path="/apis$")
+
+
+def test_kserve_is_told_and_not_needed_where_endpoints_are_deployments(checked):
     result = checked()["endpoint.kserve"]
+
     assert result.status == "pass"
-    assert "is not installed" in result.message
+    assert "is installed, and not needed" in result.message
+
+
+def test_endpoints_that_are_deployments_need_no_kserve(checked, without_kserve):
+    result = checked()["endpoint.kserve"]
+
+    assert result.status == "pass"
+    assert "is not installed, and not needed" in result.message
+
+
+def test_inference_services_need_kserve_and_the_way_without_it_is_told(checked, without_kserve):
+    result = checked(notebook="train.ipynb", endpoint_kind="inference-service")["endpoint.kserve"]
+
+    assert (result.status, result.code) == ("fail", "no-kserve")
+    assert result.cures[0].command == "fairing-azure fill train.ipynb --endpoint-kind deployment"
+    assert "not needed" not in result.message
+
+
+def test_a_public_inference_service_is_one_failure_and_not_called_public(checked):
+    results = checked(endpoint_kind="inference-service", service_type="LoadBalancer")
+
+    assert (results["endpoint.kserve"].status, results["endpoint.kserve"].code) == ("fail", "service-type")
+    assert results["endpoint.istio"].status != "warn"
+    assert [cure.command for cure in results["endpoint.kserve"].cures] == [
+        "fairing-azure profile set NAME --service-type ClusterIP",
+        "fairing-azure profile set NAME --endpoint-kind deployment",
+    ]
+
+
+def test_a_broken_kind_of_endpoint_is_not_taken_for_the_default(checked):
+    results = checked(broken={"endpoint_kind": "it is none"})
+
+    assert {results["endpoint.kserve"].status, results["endpoint.istio"].status} == {"skipped"}
+    assert "FAIRING_ENDPOINT_KIND" in results["endpoint.kserve"].message
 
 
 def test_groups_that_can_not_be_listed_are_one_unknown(checked, kubernetes):

@@ -10,6 +10,7 @@ import pytest
 
 from . import readme_table
 from .faults import FAULTS
+from .faults.registry import by_tasks
 from .scene import Scene
 
 _FINE = {"pass", "warn", "skipped"}
@@ -33,6 +34,31 @@ def test_a_correct_set_up_is_all_green(scene):
     assert {name for name, result in results.items() if result.status == "warn"} == set()
     unneeded = {"azure.secret-expiry", "cluster.nodes"}
     assert {name for name, result in results.items() if result.status == "skipped"} <= unneeded
+
+
+def test_a_correct_set_up_in_which_azure_builds_is_all_green_and_asks_for_no_builds_in_the_cluster(scene):
+    by_tasks(scene)
+    scene.settings["FAIRING_BUILD_MEMORY"] = "not-an-amount"
+
+    results = scene.check()
+
+    assert set(told(results)) == {"settings"}
+    assert results["registry.tasks"].status == "pass"
+    assert not {"permissions.builds", "registry.push"} & set(results)
+    assert results["cluster.quota"].status == "pass"
+    scene.settings["FAIRING_BUILD_MEMORY"] = "4Gi"
+    assert told(scene.check()) == {}
+    assert scene.stand.arm_front.count("scheduleRun") == 0
+
+
+def test_endpoints_by_kserve_are_green_where_it_is_installed(scene):
+    scene.settings["FAIRING_ENDPOINT_KIND"] = "inference-service"
+
+    results = scene.check()
+
+    assert told(results) == {}
+    assert "is installed" in results["endpoint.kserve"].message
+    assert "not needed" not in results["endpoint.kserve"].message
 
 
 @pytest.mark.parametrize(
@@ -102,7 +128,9 @@ def test_whatever_hangs_the_check_ends_within_15_seconds(scene, service):
 
 def test_there_are_at_least_40_faults_and_each_check_has_one(scene):
     assert len(FAULTS) >= 40
-    assert {fault.check for fault in FAULTS} == set(scene.check()) - {"endpoint.kserve"}
+    here = set(scene.check())
+    by_tasks(scene)
+    assert {fault.check for fault in FAULTS} == here | set(scene.check())
 
 
 def test_the_readmes_troubleshooting_table_is_made_from_these_faults():

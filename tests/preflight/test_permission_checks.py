@@ -93,7 +93,8 @@ def test_without_any_rights_one_check_fails_and_names_the_binding(stand, namespa
     setup = stand.correct_setup(namespace, role=None)
     results = checked(setup)
 
-    assert statuses(results) == {"jobs": "fail", "pods": "skipped", "endpoints": "skipped", "prepare": "warn"}
+    skipped = dict.fromkeys(("pods", "builds", "endpoints"), "skipped")
+    assert statuses(results) == {"jobs": "fail", **skipped, "prepare": "warn"}
     jobs = results["permissions.jobs"]
     assert "create, get, list, watch, delete jobs.batch" in jobs.message
     assert jobs.cures[0].command == (
@@ -125,7 +126,8 @@ def test_a_missing_log_is_told_alone(stand, namespace, checked):
     allow_only(stand, setup, rules)
     results = checked(setup)
 
-    assert statuses(results) == {"jobs": "pass", "pods": "fail", "endpoints": "pass", "prepare": "warn"}
+    fine = dict.fromkeys(("jobs", "builds", "endpoints"), "pass")
+    assert statuses(results) == {**fine, "pods": "fail", "prepare": "warn"}
     assert "may not get pods/log in namespace" in results["permissions.pods"].message
     assert "patch serviceaccounts default-editor" in results["permissions.prepare"].message
     assert "breaks nothing" in results["permissions.prepare"].message
@@ -145,6 +147,43 @@ def test_rights_on_secrets_by_name_are_rights_on_these_secrets(stand, namespace,
     )
 
     assert checked(setup)["permissions.prepare"].status == "pass"
+
+
+def test_rights_on_two_secrets_by_name_do_not_let_a_build_have_one_of_its_own(stand, namespace, checked):
+    setup = stand.correct_setup(namespace, role=None)
+    every = "create get list watch patch delete"
+    rules = [
+        ("batch", "jobs", every),
+        ("apps", "deployments", every),
+        ("", "pods pods/log events services", every),
+        ("", "secrets", "get patch", "azcreds acrcreds"),
+        ("", "serviceaccounts", "get patch", "default-editor"),
+    ]
+    allow_only(stand, setup, rules)
+    results = checked(setup)
+
+    assert results["permissions.builds"].status == "fail"
+    assert "may not create, patch secrets in namespace" in results["permissions.builds"].message
+    assert "mend permissions.builds first" in results["permissions.prepare"].message
+    by_azure = statuses(checked(setup, builder="acr-tasks"))
+    assert by_azure == {"jobs": "pass", "pods": "pass", "endpoints": "pass", "prepare": "warn"}
+
+
+def test_endpoints_by_kserve_need_rights_on_inference_services_and_none_to_make_services(stand, namespace, checked):
+    setup = stand.correct_setup(namespace, role=None)
+    every = "create get list watch patch delete"
+    rules = [
+        ("batch", "jobs", every),
+        ("apps", "deployments", "get list watch"),
+        ("", "pods pods/log events secrets serviceaccounts", every),
+        ("", "services", "list"),
+    ]
+    allow_only(stand, setup, rules)
+    result = checked(setup, endpoint_kind="inference-service")["permissions.endpoints"]
+
+    assert result.status == "fail"
+    assert "may not create, get, list, watch, patch, delete inferenceservices.serving.kserve.io in" in result.message
+    assert "services;" not in result.message
 
 
 def test_forwarding_is_only_needed_outside_of_the_cluster(stand, namespace, checked):

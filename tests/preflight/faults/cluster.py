@@ -33,9 +33,15 @@ def _quota(**hard: str) -> Make:
 
 
 def _small_node(scene: Scene) -> None:
-    scene.stand.control_plane.node(f"small-{scene.setup.namespace}", cpu="2", memory="4Gi")
+    scene.stand.control_plane.node(f"small-{scene.setup.namespace}", cpu="2", memory="8Gi")
     scene.stand.control_plane.let_read_nodes(scene.setup.namespace)
     scene.settings["FAIRING_CPU"] = "64"
+
+
+def _node_too_small_for_a_build(scene: Scene) -> None:
+    _small_node(scene)
+    scene.settings["FAIRING_CPU"] = "1"
+    scene.settings["FAIRING_BUILD_MEMORY"] = "500Gi"
 
 
 FAULTS = [
@@ -157,11 +163,18 @@ FAULTS = [
         lambda scene: scene.role(but=("apps", "deployments", "create")),
     ),
     fault(
-        "permissions.prepare",
-        "Secrets may not be created",
-        "the service account may not create Secrets: an administrator has to",
+        "permissions.builds",
+        "Secrets of builds may not be created",
+        "the service account may not create Secrets, and a build in the cluster has one of its own",
         "kubectl create rolebinding default-editor-kubeflow-edit --clusterrole=kubeflow-edit",
         lambda scene: scene.role(but=("", "secrets", "create")),
+    ),
+    fault(
+        "permissions.prepare",
+        "the service account may not be patched",
+        "the service account may not patch itself: an administrator has to name the pull secret in it",
+        "kubectl create rolebinding default-editor-kubeflow-edit --clusterrole=kubeflow-edit",
+        lambda scene: scene.role(but=("", "serviceaccounts", "patch")),
         status="warn",
     ),
     fault(
@@ -172,10 +185,24 @@ FAULTS = [
         _quota(requests_cpu="100m"),
     ),
     fault(
+        "cluster.quota",
+        "the quota has no room for a build",
+        "the namespace's quota has room for a job, and none for the build of its image",
+        "lower FAIRING_BUILD_CPU or FAIRING_BUILD_MEMORY",
+        _quota(requests_memory="3Gi"),
+    ),
+    fault(
         "cluster.nodes",
         "no node is large enough",
         "no node can ever hold what a job asks for",
         "Lower FAIRING_CPU or FAIRING_MEMORY, or add a node pool of a larger VM size.",
         _small_node,
+    ),
+    fault(
+        "cluster.nodes",
+        "no node is large enough for a build",
+        "no node can ever hold what a build in the cluster asks for",
+        "Lower FAIRING_BUILD_CPU or FAIRING_BUILD_MEMORY, or add a node pool of a larger VM size.",
+        _node_too_small_for_a_build,
     ),
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tests.stand.web import json_answer
+
 from .fault import Make, fault, having
 
 if TYPE_CHECKING:
@@ -21,6 +23,34 @@ def _roles(*swaps: tuple[str, str | None]) -> Make:
                 scene.stand.arm.assign(scene.setup.oid, gained, scene.setup.registry)
 
     return make
+
+
+def by_tasks(scene: Scene) -> None:
+    """Let Azure build, with all that it takes."""
+    scene.settings["FAIRING_BUILDER"] = "acr-tasks"
+    scene.stand.arm.assign(scene.setup.oid, "Container Registry Tasks Contributor", scene.setup.registry)
+
+
+def _tasks(role: str, *more: str, lost: tuple[str, ...] = (), private: bool = False) -> Make:
+    """Let Azure build, with other roles than the right ones."""
+
+    def make(scene: Scene) -> None:
+        by_tasks(scene)
+        arm, oid = scene.stand.arm, scene.setup.oid
+        for each in ("Container Registry Tasks Contributor", *lost):
+            arm.revoke(oid, each)
+        for each in (role, *more):
+            arm.assign(oid, each, scene.setup.registry)
+        if private:
+            arm.resources[scene.setup.registry.lower()]["properties"]["publicNetworkAccess"] = "Disabled"
+
+    return make
+
+
+def _without_kserve(scene: Scene) -> None:
+    scene.settings["FAIRING_ENDPOINT_KIND"] = "inference-service"
+    nothing = json_answer(200, {"kind": "APIGroupList", "groups": []})
+    scene.stand.kubernetes_front.answer(nothing, path="/apis$")
 
 
 def _wrong_type(scene: Scene) -> None:
@@ -123,6 +153,57 @@ FAULTS = [
         "the service principal may pull from the registry, and not push",
         "az role assignment create --assignee {client} --role AcrPush",
         _roles(("AcrPush", "AcrPull")),
+    ),
+    fault(
+        "registry.tasks",
+        "the identity has no role to build",
+        "FAIRING_BUILDER is acr-tasks, and the service principal has no role that lets it build",
+        'az role assignment create --assignee {client} --role "Container Registry Tasks Contributor"',
+        _tasks("Reader"),
+        code="no-tasks-role",
+    ),
+    fault(
+        "registry.tasks",
+        "the identity does not see the registry",
+        "FAIRING_BUILDER is acr-tasks, and the service principal does not see the registry",
+        "az role assignment create --assignee {client} --role 'Container Registry Tasks Contributor' "
+        '--scope "$(az acr show --name {registry} --query id --output tsv)"',
+        _tasks("AcrPush"),
+    ),
+    fault(
+        "registry.tasks",
+        "the registry is private",
+        "FAIRING_BUILDER is acr-tasks, and the registry has private endpoints only",
+        "fairing-azure fill train.ipynb --builder layered",
+        _tasks("Contributor", private=True),
+        code="tasks-blocked",
+    ),
+    fault(
+        "registry.tasks",
+        "a run could not push",
+        "FAIRING_BUILDER is acr-tasks, and the service principal may not write to a registry in ABAC mode",
+        'az role assignment create --assignee {client} --role "Container Registry Repository Writer"',
+        _tasks(
+            "Container Registry Tasks Contributor",
+            "Container Registry Repository Reader",
+            lost=("Container Registry Repository Writer",),
+        ),
+        abac=True,
+    ),
+    fault(
+        "endpoint.kserve",
+        "KServe is not installed",
+        "FAIRING_ENDPOINT_KIND is inference-service, and the cluster has no KServe",
+        "fairing-azure fill train.ipynb --endpoint-kind deployment",
+        _without_kserve,
+        code="no-kserve",
+    ),
+    fault(
+        "endpoint.kserve",
+        "an InferenceService shall be public",
+        "FAIRING_ENDPOINT_KIND is inference-service and FAIRING_SERVICE_TYPE is LoadBalancer",
+        "fairing-azure fill train.ipynb --service-type ClusterIP",
+        having(FAIRING_ENDPOINT_KIND="inference-service", FAIRING_SERVICE_TYPE="LoadBalancer"),
     ),
     fault(
         "endpoint.istio",
