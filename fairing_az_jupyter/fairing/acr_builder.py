@@ -28,6 +28,7 @@ class AcrTasksBuilder(ImageBuilder):
     """Lets Azure build the whole image; arguments as of `ImageBuilder`."""
 
     kind = "acr-tasks"
+    platform = "linux/amd64"
 
     def _make(self, entries: Sequence[ArchiveEntry]) -> str:
         base, requirements = self.pinned_base(), self.requirements(entries)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from kubeflow.fairing.backends.backends import BackendInterface
 
 from fairing_az_jupyter.fairing.pod_objects import Placement
-from fairing_az_jupyter.settings import check_launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -123,9 +122,9 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
 
     def get_base_contanier(self) -> str:
         """Return the image that tasks start from unless they name one (Fairing's spelling)."""
-        from fairing_az_jupyter.fairing.builders import base_image_of  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.settings.naming import python_image  # noqa: PLC0415 - as late as possible
 
-        return self._settings(None).base_image or base_image_of(sys.version_info[:2])
+        return self._settings(None).base_image or python_image("{}.{}".format(*sys.version_info))
 
     def get_docker_registry(self) -> str:
         """Return the registry that images are pushed to unless a task names one.
@@ -134,6 +133,8 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
             SettingsError: The settings name none.
 
         """
+        from fairing_az_jupyter.settings import check_launch  # noqa: PLC0415 - as late as possible
+
         settings = self._settings(None)
         check_launch(settings)
         return str(settings.docker_registry)

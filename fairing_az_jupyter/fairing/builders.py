@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.archive import Archive
     from fairing_az_jupyter.fairing.launcher import Launcher
 
-__all__ = ["ImageBuilder", "Requirements", "base_image_of", "combined", "megabytes", "progress", "without_base_folders"]
+__all__ = ["ImageBuilder", "Requirements", "combined", "megabytes", "progress", "without_base_folders"]
 
 logger = logging.getLogger(LOGGER_NAME)
 
@@ -312,16 +312,6 @@ def progress(what: str) -> Callable[[int, int], None]:
 
     """
     return _Progress(what)
-
-
-def base_image_of(version: tuple[int, ...]) -> str:
-    """Return the image that tasks start from unless another one is named: one with this version of Python.
-
-    Args:
-        version: Python's version.
-
-    """
-    return "docker.io/library/python:{}.{}-slim".format(*version)
 
 
 def combined(*parts: str) -> str:

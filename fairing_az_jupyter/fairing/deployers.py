@@ -93,9 +93,11 @@ def _cure(returncode: int | None, lines: Sequence[str]) -> str:
         return f"The job sees only what input_files names: add '{lost.group(1)}' there if it is a file of yours. "
     other = re.search(r"The Python version (\S+) mismatches\s+with Python (\S+) in the local environment", text)
     if other:
+        from fairing_az_jupyter.settings.naming import python_image  # noqa: PLC0415 - loads pydantic
+
         return (
             f"A class is pickled for the notebook's own Python, {other[2]}, and the base image has {other[1]}: set "
-            f"base_image to one with {other[2]}, such as docker.io/library/python:{other[2]}-slim. "
+            f"base_image to one with {other[2]}, such as {python_image(other[2])}. "
         )
     if returncode == _KILLED:
         return "Probably it used more memory than there is: give it more, or less data. "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.runner import Check, Finding
+from fairing_az_jupyter.settings.naming import python_image
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.preflight.subject import Subject
@@ -104,7 +105,7 @@ def _python(subject: Subject) -> Finding:
     there = python_of_image(image)
     if there == subject.python:
         return Finding("pass", looked_at, f"The base image '{image}' has Python {here}, as this notebook has.")
-    better = f"docker.io/library/python:{here}-slim"
+    better = python_image(here)
     mend = (
         cures.ours("fill", subject.notebook or "NOTEBOOK", "--base-image", better),
         cures.ours("profile", "set", "NAME", "--base-image", better),

@@ -209,6 +209,16 @@ def _registry_problem(text: str) -> tuple[str, str]:
     )
 
 
+def python_image(version: str) -> str:
+    """Return the image that tasks start from unless another one is named: Docker Hub's, with a version of Python.
+
+    Args:
+        version: Python's version, such as `3.11`.
+
+    """
+    return f"docker.io/library/python:{version}-slim"
+
+
 def image_reference(text: str) -> str:
     """Accept a reference to a container image: `[host[:port]/]repository[:tag][@digest]`.
 
