@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.kube.refused_changes import sanitized
 from fairing_az_jupyter.exceptions import (
     EndpointError,
     FairingAzureError,
@@ -14,11 +13,12 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
 )
 from fairing_az_jupyter.fairing.endpoint_deployer import EndpointDeployer, Marks, is_public
-from fairing_az_jupyter.fairing.pod_objects import KSERVE_CONTAINER, PORT, inference_service
+from fairing_az_jupyter.fairing.kserve_facts import url_in_cluster, what_kserve_says
+from fairing_az_jupyter.fairing.pod_objects import KSERVE_CONTAINER, inference_service
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from fairing_az_jupyter.fairing.cluster_events import Shown
     from fairing_az_jupyter.fairing.launcher import Launcher
@@ -32,7 +32,6 @@ _TAKEN_UP_SECONDS = 60.0
 # Between the Deployment's being ready and KServe's saying so; long where its controller has much to do.
 _AGREED_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
-_HTTP = 80
 
 
 class KServeServing(EndpointDeployer):
@@ -153,49 +152,6 @@ class KServeServing(EndpointDeployer):
 
     def _delete_objects(self, seconds: float) -> None:
         self._launcher.workloads.delete(_KIND, self.name, wait=seconds)
-
-
-def what_kserve_says(found: Mapping[str, Any]) -> str:
-    """Return what keeps an InferenceService from being ready, in KServe's words; empty where it says nothing.
-
-    Args:
-        found: The InferenceService.
-
-    """
-    conditions = (found.get("status") or {}).get("conditions") or ()
-    said = {
-        str(one.get("type")): str(one.get("message") or one.get("reason") or "")
-        for one in conditions
-        if one.get("status") != "True"
-    }
-    # `Ready` only repeats one of the others.
-    if any(text for kind, text in said.items() if kind != "Ready"):
-        said.pop("Ready", None)
-    return "; ".join(f"{kind}: {sanitized(text, found)}" for kind, text in said.items() if text)
-
-
-def url_in_cluster(found: Mapping[str, Any], services: Iterable[Mapping[str, Any]]) -> str:
-    """Return the URL by which other pods reach an InferenceService; empty where there is none.
-
-    KServe's `status.address.url` comes second: up to 0.10 it names a Service that does not exist
-    (https://github.com/kserve/kserve/issues/2829), and up to 0.16 it leaves out the port that a Service without an
-    address of its own needs, because its name leads to the pods themselves
-    (https://github.com/kserve/kserve/pull/4998).
-
-    Args:
-        found: The InferenceService.
-        services: The Services that KServe has made for it.
-
-    """
-    for service in services:
-        metadata, spec = service["metadata"], service.get("spec") or {}
-        if (metadata.get("labels") or {}).get("component") != "predictor" or spec.get("type") == "ExternalName":
-            continue
-        port = PORT if spec.get("clusterIP") == "None" else int((spec.get("ports") or [{"port": _HTTP}])[0]["port"])
-        url = f"http://{metadata['name']}.{metadata['namespace']}.svc.cluster.local"
-        return url if port == _HTTP else f"{url}:{port}"
-    address = (found.get("status") or {}).get("address") or {}
-    return str(address.get("url") or "").rstrip("/")
 
 
 def _deployment_instead() -> str:

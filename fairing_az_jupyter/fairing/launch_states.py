@@ -13,6 +13,7 @@ from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects import name_of, uid_of
 from fairing_az_jupyter.clients.kube.pod_troubles import containers
 from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready, job_complete, job_failure
+from fairing_az_jupyter.fairing.kserve_facts import url_in_cluster
 from fairing_az_jupyter.fairing.pod_objects import KSERVE_CONTAINER, MANAGED_BY, PORT, PREFIX
 from fairing_az_jupyter.models import LaunchInfo
 
@@ -217,7 +218,7 @@ def inference_launch(
     selector = kserve_labels(inference)
     own = [pod for pod in _having(pods, selector) if not _is_going(pod)]
     state, detail = _inference_state(inference, own, list(events))
-    url = _inference_url(inference, services)
+    url = url_in_cluster(inference, services) or str(mapping(inference.get("status")).get("url") or "").rstrip("/")
     image = str(_first_container({"spec": mapping(inference.get("spec")).get("predictor")}).get("image") or "")
     info = _info(inference, what, state, detail, image=image, url=f"{url}/predict" if url else "")
     return Launch(info, (_part(inference, "InferenceService"),), selector, container=KSERVE_CONTAINER)
@@ -231,23 +232,6 @@ def kserve_labels(inference: Object) -> dict[str, str]:
 
     """
     return {"serving.kserve.io/inferenceservice": name_of(inference)}
-
-
-def _inference_url(inference: Object, services: Iterable[Object]) -> str:
-    """Return where other pods reach an InferenceService: by its predictor's Service, or else as KServe says.
-
-    What KServe says lacks a port where the Service has no address of its own, and leads to the pods themselves.
-    """
-    for service in services:
-        spec = mapping(service.get("spec"))
-        if _labels(service).get("component") == "predictor" and spec.get("type") != "ExternalName":
-            namespace = mapping(service.get("metadata")).get("namespace")
-            first = next(iter(entries(spec.get("ports"))), {})
-            port = PORT if spec.get("clusterIP") == "None" else int(first.get("port") or _HTTP)
-            host = f"http://{name_of(service)}.{namespace}.svc.cluster.local"
-            return host if port == _HTTP else f"{host}:{port}"
-    status = mapping(inference.get("status"))
-    return str(mapping(status.get("address")).get("url") or status.get("url") or "").rstrip("/")
 
 
 def _info(

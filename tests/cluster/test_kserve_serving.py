@@ -12,7 +12,8 @@ import pytest
 from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.exceptions import EndpointError, FairingAzureError, InputError, NotAllowedError, NotFoundError
 from fairing_az_jupyter.fairing import kserve_serving
-from fairing_az_jupyter.fairing.kserve_serving import KServeServing, url_in_cluster, what_kserve_says
+from fairing_az_jupyter.fairing.kserve_facts import url_in_cluster, what_kserve_says
+from fairing_az_jupyter.fairing.kserve_serving import KServeServing
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target, finished_pod, inference_service
 from tests.cluster.test_cluster_serving import Place, ask
 from tests.cluster.workloads_scene import cuts_connections
