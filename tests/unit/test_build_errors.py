@@ -41,7 +41,8 @@ SAID = {
         "certificate",
         "your organisation's CA",
         (
-            "Could not fetch URL https://a.example/simple/greeter/: There was a problem confirming the ssl certificate: "
+            "Could not fetch URL https://index.example/simple/greeter/: "
+            "There was a problem confirming the ssl certificate: "
             "(Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] "
             "certificate verify failed: "
             "unable to get local issuer certificate (_ssl.c:1006)'))) - skipping"
