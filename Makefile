@@ -18,7 +18,7 @@ demo: install | $(BUILD)  ## run the example notebook on this machine, through F
 	@$(BIN)/fairing-azure run $(NOTEBOOK) --backend LocalBackend --output $(EXECUTED)
 
 test: lint  ## run every check and test
-	@$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: install  ## style, types and architecture
 	@$(BIN)/ruff check .

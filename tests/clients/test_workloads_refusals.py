@@ -98,7 +98,7 @@ def test_a_body_that_is_no_status_does_no_harm():
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a"}}, "no kind"),
+        ({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}, "no kind"),
         ({"kind": "Job", "apiVersion": "batch/v1beta1", "metadata": {"name": "a"}}, "apiVersion"),
         ({"kind": "Job", "apiVersion": "batch/v1", "metadata": {}}, "no name"),
         ({}, "no kind"),

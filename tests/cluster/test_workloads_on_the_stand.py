@@ -123,7 +123,7 @@ def test_a_name_that_leads_elsewhere_is_refused(workloads):
         with pytest.raises(InputError, match="is no name"):
             workloads.get("Job", name)
     with pytest.raises(InputError, match="is no kind"):
-        workloads.list("Secret")
+        workloads.list("ConfigMap")
 
 
 def test_only_the_very_object_is_deleted(workloads):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -75,7 +76,8 @@ class Node:
             raise binaries.MissingError(msg)
         base = binaries.base_image()
         began = time.monotonic()
-        folder.mkdir()
+        # One of an attempt that has failed may be there.
+        folder.mkdir(exist_ok=True)
         self.servers: list[Server] = []
         self._closing: list[Any] = []
         self._folder, self._names = folder, names
@@ -223,11 +225,14 @@ class Node:
 
 
 def _sweep() -> None:
-    """Remove the control groups of stands that were killed: empty folders which nobody else removes."""
-    for group in {path.name for path in _GROUPS.glob("*/fairing-stand-*")} | {
-        path.name for path in _GROUPS.glob("fairing-stand-*")
-    }:
-        _remove_groups(f"/{group}")
+    """Remove the control groups of stands that were killed: empty folders which nobody else removes.
+
+    One that lives has its folder, and may be about to use its group.
+    """
+    groups = {path.name for pattern in ("*/fairing-stand-*", "fairing-stand-*") for path in _GROUPS.glob(pattern)}
+    for group in groups:
+        if not (Path(tempfile.gettempdir()) / group).exists():
+            _remove_groups(f"/{group}")
 
 
 def _remove_groups(group: str) -> None:
