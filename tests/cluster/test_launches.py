@@ -11,7 +11,14 @@ from datetime import timedelta
 import pytest
 
 from fairing_az_jupyter.clients.kube.secret_metadata import secret_metadata
-from fairing_az_jupyter.exceptions import EndpointError, InputError, JobFailedError, NotAllowedError, NotFoundError
+from fairing_az_jupyter.exceptions import (
+    EndpointError,
+    InputError,
+    JobFailedError,
+    NotAllowedError,
+    NotFoundError,
+    UnreachableError,
+)
 from fairing_az_jupyter.fairing import endpoint_calls, launches, leftovers
 from fairing_az_jupyter.fairing.pod_objects import deployment, inference_service, job, labels_of, service
 from fairing_az_jupyter.fairing.prediction_data import Samples
@@ -187,7 +194,7 @@ def test_an_endpoint_of_fairing_itself_is_asked_on_its_own_port_in_its_own_form(
         try:
             found = endpoint_calls.predict(place.launcher, "fairing-service-xyz", Samples([[1.0, 2.0]]))
             break
-        except EndpointError:
+        except (EndpointError, UnreachableError):
             # Without a probe it is 'ready' before it listens.
             assert time.monotonic() < end
             time.sleep(0.3)
