@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.manager.configuring import profile_values, variables_of
-from fairing_az_jupyter.settings import declarations, sources
+from fairing_az_jupyter.manager.configuring import usable_settings
+from fairing_az_jupyter.settings import declarations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -206,13 +206,5 @@ def subject_of(
 
 
 def _subject(explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None) -> Subject:
-    name, values = profile_values(profile)
-    resolved, errors = sources.resolve_usable(
-        explicit=explicit,
-        cell=variables_of(notebook),
-        environ=sources.environment_values(os.environ),
-        profile=values,
-        cluster=sources.cluster_values(),
-        profile_name=name or "",
-    )
+    resolved, errors = usable_settings(explicit, notebook, profile)
     return subject_of(resolved, errors, os.environ, notebook if isinstance(notebook, str) else None)

@@ -10,7 +10,7 @@ from fairing_az_jupyter.settings import field_for, sources
 from fairing_az_jupyter.settings.profiles import ProfileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fairing_az_jupyter.settings.sources import Resolved
 
@@ -36,6 +36,21 @@ def settings_in_force(
     """
     name, values = profile_values(profile)
     return sources.resolve(
+        explicit=explicit,
+        cell=variables_of(notebook),
+        environ=sources.environment_values(os.environ),
+        profile=values,
+        cluster=sources.cluster_values(),
+        profile_name=name or "",
+    )
+
+
+def usable_settings(
+    explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None
+) -> tuple[Resolved, Sequence[Mapping[str, str]]]:
+    """Return the settings in force that can be used, and what is wrong with the others; arguments as above."""
+    name, values = profile_values(profile)
+    return sources.resolve_usable(
         explicit=explicit,
         cell=variables_of(notebook),
         environ=sources.environment_values(os.environ),

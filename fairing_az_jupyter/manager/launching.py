@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import InputError, SettingsError
-from fairing_az_jupyter.manager.configuring import profile_values, settings_in_force, variables_of
+from fairing_az_jupyter.manager.configuring import profile_values, settings_in_force, usable_settings
 from fairing_az_jupyter.manager.running import plan_run
-from fairing_az_jupyter.settings import InvalidSettingsError, check_values, notebook_names, sources
+from fairing_az_jupyter.settings import InvalidSettingsError, check_values, notebook_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -403,15 +403,7 @@ def _cluster(
 
 def _for_looking(explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None) -> Resolved:
     """Return the settings in force; what only a launch needs may be wrong, as a placeholder for a registry."""
-    name, values = profile_values(profile)
-    resolved, errors = sources.resolve_usable(
-        explicit=explicit,
-        cell=variables_of(notebook),
-        environ=sources.environment_values(os.environ),
-        profile=values,
-        cluster=sources.cluster_values(),
-        profile_name=name or "",
-    )
+    resolved, errors = usable_settings(explicit, notebook, profile)
     needed = [error for error in errors if error["field"] in _LOOKED_AT or error.get("source") == "argument"]
     if needed:
         raise InvalidSettingsError(needed)
