@@ -18,13 +18,14 @@ from urllib.parse import quote
 from fairing_az_jupyter.clients.kube import changes as cluster_changes
 from fairing_az_jupyter.clients.kube import facts as cluster_facts
 from fairing_az_jupyter.clients.kube import secrets as cluster_secrets
-from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER, find_connection
+from fairing_az_jupyter.clients.kube.access import find_connection
 from fairing_az_jupyter.clients.kube.asking import Asked
 from fairing_az_jupyter.clients.kube.calls import ApiCalls
 from fairing_az_jupyter.clients.kube.connection import AT_ONCE
 from fairing_az_jupyter.clients.kube.facts import Access, entries, mapping
 from fairing_az_jupyter.clients.kube.identity import split_service_account, token_claims
 from fairing_az_jupyter.exceptions import InputError, NotAllowedError, NotFoundError
+from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,7 +15,6 @@ from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.contexts import ContextStore
 from fairing_az_jupyter.clients.credentials import choose_credential, service_principal
 from fairing_az_jupyter.clients.images import ImageStore
-from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER
 from fairing_az_jupyter.clients.oci.docker_config import SECRET_KEY, parse_docker_config, registry_host
 from fairing_az_jupyter.clients.registry import Registry
 from fairing_az_jupyter.clients.resources import ResourceManager
@@ -27,6 +26,7 @@ from fairing_az_jupyter.exceptions import (
     SettingsError,
 )
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target
+from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER
 from fairing_az_jupyter.settings import check_launch
 
 if TYPE_CHECKING:

@@ -10,15 +10,10 @@ import contextlib
 import functools
 import hashlib
 import json
-import os
-import socket
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER
+from fairing_az_jupyter import machine
 from fairing_az_jupyter.clients.kube.objects import kind_named
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, NotFoundError
 from fairing_az_jupyter.fairing.pod_objects import PREFIX
@@ -28,7 +23,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.workloads import Workloads
 
-__all__ = ["PROCESS", "TASK", "caring_for", "claim", "digest_of_task", "is_abandoned", "mark", "this_place"]
+__all__ = ["PROCESS", "TASK", "caring_for", "claim", "digest_of_task", "is_abandoned", "mark"]
 
 PROCESS = f"{PREFIX}process"
 """The annotation that tells which process has launched an object."""
@@ -38,9 +33,6 @@ TASK = f"{PREFIX}task"
 
 _LABEL_LENGTH = 40
 _TRIES = 3
-# Longer than any system's process numbers.
-_LONGEST_NUMBER = 12
-_MACHINE_ID = Path("/etc/machine-id")
 
 _cared_for: dict[str, int] = {}
 _lock = threading.Lock()
@@ -48,7 +40,7 @@ _lock = threading.Lock()
 
 def mark() -> dict[str, str]:
     """Return the annotation that names this process."""
-    return {PROCESS: _identity(os.getpid())}
+    return {PROCESS: machine.process_name()}
 
 
 def digest_of_task(spec: Mapping[str, Any]) -> str:
@@ -107,27 +99,6 @@ def claim(workloads: Workloads, kind: str, found: Mapping[str, Any]) -> Callable
     return None
 
 
-@functools.cache
-def this_place() -> str:
-    """Return what tells the machine from others: pods of two namespaces may have one name, and so may computers.
-
-    A pod that takes the place of another, as of a notebook server that is started again, is the same machine.
-    """
-    host = "".join(socket.gethostname().split())
-    try:
-        space = (SERVICE_ACCOUNT_FOLDER / "namespace").read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        space = ""
-    if space:
-        return f"{host}.{space}"
-    try:
-        number = _MACHINE_ID.read_bytes().strip()
-    except OSError:
-        number = b""
-    # Not as it is: https://www.freedesktop.org/software/systemd/man/latest/machine-id.html asks to keep it private.
-    return f"{host}.{hashlib.sha256(PREFIX.encode() + number).hexdigest()[:8]}" if number else host
-
-
 def _took(workloads: Workloads, kind: str, metadata: Mapping[str, Any]) -> bool:
     """Write this process's mark on an object as it was seen: if another one was quicker, that is a conflict."""
     for _ in range(_TRIES):
@@ -184,45 +155,4 @@ def is_abandoned(name: str, annotations: Mapping[str, Any]) -> bool:
 def _is_gone(annotations: Mapping[str, Any]) -> bool:
     """Tell whether the process that has launched something was one of this machine's, and is this one or gone."""
     launched_by = str(annotations.get(PROCESS) or "")
-    place, _, rest = launched_by.partition(" ")
-    number, _, started = rest.partition(" ")
-    # Annotations can be edited: what is no number of a process names nobody.
-    if place != this_place() or not (number.isascii() and number.isdigit() and len(number) < _LONGEST_NUMBER):
-        return False
-    if int(number) == os.getpid():
-        return True
-    now = _started(int(number))
-    return now is None or now not in {"", started}
-
-
-def _identity(pid: int) -> str:
-    """Return what tells a process from all others: numbers are given again, but not at the same time."""
-    return f"{this_place()} {pid} {_started(pid) or 'unknown'}"
-
-
-def _started(pid: int) -> str | None:
-    """Return when a process was started; empty where it is there and that may not be seen, None if it is gone."""
-    try:
-        # Before the process: on Linux its time is counted from the start of the machine, and so it stays the same
-        # when the clock is set.
-        began = psutil.boot_time() if psutil.LINUX else 0.0
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return f"{process.create_time() - began:.2f}"
-    except psutil.NoSuchProcess:
-        return "" if _is_hidden(pid) else None
-    except (psutil.Error, OSError, OverflowError):
-        return ""
-
-
-def _is_hidden(pid: int) -> bool:
-    """Tell whether a process is another user's, whom the system does not show (Linux: hidepid)."""
-    if psutil.POSIX:
-        try:
-            os.kill(pid, 0)
-        except PermissionError:
-            return True
-        except (OSError, OverflowError):
-            return False
-    return False
+    return machine.is_this(launched_by) or machine.is_gone(launched_by)

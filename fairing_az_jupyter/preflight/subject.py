@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.azure.clouds import AzureCloud, cloud_named
-from fairing_az_jupyter.clients.kube.access import SERVICE_ACCOUNT_FOLDER
+from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER
 from fairing_az_jupyter.preflight.runner import Finding
 from fairing_az_jupyter.settings import notebook_names
 

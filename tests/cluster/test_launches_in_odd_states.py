@@ -12,6 +12,7 @@ import time
 import pytest
 from kubernetes.client import V1Container, V1PodSpec
 
+from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import ExecutionError, NotFoundError
 from fairing_az_jupyter.fairing import cluster_job, endpoint_calls, launches, ownership
 from fairing_az_jupyter.fairing.cluster_job import ClusterJob
@@ -23,7 +24,7 @@ from tests.cluster.test_cluster_serving import ask
 from tests.cluster.test_cluster_serving import place as serving  # noqa: F401 - a fixture
 
 MERGE = "application/merge-patch+json"
-GONE = f"{ownership.this_place()} 99999999999 1.00"
+GONE = f"{machine.this_place()} 99999999999 1.00"
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import threading
 import psutil
 import pytest
 
+from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, NotFoundError
-from fairing_az_jupyter.fairing import ownership
 from fairing_az_jupyter.fairing.ownership import PROCESS, caring_for, claim, is_abandoned, mark
 
 MARK = "from fairing_az_jupyter.fairing.ownership import mark; print(*mark().values(), flush=True); input()"
@@ -114,11 +114,11 @@ def test_a_process_that_may_not_be_looked_at_may_still_look_after_its_job(other,
     ["", " ", "{host}", "{host} ", "{host} x 1", "{host} ² 1", "{host} -1 1", "{host} 1e3", "{host} " + "9" * 99],
 )
 def test_a_mark_that_was_edited_names_nobody_and_breaks_nothing(text):
-    assert not is_abandoned("a", {PROCESS: text.format(host=ownership.this_place())})
+    assert not is_abandoned("a", {PROCESS: text.format(host=machine.this_place())})
 
 
 def test_a_number_that_no_process_has_is_gone():
-    assert is_abandoned("a", {PROCESS: f"{ownership.this_place()} 99999999999 1.00"})
+    assert is_abandoned("a", {PROCESS: f"{machine.this_place()} 99999999999 1.00"})
 
 
 def test_pods_of_one_name_in_two_namespaces_are_two_machines_and_one_that_is_started_again_is_the_same(
@@ -126,37 +126,37 @@ def test_pods_of_one_name_in_two_namespaces_are_two_machines_and_one_that_is_sta
 ):
     def place(namespace):
         (tmp_path / "namespace").write_text(namespace)
-        ownership.this_place.cache_clear()
-        return ownership.this_place()
+        machine.this_place.cache_clear()
+        return machine.this_place()
 
-    monkeypatch.setattr(ownership, "SERVICE_ACCOUNT_FOLDER", tmp_path)
+    monkeypatch.setattr(machine, "SERVICE_ACCOUNT_FOLDER", tmp_path)
     try:
         here, there, again = place("team-a"), place("team-b"), place("team-a\n")
     finally:
-        ownership.this_place.cache_clear()
+        machine.this_place.cache_clear()
 
     assert here == again != there
 
 
 def test_computers_of_one_name_are_told_apart_by_their_numbers(tmp_path, monkeypatch):
     found = set()
-    monkeypatch.setattr(ownership, "SERVICE_ACCOUNT_FOLDER", tmp_path)
-    monkeypatch.setattr(ownership, "_MACHINE_ID", tmp_path / "machine-id")
+    monkeypatch.setattr(machine, "SERVICE_ACCOUNT_FOLDER", tmp_path)
+    monkeypatch.setattr(machine, "_MACHINE_ID", tmp_path / "machine-id")
     try:
         for number in (None, "aaaa", "bbbb"):
             if number:
                 (tmp_path / "machine-id").write_text(number)
-            ownership.this_place.cache_clear()
-            found.add(ownership.this_place())
-            assert number is None or number not in ownership.this_place()
+            machine.this_place.cache_clear()
+            found.add(machine.this_place())
+            assert number is None or number not in machine.this_place()
     finally:
-        ownership.this_place.cache_clear()
+        machine.this_place.cache_clear()
 
     assert len(found) == 3
 
 
 def test_of_two_processes_that_claim_at_once_one_gets_it():
-    left = Namespace({PROCESS: f"{ownership.this_place()} 99999999999 1.00"})
+    left = Namespace({PROCESS: f"{machine.this_place()} 99999999999 1.00"})
     seen_by_both = left.listed()
     left.apply({"metadata": {**seen_by_both["metadata"], "annotations": {PROCESS: "elsewhere 1 1.00"}}})
 
@@ -165,7 +165,7 @@ def test_of_two_processes_that_claim_at_once_one_gets_it():
 
 
 def test_of_many_threads_that_claim_at_once_one_gets_it():
-    left = Namespace({PROCESS: f"{ownership.this_place()} 99999999999 1.00"})
+    left = Namespace({PROCESS: f"{machine.this_place()} 99999999999 1.00"})
     found, start = [], threading.Barrier(8)
 
     def try_it():
@@ -187,7 +187,7 @@ def test_of_many_threads_that_claim_at_once_one_gets_it():
 
 
 def test_a_claim_holds_though_the_objects_status_changes_meanwhile():
-    left = Namespace({PROCESS: f"{ownership.this_place()} 99999999999 1.00"})
+    left = Namespace({PROCESS: f"{machine.this_place()} 99999999999 1.00"})
     seen = left.listed()
     left.busy = 2
 
@@ -199,7 +199,7 @@ def test_a_claim_holds_though_the_objects_status_changes_meanwhile():
 
 
 def test_what_has_gone_meanwhile_can_not_be_claimed():
-    left = Namespace({PROCESS: f"{ownership.this_place()} 99999999999 1.00"})
+    left = Namespace({PROCESS: f"{machine.this_place()} 99999999999 1.00"})
     seen = left.listed()
     left.metadata = {}
 
@@ -207,7 +207,7 @@ def test_what_has_gone_meanwhile_can_not_be_claimed():
 
 
 def test_who_may_not_write_on_it_may_follow_it_all_the_same():
-    left = Namespace({PROCESS: f"{ownership.this_place()} 99999999999 1.00"}, refusal=NotAllowedError("no"))
+    left = Namespace({PROCESS: f"{machine.this_place()} 99999999999 1.00"}, refusal=NotAllowedError("no"))
 
     release = claim(left, "Job", left.listed())
 

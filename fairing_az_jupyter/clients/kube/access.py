@@ -13,8 +13,6 @@ from fairing_az_jupyter.exceptions import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
 
 def find_connection(
     *,

@@ -1,0 +1,49 @@
+"""What the layers hand each other: plain, frozen records with a form for JSON."""
+
+from __future__ import annotations
+
+from fairing_az_jupyter.models.checks import (
+    CheckResult,
+    CheckStatus,
+    Cure,
+    Question,
+    SecretChange,
+    SecretState,
+)
+from fairing_az_jupyter.models.launches import (
+    Deployed,
+    LaunchInfo,
+    LaunchKind,
+    LaunchLine,
+    LaunchOrigin,
+    LaunchState,
+    Leftover,
+    Prediction,
+)
+from fairing_az_jupyter.models.runs import (
+    RunEvent,
+    RunEventKind,
+    RunRequest,
+    RunResult,
+)
+
+__all__ = [
+    "CheckResult",
+    "CheckStatus",
+    "Cure",
+    "Deployed",
+    "LaunchInfo",
+    "LaunchKind",
+    "LaunchLine",
+    "LaunchOrigin",
+    "LaunchState",
+    "Leftover",
+    "Prediction",
+    "Question",
+    "RunEvent",
+    "RunEventKind",
+    "RunRequest",
+    "RunResult",
+    "SecretChange",
+    "SecretState",
+]
