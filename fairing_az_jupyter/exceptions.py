@@ -11,7 +11,7 @@ FairingAzureError            code, message, hint, exit_code
  |   +- BuildFailedError     an image could not be built
  |   +- JobFailedError       a training job ended with an error
  |   +- EndpointError        an endpoint did not start, or has gone
- |   +- RunFailedError       a cell of a notebook run raised
+ |   +- RunFailedError       a notebook run has failed, most often in a cell
  |   +- RunCancelledError    a notebook run was cancelled (exit 130)
  +- InstallationError        exit 5: something has to be installed first
      +- FairingNotInstalledError   Kubeflow Fairing itself (also a ModuleNotFoundError)
@@ -20,7 +20,7 @@ FairingAzureError            code, message, hint, exit_code
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class FairingAzureError(Exception):
@@ -137,9 +137,32 @@ class EndpointError(ExecutionError):
 
 
 class RunFailedError(ExecutionError):
-    """A cell of a notebook run raised."""
+    """A notebook run has failed, most often because a cell raised.
+
+    Args:
+        message: See `FairingAzureError`.
+        cell: The position of the cell that failed, from 1; None if none did.
+        source: The code of that cell.
+        traceback: All lines of its traceback, oldest first.
+        **more: See `ExecutionError`.
+
+    """
 
     code = "run-failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cell: int | None = None,
+        source: str = "",
+        traceback: tuple[str, ...] = (),
+        **more: Any,  # noqa: ANN401 - handed on
+    ) -> None:
+        super().__init__(message, **more)
+        self.cell = cell
+        self.source = source
+        self.traceback = traceback
 
 
 class RunCancelledError(ExecutionError):

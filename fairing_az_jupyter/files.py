@@ -28,6 +28,7 @@ def replace_file(
     mode: int,
     owner: tuple[int, int] | None = None,
     check: Callable[[], None] | None = None,
+    durable: bool = True,
 ) -> None:
     """Give a file new bytes in one step: either all of them are there afterwards or the old file is.
 
@@ -40,6 +41,8 @@ def replace_file(
         owner: Its user and group, if they are to be kept; passed over where the system does not allow it.
         check: Called when the new file is complete, right before it takes the old one's place; what it raises stops
             the replacement.
+        durable: Whether to wait until the bytes are on the disk. Without it the file may be lost, or be an old one,
+            if the machine stops right afterwards; not if this process does.
 
     Raises:
         OSError: The folder or the disk does not allow it.
@@ -51,7 +54,8 @@ def replace_file(
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         made = temporary.stat()
         if owner is not None and owner != (made.st_uid, made.st_gid) and hasattr(os, "chown"):
             with contextlib.suppress(OSError):
@@ -64,7 +68,8 @@ def replace_file(
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(target.parent)
+    if durable:
+        _sync_folder(target.parent)
 
 
 def _sync_folder(folder: Path) -> None:

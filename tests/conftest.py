@@ -30,7 +30,13 @@ def own_folders(tmp_path, monkeypatch):
     base.mkdir()
     for variable, name in folders.items():
         monkeypatch.setenv(variable, str(base / name))
-    for variable in ("FAIRING_AZURE_PROFILE", "JPY_SESSION_NAME", "FAIRING_BACKEND", "DOCKER_REGISTRY"):
+    for variable in (
+        "FAIRING_AZURE_PROFILE",
+        "FAIRING_AZURE_RUNS",
+        "JPY_SESSION_NAME",
+        "FAIRING_BACKEND",
+        "DOCKER_REGISTRY",
+    ):
         monkeypatch.delenv(variable, raising=False)
     return base
 

@@ -40,6 +40,8 @@ PROBE_PREFIX = "fairing-az-jupyter-probe/"
 """Where in a container the probe blobs are, so that a left-over is known for what it is."""
 
 _PROBE_BYTES = 64
+# The service itself takes 5,000 MiB by one PUT: https://learn.microsoft.com/rest/api/storageservices/put-blob#remarks
+_LARGEST_PUT = 1024 * 1024 * 1024
 # What is kept of a probe's time to remove its blob, whatever happened to the blob before.
 _KEPT_FOR_REMOVAL = 0.25
 # A blob's link must already be valid on a service whose clock is behind.
@@ -209,6 +211,25 @@ class BlobStore:
             ServiceError: It can't be told.
 
         """
+        try:
+            self.need_change(container, f"try whether blobs may be changed {self._where(container)}")
+        except NotAllowedError as refused:
+            if refused.code != "no-data-role":
+                raise
+            return False
+        return True
+
+    def need_change(self, container: str, action: str) -> None:
+        """Make sure that blobs may be changed, as `may_change` does, and raise the refusal where they may not.
+
+        Args:
+            container: The container's name.
+            action: To stand after "Can't " in errors.
+
+        Raises:
+            ServiceError: They may not, or it can't be told.
+
+        """
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
 
         client = self._client().get_blob_client(container, PROBE_PREFIX + uuid4().hex)
@@ -221,13 +242,7 @@ class BlobStore:
                 if getattr(error, "error_code", None) not in {"BlobNotFound", "ContainerNotFound"}:
                     raise
 
-        try:
-            self._ask(try_it, f"try whether blobs may be changed {self._where(container)}")
-        except NotAllowedError as refused:
-            if refused.code != "no-data-role":
-                raise
-            return False
-        return True
+        self._ask(try_it, action)
 
     def read_sas(self, container: str, blob: str, hours: float = 1) -> Hidden:
         """Make a link by which one blob can be read, and nothing else, for some time.
@@ -348,6 +363,8 @@ class BlobStore:
                 self.url,
                 credential=self._signer(),
                 retry_policy=ExponentialRetry(retry_total=0),
+                # What is cut into blocks is cut by us.
+                max_single_put_size=_LARGEST_PUT,
                 transport=CheckedTransport(timeout=self.timeout, ca_bundle=self._ca_bundle, mark="x-ms-"),
                 **versions,
             )

@@ -10,21 +10,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.acr_tasks import AcrTasks
-from fairing_az_jupyter.clients.azure.clouds import cloud_named
+from fairing_az_jupyter.clients.azure_access import AzureAccess
 from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.contexts import ContextStore
-from fairing_az_jupyter.clients.credentials import choose_credential, service_principal
 from fairing_az_jupyter.clients.images import ImageStore
 from fairing_az_jupyter.clients.oci.docker_config import SECRET_KEY, parse_docker_config, registry_host
 from fairing_az_jupyter.clients.registry import Registry
-from fairing_az_jupyter.clients.resources import ResourceManager
 from fairing_az_jupyter.clients.storage import CONTAINER
 from fairing_az_jupyter.clients.workloads import Workloads
-from fairing_az_jupyter.exceptions import (
-    FairingAzureError,
-    NotFoundError,
-    SettingsError,
-)
+from fairing_az_jupyter.exceptions import FairingAzureError, NotFoundError
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target
 from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER
 from fairing_az_jupyter.settings import check_launch
@@ -35,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from fairing_az_jupyter.clients.credentials import ChosenCredential, ServicePrincipal
+    from fairing_az_jupyter.clients.credentials import ChosenCredential
     from fairing_az_jupyter.settings import Settings
 
 __all__ = ["Launcher"]
@@ -71,6 +65,9 @@ class Launcher:
         self._opened = contextlib.ExitStack()
         self._registries: dict[str, Registry] = {}
         self._lock = threading.RLock()
+        self.azure = AzureAccess(settings, environ=self._environ, cluster=lambda: self.cluster)
+        """The ways to Azure."""
+        self._opened.callback(self.azure.close)
 
     def __enter__(self) -> Self:
         return self
@@ -120,17 +117,12 @@ class Launcher:
         """What a job's pod asks for."""
         return self._placement
 
-    @cached_property
+    @property
     def credential(self) -> ChosenCredential:
         """Who asks Azure."""
+        # Its Secret is in the cluster: whoever holds one of the two locks and waits for the other has taken ours first.
         with self._lock:
-            kind = self.settings.credential
-            principal = self._principal() if kind in {"auto", "secret"} else None
-            found = choose_credential(
-                kind, secret=principal, environ=self._environ, cloud=cloud_named(self.settings.azure_cloud)
-            )
-            self._opened.callback(found.close)
-            return found
+            return self.azure.credential
 
     def registry(self, host: str) -> Registry:
         """Return a registry: with the login of the registry Secret where that has one, as nobody in particular if not.
@@ -171,8 +163,8 @@ class Launcher:
         """
         return AcrTasks(
             self.credential.credential,
-            self._subscription(f"the registry '{host}'"),
-            cloud_named(self.settings.azure_cloud),
+            self.azure.subscription(f"the registry '{host}'"),
+            self.azure.cloud,
             registry_host(host),
             assignee=self.credential.client_id or "",
         )
@@ -188,53 +180,22 @@ class Launcher:
         with self._lock:
             account = self.settings.azure_storage_account or ""
             self._make_account(account)
-            cloud = cloud_named(self.settings.azure_cloud)
-            by_token = ContextStore(account, self.credential.credential, cloud=cloud)
-            if by_token.reached_by_token(CONTAINER)[0]:
-                self._opened.callback(by_token.close)
-                return by_token
-            # If the key may not do it either, its refusal says why.
-            by_token.close()
-            with contextlib.closing(self._resources()) as resources:
-                key = resources.storage_keys(self.settings.azure_resource_group or "", account)
-            by_key = ContextStore(account, key, cloud=cloud)
-            self._opened.callback(by_key.close)
-            return by_key
+            found = self.azure.blobs(
+                account,
+                lambda signer: ContextStore(account, signer, cloud=self.azure.cloud),
+                # If the key may not do it either, its refusal says why.
+                lambda store: store.reached_by_token(CONTAINER)[0],
+            )
+            self._opened.callback(found.close)
+            return found
 
     def _make_account(self, account: str) -> None:
         """Make the Storage account in the settings' region if there is none."""
         region, group = self.settings.azure_region, self.settings.azure_resource_group or ""
         if region is None:
             return
-        with contextlib.closing(self._resources()) as resources:
+        with contextlib.closing(self.azure.resources()) as resources:
             resources.create_storage_account(group, account, region)
-
-    def _subscription(self, wanted: str) -> str:
-        subscription = self.credential.subscription_id
-        if not subscription:
-            raise SettingsError(
-                f"No subscription is known, so {wanted} can't be looked for.",
-                hint="Set AZURE_SUBSCRIPTION_ID to the subscription's id: az account show --query id",
-                code="no-subscription",
-            )
-        return subscription
-
-    def _resources(self) -> ResourceManager:
-        return ResourceManager(
-            self.credential.credential,
-            self._subscription(f"the Storage account '{self.settings.azure_storage_account}'"),
-            cloud_named(self.settings.azure_cloud),
-            assignee=self.credential.client_id,
-        )
-
-    def _principal(self) -> ServicePrincipal | FairingAzureError:
-        name = self.settings.azure_secret_name
-        try:
-            return service_principal(
-                self.cluster.read_secret(name).data, secret_name=name, namespace=self.cluster.namespace
-            )
-        except FairingAzureError as error:
-            return error
 
     def _logged_in(self, host: str) -> Registry:
         own = registry_host(self.settings.docker_registry or "")

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
-from fairing_az_jupyter.frontends import check_commands, commands, grammar, launch_commands, prompts, terminal
+from fairing_az_jupyter.frontends import (
+    check_commands,
+    commands,
+    grammar,
+    launch_commands,
+    prompts,
+    run_commands,
+    terminal,
+)
 from fairing_az_jupyter.frontends.refusals import CommandLineError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
-    from fairing_az_jupyter.models import RunRequest
-
 CANCELLED = 130
-_LINES = frozenset({"run", "launch", "logs"})
+_LINES = frozenset({"run", "launch", "logs", "runs logs", "runs retry"})
 """The commands whose JSON is one document a line, printed as things happen."""
 
 
@@ -55,10 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
     try:
         caller = commands.Caller(ask=prompts.ask, present=prompts.at_terminal())
-        if parsed.command == "run":
-            return _run(parsed, output, _planned(parsed))
         if parsed.command == "launch":
-            return _launch(parsed, output, caller)
+            return run_commands.launch(parsed, output, caller)
+        if parsed.command in _RUNS:
+            return _RUNS[parsed.command](parsed, output)
         # The result of a check is also its exit code; who asks for JSON wants that. What was launched goes on.
         output.optional = parsed.command in {"check", "train", "deploy"} and not parsed.json
         return _COMMANDS[parsed.command](parsed, caller)
@@ -66,7 +70,7 @@ def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
         if getattr(parsed, "json", False):
             told = {name: commands.as_typed(text, grammar.PROGRAM) for name, text in error.to_dict().items()}
             try:
-                (_print_line if parsed.command in _LINES else commands.print_json)({"error": told})
+                (run_commands.print_line if _is_in_lines(parsed) else commands.print_json)({"error": told})
             except terminal.OutputLostError as lost:
                 _lost(lost)
         else:
@@ -77,49 +81,16 @@ def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
         return CANCELLED
 
 
+def _is_in_lines(parsed: argparse.Namespace) -> bool:
+    return not _LINES.isdisjoint({parsed.command, f"{parsed.command} {getattr(parsed, 'action', '')}"})
+
+
 def _lost(lost: terminal.OutputLostError) -> int:
     """Return the exit code of a command whose output nobody gets; who closes a pipe (`| head`) has read enough."""
     if lost.reader_gone:
         return 0
     terminal.tell(f"{lost} Send the output elsewhere.")
     return InputError.exit_code
-
-
-def _planned(parsed: argparse.Namespace) -> RunRequest:
-    from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
-
-    plan = manager.plan_launch if parsed.command == "launch" else manager.plan_run
-    return plan(
-        parsed.notebook,
-        pairs=[(name, value) for name, value in parsed.parameters],
-        parameters_file=parsed.parameters_file,
-        explicit=grammar.explicit_settings(parsed),
-        profile=parsed.profile,
-        output=parsed.output,
-        kernel_name=parsed.kernel,
-        cwd=parsed.cwd,
-        cell_timeout=parsed.cell_timeout,
-    )
-
-
-def _launch(parsed: argparse.Namespace, output: terminal.Output, caller: commands.Caller) -> int:
-    request = _planned(parsed)
-    return launch_commands.checked(parsed, caller, request) or _run(parsed, output, request)
-
-
-def _run(parsed: argparse.Namespace, output: terminal.Output, request: RunRequest) -> int:
-    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.frontends.progress import Progress  # noqa: PLC0415
-
-    # The result of a run is the executed notebook: it goes on to its end, whoever has stopped to listen.
-    output.optional = True
-    if parsed.json:
-        result = manager.run(request, lambda event: _print_line({"event": event.to_dict()}))
-        _print_line({"result": result.to_dict()})
-        return 0
-    result = manager.run(request, Progress(output).show)
-    sys.stdout.write(f"Executed notebook: {os.path.abspath(result.output)}\n")  # noqa: PTH100 - may be a URL's path
-    return 0
 
 
 def _completion(parsed: argparse.Namespace, _caller: commands.Caller) -> int:
@@ -129,11 +100,10 @@ def _completion(parsed: argparse.Namespace, _caller: commands.Caller) -> int:
     return 0
 
 
-def _print_line(document: object) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
-
-
+_RUNS: Mapping[str, Callable[[argparse.Namespace, terminal.Output], int]] = {
+    "run": run_commands.run,
+    "runs": run_commands.runs,
+}
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace, commands.Caller], int]] = {
     "check": check_commands.check,
     "secrets": check_commands.secrets,

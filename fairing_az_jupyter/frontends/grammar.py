@@ -6,20 +6,15 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import __version__
-from fairing_az_jupyter.frontends import grammar_checks, grammar_launches, refusals
+from fairing_az_jupyter.frontends import grammar_checks, grammar_launches, grammar_runs, refusals
 from fairing_az_jupyter.frontends.grammar_parts import (
-    FILES,
-    FOLDERS,
     SETTING,
     Commands,
     add_command,
     add_notebook,
     add_profile,
-    add_setting,
     add_settings,
-    complete,
 )
-from fairing_az_jupyter.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,11 +34,10 @@ exit codes:
   8    check: nothing fails, but something could not be found out
   130  cancelled
 """
-_PARAMETER_FLAGS = ("-p", "--parameter")
 _RUNS = frozenset({"run", "launch"})
 _TALKATIVE = frozenset({*_RUNS, "fill", "settings", "profile", "install-fairing", "completion"})
 """The commands whose errors repeat what was typed; anything else may be a secret on its way to `secrets`."""
-_NAMES_ONLY = frozenset({"check", *grammar_launches.LAUNCH_COMMANDS})
+_NAMES_ONLY = frozenset({"check", "runs", *grammar_launches.LAUNCH_COMMANDS})
 _ARGUMENTS = frozenset({"command", "action", "notebook", "name", "names", "task", "data"})
 
 
@@ -66,8 +60,8 @@ def parser(program: str = PROGRAM, *, discreet: bool = False) -> argparse.Argume
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     grammar_checks.add_check(commands)
     grammar_checks.add_secrets(commands)
-    _add_run(commands)
-    _add_launch(commands)
+    grammar_runs.add_run(commands)
+    grammar_runs.add_runs(commands)
     grammar_launches.add_launches(commands)
     _add_fill(commands)
     _add_settings(commands)
@@ -95,7 +89,7 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
     """
     words, pairs = list(arguments), list[list[str]]()
     if not _RUNS.isdisjoint(words[:1]):
-        words, pairs = _without_pairs(words)
+        words, pairs = grammar_runs.without_pairs(words)
     in_notebook = program != PROGRAM
     talkative = not _TALKATIVE.isdisjoint(words[:1])
     strict = not talkative and _NAMES_ONLY.isdisjoint(words[:1])
@@ -123,61 +117,10 @@ def _options(parsed: argparse.Namespace) -> list[str]:
     return [f"--{name}" for name in names if name not in _ARGUMENTS]
 
 
-def _without_pairs(arguments: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Take `-p NAME VALUE` out of the arguments; where a word is missing, it stays for argparse to complain about."""
-    words: list[str] = []
-    pairs: list[list[str]] = []
-    at = 0
-    while at < len(arguments) and arguments[at] != "--":
-        if arguments[at] in _PARAMETER_FLAGS and len(arguments) - at > 2:  # noqa: PLR2004 - the flag and two words
-            pairs.append([arguments[at + 1], arguments[at + 2]])
-            at += 3
-        else:
-            words.append(arguments[at])
-            at += 1
-    return [*words, *arguments[at:]], pairs
-
-
 def explicit_settings(arguments: argparse.Namespace) -> dict[str, str]:
     """Return the settings that were given as flags, by field."""
     found = {name[len(SETTING) :]: value for name, value in vars(arguments).items() if name.startswith(SETTING)}
     return {field: value for field, value in found.items() if value is not None}
-
-
-def _add_run(commands: Commands[argparse.ArgumentParser]) -> None:
-    run = add_command(commands, "run", "Run a notebook with parameters, by papermill.")
-    _add_run_options(run)
-    add_setting(run, "backend", Settings.model_json_schema()["properties"]["backend"])
-
-
-def _add_launch(commands: Commands[argparse.ArgumentParser]) -> None:
-    about = "Check everything that a notebook's launch needs, and run it: train, deploy, predict and clean up."
-    launch = add_command(commands, "launch", about)
-    _add_run_options(launch)
-    add_settings(launch)
-
-
-def _add_run_options(run: argparse.ArgumentParser) -> None:
-    add_notebook(run, "the notebook to run; it is only read")
-    run.add_argument(
-        *_PARAMETER_FLAGS,
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        dest="parameters",
-        help="a parameter of the notebook; may be given several times",
-    )
-    about = "parameters from a YAML or JSON file; -p wins over it"
-    complete(run.add_argument("-f", "--parameters-file", metavar="FILE", help=about), FILES)
-    add_profile(run)
-    about = "the executed notebook (default: NOTEBOOK.executed.ipynb)"
-    complete(run.add_argument("-o", "--output", metavar="PATH", help=about), FILES)
-    run.add_argument("-k", "--kernel", metavar="NAME", help="the kernel to use (default: the notebook's own)")
-    about = "the kernel's working directory (default: the notebook's folder)"
-    complete(run.add_argument("--cwd", metavar="FOLDER", help=about), FOLDERS)
-    about = "how long one cell may take (default: any time)"
-    run.add_argument("--cell-timeout", type=_seconds, metavar="SECONDS", help=about)
 
 
 def _add_fill(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -222,11 +165,3 @@ def _add_completion(commands: Commands[argparse.ArgumentParser]) -> None:
     about = "Print a completion script for a shell."
     completion = commands.add_parser("completion", help=about, description=about)
     completion.add_argument("shell", choices=SHELLS)
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        msg = "it has to be more than 0"
-        raise argparse.ArgumentTypeError(msg)
-    return value

@@ -33,6 +33,8 @@ class Progress:
             self._line(f"[{_position(event)}] {(event.text or '')[:_SHOWN_CODE]}".rstrip())
         elif event.kind == "cell-finished" and (event.duration or 0.0) >= 1.0:
             self._line(f"[{_position(event)}] done in {event.duration:.1f} s")
+        elif event.kind == "cell-retried":
+            self._line(f"[{_position(event)}] failed, and is tried again: {event.message}")
         elif event.kind == "cell-failed":
             self._line(f"[{_position(event)}] failed: {event.message}")
         elif event.kind == "run-finished":

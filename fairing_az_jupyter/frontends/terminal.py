@@ -7,9 +7,12 @@ import errno
 import io
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from fairing_az_jupyter.frontends.grammar import PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _STANDARD_STREAMS = 3
 
@@ -134,4 +137,16 @@ def tell(text: str) -> None:
     # Without standard error there is nobody left to tell.
     with contextlib.suppress(OSError, AttributeError):
         sys.stderr.write(f"{PROGRAM}: {text}\n")
+        sys.stderr.flush()
+
+
+def tell_lines(lines: Sequence[str]) -> None:
+    """Write several lines to standard error, if there is one; what explains the line that `tell` writes.
+
+    Args:
+        lines: The lines.
+
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.writelines(f"{line}\n" for line in lines)
         sys.stderr.flush()

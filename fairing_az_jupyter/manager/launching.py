@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import InputError, SettingsError
 from fairing_az_jupyter.manager.configuring import profile_values, settings_in_force, usable_settings
+from fairing_az_jupyter.manager.elsewhere import brought_here
 from fairing_az_jupyter.manager.running import plan_run
 from fairing_az_jupyter.settings import InvalidSettingsError, check_values, notebook_names
 
@@ -366,7 +367,8 @@ def plan_launch(
 
     """
     chosen, names = check_values(dict(explicit or {})), notebook_names()
-    cell = parameters.read_parameters(notebook).names
+    with brought_here(notebook) as path:
+        cell = parameters.read_parameters(path, shown=notebook).names
     in_cell = {field: value for field, value in (explicit or {}).items() if names[field] in cell}
     try:
         request = plan_run(notebook, explicit=in_cell, profile=profile, **options)

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.manager.configuring import profile_values, settings_in_force
+from fairing_az_jupyter.manager.elsewhere import brought_here
 from fairing_az_jupyter.models import RunRequest
-from fairing_az_jupyter.settings import check_launch, check_values, from_notebook, notebook_names, to_notebook
+from fairing_az_jupyter.settings import check_launch, notebook_names, to_notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from fairing_az_jupyter.models import RunEvent, RunResult
+    from collections.abc import Iterable, Mapping
 
 EXECUTED_SUFFIX = ".executed.ipynb"
+_WEB = ("http://", "https://")
 
 
-def plan_run(
+def plan_run(  # noqa: PLR0913 - each is a source of its own
     notebook: str,
     *,
     pairs: Iterable[tuple[str, str]] = (),
+    values: Mapping[str, object] | None = None,
     parameters_file: str | None = None,
     explicit: Mapping[str, Any] | None = None,
     profile: str | None = None,
     output: str | None = None,
+    from_run: Mapping[str, object] | None = None,
+    snapshot: str | None = None,
     **options: Any,  # noqa: ANN401 - handed on to RunRequest
 ) -> RunRequest:
     """Return the notebook run that was asked for, with every parameter checked.
 
+    Of a parameter that several sources give, the highest counts: settings given as arguments, values, texts, the
+    file, the earlier run, the environment variables `FAIRING_PARAM_<NAME>`, the profile.
+
     Args:
-        notebook: Path of the notebook.
-        pairs: Parameters as texts; they win over the file's.
-        parameters_file: A YAML or JSON file with parameters.
-        explicit: Settings given as arguments, by field; they win over both.
-        profile: A profile whose settings are parameters too; the lowest of all. None for none.
+        notebook: Path or URL of the notebook.
+        pairs: Parameters as texts.
+        values: Parameters as Python has them.
+        parameters_file: Path or URL of a YAML or JSON file with parameters.
+        explicit: Settings given as arguments, by field.
+        profile: A profile whose settings are parameters too. None for none.
         output: Path of the executed notebook; None for one beside the notebook.
+        from_run: The parameters of an earlier run. None for none.
+        snapshot: Path of the copy of the notebook to read; None for the notebook itself. Messages name the notebook.
         options: Further arguments of `RunRequest`.
 
     Raises:
@@ -44,53 +54,63 @@ def plan_run(
             again by a later cell; or what the backend needs is missing.
 
     """
-    from fairing_az_jupyter.runs import injection, values  # noqa: PLC0415 - most commands need neither
-    from fairing_az_jupyter.runs import parameters_file as files  # noqa: PLC0415 - likewise, and it loads YAML
+    from fairing_az_jupyter.runs import injection  # noqa: PLC0415 - most commands need none of them
+    from fairing_az_jupyter.runs import parameter_sources as sources  # noqa: PLC0415
+    from fairing_az_jupyter.runs.parameters_file import read_parameters_file  # noqa: PLC0415 - it loads YAML
+    from fairing_az_jupyter.runs.places import shown  # noqa: PLC0415
 
-    cell = parameters.read_parameters(notebook)
-    _, profiled = profile_values(profile) if profile is not None else (None, {})
-    given = values.merge(
-        {name: value for name, value in to_notebook(profiled).items() if name in cell.names},
-        files.read_parameters_file(parameters_file) if parameters_file is not None else {},
-        values.parse_pairs(pairs, cell.values),
-        to_notebook(explicit or {}),
-    )
-    values.refuse_secrets(given)
-    values.check_names(given, cell.names, notebook)
-    values.check_plain(given)
-    values.check_types(given, cell.values)
-    given = {**given, **to_notebook(check_values(from_notebook(given)))}
-    injection.check_effect(notebook, given)
-    _check_backend(cell.values, given)
-    return RunRequest(
-        notebook=notebook,
-        output=output or default_output(notebook),
-        parameters=given,
-        **options,
-    )
+    named = shown(notebook)
+    with contextlib.ExitStack() as here:
+        snapshot = here.enter_context(brought_here(notebook)) if snapshot is None else snapshot
+        read = parameters.read_parameters(snapshot, shown=named)
+        cell = sources.Cell(read.names, read.values, {name: said.type for name, said in read.declared.items()})
+        given = [
+            sources.from_arguments(to_notebook(explicit or {})),
+            sources.from_arguments(values or {}),
+            sources.from_pairs(pairs, cell),
+        ]
+        if parameters_file is not None:
+            told = shown(parameters_file)
+            in_file = read_parameters_file(here.enter_context(brought_here(parameters_file)), told)
+            given.append(sources.from_file(told, in_file, cell))
+        if from_run is not None:
+            given.append(sources.from_earlier_run(from_run))
+        overruled = {name for source in given for name in source.values}
+        given.append(sources.from_environment(os.environ, cell, named, overruled=overruled))
+        if profile is not None:
+            given.append(sources.from_profile(profile, to_notebook(profile_values(profile)[1]), cell))
+        counts = sources.gather(given, cell, named)
+        injection.check_effect(named, counts, snapshot=snapshot)
+    _check_backend(read.values, counts)
+    return RunRequest(notebook=notebook, output=output or default_output(notebook), parameters=counts, **options)
 
 
-def default_output(notebook: str) -> str:
-    """Return where the executed notebook goes if nothing else is said: beside the notebook."""
-    path = Path(notebook)
-    return str(path.with_name(path.name.removesuffix(".ipynb") + EXECUTED_SUFFIX))
-
-
-def run(request: RunRequest, on_event: Callable[[RunEvent], None]) -> RunResult:
-    """Run a notebook and report what happens.
+def describe_parameters(notebook: str, *, snapshot: str | None = None) -> tuple[parameters.ParameterInfo, ...]:
+    """List the parameters of a notebook, with what its parameters cell says about each.
 
     Args:
-        request: The run, from `plan_run`.
-        on_event: Is called with every event as it happens.
+        notebook: Path of the notebook.
+        snapshot: Path of the copy of it to read; None for the notebook itself. Messages name the notebook.
+
+    Returns:
+        The parameters in the order of the cell; what looks like a secret is hidden. Nothing where no cell is tagged.
 
     Raises:
-        InputError: The run can't be started as it was asked for.
-        ExecutionError: A cell raised, the kernel died, or the run was cancelled.
+        NotebookFileError: The file can't be read or is no Python notebook, or such a cell has a syntax error.
 
     """
-    from fairing_az_jupyter.runs.execution import execute  # noqa: PLC0415 - loads papermill
+    from fairing_az_jupyter.runs.places import shown  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.runs.secret_parameters import is_secret  # noqa: PLC0415 - most commands don't need it
 
-    return execute(request, on_event)
+    with brought_here(snapshot or notebook) as path:
+        read = parameters.read_parameters(path, shown=shown(notebook))
+    return parameters.describe(read, notebook_names().values(), is_secret)
+
+
+def default_output(notebook: str) -> str | None:
+    """Return where the executed notebook goes if nothing else is said: beside the notebook, if that can be written."""
+    stem = notebook.removesuffix(".ipynb")
+    return None if notebook.lower().startswith(_WEB) else f"{stem}{EXECUTED_SUFFIX}"
 
 
 def _check_backend(cell: Mapping[str, object], given: Mapping[str, object]) -> None:

@@ -21,13 +21,19 @@ from fairing_az_jupyter.models.launches import (
     Prediction,
 )
 from fairing_az_jupyter.models.runs import (
+    OUTPUT_LIMIT,
+    Metric,
     RunEvent,
     RunEventKind,
+    RunInfo,
+    RunPlace,
     RunRequest,
     RunResult,
+    RunState,
 )
 
 __all__ = [
+    "OUTPUT_LIMIT",
     "CheckResult",
     "CheckStatus",
     "Cure",
@@ -38,12 +44,16 @@ __all__ = [
     "LaunchOrigin",
     "LaunchState",
     "Leftover",
+    "Metric",
     "Prediction",
     "Question",
     "RunEvent",
     "RunEventKind",
+    "RunInfo",
+    "RunPlace",
     "RunRequest",
     "RunResult",
+    "RunState",
     "SecretChange",
     "SecretState",
 ]

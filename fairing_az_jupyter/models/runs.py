@@ -5,13 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
+
+OUTPUT_LIMIT = 32 * 1024 * 1024
+"""Bytes that one cell may print and show, unless a run says otherwise."""
+
+Metric = float | int | str | bool | None
+"""What a notebook may report: a number, a text, True, False or None."""
 
 RunEventKind = Literal[
     "run-started",
     "cell-started",
     "output",
+    "metric",
     "cell-finished",
+    "cell-retried",
     "cell-failed",
     "run-finished",
     "run-failed",
@@ -25,27 +33,38 @@ class RunRequest:
 
     Args:
         notebook: Path of the notebook to run; it is only read.
-        output: Path of the executed notebook; an existing file is replaced.
+        output: Path of the executed notebook, also a URL that papermill can write to; an existing file is replaced.
+            None if it is to stand in the run's record only.
         parameters: Values for the notebook's parameters, by name.
         kernel_name: The kernel spec to use; None is the one that the notebook names.
         cwd: The kernel's working directory; None is the folder of `notebook`.
         cell_timeout: Seconds that one cell may take, rounded up to whole seconds; None is no limit.
         start_timeout: Seconds that the kernel may take to answer for the first time.
+        deadline: Seconds that the whole run may take; None is no limit.
+        output_limit: Bytes that one cell may print and show; a notebook with more can't be opened any more.
 
     """
 
     notebook: str
-    output: str
+    output: str | None
     parameters: Mapping[str, object] = dataclasses.field(default_factory=dict)
     kernel_name: str | None = None
     cwd: str | None = None
     cell_timeout: float | None = None
     start_timeout: float = 60.0
+    deadline: float | None = None
+    output_limit: int = OUTPUT_LIMIT
 
     def to_dict(self) -> dict[str, object]:
         """Return the request as values that any JSON parser reads."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: _plain(value) for name, value in fields.items()}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> RunRequest:
+        """Return the request that `to_dict` has given; what this version does not know is left out."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in found.items() if name in known})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +82,8 @@ class RunEvent:
             line of the cell's code.
         duration: Seconds that the cell or the run took.
         message: For failures: what went wrong, in one line.
+        name: For `metric`: its name.
+        value: For `metric`: its value.
 
     """
 
@@ -74,6 +95,8 @@ class RunEvent:
     text: str | None = None
     duration: float | None = None
     message: str | None = None
+    name: str | None = None
+    value: Metric = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the event as values that any JSON parser reads, without the fields that say nothing."""
@@ -86,9 +109,11 @@ class RunResult:
     """A notebook run that has ended well; any other end is an error.
 
     Args:
-        output: Path of the executed notebook, as it was asked for.
+        output: Path of the executed notebook: as it was asked for, or in the record.
         duration: Seconds from the start of the kernel to its end.
         cells_executed: How many cells the kernel has executed.
+        metrics: What the notebook has reported, by name; the last value of each.
+        run: The identifier of the run's record; empty if none was kept.
         status: Always `succeeded`.
 
     """
@@ -96,11 +121,79 @@ class RunResult:
     output: str
     duration: float
     cells_executed: int
+    metrics: Mapping[str, Metric] = dataclasses.field(default_factory=dict)
+    run: str = ""
     status: Literal["succeeded"] = "succeeded"
 
     def to_dict(self) -> dict[str, object]:
         """Return the result as values that any JSON parser reads."""
-        return dataclasses.asdict(self)
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+
+RunState = Literal["waiting", "running", "succeeded", "failed", "cancelled", "lost"]
+RunPlace = Literal["here", "cluster"]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunInfo:
+    """What there is to know of a run at a glance.
+
+    Args:
+        id: Its identifier, which is also its folder's name.
+        state: `waiting` before its kernel is started, `running`, `succeeded`, `failed`, `cancelled`, or `lost` if the
+            process that ran it has gone without an end.
+        notebook: The notebook as it was named.
+        output: Where the executed notebook was wanted; None for the record only.
+        parameters: The values that it was given.
+        created: When it was asked for, in seconds since 1970-01-01 UTC.
+        started: When it was started; None before.
+        ended: When it ended; None before.
+        duration: Seconds that it took; None before its end.
+        cell: The cell that is, or was last, being executed, from 1.
+        cells: How many cells there are.
+        metrics: What the notebook has reported, by name.
+        error: Why it failed: `code`, `message` and `hint`; of a cell also `cell`, `source` and `traceback` (lines).
+        sweep: The sweep that it belongs to; empty if to none.
+        point: Its number in the sweep, from 1.
+        retry_of: The run that it repeats; empty if none.
+        attempt: How often it was begun; more than once after a loss.
+        place: `here`, or `cluster` if a Job executes it.
+        job: The Job's name; empty if there is none.
+        namespace: The Job's namespace.
+        folder: The record's folder.
+
+    """
+
+    id: str
+    state: RunState
+    notebook: str
+    output: str | None = None
+    parameters: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    created: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    duration: float | None = None
+    cell: int | None = None
+    cells: int | None = None
+    metrics: Mapping[str, Metric] = dataclasses.field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+    sweep: str = ""
+    point: int | None = None
+    retry_of: str = ""
+    attempt: int = 0
+    place: RunPlace = "here"
+    job: str = ""
+    namespace: str = ""
+    folder: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self.state in {"succeeded", "failed", "cancelled"}
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the run as values that any JSON parser reads."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
 
 def _plain(value: object) -> object:

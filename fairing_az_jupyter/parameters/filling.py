@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter.exceptions import NotebookFileError, ParameterError
 from fairing_az_jupyter.parameters.assignment_edits import assignment, fill_source
 from fairing_az_jupyter.parameters.assignments import Bindings, find_bindings
-from fairing_az_jupyter.parameters.cell_code import CellCodeError, parse_cell, split_lines
+from fairing_az_jupyter.parameters.cell_code import CellCode, CellCodeError, parse_cell, split_lines
+from fairing_az_jupyter.parameters.cell_declarations import Declaration, find_declarations
 from fairing_az_jupyter.parameters.import_cells import position_behind_imports
 from fairing_az_jupyter.parameters.literals import write_literal
 from fairing_az_jupyter.parameters.notebook_edits import new_cell_splice, source_splices
@@ -58,12 +59,14 @@ class CellReading:
         cells: These cells, in order.
         values: The value of each name that is a Python literal once all of them have run.
         names: All names that they bind, also to something else than a literal.
+        declared: What they say about each name besides: its type, its help, and how its value is written.
 
     """
 
     cells: tuple[ParametersCell, ...] = ()
     values: dict[str, object] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    declared: dict[str, Declaration] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,12 @@ class FillPlan:
         }
 
 
-def read_parameters(path: str | os.PathLike[str]) -> CellReading:
+def read_parameters(path: str | os.PathLike[str], *, shown: str | None = None) -> CellReading:
     """Read the parameter cells of a notebook file.
 
     Args:
         path: The notebook.
+        shown: Its name in messages, where the file is a copy of it; None for the path.
 
     Returns:
         The cells, names and values; nothing of each where no cell is tagged.
@@ -140,8 +144,9 @@ def read_parameters(path: str | os.PathLike[str]) -> CellReading:
         NotebookFileError: The file can't be read or is no Python notebook, or such a cell has a syntax error.
 
     """
-    where = f"notebook {os.fspath(path)!r}"
-    return _read(decode(read_bytes(path), where), where)
+    name = os.fspath(path) if shown is None else shown
+    where = f"notebook {name!r}"
+    return _read(decode(read_bytes(path, shown=name), where), where)
 
 
 def read_parameters_text(text: str) -> CellReading:
@@ -206,9 +211,11 @@ def _read(text: str, where: str) -> CellReading:
     notebook = read_notebook(text, where)
     values: dict[str, object] = {}
     names: dict[str, None] = {}
+    declared: dict[str, Declaration] = {}
     cells = _tagged(notebook)
     for cell, _tag in cells:
-        bindings = _bindings(notebook, cell, where)
+        code = _code(notebook, cell, where)
+        bindings = find_bindings(code)
         found = bindings.values()
         # A later cell decides, also where it binds a name to something that is no literal.
         values = {name: value for name, value in values.items() if not bindings.mentions(name)}
@@ -217,10 +224,14 @@ def _read(text: str, where: str) -> CellReading:
                 names.pop(name, None)
         values |= found
         names |= dict.fromkeys(bindings.names)
+        # What papermill injects repeats the value only: the type and the help still hold.
+        for name, said in find_declarations(code, bindings).items():
+            declared[name] = declared.get(name, Declaration()).updated(said)
     return CellReading(
         tuple(ParametersCell(cell.position, cell.id, tag) for cell, tag in cells),
         {name: values[name] for name in names if name in values},
         tuple(names),
+        {name: declared[name] for name in names},
     )
 
 
@@ -299,8 +310,12 @@ def _new_cell(notebook: NotebookText, position: int, values: Mapping[str, object
 
 
 def _bindings(notebook: NotebookText, cell: CellText, where: str) -> Bindings:
+    return find_bindings(_code(notebook, cell, where))
+
+
+def _code(notebook: NotebookText, cell: CellText, where: str) -> CellCode:
     with _naming(cell, where):
-        return find_bindings(parse_cell(notebook.source_of(cell)))
+        return parse_cell(notebook.source_of(cell))
 
 
 def _filled(notebook: NotebookText, cell: CellText, values: Mapping[str, object], where: str) -> EditedSource:

@@ -14,14 +14,18 @@ from fairing_az_jupyter.files import locked, replace_file
 _CHANGED_HINT = "Run it again: it then reads the notebook as it is now."
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
+def read_bytes(path: str | os.PathLike[str], *, shown: str | None = None) -> bytes:
     """Return a notebook file's bytes.
+
+    Args:
+        path: The file.
+        shown: The notebook's name in messages, where the file is a copy of it; None for the path.
 
     Raises:
         NotebookFileError: There is no such file, it is no regular file, or it can't be read.
 
     """
-    shown = os.fspath(path)
+    shown = os.fspath(path) if shown is None else shown
     try:
         # A pipe or a device would block or never end.
         mode = Path(path).stat().st_mode

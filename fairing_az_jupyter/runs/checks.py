@@ -6,17 +6,17 @@ import dataclasses
 import json
 import math
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError, NotebookFileError
+from fairing_az_jupyter.runs.cell_tags import check_tags
+from fairing_az_jupyter.runs.places import is_remote, shown
 from fairing_az_jupyter.runs.values import check_plain, refuse_secrets
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.models import RunRequest
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NEWEST_FORMAT = 4
 _NATIVE_KERNEL = "python3"
 
@@ -26,9 +26,10 @@ class RunPlan:
     """A run request with nothing left open.
 
     Args:
-        notebook: Path of the notebook as papermill gets and records it.
-        output: Path of the executed notebook, likewise.
-        session_name: The notebook's absolute path.
+        source: Path of the file that is read.
+        notebook: The notebook as it was named, which the executed one records.
+        output: Path or URL of the executed notebook; None if it stands in the run's record only.
+        session_name: The notebook's absolute path, or its URL.
         cwd: Absolute path of the kernel's working directory.
         kernel_name: Name of an installed kernel spec.
         language: The kernel's language.
@@ -36,8 +37,9 @@ class RunPlan:
 
     """
 
+    source: str
     notebook: str
-    output: str
+    output: str | None
     session_name: str
     cwd: str
     kernel_name: str
@@ -45,11 +47,12 @@ class RunPlan:
     cell_timeout: int | None
 
 
-def plan(request: RunRequest) -> RunPlan:
+def plan(request: RunRequest, source: str | None = None) -> RunPlan:
     """Check a run request, and settle what it leaves open.
 
     Args:
         request: The run as it was asked for.
+        source: A file with the notebook's bytes; None to read the notebook itself.
 
     Returns:
         The run as it will be.
@@ -62,33 +65,68 @@ def plan(request: RunRequest) -> RunPlan:
     """
     refuse_secrets(request.parameters)
     check_plain(request.parameters)
-    for name, seconds in (("cell", request.cell_timeout), ("start", request.start_timeout)):
-        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-            raise InputError(
-                f"The {name} time limit is {seconds} seconds; it has to be more than 0.",
-                hint="Give the limit in seconds, or none.",
+    _check_limits(request)
+    if source is None:
+        _refuse_urls(request)
+    remote = is_remote(request.notebook)
+    notebook = request.notebook if remote else _local_path(request.notebook, "notebook to run")
+    output = request.output
+    if output is not None and not is_remote(output):
+        output = _local_path(output, "executed notebook")
+    metadata = _read_metadata(source or notebook, request.notebook)
+    session_name = notebook if remote else str(_absolute(notebook))
+    cwd = _working_directory(request, notebook)
+    kernel_name, language = _kernel(request.kernel_name, metadata, request.notebook)
+    if output is not None and not is_remote(output):
+        _check_output(None if remote else notebook, output)
+    return RunPlan(
+        source=source or notebook,
+        notebook=notebook,
+        output=output,
+        session_name=session_name,
+        cwd=cwd,
+        kernel_name=kernel_name,
+        language=language,
+        cell_timeout=None if request.cell_timeout is None else math.ceil(request.cell_timeout),
+    )
+
+
+def _refuse_urls(request: RunRequest) -> None:
+    for what, path in (("notebook to run", request.notebook), ("executed notebook", request.output)):
+        if path is not None and is_remote(path):
+            raise NotebookFileError(
+                f"The {what} is '{shown(path)}', which is no local path.", hint="Name a file on this computer."
             )
-    notebook = _local_path(request.notebook, "notebook to run")
-    output = _local_path(request.output, "executed notebook")
-    metadata = _read_metadata(notebook)
-    session_name = _absolute(notebook)
-    cwd = session_name.parent if request.cwd is None else _absolute(request.cwd)
+
+
+def _check_limits(request: RunRequest) -> None:
+    limits = {
+        "cell time limit": request.cell_timeout,
+        "start time limit": request.start_timeout,
+        "deadline": request.deadline,
+        "output limit": request.output_limit,
+    }
+    for name, value in limits.items():
+        if value is not None and not (math.isfinite(value) and value > 0):
+            unit = "bytes" if name == "output limit" else "seconds"
+            raise InputError(
+                f"The {name} is {value} {unit}; it has to be more than 0.",
+                hint=f"Give it in {unit}, or none.",
+            )
+
+
+def _working_directory(request: RunRequest, notebook: str) -> str:
+    """Return where the kernel works: beside a file, and for what is no file where this process does."""
+    if request.cwd is not None:
+        cwd = _absolute(request.cwd)
+    else:
+        cwd = Path.cwd() if is_remote(notebook) else _absolute(notebook).parent
     if not cwd.is_dir():
         raise InputError(
             f"The working directory '{cwd}' is no folder, so the kernel can't start in it.",
             hint="Create it, or name another one.",
         )
-    kernel_name, language = _kernel(request.kernel_name, metadata, notebook)
-    _check_output(notebook, output)
-    return RunPlan(
-        notebook=notebook,
-        output=output,
-        session_name=str(session_name),
-        cwd=str(cwd),
-        kernel_name=kernel_name,
-        language=language,
-        cell_timeout=None if request.cell_timeout is None else math.ceil(request.cell_timeout),
-    )
+    return str(cwd)
 
 
 def _absolute(path: str) -> Path:
@@ -98,11 +136,6 @@ def _absolute(path: str) -> Path:
 
 def _local_path(path: str, what: str) -> str:
     """Return a path that papermill takes for a local file, and for nothing else."""
-    if _URL.match(path):
-        raise NotebookFileError(
-            f"The {what} is '{path.split('?', maxsplit=1)[0]}', which is no local path.",
-            hint="Name a file on this computer.",
-        )
     if "\0" in path or not Path(path).name.split("?", maxsplit=1)[0].endswith((".ipynb", ".json")):
         raise NotebookFileError(
             f"The {what} is {path!r}; the name of a notebook ends in '.ipynb', with no '?' in it.",
@@ -112,25 +145,25 @@ def _local_path(path: str, what: str) -> str:
     return f"{os.curdir}{os.sep}{path}" if path.startswith("-") else path
 
 
-def _read_metadata(path: str) -> dict[str, Any]:
+def _read_metadata(path: str, named: str) -> dict[str, Any]:
     """Return the notebook's own metadata, once it is clear that papermill can load the notebook."""
     try:
         text = Path(path).read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise NotebookFileError(
-            f"There is no notebook '{path}'.", hint=f"Check the path; the current folder is '{Path.cwd()}'."
+            f"There is no notebook '{named}'.", hint=f"Check the path; the current folder is '{Path.cwd()}'."
         ) from None
     except OSError as error:
         raise NotebookFileError(
-            f"The notebook '{path}' can't be read: {error.strerror or error}.", hint="Name a notebook file."
+            f"The notebook '{named}' can't be read: {error.strerror or error}.", hint="Name a notebook file."
         ) from error
     except UnicodeDecodeError as error:
         raise NotebookFileError(
-            f"'{path}' is no notebook: byte {error.start} is not UTF-8.", hint="Save it again as a notebook, in UTF-8."
+            f"'{named}' is no notebook: byte {error.start} is not UTF-8.", hint="Save it again as a notebook, in UTF-8."
         ) from error
     if text.startswith("\ufeff"):
         raise NotebookFileError(
-            f"The notebook '{path}' begins with a byte order mark (BOM), with which papermill can't read it.",
+            f"The notebook '{named}' begins with a byte order mark (BOM), with which papermill can't read it.",
             hint="Open it in Jupyter and save it, or save it as UTF-8 without the mark.",
         )
     try:
@@ -138,11 +171,12 @@ def _read_metadata(path: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         where = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise NotebookFileError(
-            f"'{path}' is no notebook: it is not JSON ({where}).", hint="Save it again from Jupyter."
+            f"'{named}' is no notebook: it is not JSON ({where}).", hint="Save it again from Jupyter."
         ) from error
     flaw = _flaw(content)
     if flaw:
-        raise NotebookFileError(f"'{path}' is no notebook: {flaw}.", hint="Save it again from Jupyter.")
+        raise NotebookFileError(f"'{named}' is no notebook: {flaw}.", hint="Save it again from Jupyter.")
+    check_tags(content.get("cells", ()), named)
     metadata: dict[str, Any] = content["metadata"]
     return metadata
 
@@ -198,7 +232,7 @@ def _kernel(wanted: str | None, metadata: dict[str, Any], notebook: str) -> tupl
     return name, language_of(name, asked_by) or language or "python"
 
 
-def _check_output(notebook: str, output: str) -> None:
+def _check_output(notebook: str | None, output: str) -> None:
     """Refuse an output that would replace the notebook itself, or can't be written; leave no trace."""
     target = Path(output)
     folder = _absolute(output).parent
@@ -210,9 +244,9 @@ def _check_output(notebook: str, output: str) -> None:
     if target.is_dir():
         raise NotebookFileError(
             f"The executed notebook can't be written to '{output}': that is a folder.",
-            hint=f"Name a file in it: '{target / Path(notebook).name}'.",
+            hint=f"Name a file in it: '{target / Path(notebook or 'executed.ipynb').name}'.",
         )
-    if target.exists() and target.samefile(notebook):
+    if notebook is not None and target.exists() and target.samefile(notebook):
         raise NotebookFileError(
             f"The executed notebook would replace the notebook '{notebook}' itself.",
             hint="Name another output: --output PATH.",

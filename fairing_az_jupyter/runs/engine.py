@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import dataclasses
+import itertools
+import json
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,19 +16,25 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from papermill.execute import raise_for_execution_errors
+from papermill.iorw import papermill_io
 from papermill.log import logger
 
+from fairing_az_jupyter.reporting import METRIC_MIME
+from fairing_az_jupyter.runs.cell_tags import is_skipped, retries_of
+from fairing_az_jupyter.runs.papermill_engine import ENGINE_NAME, RecordingEngine
 from fairing_az_jupyter.runs.text import first_line, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from typing import ClassVar
 
     from nbformat import NotebookNode
 
     from fairing_az_jupyter.runs.events import Reporter, Stop
     from fairing_az_jupyter.runs.kernel import RunKernel
-
-ENGINE_NAME = "fairing-azure"
+    from fairing_az_jupyter.runs.saving import NotebookSaver
 
 # What papermill logs is told by events and errors; without a handler Python would print its errors a second time.
 logger.addHandler(logging.NullHandler())
@@ -42,32 +52,35 @@ class Watch:
         kernel: The kernel, connected.
         reporter: Where to tell what happens.
         stop: The wish to stop the run.
+        saver: Where the executed notebook goes.
+        notebook: What the executed notebook says it was made of.
+        output: What it says of where it is.
+        output_limit: Bytes that one cell may print and show.
+        mirror: Whether papermill saves the notebook elsewhere, so that the saver is told of it besides.
 
     """
 
     kernel: RunKernel
     reporter: Reporter
     stop: Stop
+    saver: NotebookSaver
+    notebook: str
+    output: str
+    output_limit: int
+    mirror: bool = False
 
 
 def run_notebook(
-    *,
-    notebook: str,
-    output: str,
-    parameters: Mapping[str, object],
-    language: str | None,
-    cell_timeout: int | None,
-    watch: Watch,
+    source: str, parameters: Mapping[str, object], watch: Watch, *, language: str | None, cell_timeout: int | None
 ) -> None:
     """Run a notebook as papermill does.
 
     Args:
-        notebook: Path of the notebook, literally: braces in it are no papermill placeholders.
-        output: Path of the executed notebook, as literally.
+        source: Path of the file to read, literally: braces in it are no papermill placeholders.
         parameters: The values to inject.
+        watch: The kernel, the listener, and where the executed notebook goes.
         language: The kernel's language where the notebook does not name one.
         cell_timeout: Seconds that one cell may take.
-        watch: The kernel and the listener.
 
     Raises:
         PapermillException: A cell raised, or papermill can't run this notebook.
@@ -76,17 +89,58 @@ def run_notebook(
         StoppedError: The run was to stop between two cells.
 
     """
-    papermill.execute_notebook(
-        notebook.replace("{", "{{").replace("}", "}}"),
-        output.replace("{", "{{").replace("}", "}}"),
-        parameters=dict(parameters),
-        engine_name=ENGINE_NAME,
-        kernel_name=watch.kernel.name,
-        language=language,
-        progress_bar=False,
-        execution_timeout=cell_timeout,
-        watch=watch,
-    )
+    with _kept_by(watch.saver) as output:
+        papermill.execute_notebook(
+            source.replace("{", "{{").replace("}", "}}"),
+            output,
+            parameters=dict(parameters),
+            engine_name=ENGINE_NAME,
+            kernel_name=watch.kernel.name,
+            language=language,
+            progress_bar=False,
+            execution_timeout=cell_timeout,
+            watch=watch,
+        )
+
+
+def run_prepared(nb_man: Any, watch: Watch, traits: Mapping[str, object]) -> None:  # noqa: ANN401 - papermill has no types
+    """Execute the cells of a notebook that papermill has prepared.
+
+    Args:
+        nb_man: papermill's record of the run, which saves the notebook.
+        watch: The kernel and the listener.
+        traits: papermill's and nbclient's own settings.
+
+    """
+    if watch.mirror:
+        _mirror(nb_man, watch.saver)
+    ReportingClient(nb_man, watch, kernel_name=watch.kernel.name, log=logger, **traits).execute()
+
+
+def _mirror(nb_man: Any, saver: NotebookSaver) -> None:  # noqa: ANN401 - papermill has no types
+    save = nb_man.save
+
+    def both(**changed: object) -> None:
+        save(**changed)
+        saver.write(_text_of(nb_man.nb))
+
+    nb_man.save = both
+
+
+def keep_with_its_error(notebook: NotebookNode, watch: Watch) -> None:
+    """Save a notebook that papermill itself saves elsewhere, marked as papermill marks one in which a cell raised.
+
+    Args:
+        notebook: The executed notebook.
+        watch: Where it goes.
+
+    Raises:
+        PapermillExecutionError: A cell raised.
+
+    """
+    with _kept_by(watch.saver) as output:
+        papermill_io.write(_text_of(notebook), output)
+        raise_for_execution_errors(copy.deepcopy(notebook), output)
 
 
 class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
@@ -103,6 +157,7 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
         super().__init__(nb_man, km=watch.kernel.manager, **traits)
         self.kc = watch.kernel.client
         self.watch = watch
+        self._shown = 0
 
     def execute_cell(self, cell: NotebookNode, cell_index: int) -> NotebookNode:
         """Execute one cell and tell how it went."""
@@ -110,74 +165,124 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
         return done
 
     async def _execute_and_report(self, cell: NotebookNode, cell_index: int) -> NotebookNode:
-        reporter = self.watch.reporter
         if self.watch.stop.asked:
             self.nb_man.cell_exception(cell, cell_index=cell_index)
             raise StoppedError
-        done: NotebookNode
         if not self._is_executed(cell):
-            done = await self.async_execute_cell(cell, cell_index)
-            return done
+            return cell
+        reporter = self.watch.reporter
         reporter.cell, reporter.cells = cell_index + 1, len(self.nb.cells)
         reporter.report("cell-started", text=first_line(cell.source))
-        begin = time.monotonic()
+        retries = retries_of(cell.metadata.get("tags", []))
         try:
-            done = await self.watch.kernel.obeying(self.async_execute_cell(cell, cell_index))
+            done = await self._execute_once(cell, cell_index, retries)
+            while done is None:
+                retries -= 1
+                done = await self._execute_once(cell, cell_index, retries)
+        finally:
+            reporter.cells_executed += 1
+        reporter.cell = None
+        return done
+
+    async def _execute_once(self, cell: NotebookNode, cell_index: int, retries: int) -> NotebookNode | None:
+        """Execute a cell; return None if it raised and is to be tried again."""
+        reporter, begin = self.watch.reporter, time.monotonic()
+        self._shown = 0
+        try:
+            done: NotebookNode = await self.watch.kernel.obeying(self.async_execute_cell(cell, cell_index))
         except BaseException as error:
             duration = time.monotonic() - begin
             if _is_clean_exit(error):
                 reporter.report("cell-finished", duration=duration)
+            elif isinstance(error, CellExecutionError) and retries > 0 and not self.watch.stop.asked:
+                reporter.report("cell-retried", duration=duration, message=_reason(error))
+                return None
             else:
                 # papermill itself marks cells that timed out or lost their kernel, and all that follow, as completed.
                 self.nb_man.cell_exception(cell, cell_index=cell_index)
                 reporter.report("cell-failed", duration=duration, message=_reason(error))
             raise
-        finally:
-            reporter.cells_executed += 1
         reporter.report("cell-finished", duration=time.monotonic() - begin)
-        reporter.cell = None
         return done
 
     def _is_executed(self, cell: NotebookNode) -> bool:
-        """Return whether nbclient sends the cell to the kernel; the others have no events."""
-        skipped = self.skip_cells_with_tag in cell.metadata.get("tags", [])
+        """Return whether the cell is sent to the kernel; the others have no events."""
+        tags = cell.metadata.get("tags", [])
+        skipped = is_skipped(tags) or self.skip_cells_with_tag in tags
         return bool(cell.cell_type == "code" and cell.source.strip() and not skipped)
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         """Record one message of the kernel in the notebook, and tell the text in it."""
-        content = msg["content"]
-        if msg["msg_type"] == "stream":
+        content, kind = msg["content"], msg["msg_type"]
+        data = content.get("data") if kind in {"display_data", "execute_result", "update_display_data"} else None
+        if kind == "stream" or data is not None:
+            # Text for text; what a figure's data take as JSON.
+            self._shown += len(content["text"]) if data is None else len(json.dumps(data, default=str))
+            if self._shown > self.watch.output_limit:
+                self.watch.stop.ask("output")
+                return None
+        if kind == "stream":
             self.watch.reporter.report("output", stream=content["name"], text=content["text"])
-        elif msg["msg_type"] in {"display_data", "execute_result", "update_display_data"}:
-            text = content["data"].get("text/plain")
-            if text:
-                self.watch.reporter.report("output", stream="display", text=text)
+        elif data is not None:
+            self._tell_display(data)
         recorded: NotebookNode | None = super().process_message(msg, cell, cell_index)
         return recorded
 
+    def _tell_display(self, data: Mapping[str, Any]) -> None:
+        metric = data.get(METRIC_MIME)
+        if isinstance(metric, dict) and isinstance(metric.get("name"), str):
+            self.watch.reporter.report("metric", metric=(metric["name"], metric.get("value")))
+        if data.get("text/plain"):
+            self.watch.reporter.report("output", stream="display", text=data["text/plain"])
 
-class ReportingEngine(NBClientEngine):  # type: ignore[misc]
-    """papermill's engine with the client above."""
+
+class _Sinks:
+    """papermill's way to save a notebook, for those of ours that are being executed.
+
+    papermill writes files in place: a full disk, or a process that is killed, would leave half a notebook.
+    """
+
+    SCHEME = "fairing-az-jupyter://"
+    _numbers = itertools.count()
+    _savers: ClassVar[dict[str, NotebookSaver]] = {}
 
     @classmethod
-    def execute_managed_notebook(
-        cls,
-        nb_man: Any,  # noqa: ANN401 - papermill has no types
-        kernel_name: str,
-        *,
-        watch: Watch,
-        execution_timeout: int | None = None,
-        **_settings: object,
-    ) -> NotebookNode:
-        """Execute the cells of a notebook that papermill has prepared."""
-        client = ReportingClient(
-            nb_man, watch, timeout=execution_timeout, kernel_name=kernel_name, log=logger, log_output=False
-        )
-        executed: NotebookNode = client.execute()
-        return executed
+    def open(cls, saver: NotebookSaver) -> str:
+        path = f"{cls.SCHEME}{next(cls._numbers)}/executed.ipynb"
+        cls._savers[path] = saver
+        return path
+
+    @classmethod
+    def close(cls, path: str) -> None:
+        del cls._savers[path]
+
+    @classmethod
+    def write(cls, text: str, path: str) -> None:
+        cls._savers[path].write(text)
+
+    @classmethod
+    def pretty_path(cls, path: str) -> str:
+        return path
 
 
-papermill_engines.register(ENGINE_NAME, ReportingEngine)
+@contextlib.contextmanager
+def _kept_by(saver: NotebookSaver) -> Iterator[str]:
+    """Give papermill a path to write to that leads to a saver."""
+    path = _Sinks.open(saver)
+    try:
+        yield path
+    finally:
+        _Sinks.close(path)
+
+
+papermill_io.register(_Sinks.SCHEME, _Sinks)
+papermill_engines.register(ENGINE_NAME, RecordingEngine)
+
+
+def _text_of(notebook: NotebookNode) -> str:
+    import nbformat  # noqa: PLC0415 - papermill has loaded it
+
+    return str(nbformat.writes(notebook))  # type: ignore[no-untyped-call]
 
 
 def _is_clean_exit(error: BaseException) -> bool:
@@ -189,3 +294,15 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, CellExecutionError):
         return one_line(f"{error.ename}: {error.evalue}")
     return one_line(str(error) or type(error).__name__)
+
+
+__all__ = [
+    "NBClientEngine",
+    "PapermillExecutionError",
+    "ReportingClient",
+    "StoppedError",
+    "Watch",
+    "keep_with_its_error",
+    "run_notebook",
+    "run_prepared",
+]

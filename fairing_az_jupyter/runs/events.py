@@ -6,7 +6,7 @@ import contextlib
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter.models import RunEvent
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from fairing_az_jupyter.models import RunEventKind
+    from fairing_az_jupyter.models import Metric, RunEventKind
+
+
+StopReason = Literal["asked", "deadline", "output"]
+"""Why a run is to stop: somebody wants it, it has taken too long, or a cell prints too much."""
 
 
 class Stop:
@@ -24,27 +28,52 @@ class Stop:
     may hold, and an exception raised by it could hit the middle of writing the notebook.
 
     Args:
-        cancel: Set by another thread to stop the run.
+        *cancels: Each is set by another thread to stop the run.
 
     """
 
-    def __init__(self, cancel: threading.Event | None = None) -> None:
-        self._cancel = cancel
+    def __init__(self, *cancels: threading.Event) -> None:
+        self._cancels = cancels
         self._asked = 0
+        self.why: StopReason = "asked"
 
     @property
     def asked(self) -> bool:
         """Whether the run is to stop."""
-        return self._asked > 0 or (self._cancel is not None and self._cancel.is_set())
+        return self._asked > 0 or any(cancel.is_set() for cancel in self._cancels)
 
     @property
     def urgent(self) -> bool:
         """Whether it was asked for more than once: no patience is left."""
         return self._asked > 1
 
-    def ask(self) -> None:
-        """Ask the run to stop; a second time to stop at once."""
+    def ask(self, why: StopReason = "asked") -> None:
+        """Ask the run to stop; a second time to stop at once.
+
+        Args:
+            why: Why; the first reason counts.
+
+        """
+        if not self.asked:
+            self.why = why
         self._asked += 1
+
+    @contextlib.contextmanager
+    def at_deadline(self, seconds: float | None) -> Iterator[None]:
+        """Ask the run to stop after some time.
+
+        Args:
+            seconds: The time; None for never.
+
+        """
+        timer = threading.Timer(seconds or 0.0, self.ask, args=("deadline",))
+        timer.daemon = True
+        if seconds is not None:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -87,6 +116,7 @@ class Reporter:
         self.cell: int | None = None
         self.cells: int | None = None
         self.cells_executed = 0
+        self.metrics: dict[str, Metric] = {}
 
     def report(
         self,
@@ -96,6 +126,7 @@ class Reporter:
         text: str | None = None,
         duration: float | None = None,
         message: str | None = None,
+        metric: tuple[str, Metric] | None = None,
     ) -> None:
         """Report an event of the cell that is being executed, or of the run if none is.
 
@@ -105,8 +136,11 @@ class Reporter:
             text: See `RunEvent`.
             duration: See `RunEvent`.
             message: See `RunEvent`.
+            metric: The name and the value of what the notebook reports.
 
         """
+        if metric is not None:
+            self.metrics[metric[0]] = metric[1]
         if self.error is not None:
             return
         event = RunEvent(
@@ -118,6 +152,8 @@ class Reporter:
             text=text,
             duration=duration,
             message=message,
+            name=None if metric is None else metric[0],
+            value=None if metric is None else metric[1],
         )
         try:
             self._on_event(event)

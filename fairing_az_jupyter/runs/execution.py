@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -10,14 +12,16 @@ from fairing_az_jupyter.exceptions import FairingAzureError, NotebookFileError, 
 from fairing_az_jupyter.models import RunResult
 from fairing_az_jupyter.runs.checks import plan
 from fairing_az_jupyter.runs.events import Reporter, Stop
-from fairing_az_jupyter.runs.text import last_lines, one_line
+from fairing_az_jupyter.runs.saving import NotebookSaver
+from fairing_az_jupyter.runs.text import last_lines, lines_of, one_line
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fairing_az_jupyter.models import RunEvent, RunRequest
     from fairing_az_jupyter.runs.checks import RunPlan
+    from fairing_az_jupyter.runs.engine import Watch
     from fairing_az_jupyter.runs.kernel import RunKernel
 
 
@@ -25,7 +29,10 @@ def execute(
     request: RunRequest,
     on_event: Callable[[RunEvent], None],
     *,
-    cancel: threading.Event | None = None,
+    cancels: Sequence[threading.Event] = (),
+    settled: RunPlan | None = None,
+    saver: NotebookSaver | None = None,
+    work: Callable[[Watch], object] | None = None,
 ) -> RunResult:
     """Execute a notebook with papermill.
 
@@ -34,14 +41,17 @@ def execute(
     in the current one), so that a notebook finds the files beside it, and has the notebook's absolute path in
     JPY_SESSION_NAME.
 
-    SIGINT, SIGTERM (in the main thread) and `cancel` interrupt the cell. It has 3 seconds to end, or until the
+    SIGINT, SIGTERM (in the main thread) and `cancels` interrupt the cell. It has 3 seconds to end, or until the
     second signal; then the kernel is killed.
 
     Args:
         request: What to run.
         on_event: Called with each event as it happens, in the order of time. An exception that it raises stops the
             run and is raised again when the kernel has gone.
-        cancel: Set it from another thread to cancel the run.
+        cancels: Set one from another thread to cancel the run.
+        settled: The request, planned; None to plan it here.
+        saver: Where the executed notebook goes; None for where the request says.
+        work: What executes the notebook with a kernel that is connected; None for papermill.
 
     Returns:
         What the run has come to; a run that ends in any other way raises.
@@ -52,14 +62,18 @@ def execute(
         RunCancelledError: The run was cancelled.
 
     """
-    settled = plan(request)
-    stop = Stop(cancel)
+    settled = settled or plan(request)
+    saver = saver or NotebookSaver(None, settled.output)
+    stop = Stop(*cancels)
     reporter = Reporter(on_event, stop)
     begin = time.monotonic()
-    with stop.on_signals():
+    with stop.on_signals(), stop.at_deadline(request.deadline):
         try:
             reporter.report("run-started")
-            _run(request, settled, reporter, stop)
+            _run(
+                _Run(request, settled, reporter, stop, saver),
+                work or functools.partial(_by_papermill, settled, request),
+            )
         except FairingAzureError as error:
             reporter.cell = None
             cancelled = isinstance(error, RunCancelledError)
@@ -76,15 +90,35 @@ def execute(
         reporter.report("run-finished", duration=duration)
         if reporter.error is not None:
             raise reporter.error
-    return RunResult(output=request.output, duration=duration, cells_executed=reporter.cells_executed)
+    return RunResult(saver.shown, duration, reporter.cells_executed, reporter.metrics)
 
 
-def _run(request: RunRequest, settled: RunPlan, reporter: Reporter, stop: Stop) -> None:
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """One run, with all that its errors tell of."""
+
+    request: RunRequest
+    settled: RunPlan
+    reporter: Reporter
+    stop: Stop
+    saver: NotebookSaver
+
+
+def _by_papermill(settled: RunPlan, request: RunRequest, watch: Watch) -> None:
+    from fairing_az_jupyter.runs import engine  # noqa: PLC0415 - loaded by now
+
+    engine.run_notebook(
+        settled.source, request.parameters, watch, language=settled.language, cell_timeout=settled.cell_timeout
+    )
+
+
+def _run(run: _Run, work: Callable[[Watch], object]) -> None:
     """Run the notebook on a kernel of its own, and translate what can go wrong."""
     from fairing_az_jupyter.runs.kernel import KernelStartError, RunKernel  # noqa: PLC0415 - loads ZeroMQ
 
+    settled, stop = run.settled, run.stop
     if stop.asked:
-        raise _cancelled(request, reporter)
+        raise _stopped(run)
     kernel = RunKernel(settled.kernel_name, cwd=settled.cwd, session_name=settled.session_name, stop=stop)
     try:
         with kernel.running():
@@ -92,53 +126,69 @@ def _run(request: RunRequest, settled: RunPlan, reporter: Reporter, stop: Stop) 
                 # The kernel's process starts up while this one imports papermill.
                 from fairing_az_jupyter.runs import engine  # noqa: PLC0415
 
-                kernel.connect(request.start_timeout)
-                engine.run_notebook(
-                    notebook=settled.notebook,
-                    output=settled.output,
-                    parameters=request.parameters,
-                    language=settled.language,
-                    cell_timeout=settled.cell_timeout,
-                    watch=engine.Watch(kernel, reporter, stop),
-                )
+                kernel.connect(run.request.start_timeout)
+                try:
+                    work(
+                        engine.Watch(
+                            kernel,
+                            run.reporter,
+                            stop,
+                            run.saver,
+                            notebook=settled.notebook,
+                            output=run.saver.shown,
+                            output_limit=run.request.output_limit,
+                        )
+                    )
+                finally:
+                    run.saver.close()
             except KernelStartError:
                 raise
             except Exception as error:
-                explained = _cancelled(request, reporter) if stop.asked else _failed(error, request, reporter, kernel)
+                explained = _stopped(run) if stop.asked else _failed(error, run, kernel)
                 if explained is None:
                     raise
                 raise explained from error
     except KernelStartError as error:
-        known = _cancelled(request, reporter) if stop.asked else _not_started(error, request, kernel)
+        known = _stopped(run) if stop.asked else _not_started(error, run.request, kernel)
         raise known from error
     if stop.asked:
-        raise _cancelled(request, reporter)
+        raise _stopped(run)
 
 
-def _failed(error: Exception, request: RunRequest, reporter: Reporter, kernel: RunKernel) -> FairingAzureError | None:
+def _failed(error: Exception, run: _Run, kernel: RunKernel) -> FairingAzureError | None:  # noqa: PLR0911 - a table
     """Return the error that tells the user what has happened, None if it is a bug."""
     from nbclient.exceptions import CellTimeoutError, DeadKernelError  # noqa: PLC0415 - slow to import
     from papermill.exceptions import PapermillException, PapermillExecutionError  # noqa: PLC0415
 
+    request, reporter = run.request, run.reporter
+    if isinstance(error, FairingAzureError):
+        return error
     if isinstance(error, PapermillExecutionError):
         where = _where(request, error.cell_index + 1, reporter.cells, error.exec_count)
+        traceback = "\n".join(error.traceback)
         return RunFailedError(
-            f"{where} failed: {one_line(f'{error.ename}: {error.evalue}')}",
-            hint=f"The whole traceback is in the executed notebook: {request.output}",
-            last_lines=last_lines("\n".join(error.traceback)),
+            f"{where} failed: {one_line(f'{error.ename}: {error.evalue}').rstrip('.')}.",
+            hint=f"The whole traceback is in the executed notebook: {run.saver.shown}",
+            cell=error.cell_index + 1,
+            source=str(error.source),
+            traceback=lines_of(traceback),
+            last_lines=last_lines(traceback),
         )
     if isinstance(error, DeadKernelError):
-        return _died(request, reporter, kernel)
+        return _died(run, kernel)
     if isinstance(error, CellTimeoutError):
         took = f"it took longer than {request.cell_timeout:g} s" if request.cell_timeout else "the kernel fell silent"
         return RunFailedError(
             f"{_where(request, reporter.cell, reporter.cells)} failed: {took}.",
-            hint=f"Give it a longer time limit. What the cells printed is in the executed notebook: {request.output}",
+            hint=f"Give it a longer time limit. What the cells printed is in the executed notebook: {run.saver.shown}",
+            cell=reporter.cell,
+            code="cell-timeout",
         )
     if isinstance(error, OSError):
         return RunFailedError(
-            f"The executed notebook '{request.output}' can't be written: {error.strerror or error}.",
+            f"The executed notebook '{run.saver.shown}' can't be written: {error.strerror or error}.",
             hint="Free space, or name another output.",
+            code="output",
         )
     if not isinstance(error, PapermillException):
         return None
@@ -148,26 +198,44 @@ def _failed(error: Exception, request: RunRequest, reporter: Reporter, kernel: R
     )
 
 
-def _died(request: RunRequest, reporter: Reporter, kernel: RunKernel) -> RunFailedError:
+def _died(run: _Run, kernel: RunKernel) -> RunFailedError:
     status = kernel.exit_status()
     return RunFailedError(
-        f"{_where(request, reporter.cell, reporter.cells)} failed: the kernel died{_cause(status)}.",
-        hint=f"What the cells printed is in the executed notebook: {request.output}",
+        f"{_where(run.request, run.reporter.cell, run.reporter.cells)} failed: the kernel died{_cause(status)}.",
+        hint=f"What the cells printed is in the executed notebook: {run.saver.shown}",
+        cell=run.reporter.cell,
         returncode=status,
         last_lines=kernel.log_tail(),
+        code="kernel-died",
     )
 
 
-def _cancelled(request: RunRequest, reporter: Reporter) -> RunCancelledError:
+def _stopped(run: _Run) -> RunCancelledError | RunFailedError:
+    """Return why a run was stopped before its end."""
+    request, reporter = run.request, run.reporter
+    so_far = f"What had run until then is in the executed notebook: {run.saver.shown}"
+    if run.stop.why == "deadline":
+        return RunFailedError(
+            f"{_where(request, reporter.cell, reporter.cells)} was stopped: the run has reached its deadline of "
+            f"{request.deadline:g} s.",
+            hint=f"Give it more time: --deadline SECONDS. {so_far}",
+            cell=reporter.cell,
+            code="deadline",
+        )
+    if run.stop.why == "output":
+        return RunFailedError(
+            f"{_where(request, reporter.cell, reporter.cells)} was stopped: it printed more than "
+            f"{request.output_limit / 1e6:.0f} MB, and such a notebook can't be opened any more.",
+            hint=f"Print less, write it to a file, or allow more: --output-limit MB. {so_far}",
+            cell=reporter.cell,
+            code="output-limit",
+        )
     if reporter.cells is None:
         return RunCancelledError(
             f"The run of '{request.notebook}' was cancelled before its first cell.", hint="Run it again."
         )
     at = f" in cell {reporter.cell} of {reporter.cells}" if reporter.cell else ""
-    return RunCancelledError(
-        f"The run of '{request.notebook}' was cancelled{at}.",
-        hint=f"What had run until then is in the executed notebook: {request.output}",
-    )
+    return RunCancelledError(f"The run of '{request.notebook}' was cancelled{at}.", hint=so_far)
 
 
 def _not_started(error: Exception, request: RunRequest, kernel: RunKernel) -> RunFailedError:

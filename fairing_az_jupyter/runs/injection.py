@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.parameters.notebook_text import CellText
 
 
-def check_effect(notebook: str, given: Mapping[str, object]) -> None:
+def check_effect(notebook: str, given: Mapping[str, object], *, snapshot: str | None = None) -> None:
     """Refuse values that a later tagged cell would replace, without having looked at them.
 
     papermill puts the values in the place of the first cell tagged `injected-parameters`, or else behind the first
@@ -29,6 +29,7 @@ def check_effect(notebook: str, given: Mapping[str, object]) -> None:
     Args:
         notebook: Path of the notebook; its tagged cells can be parsed.
         given: The values that the run is given.
+        snapshot: Path of the copy of it to read; None for the notebook itself.
 
     Raises:
         ParameterError: A later tagged cell sets a name to something else.
@@ -38,7 +39,8 @@ def check_effect(notebook: str, given: Mapping[str, object]) -> None:
     if not given:
         return
     where = f"notebook {notebook!r}"
-    read = read_notebook(decode(read_bytes(notebook), where), where)
+    data = read_bytes(notebook if snapshot is None else snapshot, shown=notebook)
+    read = read_notebook(decode(data, where), where)
     place = _first(read.cells, INJECTED_TAG) or _first(read.cells, PARAMETERS_TAG)
     if place is None:
         return

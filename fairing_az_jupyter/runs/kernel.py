@@ -16,6 +16,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async, ensure_event_loop, run_sync
 
 from fairing_az_jupyter.runs.kernelspecs import InstalledKernels
+from fairing_az_jupyter.runs.parameter_sources import ENVIRONMENT_PREFIX
 from fairing_az_jupyter.runs.text import last_lines
 
 if TYPE_CHECKING:
@@ -129,7 +130,9 @@ class RunKernel:
         return tuple(line for line in lines if not line.startswith(_OWN_WARNING))
 
     async def _start(self) -> None:
-        environment = {**os.environ, "JPY_SESSION_NAME": self._session_name}
+        # Those are meant for this run: one that the notebook starts by itself may know none of them.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+        environment["JPY_SESSION_NAME"] = self._session_name
         # As papermill's own command does: Jupyter's frozen modules make the debugger warn in every run.
         environment.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
         # As nbclient does: kernels that run at the same time must not share IPython's history database.

@@ -26,12 +26,13 @@ class _Loader(yaml.SafeLoader):
     }
 
 
-def read_parameters_file(path: str) -> dict[str, object]:
+def read_parameters_file(path: str, shown: str | None = None) -> dict[str, object]:
     """Read parameter values from a file.
 
     Args:
         path: A file with a mapping of names to values: JSON if its name ends in `.json`, else YAML. A file with
             nothing in it gives no values.
+        shown: What messages call it; None for its path.
 
     Returns:
         The values by name.
@@ -41,23 +42,24 @@ def read_parameters_file(path: str) -> dict[str, object]:
             message holds a value.
 
     """
+    shown = path if shown is None else shown
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ParameterError(f"There is no parameters file '{path}'.", hint="Check the path.") from None
+        raise ParameterError(f"There is no parameters file '{shown}'.", hint="Check the path.") from None
     except UnicodeDecodeError as error:
         raise ParameterError(
-            f"The parameters file '{path}' is not UTF-8 text (byte {error.start}).", hint="Save it as UTF-8."
+            f"The parameters file '{shown}' is not UTF-8 text (byte {error.start}).", hint="Save it as UTF-8."
         ) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ParameterError(
-            f"The parameters file '{path}' can't be read: {reason}.", hint="Name a YAML or JSON file."
+            f"The parameters file '{shown}' can't be read: {reason}.", hint="Name a YAML or JSON file."
         ) from error
     try:
-        return _read_json(text, path) if path.lower().endswith(".json") else _read_yaml(text, path)
+        return _read_json(text, shown) if path.lower().endswith(".json") else _read_yaml(text, shown)
     except RecursionError:
-        raise ParameterError(f"The parameters file '{path}' is nested too deeply.", hint=_SHAPE) from None
+        raise ParameterError(f"The parameters file '{shown}' is nested too deeply.", hint=_SHAPE) from None
 
 
 def _refuse(path: str, line: int | None, what: str, hint: str) -> NoReturn:

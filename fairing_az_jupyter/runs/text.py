@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from fairing_az_jupyter.records.log_text import without_ansi
 
 LAST_LINES = 20
 """How many lines of a traceback or a log an error carries."""
 
 _LONGEST = 300
-# ECMA-48: control sequences (colours, cursor), and operating system commands (links, titles).
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-
-
-def without_ansi(text: str) -> str:
-    """Return `text` without the codes that colour it or move the cursor."""
-    return _ANSI.sub("", text)
 
 
 def one_line(text: str) -> str:
@@ -29,7 +22,11 @@ def first_line(source: str) -> str:
     return one_line(next((line for line in lines if not line.startswith("#")), lines[0] if lines else ""))
 
 
+def lines_of(text: str) -> tuple[str, ...]:
+    """Return the lines of `text` that say something, without terminal codes."""
+    return tuple(line.rstrip() for line in without_ansi(text).splitlines() if line.strip())
+
+
 def last_lines(text: str) -> tuple[str, ...]:
     """Return the last lines of `text` that say something, oldest first, without terminal codes."""
-    lines = [line.rstrip() for line in without_ansi(text).splitlines()]
-    return tuple([line for line in lines if line][-LAST_LINES:])
+    return lines_of(text)[-LAST_LINES:]

@@ -393,7 +393,7 @@ def test_launch_checks_and_runs_the_notebook_with_its_settings(folder, fairing_a
     assert code == 0
     assert "Nothing stands in the way of a launch." in out
     assert "  | rounds 7 4Gi\n" in out
-    assert out.endswith(f"Executed notebook: {folder / 'done.ipynb'}\n")
+    assert f"Executed notebook: {folder / 'done.ipynb'}\nRecord: " in out
     assert out.index("stands in the way") < out.index("rounds 7")
 
 

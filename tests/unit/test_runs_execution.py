@@ -193,7 +193,7 @@ def test_failing_cell_is_named_in_one_line_with_the_end_of_its_traceback(tmp_pat
     events, output, error = run(path)
 
     assert isinstance(error, RunFailedError)
-    assert error.message == f"Cell 3 of 4 (In [2]) of '{path}' failed: ValueError: no luck"
+    assert error.message == f"Cell 3 of 4 (In [2]) of '{path}' failed: ValueError: no luck."
     assert str(output) in error.hint
     assert error.last_lines[-2:] == ("ValueError: no", "luck")
     assert not any("\x1b" in line for line in error.last_lines)
@@ -377,7 +377,7 @@ def test_event_set_in_another_thread_cancels_the_run(tmp_path):
             cancel.set()
 
     with pytest.raises(RunCancelledError, match="cancelled in cell 2 of 3"):
-        execute(RunRequest(str(path), str(tmp_path / "out.ipynb")), listener, cancel=cancel)
+        execute(RunRequest(str(path), str(tmp_path / "out.ipynb")), listener, cancels=(cancel,))
 
     assert kinds(events)[-2:] == ["cell-failed", "run-cancelled"]
     assert "no" not in printed(events, "stdout")
@@ -391,7 +391,7 @@ def test_run_that_is_cancelled_before_it_begins_starts_no_kernel(tmp_path):
     events: list[RunEvent] = []
 
     with pytest.raises(RunCancelledError, match="before its first cell"):
-        execute(RunRequest(str(path), str(tmp_path / "out.ipynb")), events.append, cancel=cancel)
+        execute(RunRequest(str(path), str(tmp_path / "out.ipynb")), events.append, cancels=(cancel,))
 
     assert kinds(events) == ["run-started", "run-cancelled"]
     assert not (tmp_path / "out.ipynb").exists()

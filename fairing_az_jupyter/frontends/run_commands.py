@@ -1,0 +1,289 @@
+"""The commands that run notebooks, and that look after the records of runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.exceptions import RunFailedError, ServiceError
+from fairing_az_jupyter.frontends import commands, grammar, launch_commands, tables, terminal
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+    from fairing_az_jupyter.frontends.commands import Caller
+    from fairing_az_jupyter.frontends.terminal import Output
+    from fairing_az_jupyter.models import RunEvent, RunInfo, RunRequest
+
+_LAST_TRACEBACK_LINES = 12
+_LONGEST_VALUE = 60
+
+
+def run(parsed: argparse.Namespace, output: Output) -> int:
+    """Run a notebook."""
+    return _execute(parsed, output, planned(parsed))
+
+
+def launch(parsed: argparse.Namespace, output: Output, caller: Caller) -> int:
+    """Check what a notebook's launch needs, and run it."""
+    request = planned(parsed)
+    return launch_commands.checked(parsed, caller, request) or _execute(parsed, output, request)
+
+
+def planned(parsed: argparse.Namespace) -> RunRequest:
+    """Return the run that a command line asks for.
+
+    Args:
+        parsed: The command line of `run` or `launch`.
+
+    """
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
+
+    plan = manager.plan_launch if parsed.command == "launch" else manager.plan_run
+    earlier = manager.describe_run(parsed.from_run, parsed.runs_folder).parameters if parsed.from_run else None
+    return plan(
+        parsed.notebook,
+        pairs=[(name, value) for name, value in parsed.parameters],
+        parameters_file=parsed.parameters_file,
+        explicit=grammar.explicit_settings(parsed),
+        profile=parsed.profile,
+        output=parsed.output,
+        from_run=earlier,
+        kernel_name=parsed.kernel,
+        cwd=parsed.cwd,
+        cell_timeout=parsed.cell_timeout,
+        deadline=parsed.deadline,
+        output_limit=parsed.output_limit,
+    )
+
+
+def _execute(parsed: argparse.Namespace, output: Output, request: RunRequest, *, retry_of: str = "") -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.junit import JUnitReport  # noqa: PLC0415
+    from fairing_az_jupyter.frontends.progress import Progress  # noqa: PLC0415
+
+    # The result of a run is the executed notebook: it goes on to its end, whoever has stopped to listen.
+    output.optional = True
+    show: Callable[[RunEvent], None] = Progress(output).show
+    if parsed.json:
+        show = lambda event: print_line({"event": event.to_dict()})  # noqa: E731 - as short as the other
+    with JUnitReport(getattr(parsed, "junit", None), request) as report:
+        try:
+            result = manager.run(request, report.listening(show), runs_folder=parsed.runs_folder, retry_of=retry_of)
+        except RunFailedError as error:
+            if not parsed.json:
+                _tell_failure(error, request)
+            raise
+    if parsed.json:
+        print_line({"result": result.to_dict()})
+        return 0
+    sys.stdout.writelines(f"{name} = {_value(value)}\n" for name, value in result.metrics.items())
+    where = result.output if "://" in result.output else os.path.abspath(result.output)  # noqa: PTH100 - links stay
+    sys.stdout.write(f"Executed notebook: {where}\nRecord: {result.run}\n")
+    return 0
+
+
+def _tell_failure(error: RunFailedError, request: RunRequest) -> None:
+    """Show the end of a traceback and the parameters above the one line that says what failed."""
+    lines = error.traceback[-_LAST_TRACEBACK_LINES:]
+    told = [f"  {line}" for line in lines]
+    if request.parameters:
+        told.append("Parameters: " + ", ".join(f"{name}={_value(value)}" for name, value in request.parameters.items()))
+    if told:
+        sys.stdout.flush()
+        terminal.tell_lines(told)
+
+
+def runs(parsed: argparse.Namespace, output: Output) -> int:
+    """Look after the records of runs."""
+    return _ACTIONS[parsed.action](parsed, output)
+
+
+def _list(parsed: argparse.Namespace, _output: Output) -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    wanted = {key: getattr(parsed, key) for key in ("state", "notebook") if getattr(parsed, key)}
+    limit = parsed.limit or None
+    found = manager.list_runs(parsed.runs_folder, limit=None if limit is None else limit + 1, **wanted)
+    shown = found if limit is None else found[:limit]
+    if parsed.json:
+        commands.print_json({"runs": [info.to_dict() for info in shown]})
+        return 0
+    if not shown:
+        sys.stdout.write(f"No run{' like that' if wanted else ''} is recorded.\n")
+        return 0
+    rows = [(i.id, i.state, _when(i.created), _took(i), _where(i), _outcome(i)) for i in shown]
+    commands.print_table(
+        ("RUN", "STATE", "CREATED", "TOOK", "CELL", "RESULT"), [[tables.line(cell) for cell in row] for row in rows]
+    )
+    if len(found) > len(shown):
+        sys.stdout.write(f"There are older ones: fairing-azure runs list --limit {limit * 10 if limit else 0}\n")
+    return 0
+
+
+def _show(parsed: argparse.Namespace, _output: Output) -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    info = manager.describe_run(parsed.name, parsed.runs_folder)
+    commands.answer(parsed, {"run": info.to_dict()}, _described(info))
+    return 0
+
+
+def _logs(parsed: argparse.Namespace, _output: Output) -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    if parsed.json:
+        for offset, event in manager.run_events(parsed.name, parsed.runs_folder, follow_it=parsed.follow):
+            print_line({"offset": offset, "event": event})
+        return 0
+    for text in manager.run_log(parsed.name, parsed.runs_folder, follow_it=parsed.follow, tail=parsed.tail):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    return 0
+
+
+def _cancel(parsed: argparse.Namespace, _output: Output) -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    info = manager.cancel_run(parsed.name, parsed.runs_folder)
+    told = f"Run {info.id} is asked to stop. See how it goes: fairing-azure runs show {info.id}"
+    commands.answer(parsed, {"cancelling": info.to_dict()}, [told])
+    return 0
+
+
+def _retry(parsed: argparse.Namespace, output: Output) -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    info = manager.describe_run(parsed.name, parsed.runs_folder)
+    request = manager.plan_retry(info.id, parsed.runs_folder, as_it_was=parsed.as_it_was)
+    return _execute(parsed, output, request, retry_of=info.id)
+
+
+def _compare(parsed: argparse.Namespace, _output: Output) -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    table = manager.compare_runs(parsed.names, parsed.runs_folder)
+    if parsed.json:
+        commands.print_json(table.to_dict())
+        return 0
+    titles = ("RUN", *table.parameters, *table.metrics, "TOOK", "STATE")
+    rows = [
+        (info.id, *(_value(value) for value in row), _took(info), info.state)
+        for info, row in zip(table.runs, table.rows, strict=True)
+    ]
+    commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])
+    return 0
+
+
+def _prune(parsed: argparse.Namespace, _output: Output) -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    done = manager.prune_runs(
+        parsed.runs_folder,
+        keep=parsed.keep,
+        older_than=parsed.older_than,
+        state=parsed.state,
+        dry_run=parsed.dry_run,
+    )
+    number = len(done.deleted)
+    told = [f"{info.id}  {info.state}  {_when(info.created)}" for info in done.deleted] if parsed.dry_run else []
+    told.append(
+        f"{number} record{'' if number == 1 else 's'} {'would be' if parsed.dry_run else 'deleted'}"
+        f"{' deleted; this was a dry run' if parsed.dry_run else ''}."
+    )
+    told += [f"{info.id} could not be deleted: {why}" for info, why in done.failed]
+    document = {
+        "deleted": [info.id for info in done.deleted],
+        "failed": [{"run": info.id, "why": why} for info, why in done.failed],
+        "dry_run": parsed.dry_run,
+    }
+    commands.answer(parsed, document, told)
+    return ServiceError.exit_code if done.failed else 0
+
+
+def print_line(document: object) -> None:
+    """Print one document in one line, at once."""
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+_ACTIONS: Mapping[str, Callable[[argparse.Namespace, Output], int]] = {
+    "list": _list,
+    "show": _show,
+    "logs": _logs,
+    "cancel": _cancel,
+    "retry": _retry,
+    "compare": _compare,
+    "prune": _prune,
+}
+
+
+def _described(info: RunInfo) -> list[str]:
+    facts = {
+        "Run": info.id,
+        "State": info.state,
+        "Notebook": info.notebook,
+        "Output": info.output or "",
+        "Created": _when(info.created),
+        "Took": _took(info) if info.started else "",
+        "Cell": _where(info) if info.cells else "",
+        "Attempt": str(info.attempt) if info.attempt > 1 else "",
+        "Repeats": info.retry_of,
+        "Sweep": f"{info.sweep}, point {info.point}" if info.sweep else "",
+        "Job": f"{info.job} in namespace {info.namespace}" if info.job else "",
+        "Record": info.folder,
+    }
+    width = max(len(name) for name in facts) + 2
+    lines = [f"{f'{name}:':<{width}}{tables.line(value)}" for name, value in facts.items() if value]
+    for title, values in (("Parameters", info.parameters), ("Reported", info.metrics)):
+        if values:
+            lines += ["", f"{title}:", *(f"  {name} = {_value(value, longest=None)}" for name, value in values.items())]
+    if info.state == "lost":
+        lines += ["", "The process that ran it has gone without an end: it was killed, or its machine stopped."]
+        lines += [f"Run it again: fairing-azure runs retry {info.id}"]
+    if info.error:
+        lines += ["", *_failure(info.error)]
+    return lines
+
+
+def _failure(error: Mapping[str, object]) -> list[str]:
+    lines = [str(error.get("message", "")), *([str(error["hint"])] if error.get("hint") else [])]
+    source, traceback = error.get("source"), error.get("traceback")
+    if source:
+        lines += ["", f"Cell {error.get('cell')}:", *(f"  {line}" for line in str(source).splitlines())]
+    if isinstance(traceback, (list, tuple)) and traceback:
+        lines += ["", "Traceback:", *(f"  {line}" for line in traceback)]
+    return lines
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _took(info: RunInfo) -> str:
+    if info.duration is not None:
+        return f"{info.duration:.1f} s"
+    return f"{time.time() - info.started:.0f} s so far" if info.started and info.state == "running" else "-"
+
+
+def _where(info: RunInfo) -> str:
+    return f"{info.cell or 0}/{info.cells}" if info.cells else "-"
+
+
+def _outcome(info: RunInfo) -> str:
+    if info.error:
+        return _short(str(info.error.get("message", "")))
+    return _short(", ".join(f"{name}={_value(value)}" for name, value in info.metrics.items())) or "-"
+
+
+def _value(value: object, longest: int | None = _LONGEST_VALUE) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
+    return text if longest is None else _short(text, longest)
+
+
+def _short(text: str, longest: int = _LONGEST_VALUE) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -1,0 +1,240 @@
+"""Runs with a record: each is a folder that tells afterwards what was asked for, what happened and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter.exceptions import (
+    FairingAzureError,
+    RunCancelledError,
+    RunFailedError,
+)
+from fairing_az_jupyter.models import RunRequest, RunResult
+from fairing_az_jupyter.records import Recorder, RunStore, layout
+from fairing_az_jupyter.runs.checks import RunPlan, plan
+from fairing_az_jupyter.runs.execution import execute
+from fairing_az_jupyter.runs.places import Places, is_remote
+from fairing_az_jupyter.runs.saving import NotebookSaver
+from fairing_az_jupyter.runs.values import check_plain, refuse_secrets
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Mapping
+
+    from nbformat import NotebookNode
+
+    from fairing_az_jupyter.models import RunEvent
+    from fairing_az_jupyter.runs.engine import Watch
+
+
+def begin(store: RunStore, request: RunRequest, notebook: bytes | None, **facts: object) -> Path:
+    """Make the record of a run.
+
+    Args:
+        store: Where records are.
+        request: The run.
+        notebook: The notebook's bytes; None if they are nowhere but in the request.
+        **facts: See `RunStore.create`.
+
+    Returns:
+        The record's folder.
+
+    Raises:
+        RunFailedError: It can't be made. That is noted where notes go in this case, so that the run is in the list.
+        FileExistsError: There is a run of the identifier that the facts name.
+
+    """
+    refuse_secrets(request.parameters)
+    check_plain(request.parameters)
+    try:
+        return store.create(request, notebook, **facts)  # type: ignore[arg-type]
+    except FileExistsError:
+        raise
+    except OSError as error:
+        failed = RunFailedError(
+            f"The run of '{request.notebook}' was not started: its record can't be made in '{store.path}' "
+            f"({error.strerror or error}).",
+            hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
+            code="record",
+        )
+        with contextlib.suppress(OSError):
+            store.refuse(request, explained(failed))
+        raise failed from error
+
+
+def run_recorded(
+    store: RunStore,
+    folder: Path,
+    on_event: Callable[[RunEvent], None],
+    *,
+    places: Places,
+    cancels: tuple[threading.Event, ...] = (),
+) -> RunResult:
+    """Execute a run that has a record, from its first cell to its end.
+
+    Args:
+        store: Where records are.
+        folder: The run's record.
+        on_event: Called with each event once it is recorded; see `execute`.
+        places: How other places than this machine's files are reached.
+        cancels: Set one from another thread to cancel the run.
+
+    Returns:
+        What the run has come to; a run that ends in any other way raises.
+
+    Raises:
+        ConflictError: Another process executes it.
+        FairingAzureError: It has failed, as the record says.
+
+    """
+    request = store.request(folder.name)
+    with recording(folder) as recorder:
+        saver = NotebookSaver(folder / layout.EXECUTED, request.output, places)
+        settled = plan(request, str(folder / layout.NOTEBOOK))
+        if request.output is not None and is_remote(request.output):
+            places.check_writable(request.output)
+        result = execute(
+            request,
+            _both(recorder, on_event),
+            cancels=(*cancels, recorder.cancel),
+            settled=settled,
+            saver=saver,
+        )
+        recorder.finish("succeeded", duration=result.duration)
+    return RunResult(result.output, result.duration, result.cells_executed, result.metrics, run=folder.name)
+
+
+def run_for_papermill(
+    notebook: NotebookNode, kernel_name: str, work: Callable[[Watch], NotebookNode], options: Mapping[str, Any]
+) -> NotebookNode:
+    """Execute a notebook that papermill has prepared, and will save by itself, and keep a record of it.
+
+    Args:
+        notebook: The notebook.
+        kernel_name: The kernel.
+        work: papermill's own execution.
+        options: papermill's own.
+
+    Returns:
+        The executed notebook; papermill finds in it by itself whether a cell raised.
+
+    Raises:
+        FairingAzureError: Something else than a cell has failed.
+
+    """
+    import nbformat  # noqa: PLC0415 - papermill has loaded it
+
+    told = notebook.metadata.papermill
+    named = options.get("input_path") or told.get("input_path")
+    source = named if isinstance(named, str) else "notebook.ipynb"
+    timeout = options.get("execution_timeout")
+    request = RunRequest(
+        source,
+        told.get("output_path"),
+        dict(told.get("parameters") or {}),
+        kernel_name=kernel_name,
+        cwd=str(Path.cwd()),
+        cell_timeout=timeout,
+        start_timeout=float(options.get("start_timeout") or 60.0),
+    )
+    try:
+        original = None if is_remote(source) else Path(source).read_bytes()
+    except OSError:
+        original = None
+    store = RunStore.open()
+    if original is None:
+        original = str(nbformat.writes(notebook)).encode("utf-8", "backslashreplace")  # type: ignore[no-untyped-call]
+    folder = begin(store, request, original)
+    settled = RunPlan(
+        source=source,
+        notebook=source,
+        output=request.output,
+        session_name=source if is_remote(source) else os.path.abspath(source),  # noqa: PTH100 - links stay
+        cwd=str(Path.cwd()),
+        kernel_name=kernel_name,
+        language="",
+        cell_timeout=timeout,
+    )
+    executed = notebook
+
+    def watched(watch: Watch) -> None:
+        nonlocal executed
+        from fairing_az_jupyter.runs import engine  # noqa: PLC0415 - loads papermill
+
+        executed = work(dataclasses.replace(watch, mirror=True))
+        engine.keep_with_its_error(executed, watch)
+
+    with contextlib.suppress(_RaisedInCell), recording(folder, _RaisedInCell) as recorder:
+        saver = NotebookSaver(folder / layout.EXECUTED, None)
+        result = execute(request, recorder, cancels=(recorder.cancel,), settled=settled, saver=saver, work=watched)
+        recorder.finish("succeeded", duration=result.duration)
+    return executed
+
+
+class _RaisedInCell(Exception):  # noqa: N818 - it ends a block, and nobody sees it
+    """A cell raised, and whoever has called papermill is told so by papermill."""
+
+
+@contextlib.contextmanager
+def recording(folder: Path, instead: type[Exception] | None = None) -> Iterator[Recorder]:
+    """Claim a run, and record how it ends if it ends in an error.
+
+    Args:
+        folder: The record.
+        instead: What to raise in the place of an error of a cell; None to raise that.
+
+    Yields:
+        What records the run.
+
+    Raises:
+        ConflictError: Another process executes it.
+
+    """
+    try:
+        recorder = Recorder(folder).__enter__()
+    except OSError as error:
+        raise RunFailedError(
+            f"The run's record in '{folder}' can't be written: {error.strerror or error}.",
+            hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
+            code="record",
+        ) from error
+    with contextlib.ExitStack() as closing:
+        closing.push(recorder)
+        try:
+            yield recorder
+        except FairingAzureError as error:
+            recorder.finish("cancelled" if isinstance(error, RunCancelledError) else "failed", error=explained(error))
+            if instead is not None and isinstance(error, RunFailedError) and error.traceback:
+                raise instead from error
+            raise
+        except BaseException as error:
+            recorder.finish("failed", error=explained(error))
+            raise
+
+
+def explained(error: BaseException) -> dict[str, Any]:
+    """Return why a run failed, as its record tells it."""
+    if not isinstance(error, FairingAzureError):
+        return {
+            "code": "internal",
+            "message": f"{type(error).__name__}: {error}",
+            "hint": "",
+            "traceback": traceback.format_exception(error)[-20:],
+        }
+    found: dict[str, Any] = dict(error.to_dict())
+    if isinstance(error, RunFailedError):
+        found |= {"cell": error.cell, "source": error.source, "traceback": error.traceback or error.last_lines}
+    return {key: value for key, value in found.items() if value not in (None, (), "") or key == "hint"}
+
+
+def _both(first: Callable[[RunEvent], None], second: Callable[[RunEvent], None]) -> Callable[[RunEvent], None]:
+    def tell(event: RunEvent) -> None:
+        first(event)
+        second(event)
+
+    return tell
