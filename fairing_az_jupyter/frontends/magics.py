@@ -88,7 +88,15 @@ def run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoint
 
 def _run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoint | None:
     # Loading the extension stays light.
-    from fairing_az_jupyter.frontends import check_commands, commands, grammar, launch_commands, launch_process  # noqa: PLC0415
+    from fairing_az_jupyter.frontends import (  # noqa: PLC0415
+        check_commands,
+        commands,
+        grammar,
+        launch_commands,
+        launch_process,
+        run_commands,
+        terminal,
+    )
 
     words = _words(line)
     parsed = grammar.parse(words, program=_PROGRAM)
@@ -106,6 +114,9 @@ def _run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoin
         return None
     if parsed.command == "launch":
         launch_process.launch(words)
+        return None
+    if parsed.command == "runs":
+        run_commands.runs(parsed, terminal.Output(None))
         return None
     if parsed.command == "deploy":
         return launch_commands.deployed(parsed, caller)
@@ -140,10 +151,11 @@ def _words(line: str) -> list[str]:
 def _refuse_what_a_terminal_is_for(parsed: argparse.Namespace) -> None:
     from fairing_az_jupyter.frontends.refusals import CommandLineError  # noqa: PLC0415 - as above
 
-    if parsed.command in {"run", "completion"}:
+    retry = parsed.command == "runs" and parsed.action == "retry"
+    if parsed.command in {"run", "sweep", "completion"} or retry:
+        typed = f"{parsed.command} {parsed.action}" if hasattr(parsed, "action") else parsed.command
         raise CommandLineError(
-            f"'{parsed.command}' is a command for a terminal.",
-            hint=f"Type there: fairing-azure {parsed.command} --help",
+            f"'{typed}' is a command for a terminal.", hint=f"Type there: fairing-azure {typed} --help"
         )
     if getattr(parsed, "from_file", None) == "-":
         raise CommandLineError("A cell has no standard input to read.", hint="Name a file: --from-file FILE")

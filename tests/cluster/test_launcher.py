@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 
@@ -110,6 +111,29 @@ def test_a_notebooks_own_words_win_over_the_environment(monkeypatch):
     found = settings_for({"docker_registry": "othersml.azurecr.io"})
 
     assert (found.backend, found.docker_registry, found.cpu) == ("KubeflowAzureBackend", "othersml.azurecr.io", "3")
+
+
+def test_many_threads_open_it_at_once_and_none_waits_for_ever(open_launcher):
+    launcher, setup = open_launcher(data_role=True)
+    found = []
+
+    def use(number):
+        found.append(launcher.contexts if number % 2 else launcher.credential.client_id)
+
+    threads = [threading.Thread(target=use, args=(number,), daemon=True) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(found) == 8
+    assert found.count(setup.client) == 4
+
+
+def test_a_launch_and_its_notebook_ask_with_the_same_credential(open_launcher):
+    launcher, _ = open_launcher(data_role=True)
+
+    assert launcher.credential is launcher.azure.credential
 
 
 def test_no_secret_is_in_its_repr(open_launcher):
