@@ -101,6 +101,8 @@ def begin_run(store: RunStore, places: Places, request: RunRequest, **facts: obj
     from fairing_az_jupyter.runs.places import shown  # noqa: PLC0415 - with all that reads elsewhere
     from fairing_az_jupyter.runs.recorded import begin  # noqa: PLC0415 - likewise
 
+    if request.output is not None:
+        places.check_readable(request.output)
     data = read_notebook(places, request.notebook)
     # A query may hold a key.
     return begin(store, dataclasses.replace(request, notebook=shown(request.notebook)), data, **facts)
