@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_BLOCK = 1 << 16
-
 
 class AppendedFile:
     """A file that only grows. What can't be written whole is not written at all.
@@ -73,14 +71,12 @@ def read_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
     except FileNotFoundError:
         return
     with file:
-        file.seek(offset)
-        rest = b""
-        while block := file.read(_BLOCK):
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
-            for line in lines:
-                offset += len(line) + 1
-                yield offset, line
+        offset = file.seek(max(0, offset))
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            yield offset, line[:-1]
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.records.events_file import read_events
 
@@ -32,8 +33,11 @@ def log_text(store: RunStore, name: str, *, follow: bool = False, tail: int | No
     Yields:
         Text, as it comes.
 
+    Raises:
+        InputError: There is no such run, or its record was deleted meanwhile.
+
     """
-    path = Path(store.find(name).folder) / layout.LOG
+    path = _place(store, name) / layout.LOG
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     offset = _start_of_tail(path, tail)
     while True:
@@ -48,6 +52,7 @@ def log_text(store: RunStore, name: str, *, follow: bool = False, tail: int | No
         except FileNotFoundError:
             pass
         if over:
+            yield decoder.decode(b"", final=True)
             return
         time.sleep(_LOOK_SECONDS)
 
@@ -66,8 +71,11 @@ def events(
     Yields:
         The offset behind the event, and the event.
 
+    Raises:
+        InputError: There is no such run, or its record was deleted meanwhile.
+
     """
-    path = Path(store.find(name).folder) / layout.EVENTS
+    path = _place(store, name) / layout.EVENTS
     while True:
         over = not follow or _is_over(store, name)
         for behind, event in read_events(path, offset):
@@ -78,8 +86,20 @@ def events(
         time.sleep(_LOOK_SECONDS)
 
 
+def _place(store: RunStore, name: str) -> Path:
+    """Return where a run's files are: of one whose end is noted elsewhere, what came before is in the record."""
+    kept = Path(store.find(name).folder)
+    return store.folder(name) if store.folder(name).is_dir() else kept
+
+
 def _is_over(store: RunStore, name: str) -> bool:
-    info = store.find(name)
+    info = store.get(name)
+    if info is None:
+        raise InputError(
+            f"The record of the run '{name}' was deleted while it was being read.",
+            hint="See what there is: fairing-azure runs list",
+            code="run-unknown",
+        )
     return info.has_ended or info.state == "lost"
 
 
@@ -88,14 +108,21 @@ def _start_of_tail(path: Path, tail: int | None) -> int:
         return 0
     with path.open("rb") as file:
         end = at = file.seek(0, 2)
-        if tail == 0:
+        if tail == 0 or end == 0:
             return end
-        data = b""
-        # One more than the lines that are wanted: the last line's own end is none between lines.
-        while at > 0 and data.count(b"\n") <= tail:
+        # The last line's own end is none between lines.
+        file.seek(end - 1)
+        wanted = tail + (file.read(1) == b"\n")
+        while at > 0:
             step = min(_TAIL_BLOCK, at)
             at -= step
             file.seek(at)
-            data = file.read(step) + data
-    lines = data.splitlines(keepends=True)
-    return end - sum(len(line) for line in lines[-tail:])
+            block = file.read(step)
+            found = block.count(b"\n")
+            if found >= wanted:
+                place = len(block)
+                for _ in range(wanted):
+                    place = block.rindex(b"\n", 0, place)
+                return at + place + 1
+            wanted -= found
+    return 0

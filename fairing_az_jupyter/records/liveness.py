@@ -29,10 +29,8 @@ def is_lost(folder: Path, status: Mapping[str, Any]) -> bool:
         return True
     if status.get("place") == "cluster":
         return False
-    if state == "waiting":
-        # Who makes a record begins to execute it at once.
-        return _is_silent(folder / layout.STATUS)
-    return state == "running" and _is_left(str(status.get("process") or ""), folder)
+    # That of a run that waits is the one that has made the record, and has not yet begun to execute it.
+    return state in {"waiting", "running"} and _is_left(str(status.get("process") or ""), folder)
 
 
 def is_free(claim: Path) -> bool:
@@ -47,7 +45,7 @@ def is_free(claim: Path) -> bool:
     except (OSError, ValueError):
         return False
     # An empty claim is being written right now, or its process died just then.
-    return _is_left(process, claim.parent) if process else _is_silent(claim)
+    return _is_left(process, claim.parent) if process.strip() else _is_silent(claim)
 
 
 def _is_left(process: str, folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 import time
@@ -44,7 +45,7 @@ def prune(
 
     Args:
         store: The runs.
-        keep: The newest ones that stay, so many.
+        keep: The newest ones that stay, so many; of those in `state`, if that is given.
         older_than: Only those that are older, in seconds.
         state: Only those that have ended so.
         dry_run: Whether to delete nothing.
@@ -63,27 +64,33 @@ def prune(
             code="prune",
         )
     now = time.time()
-    runs = [run for run in store.list() if run.has_ended or run.state == "lost"]
-    chosen = [
-        run
-        for run in runs[keep or 0 :]
-        if (older_than is None or now - (run.ended or run.created) > older_than)
-        and (state is None or run.state == state)
-    ]
+    runs = [run for run in store.list() if _may_go(run) and (state is None or run.state == state)]
+    old = [run for run in runs[keep or 0 :] if older_than is None or now - (run.ended or run.created) > older_than]
     if dry_run:
-        return Pruned(tuple(chosen))
-    problems = [(run, _delete(run)) for run in chosen]
+        return Pruned(tuple(old))
+    # One that was lost may have been begun again meanwhile.
+    chosen = [run for run in old if run.has_ended or _may_go(store.get(run.id) or run)]
+    problems = [(run, _delete(store, run)) for run in chosen]
     for left in leftovers(store.path):
-        if now - left.stat().st_mtime > _LEFT_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            if now - left.stat().st_mtime > _LEFT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+    store.forget()
     deleted = tuple(run for run, problem in problems if not problem)
     return Pruned(deleted, tuple((run, problem) for run, problem in problems if problem))
 
 
-def _delete(run: RunInfo) -> str:
-    """Delete a record, and return why it could not be; empty if it was."""
+def _may_go(run: RunInfo) -> bool:
+    return run.has_ended or run.state == "lost"
+
+
+def _delete(store: RunStore, run: RunInfo) -> str:
+    """Delete a record, and what is noted elsewhere of its end; return why it could not be, empty if it was."""
     try:
-        delete(Path(run.folder))
+        for folder in (store.folder(run.id), Path(run.folder)):
+            # Where it is not there, another process was quicker.
+            with contextlib.suppress(FileNotFoundError):
+                delete(folder)
     except OSError as error:
         return error.strerror or str(error)
     return ""

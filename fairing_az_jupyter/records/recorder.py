@@ -14,7 +14,9 @@ from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import ConflictError, RunFailedError
 from fairing_az_jupyter.records import layout, rescue
 from fairing_az_jupyter.records.events_file import AppendedFile
-from fairing_az_jupyter.records.liveness import is_free
+from fairing_az_jupyter.records.index import add_to_index
+from fairing_az_jupyter.records.infos import at_a_glance, fields_of, read_request
+from fairing_az_jupyter.records.liveness import is_free, is_lost
 from fairing_az_jupyter.records.log_text import LogText
 from fairing_az_jupyter.records.status import read_status, write_status
 
@@ -30,7 +32,10 @@ HEARTBEAT_SECONDS = 15.0
 """How often a run shows that its process is there."""
 
 _LOOK_SECONDS = 0.5
+_NOTE_SECONDS = 1.0
 _LONGEST_TRACEBACK = 200
+_LONGEST_LINE = 2_000
+_LONGEST_SOURCE = 50_000
 
 
 class Recorder:
@@ -53,6 +58,10 @@ class Recorder:
         self._text = LogText()
         self._events: AppendedFile | None = None
         self._log: AppendedFile | None = None
+        self._request: Mapping[str, Any] = {}
+        self._claimed = ""
+        self._noted = 0.0
+        self._left = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
 
@@ -61,27 +70,39 @@ class Recorder:
 
         Raises:
             ConflictError: Another process has it, or it has ended.
-            OSError: The record can't be written.
+            RunFailedError: The record can't be written; that is noted as the run's end.
 
         """
-        before = read_status(self.folder)
-        attempt = self._claim(before)
-        self._status = {
-            "state": "running",
-            "attempt": attempt,
-            "process": machine.process_name(),
-            "started": time.time(),
-            **self._status,
-        }
+        # Where the record is deleted during the run, its end can still be noted elsewhere.
+        self._request = read_request(self.folder)
+        try:
+            attempt = self._claim()
+            self._status = {
+                "state": "running",
+                "attempt": attempt,
+                "process": machine.process_name(),
+                "started": time.time(),
+                **self._status,
+            }
+            self._open(attempt)
+        except OSError as error:
+            self.__exit__()
+            failed = self._unwritable(error)
+            if self._claimed or read_status(self.folder).get("state") == "waiting":
+                self.finish("failed", error=failed.to_dict())
+            raise failed from error
+        threading.Thread(target=self._watch, name="run-record", daemon=True).start()
+        return self
+
+    def _open(self, attempt: int) -> None:
         self._events = AppendedFile(self.folder / layout.EVENTS)
         self._log = AppendedFile(self.folder / layout.LOG)
         if attempt > 1:
-            # Those of the attempt that was lost, whatever it wrote last.
+            # Those of the attempt that was lost, whatever it wrote last; nobody wants this one to stop.
             self._events.append(b"\n")
             self._log.append(f"\n--- begun again, attempt {attempt} ---\n".encode())
+            (self.folder / layout.CANCEL).unlink(missing_ok=True)
         write_status(self.folder, self._status, final=False)
-        threading.Thread(target=self._watch, name="run-record", daemon=True).start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
@@ -96,15 +117,12 @@ class Recorder:
             RunFailedError: It can't be written.
 
         """
+        if self._left.is_set():
+            return
         try:
             self._record(event)
         except OSError as error:
-            raise RunFailedError(
-                f"The run's record in '{self.folder}' can't be written: {error.strerror or error}. "
-                "Without it nobody would know what has run.",
-                hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
-                code="record",
-            ) from error
+            raise self._unwritable(error) from error
 
     def finish(
         self,
@@ -117,7 +135,7 @@ class Recorder:
         """Write how the run has ended.
 
         Where the record's own disk does not take it, it goes to the system's folder for temporary files, where
-        `RunStore` finds it as well.
+        `RunStore` finds it as well. Once another process has taken the run over, its end is that process's to tell.
 
         Args:
             state: Its last state.
@@ -126,12 +144,14 @@ class Recorder:
             **facts: What else there is to say.
 
         Raises:
-            OSError: It can be written nowhere.
+            RunFailedError: It can be written nowhere.
 
         """
         self._ended.set()
+        if self._is_taken_over():
+            return
         now = time.time()
-        error = None if error is None else {**error, "traceback": _last(error.get("traceback"))}
+        error = None if error is None else _bounded(error)
         with self._lock:
             self._status |= {
                 "state": state,
@@ -144,16 +164,21 @@ class Recorder:
             status = {key: value for key, value in self._status.items() if value is not None}
             try:
                 write_status(self.folder, status, final=True)
-            except OSError:
-                rescue.keep(self.folder, status)
+                self._add_to_index(status)
+            except OSError as problem:
+                try:
+                    rescue.keep(self.folder, status, self._request or None)
+                except OSError:
+                    raise self._unwritable(problem) from problem
 
-    def _claim(self, before: Mapping[str, Any]) -> int:
-        """Take the next attempt; that of a process that is gone does not count."""
-        name = machine.process_name()
-        state = before.get("state")
-        if state not in {"waiting", "running", "lost"}:
-            raise _taken(self.folder, f"has {state or 'no status'} already")
-        attempt = int(before.get("attempt") or 0) + 1
+    def _add_to_index(self, status: Mapping[str, Any]) -> None:
+        found = fields_of(self.folder.name, self.folder, self._request, status)
+        if found:
+            add_to_index(self.folder.parent, at_a_glance(found))
+
+    def _claim(self) -> int:
+        """Take the first attempt that nobody has; those of processes that are gone are over."""
+        attempt = 1
         while True:
             path = self.folder / f"{layout.CLAIM}{attempt}"
             try:
@@ -164,10 +189,42 @@ class Recorder:
                 attempt += 1
                 continue
             try:
-                os.write(handle, name.encode())
+                os.write(handle, machine.process_name().encode())
             finally:
                 os.close(handle)
+            # Looked at only now: another may have executed it between a first look and the claim.
+            why = self._why_not(attempt)
+            if why:
+                path.unlink(missing_ok=True)
+                raise _taken(self.folder, why)
+            self._claimed = str(path)
             return attempt
+
+    def _why_not(self, attempt: int) -> str:
+        """Return why a run may not be executed though no process has it; empty if it may."""
+        before = read_status(self.folder)
+        state = before.get("state")
+        if state not in {"waiting", "running", "lost"}:
+            return f"has {state} already" if state else f"has no {layout.STATUS} that can be read"
+        # Somebody has deleted the claim of the process that executes it.
+        unclaimed = state == "running" and (before.get("attempt") or 0) >= attempt
+        return "is being executed by another process" if unclaimed and not is_lost(self.folder, before) else ""
+
+    def _is_taken_over(self) -> bool:
+        """Tell whether another process goes on with the run: it took this one for lost, as after a long sleep."""
+        return bool(self._claimed) and os.path.exists(self._next_claim())  # noqa: PTH110 - `Path` raises on shares
+
+    def _next_claim(self) -> str:
+        before, _, number = self._claimed.rpartition("-")
+        return f"{before}-{int(number) + 1}"
+
+    def _unwritable(self, error: OSError) -> RunFailedError:
+        return RunFailedError(
+            f"The run's record in '{self.folder}' can't be written: {error.strerror or error}. "
+            "Without it nobody would know what has run.",
+            hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
+            code="record",
+        )
 
     def _record(self, event: RunEvent) -> None:
         if self._events is None or self._log is None:
@@ -179,17 +236,22 @@ class Recorder:
             self._log.append(text.encode("utf-8", "backslashreplace"))
         if event.kind == "metric" and event.name is not None:
             self.metrics[event.name] = event.value
-        if event.kind in {"cell-started", "metric"}:
+        now = time.monotonic()
+        # A notebook may report thousands of values, and on a network share each file takes its time.
+        if event.kind == "cell-started" or (event.kind == "metric" and now - self._noted > _NOTE_SECONDS):
+            self._noted = now
             with self._lock:
                 self._status |= {"cell": event.cell, "cells": event.cells, "metrics": self.metrics}
                 write_status(self.folder, self._status, final=False)
 
     def _watch(self) -> None:
         """Show that this process is there, and look whether somebody wants the run to stop or has taken it over."""
-        taken_over = self.folder / f"{layout.CLAIM}{self._status['attempt'] + 1}"
+        wanted = str(self.folder / layout.CANCEL)
         beat = time.monotonic()
         while not self._ended.wait(_LOOK_SECONDS):
-            if (self.folder / layout.CANCEL).exists() or taken_over.exists():
+            if self._is_taken_over():
+                self._left.set()
+            if self._left.is_set() or os.path.exists(wanted):  # noqa: PTH110 - as above
                 self.cancel.set()
             if time.monotonic() - beat > HEARTBEAT_SECONDS:
                 beat = time.monotonic()
@@ -197,8 +259,19 @@ class Recorder:
                     os.utime(self.folder / layout.STATUS)
 
 
-def _last(lines: object) -> list[str] | None:
-    return [str(line) for line in lines][-_LONGEST_TRACEBACK:] if isinstance(lines, (list, tuple)) else None
+def _bounded(error: Mapping[str, Any]) -> dict[str, Any]:
+    """Return why a run failed in a size that stays readable: a cell's code, and what it raises, have no bounds."""
+    found = dict(error)
+    lines = found.get("traceback")
+    if isinstance(lines, (list, tuple)):
+        found["traceback"] = [_cut(str(line), _LONGEST_LINE) for line in lines[-_LONGEST_TRACEBACK:]]
+    if isinstance(found.get("source"), str):
+        found["source"] = _cut(found["source"], _LONGEST_SOURCE)
+    return found
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]} ... ({len(text)} characters)"
 
 
 def _taken(folder: Path, why: str) -> ConflictError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -42,11 +43,10 @@ def keep(folder: Path, status: Mapping[str, Any], request: Mapping[str, Any] | N
 
     """
     base = rescue_folder()
-    base.mkdir(mode=0o700, exist_ok=True)
-    found = base.lstat()
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
-        # Somebody else's folder, or a link that somebody else has put there.
-        raise PermissionError(None, "the folder for temporary files holds another user's", str(base))
+    with contextlib.suppress(FileExistsError):
+        base.mkdir(mode=0o700)
+    if not _is_ours(base):
+        raise PermissionError(errno.EACCES, "the folder for temporary files holds another user's", str(base))
     place = base / folder.name
     place.mkdir(mode=0o700, exist_ok=True)
     if request is None:
@@ -54,7 +54,7 @@ def keep(folder: Path, status: Mapping[str, Any], request: Mapping[str, Any] | N
             request = json.loads((folder / layout.REQUEST).read_bytes())
     for name, content in ((layout.REQUEST, request or {}), (layout.STATUS, status)):
         replace_file(place / name, json.dumps(content, indent=1, default=str).encode() + b"\n", mode=0o600)
-    replace_file(place / _FOLDER, os.fsencode(folder), mode=0o600)
+    replace_file(place / _FOLDER, os.fsencode(os.path.realpath(folder)), mode=0o600)
     return place
 
 
@@ -62,8 +62,22 @@ def kept(store: Path) -> dict[str, Path]:
     """Return what is noted of a store's runs, by their identifiers."""
     found: dict[str, Path] = {}
     with contextlib.suppress(OSError):
-        for place in rescue_folder().iterdir():
+        base = rescue_folder()
+        places = [place for place in base.iterdir() if layout.is_run_id(place.name)] if _is_ours(base) else []
+        real = os.path.realpath(store)
+        for place in places:
             with contextlib.suppress(OSError):
-                if Path(os.fsdecode((place / _FOLDER).read_bytes())).parent == store:
+                if _store_of(place) == real:
                     found[place.name] = place
     return found
+
+
+def _store_of(place: Path) -> str:
+    return os.path.dirname(os.fsdecode((place / _FOLDER).read_bytes()))  # noqa: PTH120 - a text as it was noted
+
+
+def _is_ours(base: Path) -> bool:
+    """Tell whether the folder is this user's own: no other's, no link that another has put there, closed to others."""
+    found = base.lstat()
+    owned = not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+    return stat.S_ISDIR(found.st_mode) and owned

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+ENDED = frozenset({"succeeded", "failed", "cancelled"})
+"""The states in which a run stays for ever."""
+
 _RESERVED = 16_384
 """Bytes that the file has as long as the run may still fail, so that the reason finds room on a full disk."""
 _READ_TRIES = 5
 _READ_AGAIN_SECONDS = 0.02
+_FRESH_SECONDS = 5.0
 _SHORTEST_TRACEBACK = 5
 
 
@@ -58,24 +62,36 @@ def read_status(folder: Path) -> dict[str, Any]:
         The state; empty if the file is missing or broken.
 
     """
-    path = folder / layout.STATUS
+    # Thousands are read for a list, and `Path` takes longer for its part than the file itself.
+    path = f"{folder}/{layout.STATUS}"
     for _ in range(_READ_TRIES):
         found = _read(path)
         if found is not None:
             return found
+        if not _is_fresh(path):
+            break
         # On Windows' shares a file can't be read in the moment in which it is replaced.
         time.sleep(_READ_AGAIN_SECONDS)
     return {}
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_bytes())
+        with open(path, "rb") as file:  # noqa: PTH123 - see above
+            found = json.loads(file.read())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else {}
+
+
+def _is_fresh(path: str) -> bool:
+    """Tell whether a file may be being written right now; what was broken long ago stays so."""
+    try:
+        return abs(time.time() - os.path.getmtime(path)) < _FRESH_SECONDS  # noqa: PTH204 - see above
+    except OSError:
+        return True
 
 
 def _text(status: Mapping[str, Any]) -> bytes:
@@ -85,6 +101,8 @@ def _text(status: Mapping[str, Any]) -> bytes:
 def _write_over(target: Path, status: Mapping[str, Any]) -> None:
     room = target.stat().st_size
     data = _text(_shortened(status, room))
+    if len(data) > room:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
     handle = os.open(target, os.O_WRONLY)
     try:
         os.pwrite(handle, data.ljust(room), 0) if hasattr(os, "pwrite") else os.write(handle, data.ljust(room))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
+import errno
 import json
 import os
 import secrets
@@ -17,9 +19,10 @@ from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.folders import data_folder
 from fairing_az_jupyter.models import RunInfo, RunRequest
 from fairing_az_jupyter.records import layout, rescue
-from fairing_az_jupyter.records.index import read_index, write_index
+from fairing_az_jupyter.records.index import add_to_index, read_index, write_index
+from fairing_az_jupyter.records.infos import at_a_glance, fields_of, matches, named, read_request, sound
 from fairing_az_jupyter.records.liveness import is_lost
-from fairing_az_jupyter.records.status import read_status, write_status
+from fairing_az_jupyter.records.status import ENDED, read_status, write_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +33,7 @@ LAST = "last"
 
 _FORMAT = 1
 _TRIES = 10
+_SHOWN = 3
 _INDEX_STEP = 20
 """So many ended runs may be missing in the index before it is written anew."""
 
@@ -54,11 +58,20 @@ class RunStore:
             environ: The environment.
 
         Raises:
-            InputError: This package's data folder can't be made.
+            InputError: It is no folder's name, or this package's data folder can't be made.
 
         """
         named = folder or (os.environ if environ is None else environ).get(RUNS_VARIABLE)
-        return cls(Path(named).expanduser().absolute() if named else data_folder("runs"))
+        if not named:
+            return cls(data_folder("runs"))
+        try:
+            return cls(Path(named).expanduser().absolute())
+        except (RuntimeError, OSError) as error:
+            raise InputError(
+                f"'{named}' is no folder for records of runs: {error}.",
+                hint=f"Name it in full: --runs-folder FOLDER, or {RUNS_VARIABLE}.",
+                code="runs-folder",
+            ) from None
 
     def create(
         self,
@@ -86,7 +99,10 @@ class RunStore:
             OSError: It can't be made.
 
         """
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(self.path)) from None
         for _ in range(_TRIES):
             name = run or layout.new_run_id(request.notebook)
             new = self.path / f"{layout.NEW}{name}-{secrets.token_hex(3)}"
@@ -96,7 +112,9 @@ class RunStore:
                 (new / layout.REQUEST).write_text(document, encoding="utf-8", errors="backslashreplace")
                 if notebook is not None:
                     (new / layout.NOTEBOOK).write_bytes(notebook)
-                write_status(new, {"state": "waiting", **(status or {})}, final=False)
+                write_status(
+                    new, {"state": "waiting", "process": machine.process_name(), **(status or {})}, final=False
+                )
                 # Of a folder with files in it no other can take the name.
                 new.rename(self.path / name)
             except BaseException as error:
@@ -137,7 +155,8 @@ class RunStore:
             **wanted: What they have in common, by the names of `RunInfo`: `state`, `notebook`, `sweep`.
 
         Returns:
-            The runs. One whose record can't be read is left out.
+            The runs; of an error without its source and its traceback, which `find` gives. One whose record can't
+            be read is left out.
 
         Raises:
             InputError: The folder can't be read.
@@ -154,48 +173,71 @@ class RunStore:
             if name in indexed and name in names:
                 info = self._from_index(indexed[name])
             else:
-                info = self._info(name, kept.get(name))
+                fields = at_a_glance(self._fields(name, kept.get(name)))
+                info = sound(fields)
                 if info is not None and info.has_ended and name not in kept:
-                    indexed[name] = info.to_dict()
+                    indexed[name] = fields
                     fresh += 1
-            if info is not None and all(_matches(info, key, value) for key, value in wanted.items()):
+            if info is not None and all(matches(info, key, value) for key, value in wanted.items()):
                 found.append(info)
         if fresh > _INDEX_STEP:
             write_index(self.path, (run for name, run in indexed.items() if name in names))
         return found
 
+    def forget(self) -> None:
+        """Leave out of the index what has been deleted: it names parameters."""
+        indexed = read_index(self.path)
+        names = self._names()
+        if not indexed.keys() <= names:
+            write_index(self.path, (run for name, run in indexed.items() if name in names))
+
+    def get(self, name: str) -> RunInfo | None:
+        """Return a run without a look at the others; None if there is none, or its record is broken.
+
+        Args:
+            name: Its whole identifier.
+
+        """
+        return self._info(name, rescue.kept(self.path).get(name))
+
     def find(self, name: str) -> RunInfo:
         """Return a run.
 
         Args:
-            name: Its identifier, the beginning of one, the end of one behind a hyphen, or `last`.
+            name: Its identifier, the beginning of one, the end of one behind a hyphen, another part that only one
+                has, or `last`.
 
         Raises:
-            InputError: There is no such run, or there are several.
+            InputError: There is no such run, there are several, or its record is broken.
 
         """
-        names = sorted({*self._names(), *rescue.kept(self.path)})
-        if name == LAST and names:
-            name = names[-1]
-        matches = [name] if name in names else [each for each in names if each.startswith(name)]
-        matches = matches or [each for each in names if each.endswith(f"-{name}")]
-        if len(matches) > 1:
+        kept = rescue.kept(self.path)
+        names = sorted({*self._names(), *kept})
+        if name == LAST:
+            newest = (self._info(each, kept.get(each)) for each in reversed(names))
+            info = next((info for info in newest if info is not None), None)
+            if info is not None:
+                return info
+        meant = named(name, names)
+        if len(meant) > 1:
+            more = " ..." if len(meant) > _SHOWN else ""
             raise InputError(
-                f"'{name}' may be any of {len(matches)} runs: {', '.join(matches[:3])}"
-                f"{' ...' if len(matches) > 3 else ''}.",  # noqa: PLR2004 - as many as are shown
+                f"'{name}' may be any of {len(meant)} runs: {', '.join(meant[:_SHOWN])}{more}.",
                 hint="Write more of the identifier.",
                 code="run-ambiguous",
             )
-        info = self._info(matches[0], rescue.kept(self.path).get(matches[0])) if matches and name else None
-        if info is None:
-            close = difflib.get_close_matches(name, names, n=1)
-            suggestion = f"Did you mean '{close[0]}'? " if close else ""
-            raise InputError(
-                f"There is no run '{name}' in '{self.path}'.",
-                hint=f"{suggestion}See what there is: fairing-azure runs list",
-                code="run-unknown",
-            )
-        return info
+        info = self._info(meant[0], kept.get(meant[0])) if meant else None
+        if info is not None:
+            return info
+        if meant and (self.path / meant[0]).is_dir():
+            raise self._broken(meant[0])
+        close = difflib.get_close_matches(name, names, n=1)
+        suggestion = f"Did you mean '{close[0]}'? " if close and not meant else ""
+        raise InputError(
+            f"There is no run '{name}' in '{self.path}'.",
+            hint=f"{suggestion}See what there is: fairing-azure runs list",
+            code="run-unknown",
+        )
 
     def folder(self, name: str) -> Path:
         """Return a run's folder, whether it is there or not.
@@ -212,22 +254,27 @@ class RunStore:
         Args:
             name: The run's whole identifier.
 
+        Returns:
+            The request; its paths count from the current folder, wherever it was asked for.
+
         Raises:
             InputError: It can't be read.
 
         """
-        document = _read_request(self.folder(name)) or _read_request(rescue.rescue_folder() / name)
+        document = read_request(self.folder(name)) or read_request(rescue.rescue_folder() / name)
+        asked_in = document.get("asked_in")
         try:
-            return RunRequest.from_dict(document["request"])
+            request = RunRequest.from_dict(document["request"])
+            if not isinstance(asked_in, str) or _here() == asked_in:
+                return request
+            paths = ("notebook", "output", "cwd")
+            meant: dict[str, Any] = {key: _from(asked_in, getattr(request, key)) for key in paths}
+            return dataclasses.replace(request, **meant)
         except (KeyError, TypeError) as error:
-            raise InputError(
-                f"The record of the run '{name}' is broken: its {layout.REQUEST} can't be read.",
-                hint="Run the notebook anew.",
-                code="run-broken",
-            ) from error
+            raise self._broken(name) from error
 
     def note(self, name: str, status: Mapping[str, Any], *, final: bool = False) -> None:
-        """Change what the record of a run says that this machine does not execute itself.
+        """Change what the record of a run says that this machine does not execute itself, until it has ended.
 
         Args:
             name: The run's whole identifier.
@@ -239,7 +286,13 @@ class RunStore:
 
         """
         folder = self.folder(name)
-        write_status(folder, {**read_status(folder), **status}, final=final)
+        before = read_status(folder)
+        if before.get("state") in ENDED:
+            return
+        after = {**before, **status}
+        write_status(folder, after, final=final)
+        if final:
+            add_to_index(self.path, at_a_glance(fields_of(name, folder, read_request(folder), after)))
 
     def cancel(self, name: str) -> RunInfo:
         """Ask a run to stop; whoever executes it looks every half second.
@@ -271,6 +324,13 @@ class RunStore:
             ) from error
         return info
 
+    def _broken(self, name: str) -> InputError:
+        return InputError(
+            f"The record of the run '{name}' is broken: its {layout.REQUEST} or {layout.STATUS} can't be read.",
+            hint=f"Run the notebook anew, and delete the record: rm -r '{self.path / name}'",
+            code="run-broken",
+        )
+
     def _names(self) -> set[str]:
         try:
             return {entry.name for entry in os.scandir(self.path) if layout.is_run_id(entry.name)}
@@ -284,27 +344,20 @@ class RunStore:
             ) from error
 
     def _info(self, name: str, kept: Path | None) -> RunInfo | None:
+        return sound(self._fields(name, kept))
+
+    def _fields(self, name: str, kept: Path | None) -> dict[str, Any]:
         folder = self.path / name
-        document = _read_request(folder) or (_read_request(kept) if kept is not None else {})
+        document = read_request(folder) or (read_request(kept) if kept is not None else {})
         status = read_status(kept) if kept is not None else read_status(folder)
-        if not isinstance(document.get("request"), dict) or not status:
-            return None
-        if is_lost(folder, status):
+        if status and is_lost(folder, status):
             status = {**status, "state": "lost"}
-        request = document["request"]
-        known = RunInfo.__dataclass_fields__
-        found = {key: value for key, value in {**document, **status}.items() if key in known}
-        found |= {key: request[key] for key in ("notebook", "output", "parameters") if key in request}
-        with contextlib.suppress(TypeError):
-            return RunInfo(**{**found, "id": name, "folder": str(folder if kept is None else kept)})
-        return None
+        return fields_of(name, folder if kept is None else kept, document, status)
 
     def _from_index(self, found: Mapping[str, Any]) -> RunInfo | None:
         known = RunInfo.__dataclass_fields__
-        with contextlib.suppress(TypeError):
-            info = {key: value for key, value in found.items() if key in known}
-            return RunInfo(**{**info, "folder": str(self.path / info["id"])})
-        return None
+        info = {key: value for key, value in found.items() if key in known}
+        return sound({**info, "folder": str(self.path / str(info.get("id")))})
 
 
 def delete(folder: Path) -> None:
@@ -341,19 +394,22 @@ def _document(name: str, request: RunRequest, facts: Mapping[str, object]) -> st
         "id": name,
         "created": time.time(),
         "asked_by": machine.process_name(),
+        "asked_in": _here(),
         **{key: value for key, value in facts.items() if value},
         "request": request.to_dict(),
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _read_request(folder: Path) -> dict[str, Any]:
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads((folder / layout.REQUEST).read_bytes())
-        return found if isinstance(found, dict) else {}
-    return {}
+def _here() -> str | None:
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return None  # it was deleted
 
 
-def _matches(info: RunInfo, key: str, value: str) -> bool:
-    found = str(getattr(info, key) or "")
-    return Path(found).name == Path(value).name if key == "notebook" and "/" not in value else found == value
+def _from(folder: str, path: str | None) -> str | None:
+    """Return a path that was meant from a folder; URLs, and `-` for standard output, are none."""
+    if path is None or "://" in path or path == "-":
+        return path
+    return os.path.join(folder, path)  # noqa: PTH118 - keeps what an absolute path is, and its `..`

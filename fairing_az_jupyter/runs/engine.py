@@ -21,7 +21,7 @@ from papermill.execute import raise_for_execution_errors
 from papermill.iorw import papermill_io
 from papermill.log import logger
 
-from fairing_az_jupyter.reporting import METRIC_MIME
+from fairing_az_jupyter.reporting import reported
 from fairing_az_jupyter.runs.cell_tags import is_skipped, retries_of
 from fairing_az_jupyter.runs.papermill_engine import ENGINE_NAME, RecordingEngine
 from fairing_az_jupyter.runs.text import first_line, one_line
@@ -157,7 +157,7 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
         super().__init__(nb_man, km=watch.kernel.manager, **traits)
         self.kc = watch.kernel.client
         self.watch = watch
-        self._shown = 0
+        self._printed = self._shown = 0
 
     def execute_cell(self, cell: NotebookNode, cell_index: int) -> NotebookNode:
         """Execute one cell and tell how it went."""
@@ -187,7 +187,7 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
     async def _execute_once(self, cell: NotebookNode, cell_index: int, retries: int) -> NotebookNode | None:
         """Execute a cell; return None if it raised and is to be tried again."""
         reporter, begin = self.watch.reporter, time.monotonic()
-        self._shown = 0
+        self._printed = self._shown = 0
         try:
             done: NotebookNode = await self.watch.kernel.obeying(self.async_execute_cell(cell, cell_index))
         except BaseException as error:
@@ -215,12 +215,9 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
         """Record one message of the kernel in the notebook, and tell the text in it."""
         content, kind = msg["content"], msg["msg_type"]
         data = content.get("data") if kind in {"display_data", "execute_result", "update_display_data"} else None
-        if kind == "stream" or data is not None:
-            # Text for text; what a figure's data take as JSON.
-            self._shown += len(content["text"]) if data is None else len(json.dumps(data, default=str))
-            if self._shown > self.watch.output_limit:
-                self.watch.stop.ask("output")
-                return None
+        if self._is_too_much(kind, content, data):
+            self.watch.stop.ask("output")
+            return None
         if kind == "stream":
             self.watch.reporter.report("output", stream=content["name"], text=content["text"])
         elif data is not None:
@@ -228,12 +225,35 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
         recorded: NotebookNode | None = super().process_message(msg, cell, cell_index)
         return recorded
 
+    def _is_too_much(self, kind: str, content: Mapping[str, Any], data: Mapping[str, Any] | None) -> bool:
+        """Add what a message prints or shows, and tell whether the cell has come to its limit.
+
+        What is shown in the place of something else, as by an animation, makes the notebook no larger; its text is
+        in the log each time.
+        """
+        if kind == "stream":
+            self._printed += len(content["text"])
+        elif kind == "clear_output":
+            self._shown = 0
+        elif kind == "error":
+            self._shown += len(json.dumps(content, default=str))
+        elif data is not None:
+            self._printed += len(str(data.get("text/plain") or ""))
+            size = len(json.dumps(data, default=str))
+            if kind == "update_display_data":
+                return self._printed + size > self.watch.output_limit
+            self._shown += size
+        return self._printed + self._shown > self.watch.output_limit
+
     def _tell_display(self, data: Mapping[str, Any]) -> None:
-        metric = data.get(METRIC_MIME)
-        if isinstance(metric, dict) and isinstance(metric.get("name"), str):
-            self.watch.reporter.report("metric", metric=(metric["name"], metric.get("value")))
-        if data.get("text/plain"):
-            self.watch.reporter.report("output", stream="display", text=data["text/plain"])
+        metric = reported(data)
+        if metric is not None:
+            self.watch.reporter.report("metric", metric=metric)
+        text = data.get("text/plain")
+        if text:
+            # The format allows lists of lines, and kernels of other languages send them.
+            told = "".join(map(str, text)) if isinstance(text, list) else str(text)
+            self.watch.reporter.report("output", stream="display", text=told)
 
 
 class _Sinks:

@@ -9,9 +9,11 @@ import signal
 import tempfile
 import threading
 import time
+from queue import Empty
 from typing import TYPE_CHECKING
 
 import psutil
+from jupyter_client import protocol_version_info  # type: ignore[attr-defined]
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async, ensure_event_loop, run_sync
 
@@ -33,6 +35,8 @@ INTERRUPT_GRACE = 3.0
 """Seconds that a cell has to end after it was interrupted, before the kernel is killed."""
 
 _LOOK_EVERY = 0.1
+_END_LOOK_EVERY = 0.01
+_CONNECT_SECONDS = 0.2
 _LOG_TAIL_BYTES = 16_384
 # ipykernel warns of its own transport in every run; that explains no death.
 _OWN_WARNING = "[IPKernelApp] WARNING"
@@ -148,13 +152,35 @@ class RunKernel:
         self.client = client = self.manager.client()
         client.start_channels()
         try:
-            await self.obeying(client.wait_for_ready(timeout=timeout), grace=0.0)
+            await self.obeying(self._wait_for_answer(client, timeout), grace=0.0)
         except RuntimeError as error:
             raise KernelStartError(str(error)) from error
         if self._stop.asked:
             # The kernel may have answered just before it was killed.
             raise KernelStartError("the run is to stop")
         client.allow_stdin = False
+
+    async def _wait_for_answer(self, client: KernelClient, timeout: float) -> None:
+        """Wait until the kernel answers on both channels, and not a moment longer.
+
+        jupyter_client's own `wait_for_ready` then waits for 0.2 s more, to drop what the kernel has sent of its start;
+        whoever executes cells looks at the messages of a cell only.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            client.kernel_info()
+            with contextlib.suppress(Empty):
+                reply = await ensure_async(client.shell_channel.get_msg(timeout=1))
+                # The other channel is connected once anything has come through it.
+                await ensure_async(client.iopub_channel.get_msg(timeout=_CONNECT_SECONDS))
+                major = int(reply["content"]["protocol_version"].partition(".")[0])
+                if major != protocol_version_info[0]:
+                    client.session.adapt_version = major
+                return
+            if not await self.manager.is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
 
     async def _stop_when_asked(self, grace: float) -> None:
         while not self._stop.asked:  # noqa: ASYNC110 - a signal handler may not set an event, see `Stop`
@@ -185,11 +211,20 @@ class RunKernel:
     async def _close(self) -> None:
         try:
             if await self.manager.is_alive():
-                await self.manager.shutdown_kernel(now=self.client is None or self._stop.urgent)
+                await self._shut_down(now=self.client is None or self._stop.urgent)
         finally:
             await ensure_async(self.manager.cleanup_resources())
             if self.client is not None:
                 await ensure_async(self.client.stop_channels())  # type: ignore[func-returns-value]
+
+    async def _shut_down(self, *, now: bool) -> None:
+        if now:
+            await self.manager.shutdown_kernel(now=True)
+            return
+        # As `shutdown_kernel` does, which looks ten times a second only whether the kernel has ended.
+        await self.manager.interrupt_kernel()
+        await ensure_async(self.manager.request_shutdown())
+        await self.manager.finish_shutdown(pollinterval=_END_LOOK_EVERY)
 
 
 def _close_loop() -> None:

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from papermill.engines import NBClientEngine
+
+def __getattr__(name: str) -> None:
+    """Answer papermill, which asks for the engine before it is made if this module is imported before papermill."""
+    if name != "RecordingEngine":
+        raise AttributeError(name)
+
+
+# ruff: noqa: E402 - the answer has to be there when papermill asks
+from papermill.engines import NBClientEngine, papermill_engines
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -67,3 +75,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]
             name: options[name] for name in ("log_output", "stdout_file", "stderr_file") if name in options
         }
         run_prepared(nb_man, watch, {"timeout": execution_timeout, **traits})
+
+
+# In the place of the answer above.
+papermill_engines.register(ENGINE_NAME, RecordingEngine)

@@ -14,7 +14,7 @@ from fairing_az_jupyter.exceptions import (
     RunCancelledError,
     RunFailedError,
 )
-from fairing_az_jupyter.models import RunRequest, RunResult
+from fairing_az_jupyter.models import OUTPUT_LIMIT, RunRequest, RunResult
 from fairing_az_jupyter.records import Recorder, RunStore, layout
 from fairing_az_jupyter.runs.checks import RunPlan, plan
 from fairing_az_jupyter.runs.execution import execute
@@ -130,22 +130,25 @@ def run_for_papermill(
     import nbformat  # noqa: PLC0415 - papermill has loaded it
 
     told = notebook.metadata.papermill
-    named = options.get("input_path") or told.get("input_path")
-    source = named if isinstance(named, str) else "notebook.ipynb"
+    named, output = told.get("input_path"), told.get("output_path")
+    source = _from_papermill(named) if isinstance(named, str) else "notebook.ipynb"
     timeout = options.get("execution_timeout")
+    beside = os.path.dirname(os.path.abspath(source))  # noqa: PTH100, PTH120 - links stay
     request = RunRequest(
         source,
-        told.get("output_path"),
+        _from_papermill(output) if isinstance(output, str) else None,
         dict(told.get("parameters") or {}),
         kernel_name=kernel_name,
-        cwd=str(Path.cwd()),
+        cwd=None if beside == str(Path.cwd()) else str(Path.cwd()),
         cell_timeout=timeout,
         start_timeout=float(options.get("start_timeout") or 60.0),
+        deadline=options.get("deadline"),
+        output_limit=options.get("output_limit") or OUTPUT_LIMIT,
     )
-    try:
-        original = None if is_remote(source) else Path(source).read_bytes()
-    except OSError:
-        original = None
+    original = None
+    if isinstance(named, str) and not is_remote(named):
+        with contextlib.suppress(OSError):
+            original = Path(source).read_bytes()
     store = RunStore.open()
     if original is None:
         original = str(nbformat.writes(notebook)).encode("utf-8", "backslashreplace")  # type: ignore[no-untyped-call]
@@ -176,6 +179,19 @@ def run_for_papermill(
     return executed
 
 
+def _from_papermill(path: str) -> str:
+    """Return a path as it counts from here: papermill's own count from where it was called, with --cwd elsewhere."""
+    from papermill.iorw import papermill_io  # noqa: PLC0415 - papermill has loaded it
+
+    if is_remote(path) or path == "-" or os.path.isabs(path):  # noqa: PTH117 - as it was named
+        return path
+    handler = papermill_io.get_handler("local")
+    called_in = handler.cwd(None)
+    handler.cwd(called_in)
+    elsewhere = called_in is not None and os.path.realpath(called_in) != os.path.realpath(Path.cwd())
+    return os.path.join(called_in, path) if elsewhere else path  # noqa: PTH118 - as above
+
+
 class _RaisedInCell(Exception):  # noqa: N818 - it ends a block, and nobody sees it
     """A cell raised, and whoever has called papermill is told so by papermill."""
 
@@ -193,32 +209,26 @@ def recording(folder: Path, instead: type[Exception] | None = None) -> Iterator[
 
     Raises:
         ConflictError: Another process executes it.
+        RunFailedError: The record can't be written.
 
     """
-    try:
-        recorder = Recorder(folder).__enter__()
-    except OSError as error:
-        raise RunFailedError(
-            f"The run's record in '{folder}' can't be written: {error.strerror or error}.",
-            hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
-            code="record",
-        ) from error
-    with contextlib.ExitStack() as closing:
-        closing.push(recorder)
+    with Recorder(folder) as recorder:
         try:
             yield recorder
-        except FairingAzureError as error:
-            recorder.finish("cancelled" if isinstance(error, RunCancelledError) else "failed", error=explained(error))
+        except BaseException as error:
+            cancelled = isinstance(error, (RunCancelledError, KeyboardInterrupt))
+            # What went wrong is told even where it can't be written.
+            with contextlib.suppress(RunFailedError):
+                recorder.finish("cancelled" if cancelled else "failed", error=explained(error))
             if instead is not None and isinstance(error, RunFailedError) and error.traceback:
                 raise instead from error
-            raise
-        except BaseException as error:
-            recorder.finish("failed", error=explained(error))
             raise
 
 
 def explained(error: BaseException) -> dict[str, Any]:
     """Return why a run failed, as its record tells it."""
+    if isinstance(error, KeyboardInterrupt):
+        return {"code": RunCancelledError.code, "message": "The run was cancelled.", "hint": ""}
     if not isinstance(error, FairingAzureError):
         return {
             "code": "internal",
