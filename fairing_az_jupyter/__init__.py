@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from fairing_az_jupyter.models import RunEvent, RunResult
+    from fairing_az_jupyter.sweeps.table import SweepTable
 
-__all__ = ["__version__", "report", "run"]
+__all__ = ["__version__", "report", "run", "sweep"]
 
 __version__ = "0.1.0"
 
@@ -73,3 +74,31 @@ def run(
     from fairing_az_jupyter.manager import run_notebook  # noqa: PLC0415 - the package itself stays light
 
     return run_notebook(notebook, parameters or {}, output=output, on_event=on_event, **options)
+
+
+def sweep(
+    notebook: str,
+    parameters: Mapping[str, object] | None = None,
+    **options: Any,  # noqa: ANN401 - handed on
+) -> SweepTable:
+    """Run a notebook at many points, each with a record of its own, as `fairing-azure sweep run` does.
+
+    Args:
+        notebook: Path of the notebook, or an `abs://` URL.
+        parameters: Values for the parameters of all points, by name.
+        **options: Which points: one of `grid` (values by name), `points` (a list of mappings, or a YAML or JSON file),
+            `csv` (a file), and `sample` (how many) with `ranges` (low and high by name, then `log` or `int`),
+            `choices` and `seed`. How: `jobs`, `stop_after`, `output_folder`, `on_event`, `runs_folder`; and what `run`
+            takes.
+
+    Returns:
+        A row for each point: its parameters, what its run has reported, how it ended. `csv()` is it as text.
+
+    Raises:
+        InputError: A point can't be run as it was asked for; nothing has run.
+        ExecutionError: The sweep was cancelled, or has stopped after failures. Runs that fail do not raise.
+
+    """
+    from fairing_az_jupyter.manager import run_sweep  # noqa: PLC0415 - the package itself stays light
+
+    return run_sweep(notebook, parameters or {}, **options)

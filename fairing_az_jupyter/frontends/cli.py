@@ -14,6 +14,7 @@ from fairing_az_jupyter.frontends import (
     launch_commands,
     prompts,
     run_commands,
+    sweep_commands,
     terminal,
 )
 from fairing_az_jupyter.frontends.refusals import CommandLineError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 CANCELLED = 130
-_LINES = frozenset({"run", "launch", "logs", "runs logs", "runs retry"})
+_LINES = frozenset({"run", "launch", "logs", "runs logs", "runs retry", "sweep run", "sweep resume"})
 """The commands whose JSON is one document a line, printed as things happen."""
 
 
@@ -103,6 +104,7 @@ def _completion(parsed: argparse.Namespace, _caller: commands.Caller) -> int:
 _RUNS: Mapping[str, Callable[[argparse.Namespace, terminal.Output], int]] = {
     "run": run_commands.run,
     "runs": run_commands.runs,
+    "sweep": sweep_commands.sweep,
 }
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace, commands.Caller], int]] = {
     "check": check_commands.check,

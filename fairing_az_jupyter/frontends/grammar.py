@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import __version__
-from fairing_az_jupyter.frontends import grammar_checks, grammar_launches, grammar_runs, refusals
+from fairing_az_jupyter.frontends import grammar_checks, grammar_launches, grammar_runs, grammar_sweeps, refusals
 from fairing_az_jupyter.frontends.grammar_parts import (
     SETTING,
     Commands,
@@ -35,7 +35,7 @@ exit codes:
   130  cancelled
 """
 _RUNS = frozenset({"run", "launch"})
-_TALKATIVE = frozenset({*_RUNS, "fill", "settings", "profile", "install-fairing", "completion"})
+_TALKATIVE = frozenset({*_RUNS, "sweep", "fill", "settings", "profile", "install-fairing", "completion"})
 """The commands whose errors repeat what was typed; anything else may be a secret on its way to `secrets`."""
 _NAMES_ONLY = frozenset({"check", "runs", *grammar_launches.LAUNCH_COMMANDS})
 _ARGUMENTS = frozenset({"command", "action", "notebook", "name", "names", "task", "data"})
@@ -62,6 +62,7 @@ def parser(program: str = PROGRAM, *, discreet: bool = False) -> argparse.Argume
     grammar_checks.add_secrets(commands)
     grammar_runs.add_run(commands)
     grammar_runs.add_runs(commands)
+    grammar_sweeps.add_sweep(commands)
     grammar_launches.add_launches(commands)
     _add_fill(commands)
     _add_settings(commands)
@@ -90,6 +91,10 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
     words, pairs = list(arguments), list[list[str]]()
     if not _RUNS.isdisjoint(words[:1]):
         words, pairs = grammar_runs.without_pairs(words)
+    varying: dict[str, list[list[str]]] = {}
+    if words[:2] == ["sweep", "run"]:
+        words, pairs = grammar_runs.without_pairs(words)
+        words, varying = grammar_sweeps.without_varying(words)
     in_notebook = program != PROGRAM
     talkative = not _TALKATIVE.isdisjoint(words[:1])
     strict = not talkative and _NAMES_ONLY.isdisjoint(words[:1])
@@ -108,6 +113,8 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
         parsed = grammar.parse_args(words)
     if pairs:
         parsed.parameters = pairs
+    for name, given in varying.items():
+        setattr(parsed, name, given)
     return parsed
 
 

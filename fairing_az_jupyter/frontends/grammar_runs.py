@@ -13,12 +13,10 @@ from fairing_az_jupyter.frontends.grammar_parts import (
     add_command,
     add_notebook,
     add_profile,
-    add_setting,
     add_settings,
     complete,
 )
 from fairing_az_jupyter.models import OUTPUT_LIMIT, RunState
-from fairing_az_jupyter.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +32,8 @@ def add_run(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add `run`, which runs a notebook, and `launch`, which checks before."""
     run = add_command(commands, "run", "Run a notebook with parameters, by papermill.")
     _add_run_options(run)
-    add_setting(run, "backend", Settings.model_json_schema()["properties"]["backend"])
+    add_on_cluster(run)
+    add_settings(run)
     about = "Check everything that a notebook's launch needs, and run it: train, deploy, predict and clean up."
     launch = add_command(commands, "launch", about)
     _add_run_options(launch)
@@ -103,6 +102,15 @@ def add_execution(command: argparse.ArgumentParser) -> None:
     about = f"how much one cell may print (default: {OUTPUT_LIMIT / _MEGABYTE:.0f})"
     command.add_argument("--output-limit", type=_megabytes, metavar="MB", default=OUTPUT_LIMIT, help=about)
     add_runs_folder(command)
+
+
+def add_on_cluster(command: argparse.ArgumentParser) -> None:
+    """Add that the cluster executes the notebook, and what it gets for that."""
+    about = "let the cluster execute the notebook, as a Job whose image is built like a training job's"
+    command.add_argument("--on-cluster", action="store_true", help=about)
+    about = "files and folders beside the notebook that it needs in the cluster; its requirements.txt goes with it"
+    files = command.add_argument("--input-files", metavar="FILE", nargs="+", action="extend", default=[], help=about)
+    complete(files, FILES)
 
 
 def add_runs_folder(command: argparse.ArgumentParser) -> None:

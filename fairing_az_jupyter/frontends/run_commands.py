@@ -6,9 +6,9 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.exceptions import RunFailedError, ServiceError
+from fairing_az_jupyter.exceptions import InputError, RunCancelledError, RunFailedError, ServiceError
 from fairing_az_jupyter.frontends import commands, grammar, launch_commands, tables, terminal
 
 if TYPE_CHECKING:
@@ -16,22 +16,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fairing_az_jupyter.frontends.commands import Caller
+    from fairing_az_jupyter.frontends.junit import JUnitReport
     from fairing_az_jupyter.frontends.terminal import Output
-    from fairing_az_jupyter.models import RunEvent, RunInfo, RunRequest
+    from fairing_az_jupyter.models import RunEvent, RunInfo, RunRequest, RunResult
 
 _LAST_TRACEBACK_LINES = 12
 _LONGEST_VALUE = 60
+_LONGEST_LINE = 500
 
 
 def run(parsed: argparse.Namespace, output: Output) -> int:
     """Run a notebook."""
-    return _execute(parsed, output, planned(parsed))
+    with _report(parsed) as report:
+        if parsed.on_cluster:
+            return _run_on_cluster(parsed, output, report)
+        if parsed.input_files:
+            raise InputError(
+                "--input-files names what a notebook needs in the cluster, and this one runs here.",
+                hint="Leave it out, or add --on-cluster.",
+                code="input-files",
+            )
+        return _execute(parsed, output, planned(parsed), report)
 
 
 def launch(parsed: argparse.Namespace, output: Output, caller: Caller) -> int:
     """Check what a notebook's launch needs, and run it."""
-    request = planned(parsed)
-    return launch_commands.checked(parsed, caller, request) or _execute(parsed, output, request)
+    with _report(parsed) as report:
+        request = planned(parsed)
+        failing = launch_commands.checked(parsed, caller, request)
+        if failing:
+            report.of(request)
+            report.refuse("The run was not started: a check has found what would make its launch fail.")
+            return failing
+        return _execute(parsed, output, request, report)
 
 
 def planned(parsed: argparse.Namespace) -> RunRequest:
@@ -44,26 +61,83 @@ def planned(parsed: argparse.Namespace) -> RunRequest:
     from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
     plan = manager.plan_launch if parsed.command == "launch" else manager.plan_run
-    earlier = manager.describe_run(parsed.from_run, parsed.runs_folder).parameters if parsed.from_run else None
-    return plan(
-        parsed.notebook,
-        pairs=[(name, value) for name, value in parsed.parameters],
-        parameters_file=parsed.parameters_file,
-        explicit=grammar.explicit_settings(parsed),
-        profile=parsed.profile,
-        output=parsed.output,
-        from_run=earlier,
-        kernel_name=parsed.kernel,
-        cwd=parsed.cwd,
-        cell_timeout=parsed.cell_timeout,
-        deadline=parsed.deadline,
-        output_limit=parsed.output_limit,
-    )
+    return plan(parsed.notebook, **_wanted(parsed))
 
 
-def _execute(parsed: argparse.Namespace, output: Output, request: RunRequest, *, retry_of: str = "") -> int:
+def _wanted(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Return what a command line says of a run, as `plan_run` takes it."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.frontends.junit import JUnitReport  # noqa: PLC0415
+
+    earlier = manager.describe_run(parsed.from_run, parsed.runs_folder).parameters if parsed.from_run else None
+    return {
+        "pairs": [(name, value) for name, value in parsed.parameters],
+        "parameters_file": parsed.parameters_file,
+        "explicit": grammar.explicit_settings(parsed),
+        "profile": parsed.profile,
+        "output": parsed.output,
+        "from_run": earlier,
+        "kernel_name": parsed.kernel,
+        "cwd": parsed.cwd,
+        "cell_timeout": parsed.cell_timeout,
+        "deadline": parsed.deadline,
+        "output_limit": parsed.output_limit,
+    }
+
+
+def _run_on_cluster(
+    parsed: argparse.Namespace, output: Output, report: JUnitReport, earlier: RunInfo | None = None
+) -> int:
+    """Let the cluster execute a notebook, or again what it has executed before, and follow it."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    if earlier is None:
+        request, settings = manager.plan_cluster_run(parsed.notebook, **_wanted(parsed))
+        files, facts = parsed.input_files, {}
+    else:
+        request = manager.plan_retry(earlier.id, parsed.runs_folder, as_it_was=parsed.as_it_was)
+        settings, files = manager.launched_with(earlier)
+        facts = {"retry_of": earlier.id}
+    report.of(request)
+    point = manager.ClusterPoint(request, facts=facts)
+    batch = manager.start_on_cluster([point], settings, input_files=files, runs_folder=parsed.runs_folder)
+    name = batch.runs[0]
+    terminal.tell_lines([f"Run {name} is Job {batch.job} in namespace {batch.namespace}."])
+
+    def follow(listen: Callable[[RunEvent], None]) -> RunResult:
+        return manager.follow_cluster_run(name, listen, runs_folder=parsed.runs_folder, tell=_warn)
+
+    try:
+        return _execute(parsed, output, request, report, carry_out=follow)
+    except KeyboardInterrupt:
+        terminal.tell_lines(
+            [
+                f"Run {name} goes on in the cluster. Follow it: fairing-azure runs logs -f {name}",
+                f"Cancel it: fairing-azure runs cancel {name}",
+            ]
+        )
+        return RunCancelledError.exit_code
+
+
+def _warn(note: str) -> None:
+    terminal.tell(f"warning: {note}")
+
+
+def _report(parsed: argparse.Namespace) -> JUnitReport:
+    from fairing_az_jupyter.frontends.junit import JUnitReport  # noqa: PLC0415 - as above
+
+    return JUnitReport(getattr(parsed, "junit", None), getattr(parsed, "notebook", ""))
+
+
+def _execute(
+    parsed: argparse.Namespace,
+    output: Output,
+    request: RunRequest,
+    report: JUnitReport,
+    *,
+    retry_of: str = "",
+    carry_out: Callable[[Callable[[RunEvent], None]], RunResult] | None = None,
+) -> int:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
     from fairing_az_jupyter.frontends.progress import Progress  # noqa: PLC0415
 
     # The result of a run is the executed notebook: it goes on to its end, whoever has stopped to listen.
@@ -71,13 +145,17 @@ def _execute(parsed: argparse.Namespace, output: Output, request: RunRequest, *,
     show: Callable[[RunEvent], None] = Progress(output).show
     if parsed.json:
         show = lambda event: print_line({"event": event.to_dict()})  # noqa: E731 - as short as the other
-    with JUnitReport(getattr(parsed, "junit", None), request) as report:
-        try:
-            result = manager.run(request, report.listening(show), runs_folder=parsed.runs_folder, retry_of=retry_of)
-        except RunFailedError as error:
-            if not parsed.json:
-                _tell_failure(error, request)
-            raise
+    report.of(request)
+    try:
+        listen = report.listening(show)
+        if carry_out is not None:
+            result = carry_out(listen)
+        else:
+            result = manager.run(request, listen, runs_folder=parsed.runs_folder, retry_of=retry_of)
+    except RunFailedError as error:
+        if not parsed.json:
+            _tell_failure(error, request)
+        raise
     if parsed.json:
         print_line({"result": result.to_dict()})
         return 0
@@ -89,10 +167,10 @@ def _execute(parsed: argparse.Namespace, output: Output, request: RunRequest, *,
 
 def _tell_failure(error: RunFailedError, request: RunRequest) -> None:
     """Show the end of a traceback and the parameters above the one line that says what failed."""
-    lines = error.traceback[-_LAST_TRACEBACK_LINES:]
-    told = [f"  {line}" for line in lines]
+    told = [f"  {_short(line, _LONGEST_LINE)}" for line in error.traceback[-_LAST_TRACEBACK_LINES:]]
     if request.parameters:
-        told.append("Parameters: " + ", ".join(f"{name}={_value(value)}" for name, value in request.parameters.items()))
+        values = (f"{name}={_value(value)}" for name, value in request.parameters.items())
+        told.append(f"Parameters: {tables.line(', '.join(values))}")
     if told:
         sys.stdout.flush()
         terminal.tell_lines(told)
@@ -108,7 +186,7 @@ def _list(parsed: argparse.Namespace, _output: Output) -> int:
 
     wanted = {key: getattr(parsed, key) for key in ("state", "notebook") if getattr(parsed, key)}
     limit = parsed.limit or None
-    found = manager.list_runs(parsed.runs_folder, limit=None if limit is None else limit + 1, **wanted)
+    found = manager.list_runs(parsed.runs_folder, limit=None if limit is None else limit + 1, tell=_warn, **wanted)
     shown = found if limit is None else found[:limit]
     if parsed.json:
         commands.print_json({"runs": [info.to_dict() for info in shown]})
@@ -128,7 +206,7 @@ def _list(parsed: argparse.Namespace, _output: Output) -> int:
 def _show(parsed: argparse.Namespace, _output: Output) -> int:
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
-    info = manager.describe_run(parsed.name, parsed.runs_folder)
+    info = manager.describe_run(parsed.name, parsed.runs_folder, tell=_warn)
     commands.answer(parsed, {"run": info.to_dict()}, _described(info))
     return 0
 
@@ -158,9 +236,11 @@ def _cancel(parsed: argparse.Namespace, _output: Output) -> int:
 def _retry(parsed: argparse.Namespace, output: Output) -> int:
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
-    info = manager.describe_run(parsed.name, parsed.runs_folder)
+    info = manager.describe_run(parsed.name, parsed.runs_folder, tell=_warn)
+    if info.place == "cluster":
+        return _run_on_cluster(parsed, output, _report(parsed), info)
     request = manager.plan_retry(info.id, parsed.runs_folder, as_it_was=parsed.as_it_was)
-    return _execute(parsed, output, request, retry_of=info.id)
+    return _execute(parsed, output, request, _report(parsed), retry_of=info.id)
 
 
 def _compare(parsed: argparse.Namespace, _output: Output) -> int:
@@ -241,7 +321,11 @@ def _described(info: RunInfo) -> list[str]:
     lines = [f"{f'{name}:':<{width}}{tables.line(value)}" for name, value in facts.items() if value]
     for title, values in (("Parameters", info.parameters), ("Reported", info.metrics)):
         if values:
-            lines += ["", f"{title}:", *(f"  {name} = {_value(value, longest=None)}" for name, value in values.items())]
+            lines += [
+                "",
+                f"{title}:",
+                *(f"  {tables.line(f'{name} = {_value(value, longest=None)}')}" for name, value in values.items()),
+            ]
     if info.state == "lost":
         lines += ["", "The process that ran it has gone without an end: it was killed, or its machine stopped."]
         lines += [f"Run it again: fairing-azure runs retry {info.id}"]
@@ -251,17 +335,25 @@ def _described(info: RunInfo) -> list[str]:
 
 
 def _failure(error: Mapping[str, object]) -> list[str]:
-    lines = [str(error.get("message", "")), *([str(error["hint"])] if error.get("hint") else [])]
+    lines = [tables.line(str(error[name])) for name in ("message", "hint") if error.get(name)]
     source, traceback = error.get("source"), error.get("traceback")
     if source:
-        lines += ["", f"Cell {error.get('cell')}:", *(f"  {line}" for line in str(source).splitlines())]
+        lines += ["", f"Cell {error.get('cell')}:", *(f"  {_visible(line)}" for line in str(source).splitlines())]
     if isinstance(traceback, (list, tuple)) and traceback:
-        lines += ["", "Traceback:", *(f"  {line}" for line in traceback)]
+        lines += ["", "Traceback:", *(f"  {_visible(str(line))}" for line in traceback)]
     return lines
 
 
+def _visible(line: str) -> str:
+    """Return a line as it is, but for what would do something to the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in line)
+
+
 def _when(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (ValueError, OverflowError, OSError):
+        return "-"  # somebody has edited the record
 
 
 def _took(info: RunInfo) -> str:

@@ -9,6 +9,16 @@ from fairing_az_jupyter.manager.checking import (
     describe_secrets,
     subject_of,
 )
+from fairing_az_jupyter.manager.cluster_launching import (
+    ClusterBatch,
+    ClusterPoint,
+    cluster_settings,
+    plan_cluster_run,
+    start_on_cluster,
+)
+from fairing_az_jupyter.manager.cluster_records import launched_with
+from fairing_az_jupyter.manager.cluster_runs import follow_cluster_batch, follow_cluster_run
+from fairing_az_jupyter.manager.cluster_sweeps import describe_cluster_sweep, resume_on_cluster
 from fairing_az_jupyter.manager.configuring import save_profile, settings_in_force
 from fairing_az_jupyter.manager.filling import plan_fill
 from fairing_az_jupyter.manager.launching import (
@@ -38,39 +48,69 @@ from fairing_az_jupyter.manager.recorded_runs import (
     run_notebook,
 )
 from fairing_az_jupyter.manager.running import default_output, describe_parameters, plan_run
+from fairing_az_jupyter.manager.sweeping import (
+    cancel_sweep,
+    describe_sweep,
+    keep_sweep,
+    list_sweeps,
+    plan_sweep,
+    plot_sweep,
+    resume_sweep,
+    run_sweep,
+    sweep_points,
+)
 
 __all__ = [
     "LOCAL",
+    "ClusterBatch",
+    "ClusterPoint",
     "Leftovers",
     "attach_pull_secret",
     "cancel_run",
+    "cancel_sweep",
     "check",
     "cleanup",
+    "cluster_settings",
     "compare_runs",
     "create_secrets",
     "default_output",
     "delete",
     "deploy",
+    "describe_cluster_sweep",
     "describe_launch",
     "describe_parameters",
     "describe_run",
     "describe_secrets",
+    "describe_sweep",
+    "follow_cluster_batch",
+    "follow_cluster_run",
+    "keep_sweep",
     "launch_logs",
+    "launched_with",
     "list_launches",
     "list_runs",
+    "list_sweeps",
     "lives_here",
+    "plan_cluster_run",
     "plan_fill",
     "plan_launch",
     "plan_retry",
     "plan_run",
+    "plan_sweep",
+    "plot_sweep",
     "predict",
     "prune_runs",
+    "resume_on_cluster",
+    "resume_sweep",
     "run",
     "run_events",
     "run_log",
     "run_notebook",
+    "run_sweep",
     "save_profile",
     "settings_in_force",
+    "start_on_cluster",
     "subject_of",
+    "sweep_points",
     "train",
 ]

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.manager import cluster_records
+from fairing_az_jupyter.manager.cluster_runs import cancel_cluster_run
 from fairing_az_jupyter.manager.elsewhere import open_places, read_notebook
 from fairing_az_jupyter.manager.running import plan_run
 from fairing_az_jupyter.records import RunStore, comparing, follow, layout, pruning
@@ -108,33 +110,45 @@ def begin_run(store: RunStore, places: Places, request: RunRequest, **facts: obj
     return begin(store, dataclasses.replace(request, notebook=shown(request.notebook)), data, **facts)
 
 
-def list_runs(runs_folder: str | None = None, *, limit: int | None = None, **wanted: str) -> list[RunInfo]:
+def list_runs(
+    runs_folder: str | None = None,
+    *,
+    limit: int | None = None,
+    tell: Callable[[str], object] | None = None,
+    **wanted: str,
+) -> list[RunInfo]:
     """List runs, the newest first.
 
     Args:
         runs_folder: Where records are; None for the usual place.
         limit: How many at most.
+        tell: Gets a sentence where a run in the cluster can't be asked how it is.
         **wanted: What they have in common: `state`, `notebook`, `sweep`.
 
     Raises:
         InputError: The folder can't be read.
 
     """
-    return RunStore.open(runs_folder).list(limit=limit, **wanted)
+    store = RunStore.open(runs_folder)
+    waiting = cluster_records.unfinished(store.list(limit=limit))
+    # Those that have been waiting or running may have ended since, and then a list of these has no place for them.
+    cluster_records.refresh(store, waiting, files=False, tell=tell)
+    return store.list(limit=limit, **wanted)
 
 
-def describe_run(name: str, runs_folder: str | None = None) -> RunInfo:
+def describe_run(name: str, runs_folder: str | None = None, *, tell: Callable[[str], object] | None = None) -> RunInfo:
     """Return a run.
 
     Args:
         name: Its identifier, a part of one that is unique, or `last`.
         runs_folder: Where records are; None for the usual place.
+        tell: Gets a sentence where a run in the cluster can't be asked how it is.
 
     Raises:
         InputError: There is no such run.
 
     """
-    return RunStore.open(runs_folder).find(name)
+    return _up_to_date(RunStore.open(runs_folder), name, tell)
 
 
 def run_log(
@@ -153,7 +167,9 @@ def run_log(
 
     """
     store = RunStore.open(runs_folder)
-    yield from follow.log_text(store, store.find(name).id, follow=follow_it, tail=tail)
+    info = _up_to_date(store, name)
+    with cluster_records.kept_up_to_date(store, info, needed=follow_it):
+        yield from follow.log_text(store, info.id, follow=follow_it, tail=tail)
 
 
 def run_events(
@@ -172,7 +188,9 @@ def run_events(
 
     """
     store = RunStore.open(runs_folder)
-    yield from follow.events(store, store.find(name).id, offset=offset, follow=follow_it)
+    info = _up_to_date(store, name)
+    with cluster_records.kept_up_to_date(store, info, needed=follow_it):
+        yield from follow.events(store, info.id, offset=offset, follow=follow_it)
 
 
 def cancel_run(name: str, runs_folder: str | None = None) -> RunInfo:
@@ -189,7 +207,12 @@ def cancel_run(name: str, runs_folder: str | None = None) -> RunInfo:
         InputError: There is no such run, or it has ended.
 
     """
-    return RunStore.open(runs_folder).cancel(name)
+    store = RunStore.open(runs_folder)
+    info = _up_to_date(store, name)
+    if info.place == "cluster" and not info.has_ended:
+        cancel_cluster_run(store, info)
+        return info
+    return store.cancel(info.id)
 
 
 def plan_retry(name: str, runs_folder: str | None = None, *, as_it_was: bool = False, **changes: Any) -> RunRequest:  # noqa: ANN401 - handed on to RunRequest
@@ -206,7 +229,7 @@ def plan_retry(name: str, runs_folder: str | None = None, *, as_it_was: bool = F
 
     """
     store = RunStore.open(runs_folder)
-    info = store.find(name)
+    info = _up_to_date(store, name)
     if info.state in _ACTIVE:
         raise InputError(
             f"The run '{info.id}' can't be repeated yet: it is {info.state}.",
@@ -214,10 +237,17 @@ def plan_retry(name: str, runs_folder: str | None = None, *, as_it_was: bool = F
             code="run-active",
         )
     request = dataclasses.replace(store.request(info.id), **changes)
+    notebook = store.folder(info.id) / layout.NOTEBOOK
+    kept = notebook.is_file()
     if not as_it_was:
+        if "://" not in request.notebook and not Path(request.notebook).exists() and kept:
+            raise InputError(
+                f"The notebook '{request.notebook}' of the run '{info.id}' is not there any more.",
+                hint=f"Run it as it was then: fairing-azure runs retry {info.id} --as-it-was",
+                code="run-notebook-gone",
+            )
         return request
-    notebook = Path(info.folder) / layout.NOTEBOOK
-    if not notebook.is_file():
+    if not kept:
         raise InputError(
             f"The run '{info.id}' has kept no copy of its notebook.",
             hint=f"Run it as it is now: fairing-azure runs retry {info.id}",
@@ -239,7 +269,7 @@ def compare_runs(names: Sequence[str], runs_folder: str | None = None) -> RunTab
 
     """
     store = RunStore.open(runs_folder)
-    return comparing.compare([store.find(name) for name in names])
+    return comparing.compare([_up_to_date(store, name) for name in names])
 
 
 def prune_runs(
@@ -265,3 +295,11 @@ def prune_runs(
     """
     store = RunStore.open(runs_folder)
     return pruning.prune(store, keep=keep, older_than=older_than, state=state, dry_run=dry_run)
+
+
+def _up_to_date(store: RunStore, name: str, tell: Callable[[str], object] | None = None) -> RunInfo:
+    """Return a run as it is now, also where the cluster executes it."""
+    info = store.find(name)
+    if not cluster_records.refresh(store, cluster_records.unfinished([info]), tell=tell):
+        return info
+    return store.find(info.id)

@@ -15,6 +15,7 @@ Secret values are never settings: what looks like one is refused and not shown.
 from __future__ import annotations
 
 import functools
+import re
 from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["InvalidSettingsError", "Settings", "declarations", "may_be_empty"]
 
 _NONE = ("", "None")
+_PARALLELISM = "https://kubernetes.io/docs/concepts/workloads/controllers/job/#controlling-parallelism"
+_COUNT = re.compile(r"0*[1-9][0-9]{0,4}")
 
 
 def _complete(schema: dict[str, Any], _model: type[Any]) -> None:
@@ -55,6 +58,14 @@ def _complete(schema: dict[str, Any], _model: type[Any]) -> None:
             declared.setdefault(key, value)
 
 
+def _count(value: object) -> int:
+    """Accept a number of things, also as the text that environment variables and command lines have."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not _COUNT.fullmatch(text):
+        raise naming.BrokenRuleError("is no whole number of at least 1")
+    return int(text)
+
+
 LoginServer = Annotated[str, Field(strict=True), AfterValidator(naming.login_server)]
 Region = Annotated[str, Field(strict=True), AfterValidator(regions.region)]
 ResourceGroup = Annotated[str, Field(strict=True), AfterValidator(naming.resource_group)]
@@ -63,6 +74,7 @@ Label = Annotated[str, Field(strict=True), AfterValidator(naming.label)]
 Subdomain = Annotated[str, Field(strict=True), AfterValidator(naming.subdomain)]
 Cores = Annotated[str, Field(strict=True), AfterValidator(quantities.cores), BeforeValidator(quantities.as_text)]
 Memory = Annotated[str, Field(strict=True), AfterValidator(quantities.memory), BeforeValidator(quantities.as_text)]
+Count = Annotated[int, BeforeValidator(_count)]
 ImageReference = Annotated[str, Field(strict=True), AfterValidator(naming.image_reference)]
 
 
@@ -264,6 +276,17 @@ class Settings(BaseModel):
             "group": "Cluster",
             "rule": "A Kubernetes quantity of bytes: 2Gi, 512Mi, 4G.",
             "rule_source": quantities.QUANTITIES,
+        },
+    )
+    parallelism: Count = Field(
+        4,
+        title="Runs at once",
+        description="How many runs of a sweep the cluster carries out at once, at most.",
+        examples=[8],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "A whole number, at least 1.",
+            "rule_source": _PARALLELISM,
         },
     )
     base_image: ImageReference | None = Field(

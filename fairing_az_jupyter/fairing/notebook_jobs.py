@@ -1,0 +1,297 @@
+"""Notebooks that run in the cluster: one Indexed Job, whose pods are told by their number what to run.
+
+Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/ for the completion mode, the limits of failures
+(`backoffLimitPerIndex`, `maxFailedIndexes`) and the pod failure policy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter.clients.kube.facts import entries, mapping
+from fairing_az_jupyter.clients.kube.troubles import diagnose, job_complete, job_failure, pod_failed
+from fairing_az_jupyter.exceptions import FairingAzureError, NotAllowedError, NotFoundError
+from fairing_az_jupyter.fairing.notebook_image import PACKAGES
+from fairing_az_jupyter.fairing.pod_objects import finished_pod, job, new_name
+from fairing_az_jupyter.settings import to_notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
+    from fairing_az_jupyter.fairing.launcher import Launcher
+    from fairing_az_jupyter.settings import Settings
+
+    Object = Mapping[str, Any]
+
+__all__ = ["PATIENCE_SECONDS", "JobView", "NotebookJob", "delete_job", "job_name", "start_job", "view", "view_of"]
+
+PATIENCE_SECONDS = 30.0
+"""How long a trouble may last that may pass by itself, such as a pod that no node takes, before a Job is given up."""
+
+_GROWTH_SECONDS = 600.0
+# What the cluster's autoscaler says when it adds a node for a pod.
+# Source: https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md
+_GROWING = "TriggeredScaleUp"
+_INDEX = "batch.kubernetes.io/job-completion-index"
+_JOB = "batch.kubernetes.io/job-name"
+# A run is interrupted, ends its kernel and sends its record in this time.
+_GRACE_SECONDS = 60
+# Logins of the machine that launches; a pod has the Secret, or a workload identity.
+_LOGINS_OF_HERE = frozenset({"environment", "azure-cli"})
+_WORKLOAD_IDENTITY = {"azure.workload.identity/use": "true"}
+# A pod that the cluster takes away for its own sake is started again, and does not count as failed.
+_FAILURE_POLICY = {
+    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class NotebookJob:
+    """What a Job of notebooks is to be.
+
+    Args:
+        name: Its name.
+        batch: The URL of the document that tells what each pod runs.
+        runs: How many runs it has.
+        parallelism: How many of them at once, at most.
+        max_failed: After how many failed runs no further one is begun; None to begin them all.
+
+    """
+
+    name: str
+    batch: str
+    runs: int
+    parallelism: int
+    max_failed: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class JobView:
+    """What the cluster says about a Job of notebooks.
+
+    Args:
+        there: Whether the Job, or a pod of it, is still there.
+        going: Whether it is being deleted.
+        ended: Whether it has come to its end, whichever.
+        succeeded: Whether that was a good one.
+        failed: The numbers of the runs that have failed.
+        started: The numbers of the runs whose pods have started; those that have ended are among them.
+        problems: Why runs have failed, by their numbers.
+        trouble: Why nothing can start; None if something has, or may still.
+
+    """
+
+    there: bool
+    going: bool = False
+    ended: bool = False
+    succeeded: bool = False
+    failed: frozenset[int] = frozenset()
+    started: frozenset[int] = frozenset()
+    problems: Mapping[int, Diagnosis] = dataclasses.field(default_factory=dict)
+    trouble: Diagnosis | None = None
+
+
+def job_name() -> str:
+    """Return a name that no Job has yet."""
+    return new_name("job")
+
+
+def start_job(launcher: Launcher, wanted: NotebookJob, spec: Object) -> None:
+    """Create the Job.
+
+    Args:
+        launcher: The cluster.
+        wanted: What it is to be.
+        spec: The specification of a pod, from `build_image`.
+
+    Raises:
+        ServiceError: The cluster does not take it; then there is none.
+
+    """
+    launcher.workloads.create(_body(launcher, wanted, spec))
+
+
+def delete_job(launcher: Launcher, name: str, *, wait: float = 0.0) -> bool:
+    """Delete a Job and its pods; safe to repeat.
+
+    Args:
+        launcher: The cluster.
+        name: Its name.
+        wait: Seconds to wait until its pods are gone.
+
+    Returns:
+        Whether it was there.
+
+    Raises:
+        ServiceError: It can't be deleted.
+
+    """
+    return launcher.workloads.delete("Job", name, wait=wait)
+
+
+def view(launcher: Launcher, name: str) -> JobView:
+    """Look at a Job.
+
+    Args:
+        launcher: The cluster.
+        name: Its name.
+
+    Raises:
+        ServiceError: The cluster does not tell.
+
+    """
+    workloads = launcher.workloads
+    try:
+        found: Object | None = workloads.get("Job", name)
+    except NotFoundError:
+        found = None
+    pods = workloads.list("Pod", {_JOB: name})
+    events: list[Object] = []
+    if any(map(_has_started, pods)):
+        return view_of(found, pods, events, now=time.time())
+    # Without leave to read events, the objects' own words have to do.
+    with contextlib.suppress(NotAllowedError):
+        names = {name, *(str(pod["metadata"]["name"]) for pod in pods)}
+        events = [each for each in workloads.list("Event") if mapping(each.get("involvedObject")).get("name") in names]
+    return view_of(found, pods, events, now=time.time())
+
+
+def view_of(found: Object | None, pods: Sequence[Object], events: Sequence[Object], *, now: float) -> JobView:
+    """Return what a Job and its pods say.
+
+    Args:
+        found: The Job; None if it is gone.
+        pods: Its pods.
+        events: The events of both.
+        now: Seconds since 1970-01-01 UTC.
+
+    """
+    if found is None:
+        return JobView(there=bool(pods), going=bool(pods))
+    status, metadata = mapping(found.get("status")), mapping(found.get("metadata"))
+    failed = _numbers(str(status.get("failedIndexes") or ""))
+    done = _numbers(str(status.get("completedIndexes") or ""))
+    given_up = job_failure(found) is not None
+    ended = given_up or job_complete(found)
+    problems = _problems(pods, str(metadata.get("namespace") or ""))
+    started = {index for pod in pods if (index := _index(pod)) is not None and _has_started(pod)}
+    failed |= set(problems) if given_up else set()
+    trouble = None
+    if not ended and not started and not done and not failed:
+        trouble = _lasting_trouble(found, pods, events, now)
+    elif given_up and not problems:
+        trouble = diagnose(found, pods, events)
+    return JobView(
+        there=True,
+        going="deletionTimestamp" in metadata,
+        ended=ended,
+        succeeded=ended and not given_up,
+        failed=frozenset(failed),
+        started=frozenset(started | done | failed),
+        problems=problems,
+        trouble=trouble,
+    )
+
+
+def _body(launcher: Launcher, wanted: NotebookJob, spec: Object) -> dict[str, Any]:
+    settings, target = launcher.settings, launcher.target
+    pod = finished_pod(spec, target, launcher.placement, ends=True)
+    pod["terminationGracePeriodSeconds"] = _GRACE_SECONDS
+    container = pod["containers"][0]
+    container["command"] = [*container["command"], wanted.batch]
+    container["env"] = [*container.get("env", []), *_variables(settings)]
+    body = job(wanted.name, pod, target)
+    inner = body["spec"]
+    inner |= {
+        "completionMode": "Indexed",
+        "completions": wanted.runs,
+        "parallelism": min(wanted.parallelism, wanted.runs),
+        "podFailurePolicy": _FAILURE_POLICY,
+    }
+    if wanted.runs > 1:
+        # One that fails takes none of the others with it.
+        del inner["backoffLimit"]
+        # The Job gives up when there are more than that.
+        most = wanted.runs if wanted.max_failed is None else max(0, min(wanted.max_failed, wanted.runs) - 1)
+        inner |= {"backoffLimitPerIndex": 0, "maxFailedIndexes": most}
+    if settings.credential == "workload-identity":
+        inner["template"]["metadata"]["labels"] |= _WORKLOAD_IDENTITY
+    return body
+
+
+def _variables(settings: Settings) -> list[dict[str, str]]:
+    """Return the settings as a pod's variables: what runs there reaches the same account in the same way."""
+    values = settings.model_dump()
+    if values["credential"] in _LOGINS_OF_HERE:
+        values["credential"] = "auto"
+    # Where the notebook itself launches is for its own cell to say.
+    del values["backend"]
+    given = {name: str(value) for name, value in to_notebook(values).items() if value is not None}
+    given |= {"PYTHONPATH": PACKAGES, "JUPYTER_RUNTIME_DIR": "/tmp/fairing-az-jupyter/runtime"}  # noqa: S108 - the pod's
+    return [{"name": name, "value": value} for name, value in given.items()]
+
+
+def _lasting_trouble(found: Object, pods: Sequence[Object], events: Sequence[Object], now: float) -> Diagnosis | None:
+    """Return what keeps all pods from starting, unless it may still pass by itself."""
+    trouble = diagnose(found, pods, events)
+    if trouble is None or not trouble.heals:
+        return trouble
+    growing = any(event.get("reason") == _GROWING for event in events)
+    made = [_seconds(mapping(thing.get("metadata")).get("creationTimestamp")) for thing in (pods or [found])]
+    lasted = now - max(filter(None, made), default=now)
+    return trouble if lasted > (_GROWTH_SECONDS if growing else PATIENCE_SECONDS) else None
+
+
+def _problems(pods: Iterable[Object], namespace: str) -> dict[int, Diagnosis]:
+    found: dict[int, Diagnosis] = {}
+    for pod in pods:
+        index = _index(pod)
+        if index is not None and mapping(pod.get("status")).get("phase") == "Failed":
+            found[index] = pod_failed(pod, namespace)
+    return found
+
+
+def _has_started(pod: Object) -> bool:
+    status = mapping(pod.get("status"))
+    states = [mapping(each.get("state")) for each in entries(status.get("containerStatuses"))]
+    return status.get("phase") in {"Succeeded", "Failed"} or any("running" in each for each in states)
+
+
+def _index(pod: Object) -> int | None:
+    text = str(mapping(mapping(pod.get("metadata")).get("annotations")).get(_INDEX, ""))
+    return int(text) if text.isdigit() else None
+
+
+def _numbers(text: str) -> set[int]:
+    """Return the numbers of a list such as `0,3-5`."""
+    found: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        with contextlib.suppress(ValueError):
+            found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def _seconds(stamp: object) -> float | None:
+    with contextlib.suppress(ValueError):
+        return datetime.strptime(str(stamp), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
+    return None
+
+
+def last_lines(launcher: Launcher, pod: str, lines: int = 20) -> tuple[str, ...]:
+    """Return the last lines that a pod has printed; none where they can't be had.
+
+    Args:
+        launcher: The cluster.
+        pod: Its name.
+        lines: How many at most.
+
+    """
+    with contextlib.suppress(FairingAzureError):
+        return launcher.workloads.log(pod, tail=lines)
+    return ()
