@@ -104,6 +104,7 @@ def resume_sweep(
     sweeps = SweepStore(store)
     plan = sweeps.find(name)
     sweeps.notebook(plan.id)
+    _refuse_while_in_the_cluster(store, plan.id)
     execute(
         plan,
         store,
@@ -116,6 +117,18 @@ def resume_sweep(
         cancel=cancel,
     )
     return _table(store, sweeps, plan)
+
+
+def _refuse_while_in_the_cluster(store: RunStore, sweep: str) -> None:
+    """Refuse to wait for runs that only the cluster can end: from here nobody would see their end."""
+    there = [run for run in store.list(sweep=sweep) if run.place == "cluster" and not run.has_ended]
+    if there:
+        raise InputError(
+            f"{len(there)} run{'' if len(there) == 1 else 's'} of the sweep '{sweep}' go on in the cluster "
+            f"(Job '{there[0].job}'), so the rest can't be run here.",
+            hint=f"Follow them: fairing-azure sweep resume {sweep} --on-cluster",
+            code="sweep-in-cluster",
+        )
 
 
 def run_sweep(  # noqa: PLR0913 - the public call: each is a source or a limit of its own

@@ -22,7 +22,15 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import fairing_az_jupyter
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.manager import describe_sweep, list_runs, resume_sweep
+from fairing_az_jupyter.manager import (
+    describe_sweep,
+    keep_sweep,
+    list_runs,
+    plan_sweep,
+    resume_sweep,
+    sweep_points,
+)
+from fairing_az_jupyter.records import RunStore
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -378,3 +386,16 @@ def test_unknown_sweep_and_senseless_numbers_are_refused(place):
         resume_sweep("nothing", runs_folder=place.runs)
     with pytest.raises(InputError, match="0 jobs"):
         resume_sweep("nothing", runs_folder=place.runs, jobs=0)
+
+
+def test_a_sweep_whose_runs_go_on_in_the_cluster_is_not_waited_for_here(place):
+    planned = plan_sweep(place.notebook, sweep_points(grid=[["number", "1", "2"]]))
+    sweep = keep_sweep(planned, place.runs)
+    (run, request), _ = planned.plan.runs()
+    there = {"state": "running", "place": "cluster", "job": "small-1", "namespace": "team-a"}
+    RunStore.open(place.runs).create(request, b"{}", run=run, status=there, sweep=sweep, point=1)
+
+    with pytest.raises(InputError, match=r"go on in the cluster \(Job 'small-1'\)") as refused:
+        resume_sweep(sweep, runs_folder=place.runs)
+
+    assert "--on-cluster" in refused.value.hint
