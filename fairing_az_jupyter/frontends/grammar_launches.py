@@ -11,6 +11,7 @@ from fairing_az_jupyter.frontends.grammar_parts import (
     add_profile,
     add_settings,
     complete,
+    count,
 )
 
 LAUNCH_COMMANDS = frozenset({"status", "logs", "delete", "cleanup", "predict", "train", "deploy"})
@@ -29,7 +30,7 @@ def add_launches(commands: Commands[argparse.ArgumentParser]) -> None:
     about = "go on as lines come: to the end of a job, until Ctrl-C else"
     logs.add_argument("-f", "--follow", action="store_true", help=about)
     about = "the last N lines of each container (default: all)"
-    logs.add_argument("--tail", metavar="N", type=_count, help=about)
+    logs.add_argument("--tail", metavar="N", type=count, help=about)
     _add_where(logs)
     predict = add_command(commands, "predict", "Ask an endpoint for predictions.")
     predict.add_argument("name", metavar="NAME", help="the endpoint, as status names it, or its URL")
@@ -91,14 +92,6 @@ def _pair(text: str) -> tuple[str, str]:
         msg = "it is not of the form SRC=DST"
         raise argparse.ArgumentTypeError(msg)
     return source, target
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        msg = "it can't be negative"
-        raise argparse.ArgumentTypeError(msg)
-    return value
 
 
 def _seconds(text: str) -> int:

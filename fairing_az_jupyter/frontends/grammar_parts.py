@@ -96,3 +96,20 @@ def add_setting(
 def setting_flag(field: str) -> str:
     """Return the flag of a setting, such as `--docker-registry`."""
     return f"--{field.replace('_', '-')}"
+
+
+def count(text: str) -> int:
+    """Return how many something is, as argparse takes it.
+
+    Args:
+        text: As it was typed.
+
+    Raises:
+        argparse.ArgumentTypeError: It is negative.
+
+    """
+    value = int(text)
+    if value < 0:
+        msg = "it can't be negative"
+        raise argparse.ArgumentTypeError(msg)
+    return value

@@ -15,6 +15,7 @@ from fairing_az_jupyter.frontends.grammar_parts import (
     add_profile,
     add_settings,
     complete,
+    count,
 )
 from fairing_az_jupyter.models import OUTPUT_LIMIT, RunState
 
@@ -47,7 +48,7 @@ def add_runs(commands: Commands[argparse.ArgumentParser]) -> None:
     actions = runs.add_subparsers(dest="action", metavar="ACTION", required=True)
     listed = add_command(actions, "list", "List runs, the newest first.")
     about = "the newest N runs (default: 20; 0 for all)"
-    listed.add_argument("-n", "--limit", metavar="N", type=_count, default=20, help=about)
+    listed.add_argument("-n", "--limit", metavar="N", type=count, default=20, help=about)
     listed.add_argument("--state", choices=get_args(RunState), help="only runs in this state")
     listed.add_argument("--notebook", metavar="NOTEBOOK", help="only runs of this notebook")
     add_runs_folder(listed)
@@ -56,7 +57,7 @@ def add_runs(commands: Commands[argparse.ArgumentParser]) -> None:
     logs = add_command(actions, "logs", "Show what a run has printed.")
     _add_name(logs)
     logs.add_argument("-f", "--follow", action="store_true", help="go on as it prints more, to its end")
-    logs.add_argument("--tail", metavar="N", type=_count, help="the last N lines (default: all)")
+    logs.add_argument("--tail", metavar="N", type=count, help="the last N lines (default: all)")
     cancel = add_command(actions, "cancel", "Ask a run to stop, wherever it was started.")
     _add_name(cancel)
     retry = add_command(actions, "retry", "Run again what was run before, with the same parameters.")
@@ -66,7 +67,7 @@ def add_runs(commands: Commands[argparse.ArgumentParser]) -> None:
     compare.add_argument("names", metavar="RUN", nargs="+", help=_NAMED)
     add_runs_folder(compare)
     prune = add_command(actions, "prune", "Delete the records of runs that have ended; the notebooks elsewhere stay.")
-    prune.add_argument("--keep", metavar="N", type=_count, help="keep the newest N")
+    prune.add_argument("--keep", metavar="N", type=count, help="keep the newest N")
     prune.add_argument("--older-than", metavar="AGE", type=_age, help="only those that are older, such as 30d or 12h")
     ended = [state for state in get_args(RunState) if state not in {"waiting", "running"}]
     prune.add_argument("--state", choices=ended, help="only those that have ended so")
@@ -168,14 +169,6 @@ def _seconds(text: str) -> float:
 
 def _megabytes(text: str) -> int:
     return max(1, int(_seconds(text) * _MEGABYTE))
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        msg = "it can't be negative"
-        raise argparse.ArgumentTypeError(msg)
-    return value
 
 
 def _age(text: str) -> float:

@@ -14,28 +14,13 @@ import pytest
 
 from fairing_az_jupyter.exceptions import ConflictError, InputError, RunFailedError
 from fairing_az_jupyter.models import RunEvent, RunRequest
-from fairing_az_jupyter.records import Recorder, RunStore, follow
+from fairing_az_jupyter.records import Recorder, follow
 from fairing_az_jupyter.records.events_file import AppendedFile, read_events
 from fairing_az_jupyter.records.status import read_status, write_status
 from fairing_az_jupyter.runs.recorded import recording
 
 NOTEBOOK = b"{}"
 ELSEWHERE = "another-machine.0123abcd 4711 99.00"
-
-
-@pytest.fixture(autouse=True)
-def own_temporary_folder(tmp_path, monkeypatch):
-    """Keep what is noted beside the records below the test's folder."""
-    import tempfile
-
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return RunStore(tmp_path / "runs")
 
 
 @pytest.fixture

@@ -18,21 +18,6 @@ from fairing_az_jupyter.runs.recorded import begin
 NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 
 
-@pytest.fixture(autouse=True)
-def own_temporary_folder(tmp_path, monkeypatch):
-    """Keep what is noted beside the records below the test's folder."""
-    import tempfile
-
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return RunStore(tmp_path / "runs")
-
-
 def ended(store, run=None, *, notebook="prices.ipynb", state="succeeded", metrics=None, error=None, **parameters):
     """Make the record of a run that has ended."""
     folder = store.create(RunRequest(notebook, "out.ipynb", parameters), NOTEBOOK, run=run)

@@ -11,25 +11,10 @@ import pytest
 
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.models import RunEvent, RunRequest
-from fairing_az_jupyter.records import Recorder, RunStore, follow, rescue
+from fairing_az_jupyter.records import Recorder, follow, rescue
 from fairing_az_jupyter.records.comparing import compare
 from fairing_az_jupyter.records.pruning import prune
 from fairing_az_jupyter.records.status import read_status, write_status
-
-
-@pytest.fixture(autouse=True)
-def own_temporary_folder(tmp_path, monkeypatch):
-    """Keep what is noted beside the records below the test's folder."""
-    import tempfile
-
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return RunStore(tmp_path / "runs")
 
 
 def ended(store, run, state="succeeded", *, days=0.0, metrics=None, **parameters):
