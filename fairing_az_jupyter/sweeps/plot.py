@@ -147,7 +147,7 @@ def _spans_decades(numbers: list[float]) -> bool:
 
 
 def _value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else _cut(str(value))
+    return f"{value:.6g}" if isinstance(value, float) else _cut(str(value))
 
 
 def _short(text: str) -> str:
