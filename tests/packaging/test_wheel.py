@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tests.conftest import REPOSITORY
@@ -15,7 +17,7 @@ from tests.conftest import REPOSITORY
 UPSTREAM = "from kubeflow.fairing import TrainJob, PredictionEndpoint; print(TrainJob, PredictionEndpoint)"
 
 
-def run(*command, check=True, **options):
+def run(*command, check=True, cwd=None, **more):
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(
         [str(word) for word in command],
@@ -23,8 +25,8 @@ def run(*command, check=True, **options):
         text=True,
         timeout=600,
         check=False,
-        env=environment,
-        **options,
+        env={**environment, **more},
+        cwd=cwd,
     )
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
@@ -104,3 +106,22 @@ def test_a_job_runs_from_the_installed_wheel(environment, tmp_path):
 
     assert "hello from the wheel\n" in done.stdout
     assert Path(environment).parent.name in run(environment / "python", "-c", "import sys; print(sys.prefix)").stdout
+
+
+def test_papermill_finds_the_engine_and_runs_and_sweeps_leave_records(environment, tmp_path):
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    tagged = nbformat.v4.new_code_cell("rate = 0.5", metadata={"tags": ["parameters"]})
+    cell = nbformat.v4.new_code_cell("from fairing_az_jupyter import report\nreport('loss', rate * 2)")
+    nbformat.write(nbformat.v4.new_notebook(cells=[tagged, cell], metadata=metadata), tmp_path / "a.ipynb")
+    where = {"cwd": tmp_path, "FAIRING_AZURE_RUNS": str(tmp_path / "runs")}
+
+    run(environment / "papermill", "--engine", "fairing_azure", "a.ipynb", "out.ipynb", "-p", "rate", "2", **where)
+    sweep = ("sweep", "run", "a.ipynb", "--grid", "rate", "1", "3", "-j", "2")
+    run(environment / "fairing-azure", *sweep, **where)
+    run(environment / "fairing-azure", "sweep", "show", "last", "--plot", "plot.png", **where)
+    listed = run(environment / "fairing-azure", "runs", "list", "--json", **where).stdout
+
+    found = [(each["state"], each["metrics"]) for each in json.loads(listed)["runs"]]
+    assert sorted(metrics["loss"] for _, metrics in found) == [2, 4, 6]
+    assert {state for state, _ in found} == {"succeeded"}
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
