@@ -319,5 +319,5 @@ def test_a_notebook_is_checked_and_launched_in_one_command(workshop, tmp_path): 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nothing stands in the way of a launch." in done.stdout
     assert "  | trained with 42\n" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("Executed notebook: ")
+    assert [line.partition(": ")[0] for line in done.stdout.splitlines()[-2:]] == ["Executed notebook", "Record"]
     assert workshop.nothing_left()

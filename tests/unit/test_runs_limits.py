@@ -125,8 +125,9 @@ def test_deadline_ends_a_cell_that_swallows_the_interrupt(run):
 
 def test_deadline_ends_a_cell_that_hangs_outside_of_python(run):
     cell = (
-        "import ctypes, os, signal\nprint('pid', os.getpid(), flush=True)\n"
-        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nctypes.PyDLL(None).sleep(100)"
+        "import ctypes, os, signal, time\nprint('pid', os.getpid(), flush=True)\n"
+        # Another thread of the kernel sends what was printed, and needs the lock that is kept from here on.
+        "time.sleep(0.5)\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nctypes.PyDLL(None).sleep(100)"
     )
     error, info, folder = run(cell, deadline=5.0)
 
