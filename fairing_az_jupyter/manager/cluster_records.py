@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
 from fairing_az_jupyter.files import locked
+from fairing_az_jupyter.models import ENDED
 from fairing_az_jupyter.records import RunStore, layout
 from fairing_az_jupyter.records.status import read_status, write_status
 from fairing_az_jupyter.settings import Settings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.runs.places import Places
 
 _LOOK_SECONDS = 1.0
-_ENDED = ("succeeded", "failed", "cancelled")
 # What a state says of where the run is, and not of how it goes; the pod's own process is nobody's here.
 _OWN = frozenset(
     {"place", "job", "namespace", "index", "record", "server", "settings", "launched", "process", "input_files"}
@@ -113,7 +113,7 @@ class JobRecords:
         folder = self._store.folder(name)
         with locked(folder, create=False):
             before = read_status(folder)
-            if before.get("state") in _ENDED:
+            if before.get("state") in ENDED:
                 return
             self._hand_out(name, folder)
             ended = {key: value for key, value in {**before, **status}.items() if value is not None}
@@ -125,7 +125,7 @@ class JobRecords:
 
         folder = self._store.folder(name)
         status = read_status(folder)
-        if status.get("state") in _ENDED:
+        if status.get("state") in ENDED:
             return True
         if not status.get("launched") and not seen.there:
             if not machine.is_gone(str(status.get("process") or "")):
@@ -137,7 +137,7 @@ class JobRecords:
         index, prefix = int(status.get("index") or 0), str(status["record"])
         known = seen.there and not seen.ended and index not in seen.started
         remote = {} if known else read_state(self._places, prefix)
-        ended = remote.get("state") in _ENDED
+        ended = remote.get("state") in ENDED
         end = {} if ended else how_it_ended(index, seen, self.job)
         if files or ended or end:
             bring_back(self._places, prefix, folder, remote, dict(status.get(FILES) or {}))
@@ -229,7 +229,7 @@ def _note(folder: Path, status: Mapping[str, Any], told: Mapping[str, Any]) -> N
     if new == status:
         return
     with locked(folder, create=False):
-        if read_status(folder).get("state") not in _ENDED:
+        if read_status(folder).get("state") not in ENDED:
             write_status(folder, new, final=False)
 
 

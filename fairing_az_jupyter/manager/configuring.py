@@ -34,30 +34,27 @@ def settings_in_force(
         FairingAzureError: A source can't be read, or a value in force breaks its rule.
 
     """
-    name, values = profile_values(profile)
-    return sources.resolve(
-        explicit=explicit,
-        cell=variables_of(notebook),
-        environ=sources.environment_values(os.environ),
-        profile=values,
-        cluster=sources.cluster_values(),
-        profile_name=name or "",
-    )
+    return sources.resolve(**_sources(explicit, notebook, profile))
 
 
 def usable_settings(
     explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None
 ) -> tuple[Resolved, Sequence[Mapping[str, str]]]:
     """Return the settings in force that can be used, and what is wrong with the others; arguments as above."""
+    return sources.resolve_usable(**_sources(explicit, notebook, profile))
+
+
+def _sources(explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None) -> dict[str, Any]:
+    """Return what every source says, as `sources.resolve` takes it."""
     name, values = profile_values(profile)
-    return sources.resolve_usable(
-        explicit=explicit,
-        cell=variables_of(notebook),
-        environ=sources.environment_values(os.environ),
-        profile=values,
-        cluster=sources.cluster_values(),
-        profile_name=name or "",
-    )
+    return {
+        "explicit": explicit,
+        "cell": variables_of(notebook),
+        "environ": sources.environment_values(os.environ),
+        "profile": values,
+        "cluster": sources.cluster_values(),
+        "profile_name": name or "",
+    }
 
 
 def save_profile(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:

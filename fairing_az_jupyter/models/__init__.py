@@ -21,6 +21,7 @@ from fairing_az_jupyter.models.launches import (
     Prediction,
 )
 from fairing_az_jupyter.models.runs import (
+    ENDED,
     OUTPUT_LIMIT,
     Metric,
     RunEvent,
@@ -33,6 +34,7 @@ from fairing_az_jupyter.models.runs import (
 )
 
 __all__ = [
+    "ENDED",
     "OUTPUT_LIMIT",
     "CheckResult",
     "CheckStatus",

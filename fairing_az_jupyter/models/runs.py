@@ -131,6 +131,9 @@ class RunResult:
 
 
 RunState = Literal["waiting", "running", "succeeded", "failed", "cancelled", "lost"]
+ENDED: frozenset[RunState] = frozenset({"succeeded", "failed", "cancelled"})
+"""The states in which a run stays for ever."""
+
 RunPlace = Literal["here", "cluster"]
 
 
@@ -189,7 +192,7 @@ class RunInfo:
     @property
     def has_ended(self) -> bool:
         """Whether nothing will happen to it any more."""
-        return self.state in {"succeeded", "failed", "cancelled"}
+        return self.state in ENDED
 
     def to_dict(self) -> dict[str, object]:
         """Return the run as values that any JSON parser reads."""

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
-"""The states in which a run stays for ever."""
-
 _RESERVED = 16_384
 """Bytes that the file has as long as the run may still fail, so that the reason finds room on a full disk."""
 _READ_TRIES = 5

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.folders import data_folder
-from fairing_az_jupyter.models import RunInfo, RunRequest
+from fairing_az_jupyter.models import ENDED, RunInfo, RunRequest
 from fairing_az_jupyter.records import layout, rescue
 from fairing_az_jupyter.records.index import add_to_index, read_index, write_index
 from fairing_az_jupyter.records.infos import at_a_glance, fields_of, matches, named, read_request, sound
 from fairing_az_jupyter.records.liveness import is_lost
-from fairing_az_jupyter.records.status import ENDED, read_status, write_status
+from fairing_az_jupyter.records.status import read_status, write_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError, RunCancelledError
-from fairing_az_jupyter.models import RunRequest
+from fairing_az_jupyter.models import ENDED, RunRequest
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.records.log_text import LogText
 from fairing_az_jupyter.runs.mirroring import RecordSender, resume
@@ -87,7 +87,7 @@ def run_index(places: Places, url: str, index: int, folder: Path) -> int:
         store = RunStore(Path(scratch) / "runs")
         record = store.create(dataclasses.replace(request, kernel_name=_kernel(request, content)), content, run=run)
         before = resume(places, prefix, record)
-        if before in {"succeeded", "failed", "cancelled"}:
+        if before in ENDED:
             sys.stdout.write(f"Run {run} has {before} before: there is nothing to do.\n")
             return 0 if before == "succeeded" else 1
         return _run(places, store, record, prefix)

@@ -11,7 +11,7 @@ from pathlib import Path
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.files import replace_file
 
-__all__ = ["paths", "read", "write"]
+__all__ = ["new_mode", "paths", "read", "write"]
 
 
 def read(path: str) -> bytes:
@@ -64,7 +64,7 @@ def write(path: str, data: bytes) -> None:
         except FileNotFoundError:
             found = None
         if found is None:
-            replace_file(target, data, mode=_new_mode(target.parent))
+            replace_file(target, data, mode=new_mode(target.parent))
         elif stat.S_ISCHR(found.st_mode):
             # Such as /dev/null, which must not be replaced by a file.
             target.write_bytes(data)
@@ -111,7 +111,7 @@ def _check(path: str, found: os.stat_result) -> None:
         )
 
 
-def _new_mode(folder: Path) -> int:
+def new_mode(folder: Path) -> int:
     """Return the permissions of a new file there: by the umask, which can't be read alone, and by the folder's own."""
     trial = folder / f".fairing-az-{uuid.uuid4().hex}.tmp"
     handle = os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError, NotFoundError
 from fairing_az_jupyter.files import replace_file
+from fairing_az_jupyter.models import ENDED
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.records.status import read_status, write_status
 
@@ -41,7 +42,6 @@ _LAST_TRIES_SECONDS = 40.0
 _NO_PROCESS = 99_999_999
 # What `Places` says of a folder of this machine.
 _NO_FILE_HERE = "no-such-file"
-_ENDED = ("succeeded", "failed", "cancelled")
 
 
 class RecordSender:
@@ -198,7 +198,7 @@ def resume(places: Places, prefix: str, folder: Path) -> str:
     """
     status = read_state(places, prefix)
     state = str(status.get("state") or "")
-    if state and state not in _ENDED:
+    if state and state not in ENDED:
         bring_back(places, prefix, folder, status, {})
         # Each attempt before has its claim, of a process that is nowhere any more.
         for attempt in range(1, int(status.get("attempt") or 1) + 1):

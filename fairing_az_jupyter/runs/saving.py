@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import FairingAzureError, RunFailedError
 from fairing_az_jupyter.files import replace_file
+from fairing_az_jupyter.runs.local_files import new_mode
 from fairing_az_jupyter.runs.places import is_remote
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ UPLOAD_SECONDS = 30.0
 """How often at most the notebook of a run that goes on is sent to where it takes time."""
 
 _WAIT_SECONDS = 60.0
-# Read once, while there are no threads: reading it means setting it.
-_UMASK = os.umask(0o077)
-os.umask(_UMASK)
 
 
 class NotebookSaver:
@@ -139,7 +137,7 @@ def _replace(path: Path, data: bytes, *, durable: bool) -> None:
     if found is not None and not stat.S_ISREG(found.st_mode):
         path.write_bytes(data)
         return
-    mode = stat.S_IMODE(found.st_mode) if found is not None else 0o666 & ~_UMASK
+    mode = stat.S_IMODE(found.st_mode) if found is not None else new_mode(path.parent)
     try:
         replace_file(path, data, mode=mode, durable=durable)
     except PermissionError:
