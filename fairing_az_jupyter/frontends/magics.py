@@ -12,6 +12,7 @@ from fairing_az_jupyter.fairing import hook, modules
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from typing import Any
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -188,12 +189,14 @@ def _check(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller
     if not _in_kernel(ipython):
         found = CheckResults(check_commands.shown_as_found(parsed, caller, notebook=True))
     else:
-        from IPython.display import display  # noqa: PLC0415 - as above
+        from IPython.display import DisplayHandle  # noqa: PLC0415 - as above
 
         found = CheckResults()
         results = check_commands.results_of(parsed, caller)
-        handle = display(found.shown(running=True), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         try:
+            # An interrupt may come as soon as there is something to see.
+            handle.display(found.shown(running=True), raw=True)
             for result in results:
                 found.append(result)
                 handle.update(found.shown(running=True), raw=True)

@@ -23,6 +23,7 @@ from fairing_az_jupyter.models.launches import (
 from fairing_az_jupyter.models.runs import (
     ENDED,
     OUTPUT_LIMIT,
+    PHASES,
     Metric,
     RunEvent,
     RunEventKind,
@@ -36,6 +37,7 @@ from fairing_az_jupyter.models.runs import (
 __all__ = [
     "ENDED",
     "OUTPUT_LIMIT",
+    "PHASES",
     "CheckResult",
     "CheckStatus",
     "Cure",

@@ -10,6 +10,9 @@ from typing import Any, Literal
 OUTPUT_LIMIT = 32 * 1024 * 1024
 """Bytes that one cell may print and show, unless a run says otherwise."""
 
+PHASES = ("context", "build", "push", "schedule", "run", "serve")
+"""What a launch goes through, in this order; no launch goes through all of it."""
+
 Metric = float | int | str | bool | None
 """What a notebook may report: a number, a text, True, False or None."""
 
@@ -18,6 +21,9 @@ RunEventKind = Literal[
     "cell-started",
     "output",
     "metric",
+    "phase",
+    "pod-event",
+    "endpoint",
     "cell-finished",
     "cell-retried",
     "cell-failed",
@@ -81,9 +87,10 @@ class RunEvent:
         text: For `output`: the text as the kernel sent it, terminal colours included. For `cell-started`: the first
             line of the cell's code.
         duration: Seconds that the cell or the run took.
-        message: For failures: what went wrong, in one line.
-        name: For `metric`: its name.
-        value: For `metric`: its value.
+        message: For failures: what went wrong, in one line. For `phase` and `pod-event`: what there is to say.
+        name: For `metric`: its name. For `phase`: one of `PHASES`. For `pod-event`: the pod. For `endpoint`: its name.
+        value: For `metric`: its value. For `phase`: `started`, `finished`, `skipped` or `failed`. For `pod-event`: its
+            reason, such as `Pulling`. For `endpoint`: where it predicts.
 
     """
 
