@@ -1,0 +1,6 @@
+/** The plugins of this extension. */
+import { panelPlugin } from './plugin';
+
+export * from './tokens';
+
+export default [panelPlugin];

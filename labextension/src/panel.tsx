@@ -1,0 +1,79 @@
+/** The side panel itself. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { ReactWidget } from '@jupyterlab/ui-components';
+
+import type { PanelModel } from './models/panel';
+import { SectionFrame, type ISectionProps } from './parts/section';
+import { useSignals } from './parts/signals';
+import { ChecksSection } from './sections/checks';
+import { EndpointsSection } from './sections/endpoints';
+import { LaunchSection } from './sections/launch';
+import { NotebookSection } from './sections/notebook';
+import { RunsSection } from './sections/runs';
+import { SettingsSection } from './sections/settings';
+import { SECTIONS, type Section } from './tokens';
+
+const BODIES: Readonly<Record<Section, (props: ISectionProps) => JSX.Element>> = {
+  notebook: NotebookSection,
+  settings: SettingsSection,
+  checks: ChecksSection,
+  launch: LaunchSection,
+  runs: RunsSection,
+  endpoints: EndpointsSection
+};
+
+/** All sections, from top to bottom. */
+export function Panel({ model, trans }: ISectionProps): JSX.Element {
+  useSignals(model.sectionsChanged);
+  const titles: Readonly<Record<Section, string>> = {
+    notebook: trans.__('Notebook'),
+    settings: trans.__('Settings'),
+    checks: trans.__('Checks'),
+    launch: trans.__('Launch'),
+    runs: trans.__('Runs'),
+    endpoints: trans.__('Endpoints')
+  };
+  return (
+    <>
+      {SECTIONS.map(name => {
+        const Body = BODIES[name];
+        return (
+          <SectionFrame
+            key={name}
+            name={name}
+            title={titles[name]}
+            open={model.open.has(name)}
+            onToggle={() => model.toggle(name)}
+          >
+            <Body model={model} trans={trans} />
+          </SectionFrame>
+        );
+      })}
+    </>
+  );
+}
+
+/** The panel as a widget of JupyterLab's side bar. */
+export class FairingPanel extends ReactWidget {
+  constructor(
+    readonly model: PanelModel,
+    private readonly _trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('jp-fairing-az-panel');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', _trans.__('Fairing on Azure'));
+  }
+
+  /** Let everything go. */
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this.model.dispose();
+      super.dispose();
+    }
+  }
+
+  protected override render(): JSX.Element {
+    return <Panel model={this.model} trans={this._trans} />;
+  }
+}
