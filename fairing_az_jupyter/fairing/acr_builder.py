@@ -43,6 +43,7 @@ class AcrTasksBuilder(ImageBuilder):
         if self.is_there(repository, tag):
             return name
         link = self.link(within, text, beside)
+        self.phases.begin("build")
         try:
             with self._launcher.tasks(self._host) as tasks:
                 digest = tasks.build(
@@ -57,6 +58,8 @@ class AcrTasksBuilder(ImageBuilder):
             error.message = without_secrets(error.message)
             error.last_lines = tuple(map(without_secrets, error.last_lines))
             raise
+        self.phases.begin("push")
+        self.phases.say("The build has pushed the image.")
         require_pushed(self.images, repository, tag)
         logger.info("Image %s is built by Azure: %s.", name, digest)
         return name

@@ -27,6 +27,7 @@ from fairing_az_jupyter.fairing.dockerfiles import LABEL
 from fairing_az_jupyter.fairing.pod_objects import PREFIX, Placement, finished_pod, job, labels_of
 from fairing_az_jupyter.fairing.requirements import without_secrets
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -108,7 +109,9 @@ class BuildOrder:
     placement: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def build_in_cluster(launcher: Launcher, order: BuildOrder, link: Callable[[], Hidden]) -> str:
+def build_in_cluster(
+    launcher: Launcher, order: BuildOrder, link: Callable[[], Hidden], phases: Phases | None = None
+) -> str:
     """Build an image and push it; show the build's lines as they come, and leave nothing of it in the cluster.
 
     A build of the same image that runs already, as after an interrupt, is followed to its end in place of a second one.
@@ -117,6 +120,7 @@ def build_in_cluster(launcher: Launcher, order: BuildOrder, link: Callable[[], H
         launcher: The cluster, and in whose name pods run there.
         order: What to build.
         link: Makes the link by which the context can be read; called only if there is something to build.
+        phases: The launch's phases, of which the build becomes one once the context is where it can be read.
 
     Returns:
         The digest of the image's manifest; empty where the builder did not tell.
@@ -126,7 +130,16 @@ def build_in_cluster(launcher: Launcher, order: BuildOrder, link: Callable[[], H
         ServiceError: The cluster does not do what is asked; the build may go on there.
 
     """
-    build = _have(launcher, order, f"{_NAMES}{_digits(order.image)}", link)
+    phases = phases or Phases()
+
+    def linked() -> Hidden:
+        made = link()
+        phases.begin("build")
+        return made
+
+    build = _have(launcher, order, f"{_NAMES}{_digits(order.image)}", linked)
+    phases.begin("build")
+    phases.say(f"Image {order.image}")
     with ownership.caring_for(name_of(build)):
         return _followed(launcher, order, build)
 

@@ -28,6 +28,7 @@ from fairing_az_jupyter.fairing.requirements import (
 )
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.fairing.task_files import entries_of, forgetting, scratch_file
+from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -78,6 +79,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         self._launcher = launcher
         self._mutators = tuple(pod_spec_mutators or ())
         self._host, self._path = host, path
+        self.phases = Phases()
         weakref.finalize(self, forgetting(preprocessor))
 
     def build(self) -> None:
@@ -89,8 +91,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
             ServiceError: Registry, Storage account or cluster do not do what is asked.
 
         """
-        entries = entries_of(self.preprocessor)
-        self.image_tag = self._make(entries)
+        with self.phases as phases:
+            phases.begin("context")
+            self.image_tag = self._make(entries_of(self.preprocessor))
 
     def generate_pod_spec(self, image: str | None = None) -> Any:  # noqa: ANN401 - Fairing is untyped
         """Return Fairing's pod specification, to be run by nodes that can run the image."""
@@ -152,6 +155,8 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         if self.images.has(repository, tag) is None:
             return False
         logger.info("Image %s/%s:%s is there already: nothing is built or sent.", self._host, repository, tag)
+        self.phases.skip("build", f"Image {self._host}/{repository}:{tag} is there already.")
+        self.phases.skip("push", "The image is there already.")
         return True
 
     @contextlib.contextmanager
@@ -181,6 +186,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         what = f"{archive.members} files, {megabytes(stored.size)}"
         told = f"sent ({what})" if stored.sent else f"there already ({what})"
         logger.info("The build context is in Storage account '%s': %s.", contexts.account, told)
+        self.phases.say(f"In Storage account '{contexts.account}': {told}.")
         return stored
 
     def parted(self, entries: Iterable[ArchiveEntry]) -> tuple[tuple[ArchiveEntry, ...], tuple[ArchiveEntry, ...]]:

@@ -9,12 +9,15 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from fairing_az_jupyter.clients.kube.followed import LogLine, Notice, Started, Trouble
+from fairing_az_jupyter.clients.kube.followed import LogLine, Notice, Started, Trouble, Waiting
 from fairing_az_jupyter.exceptions import JobFailedError
 from fairing_az_jupyter.fairing.deployers import endpoint_failed, job_failed
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+from fairing_az_jupyter.reporting import pod_event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fairing_az_jupyter.clients.kube.followed import Event
     from fairing_az_jupyter.exceptions import ExecutionError
 
@@ -28,6 +31,9 @@ _ENOUGH_LINES = 20
 _UNREMARKABLE = frozenset({"SuccessfulCreate", "Created", "Started", "ScalingReplicaSet", "Completed", "Killing"})
 # Every server that starts fails them at first.
 _STARTING = ("Startup probe failed", "Readiness probe failed")
+# How every pod begins.
+_BEGINNING = frozenset({"ContainerCreating", "PodInitializing"})
+_TOLD_EVENTS = 200
 _ENDED_BY_ITSELF = frozenset({"container-failed", "crash-loop", "init-failed"})
 _AT_WHAT_IS_GONE = re.compile(r"[:;,]?\s*(?:see \w+(?: \w+)*: )?kubectl -n \S+ (?:describe|logs) .*$")
 
@@ -38,11 +44,13 @@ class Shown:
     Args:
         container: The container whose lines are shown as they are; those of others get their container's name.
         printed: Whether lines go to stdout, as a job's output does; to the logger if not.
+        started: Is called when that container starts.
 
     """
 
-    def __init__(self, container: str, *, printed: bool) -> None:
-        self._container, self._printed = container, printed
+    def __init__(self, container: str, *, printed: bool, started: Callable[[], object] | None = None) -> None:
+        self._container, self._printed, self._started = container, printed, started
+        self._told: set[tuple[str, str, str]] = set()
         self._kept: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
 
     @property
@@ -59,6 +67,9 @@ class Shown:
         """
         if not isinstance(event, LogLine):
             logger.log(_level(event), "%s", event)
+            if isinstance(event, Started) and event.container == self._container and self._started is not None:
+                self._started()
+            self._tell(_pod_event_of(event))
             return
         text = event.text if event.container == self._container else f"[{event.container}] {event.text}"
         self._kept.append(text)
@@ -67,6 +78,12 @@ class Shown:
             (_write_line if event.more else print_line)(text)
         else:
             logger.info("%s", text)
+
+    def _tell(self, found: tuple[str, str, str] | None) -> None:
+        """Tell a pod's event once; a pod that fails for hours has very many."""
+        if found is not None and found not in self._told and len(self._told) < _TOLD_EVENTS:
+            self._told.add(found)
+            pod_event(*found)
 
 
 def print_line(text: str) -> None:
@@ -116,6 +133,18 @@ def told_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]
         cure = _AT_WHAT_IS_GONE.sub("", error.hint).rstrip(". ")
         error.hint = f"{cure}." if cure else "What the cluster said about it stands above."
     return error
+
+
+def _pod_event_of(event: Event) -> tuple[str, str, str] | None:
+    """Return the pod, the reason and the message of what says something about a pod, or why there is none."""
+    if isinstance(event, Notice):
+        says = (event.kind == "Pod" or event.warning) and not event.message.startswith(_STARTING)
+        return (event.name, event.reason, event.message) if says else None
+    if isinstance(event, Waiting) and event.reason not in _BEGINNING:
+        return event.pod, event.reason, event.message
+    if isinstance(event, Trouble) and event.diagnosis.pod:
+        return event.diagnosis.pod, event.diagnosis.code, event.diagnosis.message
+    return None
 
 
 def _level(event: Event) -> int:

@@ -23,6 +23,7 @@ from fairing_az_jupyter.fairing.cluster_events import Shown, print_line, told_af
 from fairing_az_jupyter.fairing.deployers import LaunchedJob
 from fairing_az_jupyter.fairing.pod_objects import PREFIX, finished_pod, job, labels_of, new_name
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -82,21 +83,13 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         pod = finished_pod(spec, target, self._launcher.placement, ends=True)
         self._container, self._shown = str(pod["containers"][0].get("name") or ""), None
         task = ownership.digest_of_task({**pod, "deadline": self._deadline})
-        if (lines := self._picked_up(task)) is not None:
-            return LaunchedJob(self.name, lines)
-        self.name = new_name("job")
-        labels, marks = {ownership.TASK: task}, ownership.mark()
-        body = job(self.name, pod, target, labels=labels, annotations=marks, deadline=self._deadline)
-        # From before it is there: the same launch in another thread would take it for one that nobody follows.
-        with ownership.caring_for(self.name):
-            try:
-                self._launcher.workloads.create(body)
-                self._runs = True
-                logger.warning("The job %s launched.", self.name)
-            except KeyboardInterrupt:
-                self._tell_what_is_left("Interrupted, but the job may have been launched")
-                raise
-            return LaunchedJob(self.name, self._follow())
+        with Phases() as phases:
+            if (lines := self._picked_up(task, phases)) is not None:
+                return LaunchedJob(self.name, lines)
+            self.name = new_name("job")
+            labels, marks = {ownership.TASK: task}, ownership.mark()
+            body = job(self.name, pod, target, labels=labels, annotations=marks, deadline=self._deadline)
+            return LaunchedJob(self.name, self._launched(body, phases))
 
     def get_logs(self) -> None:
         """Print what the job has printed; of one that still runs because it was interrupted, to its end.
@@ -108,12 +101,26 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         if not self.name:
             raise FairingAzureError("Nothing has been deployed yet.", hint="Call deploy() first.")
         if self._runs:
-            self._follow()
+            with Phases() as phases:
+                self._follow(phases)
             return
         for line in self._shown.lines if self._shown else ():
             print_line(line)
 
-    def _picked_up(self, task: str) -> tuple[str, ...] | None:
+    def _launched(self, body: dict[str, Any], phases: Phases) -> tuple[str, ...]:
+        phases.begin("schedule")
+        # From before it is there: the same launch in another thread would take it for one that nobody follows.
+        with ownership.caring_for(self.name):
+            try:
+                self._launcher.workloads.create(body)
+                self._runs = True
+                logger.warning("The job %s launched.", self.name)
+            except KeyboardInterrupt:
+                self._tell_what_is_left("Interrupted, but the job may have been launched")
+                raise
+            return self._follow(phases)
+
+    def _picked_up(self, task: str, phases: Phases) -> tuple[str, ...] | None:
         """Follow a job that does the same and that nobody follows any more; None if there is none.
 
         One that has failed meanwhile is not taken: it is deleted, and the task gets another try.
@@ -140,21 +147,23 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                 logger.warning("The job %s does the same, and nobody follows it: it is followed to its end.", self.name)
                 self._runs = True
                 try:
-                    return self._follow()
-                except NotFoundError:
+                    return self._follow(phases)
+                except NotFoundError as error:
                     # Kubernetes deletes a job some time after its end.
                     if self._shown is not None and self._shown.lines:
                         raise
+                    phases.fail(error)
                     logger.warning("The job %s has gone meanwhile: it is launched anew.", self.name)
         return None
 
-    def _follow(self) -> tuple[str, ...]:
+    def _follow(self, phases: Phases) -> tuple[str, ...]:
         """Show the job to its end and delete it; return its last lines."""
         with ownership.caring_for(self.name):
-            return self._followed()
+            return self._followed(phases)
 
-    def _followed(self) -> tuple[str, ...]:
-        shown = self._shown = Shown(self._container, printed=True)
+    def _followed(self, phases: Phases) -> tuple[str, ...]:
+        shown = self._shown = Shown(self._container, printed=True, started=lambda: phases.begin("run"))
+        phases.begin("schedule")
         try:
             events = cast("Generator[Event, None, None]", self._launcher.workloads.follow("Job", self.name))
             # Closed here and not by and by: a notebook keeps the traceback of an interrupt, and all that hangs on it.
@@ -162,6 +171,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                 for event in events:
                     shown.show(event)
         except JobFailedError as error:
+            phases.fail(error)
             self._delete()
             raise told_after_deletion(error, self.name, shown.lines) from None
         except NotFoundError:
@@ -172,6 +182,10 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             why = "Interrupted" if isinstance(error, KeyboardInterrupt) else "It is followed no longer"
             self._tell_what_is_left(f"{why}, but the job still runs")
             raise
+        # Also where it was over before its start was seen.
+        phases.begin("run")
+        phases.say(f"Job {self.name}")
+        phases.finish()
         self._delete(wait=_GONE_SECONDS)
         logger.info("Job %s succeeded.", self.name)
         return shown.lines

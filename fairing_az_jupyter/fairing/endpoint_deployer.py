@@ -25,6 +25,7 @@ from fairing_az_jupyter.fairing.forwarding import Forward
 from fairing_az_jupyter.fairing.pod_objects import PORT, PREFIX, finished_pod, labels_of, new_name
 from fairing_az_jupyter.fairing.serving import CONTAINER_FILES
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
+from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,24 +125,36 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             labels={ownership.TASK: ownership.digest_of_task({**pod, "made of": self._makeup()}), **self._of_class()},
             annotations=ownership.mark(),
         )
-        if url := self._taken_over(marks):
-            return url
+        with Phases() as phases:
+            return self._taken_over(marks, phases) or self._launched(pod, marks, phases)
+
+    def _launched(self, pod: dict[str, Any], marks: Marks, phases: Phases) -> str:
+        """Start an endpoint and return its URL when it is ready; nothing of it is left if it is never."""
         self.name = new_name("endpoint")
         self._care()
+        phases.begin("schedule")
         try:
-            self._create(pod, target, marks)
+            self._create(pod, self._launcher.target, marks)
             logger.warning("The endpoint %s launched.", self.name)
-            shown = Shown(self._container, printed=False)
+            shown = Shown(self._container, printed=False, started=lambda: phases.begin("serve"))
             try:
                 self._wait_until_ready(shown)
             except EndpointError as error:
                 raise _with_lines(error, self._class, shown.lines) from None
-            return f"{self._way()}/predict"
+            return self._served(phases)
         except BaseException as error:
+            phases.fail(error)
             if isinstance(error, KeyboardInterrupt):
                 logger.warning("Interrupted: endpoint %s is deleted again.", self.name)
             self._undo()
             raise
+
+    def _served(self, phases: Phases) -> str:
+        """Return the URL of an endpoint that is ready."""
+        phases.begin("serve")
+        url = f"{self._way()}/predict"
+        phases.say(f"Endpoint {self.name} at {url}")
+        return url
 
     def delete(self) -> None:
         """Delete the endpoint and wait until its pods are gone. Safe to call again.
@@ -212,7 +225,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
 
         """
 
-    def _taken_over(self, marks: Marks) -> str:
+    def _taken_over(self, marks: Marks, phases: Phases) -> str:
         """Return the URL of an endpoint that serves the same and that nobody looks after; empty if there is none.
 
         A kernel that is restarted leaves its endpoint behind: the same launch gets it back. Of one that serves
@@ -247,11 +260,13 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
                 continue
             logger.warning("Endpoint %s serves the same, and nobody looks after it: it is taken over.", name)
             self.name, self._close_care = name, weakref.finalize(self, release)
+            phases.begin("serve")
             try:
                 self._check_whole()
                 self._wait_until_ready(Shown(self._container, printed=False))
-                return f"{self._way()}/predict"
+                return self._served(phases)
             except (EndpointError, NotFoundError) as error:
+                phases.fail(error)
                 logger.warning("It does not serve any more (%s), and is replaced.", error.message)
                 self.delete()
         return ""

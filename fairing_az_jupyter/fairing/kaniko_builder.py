@@ -65,7 +65,9 @@ class KanikoBuilder(ImageBuilder):
             requirements=shown or "",
             placement=self.placement(),
         )
-        build_in_cluster(self._launcher, order, lambda: self.link(within, text, beside))
+        build_in_cluster(self._launcher, order, lambda: self.link(within, text, beside), self.phases)
+        self.phases.begin("push")
+        self.phases.say("The build has pushed the image.")
         require_pushed(self.images, repository, tag)
         logger.info("Image %s is built.", name)
         return name

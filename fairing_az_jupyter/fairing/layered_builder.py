@@ -64,7 +64,12 @@ class LayeredBuilder(ImageBuilder):
         name = f"{self.registry}/{self.image_name}:{tag}"
         if self.is_there(repository, tag):
             return name
-        parent = self._with_dependencies(base, requirements, asked, entries) if requirements else self._resolved(base)
+        if requirements:
+            parent = self._with_dependencies(base, requirements, asked, entries)
+        else:
+            self.phases.skip("build", "No requirements.txt asks for anything to be installed.")
+            parent = self._resolved(base)
+        self.phases.begin("push")
         with (
             self.packed(layer) as archive,
             _with_shared_folders(Path(str(archive.path)), layer) as path,
@@ -81,6 +86,7 @@ class LayeredBuilder(ImageBuilder):
                 progress=progress("image"),
             )
         logger.info("Image %s is pushed: %s sent.", name, megabytes(pushed.sent_bytes))
+        self.phases.say(f"Image {name}: {megabytes(pushed.sent_bytes)} sent.")
         return name
 
     def _resolved(self, reference: ImageReference) -> ResolvedImage:
@@ -111,10 +117,11 @@ class LayeredBuilder(ImageBuilder):
                 requirements=requirements.shown,
                 placement=self.placement(),
             )
-            build_in_cluster(self._launcher, order, lambda: self.link(within, text, beside))
+            build_in_cluster(self._launcher, order, lambda: self.link(within, text, beside), self.phases)
             require_pushed(self.images, repository, tag)
         else:
             logger.info("What requirements.txt asks for is in image %s already.", reference)
+            self.phases.skip("build", f"What requirements.txt asks for is in image {reference} already.")
         return self._resolved(reference)
 
 

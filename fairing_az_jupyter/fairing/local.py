@@ -31,6 +31,7 @@ from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.fairing.task_files import ABANDONED_SECONDS, SERVER, age
 from fairing_az_jupyter.fairing.unpacking import unpack
 from fairing_az_jupyter.folders import data_folder
+from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,7 +95,14 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
         application.mkdir(parents=True, exist_ok=True)
         return application, container
 
-    def _start(self, application: Path, container: Any, command: Sequence[str], **options: Any) -> Child:  # noqa: ANN401
+    def _start(
+        self,
+        application: Path,
+        container: Any,  # noqa: ANN401
+        command: Sequence[str],
+        phases: Phases,
+        **options: Any,  # noqa: ANN401
+    ) -> Child:
         prefix = f"/{str(container.working_dir or '/app').strip('/')}/"
         words = [_as_local(word, prefix, application) for word in command]
         own = self.requirements
@@ -103,6 +111,7 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
             words += _kernel_of(application / words[1])
         python = Path(sys.executable)
         if self._isolated:
+            phases.begin("build")
             python = environment_for(application / "requirements.txt", own, logger.info)
         child = Child(
             [_program(words[0], python), *words[1:]],
@@ -140,10 +149,20 @@ class LocalJob(_LocalDeployer):
 
         """
         name = f"fairing-job-{uuid.uuid4().hex[:8]}"
-        application, container = self._prepare(name, pod_template_spec)
-        command = [*(container.command or ()), *(container.args or ())]
-        logger.warning("The job %s launched.", name)
-        child = self._start(application, container, command, stream=True)
+        with _phases_of(pod_template_spec) as phases:
+            phases.begin("context")
+            application, container = self._prepare(name, pod_template_spec)
+            command = [*(container.command or ()), *(container.args or ())]
+            logger.warning("The job %s launched.", name)
+            child = self._start(application, container, command, phases, stream=True)
+            phases.begin("run")
+            phases.say(f"Job {name}")
+            lines = self._followed(name, child)
+        logger.info("Job %s succeeded. What it wrote is in %s", name, application)
+        return LaunchedJob(name, lines)
+
+    def _followed(self, name: str, child: Child) -> tuple[str, ...]:
+        """Print what a job prints, to its end, and return the last lines."""
         output = LastLines(_KEPT_LINES)
         try:
             for piece in child.pieces():
@@ -157,8 +176,7 @@ class LocalJob(_LocalDeployer):
             child.stop()
         if child.returncode:
             raise job_failed(name, child.returncode, child.last_lines(), str(self.log))
-        logger.info("Job %s succeeded. What it wrote is in %s", name, application)
-        return LaunchedJob(name, output.lines)
+        return output.lines
 
 
 class LocalServing(_LocalDeployer):
@@ -198,6 +216,13 @@ class LocalServing(_LocalDeployer):
             EndpointError: It ended, or was not ready in time; nothing of it runs any more.
 
         """
+        with _phases_of(pod_template_spec) as phases:
+            phases.begin("context")
+            url = self._served(pod_template_spec, phases)
+            phases.say(f"Endpoint at {url}")
+        return url
+
+    def _served(self, pod_template_spec: Any, phases: Phases) -> str:  # noqa: ANN401
         application, container = self._prepare(f"fairing-endpoint-{uuid.uuid4().hex[:8]}", pod_template_spec)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
@@ -208,9 +233,11 @@ class LocalServing(_LocalDeployer):
                     *("python", str(application / SERVER), self._class),
                     *("--host", "127.0.0.1", "--port", str(port), "--fd", str(listener.fileno())),
                 ],
+                phases,
                 descriptor=listener.fileno(),
             )
         _serving.add(self._child)
+        phases.begin("serve")
         try:
             self._wait_until_ready(self._child, f"http://127.0.0.1:{port}/v2/models/{self._class}/ready")
         except BaseException:
@@ -253,6 +280,12 @@ class LocalServing(_LocalDeployer):
             child.last_lines(),
             str(self.log),
         )
+
+
+def _phases_of(pod_spec: object) -> Phases:
+    """Return the phases that the builder of a task has begun."""
+    found = getattr(getattr(pod_spec, "built_by", None), "phases", None)
+    return found if isinstance(found, Phases) else Phases()
 
 
 class _NoClusterError(Exception):

@@ -9,6 +9,7 @@ from kubeflow.fairing.builders.base_builder import BaseBuilder
 
 from fairing_az_jupyter.fairing.archive import write_archive
 from fairing_az_jupyter.fairing.task_files import entries_of, forgetting, scratch_file
+from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,13 +34,19 @@ class LocalBuilder(BaseBuilder):  # type: ignore[misc] # Fairing is untyped
             preprocessor=preprocessor,
         )
         self.archive: Path | None = None
+        # Goes on where the archive is unpacked.
+        self.phases = Phases()
         weakref.finalize(self, forgetting(preprocessor))
 
     def build(self) -> None:
         """Write the archive, which the image's tag names by its digest; it is kept as long as this builder is."""
-        entries = entries_of(self.preprocessor)
-        path = scratch_file(".tar")
-        archive = write_archive(entries, path, compression="none")
+        self.phases.begin("context")
+        try:
+            path = scratch_file(".tar")
+            archive = write_archive(entries_of(self.preprocessor), path, compression="none")
+        except BaseException as error:
+            self.phases.fail(error)
+            raise
         weakref.finalize(self, path.unlink, missing_ok=True)
         self.archive = path
         self.image_tag = self.full_image_name(archive.digest)

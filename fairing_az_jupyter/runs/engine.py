@@ -21,7 +21,7 @@ from papermill.execute import raise_for_execution_errors
 from papermill.iorw import papermill_io
 from papermill.log import logger
 
-from fairing_az_jupyter.reporting import reported
+from fairing_az_jupyter.reporting import LAUNCH_MIME, reported, told
 from fairing_az_jupyter.runs.cell_tags import is_skipped, retries_of
 from fairing_az_jupyter.runs.papermill_engine import ENGINE_NAME, RecordingEngine
 from fairing_az_jupyter.runs.text import first_line, one_line
@@ -220,6 +220,8 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
             return None
         if kind == "stream":
             self.watch.reporter.report("output", stream=content["name"], text=content["text"])
+        elif data is not None and self._is_told_of_a_launch(data):
+            return None
         elif data is not None:
             self._tell_display(data)
         recorded: NotebookNode | None = super().process_message(msg, cell, cell_index)
@@ -240,10 +242,20 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
         elif data is not None:
             self._printed += len(str(data.get("text/plain") or ""))
             size = len(json.dumps(data, default=str))
-            if kind == "update_display_data":
+            # What a launch tells is in the record each time.
+            if kind == "update_display_data" and LAUNCH_MIME not in data:
                 return self._printed + size > self.watch.output_limit
             self._shown += size
         return self._printed + self._shown > self.watch.output_limit
+
+    def _is_told_of_a_launch(self, data: Mapping[str, Any]) -> bool:
+        """Tell a launch's phase, or an event of its pods, and return whether the message holds nothing else."""
+        found = told(data)
+        if found is None:
+            return False
+        kind, name, value, message = found
+        self.watch.reporter.report(kind, message=message or None, about=(name, value))
+        return data.keys() == {LAUNCH_MIME}
 
     def _tell_display(self, data: Mapping[str, Any]) -> None:
         metric = reported(data)

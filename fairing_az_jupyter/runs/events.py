@@ -127,6 +127,7 @@ class Reporter:
         duration: float | None = None,
         message: str | None = None,
         metric: tuple[str, Metric] | None = None,
+        about: tuple[str, str] | None = None,
     ) -> None:
         """Report an event of the cell that is being executed, or of the run if none is.
 
@@ -137,12 +138,14 @@ class Reporter:
             duration: See `RunEvent`.
             message: See `RunEvent`.
             metric: The name and the value of what the notebook reports.
+            about: The name and the value of a launch's phase, or of an event of its pods.
 
         """
         if metric is not None:
             self.metrics[metric[0]] = metric[1]
         if self.error is not None:
             return
+        name, value = metric or about or (None, None)
         event = RunEvent(
             kind,
             time.time(),
@@ -152,8 +155,8 @@ class Reporter:
             text=text,
             duration=duration,
             message=message,
-            name=None if metric is None else metric[0],
-            value=None if metric is None else metric[1],
+            name=name,
+            value=value,
         )
         try:
             self._on_event(event)
