@@ -16,7 +16,7 @@ from fairing_az_jupyter.exceptions import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Samples", "read_samples"]
+__all__ = ["Samples", "read_samples", "read_samples_text"]
 
 _DELIMITERS = ",;\t"
 _SHOWN = 40
@@ -71,6 +71,20 @@ def read_samples(data: str) -> Samples:
     if suffix == ".json" or (suffix not in {".csv", ".tsv"} and text.lstrip()[:1] in {"[", "{"}):
         return _from_json(text, where)
     return _from_csv(text, where)
+
+
+def read_samples_text(text: str) -> Samples:
+    """Return what is to be predicted from text alone; it is never taken for the path of a file.
+
+    Args:
+        text: JSON, which begins with `[` or `{`, or CSV.
+
+    Raises:
+        InputError: It does not hold rows of numbers.
+
+    """
+    text = text.removeprefix("\ufeff")
+    return _from_json(text, "The data") if text.lstrip()[:1] in {"[", "{"} else _from_csv(text, "The data")
 
 
 def _from_csv(text: str, where: str) -> Samples:

@@ -12,14 +12,17 @@ from urllib.parse import urlsplit
 from kubeflow.fairing import PredictionEndpoint, TrainJob, backends
 
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.fairing.deployers import LaunchedJob
+from fairing_az_jupyter.fairing.deployers import LaunchedJob, endpoint_failed
+from fairing_az_jupyter.fairing.processes import describe_exit
 from fairing_az_jupyter.fairing.standins import fairing_logging
 from fairing_az_jupyter.fairing.tasks import load_task
 from fairing_az_jupyter.models import Deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
+    from fairing_az_jupyter.exceptions import EndpointError
     from fairing_az_jupyter.settings import Settings
 
 __all__ = ["LaunchedEndpoint", "TaskLaunch", "deploy", "train"]
@@ -61,7 +64,7 @@ class TaskLaunch:
         if self.deadline is not None:
             raise InputError(
                 "LocalBackend ends no job at a deadline.",
-                hint="Leave --deadline out, and stop the job with Ctrl-C.",
+                hint="Leave the deadline out (--deadline), and stop the job with Ctrl-C, or cancel its run.",
                 code="deadline",
             )
         return backends.LocalBackend()
@@ -117,6 +120,20 @@ class LaunchedEndpoint:
             return True
         return False
 
+    @property
+    def log(self) -> Path | None:
+        """The file that keeps what an endpoint of this machine prints; None of one in the cluster."""
+        return self._endpoint._deployer.log if self.info.backend == _LOCAL else None  # noqa: SLF001 - see `deploy`
+
+    def trouble(self) -> EndpointError | None:
+        """Return why an endpoint of this machine does not serve any more; None as long as its process is there."""
+        child = getattr(self._endpoint._deployer, "_child", None)  # noqa: SLF001 - see `deploy`
+        if child is None or child.returncode is None:
+            return None
+        what = f"has ended by itself: its server ended with {describe_exit(child.returncode)}"
+        where = "its record; see fairing-azure runs logs"
+        return endpoint_failed(self.name, what, child.returncode, child.last_lines(), where)
+
     def delete(self) -> None:
         """Delete the endpoint, and wait until it is gone; safe to repeat.
 
@@ -131,7 +148,7 @@ def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None)
     """Train a class or a function as a job, to its end; its lines are printed to standard output as they come.
 
     Args:
-        task: `FILE.py:NAME`, or a name of `names`.
+        task: `FILE.py:NAME`, `FILE.ipynb:NAME`, or a name of `names`.
         launch: How to launch it.
         names: The notebook's variables; None where there is no notebook.
 
@@ -154,7 +171,7 @@ def deploy(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None
     """Deploy a class as an endpoint, and wait until it is ready.
 
     Args:
-        task: `FILE.py:CLASS`, or a name of `names`.
+        task: `FILE.py:CLASS`, `FILE.ipynb:CLASS`, or a name of `names`.
         launch: How to launch it.
         names: The notebook's variables; None where there is no notebook.
 

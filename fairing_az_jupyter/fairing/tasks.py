@@ -1,4 +1,4 @@
-"""Finds the class or the function that is to be launched: in a Python file, or among a notebook's own names."""
+"""Finds the class or the function that is to be launched: in a Python file, in a notebook, or among its own names."""
 
 from __future__ import annotations
 
@@ -7,27 +7,35 @@ import difflib
 import importlib.util
 import inspect
 import sys
+import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cloudpickle
 
 from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.fairing.declared_tasks import check_declared
+from fairing_az_jupyter.fairing.notebook_definitions import (
+    file_of_cell,
+    read_definitions,
+    run_definitions,
+    wanted,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = ["load_task"]
 
-_SPELLING = "Write FILE.py:CLASS"
+_SPELLING = "Write FILE.py:CLASS, or FILE.ipynb:CLASS"
 _SIGNATURES = {"train": "train(self)", "predict": "predict(self, X, feature_names=None)"}
 
 
-def load_task(task: str, method: str, names: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - the user's own
+def load_task(task: str, method: Literal["train", "predict"], names: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - the user's own
     """Return a class, or a function that takes no arguments.
 
     Args:
-        task: `FILE.py:NAME`, or a name of `names`.
+        task: `FILE.py:NAME`, `FILE.ipynb:NAME`, or a name of `names`. Of a notebook only what it defines is run.
         method: The method that a class needs: `train` or `predict`. With `predict` it has to be a class.
         names: The notebook's variables; None where there is no notebook.
 
@@ -37,8 +45,10 @@ def load_task(task: str, method: str, names: Mapping[str, Any] | None = None) ->
     """
     file, colon, name = task.rpartition(":")
     if colon and file:
-        found, where = _named(_loaded(file), name, f"'{file}'")
-    elif names is None or colon or task.endswith(".py"):
+        is_notebook = file.lower().endswith(".ipynb")
+        loaded = _loaded_notebook(file, check_declared(file, name, method)) if is_notebook else _loaded(file)
+        found, where = _named(loaded, name, f"'{file}'")
+    elif names is None or colon or task.endswith((".py", ".ipynb")):
         hint = f"{_SPELLING}, with the file that defines the class."
         raise InputError(f"'{task[:100]}' names no class in a file.", hint=hint, code="task")
     else:
@@ -93,35 +103,58 @@ def _loaded(file: str) -> Mapping[str, Any]:
     if spec is None or spec.loader is None:
         raise InputError(f"'{file}' is no Python file.", hint=f"{_SPELLING}.", code="task")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    problem = ""
-    with _importable_beside(path):
-        try:
-            spec.loader.exec_module(module)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever the user's own code raises, sys.exit() included
-            problem = f"{type(error).__name__}: {error}".rstrip(": ") + _line_of(error, path)
-    if problem:
-        del sys.modules[name]
-        raise InputError(
-            f"'{file}' can't be run: {problem}.",
-            hint="See what it does by itself: python " + file,
-            code="task",
-        )
-    cloudpickle.register_pickle_by_value(module)
+    execute = spec.loader.exec_module
+    _execute(file, module, lambda: execute(module), "See what it does by itself: python " + file)
     return vars(module)
 
 
-def _line_of(error: BaseException, path: Path) -> str:
+def _loaded_notebook(file: str, name: str) -> Mapping[str, Any]:
+    """Run what a notebook defines, as far as a class or function of it needs it, and return its names."""
+    definitions = read_definitions(file)
+    module = types.ModuleType(f"fairing_task_{Path(file).stem}")
+    statements = wanted(definitions.statements, name)
+    hint = (
+        "Only what the notebook defines is run, and not what it does: run its cells in Jupyter to see what they need."
+    )
+    _execute(file, module, lambda: run_definitions(file, definitions, statements, vars(module)), hint)
+    return vars(module)
+
+
+def _execute(file: str, module: types.ModuleType, run: Callable[[], None], hint: str) -> None:
+    """Run a file as a module that is pickled by value: the job needs no such module.
+
+    Raises:
+        InputError: It can't be run.
+
+    """
+    sys.modules[module.__name__] = module
+    problem = ""
+    with _importable_beside(Path(file)):
+        try:
+            run()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the user's own code raises, sys.exit() included
+            problem = f"{type(error).__name__}: {error}".rstrip(": ") + _line_of(error, file)
+    if problem:
+        del sys.modules[module.__name__]
+        raise InputError(f"'{file}' can't be run: {problem}.", hint=hint, code="task")
+    cloudpickle.register_pickle_by_value(module)
+
+
+def _line_of(error: BaseException, file: str) -> str:
     """Return where in the file an error was raised, as the end of a sentence."""
-    at, trace = None, error.__traceback__
+    at, trace = "", error.__traceback__
+    cell = file_of_cell(file, 0).removesuffix("0")
     while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
-            at = trace.tb_lineno
+        name = trace.tb_frame.f_code.co_filename
+        if name.startswith(cell):
+            at = f"cell {name.removeprefix(cell)}, line {trace.tb_lineno}"
+        elif Path(name).resolve() == Path(file).resolve():
+            at = f"line {trace.tb_lineno}"
         trace = trace.tb_next
     # A syntax error tells it by itself.
-    return "" if at is None or isinstance(error, SyntaxError) else f" (line {at})"
+    return "" if not at or isinstance(error, SyntaxError) else f" ({at})"
 
 
 @contextlib.contextmanager

@@ -40,10 +40,15 @@ def status(parsed: argparse.Namespace, caller: Caller) -> int:
         info = manager.describe_launch(parsed.name, **where)
         commands.answer(parsed, {"launch": info.to_dict()}, _described(info))
         return 0
+    here = manager.launches_here()
     if manager.lives_here(**where):
-        commands.answer(parsed, {"launches": [], "note": manager.LOCAL}, [manager.LOCAL])
-        return 0
-    found = manager.list_launches(**where)
+        if parsed.json or not here:
+            document = {"launches": [info.to_dict() for info in here], "note": manager.LOCAL}
+            commands.answer(parsed, document, [manager.LOCAL])
+            return 0
+        found = here
+    else:
+        found = (*here, *manager.list_launches(**where))
     if parsed.json:
         commands.print_json({"launches": [info.to_dict() for info in found]})
         return 0
@@ -86,7 +91,10 @@ def delete(parsed: argparse.Namespace, caller: Caller) -> int:
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
     deleted = manager.delete(parsed.names, **_where(parsed, caller))
-    told = [f"{info.kind.capitalize()} {info.name} in namespace {info.namespace} is deleted." for info in deleted]
+    told = [
+        f"{info.kind.capitalize()} {info.name}{f' in namespace {info.namespace}' if info.namespace else ''} is deleted."
+        for info in deleted
+    ]
     commands.answer(parsed, {"deleted": [info.to_dict() for info in deleted]}, told)
     return 0
 

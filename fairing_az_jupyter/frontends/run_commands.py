@@ -60,8 +60,12 @@ def planned(parsed: argparse.Namespace) -> RunRequest:
     """
     from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    plan = manager.plan_launch if parsed.command == "launch" else manager.plan_run
-    return plan(parsed.notebook, **_wanted(parsed))
+    if parsed.command != "launch":
+        return manager.plan_run(parsed.notebook, **_wanted(parsed))
+    request, environment = manager.plan_launch(parsed.notebook, **_wanted(parsed))
+    # The notebook's kernel is this process's child.
+    os.environ.update(environment)
+    return request
 
 
 def _wanted(parsed: argparse.Namespace) -> dict[str, Any]:
@@ -240,6 +244,12 @@ def _retry(parsed: argparse.Namespace, output: Output) -> int:
     if info.place == "cluster":
         return _run_on_cluster(parsed, output, _report(parsed), info)
     request = manager.plan_retry(info.id, parsed.runs_folder, as_it_was=parsed.as_it_was)
+    if info.kind != "notebook":
+        again = manager.start_run(request, runs_folder=parsed.runs_folder, retry_of=info.id)
+        told = f"Run {again.id} goes on in the background. Follow it: fairing-azure runs logs -f {again.id}"
+        commands.answer(parsed, {"run": again.to_dict()}, [told])
+        return 0
+    os.environ.update(manager.launch_environment(request))
     return _execute(parsed, output, request, _report(parsed), retry_of=info.id)
 
 
@@ -306,7 +316,9 @@ def _described(info: RunInfo) -> list[str]:
     facts = {
         "Run": info.id,
         "State": info.state,
-        "Notebook": info.notebook,
+        "Notebook" if info.kind == "notebook" else "File": info.notebook,
+        "Task": f"{info.task} ({info.kind})" if info.task else "",
+        "Endpoint": f"{info.endpoint} {info.url}".rstrip(),
         "Output": info.output or "",
         "Created": _when(info.created),
         "Took": _took(info) if info.started else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fairing_az_jupyter.manager.background import start_launch, start_run
 from fairing_az_jupyter.manager.checking import (
     attach_pull_secret,
     check,
@@ -20,7 +21,10 @@ from fairing_az_jupyter.manager.cluster_records import launched_with
 from fairing_az_jupyter.manager.cluster_runs import follow_cluster_batch, follow_cluster_run
 from fairing_az_jupyter.manager.cluster_sweeps import describe_cluster_sweep, resume_on_cluster
 from fairing_az_jupyter.manager.configuring import save_profile, settings_in_force
+from fairing_az_jupyter.manager.endpoints import ask_endpoint as test_endpoint
+from fairing_az_jupyter.manager.endpoints import delete_endpoint, endpoint_log, list_endpoints
 from fairing_az_jupyter.manager.filling import plan_fill
+from fairing_az_jupyter.manager.launch_planning import launch_environment, plan_launch
 from fairing_az_jupyter.manager.launching import (
     LOCAL,
     Leftovers,
@@ -29,9 +33,9 @@ from fairing_az_jupyter.manager.launching import (
     deploy,
     describe_launch,
     launch_logs,
+    launches_here,
     list_launches,
     lives_here,
-    plan_launch,
     predict,
     train,
 )
@@ -59,6 +63,7 @@ from fairing_az_jupyter.manager.sweeping import (
     run_sweep,
     sweep_points,
 )
+from fairing_az_jupyter.manager.tasks_of import list_tasks
 
 __all__ = [
     "LOCAL",
@@ -75,6 +80,7 @@ __all__ = [
     "create_secrets",
     "default_output",
     "delete",
+    "delete_endpoint",
     "deploy",
     "describe_cluster_sweep",
     "describe_launch",
@@ -82,14 +88,19 @@ __all__ = [
     "describe_run",
     "describe_secrets",
     "describe_sweep",
+    "endpoint_log",
     "follow_cluster_batch",
     "follow_cluster_run",
     "keep_sweep",
+    "launch_environment",
     "launch_logs",
     "launched_with",
+    "launches_here",
+    "list_endpoints",
     "list_launches",
     "list_runs",
     "list_sweeps",
+    "list_tasks",
     "lives_here",
     "plan_cluster_run",
     "plan_fill",
@@ -109,8 +120,11 @@ __all__ = [
     "run_sweep",
     "save_profile",
     "settings_in_force",
+    "start_launch",
     "start_on_cluster",
+    "start_run",
     "subject_of",
     "sweep_points",
+    "test_endpoint",
     "train",
 ]

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import parameters
-from fairing_az_jupyter.exceptions import InputError, SettingsError
-from fairing_az_jupyter.manager.configuring import profile_values, settings_in_force, usable_settings
-from fairing_az_jupyter.manager.elsewhere import brought_here
-from fairing_az_jupyter.manager.running import plan_run
-from fairing_az_jupyter.settings import InvalidSettingsError, check_values, notebook_names
+from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.manager import local_endpoints
+from fairing_az_jupyter.manager.configuring import settings_in_force, usable_settings
+from fairing_az_jupyter.settings import InvalidSettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from fairing_az_jupyter.fairing.launcher import Launcher
+    from fairing_az_jupyter.fairing.prediction_data import Samples
     from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
     from fairing_az_jupyter.manager.configuring import Notebook
-    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, Leftover, Prediction, RunRequest
+    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, Leftover, Prediction
     from fairing_az_jupyter.settings.sources import Resolved
 
 __all__ = [
@@ -31,10 +29,11 @@ __all__ = [
     "deploy",
     "describe_launch",
     "launch_logs",
+    "launches_here",
     "list_launches",
     "lives_here",
-    "plan_launch",
     "predict",
+    "predict_by_name",
     "train",
 ]
 
@@ -94,12 +93,28 @@ def list_launches(
         return tuple(launch.info for launch in launches.find_launches(launcher))
 
 
+def launches_here(runs_folder: str | None = None) -> tuple[LaunchInfo, ...]:
+    """Return the endpoints that the background keeps alive on this machine, the oldest first.
+
+    Args:
+        runs_folder: Where records are; None for the usual place.
+
+    Returns:
+        The endpoints; none where no records can be read: the cluster can be looked at all the same.
+
+    """
+    with contextlib.suppress(InputError):
+        return tuple(local_endpoints.launch_info(info) for info in local_endpoints.list_here(runs_folder))
+    return ()
+
+
 def describe_launch(
     name: str,
     explicit: Mapping[str, Any] | None = None,
     *,
     notebook: Notebook = None,
     profile: str | None = None,
+    runs_folder: str | None = None,
 ) -> LaunchInfo:
     """Return one launch with all that the cluster tells about it.
 
@@ -108,6 +123,7 @@ def describe_launch(
         explicit: Settings given as arguments, by field.
         notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
+        runs_folder: Where records are, by which endpoints of this machine are found; None for the usual place.
 
     Raises:
         InputError: LocalBackend was chosen.
@@ -115,6 +131,9 @@ def describe_launch(
         ServiceError: The cluster does not do what is asked.
 
     """
+    here = local_endpoints.find(name, runs_folder)
+    if here is not None:
+        return local_endpoints.launch_info(here)
     from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
 
     with _cluster(explicit, notebook, profile) as launcher:
@@ -127,6 +146,7 @@ def launch_logs(
     *,
     notebook: Notebook = None,
     profile: str | None = None,
+    runs_folder: str | None = None,
     follow: bool = False,
     tail: int | None = None,
 ) -> Generator[LaunchLine, None, None]:
@@ -137,6 +157,7 @@ def launch_logs(
         explicit: Settings given as arguments, by field.
         notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
+        runs_folder: Where records are, by which endpoints of this machine are found; None for the usual place.
         follow: Whether to go on as they come: to the end of a job or build, until the iterator is closed else.
         tail: How many lines of each container, of those that are there already; None means all.
 
@@ -150,6 +171,10 @@ def launch_logs(
         ServiceError: The cluster does not do what is asked.
 
     """
+    here = local_endpoints.find(name, runs_folder)
+    if here is not None:
+        yield from local_endpoints.lines(here, follow_it=follow, tail=tail)
+        return
     from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
 
     with _cluster(explicit, notebook, profile) as launcher:
@@ -163,14 +188,16 @@ def delete(
     *,
     notebook: Notebook = None,
     profile: str | None = None,
+    runs_folder: str | None = None,
 ) -> tuple[LaunchInfo, ...]:
-    """Delete launches with all that belongs to them, and wait until their pods are gone.
+    """Delete launches with all that belongs to them, and wait until their pods or processes are gone.
 
     Args:
         names: Their names; if one of them is none, nothing is deleted.
         explicit: Settings given as arguments, by field.
         notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
+        runs_folder: Where records are, by which endpoints of this machine are found; None for the usual place.
 
     Returns:
         What was deleted.
@@ -182,10 +209,16 @@ def delete(
         ServiceError: The cluster does not do what is asked.
 
     """
-    from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
+    here = {name: found for name in names if (found := local_endpoints.find(name, runs_folder)) is not None}
+    others = [name for name in names if name not in here]
+    deleted: tuple[LaunchInfo, ...] = ()
+    if others:
+        from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
 
-    with _cluster(explicit, notebook, profile) as launcher:
-        return launches.delete_launches(launcher, names)
+        # First: where one of these names is none, nothing is deleted.
+        with _cluster(explicit, notebook, profile) as launcher:
+            deleted = launches.delete_launches(launcher, others)
+    return (*(local_endpoints.delete(found) for found in here.values()), *deleted)
 
 
 def cleanup(
@@ -240,6 +273,7 @@ def predict(
     *,
     notebook: Notebook = None,
     profile: str | None = None,
+    runs_folder: str | None = None,
 ) -> Prediction:
     """Ask an endpoint for predictions.
 
@@ -249,6 +283,7 @@ def predict(
         explicit: Settings given as arguments, by field.
         notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
+        runs_folder: Where records are, by which endpoints of this machine are found; None for the usual place.
 
     Raises:
         InputError: The data are no rows of numbers; or LocalBackend was chosen and no URL was given.
@@ -263,7 +298,36 @@ def predict(
     samples = read_samples(data)
     if name.lower().startswith(("http://", "https://")):
         return endpoint_calls.predict_at(name, samples)
-    with _cluster(explicit, notebook, profile, "An endpoint of it is asked by its URL.") as launcher:
+    return predict_by_name(name, samples, explicit, notebook=notebook, profile=profile, runs_folder=runs_folder)
+
+
+def predict_by_name(
+    name: str,
+    samples: Samples,
+    explicit: Mapping[str, Any] | None = None,
+    *,
+    notebook: Notebook = None,
+    profile: str | None = None,
+    runs_folder: str | None = None,
+) -> Prediction:
+    """Ask the endpoint of a name, here or in the cluster; errors as of `predict`.
+
+    Args:
+        name: The endpoint's name; a URL is none.
+        samples: What to predict.
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+        runs_folder: Where records are; None for the usual place.
+
+    """
+    from fairing_az_jupyter.fairing import endpoint_calls  # noqa: PLC0415 - most commands need none
+
+    here = local_endpoints.find(name, runs_folder)
+    if here is not None:
+        return endpoint_calls.predict_at(here.url, samples, endpoint=name)
+    instead = "An endpoint of it is asked by its URL."
+    with _cluster(explicit, notebook, profile, instead) as launcher:
         return endpoint_calls.predict(launcher, name, samples)
 
 
@@ -281,7 +345,7 @@ def train(
     """Train a class or a function as a job; its lines are printed to standard output as they come.
 
     Args:
-        task: `FILE.py:NAME`, or a name of `names`.
+        task: `FILE.py:NAME`, `FILE.ipynb:NAME` whose parameters cell counts, or a name of `names`.
         explicit: Settings given as arguments, by field.
         notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
@@ -301,7 +365,8 @@ def train(
     """
     from fairing_az_jupyter.fairing import task_launches  # noqa: PLC0415 - loads Fairing
 
-    settings = settings_in_force(explicit, notebook=notebook, profile=profile).settings
+    counts = _cell_of(task) if notebook is None else notebook
+    settings = settings_in_force(explicit, notebook=counts, profile=profile).settings
     launch = task_launches.TaskLaunch(settings, tuple(input_files), dict(output_map or {}), deadline)
     return task_launches.train(task, launch, names)
 
@@ -319,7 +384,7 @@ def deploy(
     """Deploy a class as an endpoint, and wait until it is ready.
 
     Args:
-        task: `FILE.py:CLASS`, or a name of `names`.
+        task: `FILE.py:CLASS`, `FILE.ipynb:CLASS` whose parameters cell counts, or a name of `names`.
         explicit: Settings given as arguments, by field.
         notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
@@ -338,51 +403,16 @@ def deploy(
     """
     from fairing_az_jupyter.fairing import task_launches  # noqa: PLC0415 - loads Fairing
 
-    settings = settings_in_force(explicit, notebook=notebook, profile=profile).settings
+    counts = _cell_of(task) if notebook is None else notebook
+    settings = settings_in_force(explicit, notebook=counts, profile=profile).settings
     launch = task_launches.TaskLaunch(settings, tuple(input_files), dict(output_map or {}))
     return task_launches.deploy(task, launch, names)
 
 
-def plan_launch(
-    notebook: str,
-    *,
-    explicit: Mapping[str, Any] | None = None,
-    profile: str | None = None,
-    **options: Any,  # noqa: ANN401 - handed on to plan_run
-) -> RunRequest:
-    """Return the run of a notebook that launches; every setting reaches it, also those that its cell does not name.
-
-    Args:
-        notebook: Path of the notebook.
-        explicit: Settings given as arguments, by field.
-        profile: A profile whose settings are parameters too; the lowest of all. None for none.
-        options: Further arguments of `plan_run`.
-
-    Returns:
-        The run. Settings that its parameters cell has no place for are in this process's environment now, which the
-        notebook's kernel inherits.
-
-    Raises:
-        InputError: As `plan_run`.
-
-    """
-    chosen, names = check_values(dict(explicit or {})), notebook_names()
-    with brought_here(notebook) as path:
-        cell = parameters.read_parameters(path, shown=notebook).names
-    in_cell = {field: value for field, value in (explicit or {}).items() if names[field] in cell}
-    try:
-        request = plan_run(notebook, explicit=in_cell, profile=profile, **options)
-    except SettingsError:
-        # Settings that the cluster's backend needs may come from the environment; what is missing, the check tells.
-        local = {**in_cell, "backend": "LocalBackend"}
-        request = plan_run(notebook, explicit=local, profile=profile, **options)
-        backend = {names["backend"]: "KubeflowAzureBackend"}
-        request = dataclasses.replace(request, parameters={**request.parameters, **backend})
-    _, profiled = profile_values(profile) if profile is not None else (None, {})
-    elsewhere = {names[field]: value for field, value in profiled.items() if names[field] not in os.environ}
-    elsewhere |= {names[field]: value for field, value in chosen.items()}
-    os.environ.update({name: str(value) for name, value in elsewhere.items() if name not in cell})
-    return request
+def _cell_of(task: str) -> str | None:
+    """Return the notebook that a task is of; None if it is of none."""
+    file, _, _ = task.rpartition(":")
+    return file if file.lower().endswith(".ipynb") else None
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ def run_notebook(
 
 
 def begin_run(store: RunStore, places: Places, request: RunRequest, **facts: object) -> Path:
-    """Make the record of a run that is to be executed, with the notebook as it is now.
+    """Make the record of a run or a launch that is to be executed, with the notebook as it is now.
 
     Args:
         store: Where records are.
@@ -105,7 +105,9 @@ def begin_run(store: RunStore, places: Places, request: RunRequest, **facts: obj
 
     if request.output is not None:
         places.check_readable(request.output)
-    data = read_notebook(places, request.notebook)
+    # A copy of a Python file alone could not be launched: it imports what lies beside it.
+    has_copy = request.kind == "notebook" or request.notebook.lower().endswith(".ipynb")
+    data = read_notebook(places, request.notebook) if has_copy else None
     # A query may hold a key.
     return begin(store, dataclasses.replace(request, notebook=shown(request.notebook)), data, **facts)
 

@@ -12,6 +12,7 @@ from fairing_az_jupyter.models.checks import (
 )
 from fairing_az_jupyter.models.launches import (
     Deployed,
+    EndpointInfo,
     LaunchInfo,
     LaunchKind,
     LaunchLine,
@@ -19,6 +20,7 @@ from fairing_az_jupyter.models.launches import (
     LaunchState,
     Leftover,
     Prediction,
+    TaskInfo,
 )
 from fairing_az_jupyter.models.runs import (
     ENDED,
@@ -28,6 +30,7 @@ from fairing_az_jupyter.models.runs import (
     RunEvent,
     RunEventKind,
     RunInfo,
+    RunKind,
     RunPlace,
     RunRequest,
     RunResult,
@@ -42,6 +45,7 @@ __all__ = [
     "CheckStatus",
     "Cure",
     "Deployed",
+    "EndpointInfo",
     "LaunchInfo",
     "LaunchKind",
     "LaunchLine",
@@ -54,10 +58,12 @@ __all__ = [
     "RunEvent",
     "RunEventKind",
     "RunInfo",
+    "RunKind",
     "RunPlace",
     "RunRequest",
     "RunResult",
     "RunState",
     "SecretChange",
     "SecretState",
+    "TaskInfo",
 ]

@@ -149,3 +149,65 @@ class Deployed:
     def to_dict(self) -> dict[str, object]:
         """Return the endpoint as values that any JSON parser reads."""
         return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskInfo:
+    """A class or a function of a file that may be launched, as the file's text tells without being run.
+
+    Args:
+        task: What it is called in a command in the file's folder: `FILE:NAME`.
+        name: Its own name.
+        kind: What it is.
+        can_train: Whether it can be trained as a job.
+        can_deploy: Whether it can be deployed as an endpoint.
+        reason: Why one of the two can't be done, or is not certain, in one sentence; empty if both can.
+
+    """
+
+    task: str
+    name: str
+    kind: Literal["class", "function"]
+    can_train: bool
+    can_deploy: bool
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the task as values that any JSON parser reads."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class EndpointInfo:
+    """An endpoint, wherever it serves.
+
+    Args:
+        name: Its name, by which it is asked and deleted.
+        state: As of a `LaunchInfo`; on this machine always `ready`.
+        place: `here` for a process of this machine, `cluster` for one of the cluster.
+        namespace: Its namespace; empty on this machine.
+        url: Where it predicts.
+        public: Whether whoever finds its address can use it.
+        created: When, as ISO 8601 in UTC.
+        detail: What it waits for, or what has failed, in one sentence; empty where there is nothing to say.
+        image: The image that it runs; empty on this machine.
+        owner: Who has launched it, as its label says; empty where it has none.
+        run: The run that has deployed it; empty where no record tells.
+
+    """
+
+    name: str
+    state: LaunchState
+    place: Literal["here", "cluster"]
+    namespace: str = ""
+    url: str = ""
+    public: bool = False
+    created: str = ""
+    detail: str = ""
+    image: str = ""
+    owner: str = ""
+    run: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the endpoint as values that any JSON parser reads."""
+        return dataclasses.asdict(self)

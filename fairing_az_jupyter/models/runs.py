@@ -13,6 +13,9 @@ OUTPUT_LIMIT = 32 * 1024 * 1024
 PHASES = ("context", "build", "push", "schedule", "run", "serve")
 """What a launch goes through, in this order; no launch goes through all of it."""
 
+RunKind = Literal["notebook", "train", "deploy"]
+"""What is recorded: the run of a whole notebook, or the launch of one class or function of a file."""
+
 Metric = float | int | str | bool | None
 """What a notebook may report: a number, a text, True, False or None."""
 
@@ -35,10 +38,10 @@ RunEventKind = Literal[
 
 @dataclasses.dataclass(frozen=True)
 class RunRequest:
-    """One notebook run as it was asked for.
+    """One notebook run, or one launch, as it was asked for.
 
     Args:
-        notebook: Path of the notebook to run; it is only read.
+        notebook: Path of the notebook to run; it is only read. Of a task's launch, the .py or .ipynb file with it.
         output: Path of the executed notebook, also a URL that papermill can write to; an existing file is replaced.
             None if it is to stand in the run's record only.
         parameters: Values for the notebook's parameters, by name.
@@ -48,6 +51,12 @@ class RunRequest:
         start_timeout: Seconds that the kernel may take to answer for the first time.
         deadline: Seconds that the whole run may take; None is no limit.
         output_limit: Bytes that one cell may print and show; a notebook with more can't be opened any more.
+        kind: What is asked for.
+        task: The class or function that is launched, by its name in the file; empty for a notebook.
+        settings: Settings that were given as arguments, by field.
+        profile: The profile whose settings count; None for the active one, and for none where a notebook runs.
+        input_files: The files that a launched task needs, below its file's folder.
+        output_map: Further files of it, and where they go in the image.
 
     """
 
@@ -60,6 +69,12 @@ class RunRequest:
     start_timeout: float = 60.0
     deadline: float | None = None
     output_limit: int = OUTPUT_LIMIT
+    kind: RunKind = "notebook"
+    task: str = ""
+    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    profile: str | None = None
+    input_files: tuple[str, ...] = ()
+    output_map: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Return the request as values that any JSON parser reads."""
@@ -70,7 +85,9 @@ class RunRequest:
     def from_dict(cls, found: Mapping[str, Any]) -> RunRequest:
         """Return the request that `to_dict` has given; what this version does not know is left out."""
         known = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: value for name, value in found.items() if name in known})
+        said = {name: value for name, value in found.items() if name in known}
+        # JSON knows no tuples.
+        return cls(**{**said, "input_files": tuple(said.get("input_files") or ())})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,8 +167,9 @@ class RunInfo:
 
     Args:
         id: Its identifier, which is also its folder's name.
-        state: `waiting` before its kernel is started, `running`, `succeeded`, `failed`, `cancelled`, or `lost` if the
-            process that ran it has gone without an end.
+        state: `waiting` before its kernel is started, `running` (also as long as an endpoint of this machine lives that
+            it has deployed), `succeeded`, `failed`, `cancelled`, or `lost` if the process that ran it has gone without
+            an end.
         notebook: The notebook as it was named.
         output: Where the executed notebook was wanted; None for the record only.
         parameters: The values that it was given.
@@ -171,6 +189,10 @@ class RunInfo:
         job: The Job's name; empty if there is none.
         namespace: The Job's namespace.
         folder: The record's folder.
+        kind: What was asked for: the run of a notebook, or the launch of a class or function.
+        task: The class or function that was launched; empty for a notebook.
+        endpoint: The name of the endpoint that was deployed; empty before, and where there is none.
+        url: Where that endpoint predicts.
 
     """
 
@@ -195,6 +217,10 @@ class RunInfo:
     job: str = ""
     namespace: str = ""
     folder: str = ""
+    kind: RunKind = "notebook"
+    task: str = ""
+    endpoint: str = ""
+    url: str = ""
 
     @property
     def has_ended(self) -> bool:

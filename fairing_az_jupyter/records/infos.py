@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FIELDS = frozenset(RunInfo.__dataclass_fields__)
+_ASKED = ("notebook", "output", "parameters", "kind", "task")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("id", "state", "notebook", "sweep", "retry_of", "job", "namespace"), str),
+    **dict.fromkeys(("kind", "task", "endpoint", "url"), str),
     **dict.fromkeys(("created", "started", "ended", "duration"), (int, float)),
     **dict.fromkeys(("cell", "cells", "point", "attempt"), int),
     **dict.fromkeys(("parameters", "metrics", "error"), dict),
@@ -55,7 +57,7 @@ def fields_of(name: str, folder: Path, document: Mapping[str, Any], status: Mapp
     if not isinstance(request, dict) or not status:
         return {}
     found = {key: value for key, value in {**document, **status}.items() if key in _FIELDS}
-    found |= {key: request[key] for key in ("notebook", "output", "parameters") if key in request}
+    found |= {key: request[key] for key in _ASKED if key in request}
     return {**found, "id": name, "folder": str(folder)}
 
 

@@ -10,6 +10,8 @@ runs/
     log.txt                            what the cells printed
     executed.ipynb                     the executed notebook, as far as it has come
     cancel                             there once somebody wants the run to stop
+    delete                             there once somebody wants the endpoint deleted that the run keeps alive
+    process.log                        what the process has printed that executes it in the background
     claim-1                            the process that executes it; claim-2 after a loss
 """
 
@@ -28,6 +30,8 @@ LOG = "log.txt"
 NOTEBOOK = "notebook.ipynb"
 EXECUTED = "executed.ipynb"
 CANCEL = "cancel"
+DELETE = "delete"
+PROCESS_LOG = "process.log"
 CLAIM = "claim-"
 INDEX = "index.jsonl"
 SWEEPS = "sweeps"

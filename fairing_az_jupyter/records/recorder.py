@@ -124,6 +124,25 @@ class Recorder:
         except OSError as error:
             raise self._unwritable(error) from error
 
+    def note(self, **facts: object) -> None:
+        """Add to what the status says while the run goes on, such as the endpoint that it keeps alive.
+
+        Args:
+            **facts: By the names of `RunInfo`.
+
+        Raises:
+            RunFailedError: It can't be written.
+
+        """
+        if self._left.is_set():
+            return
+        try:
+            with self._lock:
+                self._status |= facts
+                write_status(self.folder, self._status, final=False)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def finish(
         self,
         state: RunState,

@@ -80,6 +80,7 @@ class RunStore:
         *,
         run: str | None = None,
         status: Mapping[str, Any] | None = None,
+        log: Path | None = None,
         **facts: object,
     ) -> Path:
         """Make the record of a run that is to be executed; it is whole or not there.
@@ -89,6 +90,7 @@ class RunStore:
             notebook: The notebook's bytes as they are now; None if they are nowhere but in the request.
             run: Its identifier; None for a new one.
             status: What its state says from the start.
+            log: A file of this folder that becomes the log of the run's process; None if there is none.
             **facts: What else stands in its request: `sweep`, `point`, `retry_of`.
 
         Returns:
@@ -115,6 +117,8 @@ class RunStore:
                 write_status(
                     new, {"state": "waiting", "process": machine.process_name(), **(status or {})}, final=False
                 )
+                if log is not None:
+                    log.rename(new / layout.PROCESS_LOG)
                 # Of a folder with files in it no other can take the name.
                 new.rename(self.path / name)
             except BaseException as error:

@@ -1,0 +1,82 @@
+"""A notebook that launches by itself, as a run: every setting reaches it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter import parameters
+from fairing_az_jupyter.exceptions import SettingsError
+from fairing_az_jupyter.manager.configuring import profile_values
+from fairing_az_jupyter.manager.elsewhere import brought_here
+from fairing_az_jupyter.manager.running import plan_run
+from fairing_az_jupyter.settings import check_values, notebook_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fairing_az_jupyter.models import RunRequest
+
+__all__ = ["launch_environment", "plan_launch"]
+
+
+def plan_launch(
+    notebook: str,
+    *,
+    explicit: Mapping[str, Any] | None = None,
+    profile: str | None = None,
+    **options: Any,  # noqa: ANN401 - handed on to plan_run
+) -> tuple[RunRequest, dict[str, str]]:
+    """Return the run of a notebook that launches; every setting reaches it, also those that its cell does not name.
+
+    Args:
+        notebook: Path of the notebook.
+        explicit: Settings given as arguments, by field.
+        profile: A profile whose settings are parameters too; the lowest of all. None for none.
+        options: Further arguments of `plan_run`.
+
+    Returns:
+        The run; and the settings that its parameters cell has no place for, as variables for the environment of the
+        process that executes it: the notebook's kernel inherits them.
+
+    Raises:
+        InputError: As `plan_run`.
+
+    """
+    chosen, names = check_values(dict(explicit or {})), notebook_names()
+    with brought_here(notebook) as path:
+        cell = parameters.read_parameters(path, shown=notebook).names
+    in_cell = {field: value for field, value in (explicit or {}).items() if names[field] in cell}
+    try:
+        request = plan_run(notebook, explicit=in_cell, profile=profile, **options)
+    except SettingsError:
+        # Settings that the cluster's backend needs may come from the environment; what is missing, the check tells.
+        local = {**in_cell, "backend": "LocalBackend"}
+        request = plan_run(notebook, explicit=local, profile=profile, **options)
+        backend = {names["backend"]: "KubeflowAzureBackend"}
+        request = dataclasses.replace(request, parameters={**request.parameters, **backend})
+    # A retry has to know them.
+    request = dataclasses.replace(request, settings=chosen, profile=profile)
+    return request, launch_environment(request)
+
+
+def launch_environment(request: RunRequest) -> dict[str, str]:
+    """Return the settings of a run that its notebook's parameters cell has no place for, as environment variables.
+
+    Args:
+        request: The run, from `plan_launch` or `plan_retry`; any other has none.
+
+    Raises:
+        InputError: The notebook or the profile can't be read.
+
+    """
+    if request.kind != "notebook" or not (request.settings or request.profile):
+        return {}
+    names = notebook_names()
+    with brought_here(request.notebook) as path:
+        cell = parameters.read_parameters(path, shown=request.notebook).names
+    _, profiled = profile_values(request.profile) if request.profile is not None else (None, {})
+    elsewhere = {names[field]: value for field, value in profiled.items() if names[field] not in os.environ}
+    elsewhere |= {names[field]: value for field, value in check_values(dict(request.settings)).items()}
+    return {name: str(value) for name, value in elsewhere.items() if name not in cell}

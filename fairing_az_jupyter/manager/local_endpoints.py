@@ -1,0 +1,177 @@
+"""Endpoints that LocalBackend keeps alive in the background: found by the records of the runs that deployed them."""
+
+from __future__ import annotations
+
+import collections
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter import machine
+from fairing_az_jupyter.exceptions import ExecutionError, InputError
+from fairing_az_jupyter.models import EndpointInfo, LaunchInfo, LaunchLine
+from fairing_az_jupyter.records import RunStore, follow, layout
+from fairing_az_jupyter.records.status import read_status
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from fairing_az_jupyter.models import RunInfo
+
+__all__ = ["delete", "endpoint_info", "find", "launch_info", "lines", "list_here"]
+
+_GONE_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
+
+
+def list_here(runs_folder: str | None = None) -> tuple[RunInfo, ...]:
+    """Return the runs that keep an endpoint of this machine alive, the oldest first.
+
+    Args:
+        runs_folder: Where records are; None for the usual place.
+
+    Raises:
+        InputError: The folder can't be read.
+
+    """
+    store = RunStore.open(runs_folder)
+    # Home directories are shared: the endpoints of another machine can't be reached from here.
+    return tuple(
+        info
+        for info in reversed(store.list(state="running", kind="deploy"))
+        if info.url and info.place == "here" and machine.is_here(_process_of(info))
+    )
+
+
+def find(name: str, runs_folder: str | None = None) -> RunInfo | None:
+    """Return the run that keeps the endpoint of a name alive; None if there is none on this machine.
+
+    Args:
+        name: The endpoint.
+        runs_folder: Where records are; None for the usual place.
+
+    """
+    try:
+        return next((info for info in list_here(runs_folder) if info.endpoint == name), None)
+    except InputError:
+        # Where no records can be read, the cluster can still be asked.
+        return None
+
+
+def endpoint_info(info: RunInfo) -> EndpointInfo:
+    """Return an endpoint as lists of endpoints show it.
+
+    Args:
+        info: The run that keeps it alive.
+
+    """
+    return EndpointInfo(info.endpoint, "ready", "here", url=info.url, created=_created(info), run=info.id)
+
+
+def launch_info(info: RunInfo) -> LaunchInfo:
+    """Return an endpoint as lists of launches show it.
+
+    Args:
+        info: The run that keeps it alive.
+
+    """
+    detail = f"It is a process of this machine, kept alive by the run {info.id}."
+    return LaunchInfo(info.endpoint, "endpoint", "ready", "", created=_created(info), url=info.url, detail=detail)
+
+
+def delete(info: RunInfo) -> LaunchInfo:
+    """Delete an endpoint, and wait until its process is gone; its run then has succeeded.
+
+    Args:
+        info: The run that keeps it alive.
+
+    Returns:
+        What was deleted.
+
+    Raises:
+        InputError: It is another user's.
+        ExecutionError: It was told to end and is still there.
+
+    """
+    store = RunStore(Path(info.folder).parent)
+    try:
+        (Path(info.folder) / layout.DELETE).touch(mode=0o600)
+    except OSError as error:
+        raise InputError(
+            f"Endpoint '{info.endpoint}' can't be deleted: '{info.folder}' can't be written ({error.strerror}).",
+            hint="Delete it as the user who has deployed it.",
+            code="run-not-yours",
+        ) from error
+    end = time.monotonic() + _GONE_SECONDS
+    while (now := store.get(info.id)) is not None and now.state == "running":
+        if time.monotonic() > end:
+            raise ExecutionError(
+                f"Endpoint '{info.endpoint}' was told to end, and its process is still there after "
+                f"{_GONE_SECONDS:g} s.",
+                hint=f"See what it does: fairing-azure runs logs {info.id}",
+                code="not-gone",
+            )
+        time.sleep(_LOOK_SECONDS)
+    return launch_info(info)
+
+
+def lines(info: RunInfo, *, follow_it: bool = False, tail: int | None = None) -> Generator[LaunchLine, None, None]:
+    """Yield the lines that an endpoint has printed.
+
+    Args:
+        info: The run that keeps it alive.
+        follow_it: Whether to go on as they come, until it is gone.
+        tail: The last lines of those that are there already, so many; None for all.
+
+    Yields:
+        The lines, oldest first.
+
+    Raises:
+        InputError: Its record was deleted meanwhile.
+
+    """
+    store = RunStore(Path(info.folder).parent)
+    offset = 0
+    if tail is not None:
+        printed: list[str] = []
+        # A line that is not finished yet is seen when it is.
+        for offset, text in _texts(store, info.id, 0, follow_it=False):  # noqa: B007 - where the rest begins
+            printed.append(text)
+        for line in collections.deque("".join(printed).splitlines(), maxlen=tail):
+            yield _line(info, line)
+        if not follow_it:
+            return
+    unfinished = ""
+    for _, text in _texts(store, info.id, offset, follow_it=follow_it, ready=tail is not None and offset > 0):
+        *whole, unfinished = (unfinished + text).split("\n")
+        yield from (_line(info, line.rstrip("\r")) for line in whole)
+    if unfinished:
+        yield _line(info, unfinished)
+
+
+def _texts(
+    store: RunStore, run: str, offset: int, *, follow_it: bool, ready: bool = False
+) -> Iterator[tuple[int, str]]:
+    """Yield what was printed once the endpoint was there; what was printed before is its launch's."""
+    events: Iterable[tuple[int, dict[str, object]]] = follow.events(store, run, offset=offset, follow=follow_it)
+    for behind, event in events:
+        if event.get("kind") == "endpoint":
+            ready = True
+        elif ready and event.get("kind") == "output":
+            yield behind, str(event.get("text") or "")
+
+
+def _line(info: RunInfo, text: str) -> LaunchLine:
+    return LaunchLine(info.endpoint, "endpoint", text)
+
+
+def _process_of(info: RunInfo) -> str:
+    return str(read_status(Path(info.folder)).get("process") or "")
+
+
+def _created(info: RunInfo) -> str:
+    try:
+        return datetime.fromtimestamp(info.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return ""  # somebody has edited the record
