@@ -29,6 +29,18 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
     load(ipython)
 
 
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Say where the side panel's assets are, for `jupyter labextension develop`."""
+    return [{"src": "labextension", "dest": "fairing-az-jupyter"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, object]]:
+    """Say which application Jupyter Server is to load."""
+    from fairing_az_jupyter.frontends.server.app import FairingAzureApp  # noqa: PLC0415 - a hook, as above
+
+    return [{"module": "fairing_az_jupyter", "app": FairingAzureApp}]
+
+
 def report(name: str, value: object) -> None:
     """Report a value of a notebook's run, such as a metric of the model; it stands in the run's record.
 

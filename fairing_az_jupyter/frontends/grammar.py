@@ -64,7 +64,8 @@ def parser(program: str = PROGRAM, *, discreet: bool = False) -> argparse.Argume
     grammar_runs.add_runs(commands)
     grammar_sweeps.add_sweep(commands)
     grammar_launches.add_launches(commands)
-    _add_fill(commands)
+    # In a cell the notebook around it may be meant.
+    _add_fill(commands, named=program == PROGRAM)
     _add_settings(commands)
     _add_profile(commands)
     _add_install(commands)
@@ -130,9 +131,9 @@ def explicit_settings(arguments: argparse.Namespace) -> dict[str, str]:
     return {field: value for field, value in found.items() if value is not None}
 
 
-def _add_fill(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_fill(commands: Commands[argparse.ArgumentParser], *, named: bool) -> None:
     fill = add_command(commands, "fill", "Fill the parameters cell of a notebook; every other byte stays as it is.")
-    add_notebook(fill, "the notebook to fill")
+    add_notebook(fill, "the notebook to fill", nargs=None if named else "?")
     fill.add_argument("-n", "--dry-run", action="store_true", help="show what would change, write nothing")
     add_profile(fill)
     add_settings(fill)

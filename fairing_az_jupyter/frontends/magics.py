@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.fairing import hook, modules
+from fairing_az_jupyter.frontends import lab_link
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -47,6 +48,7 @@ def load(ipython: InteractiveShell) -> None:
 
     register: Callable[..., None] = ipython.register_magic_function
     register(fairing_azure, "line", MAGIC)
+    lab_link.link_of(ipython)
     if modules.find_fairing() is None:
         sys.stderr.write("Kubeflow Fairing is not installed here. Install it: fairing-azure install-fairing\n")
 
@@ -106,12 +108,7 @@ def _run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoin
     if parsed.command == "check" and not parsed.json:
         return _check(ipython, parsed, caller)
     if parsed.command == "fill":
-        # The notebook may be open here, and what is written to its file would be lost, or ask the user what to keep.
-        asked, parsed.dry_run = parsed.dry_run, True
-        commands.fill(parsed, caller)
-        if not asked:
-            told = f"A cell does not write into notebooks. In a terminal: {shlex.join([grammar.PROGRAM, *words])}"
-            sys.stderr.write(f"{told}\n")
+        _fill(ipython, parsed, caller, words)
         return None
     if parsed.command == "launch":
         launch_process.launch(words)
@@ -135,6 +132,33 @@ def _run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoin
         "train": launch_commands.train,
     }[parsed.command](parsed, caller)
     return None
+
+
+def _fill(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller, words: Sequence[str]) -> None:
+    """Let the side panel fill this notebook; elsewhere show what would change.
+
+    The notebook may be open here, and what is written to its file would be lost, or ask the user what to keep.
+    """
+    from fairing_az_jupyter.frontends import commands, grammar  # noqa: PLC0415 - loading the extension stays light
+    from fairing_az_jupyter.frontends.refusals import CommandLineError  # noqa: PLC0415 - as above
+
+    link = lab_link.link_of(ipython)
+    if link is not None and link.present and not parsed.dry_run and link.is_notebook(parsed.notebook):
+        link.fill(grammar.explicit_settings(parsed), parsed.profile)
+        sys.stdout.write("JupyterLab fills the parameters cell; undo in that cell takes it back.\n")
+        return
+    if parsed.notebook is None:
+        raise CommandLineError(
+            "A dry run needs the notebook's name."
+            if parsed.dry_run
+            else "No side panel of JupyterLab is there to fill this notebook.",
+            hint="Name the notebook to see what would change: %fairing_azure fill NOTEBOOK",
+        )
+    asked, parsed.dry_run = parsed.dry_run, True
+    commands.fill(parsed, caller)
+    if not asked:
+        told = f"A cell does not write into notebooks. In a terminal: {shlex.join([grammar.PROGRAM, *words])}"
+        sys.stderr.write(f"{told}\n")
 
 
 def _words(line: str) -> list[str]:

@@ -1,0 +1,130 @@
+"""The OpenAPI document, made from the table of routes and from the models that check and describe them.
+
+https://spec.openapis.org/oas/v3.1.0
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from fairing_az_jupyter import __version__
+from fairing_az_jupyter.frontends.server.answers import Problem
+from fairing_az_jupyter.frontends.server.routes import PATH_NAMES, PREFIX, ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
+
+    from fairing_az_jupyter.frontends.server.routes import Route
+
+    Key = tuple[str, Literal["validation", "serialization"]]
+
+_REFERENCES = "#/components/schemas/{model}"
+_ALWAYS = {
+    403: "Who asks is not logged in, or may not do it: in Jupyter, in the cluster or in Azure.",
+    404: "There is no such thing, or the request comes from another site.",
+    429: "Azure or the cluster asks to wait.",
+    500: "A bug; the log of Jupyter Server says where.",
+    502: "The cluster or Azure does not answer.",
+    503: "The worker process has ended; the next request starts it anew.",
+    504: "The cluster or Azure does not answer in time.",
+}
+_MENDABLE = {
+    400: "What was asked for can't be done as it stands.",
+    409: "Something else has to happen first.",
+    422: "A field breaks its rule; `errors` names it.",
+}
+_WITH_BODY = {413: "The body is too large.", 415: "The body is not JSON."}
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    """Return the document."""
+    schemas, shared = TypeAdapter.json_schemas(list(_models()), ref_template=_REFERENCES)
+    found = {key[0]: schema for key, schema in schemas.items()}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(f"/{PREFIX}/{route.path}", {})[route.method.lower()] = _operation(route, found)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "fairing-az-jupyter",
+            "version": __version__,
+            "summary": "What the side panel asks Jupyter Server for.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "Jupyter Server's base_url"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": shared.get("$defs", {}),
+            "securitySchemes": {
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "`token TOKEN`, as Jupyter Server takes it; a browser has a cookie and _xsrf.",
+                }
+            },
+        },
+    }
+
+
+def _models() -> Iterator[tuple[str, Literal["validation", "serialization"], TypeAdapter[Any]]]:
+    yield "problem", "serialization", TypeAdapter(Problem)
+    for name, kind in PATH_NAMES.items():
+        yield f"path {name}", "validation", TypeAdapter(kind)
+    for route in ROUTES:
+        for part, model in (("body", route.body), ("query", route.query)):
+            if model is not None:
+                yield f"{part} {route.operation}", "validation", TypeAdapter(model)
+        if route.answer is not None:
+            yield f"answer {route.operation}", "serialization", TypeAdapter(route.answer)
+        for name, kind in route.events.items():
+            yield f"event {route.operation} {name}", "serialization", TypeAdapter(kind)
+
+
+def _operation(route: Route, schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.operation.replace(".", "_"),
+        "summary": route.summary,
+        "tags": [route.operation.partition(".")[0]],
+        "x-action": route.action,
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": schemas[f"path {name}"]} for name in route.names
+        ],
+        "responses": _responses(route, schemas),
+    }
+    if route.query is not None:
+        described = route.query.model_json_schema()
+        needed = described.get("required", [])
+        operation["parameters"] += [
+            {"name": name, "in": "query", "required": name in needed, "schema": schema}
+            for name, schema in described["properties"].items()
+        ]
+    if route.body is not None:
+        content = {"application/json": {"schema": schemas[f"body {route.operation}"]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _responses(route: Route, schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    good: dict[str, Any] = {"description": "As asked for."}
+    if route.kind == "events":
+        events = {name: schemas[f"event {route.operation} {name}"] for name in route.events}
+        content = {
+            "schema": {"description": "Events; see `x-events` for each one's data."},
+            "x-events": {**events, "error": schemas["problem"]},
+        }
+        good["content"] = {"text/event-stream": content}
+    elif route.kind == "file":
+        good["content"] = {route.media_type: {"schema": {"type": "string"}}}
+    elif route.answer is not None:
+        good["content"] = {"application/json": {"schema": schemas[f"answer {route.operation}"]}}
+    bad = {**_ALWAYS, **_MENDABLE, **(_WITH_BODY if route.body is not None else {})}
+    problem = {"application/json": {"schema": schemas["problem"]}}
+    told = {str(status): {"description": text, "content": problem} for status, text in sorted(bad.items())}
+    return {str(route.status): good, **told}

@@ -1,0 +1,70 @@
+"""Runs and launches that are started: each is a process of its own, which outlives browser and server."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter import manager
+from fairing_az_jupyter.frontends.server.operations.run_views import found_run, view
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.frontends.server.operations.calls import Call
+
+_MODULES = (
+    "fairing_az_jupyter.runs.injection",
+    "fairing_az_jupyter.runs.parameter_sources",
+    "fairing_az_jupyter.runs.parameters_file",
+    "fairing_az_jupyter.runs.places",
+    "fairing_az_jupyter.runs.recorded",
+)
+NEEDS = {"run": _MODULES, "retry": _MODULES, "launch": _MODULES}
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Run a notebook."""
+    from fairing_az_jupyter.manager import start_run  # noqa: PLC0415 - see NEEDS
+
+    wanted = call.body
+    notebook = call.contents.file(wanted.notebook)
+    request = manager.plan_run(
+        notebook,
+        values=wanted.parameters,
+        explicit=wanted.values,
+        profile=wanted.profile,
+        output=None if wanted.output is None else call.contents.place(wanted.output, what="executed notebook"),
+        cell_timeout=wanted.cell_timeout,
+        deadline=wanted.deadline,
+    )
+    return view(start_run(request), call.contents)
+
+
+def retry(call: Call) -> dict[str, Any]:
+    """Repeat a run."""
+    from fairing_az_jupyter.manager import start_run  # noqa: PLC0415 - see NEEDS
+
+    name = found_run(call).id
+    request = manager.plan_retry(name, as_it_was=call.body.as_it_was)
+    return view(start_run(request, retry_of=name), call.contents)
+
+
+def launch(call: Call) -> dict[str, Any]:
+    """Launch a notebook, a training or an endpoint."""
+    from fairing_az_jupyter.manager import start_launch  # noqa: PLC0415 - see NEEDS
+
+    wanted = call.body
+    path = call.contents.file(wanted.notebook)
+    folder = posixpath.dirname(wanted.notebook)
+    for each in wanted.input_files:
+        call.contents.place(posixpath.join(folder, each), what="input file")
+    info = start_launch(
+        wanted.kind,
+        path,
+        wanted.task,
+        explicit=wanted.values,
+        profile=wanted.profile,
+        input_files=tuple(wanted.input_files),
+        parameters=wanted.parameters or None,
+        deadline=wanted.deadline,
+    )
+    return view(info, call.contents)

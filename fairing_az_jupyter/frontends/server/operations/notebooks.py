@@ -1,0 +1,38 @@
+"""Notebooks: their parameters, what filling them would change, and what can be launched of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter import manager, parameters
+from fairing_az_jupyter.frontends.server.operations.calls import notebook_file
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.frontends.server.operations.calls import Call
+
+NEEDS = {"describe": ("fairing_az_jupyter.runs.places", "fairing_az_jupyter.runs.secret_parameters")}
+
+
+def describe(call: Call) -> dict[str, Any]:
+    """List a notebook's parameters."""
+    with notebook_file(call, call.body) as path:
+        described = manager.describe_parameters(path)
+        has_cell = bool(parameters.read_parameters(path).cells)
+    return {"parameters": [each.to_dict() for each in described], "has_cell": has_cell}
+
+
+def fill_plan(call: Call) -> dict[str, Any]:
+    """Plan how to fill a notebook's parameters cell."""
+    with notebook_file(call, call.body.notebook) as path:
+        plan = manager.plan_fill(path, call.body.values, profile=call.body.profile)
+    return plan.to_dict()
+
+
+def tasks(call: Call) -> dict[str, Any]:
+    """List what can be trained or deployed of a notebook or a module."""
+    from fairing_az_jupyter.manager import list_tasks  # noqa: PLC0415 - see NEEDS
+
+    path = call.contents.place(call.body.path, what="notebook")
+    if call.body.content is None:
+        path = call.contents.file(call.body.path)
+    return {"tasks": [each.to_dict() for each in list_tasks(path, call.body.content)]}

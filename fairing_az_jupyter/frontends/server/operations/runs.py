@@ -1,0 +1,102 @@
+"""Runs: listed, described, followed, cancelled, compared."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter import manager
+from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.frontends.server.operations.active_runs import watcher
+from fairing_az_jupyter.frontends.server.operations.run_views import ACTIVE, found_run, view
+from fairing_az_jupyter.manager import cluster_records
+from fairing_az_jupyter.records import RunStore, layout
+from fairing_az_jupyter.records.events_file import read_events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fairing_az_jupyter.frontends.server.operations.calls import Call
+    from fairing_az_jupyter.models import RunInfo
+
+_LOOK_SECONDS = 0.3
+
+
+def listed(call: Call) -> dict[str, Any]:
+    """List runs, the newest first."""
+    query = call.query
+    wanted: dict[str, str] = {}
+    if query.state not in {"", "active"}:
+        wanted["state"] = query.state
+    if query.notebook:
+        wanted["notebook"] = call.contents.place(query.notebook, what="notebook")
+    found = manager.list_runs(**wanted)  # type: ignore[arg-type] # it has other options too
+    if query.state == "active":
+        found = [info for info in found if info.state in ACTIVE]
+    part = found[query.offset : query.offset + query.limit]
+    return {"runs": [view(info, call.contents) for info in part], "total": len(found)}
+
+
+def described(call: Call) -> dict[str, Any]:
+    """Describe a run."""
+    return view(found_run(call), call.contents)
+
+
+def cancel(call: Call) -> dict[str, Any]:
+    """Ask a run to stop."""
+    manager.cancel_run(found_run(call).id)
+    return view(found_run(call), call.contents)
+
+
+def compare(call: Call) -> dict[str, Any]:
+    """Put runs beside each other."""
+    return manager.compare_runs(call.body.runs).to_dict()
+
+
+def events(call: Call) -> Iterator[tuple[int, str, object]]:
+    """Follow a run, from the event on whose id was given."""
+    info = found_run(call)
+    path = RunStore.open().folder(info.id) / layout.EVENTS
+    size = path.stat().st_size if path.exists() else 0
+    if call.query.offset > size:
+        raise InputError(
+            f"The events of the run '{info.id}' end at {size}: there is no event {call.query.offset}.",
+            hint="Begin anew, with offset 0.",
+            code="offset",
+        )
+    return _followed(call, info)
+
+
+def _followed(call: Call, info: RunInfo) -> Iterator[tuple[int, str, object]]:
+    store = RunStore.open()
+    path = store.folder(info.id) / layout.EVENTS
+    offset = call.query.offset
+    with cluster_records.kept_up_to_date(store, info):
+        while not call.cancelled.is_set():
+            # Looked at first: what happened before the end is then read for certain.
+            now = store.get(info.id)
+            if now is None:
+                raise InputError(
+                    f"The record of the run '{info.id}' was deleted.",
+                    hint="Look at the list of runs again.",
+                    code="run-unknown",
+                )
+            for offset, event in read_events(path, offset):  # noqa: B020 - it goes on from there
+                yield offset, "event", event
+            if now.has_ended or now.state == "lost":
+                yield offset, "end", view(now, call.contents)
+                return
+            call.cancelled.wait(_LOOK_SECONDS)
+
+
+def active_events(call: Call) -> Iterator[tuple[int, str, object]]:
+    """Follow which runs are active: all of them at once, and whenever something has changed."""
+    runs = watcher(os.path.abspath(RunStore.open().path))  # noqa: PTH100 - a key
+    with runs.watched():
+        seen = -1
+        while not call.cancelled.is_set():
+            found, changed = runs.after(seen)
+            if changed == seen:
+                continue
+            seen = changed
+            yield changed, "runs", {"runs": [view(info, call.contents) for info in found], "changed": changed}

@@ -1,0 +1,83 @@
+"""The Secrets that a launch needs: made from values that go into the cluster and nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter import manager
+from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.frontends.server.operations.calls import in_force
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fairing_az_jupyter.frontends.server.inputs import ServicePrincipal
+    from fairing_az_jupyter.frontends.server.operations.calls import Call
+    from fairing_az_jupyter.models import Question
+
+_MODULES = (
+    "fairing_az_jupyter.fairing.installation",
+    "fairing_az_jupyter.preflight.subject",
+    "fairing_az_jupyter.mending.secrets",
+    "fairing_az_jupyter.mending.values",
+    "fairing_az_jupyter.mending.writes",
+)
+NEEDS = {"state": _MODULES, "create": _MODULES, "attach": _MODULES}
+
+
+def state(call: Call) -> dict[str, Any]:
+    """Tell what there is of the Secrets and the service account; never a value."""
+    return {"states": [each.to_dict() for each in manager.describe_secrets(**in_force(call, call.body))]}
+
+
+def create(call: Call) -> dict[str, Any]:
+    """Make the Secrets, or renew them."""
+    wanted = call.body
+    changes = manager.create_secrets(
+        **in_force(call, wanted.sources),
+        azure=wanted.azure,
+        acr=wanted.acr,
+        only_secret=wanted.only_secret,
+        ask=_answers(wanted.values),
+        expires=wanted.values.expires,
+        dry_run=wanted.dry_run,
+        replace=wanted.replace,
+    )
+    return {"changes": [each.to_dict() for each in changes]}
+
+
+def attach(call: Call) -> dict[str, Any]:
+    """Name the registry's Secret in the service account."""
+    changes = manager.attach_pull_secret(**in_force(call, call.body.sources), dry_run=call.body.dry_run)
+    return {"changes": [each.to_dict() for each in changes]}
+
+
+def _answers(values: ServicePrincipal) -> Callable[[Question], str]:
+    """Return what answers the questions that a user would be asked; each is answered once."""
+    asked: set[str] = set()
+
+    def answer(question: Question) -> str:
+        value = getattr(values, question.name, None)
+        if question.name in asked:
+            # What is asked again was refused; the question begins with the reason.
+            raise _refusal(question.name, question.text.partition(". ")[0])
+        asked.add(question.name)
+        if question.name == "expires":
+            return ""
+        text = value.get_secret_value() if value is not None else ""
+        if not text.strip() and not question.optional:
+            raise _refusal(question.name, f"{question.name} is missing")
+        return text
+
+    return answer
+
+
+def _refusal(field: str, reason: str) -> InputError:
+    error = InputError(
+        f"The Secrets can't be made: {reason}. Nothing was changed.",
+        hint="Fill it in; `az ad sp create-for-rbac` and `az account show` print these values.",
+        code="secret-values",
+    )
+    entry = {"field": f"values.{field}", "message": f"{reason}.", "hint": error.hint, "suggestion": ""}
+    error.errors = (entry,)  # type: ignore[attr-defined] # as errors of settings have them
+    return error
