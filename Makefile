@@ -6,10 +6,14 @@ BUILD := build
 NOTEBOOK := notebooks/xgboost-high-level-apis.ipynb
 # How many test files run at the same time; each process has a test stand of its own (1 GB).
 WORKERS ?= 2
+PANEL := fairing_az_jupyter/labextension/static/style.js
+PANEL_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f) \
+  labextension/package.json labextension/tsconfig.json
+NODE_MODULES := labextension/node_modules/.package-lock.json
 EXECUTED := $(BUILD)/xgboost-high-level-apis.executed.ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lab install clean
+.PHONY: help demo test lint bench lab panel install clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -17,20 +21,34 @@ help:  ## list the verbs
 demo: install | $(BUILD)  ## run the example notebook on this machine, through Fairing
 	@$(BIN)/fairing-azure run $(NOTEBOOK) --backend LocalBackend --output $(EXECUTED)
 
-test: lint  ## run every check and test
+test: lint panel  ## run every check and test
+	@cd labextension && npm run --silent test
 	@$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-lint: install  ## style, types and architecture
+lint: install $(NODE_MODULES)  ## style, types and architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config setup.cfg
+	@cd labextension && npm run --silent lint
 
 bench: install | $(BUILD)  ## measure what is promised, as ratios in one run
 	@$(BIN)/python benchmarks/run.py $(BUILD)/benchmarks.md
 
-lab: install  ## open JupyterLab on the example
+lab: install panel  ## open JupyterLab on the example
 	@$(BIN)/jupyter lab --notebook-dir notebooks
+
+panel: $(PANEL)  ## build the side panel of JupyterLab, and link it into .venv
+
+$(PANEL): $(VENV)/installed $(NODE_MODULES) $(PANEL_SOURCES)
+	@cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent build
+	@PATH="$(CURDIR)/$(BIN):$$PATH" jupyter labextension develop --overwrite . >/dev/null
+	@touch $@
+
+$(NODE_MODULES): labextension/package-lock.json labextension/.npmrc
+	@command -v npm >/dev/null || { echo "Node 20 or newer is needed to build the side panel: https://nodejs.org" >&2; exit 1; }
+	@cd labextension && npm ci --no-progress --loglevel=error
+	@touch $@
 
 install: $(VENV)/installed  ## make the environment in .venv
 
@@ -48,4 +66,4 @@ $(BUILD):
 	@mkdir -p $@
 
 clean:  ## remove what was built and installed
-	rm -rf $(VENV) $(BUILD) dist
+	rm -rf $(VENV) $(BUILD) dist fairing_az_jupyter/labextension labextension/lib labextension/node_modules

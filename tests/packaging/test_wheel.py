@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -70,6 +72,38 @@ def test_the_wheel_has_the_package_its_types_its_licence_and_the_start_up_file(w
     sources = {str(path.relative_to(REPOSITORY)) for path in package.rglob("*.py")}
     assert sources <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "notebooks/"))]
+
+
+def test_wheel_and_sdist_carry_the_side_panel_as_it_was_built(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    shared = "share/jupyter/labextensions/fairing-az-jupyter/"
+    installed = {name.partition(shared)[2] for name in names if shared in name}
+
+    assert {"install.json", "package.json", "static/style.js"} <= installed
+    assert any(name.startswith("static/remoteEntry.") for name in installed)
+    assert any(name.endswith("etc/jupyter/jupyter_server_config.d/fairing_az_jupyter.json") for name in names)
+    with tarfile.open(next(wheel.parent.glob("*.tar.gz"))) as sdist:
+        members = sdist.getnames()
+    assert any(name.endswith("/fairing_az_jupyter/labextension/static/style.js") for name in members)
+    assert any(name.endswith("/labextension/package-lock.json") for name in members)
+    assert not [name for name in members if "node_modules" in name]
+
+
+def test_a_plain_install_enables_both_extensions(environment, tmp_path):
+    home = {"HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    panel = run(environment / "jupyter", "labextension", "list", cwd=tmp_path, NO_COLOR="1", **home)
+    server = run(environment / "jupyter", "server", "extension", "list", cwd=tmp_path, NO_COLOR="1", **home)
+
+    assert _state_of("fairing-az-jupyter", panel) == ["enabled", "OK"]
+    assert _state_of("fairing_az_jupyter", server)[:1] == ["enabled"]
+    assert _state_of("fairing_az_jupyter 0", server)[-1:] == ["OK"]
+
+
+def _state_of(name, done):
+    """Return what Jupyter says of an extension: the words behind its name, without colours and versions."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+    line = next((line for line in text.splitlines() if name in line), "")
+    return [word for word in line.split() if word in {"enabled", "disabled", "OK", "X"}]
 
 
 @pytest.mark.timeout(900)

@@ -1,0 +1,78 @@
+"""What a user does in JupyterLab, by name."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+PANEL = "#fairing-az-jupyter-panel"
+
+
+class LabPage:
+    """JupyterLab in a browser.
+
+    Args:
+        page: The browser's page.
+        lab: The server.
+        workspace: The workspace's name; each test has one of its own.
+
+    """
+
+    def __init__(self, page, lab, workspace):
+        self.page, self.lab, self.workspace = page, lab, workspace
+        self.panel = page.locator(PANEL)
+
+    def open(self, *, reset=True):
+        query = f"{'reset&' if reset else ''}token={self.lab.token}"
+        self.page.goto(f"{self.lab.url}lab/workspaces/{self.workspace}?{query}")
+        self.wait_until_restored()
+        return self
+
+    def reload(self):
+        self.page.reload()
+        self.wait_until_restored()
+
+    def wait_until_restored(self):
+        self.page.wait_for_function("window.jupyterapp !== undefined")
+        self.page.evaluate("window.jupyterapp.restored")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+
+    def execute(self, command, **arguments):
+        return self.page.evaluate(
+            "([command, args]) => window.jupyterapp.commands.execute(command, args).then(() => null)",
+            [command, arguments],
+        )
+
+    def open_notebook(self, path):
+        self.page.evaluate(
+            """async path => {
+                const widget = await window.jupyterapp.commands.execute('docmanager:open', { path });
+                await widget.context.ready;
+                await widget.revealed;
+                await widget.sessionContext.ready;
+                const kernel = widget.sessionContext.session.kernel;
+                await kernel.info;
+                window.jupyterapp.shell.activateById(widget.id);
+            }""",
+            path,
+        )
+        self.page.wait_for_function(
+            "window.jupyterapp.shell.currentWidget?.sessionContext?.kernelDisplayStatus === 'idle'"
+        )
+
+    def show_panel(self):
+        self.execute("fairing-az:show")
+        expect(self.panel).to_be_visible()
+
+    def section(self, name):
+        """Return a section of the panel, opened."""
+        heading = self.panel.get_by_role("button", name=re.compile(f"^{name}"), expanded=None).first
+        if heading.get_attribute("aria-expanded") == "false":
+            heading.click()
+        return self.panel.locator(f"#jp-fairing-az-{name.lower()}-body")
+
+    def cell_sources(self):
+        return self.page.evaluate(
+            "[...window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells].map(cell => cell.getSource())"
+        )
