@@ -295,7 +295,12 @@ export class Api {
     try {
       response = await ServerConnection.makeRequest(this._url(path), init, this._settings);
     } catch (error) {
-      throw new ApiError(0, 'unreachable', `Jupyter Server can't be reached (${String(error)}).`, '');
+      throw new ApiError(
+        0,
+        'unreachable',
+        `Jupyter Server can't be reached (${String(error)}).`,
+        ''
+      );
     }
     if (!response.ok) {
       throw await refusal(response);
@@ -355,7 +360,13 @@ async function refusal(response: Response): Promise<ApiError> {
       errors?: IFieldError[];
     };
     const message = told.message || response.statusText;
-    return new ApiError(response.status, told.code ?? 'http', message, told.hint ?? '', told.errors);
+    return new ApiError(
+      response.status,
+      told.code ?? 'http',
+      message,
+      told.hint ?? '',
+      told.errors
+    );
   } catch {
     return new ApiError(response.status, 'http', `${response.status} ${response.statusText}`, '');
   }

@@ -90,10 +90,7 @@ function isFinal(error: unknown): boolean {
 }
 
 /** Follow a stream to its end; a break is mended. Abort it by `signal`. */
-export async function follow(
-  options: IStreamOptions,
-  signal: AbortSignal
-): Promise<void> {
+export async function follow(options: IStreamOptions, signal: AbortSignal): Promise<void> {
   let offset = options.offset ?? '';
   let attempt = 0;
   while (!signal.aborted) {

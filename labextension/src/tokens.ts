@@ -12,14 +12,7 @@ export interface IFairingPanel {
 }
 
 /** The sections of the panel, from top to bottom. */
-export const SECTIONS = [
-  'notebook',
-  'settings',
-  'checks',
-  'launch',
-  'runs',
-  'endpoints'
-] as const;
+export const SECTIONS = ['notebook', 'settings', 'checks', 'launch', 'runs', 'endpoints'] as const;
 
 /** A section's name. */
 export type Section = (typeof SECTIONS)[number];

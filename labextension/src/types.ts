@@ -2,12 +2,7 @@
 
 /** A value as JSON knows it. */
 export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [name: string]: Json };
+  null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /** Values of settings, by field. */
 export type Values = Readonly<Record<string, Json>>;
@@ -183,13 +178,7 @@ export interface ISecretValues {
 }
 
 /** How a run is. */
-export type RunState =
-  | 'waiting'
-  | 'running'
-  | 'succeeded'
-  | 'failed'
-  | 'cancelled'
-  | 'lost';
+export type RunState = 'waiting' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'lost';
 
 /** What is run. */
 export type RunKind = 'notebook' | 'train' | 'deploy';

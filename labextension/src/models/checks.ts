@@ -2,16 +2,107 @@
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import type { Api } from '../api';
-import type { ISources } from '../types';
+import { asApiError, type Api, type ApiError } from '../api';
+import type { ICheckResult, ISecretChange, ISecretValues, ISources } from '../types';
+import type { IMend } from './mend';
+
+type ChecksApi = Pick<
+  Api,
+  'startCheck' | 'followCheck' | 'cancelCheck' | 'createSecrets' | 'attachSecret'
+>;
+
+/** How the checks are: none were asked for, they go on, or how they have ended. */
+export type ChecksState = 'none' | 'running' | 'done' | 'cancelled' | 'broken';
+
+/** How many results there are of each kind. */
+export interface ICounts {
+  readonly all: number;
+  readonly pass: number;
+  readonly warn: number;
+  readonly fail: number;
+  readonly skipped: number;
+  readonly unknown: number;
+}
 
 /** The model of the section 'Checks'. */
 export class ChecksModel implements IDisposable {
-  constructor(readonly api: Api, readonly sources: () => ISources) {}
+  constructor(
+    readonly api: ChecksApi,
+    readonly sources: () => ISources
+  ) {}
 
   /** Emitted when anything has changed that the section shows. */
   get changed(): ISignal<this, void> {
     return this._changed;
+  }
+
+  /** What was found by now, in the order in which it is read. */
+  get results(): readonly ICheckResult[] {
+    return this._results;
+  }
+
+  /** How the checks are. */
+  get state(): ChecksState {
+    return this._state;
+  }
+
+  /** The notebook that was checked; empty if it was none. */
+  get path(): string {
+    return this._path;
+  }
+
+  /** How many checks the last complete round had; null if there was none by now. */
+  get expected(): number | null {
+    return this._expected;
+  }
+
+  /** Whether the results come in; false while the connection is being made again. */
+  get isConnected(): boolean {
+    return this._isConnected;
+  }
+
+  /** Why the checks could not begin or go on. */
+  get error(): ApiError | null {
+    return this._error;
+  }
+
+  /** The check that is being mended; null if none is. */
+  get mending(): string | null {
+    return this._mending;
+  }
+
+  /** Whether the server is mending something now. */
+  get isMending(): boolean {
+    return this._isMending;
+  }
+
+  /** Why the last mending was refused. */
+  get mendError(): ApiError | null {
+    return this._mendError;
+  }
+
+  /** What the last mending has changed. */
+  get mended(): readonly ISecretChange[] {
+    return this._mended;
+  }
+
+  /** Whether only what needs attention is shown. */
+  get onlyAttention(): boolean {
+    return this._onlyAttention;
+  }
+  set onlyAttention(only: boolean) {
+    this._onlyAttention = only;
+    this._changed.emit();
+  }
+
+  /** How many results there are of each kind. */
+  get counts(): ICounts {
+    const counts = { all: 0, pass: 0, warn: 0, fail: 0, skipped: 0, unknown: 0 };
+    for (const result of this._results) {
+      counts.all += 1;
+      counts[result.status] += 1;
+    }
+    return counts;
   }
 
   /** Whether this object is of no use any more. */
@@ -19,12 +110,180 @@ export class ChecksModel implements IDisposable {
     return this._isDisposed;
   }
 
+  /** Check everything that a launch needs; a check that goes on is stopped. */
+  start(): Promise<void> {
+    this._mended = [];
+    return this._start(this.sources());
+  }
+
+  /** Stop the check that goes on; what was found by now stays. */
+  cancel(): void {
+    if (this._state === 'running') {
+      this._stop();
+      this._turn += 1;
+      this._end('cancelled', null);
+    }
+  }
+
+  /** Begin to mend what a check has found: what is missing is asked for. */
+  openMend(check: string): void {
+    this._mending = check;
+    this._mendError = null;
+    this._changed.emit();
+  }
+
+  /** Don't mend it. */
+  closeMend(): void {
+    this._mending = null;
+    this._mendError = null;
+    this._changed.emit();
+  }
+
+  /**
+   * Mend what was found, and check again.
+   *
+   * @param mend - What to do; see `mendOf`.
+   * @param values - The secrets' values. They go to the server and are kept nowhere here.
+   * @returns Whether it was done.
+   */
+  async mend(mend: IMend, values: ISecretValues = {}): Promise<boolean> {
+    if (this._isMending) {
+      return false;
+    }
+    this._isMending = true;
+    this._mendError = null;
+    this._mended = [];
+    this._changed.emit();
+    const sources = this._checkedSources();
+    try {
+      if (mend.kind === 'attach') {
+        this._mended = await this.api.attachSecret(sources);
+      } else {
+        const { azure, acr, only_secret, replace } = mend;
+        const request = { sources, azure, acr, only_secret, replace, dry_run: false, values };
+        this._mended = await this.api.createSecrets(request);
+      }
+    } catch (error) {
+      this._mendError = asApiError(error);
+    }
+    this._isMending = false;
+    if (this._isDisposed) {
+      return false;
+    }
+    if (this._mendError) {
+      this._changed.emit();
+      return false;
+    }
+    await this._start(this._checkedSources());
+    return true;
+  }
+
   /** Let everything go. */
   dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
     this._isDisposed = true;
+    this._turn += 1;
+    this._stop();
     Signal.clearData(this);
   }
 
+  private async _start(sources: ISources): Promise<void> {
+    this._stop();
+    const turn = ++this._turn;
+    this._checked = sources;
+    this._path = sources.notebook?.path ?? '';
+    this._results = [];
+    this._error = null;
+    this._mending = null;
+    this._mendError = null;
+    this._isConnected = true;
+    this._state = 'running';
+    this._changed.emit();
+    let id: string;
+    try {
+      id = await this.api.startCheck(sources);
+    } catch (error) {
+      if (turn === this._turn) {
+        this._end('broken', asApiError(error));
+      }
+      return;
+    }
+    if (turn !== this._turn || this._isDisposed) {
+      // It was cancelled before the server had answered.
+      this.api.cancelCheck(id).catch(() => undefined);
+      return;
+    }
+    this._id = id;
+    this._stream = this.api.followCheck(id, {
+      onItem: result => {
+        if (turn === this._turn) {
+          const others = this._results.filter(each => each.check !== result.check);
+          this._results = [...others, result].sort((a, b) => a.position - b.position);
+          this._changed.emit();
+        }
+      },
+      onEnd: end => {
+        if (turn === this._turn) {
+          this._expected = end.count;
+          this._end('done', null);
+        }
+      },
+      onError: error => {
+        if (turn === this._turn) {
+          this._end('broken', error);
+        }
+      },
+      onState: connected => {
+        if (turn === this._turn) {
+          this._isConnected = connected;
+          this._changed.emit();
+        }
+      }
+    });
+  }
+
+  private _stop(): void {
+    this._stream?.dispose();
+    this._stream = null;
+    if (this._id) {
+      this.api.cancelCheck(this._id).catch(() => undefined);
+      this._id = '';
+    }
+  }
+
+  /** What was checked: as it is now if it is the notebook beside the panel, else as it was. */
+  private _checkedSources(): ISources {
+    const now = this.sources();
+    const before = this._checked;
+    return before && before.notebook?.path !== now.notebook?.path ? before : now;
+  }
+
+  private _end(state: ChecksState, error: ApiError | null): void {
+    this._stream = null;
+    this._id = '';
+    this._state = state;
+    this._error = error;
+    this._isConnected = true;
+    this._changed.emit();
+  }
+
   private readonly _changed = new Signal<this, void>(this);
+  private _results: readonly ICheckResult[] = [];
+  private _state: ChecksState = 'none';
+  private _path = '';
+  private _expected: number | null = null;
+  private _isConnected = true;
+  private _error: ApiError | null = null;
+  private _mending: string | null = null;
+  private _isMending = false;
+  private _mendError: ApiError | null = null;
+  private _mended: readonly ISecretChange[] = [];
+  private _onlyAttention = false;
+  private _checked: ISources | null = null;
+  private _id = '';
+  private _stream: IDisposable | null = null;
+  private _turn = 0;
   private _isDisposed = false;
 }

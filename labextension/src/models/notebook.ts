@@ -4,6 +4,9 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { IFillPlan, INotebookSource } from '../types';
+import { applyPlan, type UndoPlace } from './edits';
+
+export { difference } from './edits';
 
 /** How long a notebook has to rest before its change counts, in milliseconds. */
 const REST = 400;
@@ -33,7 +36,7 @@ export class NotebookLink implements IDisposable {
 
   /** Where it is, without a drive of real-time collaboration; empty if none is open. */
   get path(): string {
-    return this.panel?.context.path.replace(/^RTC:/, '') ?? '';
+    return this.panel ? contentsPath(this.panel) : '';
   }
 
   /** Whether it has changes that are not saved. */
@@ -46,17 +49,33 @@ export class NotebookLink implements IDisposable {
     return this.panel?.context.isReady ?? false;
   }
 
+  /** Whether its cells may not be edited. */
+  get isReadOnly(): boolean {
+    return this.panel?.context.model.readOnly ?? false;
+  }
+
   /** The notebook as the server takes it: without outputs, which nothing needs and which may be large. */
   source(): INotebookSource | null {
+    return this.panel ? sourceOf(this.panel) : null;
+  }
+
+  /** How the code and the tags are now: as long as this stays the same, a plan fits. Empty if none is open. */
+  state(): string {
     const panel = this.panel;
-    if (!panel || !panel.context.isReady) {
-      return null;
-    }
-    const model = panel.context.model;
-    const text = JSON.stringify(model.toJSON(), (key, value: unknown) =>
-      key === 'outputs' ? [] : key === 'attachments' ? {} : value
-    );
-    return { path: this.path, content: text };
+    const cells = panel?.context.model.sharedModel.cells ?? [];
+    return JSON.stringify([
+      panel?.id ?? '',
+      cells.map(cell => [cell.cell_type, cell.getSource(), cell.getMetadata('tags') ?? null])
+    ]);
+  }
+
+  /** The number of the cell that is tagged `parameters`, from 0; -1 if there is none. */
+  get parametersCell(): number {
+    const cells = this.panel?.context.model.sharedModel.cells ?? [];
+    return cells.findIndex(cell => {
+      const tags: unknown = cell.getMetadata('tags');
+      return cell.cell_type === 'code' && Array.isArray(tags) && tags.includes('parameters');
+    });
   }
 
   /**
@@ -66,37 +85,21 @@ export class NotebookLink implements IDisposable {
    * @returns Whether it was applied; false if a cell is not any more as the plan has seen it.
    */
   apply(plan: IFillPlan): boolean {
+    return this.applyUndoably(plan) !== null;
+  }
+
+  /** As `apply`; returns where undo takes it back, null if it was not applied. */
+  applyUndoably(plan: IFillPlan): UndoPlace | null {
     const model = this.panel?.context.model;
-    const shared = model?.sharedModel;
-    if (!model || !shared || model.readOnly) {
-      return false;
+    if (!model || model.readOnly || !this.isReady) {
+      return null;
     }
-    const sources = shared.cells.map(cell => cell.getSource());
-    const created = plan.edits.filter(edit => edit.created);
-    const offset = (index: number) => created.filter(edit => edit.cell_index < index).length;
-    const fits = plan.edits.every(
-      edit => edit.created || sources[edit.cell_index - offset(edit.cell_index)] === edit.before
-    );
-    if (!fits) {
-      return false;
+    const place = applyPlan(model.sharedModel, plan);
+    const first = plan.edits[0];
+    if (place && first) {
+      this.reveal(first.cell_index, place === 'cell' ? 'edit' : 'command');
     }
-    shared.transact(() => {
-      for (const edit of plan.edits) {
-        if (edit.created) {
-          shared.insertCell(edit.cell_index, {
-            cell_type: 'code',
-            source: edit.after,
-            metadata: { tags: ['parameters'] },
-            ...(edit.cell_id ? { id: edit.cell_id } : {})
-          });
-          continue;
-        }
-        const cell = shared.getCell(edit.cell_index);
-        const [start, end, text] = difference(edit.before, edit.after);
-        cell.updateSource(start, end, text);
-      }
-    });
-    return true;
+    return place;
   }
 
   /** Save the notebook, if it has changes. */
@@ -106,13 +109,26 @@ export class NotebookLink implements IDisposable {
     }
   }
 
-  /** Show a cell, and put the cursor there. */
-  reveal(index: number): void {
+  /**
+   * Show a cell, and make it the active one.
+   *
+   * @param index - The cell's number, from 0.
+   * @param mode - The notebook's mode: undo takes back edits of the cell in `edit`, of the notebook in `command`.
+   */
+  reveal(index: number, mode: 'command' | 'edit' = 'command'): void {
     const notebook = this.panel?.content;
     if (notebook && index >= 0 && index < notebook.widgets.length) {
+      notebook.deselectAll();
       notebook.activeCellIndex = index;
-      void notebook.scrollToItem(index);
+      // A cell that was not drawn by now may refuse; it is the active one all the same.
+      notebook.scrollToItem(index).catch(() => undefined);
+      notebook.mode = mode;
     }
+  }
+
+  /** Give the keyboard to the notebook. */
+  focus(): void {
+    this.panel?.content.activate();
   }
 
   /** Let everything go. */
@@ -131,17 +147,23 @@ export class NotebookLink implements IDisposable {
       return;
     }
     const before = this._followed;
-    if (before && !before.isDisposed) {
-      before.context.model.contentChanged.disconnect(this._onContent, this);
-      before.context.model.stateChanged.disconnect(this._onContent, this);
+    if (before) {
+      before.disposed.disconnect(this._onCurrent, this);
+      if (!before.isDisposed) {
+        before.context.pathChanged.disconnect(this._onContent, this);
+        before.context.model.contentChanged.disconnect(this._onContent, this);
+        before.context.model.stateChanged.disconnect(this._onContent, this);
+      }
     }
+    clearTimeout(this._timer);
     this._followed = panel;
     if (panel) {
       panel.context.model.contentChanged.connect(this._onContent, this);
       panel.context.model.stateChanged.connect(this._onContent, this);
       panel.disposed.connect(this._onCurrent, this);
       panel.context.pathChanged.connect(this._onContent, this);
-      void panel.context.ready.then(() => this._onContent());
+      const onReady = () => this._onContent();
+      panel.context.ready.then(onReady, onReady);
     }
     this._changed.emit();
   }
@@ -161,16 +183,18 @@ export class NotebookLink implements IDisposable {
   private _isDisposed = false;
 }
 
-/** The smallest replacement that makes one text of another: start, end, and what goes there. */
-export function difference(before: string, after: string): [number, number, string] {
-  const most = Math.min(before.length, after.length);
-  let start = 0;
-  while (start < most && before[start] === after[start]) {
-    start += 1;
+/** A notebook as the server takes it; null as long as it is being loaded. */
+export function sourceOf(panel: NotebookPanel): INotebookSource | null {
+  if (!panel.context.isReady) {
+    return null;
   }
-  let tail = 0;
-  while (tail < most - start && before[before.length - 1 - tail] === after[after.length - 1 - tail]) {
-    tail += 1;
-  }
-  return [start, before.length - tail, after.slice(start, after.length - tail)];
+  const text = JSON.stringify(panel.context.model.toJSON(), (key, value: unknown) =>
+    key === 'outputs' ? [] : key === 'attachments' ? {} : value
+  );
+  return { path: contentsPath(panel), content: text };
+}
+
+/** Where a notebook is, without the drive of real-time collaboration. */
+export function contentsPath(panel: NotebookPanel): string {
+  return panel.context.path.replace(/^RTC:/, '');
 }

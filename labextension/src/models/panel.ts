@@ -52,6 +52,14 @@ export class PanelModel implements IDisposable {
     return this._sectionsChanged;
   }
 
+  /** Emitted when the model is of no use any more. */
+  get disposed(): ISignal<this, void> {
+    return this._disposed;
+  }
+
+  /** How many lines of a log are asked of the server at a time. */
+  logLines = 500;
+
   /** The sections that are open. */
   get open(): ReadonlySet<Section> {
     return this._open;
@@ -89,9 +97,11 @@ export class PanelModel implements IDisposable {
       part.dispose();
     }
     this.notebook.dispose();
+    this._disposed.emit();
     Signal.clearData(this);
   }
 
+  private readonly _disposed = new Signal<this, void>(this);
   private readonly _sectionsChanged = new Signal<this, void>(this);
   private _open: ReadonlySet<Section> = new Set<Section>(['notebook', 'settings']);
   private _isDisposed = false;

@@ -15,5 +15,7 @@ export function useSignals(...signals: readonly ISignal<unknown, unknown>[]): vo
         signal.disconnect(onChanged);
       }
     };
+    // The signals themselves are what it depends on; their number never changes at one place of use.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, signals);
 }

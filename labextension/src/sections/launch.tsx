@@ -1,7 +1,255 @@
 /** The section 'Launch'. */
-import type { ISectionProps } from '../parts/section';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { useEffect, useId, useRef } from 'react';
 
-/** The section 'Launch'. */
-export function LaunchSection({ trans }: ISectionProps): JSX.Element {
-  return <p>{trans.__('Nothing here yet.')}</p>;
+import { canBe, type LaunchModel } from '../models/launch';
+import { ParameterFields } from '../parts/parameter_fields';
+import { Message } from '../parts/message';
+import { Refusal } from '../parts/refusal';
+import { RunDetails } from '../parts/run_details';
+import type { ISectionProps } from '../parts/section';
+import { useSignals } from '../parts/signals';
+import type { RunKind } from '../types';
+
+/** How long typing in the form has to rest before the settings are asked for, in milliseconds. */
+const REST = 300;
+
+/** The section 'Launch': what is launched and where, and the launch that was started last. */
+export function LaunchSection({ model, trans }: ISectionProps): JSX.Element {
+  const { launch, notebook, settings, host } = model;
+  useSignals(launch.changed, notebook.changed);
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const later = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => void launch.refresh(), REST);
+    };
+    settings.changed.connect(later);
+    notebook.changed.connect(later);
+    void launch.refresh();
+    return () => {
+      clearTimeout(timer);
+      settings.changed.disconnect(later);
+      notebook.changed.disconnect(later);
+    };
+  }, [launch, notebook, settings]);
+  const details = launch.launched && (
+    <RunDetails
+      key={launch.launched.id}
+      runs={launch.runs}
+      watch={launch.launched}
+      host={host}
+      trans={trans}
+      onClose={() => {
+        launch.close();
+        button.current?.focus();
+      }}
+      onRetried={run => {
+        launch.show(run);
+        button.current?.focus();
+      }}
+    />
+  );
+  if (!notebook.path) {
+    return (
+      <>
+        <p>
+          {trans.__(
+            'Open the notebook that you want to launch; it is launched as it is on the disk.'
+          )}
+        </p>
+        {details}
+      </>
+    );
+  }
+  const isPossible = launch.kind === 'notebook' || launch.task !== '';
+  return (
+    <>
+      <form
+        className="jp-fairing-az-launch"
+        aria-label={trans.__('Launch')}
+        onSubmit={event => {
+          event.preventDefault();
+          if (isPossible && !launch.isStarting) {
+            void launch.start();
+          }
+        }}
+      >
+        <Kinds launch={launch} trans={trans} />
+        {launch.kind === 'notebook' ? (
+          <ParameterFields
+            parameters={launch.parameters}
+            typed={launch.typed}
+            trans={trans}
+            onType={(name, text) => launch.type(name, text)}
+          />
+        ) : (
+          <TaskFields launch={launch} trans={trans} />
+        )}
+        <Place launch={launch} trans={trans} />
+        <Refusal error={launch.error} trans={trans} onRetry={() => void launch.refresh(true)} />
+        <div className="jp-fairing-az-actions">
+          <button
+            ref={button}
+            type="submit"
+            className="jp-mod-styled jp-mod-accept"
+            aria-disabled={!isPossible || launch.isStarting}
+          >
+            {launch.isStarting
+              ? trans.__('Launching…')
+              : notebook.isDirty
+                ? trans.__('Save and launch')
+                : trans.__('Launch')}
+          </button>
+        </div>
+        <Refusal error={launch.refusal} trans={trans} />
+      </form>
+      {details}
+    </>
+  );
+}
+
+function Kinds({
+  launch,
+  trans
+}: {
+  readonly launch: LaunchModel;
+  readonly trans: TranslationBundle;
+}): JSX.Element {
+  const id = useId();
+  const kinds: readonly (readonly [RunKind, string])[] = [
+    ['notebook', trans.__('Whole notebook')],
+    ['train', trans.__('Train a class')],
+    ['deploy', trans.__('Deploy a class')]
+  ];
+  return (
+    <fieldset className="jp-fairing-az-choices">
+      <legend>{trans.__('What is launched')}</legend>
+      {kinds.map(([kind, word]) => (
+        <label key={kind} htmlFor={`${id}-${kind}`} className="jp-fairing-az-choice">
+          <input
+            id={`${id}-${kind}`}
+            type="radio"
+            name={id}
+            checked={launch.kind === kind}
+            onChange={() => launch.choose(kind)}
+          />
+          {word}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function TaskFields({
+  launch,
+  trans
+}: {
+  readonly launch: LaunchModel;
+  readonly trans: TranslationBundle;
+}): JSX.Element {
+  const id = useId();
+  const { kind, possible } = launch;
+  const others = launch.tasks.filter(task => !canBe(task, kind));
+  const chosen = possible.find(task => task.name === launch.task);
+  return (
+    <>
+      {possible.length > 0 ? (
+        <div className="jp-fairing-az-entry">
+          <label htmlFor={`${id}-task`}>{trans.__('Class')}</label>
+          <select
+            id={`${id}-task`}
+            className="jp-mod-styled"
+            value={launch.task}
+            aria-describedby={`${id}-reason`}
+            onChange={event => launch.chooseTask(event.target.value)}
+          >
+            {possible.map(task => (
+              <option key={task.task} value={task.name}>
+                {task.kind === 'function' ? trans.__('%1 (function)', task.name) : task.name}
+              </option>
+            ))}
+          </select>
+          <p id={`${id}-reason`} className="jp-fairing-az-quiet">
+            {chosen?.reason ?? ''}
+          </p>
+        </div>
+      ) : (
+        <p role="status">
+          {launch.isLoading
+            ? trans.__('Looking for classes…')
+            : kind === 'train'
+              ? trans.__(
+                  'Nothing in this notebook can be trained. Write a class with a method train() in a cell.'
+                )
+              : trans.__(
+                  'Nothing in this notebook can be deployed. Write a class with a method predict() in a cell.'
+                )}
+        </p>
+      )}
+      {others.length > 0 && (
+        <details className="jp-fairing-az-more">
+          <summary>{trans._n('%1 other can’t be', '%1 others can’t be', others.length)}</summary>
+          <ul className="jp-fairing-az-reasons">
+            {others.map(task => (
+              <li key={task.task}>
+                <code>{task.name}</code> {task.reason}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+      <div className="jp-fairing-az-entry">
+        <label htmlFor={`${id}-files`}>{trans.__('Input files')}</label>
+        <textarea
+          id={`${id}-files`}
+          className="jp-mod-styled"
+          rows={2}
+          spellCheck={false}
+          value={launch.inputFiles}
+          aria-describedby={`${id}-files-help`}
+          onChange={event => launch.typeFiles(event.target.value)}
+        />
+        <p id={`${id}-files-help`} className="jp-fairing-az-quiet">
+          {trans.__('Files that the class needs, one a line, below the notebook’s folder.')}
+        </p>
+      </div>
+    </>
+  );
+}
+
+function Place({
+  launch,
+  trans
+}: {
+  readonly launch: LaunchModel;
+  readonly trans: TranslationBundle;
+}): JSX.Element {
+  const resolved = launch.resolved;
+  const problems = resolved ? [...resolved.errors.map(error => error.message)] : [];
+  const missing = resolved?.missing ?? [];
+  if (missing.length) {
+    problems.push(trans._n('Missing: %2.', 'Missing: %2.', missing.length, missing.join(', ')));
+  }
+  const namespace = resolved?.values['namespace'];
+  return (
+    <div role="status">
+      {resolved && (
+        <p className="jp-fairing-az-place">
+          {resolved.values['backend'] === 'LocalBackend'
+            ? trans.__('Runs on this machine.')
+            : typeof namespace === 'string' && namespace
+              ? trans.__('Runs in the cluster, namespace %1.', namespace)
+              : trans.__('Runs in the cluster, in the namespace of this notebook server.')}
+        </p>
+      )}
+      {problems.length > 0 && (
+        <Message kind="warning" trans={trans}>
+          {trans.__('Settings are not complete:')} {problems.join(' ')}{' '}
+          {trans.__('Fill them in the section Settings.')}
+        </Message>
+      )}
+    </div>
+  );
 }

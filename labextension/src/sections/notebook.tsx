@@ -1,7 +1,121 @@
-/** The section 'Notebook'. */
+/** The section 'Notebook': which notebook is beside the panel, and its parameters as they are. */
+import { refreshIcon } from '@jupyterlab/ui-components';
+
+import { ErrorMessage } from '../parts/message';
 import type { ISectionProps } from '../parts/section';
+import { useSignals } from '../parts/signals';
+import type { IParameter } from '../types';
 
 /** The section 'Notebook'. */
-export function NotebookSection({ trans }: ISectionProps): JSX.Element {
-  return <p>{trans.__('Nothing here yet.')}</p>;
+export function NotebookSection({ model, trans }: ISectionProps): JSX.Element {
+  const { settings, notebook } = model;
+  useSignals(settings.changed);
+  if (!notebook.panel) {
+    return (
+      <p className="jp-fairing-az-empty">
+        {trans.__(
+          'No notebook is open. Open one from the file browser, or make a new one: its parameters and its launches are shown here.'
+        )}
+      </p>
+    );
+  }
+  const name = notebook.path.split('/').pop() ?? notebook.path;
+  const cell = notebook.parametersCell;
+  const { parameters, parametersError } = settings;
+  return (
+    <>
+      <div className="jp-fairing-az-notebook" title={notebook.path}>
+        <strong className="jp-fairing-az-notebook-name">{name}</strong>
+        {notebook.isDirty ? (
+          <span className="jp-fairing-az-badge">{trans.__('not saved')}</span>
+        ) : null}
+        {cell >= 0 ? (
+          <button
+            type="button"
+            className="jp-fairing-az-link"
+            onClick={() => {
+              notebook.reveal(cell);
+              notebook.focus();
+            }}
+          >
+            {trans.__('Go to the parameters cell')}
+          </button>
+        ) : null}
+      </div>
+      {!notebook.isReady || (!parameters && !parametersError) ? (
+        <p className="jp-fairing-az-empty" role="status">
+          {trans.__('Reading the notebook…')}
+        </p>
+      ) : null}
+      {parametersError ? (
+        <ErrorMessage error={parametersError} trans={trans} onRetry={() => settings.refresh()} />
+      ) : null}
+      {parameters && !parameters.has_cell ? (
+        <p className="jp-fairing-az-empty">
+          {trans.__(
+            'This notebook has no cell that is tagged “parameters”. Set what you need under Settings: Apply adds the cell.'
+          )}
+        </p>
+      ) : null}
+      {parameters?.has_cell ? (
+        parameters.parameters.length > 0 ? (
+          <ParametersTable parameters={parameters.parameters} trans={trans} />
+        ) : (
+          <p className="jp-fairing-az-empty">
+            {trans.__(
+              'The parameters cell sets nothing by now. Set what you need under Settings; Apply fills it in.'
+            )}
+          </p>
+        )
+      ) : null}
+      {parameters ? (
+        <button
+          type="button"
+          className="jp-fairing-az-button jp-fairing-az-with-icon"
+          onClick={() => settings.refresh()}
+        >
+          <refreshIcon.react tag="span" />
+          {trans.__('Read again')}
+        </button>
+      ) : null}
+    </>
+  );
+}
+
+function ParametersTable({
+  parameters,
+  trans
+}: {
+  readonly parameters: readonly IParameter[];
+  readonly trans: ISectionProps['trans'];
+}): JSX.Element {
+  const isTyped = parameters.some(parameter => parameter.type);
+  return (
+    <table className="jp-fairing-az-table">
+      <caption className="jp-fairing-az-hidden">{trans.__('Parameters of the notebook')}</caption>
+      <thead>
+        <tr>
+          <th scope="col">{trans.__('Name')}</th>
+          <th scope="col">{trans.__('Value')}</th>
+          {isTyped ? <th scope="col">{trans.__('Type')}</th> : null}
+        </tr>
+      </thead>
+      <tbody>
+        {parameters.map(parameter => {
+          const value = parameter['default'] ?? parameter.value ?? '';
+          return (
+            <tr key={parameter.name} title={parameter.help ?? ''}>
+              <th scope="row">
+                <code>{parameter.name}</code>
+              </th>
+              <td>
+                <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+              </td>
+              {isTyped ? <td>{parameter.type ?? ''}</td> : null}
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
+  );
 }

@@ -24,8 +24,13 @@ def describe(call: Call) -> dict[str, Any]:
 def fill_plan(call: Call) -> dict[str, Any]:
     """Plan how to fill a notebook's parameters cell."""
     with notebook_file(call, call.body.notebook) as path:
-        plan = manager.plan_fill(path, call.body.values, profile=call.body.profile)
-    return plan.to_dict()
+        try:
+            return manager.plan_fill(path, call.body.values, profile=call.body.profile).to_dict()
+        except InputError as error:
+            if error.code != "nothing-to-fill":
+                raise
+    # A form in which nothing was typed asks for a plan as well; that is no mistake of anybody's.
+    return {"changed": False, "before_digest": "", "edits": [], "warnings": [], "diff": ""}
 
 
 def tasks(call: Call) -> dict[str, Any]:

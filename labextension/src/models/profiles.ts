@@ -1,0 +1,146 @@
+/** The profiles: settings that are kept under a name. */
+import type { IDisposable } from '@lumino/disposable';
+import { Signal, type ISignal } from '@lumino/signaling';
+
+import { asApiError, type Api, type ApiError } from '../api';
+import type { IProfile, Values } from '../types';
+
+type ProfilesApi = Pick<Api, 'profiles' | 'saveProfile' | 'deleteProfile' | 'activateProfile'>;
+
+/** A profile as the server lists it. */
+interface IKeptProfile extends IProfile {
+  readonly problem?: string | null;
+}
+
+/** The model of the profiles. */
+export class ProfilesModel implements IDisposable {
+  constructor(private readonly _api: ProfilesApi) {}
+
+  /** Emitted when the profiles, the chosen one or the error has changed. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Emitted when other values may be in force. */
+  get valuesChanged(): ISignal<this, void> {
+    return this._valuesChanged;
+  }
+
+  /** All profiles. */
+  get all(): readonly IProfile[] {
+    return this._all;
+  }
+
+  /** The profile that counts where none is named. */
+  get active(): string | null {
+    return this._active;
+  }
+
+  /** The profile that was chosen here; null for the active one. */
+  get chosen(): string | null {
+    return this._chosen;
+  }
+
+  /** The profile that is in force here. */
+  get inForce(): string | null {
+    return this._chosen ?? this._active;
+  }
+
+  /** Why the profile that is in force here can't be read; empty if it can. */
+  get problem(): string {
+    const profile: IKeptProfile | undefined = this._all.find(each => each.name === this.inForce);
+    return profile?.problem ?? '';
+  }
+
+  /** What was refused last. */
+  get error(): ApiError | null {
+    return this._error;
+  }
+
+  /** Whether something is being done. */
+  get isBusy(): boolean {
+    return this._isBusy;
+  }
+
+  /** Whether this object is of no use any more. */
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  /** Read the profiles. */
+  load(): Promise<boolean> {
+    return this._do(async () => undefined);
+  }
+
+  /** Choose the profile that counts here; null for the active one. */
+  choose(name: string | null): void {
+    if (name !== this._chosen) {
+      this._chosen = name;
+      this._error = null;
+      this._changed.emit();
+      this._valuesChanged.emit();
+    }
+  }
+
+  /** Make a profile or change some of its values, and choose it. */
+  save(name: string, values: Values): Promise<boolean> {
+    return this._do(async () => {
+      await this._api.saveProfile(name, values);
+      this._chosen = name;
+    });
+  }
+
+  /** Delete a profile. */
+  remove(name: string): Promise<boolean> {
+    return this._do(async () => {
+      await this._api.deleteProfile(name);
+      this._chosen = this._chosen === name ? null : this._chosen;
+    });
+  }
+
+  /** Let a profile count where none is named; null for none. */
+  activate(name: string | null): Promise<boolean> {
+    return this._do(async () => {
+      await this._api.activateProfile(name);
+      this._chosen = null;
+    });
+  }
+
+  /** Let everything go. */
+  dispose(): void {
+    this._isDisposed = true;
+    Signal.clearData(this);
+  }
+
+  private async _do(action: () => Promise<void>): Promise<boolean> {
+    this._isBusy = true;
+    this._error = null;
+    this._changed.emit();
+    try {
+      await action();
+      const found = await this._api.profiles();
+      this._all = found.profiles;
+      this._active = found.active;
+      if (!this._all.some(profile => profile.name === this._chosen)) {
+        this._chosen = null;
+      }
+    } catch (error) {
+      this._error = asApiError(error);
+    }
+    this._isBusy = false;
+    if (!this._isDisposed) {
+      this._changed.emit();
+      this._valuesChanged.emit();
+    }
+    return this._error === null;
+  }
+
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _valuesChanged = new Signal<this, void>(this);
+  private _all: readonly IProfile[] = [];
+  private _active: string | null = null;
+  private _chosen: string | null = null;
+  private _error: ApiError | null = null;
+  private _isBusy = false;
+  private _isDisposed = false;
+}

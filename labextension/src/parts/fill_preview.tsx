@@ -1,0 +1,120 @@
+/** What a fill will change in the notebook, and the button that does it. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { PanelModel } from '../models/panel';
+import { Diff } from './diff';
+import { ErrorMessage, Message } from './message';
+import { useSignals } from './signals';
+
+/** The part 'What will change'. */
+export function FillPreview(props: {
+  readonly model: PanelModel;
+  readonly trans: TranslationBundle;
+}): JSX.Element {
+  const { model, trans } = props;
+  const { settings, notebook } = model;
+  const { fill } = settings;
+  useSignals(fill.changed, settings.changed);
+  const { plan, error } = fill;
+  const isReady = plan?.changed === true && !fill.isApplying && !notebook.isReadOnly;
+  const apply = async () => {
+    if (isReady && (await settings.apply(true)) === 'applied') {
+      notebook.focus();
+    }
+  };
+  return (
+    <section className="jp-fairing-az-fill" aria-labelledby="jp-fairing-az-fill-heading">
+      <h3 id="jp-fairing-az-fill-heading">{trans.__('What will change in the notebook')}</h3>
+      {error && error.code !== 'nothing-to-fill' ? (
+        <ErrorMessage error={error} trans={trans} onRetry={() => settings.refresh()} />
+      ) : null}
+      {plan?.changed ? <Diff text={plan.diff} label={trans.__('Lines that change')} /> : null}
+      {plan?.warnings.map(warning => (
+        <Message key={warning} kind="warning" trans={trans}>
+          {warning}
+        </Message>
+      ))}
+      <div role="status">
+        <FillStatus model={model} trans={trans} />
+      </div>
+      <div className="jp-fairing-az-buttons">
+        <button
+          type="button"
+          className="jp-mod-styled jp-mod-accept"
+          aria-disabled={!isReady}
+          onClick={() => void apply()}
+        >
+          {trans.__('Apply')}
+        </button>
+        {fill.outcome === 'applied' && notebook.isDirty ? (
+          <button
+            type="button"
+            className="jp-fairing-az-button"
+            onClick={event => {
+              const bar = event.currentTarget.parentElement;
+              // The button goes once the notebook is saved.
+              bar?.querySelector('button')?.focus();
+              notebook
+                .save()
+                .catch((reason: unknown) => model.host.notify(String(reason), 'error'));
+            }}
+          >
+            {trans.__('Save the notebook')}
+          </button>
+        ) : null}
+      </div>
+    </section>
+  );
+}
+
+function FillStatus(props: {
+  readonly model: PanelModel;
+  readonly trans: TranslationBundle;
+}): JSX.Element | null {
+  const { model, trans } = props;
+  const { fill } = model.settings;
+  const { plan, error, outcome } = fill;
+  const empty = (text: string) => <p className="jp-fairing-az-empty">{text}</p>;
+  if (!model.notebook.panel) {
+    return empty(trans.__('Open a notebook to fill these settings into it.'));
+  }
+  if (model.notebook.isReadOnly) {
+    return (
+      <Message kind="warning" trans={trans}>
+        {trans.__('This notebook can only be read. Save a copy of it, and fill that one.')}
+      </Message>
+    );
+  }
+  if (outcome === 'applied') {
+    return (
+      <Message kind="success" trans={trans}>
+        {fill.undoPlace === 'cell'
+          ? trans.__('Applied. Undo with Ctrl+Z in the cell.')
+          : trans.__(
+              'Applied. Undo with Ctrl+Z in the notebook, outside of a cell (press Esc before).'
+            )}
+      </Message>
+    );
+  }
+  if (outcome === 'changed-meanwhile') {
+    return (
+      <Message kind="warning" trans={trans}>
+        {trans.__(
+          'Nothing was applied: the notebook or the form has changed meanwhile. This is the new plan; look at it, and apply it again.'
+        )}
+      </Message>
+    );
+  }
+  if (model.settings.isTypedWrong) {
+    return empty(trans.__('Correct what is wrong above; then this shows what will change.'));
+  }
+  if (error?.code === 'nothing-to-fill') {
+    return empty(trans.__('Nothing to fill in by now: set something above, or choose a profile.'));
+  }
+  if (plan) {
+    return plan.changed
+      ? null
+      : empty(trans.__('Nothing to change: the notebook has these settings.'));
+  }
+  return error ? null : empty(trans.__('Finding out what will change…'));
+}

@@ -1,0 +1,77 @@
+/** What the panel tells: an icon, a word and a text, and what to do next. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { checkIcon, errorIcon, infoIcon, type LabIcon } from '@jupyterlab/ui-components';
+import type { ReactNode } from 'react';
+
+import type { ApiError } from '../api';
+import { warningIcon } from '../icon';
+
+/** The kinds of messages. */
+export type MessageKind = 'error' | 'warning' | 'info' | 'success';
+
+const ICONS: Readonly<Record<MessageKind, LabIcon>> = {
+  error: errorIcon,
+  warning: warningIcon,
+  info: infoIcon,
+  success: checkIcon
+};
+
+/** A message; its kind is told by icon and word, not by colour alone. */
+export function Message(props: {
+  readonly kind: MessageKind;
+  readonly trans: TranslationBundle;
+  readonly children: ReactNode;
+}): JSX.Element {
+  const { kind, trans, children } = props;
+  const words: Readonly<Record<MessageKind, string>> = {
+    error: trans.__('Error'),
+    warning: trans.__('Warning'),
+    info: trans.__('Note'),
+    success: trans.__('Done')
+  };
+  const Icon = ICONS[kind].react;
+  return (
+    <div className={`jp-fairing-az-message jp-fairing-az-message-${kind}`}>
+      <Icon tag="span" className="jp-fairing-az-message-icon" aria-hidden="true" />
+      <div className="jp-fairing-az-message-text">
+        <strong>{words[kind]}:</strong> {children}
+      </div>
+    </div>
+  );
+}
+
+/** What the server has refused, and what to do about it. */
+export function ErrorMessage(props: {
+  readonly error: ApiError;
+  readonly trans: TranslationBundle;
+  readonly onRetry?: (() => void) | undefined;
+}): JSX.Element {
+  const { error, trans, onRetry } = props;
+  const isMissing = error.status === 404 && error.code === 'http';
+  const message = isMissing
+    ? trans.__("The panel's part in Jupyter Server does not answer.")
+    : error.message;
+  const hint = isMissing
+    ? trans.__(
+        'Type into a terminal: jupyter server extension enable fairing_az_jupyter. Then start Jupyter again.'
+      )
+    : error.hint;
+  return (
+    <Message kind="error" trans={trans}>
+      {message}
+      {hint ? <p className="jp-fairing-az-hint">{hint}</p> : null}
+      {error.errors.map(each => (
+        <p key={each.field} className="jp-fairing-az-hint">
+          {each.field}: {each.message} {each.hint}
+        </p>
+      ))}
+      {onRetry ? (
+        <p>
+          <button type="button" className="jp-fairing-az-button" onClick={onRetry}>
+            {trans.__('Try again')}
+          </button>
+        </p>
+      ) : null}
+    </Message>
+  );
+}

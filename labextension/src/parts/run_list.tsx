@@ -1,0 +1,212 @@
+/** The history as a grid of which only the rows that are seen stand in the page. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
+
+import type { IRun } from '../types';
+import { kindWord, runName, StateIcon, stateWord } from './run_state';
+import { age, span, useNow } from './times';
+
+/** The height of a row, in pixels; the style sheet has it too. */
+export const ROW_HEIGHT = 40;
+/** Rows that are seen at most. */
+const MOST_ROWS = 7;
+/** Rows that stand in the page above and below those that are seen. */
+const MARGIN = 4;
+
+/** What the list gets. */
+export interface IRunListProps {
+  readonly runs: readonly IRun[];
+  readonly total: number;
+  readonly selected: string | null;
+  readonly chosen: ReadonlySet<string>;
+  readonly trans: TranslationBundle;
+  readonly onSelect: (id: string) => void;
+  readonly onChoose: (id: string, chosen: boolean) => void;
+  /** Is called when the end is near; with true if the user wants to go to the very end. */
+  readonly onMore: (all: boolean) => void;
+}
+
+/** The history. */
+export function RunList(props: IRunListProps): JSX.Element {
+  const { runs, total, selected, chosen, trans, onSelect, onChoose, onMore } = props;
+  const id = useId();
+  const box = useRef<HTMLDivElement>(null);
+  const [scroll, setScroll] = useState(0);
+  const [activeId, setActiveId] = useState<string | null>(selected);
+  const [wantsEnd, setWantsEnd] = useState(false);
+  const now = useNow(runs.length > 0, runs.some(run => run.is_active) ? 1000 : 30000);
+  const height = Math.max(1, Math.min(runs.length, MOST_ROWS)) * ROW_HEIGHT;
+  const first = Math.max(0, Math.floor(scroll / ROW_HEIGHT) - MARGIN);
+  const behind = Math.min(runs.length, Math.ceil((scroll + height) / ROW_HEIGHT) + MARGIN);
+  // A run keeps its place under the cursor also when newer ones come above it.
+  const found = runs.findIndex(run => run.id === activeId);
+  const active = found < 0 ? 0 : found;
+
+  const go = (to: number) => {
+    const at = Math.min(Math.max(0, to), runs.length - 1);
+    const run = runs[at];
+    if (!run) {
+      return;
+    }
+    setActiveId(run.id);
+    const top = at * ROW_HEIGHT;
+    const node = box.current;
+    if (node) {
+      const least = top + ROW_HEIGHT - height;
+      node.scrollTop = Math.min(Math.max(node.scrollTop, least), top);
+      setScroll(node.scrollTop);
+    }
+  };
+
+  useEffect(() => {
+    if ((wantsEnd || behind >= runs.length) && runs.length < total) {
+      onMore(wantsEnd);
+    }
+    if (wantsEnd && runs.length >= total) {
+      setWantsEnd(false);
+      go(runs.length - 1);
+    }
+    // `go` and `onMore` are made anew at each drawing and mean the same.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [behind, runs.length, total, wantsEnd]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const run = runs[active];
+    const page = Math.max(1, Math.floor(height / ROW_HEIGHT) - 1);
+    const moves: Readonly<Record<string, number>> = {
+      ArrowDown: active + 1,
+      ArrowUp: active - 1,
+      PageDown: active + page,
+      PageUp: active - page,
+      Home: 0,
+      End: runs.length - 1
+    };
+    const to = moves[event.key];
+    if (to !== undefined) {
+      setWantsEnd(event.key === 'End' && runs.length < total);
+      go(to);
+    } else if (event.key === 'Enter' && run) {
+      onSelect(run.id);
+    } else if (event.key === ' ' && run) {
+      onChoose(run.id, !chosen.has(run.id));
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  const rows = runs.slice(first, behind);
+  const isInPage = rows.some(run => run.id === runs[active]?.id);
+  return (
+    <div
+      ref={box}
+      className="jp-fairing-az-runs"
+      role="grid"
+      tabIndex={0}
+      aria-label={trans.__('Runs. Enter shows a run, Space chooses it to be compared.')}
+      aria-rowcount={total}
+      aria-colcount={2}
+      {...(isInPage ? { 'aria-activedescendant': `${id}-${runs[active]?.id}` } : {})}
+      style={{ height }}
+      onScroll={event => setScroll(event.currentTarget.scrollTop)}
+      onKeyDown={onKeyDown}
+    >
+      <div role="presentation" style={{ height: runs.length * ROW_HEIGHT, position: 'relative' }}>
+        {rows.map((run, at) => (
+          <Row
+            key={run.id}
+            id={`${id}-${run.id}`}
+            run={run}
+            index={first + at}
+            isActive={first + at === active}
+            isSelected={run.id === selected}
+            isChosen={chosen.has(run.id)}
+            now={now}
+            trans={trans}
+            onSelect={() => {
+              setActiveId(run.id);
+              onSelect(run.id);
+            }}
+            onChoose={isChosen => onChoose(run.id, isChosen)}
+          />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function Row(props: {
+  readonly id: string;
+  readonly run: IRun;
+  readonly index: number;
+  readonly isActive: boolean;
+  readonly isSelected: boolean;
+  readonly isChosen: boolean;
+  readonly now: number;
+  readonly trans: TranslationBundle;
+  readonly onSelect: () => void;
+  readonly onChoose: (chosen: boolean) => void;
+}): JSX.Element {
+  const { id, run, index, isActive, isSelected, isChosen, now, trans, onSelect, onChoose } = props;
+  const name = runName(run);
+  const marks = [isActive ? 'jp-mod-active' : '', isSelected ? 'jp-mod-selected' : ''].join(' ');
+  return (
+    // The grid itself takes the keys; the pointer's click is only the shorter way.
+    // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
+    <div
+      id={id}
+      role="row"
+      aria-rowindex={index + 1}
+      aria-selected={isSelected}
+      className={`jp-fairing-az-run ${marks}`}
+      style={{ top: index * ROW_HEIGHT, height: ROW_HEIGHT }}
+      onClick={onSelect}
+    >
+      <span role="gridcell" aria-colindex={1} className="jp-fairing-az-run-choice">
+        {/* The row's click would show the run; choosing it must not. */}
+        <input
+          type="checkbox"
+          tabIndex={-1}
+          checked={isChosen}
+          aria-label={trans.__('Compare %1', name)}
+          onClick={event => event.stopPropagation()}
+          onChange={event => onChoose(event.target.checked)}
+        />
+      </span>
+      <span role="gridcell" aria-colindex={2} className="jp-fairing-az-run-text">
+        <span className="jp-fairing-az-run-line">
+          <span className="jp-fairing-az-run-name" title={run.notebook}>
+            {name}
+          </span>
+          <span className="jp-fairing-az-quiet">{age(run.created, now, trans)}</span>
+        </span>
+        <span className="jp-fairing-az-run-line jp-fairing-az-quiet">
+          <span className="jp-fairing-az-run-name">
+            <StateIcon state={run.state} />
+            {described(run, now, trans)}
+          </span>
+        </span>
+      </span>
+    </div>
+  );
+}
+
+function described(run: IRun, now: number, trans: TranslationBundle): string {
+  const words = [stateWord(run.state, trans)];
+  if (run.is_active && run.cell !== null && run.cells !== null) {
+    words.push(trans.__('cell %1 of %2', run.cell, run.cells));
+  }
+  if (run.kind !== 'notebook') {
+    words.push(kindWord(run, trans));
+  }
+  if (run.point !== null) {
+    words.push(trans.__('point %1', run.point));
+  }
+  const seconds =
+    run.duration ?? (run.is_active && run.started !== null ? now - run.started : null);
+  if (seconds !== null) {
+    words.push(span(seconds, trans));
+  }
+  return words.join(' · ');
+}

@@ -1,0 +1,119 @@
+/** What the panel's commands are called, when they can be used, and what they do. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { runIcon } from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
+
+import { asApiError } from '../api';
+import { fairingIcon } from '../icon';
+import type { FillOutcome } from '../models/fill';
+import { CommandIDs, SECTIONS, type IFairingPanel, type Section } from '../tokens';
+
+const NO_ARGUMENTS = { args: { type: 'object', properties: {} } } as const;
+
+/** Add the commands to a registry. */
+export function addCommands(
+  commands: CommandRegistry,
+  panel: IFairingPanel,
+  trans: TranslationBundle
+): void {
+  const { model } = panel;
+  const hasNotebook = () => model.notebook.panel !== null;
+  const tell = (error: unknown) => {
+    const { message, hint } = asApiError(error);
+    model.host.notify(`${message} ${hint}`.trim(), 'error');
+  };
+  commands.addCommand(CommandIDs.show, {
+    label: trans.__('Fairing on Azure'),
+    caption: trans.__('Set up, check, launch and run this notebook on Kubeflow on Azure'),
+    icon: fairingIcon,
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: { section: { type: 'string', enum: [...SECTIONS] } }
+      }
+    },
+    execute: args => panel.show(sectionOf(args['section']))
+  });
+  commands.addCommand(CommandIDs.check, {
+    label: trans.__('Check What a Launch Needs'),
+    caption: trans.__('Check every secret, permission and Azure resource that a launch needs'),
+    describedBy: NO_ARGUMENTS,
+    execute: async () => {
+      panel.show('checks');
+      await model.checks.start();
+    }
+  });
+  commands.addCommand(CommandIDs.fill, {
+    label: trans.__('Fill the Parameters Cell'),
+    caption: trans.__("Write the settings into the notebook's parameters cell; undo takes it back"),
+    isEnabled: hasNotebook,
+    describedBy: NO_ARGUMENTS,
+    execute: async () => {
+      const outcome = await model.settings.apply();
+      tellOutcome(outcome, panel, trans);
+      return outcome;
+    }
+  });
+  commands.addCommand(CommandIDs.runNotebook, {
+    label: trans.__('Run the Notebook Here in the Background'),
+    caption: trans.__('Save the notebook, and run a copy of it on this machine from top to bottom'),
+    icon: runIcon,
+    isEnabled: hasNotebook,
+    describedBy: NO_ARGUMENTS,
+    execute: async () => {
+      const { path } = model.notebook;
+      if (!path) {
+        return;
+      }
+      try {
+        await model.notebook.save();
+        const { profile, values } = model.sources();
+        await model.runs.start({ notebook: path, profile, values });
+        panel.show('runs');
+      } catch (error) {
+        tell(error);
+      }
+    }
+  });
+  commands.addCommand(CommandIDs.showRun, {
+    label: trans.__('Show the Runs'),
+    caption: trans.__('Show the runs, or the one that is named'),
+    describedBy: { args: { type: 'object', properties: { id: { type: 'string' } } } },
+    execute: args => {
+      const id = args['id'];
+      if (typeof id === 'string' && id) {
+        model.runs.select(id);
+      }
+      panel.show('runs');
+    }
+  });
+}
+
+function sectionOf(name: unknown): Section | undefined {
+  return SECTIONS.find(section => section === name);
+}
+
+function tellOutcome(outcome: FillOutcome, panel: IFairingPanel, trans: TranslationBundle): void {
+  const { host, settings, notebook } = panel.model;
+  switch (outcome) {
+    case 'applied':
+      host.notify(trans.__('The parameters cell is filled. Undo takes it back.'), 'success');
+      notebook.focus();
+      break;
+    case 'nothing':
+      host.notify(trans.__('Nothing to fill in: the notebook has these settings.'), 'info');
+      break;
+    case 'read-only':
+      host.notify(trans.__('This notebook can only be read. Save a copy of it first.'), 'error');
+      break;
+    case 'no-notebook':
+      host.notify(trans.__('No notebook is open that could be filled. Open one first.'), 'error');
+      break;
+    default: {
+      const { error } = settings.fill;
+      const text = error ? `${error.message} ${error.hint}` : trans.__('The notebook has changed.');
+      host.notify(text.trim(), 'error');
+      panel.show('settings');
+    }
+  }
+}

@@ -1,0 +1,113 @@
+/** The link to kernels: it says that the panel is there, and fills a notebook when `%fairing_azure fill` asks for it. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel } from '@jupyterlab/services';
+import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+
+import { asApiError, type Api } from '../api';
+import { applyPlan } from '../models/edits';
+import { contentsPath, sourceOf } from '../models/notebook';
+import { IFairingPanel } from '../tokens';
+import type { Values } from '../types';
+
+/** The comm's target, as kernels name it. */
+const TARGET = 'fairing-az-jupyter';
+
+/** What a kernel asks for. */
+interface IRequest {
+  readonly fill?: { readonly values: Values; readonly profile: string | null };
+}
+
+/** Fills a notebook when its kernel asks for it. */
+export const kernelPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'fairing-az-jupyter:kernel',
+  description: 'Fills the parameters cell when %fairing_azure fill asks for it.',
+  autoStart: true,
+  requires: [INotebookTracker, IFairingPanel],
+  optional: [ITranslator],
+  activate: (
+    _app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    fairing: IFairingPanel,
+    translator: ITranslator | null
+  ): void => {
+    const trans = (translator ?? nullTranslator).load('fairing-az-jupyter');
+    const listen = (panel: NotebookPanel) => {
+      const onKernel = () => {
+        const kernel = panel.sessionContext.session?.kernel;
+        if (kernel) {
+          listenTo(kernel, panel, fairing.model.api, trans);
+        }
+      };
+      panel.sessionContext.kernelChanged.connect(onKernel);
+      panel.disposed.connect(() => panel.sessionContext.kernelChanged.disconnect(onKernel));
+      onKernel();
+    };
+    tracker.widgetAdded.connect((_, panel) => listen(panel));
+    tracker.forEach(listen);
+  }
+};
+
+/** Answer every link that a kernel opens, and those that it has open already, as after the page was loaded anew. */
+function listenTo(
+  kernel: Kernel.IKernelConnection,
+  panel: NotebookPanel,
+  api: Api,
+  trans: TranslationBundle
+): void {
+  const answer = (comm: Kernel.IComm) => {
+    comm.onMsg = message => {
+      const { fill } = message.content.data as IRequest;
+      if (fill && !panel.isDisposed) {
+        return fillFor(panel, api, fill, trans);
+      }
+      return undefined;
+    };
+    comm.send({ present: true, path: contentsPath(panel) });
+    panel.disposed.connect(() => {
+      if (!kernel.isDisposed && !comm.isDisposed) {
+        comm.send({ present: false });
+      }
+    });
+  };
+  kernel.registerCommTarget(TARGET, comm => answer(comm));
+  void kernel
+    .requestCommInfo({ target_name: TARGET })
+    .then(reply => {
+      const known = reply.content.status === 'ok' ? Object.keys(reply.content.comms) : [];
+      for (const id of known) {
+        if (!kernel.isDisposed && !kernel.hasComm(id)) {
+          answer(kernel.createComm(TARGET, id));
+        }
+      }
+    })
+    .catch(() => undefined);
+}
+
+async function fillFor(
+  panel: NotebookPanel,
+  api: Api,
+  wanted: { readonly values: Values; readonly profile: string | null },
+  trans: TranslationBundle
+): Promise<void> {
+  const name = contentsPath(panel);
+  try {
+    const plan = await api.fillPlan({ notebook: sourceOf(panel), ...wanted });
+    const model = panel.context.model;
+    if (!plan.changed) {
+      Notification.info(trans.__('%1 has these values already.', name), { autoClose: 5000 });
+    } else if (model.readOnly || applyPlan(model.sharedModel, plan) === null) {
+      Notification.error(
+        trans.__('%1 was changed meanwhile, or is read-only; nothing was filled.', name)
+      );
+    } else {
+      Notification.success(trans.__('The parameters cell of %1 is filled.', name), {
+        autoClose: 5000
+      });
+    }
+  } catch (error) {
+    const { message, hint } = asApiError(error);
+    Notification.error(`${message} ${hint}`.trim());
+  }
+}

@@ -1,0 +1,109 @@
+/** Makes the side panel and gives it its place. */
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { IDocumentManager } from '@jupyterlab/docmanager';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { MessageLoop, type Message } from '@lumino/messaging';
+
+import { Api } from '../api';
+import { fairingIcon } from '../icon';
+import { NotebookLink } from '../models/notebook';
+import { PanelModel } from '../models/panel';
+import { FairingPanel } from '../panel';
+import { IFairingPanel, type Section } from '../tokens';
+import { makeHost } from './host';
+
+const ID = 'fairing-az-jupyter:plugin';
+
+/** The side panel. */
+export const panelPlugin: JupyterFrontEndPlugin<IFairingPanel> = {
+  id: ID,
+  description: 'The side panel that fills parameters cells, checks, launches and runs.',
+  autoStart: true,
+  provides: IFairingPanel,
+  requires: [INotebookTracker, IDocumentManager],
+  optional: [ITranslator, ILayoutRestorer, ISettingRegistry],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    documents: IDocumentManager,
+    translator: ITranslator | null,
+    restorer: ILayoutRestorer | null,
+    registry: ISettingRegistry | null
+  ): IFairingPanel => {
+    const trans = (translator ?? nullTranslator).load('fairing-az-jupyter');
+    const api = new Api(app.serviceManager.serverSettings);
+    const model = new PanelModel(api, new NotebookLink(tracker), makeHost(documents, trans));
+    const panel = new FairingPanel(model, trans);
+    panel.id = 'fairing-az-jupyter-panel';
+    panel.title.icon = fairingIcon;
+    panel.title.caption = trans.__('Fairing on Azure');
+    // Nothing is asked of the server for a panel that nobody sees.
+    model.settings.isActive = false;
+    MessageLoop.installMessageHook(panel, (_handler, message: Message) => {
+      if (message.type === 'after-show' || message.type === 'after-attach') {
+        model.settings.isActive = panel.isVisible;
+        if (panel.isVisible && !model.settings.schema && !model.settings.isBusy) {
+          void model.settings.load();
+        }
+      } else if (message.type === 'after-hide' || message.type === 'before-detach') {
+        model.settings.isActive = false;
+      }
+      return true;
+    });
+    app.shell.add(panel, 'right', { rank: 700, type: 'Fairing on Azure' });
+    restorer?.add(panel, 'fairing-az-jupyter-panel');
+    if (registry) {
+      void follow(registry, model);
+    }
+    return {
+      model,
+      show: (section?: Section) => {
+        if (section) {
+          model.toggle(section, true);
+        }
+        app.shell.activateById(panel.id);
+        if (section) {
+          reveal(panel.node, section);
+        }
+      }
+    };
+  }
+};
+
+/** Scroll to a section and give it the keyboard, once it is drawn. */
+function reveal(node: HTMLElement, section: Section): void {
+  requestAnimationFrame(() => {
+    const heading = node.querySelector<HTMLElement>(`#jp-fairing-az-${section}-heading button`);
+    heading?.focus();
+    heading?.scrollIntoView({ block: 'nearest' });
+  });
+}
+
+/** Take what JupyterLab's settings editor says, now and whenever it changes. */
+async function follow(registry: ISettingRegistry, model: PanelModel): Promise<void> {
+  try {
+    const settings = await registry.load(ID);
+    const onChanged = () => {
+      const profile = settings.composite['profile'];
+      const lines = settings.composite['logLines'];
+      model.settings.profiles.choose(typeof profile === 'string' && profile ? profile : null);
+      if (typeof lines === 'number') {
+        model.logLines = lines;
+      }
+    };
+    onChanged();
+    settings.changed.connect(onChanged);
+    model.disposed.connect(() => settings.changed.disconnect(onChanged));
+  } catch (error) {
+    console.warn(
+      'The settings of fairing-az-jupyter could not be read; the defaults are used.',
+      error
+    );
+  }
+}

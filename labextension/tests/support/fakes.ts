@@ -1,0 +1,201 @@
+/** A server, a notebook and a host that tests steer. */
+import { YNotebook } from '@jupyter/ydoc';
+import type { INotebookTracker } from '@jupyterlab/notebook';
+import { nullTranslator } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
+
+import type { Api } from '../../src/api';
+import { NotebookLink } from '../../src/models/notebook';
+import { PanelModel, type IHost } from '../../src/models/panel';
+import type {
+  ICheckResult,
+  IFillPlan,
+  IProfile,
+  IResolved,
+  ISchema,
+  ISources,
+  Values
+} from '../../src/types';
+
+export const trans = nullTranslator.load('fairing-az-jupyter');
+
+export const SCHEMA: ISchema = {
+  properties: {
+    backend: {
+      title: 'Backend',
+      description: 'Where training runs.',
+      group: 'Backend',
+      type: 'string',
+      enum: ['LocalBackend', 'KubeflowAzureBackend'],
+      default: 'LocalBackend'
+    },
+    azure_region: {
+      title: 'Azure region',
+      description: 'The region.',
+      group: 'Azure',
+      anyOf: [{ type: 'string' }, { type: 'null' }],
+      default: null,
+      examples: ['northeurope']
+    },
+    parallelism: { title: 'Runs at once', group: 'Cluster', type: 'integer', default: 4 },
+    verbose: { title: 'Say more', group: 'Cluster', type: 'boolean', default: false },
+    version: { title: 'Version', group: 'Cluster', const: 1 },
+    place: { title: 'Place', group: 'Cluster', $ref: '#/$defs/Place' }
+  },
+  $defs: { Place: { enum: ['here', 'there'], type: 'string' } }
+};
+
+/** What a fake server has in force: the defaults, and over them what is explicit. */
+export function resolvedOf(sources: ISources, errors: IResolved['errors'] = []): IResolved {
+  const defaults: Values = { backend: 'LocalBackend', azure_region: null, parallelism: 4 };
+  const values = { ...defaults, ...sources.values };
+  const fields = Object.entries(values).map(([field, value]) => ({
+    field,
+    notebook_name: field.toUpperCase(),
+    value,
+    source: field in sources.values ? 'argument' : 'default',
+    detail: ''
+  }));
+  return { values, fields, errors, missing: [] };
+}
+
+/** A promise, and what ends it. */
+export function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>(done => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+/** A plan that changes nothing. */
+export const NO_PLAN: IFillPlan = {
+  changed: false,
+  before_digest: '',
+  edits: [],
+  warnings: [],
+  diff: ''
+};
+
+/** A plan that changes one cell. */
+export function planOf(before: string, after: string, index = 0): IFillPlan {
+  return {
+    ...NO_PLAN,
+    changed: true,
+    edits: [{ cell_index: index, cell_id: null, before, after, created: false }],
+    diff: `--- before\n+++ after\n@@ -1 +1 @@\n-${before}\n+${after}\n`
+  };
+}
+
+/** A result of a check. */
+export function checkOf(more: Partial<ICheckResult> = {}): ICheckResult {
+  return {
+    check: 'registry.push',
+    title: 'Push to the registry',
+    status: 'fail',
+    looked_at: 'Secret acrcreds',
+    message: 'It is missing.',
+    why: 'No image can be pushed.',
+    cures: [],
+    mendable: false,
+    code: 'missing',
+    duration: 0.1,
+    position: 0,
+    ...more
+  };
+}
+
+/** A server whose answers are those of `more`; all else it refuses to know. */
+export function fakeApi(more: Partial<Api> = {}): Api {
+  const profiles: IProfile[] = [];
+  const api: Partial<Api> = {
+    schema: async () => SCHEMA,
+    resolve: async sources => resolvedOf(sources),
+    parameters: async () => ({ parameters: [], has_cell: true }),
+    profiles: async () => ({ active: null, profiles }),
+    fillPlan: async () => NO_PLAN,
+    tasks: async () => [],
+    runs: async () => ({ runs: [], total: 0 }),
+    endpoints: async () => ({ endpoints: [], note: '' }),
+    ...more
+  };
+  return api as Api;
+}
+
+/** A notebook with a real shared model, and a tracker that shows it. */
+export function fakeNotebook(
+  cells: readonly string[],
+  options: { readonly wide?: boolean; readonly tag?: number } = {}
+) {
+  const shared = YNotebook.create({
+    disableDocumentWideUndoRedo: !options.wide
+  });
+  cells.forEach((source, index) =>
+    shared.insertCell(index, {
+      cell_type: 'code',
+      source,
+      metadata: index === options.tag ? { tags: ['parameters'] } : {}
+    })
+  );
+  shared.undoManager.clear();
+  const owner = {};
+  const signal = () => new Signal<object, unknown>(owner);
+  const model = {
+    sharedModel: shared,
+    readOnly: false,
+    dirty: false,
+    toJSON: () => shared.toJSON(),
+    contentChanged: signal(),
+    stateChanged: signal()
+  };
+  const content = {
+    widgets: { length: 99 },
+    activeCellIndex: 0,
+    mode: 'command',
+    deselectAll: () => undefined,
+    scrollToItem: () => Promise.resolve(),
+    activate: () => undefined
+  };
+  const panel = {
+    id: 'notebook-1',
+    isDisposed: false,
+    content,
+    disposed: signal(),
+    context: {
+      path: 'work/train.ipynb',
+      isReady: true,
+      ready: Promise.resolve(),
+      pathChanged: signal(),
+      model,
+      save: async () => {
+        model.dirty = false;
+      }
+    }
+  };
+  const tracker = { currentWidget: panel as typeof panel | null, currentChanged: signal() };
+  const link = new NotebookLink(tracker as unknown as INotebookTracker);
+  return { shared, panel, tracker, link, model };
+}
+
+/** A host that keeps what it was asked for. */
+export function fakeHost(more: Partial<IHost> = {}): IHost & { readonly told: string[] } {
+  const told: string[] = [];
+  return {
+    told,
+    open: async () => undefined,
+    confirm: async () => true,
+    copy: async text => {
+      told.push(`copied: ${text}`);
+    },
+    download: () => undefined,
+    notify: message => {
+      told.push(message);
+    },
+    ...more
+  };
+}
+
+/** The panel's model on a fake server. */
+export function fakePanel(api: Api, link: NotebookLink, host = fakeHost()): PanelModel {
+  return new PanelModel(api, link, host);
+}
