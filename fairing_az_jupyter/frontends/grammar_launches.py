@@ -46,7 +46,7 @@ def add_launches(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_train(commands: Commands[argparse.ArgumentParser]) -> None:
     train = add_command(commands, "train", "Train a class or a function as a job, and show its output as it comes.")
-    _add_task(train, "FILE.py:CLASS or FILE.py:FUNCTION, also NOTEBOOK.ipynb:CLASS; in a notebook a name that it defines too")
+    _add_task(train, "FILE.py:CLASS or FILE.py:FUNCTION, also NOTEBOOK.ipynb:CLASS; in a notebook also a name of it")
     about = "end the job after so long (KubeflowAzureBackend; default: never)"
     train.add_argument("--deadline", metavar="SECONDS", type=_seconds, help=about)
     _add_where(train)
@@ -54,7 +54,7 @@ def _add_train(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_deploy(commands: Commands[argparse.ArgumentParser]) -> None:
     deploy = add_command(commands, "deploy", "Deploy a class as an endpoint, and wait until it is ready.")
-    _add_task(deploy, "FILE.py:CLASS or NOTEBOOK.ipynb:CLASS; in a notebook also the name of a class that it defines")
+    _add_task(deploy, "FILE.py:CLASS, also NOTEBOOK.ipynb:CLASS; in a notebook also the name of a class that it defines")
     _add_where(deploy)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import manager, parameters
+from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends.server.operations.calls import notebook_file
 
 if TYPE_CHECKING:
