@@ -54,7 +54,7 @@ def _add_train(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_deploy(commands: Commands[argparse.ArgumentParser]) -> None:
     deploy = add_command(commands, "deploy", "Deploy a class as an endpoint, and wait until it is ready.")
-    _add_task(deploy, "FILE.py:CLASS, also NOTEBOOK.ipynb:CLASS; in a notebook also the name of a class that it defines")
+    _add_task(deploy, "FILE.py:CLASS, also NOTEBOOK.ipynb:CLASS; in a notebook also a class that it defines")
     _add_where(deploy)
 
 
