@@ -98,25 +98,25 @@ def test_a_notebook_is_launched_watched_found_again_after_a_reload_and_its_resul
 
     details = runs.launch(rate="0.2")
 
-    expect(details.get_by_text("Cell 4 of 6")).to_be_visible(timeout=ENDED)
-    expect(details.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "3")
+    expect(details.get_by_text("Cell 5 of 7")).to_be_visible(timeout=ENDED)
+    expect(details.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "4")
     runs.state(details, "running")
-    expect(runs.status_item()).to_contain_text("1 run: forecast.ipynb 4/6")
+    expect(runs.status_item()).to_contain_text("1 run: forecast.ipynb 5/7")
     details.get_by_role("button", name="Log", exact=True).click()
     expect(details.get_by_role("log")).to_contain_text("step 2 at 0.2")
     run = runs.id_of(details)
 
     runs.at.reload()
     runs.status_item().click()
-    expect(runs.row("forecast.ipynb")).to_contain_text("running · cell 4 of 6")
+    expect(runs.row("forecast.ipynb")).to_contain_text("running · cell 5 of 7")
     runs.row("forecast.ipynb").click()
     details = runs.shown("Runs")
     assert runs.id_of(details) == run
-    expect(details.get_by_text("Cell 4 of 6")).to_be_visible()
+    expect(details.get_by_text("Cell 5 of 7")).to_be_visible()
     runs.at.reload()
     runs.at.show_panel()
     details = runs.shown("Runs")
-    expect(details.get_by_text("Cell 4 of 6")).to_be_visible()
+    expect(details.get_by_text("Cell 5 of 7")).to_be_visible()
     (folder / "go").touch()
 
     runs.state(details, "succeeded")
@@ -125,7 +125,7 @@ def test_a_notebook_is_launched_watched_found_again_after_a_reload_and_its_resul
     expect(runs.row("forecast.ipynb")).to_contain_text("succeeded")
     details.locator("summary", has_text="Cells and durations").click()
     cells = details.get_by_role("group", name="Cells and durations").get_by_role("row")
-    expect(cells).to_have_count(7)
+    expect(cells).to_have_count(8)
     kinds = [(event["kind"], event.get("cell")) for event in events_of(lab, run) if event["kind"] != "output"]
     assert len(kinds) == len(set(kinds))
     told = json.loads(lab.command_line("runs", "show", run, "--json"))
@@ -143,7 +143,7 @@ def test_a_run_is_cancelled_and_repeated_and_two_are_compared(runs, lab):
     write_notebook(folder / "pair.ipynb", *FORECAST)
     runs.at.open_notebook("pair/pair.ipynb")
     details = runs.launch(rate="0.3")
-    expect(details.get_by_text("Cell 4 of 6")).to_be_visible(timeout=ENDED)
+    expect(details.get_by_text("Cell 5 of 7")).to_be_visible(timeout=ENDED)
 
     details.get_by_role("button", name="Cancel", exact=True).click()
 
