@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import re
 
+import nbformat
 from playwright.sync_api import expect
 
 PANEL = "#fairing-az-jupyter-panel"
+
+
+def write_notebook(path, parameters, *cells):
+    """Write a notebook with a cell of parameters, and cells of code."""
+    made = nbformat.v4.new_notebook()
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    first = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    made.cells = [first, *map(nbformat.v4.new_code_cell, cells)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(made, path)
 
 
 class LabPage:

@@ -57,7 +57,7 @@ def understood(head: Mapping[str, Any], body: bytes, cancelled: threading.Event)
     query = _validated(route, route.query, head["query"], route.query) if route.query is not None else None
     given = _parsed(body) if route.body is not None else None
     content = _validated(route, route.body, given, route.body) if route.body is not None else None
-    return route, Call(content, query, names, Contents(head["root"], head["hidden"]), cancelled)
+    return route, Call(content, query, names, Contents(head["root"], head["hidden"]), head["base_url"], cancelled)
 
 
 def carried_out(route: Route, call: Call) -> Any:  # noqa: ANN401 - each route's own

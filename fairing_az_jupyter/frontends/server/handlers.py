@@ -129,6 +129,7 @@ class JsonHandler(APIHandler):
             "query": self._query(route),
             "root": str(contents.root_dir) if isinstance(contents, FileManagerMixin) else None,
             "hidden": bool(contents.allow_hidden),
+            "base_url": self.base_url,
         }
         try:
             self._call = await self._worker.call(head, bytes(self._body))

@@ -41,8 +41,13 @@ _WITH_BODY = {413: "The body is too large.", 415: "The body is not JSON."}
 
 
 @functools.cache
-def document() -> dict[str, Any]:
-    """Return the document."""
+def document(base_url: str = "/") -> dict[str, Any]:
+    """Return the document.
+
+    Args:
+        base_url: Where Jupyter Server is, with a slash at the end.
+
+    """
     schemas, shared = TypeAdapter.json_schemas(list(_models()), ref_template=_REFERENCES)
     found = {key[0]: schema for key, schema in schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
@@ -56,7 +61,7 @@ def document() -> dict[str, Any]:
             "summary": "What the side panel asks Jupyter Server for.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/", "description": "Jupyter Server's base_url"}],
+        "servers": [{"url": base_url.rstrip("/") or "/", "description": "Jupyter Server's base_url"}],
         "security": [{"token": []}],
         "paths": paths,
         "components": {

@@ -108,7 +108,8 @@ function FillStatus(props: {
   if (model.settings.isTypedWrong) {
     return empty(trans.__('Correct what is wrong above; then this shows what will change.'));
   }
-  if (error?.code === 'nothing-to-fill') {
+  // The server plans nothing, and so names no cell that it has seen, where no source sets anything.
+  if (error?.code === 'nothing-to-fill' || plan?.before_digest === '') {
     return empty(trans.__('Nothing to fill in by now: set something above, or choose a profile.'));
   }
   if (plan) {

@@ -241,7 +241,7 @@ function RunError({
     <div className="jp-fairing-az-refusal" role="group" aria-label={trans.__('Why it failed')}>
       <p>
         <strong>
-          {error.cell === undefined
+          {error.cell === undefined || error.message?.startsWith(`Cell ${error.cell} `)
             ? trans.__('Error:')
             : trans.__('Error in cell %1:', error.cell)}
         </strong>{' '}

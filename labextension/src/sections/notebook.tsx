@@ -5,6 +5,7 @@ import { ErrorMessage } from '../parts/message';
 import type { ISectionProps } from '../parts/section';
 import { useSignals } from '../parts/signals';
 import type { IParameter } from '../types';
+import { Fragment } from 'react';
 
 /** The section 'Notebook'. */
 export function NotebookSection({ model, trans }: ISectionProps): JSX.Element {
@@ -91,7 +92,7 @@ function ParametersTable({
 }): JSX.Element {
   const isTyped = parameters.some(parameter => parameter.type);
   return (
-    <table className="jp-fairing-az-table">
+    <table className="jp-fairing-az-table jp-fairing-az-parameters">
       <caption className="jp-fairing-az-hidden">{trans.__('Parameters of the notebook')}</caption>
       <thead>
         <tr>
@@ -104,12 +105,17 @@ function ParametersTable({
         {parameters.map(parameter => {
           const value = parameter['default'] ?? parameter.value ?? '';
           return (
-            <tr key={parameter.name} title={parameter.help ?? ''}>
+            <tr key={parameter.name}>
               <th scope="row">
-                <code>{parameter.name}</code>
+                <code>
+                  <Breakable name={parameter.name} />
+                </code>
               </th>
               <td>
                 <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+                {parameter.help ? (
+                  <div className="jp-fairing-az-help">{parameter.help}</div>
+                ) : null}
               </td>
               {isTyped ? <td>{parameter.type ?? ''}</td> : null}
             </tr>
@@ -117,5 +123,19 @@ function ParametersTable({
         })}
       </tbody>
     </table>
+  );
+}
+
+/** A name that breaks after its underscores, where the panel is narrow. */
+function Breakable({ name }: { readonly name: string }): JSX.Element {
+  return (
+    <>
+      {name.split(/(?<=_)(?!_|$)/).map((part, index) => (
+        <Fragment key={index}>
+          {index > 0 ? <wbr /> : null}
+          {part}
+        </Fragment>
+      ))}
+    </>
   );
 }

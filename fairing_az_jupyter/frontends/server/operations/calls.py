@@ -28,6 +28,7 @@ class Call:
         query: The query, likewise.
         names: What stands in the path.
         contents: The files that Jupyter shows.
+        base_url: Where Jupyter Server is, with a slash at the end.
         cancelled: Set when nobody waits for the answer any more.
 
     """
@@ -37,6 +38,7 @@ class Call:
     query: Any
     names: dict[str, str]
     contents: Contents
+    base_url: str
     cancelled: threading.Event
 
 

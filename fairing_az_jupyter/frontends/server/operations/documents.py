@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.server.operations.calls import Call
 
 
-def openapi(_call: Call) -> dict[str, Any]:
+def openapi(call: Call) -> dict[str, Any]:
     """Return the OpenAPI document of the routes."""
     from fairing_az_jupyter.frontends.server.openapi import document  # noqa: PLC0415 - it loads all models
 
-    return document()
+    return document(call.base_url)
