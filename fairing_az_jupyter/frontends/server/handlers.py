@@ -6,6 +6,7 @@ import asyncio
 import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -76,6 +77,14 @@ class JsonHandler(APIHandler):
                 raise
             self._refusal = refusal
 
+    def skip_check_origin(self) -> bool:
+        """Look where a request comes from although it has a token; a proxy may have changed its Host."""
+        skipped = bool(super().skip_check_origin())
+        if self.request.method == "OPTIONS" or not skipped:
+            return skipped
+        seen = self.request.headers.get("X-Forwarded-Host", "").partition(",")[0].strip().lower()
+        return bool(seen) and urlsplit(self.request.headers.get("Origin", "")).netloc.lower() == seen
+
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body, as long as it is not too large."""
         self._size += len(chunk)
@@ -109,7 +118,6 @@ class JsonHandler(APIHandler):
         if not self._routes:
             raise web.HTTPError(404)
         if route is None:
-            self.set_header("Allow", ", ".join(sorted({*self._routes, "OPTIONS"})))
             raise web.HTTPError(405)
 
         async def allowed(_handler: JsonHandler) -> None:
@@ -168,6 +176,13 @@ class JsonHandler(APIHandler):
 
     def write_error(self, status_code: int, **_more: Any) -> None:  # noqa: ANN401 - Tornado's signature
         """Answer an error of Tornado's or Jupyter's in the form of all others."""
+        if status_code == HTTPStatus.FORBIDDEN and not self.current_user:
+            # Jupyter tells strangers and those who may not apart by nothing; RFC 9110, 15.5.2 does.
+            status_code = HTTPStatus.UNAUTHORIZED
+            self.set_status(status_code)
+            self.set_header("WWW-Authenticate", 'token realm="Jupyter Server"')
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(sorted({*self._routes, "OPTIONS"})))
         reason = HTTPStatus(status_code).phrase if status_code in HTTPStatus._value2member_map_ else "Error"
         unknown = ("internal", f"The server has failed: {reason}.", "See the log of Jupyter Server, and report it.")
         code, message, hint = _TOLD.get(status_code, unknown)

@@ -121,7 +121,10 @@ def watcher(folder: str) -> ActiveRuns:
 
 def _glance(infos: tuple[RunInfo, ...]) -> list[tuple[object, ...]]:
     """Return what of runs counts as a change when it changes."""
-    return [(info.id, info.state, info.cell, info.cells, info.attempt, dict(info.metrics)) for info in infos]
+    return [
+        (info.id, info.state, info.cell, info.cells, info.attempt, info.endpoint, info.url, dict(info.metrics))
+        for info in infos
+    ]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
