@@ -42,7 +42,7 @@ panel: $(PANEL)  ## build the side panel of JupyterLab, and link it into .venv
 
 $(PANEL): $(VENV)/installed $(NODE_MODULES) $(PANEL_SOURCES)
 	@cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent build
-	@PATH="$(CURDIR)/$(BIN):$$PATH" jupyter labextension develop --overwrite . >/dev/null
+	@PATH="$(CURDIR)/$(BIN):$$PATH" jupyter-builder develop --overwrite . 2>/dev/null
 	@touch $@
 
 $(NODE_MODULES): labextension/package-lock.json labextension/.npmrc
