@@ -3,6 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 
 import type { PanelModel } from './models/panel';
+import { Boundary } from './parts/boundary';
 import { SectionFrame, type ISectionProps } from './parts/section';
 import { useSignals } from './parts/signals';
 import { ChecksSection } from './sections/checks';
@@ -45,7 +46,9 @@ export function Panel({ model, trans }: ISectionProps): JSX.Element {
             open={model.open.has(name)}
             onToggle={() => model.toggle(name)}
           >
-            <Body model={model} trans={trans} />
+            <Boundary trans={trans}>
+              <Body model={model} trans={trans} />
+            </Boundary>
           </SectionFrame>
         );
       })}

@@ -19,6 +19,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import REPOSITORY
+from tests.stand.fixtures import *  # noqa: F403 - fixtures are found by their names
 
 BASE = "/notebook/ns/name/"
 LEAVE_OUT = ("AZ_", "AZURE_", "ARM_", "DOCKER_", "FAIRING_", "KUBE", "JUPYTER", "JPY_", "NB_PREFIX")
@@ -133,6 +134,12 @@ class Lab:
             self.process.kill()
             self.process.wait()
 
+    def cancel_all(self):
+        """End the runs and endpoints that a failed test has left."""
+        for run in json.loads(self.command_line("runs", "list", "--json"))["runs"]:
+            if run["state"] in {"waiting", "running"}:
+                self.command_line("runs", "cancel", run["id"])
+
     def command_line(self, *words):
         """Run `fairing-azure` as a terminal of this server would."""
         done = subprocess.run(
@@ -147,22 +154,30 @@ class Lab:
         return done.stdout
 
 
+@contextlib.contextmanager
+def chromium():
+    """Start the Chromium of this machine."""
+    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    assert found, "Chromium is needed for these tests: apt-get install chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        yield started
+        started.close()
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     started = Lab(tmp_path_factory.mktemp("lab")).start()
     yield started
     started.stop()
+    started.cancel_all()
 
 
 @pytest.fixture(scope="module")
 def browser():
     """Start Chromium for one module: Playwright's event loop would be in the way of other tests' own."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-    assert chromium, "Chromium is needed for these tests: apt-get install chromium"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+    with chromium() as started:
         yield started
-        started.close()
 
 
 class Problems(list):

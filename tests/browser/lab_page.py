@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import nbformat
 from playwright.sync_api import expect
 
+from tests.conftest import REPOSITORY
+
 PANEL = "#fairing-az-jupyter-panel"
+SCREENSHOTS = REPOSITORY / "docs" / "images"
 
 
 def write_notebook(path, parameters, *cells):
@@ -83,7 +87,27 @@ class LabPage:
             heading.click()
         return self.panel.locator(f"#jp-fairing-az-{name.lower()}-body")
 
+    def close_section(self, name):
+        heading = self.panel.get_by_role("button", name=re.compile(f"^{name}"), expanded=None).first
+        if heading.get_attribute("aria-expanded") == "true":
+            heading.click()
+
+    def picture(self, name):
+        """Keep a picture for the documentation, if that is wanted."""
+        if os.environ.get("FAIRING_SCREENSHOTS"):
+            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
     def cell_sources(self):
         return self.page.evaluate(
             "[...window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells].map(cell => cell.getSource())"
         )
+
+    def widen_panel(self, width):
+        """Drag the panel's edge till it is so wide, in pixels."""
+        box = self.panel.bounding_box()
+        x, y = box["x"] - 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + box["width"] - width, y, steps=5)
+        self.page.mouse.up()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import urllib.request
 from pathlib import Path
 
@@ -67,9 +66,7 @@ def runs(page, lab, request):
     at = LabPage(page, lab, re.sub(r"\W", "-", request.node.name)[:40]).open()
     at.show_panel()
     for name in ("Notebook", "Settings"):
-        heading = at.panel.get_by_role("button", name=re.compile(f"^{name}")).first
-        if heading.get_attribute("aria-expanded") == "true":
-            heading.click()
+        at.close_section(name)
     return Runs(at)
 
 
@@ -96,6 +93,7 @@ def test_a_notebook_is_launched_watched_found_again_after_a_reload_and_its_resul
     expect(runs.status_item()).to_contain_text("1 run: forecast.ipynb 5/7")
     details.get_by_role("button", name="Log", exact=True).click()
     expect(details.get_by_role("log")).to_contain_text("step 2 at 0.2")
+    details.get_by_role("button", name="Close the log").click()
     run = runs.id_of(details)
 
     runs.at.reload()
@@ -116,6 +114,9 @@ def test_a_notebook_is_launched_watched_found_again_after_a_reload_and_its_resul
     expect(runs.status_item()).to_be_hidden()
     expect(runs.row("forecast.ipynb")).to_contain_text("succeeded")
     details.locator("summary", has_text="Cells and durations").click()
+    for name in ("Notebook", "Settings"):
+        runs.at.close_section(name)
+    runs.at.picture("panel-runs")
     cells = details.get_by_role("group", name="Cells and durations").get_by_role("row")
     expect(cells).to_have_count(8)
     kinds = [(event["kind"], event.get("cell")) for event in events_of(lab, run) if event["kind"] != "output"]

@@ -50,6 +50,10 @@ export function LogView(props: ILogPaneProps & { readonly log: LogModel }): JSX.
   const lines = useRef<HTMLDivElement>(null);
   const first = useRef(0);
   const isAtEnd = log.isFollowing;
+  // Whoever opens a log at the panel's lower edge wants to see its end, which is where it begins.
+  useEffect(() => {
+    lines.current?.parentElement?.scrollIntoView?.({ block: 'nearest' });
+  }, [log]);
   return (
     <Closable className="jp-fairing-az-log" label={trans.__('Log of the run')} onClose={onClose}>
       <LogSearchBar

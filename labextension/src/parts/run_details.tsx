@@ -93,7 +93,8 @@ export function RunDetails(props: IRunDetailsProps): JSX.Element {
           {[
             kindWord(run, trans),
             run.place === 'cluster' ? trans.__('in the cluster') : trans.__('on this machine'),
-            seconds === null ? '' : span(seconds, trans)
+            // A number stays on the line of its unit.
+            seconds === null ? '' : span(seconds, trans).replaceAll(' ', '\u00a0')
           ]
             .filter(Boolean)
             .join(' · ')}

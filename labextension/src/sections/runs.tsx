@@ -137,14 +137,16 @@ function Filter(props: {
       role="group"
       aria-label={trans.__('Which runs are listed')}
     >
-      <label htmlFor={`${id}-state`}>{trans.__('State')}</label>
+      <label className="jp-fairing-az-unseen" htmlFor={`${id}-state`}>
+        {trans.__('State')}
+      </label>
       <select
         id={`${id}-state`}
         className="jp-mod-styled"
         value={runs.filter.state}
         onChange={event => void runs.setFilter({ state: event.target.value })}
       >
-        <option value="">{trans.__('all')}</option>
+        <option value="">{trans.__('all states')}</option>
         <option value="active">{trans.__('active')}</option>
         {STATES.map(state => (
           <option key={state} value={state}>
