@@ -128,7 +128,7 @@ describe('the settings model', () => {
     const model = new SettingsModel(fakeApi(), fakeNotebook(['A = 1']).link);
     model.set('azure_region', null);
     await model.update();
-    expect(model.profileValues()).toEqual({ azure_region: null });
+    expect(await model.profileValues()).toEqual({ azure_region: null });
   });
 });
 

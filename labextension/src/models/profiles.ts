@@ -82,10 +82,15 @@ export class ProfilesModel implements IDisposable {
     }
   }
 
-  /** Make a profile or change some of its values, and choose it. */
-  save(name: string, values: Values): Promise<boolean> {
+  /**
+   * Make a profile or change some of its values, and choose it.
+   *
+   * @param name - Its name.
+   * @param values - Its values, or what they are asked for with.
+   */
+  save(name: string, values: Values | (() => Promise<Values>)): Promise<boolean> {
     return this._do(async () => {
-      await this._api.saveProfile(name, values);
+      await this._api.saveProfile(name, typeof values === 'function' ? await values() : values);
       this._chosen = name;
     });
   }

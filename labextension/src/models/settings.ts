@@ -147,10 +147,20 @@ export class SettingsModel implements IDisposable {
     this._type({});
   }
 
-  /** The values that a profile made from the form gets: what somebody has chosen, not what is so by default. */
-  profileValues(): Values {
-    const chosen = (this._resolved?.fields ?? []).filter(each => CHOSEN.has(each.source));
-    return Object.fromEntries(chosen.map(each => [each.field, each.value]));
+  /**
+   * Ask for the values that a profile made from the form gets: what somebody has chosen, not what is so by default.
+   *
+   * The server is asked now: what it said last may be older than what was typed since.
+   */
+  async profileValues(): Promise<Values> {
+    const sources = this.sources();
+    const { fields } = await this.api.resolve(sources);
+    const chosen = fields.filter(each => CHOSEN.has(each.source));
+    // What was typed wrong goes along, so that it is refused and not silently left out.
+    return {
+      ...Object.fromEntries(chosen.map(each => [each.field, each.value])),
+      ...sources.values
+    };
   }
 
   /** Load the form and the profiles, and ask for the settings in force. */
@@ -221,8 +231,11 @@ export class SettingsModel implements IDisposable {
    *
    * @param seen - Whether the user has seen what will change.
    */
-  apply(seen = false): Promise<FillOutcome> {
-    return this.fill.apply(seen);
+  async apply(seen = false): Promise<FillOutcome> {
+    const outcome = await this.fill.apply(seen);
+    // An undo at once leaves the notebook as it was before: that has to count as a change as well.
+    this._state = '';
+    return outcome;
   }
 
   /** Let everything go. */

@@ -76,8 +76,8 @@ export function CheckRow(props: {
             {result.looked_at ? (
               <p className="jp-fairing-az-help">{trans.__('Looked at: %1', result.looked_at)}</p>
             ) : null}
-            <Cures cures={result.cures} host={host} trans={trans} />
             <Mend {...props} />
+            <Cures cures={result.cures} host={host} trans={trans} />
           </>
         ) : null}
       </div>
@@ -100,46 +100,41 @@ function Cures(props: {
     az: trans.__('With the Azure CLI (az)'),
     text: ''
   };
-  const commands = cures.flatMap(cure =>
-    cure.tool === 'text'
-      ? []
-      : [
-          { label: tools[cure.tool], text: cure.command },
-          ...(cure.magic
-            ? [{ label: trans.__('In a cell of the notebook'), text: cure.magic }]
-            : [])
-        ]
-  );
+  const steps = cures.flatMap(cure => [
+    { label: tools[cure.tool], text: cure.command },
+    ...(cure.tool !== 'text' && cure.magic
+      ? [{ label: trans.__('In a cell of the notebook'), text: cure.magic }]
+      : [])
+  ]);
   return (
     <div className="jp-fairing-az-cures">
       <strong>{trans.__('What to do')}</strong>
-      {cures
-        .filter(cure => cure.tool === 'text')
-        .map(cure => (
-          <p key={cure.command}>{cure.command}</p>
-        ))}
-      {commands.map(({ label, text }) => (
-        <div key={`${label} ${text}`} className="jp-fairing-az-cure">
-          <span className="jp-fairing-az-help">{label}</span>
-          <div className="jp-fairing-az-command">
-            <code>{text}</code>
-            <button
-              type="button"
-              className="jp-fairing-az-icon-button"
-              aria-label={trans.__('Copy %1', text)}
-              title={trans.__('Copy')}
-              onClick={() => {
-                host.copy(text).then(
-                  () => host.notify(trans.__('Copied.'), 'info'),
-                  (reason: unknown) => host.notify(String(reason), 'error')
-                );
-              }}
-            >
-              <copyIcon.react tag="span" />
-            </button>
+      {steps.map(({ label, text }) =>
+        label === '' ? (
+          <p key={text}>{text}</p>
+        ) : (
+          <div key={`${label} ${text}`} className="jp-fairing-az-cure">
+            <span className="jp-fairing-az-help">{label}</span>
+            <div className="jp-fairing-az-command">
+              <code>{text}</code>
+              <button
+                type="button"
+                className="jp-fairing-az-icon-button"
+                aria-label={trans.__('Copy %1', text)}
+                title={trans.__('Copy')}
+                onClick={() => {
+                  host.copy(text).then(
+                    () => host.notify(trans.__('Copied.'), 'info'),
+                    (reason: unknown) => host.notify(String(reason), 'error')
+                  );
+                }}
+              >
+                <copyIcon.react tag="span" />
+              </button>
+            </div>
           </div>
-        </div>
-      ))}
+        )
+      )}
     </div>
   );
 }

@@ -91,7 +91,7 @@ function FillStatus(props: {
         {fill.undoPlace === 'cell'
           ? trans.__('Applied. Undo with Ctrl+Z in the cell.')
           : trans.__(
-              'Applied. Undo with Ctrl+Z in the notebook, outside of a cell (press Esc before).'
+              'Applied. Undo with Edit > Undo Cell Operation, or with Z in the notebook outside of a cell (press Esc before).'
             )}
       </Message>
     );

@@ -25,7 +25,7 @@ export function ProfilesBar(props: {
     naming.current?.focus();
   };
   const save = async (name: string): Promise<boolean> => {
-    const done = await profiles.save(name, settings.profileValues());
+    const done = await profiles.save(name, () => settings.profileValues());
     if (done) {
       host.notify(trans.__('The settings are saved as profile %1.', name), 'success');
     }

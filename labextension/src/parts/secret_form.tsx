@@ -4,7 +4,7 @@ import { useEffect, useId, useRef } from 'react';
 
 import type { ApiError } from '../api';
 import type { ISecretValues } from '../types';
-import { ErrorMessage } from './message';
+import { ErrorMessage, Message } from './message';
 
 type Name = Exclude<keyof ISecretValues, 'expires'>;
 
@@ -29,8 +29,9 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
   const id = useId();
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
-    form.current?.querySelector('input')?.focus();
-  }, []);
+    const wrong = form.current?.querySelector<HTMLElement>('[aria-invalid=true]');
+    (wrong ?? form.current?.querySelector('input'))?.focus();
+  }, [error]);
   const labels: Readonly<Record<Name, string>> = {
     client_id: trans.__('Client ID'),
     client_secret: trans.__('Client secret'),
@@ -77,7 +78,7 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
         </p>
       )}
       {names.map(name => {
-        const wrong = error?.errors.find(each => each.field === name);
+        const wrong = error?.errors.find(each => each.field === `values.${name}`);
         return (
           <div key={name} className="jp-fairing-az-field">
             <label htmlFor={`${id}-${name}`}>{labels[name]}</label>
@@ -89,6 +90,7 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
               autoComplete="off"
               autoCapitalize="none"
               spellCheck={false}
+              placeholder={error && name === 'client_secret' ? trans.__('Type it again') : ''}
               aria-invalid={wrong !== undefined}
               aria-describedby={wrong ? `${id}-${name}-error` : undefined}
             />
@@ -114,7 +116,15 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
           {trans.__('May be empty. With it, the checks warn in time.')}
         </div>
       </div>
-      <div role="alert">{error ? <ErrorMessage error={error} trans={trans} /> : null}</div>
+      <div role="alert">
+        {error && error.errors.length > 0 ? (
+          <Message kind="error" trans={trans}>
+            {error.message}
+          </Message>
+        ) : error ? (
+          <ErrorMessage error={error} trans={trans} />
+        ) : null}
+      </div>
       <div className="jp-fairing-az-buttons">
         <button type="submit" className="jp-mod-styled jp-mod-accept" aria-disabled={isBusy}>
           {isBusy ? trans.__('Sending…') : trans.__('Mend')}

@@ -15,8 +15,9 @@ import type { Values } from '../types';
 const TARGET = 'fairing-az-jupyter';
 
 /** What a kernel asks for. */
-interface IRequest {
-  readonly fill?: { readonly values: Values; readonly profile: string | null };
+interface IFillRequest {
+  readonly values: Values;
+  readonly profile: string | null;
 }
 
 /** Fills a notebook when its kernel asks for it. */
@@ -58,7 +59,7 @@ function listenTo(
 ): void {
   const answer = (comm: Kernel.IComm) => {
     comm.onMsg = message => {
-      const { fill } = message.content.data as IRequest;
+      const fill = fillRequestOf(message.content.data);
       if (fill && !panel.isDisposed) {
         return fillFor(panel, api, fill, trans);
       }
@@ -85,14 +86,28 @@ function listenTo(
     .catch(() => undefined);
 }
 
+/** Read what a kernel asks for; null for anything else: what runs in a kernel can send whatever it likes. */
+function fillRequestOf(data: unknown): IFillRequest | null {
+  const fill = isObject(data) ? data['fill'] : null;
+  const { values, profile } = isObject(fill) ? fill : {};
+  return isObject(values) && (profile === null || typeof profile === 'string')
+    ? { values: values as Values, profile }
+    : null;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 async function fillFor(
   panel: NotebookPanel,
   api: Api,
-  wanted: { readonly values: Values; readonly profile: string | null },
+  wanted: IFillRequest,
   trans: TranslationBundle
 ): Promise<void> {
   const name = contentsPath(panel);
   try {
+    await panel.context.ready;
     const plan = await api.fillPlan({ notebook: sourceOf(panel), ...wanted });
     const model = panel.context.model;
     if (!plan.changed) {

@@ -7,6 +7,7 @@ import {
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { MessageLoop, type Message } from '@lumino/messaging';
 
@@ -15,7 +16,7 @@ import { fairingIcon } from '../icon';
 import { NotebookLink } from '../models/notebook';
 import { PanelModel } from '../models/panel';
 import { FairingPanel } from '../panel';
-import { IFairingPanel, type Section } from '../tokens';
+import { IFairingPanel, SECTIONS, type Section } from '../tokens';
 import { makeHost } from './host';
 
 const ID = 'fairing-az-jupyter:plugin';
@@ -27,14 +28,15 @@ export const panelPlugin: JupyterFrontEndPlugin<IFairingPanel> = {
   autoStart: true,
   provides: IFairingPanel,
   requires: [INotebookTracker, IDocumentManager],
-  optional: [ITranslator, ILayoutRestorer, ISettingRegistry],
+  optional: [ITranslator, ILayoutRestorer, ISettingRegistry, IStateDB],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
     documents: IDocumentManager,
     translator: ITranslator | null,
     restorer: ILayoutRestorer | null,
-    registry: ISettingRegistry | null
+    registry: ISettingRegistry | null,
+    state: IStateDB | null
   ): IFairingPanel => {
     const trans = (translator ?? nullTranslator).load('fairing-az-jupyter');
     const api = new Api(app.serviceManager.serverSettings);
@@ -61,6 +63,9 @@ export const panelPlugin: JupyterFrontEndPlugin<IFairingPanel> = {
     if (registry) {
       void follow(registry, model);
     }
+    if (state) {
+      void keepSections(state, model);
+    }
     return {
       model,
       show: (section?: Section) => {
@@ -82,6 +87,25 @@ function reveal(node: HTMLElement, section: Section): void {
     const heading = node.querySelector<HTMLElement>(`#jp-fairing-az-${section}-heading button`);
     heading?.focus();
     heading?.scrollIntoView({ block: 'nearest' });
+  });
+}
+
+/** Open the sections that were open in this workspace, and keep which are. */
+async function keepSections(state: IStateDB, model: PanelModel): Promise<void> {
+  const key = `${ID}:sections`;
+  const atFirst = model.open;
+  const kept: unknown = await state.fetch(key).catch(() => undefined);
+  // What was opened or closed meanwhile counts more than what was kept.
+  if (Array.isArray(kept) && model.open === atFirst) {
+    for (const section of SECTIONS) {
+      model.toggle(section, kept.includes(section));
+    }
+  }
+  model.sectionsChanged.connect(() => {
+    const open = SECTIONS.filter(section => model.open.has(section));
+    state.save(key, open).catch((error: unknown) => {
+      console.warn('Which sections are open could not be kept.', error);
+    });
   });
 }
 

@@ -113,9 +113,7 @@ function ParametersTable({
               </th>
               <td>
                 <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
-                {parameter.help ? (
-                  <div className="jp-fairing-az-help">{parameter.help}</div>
-                ) : null}
+                {parameter.help ? <div className="jp-fairing-az-help">{parameter.help}</div> : null}
               </td>
               {isTyped ? <td>{parameter.type ?? ''}</td> : null}
             </tr>
