@@ -12,6 +12,7 @@ from tests.conftest import REPOSITORY
 
 PANEL = "#fairing-az-jupyter-panel"
 SCREENSHOTS = REPOSITORY / "docs" / "images"
+AXE = REPOSITORY / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def write_notebook(path, parameters, *cells):
@@ -22,6 +23,31 @@ def write_notebook(path, parameters, *cells):
     made.cells = [first, *map(nbformat.v4.new_code_cell, cells)]
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(made, path)
+
+
+def tab_to(page, target, *, back=False):
+    """Go on by Tab till an element has the keyboard, as far as a patient user would."""
+    for _ in range(150):
+        if target.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+        assert page.evaluate("document.activeElement !== document.body"), "the keyboard is nowhere"
+    raise AssertionError(f"Tab does not lead to {target}")
+
+
+def serious_violations(at, theme):
+    """Return what axe-core finds serious in the panel with a theme: the nodes, by the rule that they break."""
+    at.execute("apputils:change-theme", theme=theme)
+    at.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+    if not at.page.evaluate("'axe' in window"):
+        at.page.add_script_tag(path=AXE)
+    report = at.page.evaluate(f"axe.run('{PANEL}')")
+    assert "color-contrast" in {each["id"] for each in report["passes"]}
+    return {
+        each["id"]: [f"{node['html'][:200]} {node['failureSummary'][:300]}" for node in each["nodes"]]
+        for each in report["violations"]
+        if each["impact"] in ("serious", "critical")
+    }
 
 
 class LabPage:
