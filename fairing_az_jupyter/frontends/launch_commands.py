@@ -41,6 +41,7 @@ def status(parsed: argparse.Namespace, caller: Caller) -> int:
         commands.answer(parsed, {"launch": info.to_dict()}, _described(info))
         return 0
     here = manager.launches_here()
+    note = ""
     if manager.lives_here(**where):
         if parsed.json or not here:
             document = {"launches": [info.to_dict() for info in here], "note": manager.LOCAL}
@@ -48,9 +49,16 @@ def status(parsed: argparse.Namespace, caller: Caller) -> int:
             return 0
         found = here
     else:
-        found = (*here, *manager.list_launches(**where))
+        try:
+            found = (*here, *manager.list_launches(**where))
+        except ServiceError as error:
+            # What runs on this machine needs no cluster to be seen.
+            if not here:
+                raise
+            found, note = here, f"The cluster could not be asked: {tables.line(error.message)}"
     if parsed.json:
-        commands.print_json({"launches": [info.to_dict() for info in found]})
+        document = {"launches": [info.to_dict() for info in found]}
+        commands.print_json({**document, "note": note} if note else document)
         return 0
     if not found:
         sys.stdout.write("Nothing that was launched is there.\n")
@@ -59,6 +67,7 @@ def status(parsed: argparse.Namespace, caller: Caller) -> int:
     titles = ("NAME", "KIND", "STATE", "OWNER", "CREATED", "URL")
     commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])
     told = [f"{info.name}: {tables.line(info.detail)}" for info in found if info.detail]
+    told += [note] if note else []
     sys.stdout.writelines(f"{text}\n" for text in (["", *told] if told else []))
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -12,8 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from fairing_az_jupyter import reporting
-from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, RunCancelledError
+from fairing_az_jupyter import machine, reporting
+from fairing_az_jupyter.exceptions import (
+    ConflictError,
+    ExecutionError,
+    FairingAzureError,
+    NotFoundError,
+    RunCancelledError,
+)
 from fairing_az_jupyter.manager.captured_output import CapturedOutput
 from fairing_az_jupyter.manager.configuring import settings_in_force
 from fairing_az_jupyter.manager.elsewhere import open_places
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
     from fairing_az_jupyter.models import RunRequest
     from fairing_az_jupyter.records import Recorder
+    from fairing_az_jupyter.settings import Settings
 
 __all__ = ["main"]
 
@@ -35,6 +43,8 @@ _AGAIN_SECONDS = 30.0
 """So long may it take to end a job or a build before the wish to end it is repeated."""
 _LONGEST_PIECE = 65_536
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_JOB = re.compile(r"fairing-job-[0-9a-f]{8}")
+_GONE_SECONDS = 5.0
 
 
 def main(folder: str, run: str, go: int) -> None:
@@ -97,7 +107,7 @@ def _launch(folder: Path, request: RunRequest) -> None:
             ):
                 try:
                     with _listening(tell):
-                        _carry_out(folder, request, recorder, tell)
+                        _carry_out(folder, request, recorder, tell, interrupted)
                 except KeyboardInterrupt:
                     if output.error is not None:
                         raise output.error from None
@@ -117,7 +127,9 @@ def _launch(folder: Path, request: RunRequest) -> None:
         recorder.finish("succeeded", duration=duration)
 
 
-def _carry_out(folder: Path, request: RunRequest, recorder: Recorder, tell: Callable[..., None]) -> None:
+def _carry_out(
+    folder: Path, request: RunRequest, recorder: Recorder, tell: Callable[..., None], interrupted: _Interrupts
+) -> None:
     file = Path(request.notebook).absolute()
     work = Path(request.cwd) if request.cwd else file.parent
     os.chdir(work)
@@ -129,19 +141,113 @@ def _carry_out(folder: Path, request: RunRequest, recorder: Recorder, tell: Call
     deadline = None if request.deadline is None else round(request.deadline)
     launch = task_launches.TaskLaunch(settings, request.input_files, dict(request.output_map), deadline)
     task = f"{file}:{request.task}"
+    local = settings.backend == _LOCAL
     if request.kind == "train":
-        task_launches.train(task, launch)
+        with contextlib.nullcontext() if local else _job_in_the_cluster(folder, settings, recorder, interrupted):
+            task_launches.train(task, launch)
         return
-    endpoint = task_launches.deploy(task, launch)
+    # What is cancelled before is deleted by whoever deploys it; once it serves, its record has to name it.
+    with contextlib.nullcontext() if local else _once_it_serves(interrupted.cease):
+        endpoint = task_launches.deploy(task, launch)
     try:
-        url = endpoint.url if settings.backend == _LOCAL else _lasting_url(endpoint, request, notebook)
+        url = endpoint.url if local else _lasting_url(endpoint, request, notebook)
         recorder.note(endpoint=endpoint.name, url=url)
         tell("endpoint", name=endpoint.name, value=url)
-        if settings.backend == _LOCAL:
+        if local:
             _keep(endpoint, folder, tell)
     finally:
-        if settings.backend == _LOCAL:
+        if local:
             endpoint.delete()
+
+
+@contextlib.contextmanager
+def _once_it_serves(then: Callable[[], object]) -> Iterator[None]:
+    def heard(_kind: str, name: str, value: str, _message: str) -> None:
+        if (name, value) == ("serve", "finished"):
+            then()
+
+    with reporting.listening(heard):
+        yield
+
+
+@contextlib.contextmanager
+def _job_in_the_cluster(
+    folder: Path, settings: Settings, recorder: Recorder, interrupted: _Interrupts
+) -> Iterator[None]:
+    """Note the Job that trains, and end it if the run is cancelled: it would go on in the cluster by itself.
+
+    Raises:
+        RunCancelledError: The run was cancelled and its Job can't be deleted; or only this process was to end, as
+            where a notebook server is stopped.
+
+    """
+    job = ""
+    namespace = _namespace_of(settings)
+
+    def heard(_kind: str, name: str, _value: str, message: str) -> None:
+        nonlocal job
+        found = _JOB.match(name) or _JOB.search(message)
+        if found is not None and found[0] != job:
+            job = found[0]
+            recorder.note(job=job, namespace=namespace)
+
+    try:
+        with reporting.listening(heard):
+            yield
+    except KeyboardInterrupt:
+        interrupted.cease()
+        # The other wishes to stop are this process's alone.
+        if (folder / layout.CANCEL).exists():
+            _end_own_jobs(settings)
+        elif job:
+            raise RunCancelledError(
+                f"The process that followed job '{job}' in namespace '{namespace}' was ended; the job goes on there.",
+                hint=f"Follow it to its end: fairing-azure runs retry {folder.name}",
+            ) from None
+        raise
+
+
+def _namespace_of(settings: Settings) -> str:
+    from fairing_az_jupyter.fairing.launcher import Launcher  # noqa: PLC0415 - as above
+
+    with contextlib.suppress(FairingAzureError), Launcher(settings) as launcher:
+        return launcher.target.namespace
+    return settings.namespace or ""
+
+
+def _end_own_jobs(settings: Settings) -> None:
+    """Delete the Jobs that this process looks after, by the mark that they bear.
+
+    Raises:
+        RunCancelledError: One can't be deleted.
+
+    """
+    from fairing_az_jupyter.fairing import ownership  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.fairing.launcher import Launcher  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.fairing.pod_objects import MANAGED_BY, PREFIX  # noqa: PLC0415 - as above
+
+    name = ""
+    try:
+        with Launcher(settings) as launcher:
+            for each in launcher.workloads.list("Job", {**MANAGED_BY, f"{PREFIX}kind": "job"}):
+                metadata = each["metadata"]
+                if (metadata.get("annotations") or {}).get(ownership.PROCESS) != machine.process_name():
+                    continue
+                name, outcome = str(metadata["name"]), "is deleted"
+                try:
+                    launcher.workloads.delete("Job", name, uid=metadata["uid"], wait=_GONE_SECONDS)
+                except NotFoundError:
+                    pass
+                except ExecutionError:
+                    # Kubernetes gives a program that does not listen half a minute.
+                    outcome = "is being deleted"
+                sys.stderr.write(f"The launch was cancelled: job {name} {outcome}.\n")
+    except FairingAzureError as error:
+        what = f"Job '{name}'" if name else "What it has launched"
+        raise RunCancelledError(
+            f"The launch was cancelled. {what} could not be deleted, and may go on in the cluster: {error.message}",
+            hint=f"Delete it: fairing-azure delete {name}" if name else "See what is there: fairing-azure status",
+        ) from error
 
 
 def _lasting_url(endpoint: LaunchedEndpoint, request: RunRequest, notebook: str | None) -> str:
@@ -198,6 +304,10 @@ class _Interrupts:
 
     def __exit__(self, *_: object) -> None:
         # In the main thread, as the handler: what comes later does not disturb the last words.
+        self.cease()
+
+    def cease(self) -> None:
+        """Let nothing stop the run from here on."""
         self._active = False
         self._over.set()
 

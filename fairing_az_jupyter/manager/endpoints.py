@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.manager import launching, local_endpoints
+from fairing_az_jupyter.manager.configuring import usable_settings
 from fairing_az_jupyter.models import EndpointInfo
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Generator, Mapping
 
     from fairing_az_jupyter.manager.configuring import Notebook
@@ -124,6 +127,7 @@ def endpoint_log(
     profile: str | None = None,
     follow: bool = False,
     tail: int | None = None,
+    cancelled: threading.Event | None = None,
     runs_folder: str | None = None,
 ) -> Generator[LaunchLine, None, None]:
     """Yield the lines that an endpoint has printed.
@@ -135,6 +139,7 @@ def endpoint_log(
         profile: The profile to use; None for the active one.
         follow: Whether to go on as they come: until an endpoint of this machine is gone, or the iterator is closed.
         tail: How many lines of those that are there already; None means all.
+        cancelled: Ends the following from another thread, also while nothing is printed.
         runs_folder: Where records are; None for the usual place.
 
     Yields:
@@ -147,8 +152,24 @@ def endpoint_log(
         ServiceError: The cluster does not do what is asked.
 
     """
-    where: dict[str, Any] = {"notebook": notebook, "profile": profile, "runs_folder": runs_folder}
-    yield from launching.launch_logs(name, explicit, **where, follow=follow, tail=tail)
+    here = local_endpoints.find(name, runs_folder)
+    if here is not None:
+        yield from local_endpoints.lines(here, follow_it=follow, tail=tail, cancelled=cancelled)
+        return
+    where: dict[str, Any] = {"notebook": notebook, "profile": profile}
+    if cancelled is None or not follow or launching.lives_here(explicit, **where):
+        yield from launching.launch_logs(name, explicit, **where, follow=follow, tail=tail, runs_folder=runs_folder)
+        return
+    from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - with all of the bridge
+    from fairing_az_jupyter.fairing.launcher import Launcher  # noqa: PLC0415 - likewise
+
+    settings = usable_settings(explicit, notebook, profile)[0].settings
+    # Who only looks needs the cluster, and no registry and Storage account.
+    with Launcher(settings.model_copy(update={"backend": "LocalBackend"})) as launcher:
+        workloads = launcher.workloads
+        # Nothing else is followed by this launcher, and what follows takes no event of its own.
+        workloads.follow = functools.partial(workloads.follow, cancel=cancelled)  # type: ignore[method-assign]
+        yield from launches.followed_lines(launcher, launches.find_launch(launcher, name), tail=tail)
 
 
 def _of_cluster(info: LaunchInfo) -> EndpointInfo:

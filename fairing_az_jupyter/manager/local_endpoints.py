@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import threading
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,7 +16,7 @@ from fairing_az_jupyter.records import RunStore, follow, layout
 from fairing_az_jupyter.records.status import read_status
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterator
 
     from fairing_az_jupyter.models import RunInfo
 
@@ -116,13 +117,16 @@ def delete(info: RunInfo) -> LaunchInfo:
     return launch_info(info)
 
 
-def lines(info: RunInfo, *, follow_it: bool = False, tail: int | None = None) -> Generator[LaunchLine, None, None]:
+def lines(
+    info: RunInfo, *, follow_it: bool = False, tail: int | None = None, cancelled: threading.Event | None = None
+) -> Generator[LaunchLine, None, None]:
     """Yield the lines that an endpoint has printed.
 
     Args:
         info: The run that keeps it alive.
         follow_it: Whether to go on as they come, until it is gone.
         tail: The last lines of those that are there already, so many; None for all.
+        cancelled: Set when nobody wants them any more.
 
     Yields:
         The lines, oldest first.
@@ -132,18 +136,20 @@ def lines(info: RunInfo, *, follow_it: bool = False, tail: int | None = None) ->
 
     """
     store = RunStore(Path(info.folder).parent)
+    cancelled = cancelled or threading.Event()
     offset = 0
     if tail is not None:
         printed: list[str] = []
         # A line that is not finished yet is seen when it is.
-        for offset, text in _texts(store, info.id, 0, follow_it=False):  # noqa: B007 - where the rest begins
+        for offset, text in _texts(store, info.id, 0, None):  # noqa: B007 - where the rest begins
             printed.append(text)
         for line in collections.deque("".join(printed).splitlines(), maxlen=tail):
             yield _line(info, line)
         if not follow_it:
             return
     unfinished = ""
-    for _, text in _texts(store, info.id, offset, follow_it=follow_it, ready=tail is not None and offset > 0):
+    wanted = cancelled if follow_it else None
+    for _, text in _texts(store, info.id, offset, wanted, ready=tail is not None and offset > 0):
         *whole, unfinished = (unfinished + text).split("\n")
         yield from (_line(info, line.rstrip("\r")) for line in whole)
     if unfinished:
@@ -151,15 +157,30 @@ def lines(info: RunInfo, *, follow_it: bool = False, tail: int | None = None) ->
 
 
 def _texts(
-    store: RunStore, run: str, offset: int, *, follow_it: bool, ready: bool = False
+    store: RunStore, run: str, offset: int, cancelled: threading.Event | None, *, ready: bool = False
 ) -> Iterator[tuple[int, str]]:
     """Yield what was printed once the endpoint was there; what was printed before is its launch's."""
-    events: Iterable[tuple[int, dict[str, object]]] = follow.events(store, run, offset=offset, follow=follow_it)
-    for behind, event in events:
+    for behind, event in _events(store, run, offset, cancelled):
         if event.get("kind") == "endpoint":
             ready = True
         elif ready and event.get("kind") == "output":
             yield behind, str(event.get("text") or "")
+
+
+def _events(
+    store: RunStore, run: str, offset: int, cancelled: threading.Event | None
+) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield events as they come, until the run has ended or nobody wants them; without a wish only those of now."""
+    while True:
+        # Looked at first: what comes last is then read for certain.
+        over = cancelled is None or store.find(run).state != "running"
+        for behind, event in follow.events(store, run, offset=offset):
+            if cancelled is not None and cancelled.is_set():
+                return
+            offset = behind
+            yield behind, event
+        if cancelled is None or over or cancelled.wait(_LOOK_SECONDS):
+            return
 
 
 def _line(info: RunInfo, text: str) -> LaunchLine:

@@ -265,3 +265,19 @@ def test_module_beside_the_file_is_imported_by_it_and_by_nothing_else(monkeypatc
 
     assert (info.state, info.task) == ("succeeded", "train"), info.error
     assert "Ames" in printed(info.id)
+
+
+def test_status_shows_the_endpoints_of_this_machine_where_the_cluster_can_not_be_asked(run_python):
+    info = deployed()
+    command = "import sys; from fairing_az_jupyter.frontends.cli import main; sys.exit(main(sys.argv[1:]))"
+
+    table = run_python(command, "status").stdout
+    found = json.loads(run_python(command, "status", "--json").stdout)
+    manager.delete_endpoint(info.endpoint, LOCAL)
+    after = run_python(command, "status", check=False)
+
+    assert info.endpoint in table
+    assert "The cluster could not be asked: " in table
+    assert [each["name"] for each in found["launches"]] == [info.endpoint]
+    assert found["note"].startswith("The cluster could not be asked: ")
+    assert (after.returncode, after.stdout) == (6, "")

@@ -1,10 +1,10 @@
 /** The model of the section 'Checks'. */
 import type { IDisposable } from '@lumino/disposable';
-import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError } from '../api';
 import type { ICheckResult, ISecretChange, ISecretValues, ISources } from '../types';
 import type { IMend } from './mend';
+import { Model } from './model';
 
 type ChecksApi = Pick<
   Api,
@@ -25,15 +25,12 @@ export interface ICounts {
 }
 
 /** The model of the section 'Checks'. */
-export class ChecksModel implements IDisposable {
+export class ChecksModel extends Model {
   constructor(
     readonly api: ChecksApi,
     readonly sources: () => ISources
-  ) {}
-
-  /** Emitted when anything has changed that the section shows. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
+  ) {
+    super();
   }
 
   /** What was found by now, in the order in which it is read. */
@@ -105,11 +102,6 @@ export class ChecksModel implements IDisposable {
     return counts;
   }
 
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
   /** Check everything that a launch needs; a check that goes on is stopped. */
   start(): Promise<void> {
     this._mended = [];
@@ -167,7 +159,7 @@ export class ChecksModel implements IDisposable {
       this._mendError = asApiError(error);
     }
     this._isMending = false;
-    if (this._isDisposed) {
+    if (this.isDisposed) {
       return false;
     }
     if (this._mendError) {
@@ -179,14 +171,13 @@ export class ChecksModel implements IDisposable {
   }
 
   /** Let everything go. */
-  dispose(): void {
-    if (this._isDisposed) {
+  override dispose(): void {
+    if (this.isDisposed) {
       return;
     }
-    this._isDisposed = true;
+    super.dispose();
     this._turn += 1;
     this._stop();
-    Signal.clearData(this);
   }
 
   private async _start(sources: ISources): Promise<void> {
@@ -210,7 +201,7 @@ export class ChecksModel implements IDisposable {
       }
       return;
     }
-    if (turn !== this._turn || this._isDisposed) {
+    if (turn !== this._turn || this.isDisposed) {
       // It was cancelled before the server had answered.
       this.api.cancelCheck(id).catch(() => undefined);
       return;
@@ -269,7 +260,6 @@ export class ChecksModel implements IDisposable {
     this._changed.emit();
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private _results: readonly ICheckResult[] = [];
   private _state: ChecksState = 'none';
   private _path = '';
@@ -285,5 +275,4 @@ export class ChecksModel implements IDisposable {
   private _id = '';
   private _stream: IDisposable | null = null;
   private _turn = 0;
-  private _isDisposed = false;
 }

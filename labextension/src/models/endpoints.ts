@@ -1,9 +1,8 @@
 /** The model of the section 'Endpoints'. */
-import type { IDisposable } from '@lumino/disposable';
-import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError } from '../api';
 import type { IEndpoint, IPrediction, ISources } from '../types';
+import { Model } from './model';
 
 /** A call to try an endpoint. */
 export interface ITrial {
@@ -25,15 +24,12 @@ export function keyOf(endpoint: IEndpoint): string {
 }
 
 /** The model of the section 'Endpoints'. */
-export class EndpointsModel implements IDisposable {
+export class EndpointsModel extends Model {
   constructor(
     readonly api: Api,
     readonly sources: () => ISources
-  ) {}
-
-  /** Emitted when anything has changed that the section shows. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
+  ) {
+    super();
   }
 
   /** The endpoints; null before the server has told of them. */
@@ -59,11 +55,6 @@ export class EndpointsModel implements IDisposable {
   /** The endpoints that are being deleted. */
   get deleting(): ReadonlySet<string> {
     return this._deleting;
-  }
-
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
   }
 
   /** The last call that tried an endpoint. */
@@ -93,7 +84,7 @@ export class EndpointsModel implements IDisposable {
         this._error = asApiError(error);
       }
     }
-    if (turn === this._turn && !this._isDisposed) {
+    if (turn === this._turn && !this.isDisposed) {
       this._isLoading = false;
       this._changed.emit();
     }
@@ -132,7 +123,7 @@ export class EndpointsModel implements IDisposable {
       error = asApiError(caught);
     }
     this._deleting = new Set([...this._deleting].filter(each => each !== key));
-    if (this._isDisposed) {
+    if (this.isDisposed) {
       return false;
     }
     this._error = error;
@@ -143,20 +134,13 @@ export class EndpointsModel implements IDisposable {
     return error === null;
   }
 
-  /** Let everything go. */
-  dispose(): void {
-    this._isDisposed = true;
-    Signal.clearData(this);
-  }
-
   private _try(endpoint: IEndpoint, news: Partial<ITrial>): void {
-    if (!this._isDisposed) {
+    if (!this.isDisposed) {
       this._trials.set(keyOf(endpoint), { ...this.trial(endpoint), ...news });
       this._changed.emit();
     }
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private readonly _trials = new Map<string, ITrial>();
   private _endpoints: readonly IEndpoint[] | null = null;
   private _note = '';
@@ -164,5 +148,4 @@ export class EndpointsModel implements IDisposable {
   private _deleting: ReadonlySet<string> = new Set<string>();
   private _turn = 0;
   private _isLoading = false;
-  private _isDisposed = false;
 }

@@ -1,10 +1,9 @@
 /** What a fill of the parameters cell will change, and the filling itself. */
-import type { IDisposable } from '@lumino/disposable';
-import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError } from '../api';
 import type { IFillPlan, ISources } from '../types';
 import type { UndoPlace } from './edits';
+import { Model } from './model';
 import type { NotebookLink } from './notebook';
 
 /** How a fill has ended. */
@@ -12,16 +11,13 @@ export type FillOutcome =
   'applied' | 'nothing' | 'changed-meanwhile' | 'no-notebook' | 'read-only' | 'failed';
 
 /** The model of 'What will change'. */
-export class FillModel implements IDisposable {
+export class FillModel extends Model {
   constructor(
     private readonly _api: Pick<Api, 'fillPlan'>,
     private readonly _notebook: NotebookLink,
     private readonly _sources: () => ISources
-  ) {}
-
-  /** Emitted when the plan or the outcome has changed. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
+  ) {
+    super();
   }
 
   /** What will change; null if there is no plan. */
@@ -49,11 +45,6 @@ export class FillModel implements IDisposable {
     return this._isApplying;
   }
 
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
   /** Make the plan anew; an answer that came too late is dropped. */
   async update(): Promise<void> {
     const turn = ++this._turn;
@@ -68,7 +59,7 @@ export class FillModel implements IDisposable {
         error = asApiError(caught);
       }
     }
-    if (turn !== this._turn || this._isDisposed) {
+    if (turn !== this._turn || this.isDisposed) {
       return;
     }
     this._plan = plan;
@@ -111,16 +102,10 @@ export class FillModel implements IDisposable {
     } finally {
       this._isApplying = false;
     }
-    if (!this._isDisposed) {
+    if (!this.isDisposed) {
       this._changed.emit();
     }
     return this._outcome;
-  }
-
-  /** Let everything go. */
-  dispose(): void {
-    this._isDisposed = true;
-    Signal.clearData(this);
   }
 
   private async _apply(seen: boolean): Promise<FillOutcome> {
@@ -164,7 +149,6 @@ export class FillModel implements IDisposable {
     );
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private _plan: IFillPlan | null = null;
   private _planned = '';
   private _error: ApiError | null = null;
@@ -172,7 +156,6 @@ export class FillModel implements IDisposable {
   private _undoPlace: UndoPlace | null = null;
   private _isApplying = false;
   private _turn = 0;
-  private _isDisposed = false;
 }
 
 function fingerprint(sources: ISources, state: string): string {

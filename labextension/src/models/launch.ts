@@ -1,9 +1,9 @@
 /** The model of the section 'Launch'. */
 import type { IDisposable } from '@lumino/disposable';
-import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError, type ILaunchRequest } from '../api';
 import type { IParameter, IResolved, IRun, ISources, ITask, Json, RunKind } from '../types';
+import { Model } from './model';
 import type { NotebookLink } from './notebook';
 import { typedValue } from './typed_value';
 import type { RunWatch } from './run_watch';
@@ -19,19 +19,15 @@ interface IKnown {
 const NOTHING: IKnown = { tasks: [], parameters: [], resolved: null };
 
 /** The model of the section 'Launch'. */
-export class LaunchModel implements IDisposable {
+export class LaunchModel extends Model {
   constructor(
     readonly api: Api,
     readonly notebook: NotebookLink,
     readonly sources: () => ISources,
     readonly runs: RunsModel
   ) {
+    super();
     notebook.changed.connect(this._onNotebook, this);
-  }
-
-  /** Emitted when anything has changed that the section shows. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
   }
 
   /** What is launched. */
@@ -100,11 +96,6 @@ export class LaunchModel implements IDisposable {
     return this._launched;
   }
 
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
   /** Choose what is launched. */
   choose(kind: RunKind): void {
     this._kind = kind;
@@ -170,7 +161,7 @@ export class LaunchModel implements IDisposable {
       this.api.parameters(notebook),
       this.api.resolve(sources)
     ]);
-    if (turn !== this._turn || this._isDisposed) {
+    if (turn !== this._turn || this.isDisposed) {
       return;
     }
     this._known = {
@@ -195,7 +186,7 @@ export class LaunchModel implements IDisposable {
     this._changed.emit();
     try {
       await this.notebook.save();
-      if (this._isDisposed) {
+      if (this.isDisposed) {
         return null;
       }
       const run = await this.api.launch(this._request(notebook));
@@ -207,21 +198,20 @@ export class LaunchModel implements IDisposable {
       return null;
     } finally {
       this._isStarting = false;
-      if (!this._isDisposed) {
+      if (!this.isDisposed) {
         this._changed.emit();
       }
     }
   }
 
   /** Let everything go. */
-  dispose(): void {
-    if (this._isDisposed) {
+  override dispose(): void {
+    if (this.isDisposed) {
       return;
     }
-    this._isDisposed = true;
+    super.dispose();
     this.notebook.changed.disconnect(this._onNotebook, this);
     this._held?.dispose();
-    Signal.clearData(this);
   }
 
   private _request(notebook: string): ILaunchRequest {
@@ -253,7 +243,6 @@ export class LaunchModel implements IDisposable {
     this._changed.emit();
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private _known: IKnown = NOTHING;
   private _kind: RunKind = 'notebook';
   private _task = '';
@@ -268,7 +257,6 @@ export class LaunchModel implements IDisposable {
   private _refusal: ApiError | null = null;
   private _isLoading = false;
   private _isStarting = false;
-  private _isDisposed = false;
 }
 
 /** Whether a class or function can be launched in a way. */

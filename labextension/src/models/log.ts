@@ -1,9 +1,8 @@
 /** The log of a run: windows of its lines as they are looked at, so that its length costs no memory. */
-import type { IDisposable } from '@lumino/disposable';
-import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError } from '../api';
 import { LogSearch } from './log_search';
+import { Model } from './model';
 
 /** Lines in one window. */
 export const WINDOW = 200;
@@ -21,7 +20,7 @@ const LONG_PAUSE = 5000;
 export type LogApi = Pick<Api, 'log' | 'searchLog' | 'logFileUrl'>;
 
 /** The log of one run. */
-export class LogModel implements IDisposable {
+export class LogModel extends Model {
   /**
    * @param api - The server.
    * @param id - The run.
@@ -30,17 +29,13 @@ export class LogModel implements IDisposable {
     private readonly _api: LogApi,
     readonly id: string
   ) {
+    super();
     this.search = new LogSearch(_api, this);
     void this._look();
   }
 
   /** The search in it. */
   readonly search: LogSearch;
-
-  /** Emitted when lines have come, or the log has grown, or something has failed. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
 
   /** How many lines there are by now. */
   get total(): number {
@@ -85,11 +80,6 @@ export class LogModel implements IDisposable {
     return this._api.logFileUrl(this.id);
   }
 
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
   /** One line, from 0; null if it has not come yet. */
   line(index: number): string | null {
     const key = Math.floor(index / WINDOW);
@@ -119,16 +109,15 @@ export class LogModel implements IDisposable {
   }
 
   /** Let everything go. */
-  dispose(): void {
-    if (this._isDisposed) {
+  override dispose(): void {
+    if (this.isDisposed) {
       return;
     }
-    this._isDisposed = true;
+    super.dispose();
     clearTimeout(this._restTimer);
     clearTimeout(this._lookTimer);
     this.search.dispose();
     this._windows.clear();
-    Signal.clearData(this);
   }
 
   /** The windows that are looked at and not whole, the nearest to the first line first. */
@@ -151,7 +140,7 @@ export class LogModel implements IDisposable {
   /** Ask for what is looked at now; what was looked at on the way here is never asked for. */
   private _fetch(): void {
     for (const key of this._missing()) {
-      if (this._asked.size >= MOST_REQUESTS || this._isDisposed || this._error) {
+      if (this._asked.size >= MOST_REQUESTS || this.isDisposed || this._error) {
         return;
       }
       void this._get(key);
@@ -165,7 +154,7 @@ export class LogModel implements IDisposable {
       const has = this._windows.get(key)?.length ?? 0;
       const first = key * WINDOW + has;
       const found = await this._api.log(this.id, first, WINDOW - has);
-      if (this._isDisposed) {
+      if (this.isDisposed) {
         return;
       }
       if (found.lines.length === 0 && first < found.total) {
@@ -178,7 +167,7 @@ export class LogModel implements IDisposable {
     } finally {
       this._asked.delete(key);
     }
-    if (!this._isDisposed) {
+    if (!this.isDisposed) {
       this._changed.emit();
       this._fetch();
     }
@@ -186,7 +175,7 @@ export class LogModel implements IDisposable {
 
   /** Look at the end: for how long the log is now, and for lines that have come. */
   private async _look(): Promise<void> {
-    if (this._isLooking || this._isDisposed) {
+    if (this._isLooking || this.isDisposed) {
       return;
     }
     this._isLooking = true;
@@ -195,7 +184,7 @@ export class LogModel implements IDisposable {
     try {
       const key = Math.floor(Math.max(0, this._total - 1) / WINDOW);
       const found = await this._api.log(this.id, key * WINDOW, WINDOW);
-      if (this._isDisposed) {
+      if (this.isDisposed) {
         return;
       }
       const isNew = found.total !== this._total || found.ended !== this._ended || !this._isReady;
@@ -217,7 +206,7 @@ export class LogModel implements IDisposable {
     } finally {
       this._isLooking = false;
     }
-    if (!this._ended && !this._isDisposed) {
+    if (!this._ended && !this.isDisposed) {
       this._lookTimer = setTimeout(() => void this._look(), pause);
     }
   }
@@ -249,12 +238,11 @@ export class LogModel implements IDisposable {
   }
 
   private _fail(error: unknown): void {
-    if (!this._isDisposed) {
+    if (!this.isDisposed) {
       this._error = asApiError(error);
     }
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private readonly _windows = new Map<number, string[]>();
   private readonly _asked = new Set<number>();
   private _wanted: readonly [number, number] = [0, 0];
@@ -263,7 +251,6 @@ export class LogModel implements IDisposable {
   private _isReady = false;
   private _isLooking = false;
   private _isFollowing = true;
-  private _isDisposed = false;
   private _error: ApiError | null = null;
   private _restTimer: ReturnType<typeof setTimeout> | undefined = undefined;
   private _lookTimer: ReturnType<typeof setTimeout> | undefined = undefined;

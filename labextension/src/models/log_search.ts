@@ -1,8 +1,7 @@
 /** The search in a log: the server looks through it step by step, so that it can be seen and stopped. */
-import type { IDisposable } from '@lumino/disposable';
-import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError } from '../api';
+import { Model } from './model';
 
 /** What is searched through. */
 export interface ISearched {
@@ -14,15 +13,12 @@ export interface ISearched {
 export type SearchState = 'idle' | 'searching' | 'found' | 'wrapped' | 'nothing' | 'failed';
 
 /** The search in one log. */
-export class LogSearch implements IDisposable {
+export class LogSearch extends Model {
   constructor(
     private readonly _api: Pick<Api, 'searchLog'>,
     private readonly _log: ISearched
-  ) {}
-
-  /** Emitted when the search has come further. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
+  ) {
+    super();
   }
 
   /** What is searched for; empty if nothing is. */
@@ -48,11 +44,6 @@ export class LogSearch implements IDisposable {
   /** Why it has failed; null if it has not. */
   get error(): ApiError | null {
     return this._error;
-  }
-
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
   }
 
   /**
@@ -105,10 +96,9 @@ export class LogSearch implements IDisposable {
   }
 
   /** Let everything go. */
-  dispose(): void {
-    this._isDisposed = true;
+  override dispose(): void {
+    super.dispose();
     this._turn += 1;
-    Signal.clearData(this);
   }
 
   /** Go through the log from a line to its end, or as far as `until`; returns the line, or null. */
@@ -144,17 +134,15 @@ export class LogSearch implements IDisposable {
 
   private _set(state: SearchState): void {
     this._state = state;
-    if (!this._isDisposed) {
+    if (!this.isDisposed) {
       this._changed.emit();
     }
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private _text = '';
   private _state: SearchState = 'idle';
   private _line: number | null = null;
   private _scanned = 0;
   private _turn = 0;
   private _error: ApiError | null = null;
-  private _isDisposed = false;
 }

@@ -1,9 +1,9 @@
 /** The profiles: settings that are kept under a name. */
-import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError } from '../api';
 import type { IProfile, Values } from '../types';
+import { Model } from './model';
 
 type ProfilesApi = Pick<Api, 'profiles' | 'saveProfile' | 'deleteProfile' | 'activateProfile'>;
 
@@ -13,12 +13,9 @@ interface IKeptProfile extends IProfile {
 }
 
 /** The model of the profiles. */
-export class ProfilesModel implements IDisposable {
-  constructor(private readonly _api: ProfilesApi) {}
-
-  /** Emitted when the profiles, the chosen one or the error has changed. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
+export class ProfilesModel extends Model {
+  constructor(private readonly _api: ProfilesApi) {
+    super();
   }
 
   /** Emitted when other values may be in force. */
@@ -60,11 +57,6 @@ export class ProfilesModel implements IDisposable {
   /** Whether something is being done. */
   get isBusy(): boolean {
     return this._isBusy;
-  }
-
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
   }
 
   /** Read the profiles. */
@@ -111,12 +103,6 @@ export class ProfilesModel implements IDisposable {
     });
   }
 
-  /** Let everything go. */
-  dispose(): void {
-    this._isDisposed = true;
-    Signal.clearData(this);
-  }
-
   private async _do(action: () => Promise<void>): Promise<boolean> {
     this._isBusy = true;
     this._error = null;
@@ -133,19 +119,17 @@ export class ProfilesModel implements IDisposable {
       this._error = asApiError(error);
     }
     this._isBusy = false;
-    if (!this._isDisposed) {
+    if (!this.isDisposed) {
       this._changed.emit();
       this._valuesChanged.emit();
     }
     return this._error === null;
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private readonly _valuesChanged = new Signal<this, void>(this);
   private _all: readonly IProfile[] = [];
   private _active: string | null = null;
   private _chosen: string | null = null;
   private _error: ApiError | null = null;
   private _isBusy = false;
-  private _isDisposed = false;
 }

@@ -4,6 +4,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError } from '../api';
 import type { IRun } from '../types';
+import { Model } from './model';
 import { advance, NO_PROGRESS, type IProgress } from './progress';
 
 /** The pause between two signals, in milliseconds: a run that prints a lot must not be drawn at every line. */
@@ -13,18 +14,14 @@ const PAUSE = 100;
 export type WatchApi = Pick<Api, 'run' | 'followRun'>;
 
 /** One run that is looked at. */
-export class RunWatch implements IDisposable {
+export class RunWatch extends Model {
   constructor(
     private readonly _api: WatchApi,
     readonly id: string,
     run: IRun | null
   ) {
+    super();
     this._run = run;
-  }
-
-  /** Emitted when anything has changed, at most ten times a second. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
   }
 
   /** Emitted when the server has told how the run is. */
@@ -50,11 +47,6 @@ export class RunWatch implements IDisposable {
   /** Whether its events come in; false while a break is being mended. */
   get isConnected(): boolean {
     return this._isConnected;
-  }
-
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
   }
 
   /** Whether somebody looks at it. */
@@ -116,14 +108,13 @@ export class RunWatch implements IDisposable {
   }
 
   /** Let everything go. */
-  dispose(): void {
-    if (this._isDisposed) {
+  override dispose(): void {
+    if (this.isDisposed) {
       return;
     }
-    this._isDisposed = true;
+    super.dispose();
     this._stop();
     clearTimeout(this._timer);
-    Signal.clearData(this);
   }
 
   private _follow(): void {
@@ -133,7 +124,7 @@ export class RunWatch implements IDisposable {
       !this._holders ||
       this._isPaused ||
       this._error ||
-      this._isDisposed
+      this.isDisposed
     ) {
       return;
     }
@@ -172,12 +163,12 @@ export class RunWatch implements IDisposable {
   private async _load(): Promise<void> {
     try {
       const run = await this._api.run(this.id);
-      if (!this._isDisposed && !this._run) {
+      if (!this.isDisposed && !this._run) {
         this._run = run;
         this._updated.emit(run);
       }
     } catch (error) {
-      if (!this._isDisposed && !this._run) {
+      if (!this.isDisposed && !this._run) {
         this._stop();
         this._error = asApiError(error);
       }
@@ -192,7 +183,7 @@ export class RunWatch implements IDisposable {
   }
 
   private _tell(): void {
-    if (this._timer === undefined && !this._isDisposed) {
+    if (this._timer === undefined && !this.isDisposed) {
       this._timer = setTimeout(() => {
         this._timer = undefined;
         this._changed.emit();
@@ -200,7 +191,6 @@ export class RunWatch implements IDisposable {
     }
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private readonly _updated = new Signal<this, IRun>(this);
   private _run: IRun | null;
   private _progress: IProgress = NO_PROGRESS;
@@ -211,7 +201,6 @@ export class RunWatch implements IDisposable {
   private _isConnected = true;
   private _isPaused = false;
   private _hasEnded = false;
-  private _isDisposed = false;
   private _timer: ReturnType<typeof setTimeout> | undefined = undefined;
 }
 

@@ -4,6 +4,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError, type IRunRequest } from '../api';
 import type { IRun, Json } from '../types';
+import { Model } from './model';
 import { isOlder, RunWatch } from './run_watch';
 
 /** Runs that are asked for at once, and at most. */
@@ -34,12 +35,9 @@ export interface IRunsState {
 }
 
 /** The model of the section 'Runs'. */
-export class RunsModel implements IDisposable {
-  constructor(readonly api: Api) {}
-
-  /** Emitted when anything has changed that the section shows. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
+export class RunsModel extends Model {
+  constructor(readonly api: Api) {
+    super();
   }
 
   /** Emitted when the runs that are active have changed. */
@@ -107,14 +105,9 @@ export class RunsModel implements IDisposable {
     return this._refusal;
   }
 
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
   /** Follow the active runs; more than once does no harm. */
   connect(): void {
-    if (this._stream || this._isDisposed || this._isPaused) {
+    if (this._stream || this.isDisposed || this._isPaused) {
       return;
     }
     this._wantsActive = true;
@@ -290,17 +283,16 @@ export class RunsModel implements IDisposable {
   }
 
   /** Let everything go. */
-  dispose(): void {
-    if (this._isDisposed) {
+  override dispose(): void {
+    if (this.isDisposed) {
       return;
     }
-    this._isDisposed = true;
+    super.dispose();
     this._stream?.dispose();
     for (const watch of this._watches.values()) {
       watch.dispose();
     }
     this._watches.clear();
-    Signal.clearData(this);
   }
 
   private async _load(offset: number, limit: number): Promise<void> {
@@ -309,7 +301,7 @@ export class RunsModel implements IDisposable {
     this._changed.emit();
     try {
       const found = await this.api.runs({ ...this._filter, limit, offset });
-      if (turn !== this._turn || this._isDisposed) {
+      if (turn !== this._turn || this.isDisposed) {
         return;
       }
       const known = new Set(this._runs.map(run => run.id));
@@ -327,7 +319,7 @@ export class RunsModel implements IDisposable {
         this._error = asApiError(error);
       }
     }
-    if (turn === this._turn && !this._isDisposed) {
+    if (turn === this._turn && !this.isDisposed) {
       this._isLoading = false;
       this._changed.emit();
     }
@@ -354,7 +346,7 @@ export class RunsModel implements IDisposable {
   }
 
   private _take(run: IRun): void {
-    if (!this._isDisposed) {
+    if (!this.isDisposed) {
       this._merge([run]);
       this._changed.emit();
     }
@@ -396,13 +388,12 @@ export class RunsModel implements IDisposable {
       this._refusal = asApiError(error);
       return null;
     } finally {
-      if (!this._isDisposed) {
+      if (!this.isDisposed) {
         this._changed.emit();
       }
     }
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private readonly _activeChanged = new Signal<this, void>(this);
   private readonly _watches = new Map<string, RunWatch>();
   private _active: readonly IRun[] = [];
@@ -422,5 +413,4 @@ export class RunsModel implements IDisposable {
   private _isConnected = true;
   private _isPaused = false;
   private _wantsActive = false;
-  private _isDisposed = false;
 }

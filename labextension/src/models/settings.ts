@@ -1,6 +1,4 @@
 /** The model of the section 'Settings': what the user typed, and what the server makes of it. */
-import type { IDisposable } from '@lumino/disposable';
-import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError } from '../api';
 import type {
@@ -14,6 +12,7 @@ import type {
   Values
 } from '../types';
 import { FillModel, type FillOutcome } from './fill';
+import { Model } from './model';
 import type { NotebookLink } from './notebook';
 import { ProfilesModel } from './profiles';
 
@@ -24,11 +23,12 @@ const REST = 250;
 const CHOSEN = new Set(['argument', 'parameters cell', 'environment', 'profile']);
 
 /** The model of the section 'Settings'. */
-export class SettingsModel implements IDisposable {
+export class SettingsModel extends Model {
   constructor(
     readonly api: Api,
     readonly notebook: NotebookLink
   ) {
+    super();
     this.profiles = new ProfilesModel(api);
     this.fill = new FillModel(api, notebook, () => this.sources());
     this.profiles.valuesChanged.connect(this.refresh, this);
@@ -42,11 +42,6 @@ export class SettingsModel implements IDisposable {
 
   /** What will change in the notebook. */
   readonly fill: FillModel;
-
-  /** Emitted when anything has changed that the form shows. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
 
   /** What the form is made from; null until it is loaded. */
   get schema(): ISchema | null {
@@ -81,11 +76,6 @@ export class SettingsModel implements IDisposable {
   /** What the user typed, by field. It belongs to the notebook that it was typed for. */
   get typed(): Values {
     return this._typed.get(this._owner) ?? {};
-  }
-
-  /** Whether this object is of no use any more. */
-  get isDisposed(): boolean {
-    return this._isDisposed;
   }
 
   /** Whether the server is asked when something changes; not while nobody sees the panel. */
@@ -173,7 +163,7 @@ export class SettingsModel implements IDisposable {
     } catch (error) {
       this._error = asApiError(error);
     }
-    if (this._isDisposed) {
+    if (this.isDisposed) {
       return;
     }
     this._isBusy = false;
@@ -189,7 +179,7 @@ export class SettingsModel implements IDisposable {
     this._isStale = true;
     // From now on no answer counts that was asked for before.
     this._turn += 1;
-    if (this._isActive && !this._isDisposed) {
+    if (this._isActive && !this.isDisposed) {
       this._timer = setTimeout(() => void this.update(), REST);
     }
   }
@@ -206,7 +196,7 @@ export class SettingsModel implements IDisposable {
       this.api.resolve(sources),
       sources.notebook ? this.api.parameters(sources.notebook) : Promise.resolve(null)
     ]);
-    if (turn !== this._turn || this._isDisposed) {
+    if (turn !== this._turn || this.isDisposed) {
       return;
     }
     this._isBusy = false;
@@ -239,16 +229,15 @@ export class SettingsModel implements IDisposable {
   }
 
   /** Let everything go. */
-  dispose(): void {
-    if (this._isDisposed) {
+  override dispose(): void {
+    if (this.isDisposed) {
       return;
     }
-    this._isDisposed = true;
+    super.dispose();
     clearTimeout(this._timer);
     this.notebook.changed.disconnect(this._onNotebook, this);
     this.fill.dispose();
     this.profiles.dispose();
-    Signal.clearData(this);
   }
 
   private _notebookState(): string {
@@ -283,7 +272,6 @@ export class SettingsModel implements IDisposable {
     }
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private readonly _typed = new WeakMap<object, Values>();
   private _shown: object;
   private _state: string;
@@ -297,5 +285,4 @@ export class SettingsModel implements IDisposable {
   private _isStale = true;
   private _turn = 0;
   private _timer: ReturnType<typeof setTimeout> | undefined = undefined;
-  private _isDisposed = false;
 }
