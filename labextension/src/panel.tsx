@@ -1,6 +1,8 @@
 /** The side panel itself. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
+import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { PanelModel } from './models/panel';
 import { Boundary } from './parts/boundary';
@@ -68,15 +70,43 @@ export class FairingPanel extends ReactWidget {
     this.node.setAttribute('aria-label', _trans.__('Fairing on Azure'));
   }
 
+  /** Emitted with whether somebody can see the panel, when that has changed. */
+  get shown(): ISignal<this, boolean> {
+    return this._shown;
+  }
+
   /** Let everything go. */
   override dispose(): void {
     if (!this.isDisposed) {
       this.model.dispose();
+      Signal.clearData(this);
       super.dispose();
     }
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this._shown.emit(this.isVisible);
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this._shown.emit(this.isVisible);
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this._shown.emit(false);
+  }
+
+  protected override onBeforeDetach(message: Message): void {
+    this._shown.emit(false);
+    super.onBeforeDetach(message);
   }
 
   protected override render(): JSX.Element {
     return <Panel model={this.model} trans={this._trans} />;
   }
+
+  private readonly _shown = new Signal<this, boolean>(this);
 }

@@ -43,11 +43,12 @@ class Lab:
 
     Args:
         home: The folder of everything that it keeps; its notebooks are in `work`.
+        python: The interpreter of the environment that it is installed in.
 
     """
 
-    def __init__(self, home):
-        self.home, self.root = home, home / "work"
+    def __init__(self, home, python=sys.executable):
+        self.home, self.root, self.python = home, home / "work", str(python)
         self.token = secrets.token_hex(12)
         self.root.mkdir(parents=True, exist_ok=True)
         configuration = home / "config" / "labconfig"
@@ -68,7 +69,7 @@ class Lab:
             "FAIRING_AZURE_HOME": str(home / "fairing"),
             "FAIRING_AZURE_CONFIG_DIR": str(home / "fairing-settings"),
             "KUBECONFIG": str(home / "no-kubeconfig"),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{Path(self.python).parent}{os.pathsep}{os.environ['PATH']}",
         }
         self.process = None
 
@@ -77,7 +78,7 @@ class Lab:
         return f"http://127.0.0.1:{self.port}{BASE}"
 
     def start(self, **environ):
-        command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+        command = [self.python, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
         options = {
             "ServerApp.port": self.port,
             "ServerApp.port_retries": 0,
@@ -143,7 +144,7 @@ class Lab:
     def command_line(self, *words):
         """Run `fairing-azure` as a terminal of this server would."""
         done = subprocess.run(
-            [sys.executable, "-m", "fairing_az_jupyter", *words],
+            [self.python, "-m", "fairing_az_jupyter", *words],
             cwd=self.root,
             env=self.environ,
             capture_output=True,

@@ -9,7 +9,6 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { MessageLoop, type Message } from '@lumino/messaging';
 
 import { Api } from '../api';
 import { fairingIcon } from '../icon';
@@ -47,16 +46,11 @@ export const panelPlugin: JupyterFrontEndPlugin<IFairingPanel> = {
     panel.title.caption = trans.__('Fairing on Azure');
     // Nothing is asked of the server for a panel that nobody sees.
     model.settings.isActive = false;
-    MessageLoop.installMessageHook(panel, (_handler, message: Message) => {
-      if (message.type === 'after-show' || message.type === 'after-attach') {
-        model.settings.isActive = panel.isVisible;
-        if (panel.isVisible && !model.settings.schema && !model.settings.isBusy) {
-          void model.settings.load();
-        }
-      } else if (message.type === 'after-hide' || message.type === 'before-detach') {
-        model.settings.isActive = false;
+    panel.shown.connect((_sender, isShown) => {
+      model.settings.isActive = isShown;
+      if (isShown && !model.settings.schema && !model.settings.isBusy) {
+        void model.settings.load();
       }
-      return true;
     });
     app.shell.add(panel, 'right', { rank: 700, type: 'Fairing on Azure' });
     restorer?.add(panel, 'fairing-az-jupyter-panel');
