@@ -12,6 +12,7 @@ import schemathesis
 
 from fairing_az_jupyter.frontends.server.openapi import document
 from fairing_az_jupyter.frontends.server.routes import BODY_LIMIT, ROUTES
+from tests.conftest import REPOSITORY
 
 NAMES = {"run": "20260101-000000.000-x-abcd", "check": "0" * 16, "profile": "team-a", "endpoint": "e"}
 EACH = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
@@ -145,6 +146,24 @@ def test_the_document_is_valid_and_what_the_server_gives(server):
     schemathesis.openapi.from_dict(given).validate()
     for name, schema in given["components"]["schemas"].items():
         jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}), name
+
+
+def test_the_document_among_the_docs_is_that_of_today():
+    kept = json.loads((REPOSITORY / "docs" / "openapi.json").read_text(encoding="utf-8"))
+    how = "python -m fairing_az_jupyter.frontends.server.openapi > docs/openapi.json"
+    # The words of pydantic's schemas may change with its version; routes, answers and names are ours.
+    assert outline(kept) == outline(document()), f"Write it anew: {how}"
+
+
+def outline(given):
+    """Return what a document says of each route, and which fields each schema has."""
+    routes = {
+        (path, method): (told["operationId"], sorted(told["responses"]), [each["name"] for each in told["parameters"]])
+        for path, methods in given["paths"].items()
+        for method, told in methods.items()
+    }
+    schemas = given["components"]["schemas"]
+    return routes, {name: sorted(schema.get("properties", {})) for name, schema in schemas.items()}
 
 
 def test_the_document_has_every_route_and_its_errors():

@@ -1,11 +1,13 @@
 """The OpenAPI document, made from the table of routes and from the models that check and describe them.
 
-https://spec.openapis.org/oas/v3.1.0
+https://spec.openapis.org/oas/v3.1.0. `python -m fairing_az_jupyter.frontends.server.openapi` prints it, for docs/openapi.json.
 """
 
 from __future__ import annotations
 
 import functools
+import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -134,3 +136,7 @@ def _responses(route: Route, schemas: dict[str, dict[str, Any]]) -> dict[str, An
     problem = {"application/json": {"schema": schemas["problem"]}}
     told = {str(status): {"description": text, "content": problem} for status, text in sorted(bad.items())}
     return {str(route.status): good, **told}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{json.dumps(document(), indent=1, ensure_ascii=False)}\n")
