@@ -1,6 +1,6 @@
 """The OpenAPI document, made from the table of routes and from the models that check and describe them.
 
-https://spec.openapis.org/oas/v3.1.0. `python -m fairing_az_jupyter.frontends.server.openapi` prints it, for docs/openapi.json.
+https://spec.openapis.org/oas/v3.1.0. `python -m fairing_az_jupyter.frontends.server.openapi` writes docs/openapi.json.
 """
 
 from __future__ import annotations
