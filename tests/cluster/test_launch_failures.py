@@ -32,9 +32,12 @@ class Knowing:
     def __exit__(self, *_):
         self._over.set()
         self._thread.join()
-        if self.since is None and self._knows(self):
-            # It was raised before this one has looked.
-            self.since = time.monotonic()
+        # It may have been raised before this one has looked, and a list may be a moment behind a watch.
+        end = time.monotonic() + 5
+        while self.since is None and time.monotonic() < end:
+            if self._knows(self) or given_up(self):
+                self.since = time.monotonic()
+            time.sleep(0.1)
 
     def items(self, group, kind):
         return self._admin.get(f"{group}/namespaces/{self._namespace}/{kind}")["items"]

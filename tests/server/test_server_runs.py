@@ -218,7 +218,7 @@ def test_a_client_that_does_not_read_takes_no_memory_and_holds_up_nobody(server)
 
 
 def _token():
-    from conftest import TOKEN
+    from tests.server.conftest import TOKEN
 
     return TOKEN
 

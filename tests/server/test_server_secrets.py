@@ -36,7 +36,7 @@ def _kubeconfig(folder, port=1):
 @pytest.fixture(scope="module")
 def secret_server(tmp_path_factory):
     """A server whose cluster refuses every connection."""
-    from conftest import Server
+    from tests.server.conftest import Server
 
     folder = tmp_path_factory.mktemp("secrets")
     found = Server(folder, KUBECONFIG=str(_kubeconfig(folder)))
