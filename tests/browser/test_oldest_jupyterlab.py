@@ -65,9 +65,11 @@ def test_a_notebook_is_filled_undone_and_launched(page, lab):
     expect(launch.get_by_role("status").filter(has_text="succeeded")).to_be_visible(timeout=60_000)
 
 
-def test_notebook_shows_the_panel(page, lab):
+def test_notebook_shows_the_panel(page, lab, problems):
     write_notebook(lab.root / "seven.ipynb", "DOCKER_REGISTRY = None")
     page.goto(f"{lab.url}notebooks/seven.ipynb?token={lab.token}")
     page.get_by_role("button", name=re.compile("Kubeflow on Azure")).click()
 
     expect(page.locator(PANEL).get_by_label("Container registry", exact=True)).to_be_visible()
+    # Notebook 7.2 asks a notebook without checkpoints for the time of its last one, also without the panel.
+    problems[:] = [problem for problem in problems if "reading 'last_modified'" not in problem]
