@@ -11,27 +11,27 @@ from fairing_az_jupyter.frontends.server.contents_paths import Contents
 @pytest.fixture
 def root(tmp_path):
     found = tmp_path / "root"
-    (found / "work").mkdir(parents=True)
-    (found / "work" / "nb.ipynb").write_text("{}")
+    (found / "team").mkdir(parents=True)
+    (found / "team" / "nb.ipynb").write_text("{}")
     (tmp_path / "outside.ipynb").write_text("{}")
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "nb.ipynb").write_text("{}")
     return found
 
 
-@pytest.mark.parametrize("path", ["work/nb.ipynb", "RTC:work/nb.ipynb", "work//nb.ipynb", "./work/./nb.ipynb"])
+@pytest.mark.parametrize("path", ["team/nb.ipynb", "RTC:team/nb.ipynb", "team//nb.ipynb", "./team/./nb.ipynb"])
 def test_a_path_is_the_file_below_the_root(root, path):
-    assert Contents(str(root)).file(path) == str(root / "work" / "nb.ipynb")
+    assert Contents(str(root)).file(path) == str(root / "team" / "nb.ipynb")
 
 
 @pytest.mark.parametrize(
     "path",
     [
         "../outside.ipynb",
-        "work/../../outside.ipynb",
-        "work/../work/nb.ipynb",
+        "team/../../outside.ipynb",
+        "team/../team/nb.ipynb",
         "RTC:../outside.ipynb",
-        "RTC:RTC:work/nb.ipynb",
+        "RTC:RTC:team/nb.ipynb",
         "/etc/passwd",
         "//etc/passwd",
         "RTC:/etc/passwd",
@@ -39,18 +39,18 @@ def test_a_path_is_the_file_below_the_root(root, path):
         "C:/Windows/nb.ipynb",
         "C:nb.ipynb",
         "S3:bucket/nb.ipynb",
-        "work\\nb.ipynb",
+        "team\\nb.ipynb",
         "\\\\host\\share\\nb.ipynb",
-        "work/nb.ipynb\0",
-        "work/\nnb.ipynb",
+        "team/nb.ipynb\0",
+        "team/\nnb.ipynb",
         "\ud800.ipynb",
         "n" * 300 + ".ipynb",
         "d/" * 2000 + "nb.ipynb",
         "",
         ".",
         "RTC:",
-        "work",
-        "work/nb.ipynb/nb.ipynb",
+        "team",
+        "team/nb.ipynb/nb.ipynb",
         "missing.ipynb",
         "missing/nb.ipynb",
     ],
@@ -67,7 +67,7 @@ def test_links_that_lead_out_are_refused_and_others_are_followed(root):
     (root / "twice").symlink_to(root / "folder")
     (root / "dangling.ipynb").symlink_to(root.parent / "new.ipynb")
     (root / "round.ipynb").symlink_to(root / "round.ipynb")
-    (root / "inside.ipynb").symlink_to(root / "work" / "nb.ipynb")
+    (root / "inside.ipynb").symlink_to(root / "team" / "nb.ipynb")
     contents = Contents(str(root))
     for path in ("file.ipynb", "folder/nb.ipynb", "twice/nb.ipynb", "round.ipynb"):
         with pytest.raises(InputError):
@@ -83,9 +83,9 @@ def test_a_root_that_is_a_link_itself_has_its_files(root):
     link = root.parent / "link"
     link.symlink_to(root)
     contents = Contents(str(link))
-    assert contents.file("work/nb.ipynb") == str(link / "work" / "nb.ipynb")
-    assert contents.path_of(str(link / "work" / "nb.ipynb")) == "work/nb.ipynb"
-    assert contents.path_of(str(root / "work" / "nb.ipynb")) == "work/nb.ipynb"
+    assert contents.file("team/nb.ipynb") == str(link / "team" / "nb.ipynb")
+    assert contents.path_of(str(link / "team" / "nb.ipynb")) == "team/nb.ipynb"
+    assert contents.path_of(str(root / "team" / "nb.ipynb")) == "team/nb.ipynb"
 
 
 def test_hidden_files_are_there_only_where_jupyter_shows_them(root):
@@ -102,19 +102,19 @@ def test_hidden_files_are_there_only_where_jupyter_shows_them(root):
 def test_a_file_outside_has_no_path_in_the_contents(root):
     contents = Contents(str(root))
     assert contents.path_of(str(root.parent / "outside.ipynb")) is None
-    assert contents.path_of("work/nb.ipynb") is None
+    assert contents.path_of("team/nb.ipynb") is None
     assert contents.path_of(str(root / "missing.ipynb")) is None
     assert contents.path_of("https://example.org/nb.ipynb") is None
-    assert Contents(None).path_of(str(root / "work" / "nb.ipynb")) is None
+    assert Contents(None).path_of(str(root / "team" / "nb.ipynb")) is None
 
 
 def test_contents_that_are_no_files_say_so(root):
     with pytest.raises(InputError, match="no files of its machine"):
-        Contents(None).file("work/nb.ipynb")
+        Contents(None).file("team/nb.ipynb")
 
 
 def test_a_new_file_needs_its_folder_only(root):
-    assert Contents(str(root)).place("work/new.ipynb") == str(root / "work" / "new.ipynb")
+    assert Contents(str(root)).place("team/new.ipynb") == str(root / "team" / "new.ipynb")
     with pytest.raises(InputError):
         Contents(str(root)).place("other/new.ipynb")
 
