@@ -16,13 +16,15 @@ AXE = REPOSITORY / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def write_notebook(path, parameters, *cells):
-    """Write a notebook with a cell of parameters, and cells of code."""
+    """Write a notebook with a cell of parameters, None for none, and cells of code; return its path."""
     made = nbformat.v4.new_notebook()
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    first = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
-    made.cells = [first, *map(nbformat.v4.new_code_cell, cells)]
+    made.cells = list(map(nbformat.v4.new_code_cell, cells))
+    if parameters is not None:
+        made.cells.insert(0, nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}))
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(made, path)
+    return path
 
 
 def tab_to(page, target, *, back=False):

@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Lab
-from tests.browser.lab_page import LabPage
-from tests.browser.test_settings_in_the_panel import write_notebook
+from tests.browser.lab_page import LabPage, write_notebook
 
 ENDED = 60_000
 
@@ -72,7 +71,7 @@ def lab(setup, tmp_path):
 @pytest.fixture
 def checks(page, lab, setup, request):
     settings = "\n".join(f"{name} = {value!r}" for name, value in setup.settings.items())
-    write_notebook(lab.root / "train.ipynb", "print('train')", parameters=settings)
+    write_notebook(lab.root / "train.ipynb", settings, "print('train')")
     at = LabPage(page, lab, re.sub(r"\W", "-", request.node.name)[:40]).open()
     at.open_notebook("train.ipynb")
     at.show_panel()

@@ -10,8 +10,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lab_page import PANEL, LabPage, serious_violations, tab_to
-from tests.browser.test_settings_in_the_panel import write_notebook
+from tests.browser.lab_page import PANEL, LabPage, serious_violations, tab_to, write_notebook
 
 SECTIONS = ("Notebook", "Settings", "Checks", "Launch", "Runs", "Endpoints")
 THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")
@@ -24,7 +23,7 @@ def at(page, lab, request):
 
 @pytest.fixture(scope="module")
 def notebook(lab):
-    write_notebook(lab.root / "home.ipynb", "print('home')", parameters="DOCKER_REGISTRY = None  # an ACR\nrate = 0.1")
+    write_notebook(lab.root / "home.ipynb", "DOCKER_REGISTRY = None  # an ACR\nrate = 0.1", "print('home')")
     return "home.ipynb"
 
 
@@ -145,7 +144,7 @@ def sources_of(path):
 
 def test_in_notebook_7_the_panel_opens_beside_the_notebook_and_fills_it(page, lab, problems):
     pytest.importorskip("notebook", reason="Notebook 7 is missing: pip install 'notebook>=7.2,<8'")
-    path = write_notebook(lab.root / "seven.ipynb", "print('seven')", parameters="DOCKER_REGISTRY = None")
+    path = write_notebook(lab.root / "seven.ipynb", "DOCKER_REGISTRY = None", "print('seven')")
     page.goto(f"{lab.url}notebooks/seven.ipynb?token={lab.token}")
     expect(page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(2)
     page.get_by_role("button", name=re.compile("Kubeflow on Azure")).click()

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import EXAMPLE
-from tests.browser.lab_page import LabPage
+from tests.browser.lab_page import LabPage, write_notebook
 from tests.conftest import REPOSITORY
 
 FILLED = {
@@ -77,17 +77,6 @@ def bring_example(folder):
     return folder / EXAMPLE
 
 
-def write_notebook(path, *sources, parameters=None):
-    made = nbformat.v4.new_notebook()
-    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made.cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    if parameters is not None:
-        made.cells.insert(0, nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(made, path)
-    return path
-
-
 @pytest.fixture
 def settings(page, lab, request):
     at = LabPage(page, lab, re.sub(r"\W", "-", request.node.name)[:40]).open()
@@ -152,9 +141,7 @@ def replaced(text):
 
 
 def test_apply_keeps_what_was_typed_in_the_notebook_and_leaves_the_file_alone_till_it_is_saved(settings, lab):
-    path = write_notebook(
-        lab.root / "typed" / "a.ipynb", "print('as it was')", parameters="rate = 1\r\nDOCKER_REGISTRY = ''"
-    )
+    path = write_notebook(lab.root / "typed" / "a.ipynb", "rate = 1\r\nDOCKER_REGISTRY = ''", "print('as it was')")
     on_disk = path.read_bytes()
     settings.at.open_notebook("typed/a.ipynb")
     parameters = settings.at.cell_sources()[0]
@@ -181,7 +168,7 @@ def test_apply_keeps_what_was_typed_in_the_notebook_and_leaves_the_file_alone_ti
 
 
 def test_a_notebook_without_a_parameters_cell_gets_one_and_undo_takes_it_away(settings, lab):
-    path = write_notebook(lab.root / "bare" / "b.ipynb", "import os", "print('end')")
+    path = write_notebook(lab.root / "bare" / "b.ipynb", None, "import os", "print('end')")
     settings.at.open_notebook("bare/b.ipynb")
     notebook = settings.at.section("Notebook")
     expect(notebook.get_by_text("This notebook has no cell that is tagged")).to_be_visible()
@@ -246,7 +233,7 @@ def output(settings, index):
 
 
 def test_the_fill_magic_fills_through_the_panel_also_after_the_page_was_loaded_anew(settings, lab):
-    write_notebook(lab.root / "magic" / "m.ipynb", "1", "2", parameters="DOCKER_REGISTRY = None")
+    write_notebook(lab.root / "magic" / "m.ipynb", "DOCKER_REGISTRY = None", "1", "2")
     settings.at.open_notebook("magic/m.ipynb")
     run_cell(settings, "%load_ext fairing_az_jupyter\nprint('loaded')", 1)
     expect(output(settings, 1)).to_contain_text("loaded", timeout=60_000)
