@@ -42,7 +42,9 @@ def test_both_digests_are_of_what_they_say(tmp_path):
         assert files_in(content) == {"app/train.py": b"print('x')\n" * 500}
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(TAR), gzip.compress(TAR[:700]) + gzip.compress(TAR[700:])])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(TAR), gzip.compress(TAR[:700]) + gzip.compress(TAR[700:])], ids=["one member", "two members"]
+)
 def test_what_is_compressed_already_is_sent_as_it_is(tmp_path, packed):
     (tmp_path / "one.tgz").write_bytes(packed)
     for layer in (Layer.from_bytes(packed), Layer.from_file(tmp_path / "one.tgz")):
@@ -72,16 +74,16 @@ def zipped():
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b"x",
-        b"{}" * 600,
-        zipped(),
-        gzip.compress(b""),
-        gzip.compress(b"no tar" * 200),
-        gzip.compress(TAR)[:-20],
-        gzip.compress(TAR)[:40] + b"damage" + gzip.compress(TAR)[46:],
-        b"\x1f\x8b",
-        b"\x28\xb5\x2f\xfd" + b"zstd" * 300,
+        pytest.param(b"", id="empty"),
+        pytest.param(b"x", id="one byte"),
+        pytest.param(b"{}" * 600, id="json"),
+        pytest.param(zipped(), id="zip"),
+        pytest.param(gzip.compress(b""), id="gzip of nothing"),
+        pytest.param(gzip.compress(b"no tar" * 200), id="gzip of text"),
+        pytest.param(gzip.compress(TAR)[:-20], id="gzip cut short"),
+        pytest.param(gzip.compress(TAR)[:40] + b"damage" + gzip.compress(TAR)[46:], id="gzip damaged"),
+        pytest.param(b"\x1f\x8b", id="gzip magic"),
+        pytest.param(b"\x28\xb5\x2f\xfd" + b"zstd" * 300, id="zstd"),
     ],
 )
 def test_what_is_no_tar_is_refused_and_leaves_no_file(tmp_path, content):
