@@ -9,6 +9,9 @@ from fairing_az_jupyter.exceptions import InputError
 
 DATA_VARIABLE = "FAIRING_AZURE_HOME"
 
+LAUNCH_LOGS = "fairing-azure-logs"
+"""The folder beside a notebook with what its launches have printed: there the notebook can link to it."""
+
 
 def data_folder(*parts: str) -> Path:
     """Return a folder for data that the user may delete, and make it.

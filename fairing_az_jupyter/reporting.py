@@ -9,6 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from fairing_az_jupyter import audience
 from fairing_az_jupyter.exceptions import InputError
 
 if TYPE_CHECKING:
@@ -265,8 +266,8 @@ _changing = threading.Lock()
 
 
 def _tell(kind: str, name: object, value: object, message: object) -> None:
-    ipython = sys.modules.get("IPython")
-    if not _listeners and ipython is None:
+    ipython, follower = sys.modules.get("IPython"), audience.here()
+    if not _listeners and ipython is None and follower is None:
         return
     try:
         checked = _checked(kind, name, value, _one_line(message))
@@ -280,6 +281,8 @@ def _tell(kind: str, name: object, value: object, message: object) -> None:
                     hearing.append(listener)
         for listener in hearing:
             listener.hear(*checked)
+        if follower is not None:
+            follower.event(*checked)
         if not hearing and ipython is not None:
             _send(ipython, *checked)
     except Exception:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubeflow.fairing.builders.base_builder import BaseBuilder
 
+from fairing_az_jupyter import audience
 from fairing_az_jupyter.clients.images import ImageReference
 from fairing_az_jupyter.exceptions import ContextError, CredentialError, NotAllowedError, UnreachableError
 from fairing_az_jupyter.fairing.archive import ArchiveEntry, write_archive
@@ -302,8 +303,12 @@ class _Progress:
 
     def __init__(self, what: str) -> None:
         self._what, self._told = what, 0
+        # What sends may do so in threads of its own.
+        self._follower = audience.here()
 
     def __call__(self, done: int, size: int) -> None:
+        if self._follower is not None:
+            self._follower.progress(self._what, done, size)
         tenth = 10 * done // size if size else 10
         if size > 32 << 20 and self._told < tenth < 10:  # noqa: PLR2004 - the last tenth is the end
             self._told = tenth

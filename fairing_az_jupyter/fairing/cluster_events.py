@@ -9,6 +9,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from fairing_az_jupyter import audience
 from fairing_az_jupyter.clients.kube.followed import LogLine, Notice, Started, Trouble, Waiting
 from fairing_az_jupyter.exceptions import JobFailedError
 from fairing_az_jupyter.fairing.deployers import endpoint_failed, job_failed
@@ -87,7 +88,7 @@ class Shown:
 
 
 def print_line(text: str) -> None:
-    """Write one line to stdout, whatever it holds, so that it is seen at once.
+    """Write one line to stdout, whatever it holds, or to who follows the launch, so that it is seen at once.
 
     Args:
         text: The line without its end.
@@ -99,8 +100,12 @@ def print_line(text: str) -> None:
         stream.flush()
 
 
-def _write_line(text: str) -> TextIO:
-    """Write one line to stdout and return that; it may be seen with the next one only."""
+def _write_line(text: str) -> TextIO | None:
+    """Write one line to stdout and return that; it may be seen with the next one only. None where somebody follows."""
+    follower = audience.here()
+    if follower is not None:
+        follower.output(f"{text}\n")
+        return None
     stream = sys.stdout
     try:
         # In one piece: lines of jobs that run at the same time must not run into each other.

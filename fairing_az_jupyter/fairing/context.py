@@ -17,6 +17,7 @@ from fairing_az_jupyter.exceptions import ContextError
 from fairing_az_jupyter.fairing.archive import Archive, ArchiveEntry, digest_of, unreadable, write_archive
 from fairing_az_jupyter.fairing.dockerignore import FILE_NAME, IgnoreRules
 from fairing_az_jupyter.fairing.unpacking import unpack
+from fairing_az_jupyter.folders import LAUNCH_LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +37,8 @@ def collect(
 
     A folder is taken with everything in it. A symlink in such a folder stays a symlink as long as it points into the
     folder; one that is listed itself is followed. What `.dockerignore` excludes is left out, listed or not, as by
-    `docker build`; files of installed packages, listed by their full path, are taken in any case.
+    `docker build`; files of installed packages, listed by their full path, are taken in any case. Of a folder the logs
+    of launches are left out.
 
     Args:
         context_map: Destination in the image (such as `/app/train.py`) to source, relative to `root` or absolute.
@@ -162,7 +164,8 @@ def _walk(top: Path, destination: str, rules: IgnoreRules, relative: str | None,
             if path == root:
                 below = ""
             if is_folder:
-                if below is None or not rules.prunes(below):
+                # The logs grow with each launch, and would make each image another one.
+                if child.name != LAUNCH_LOGS and (below is None or not rules.prunes(below)):
                     waiting.append((path, inner, below))
             elif below is not None and rules.ignores(below):
                 continue

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psutil
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
+from fairing_az_jupyter import audience
 from fairing_az_jupyter.exceptions import ContextError, FairingAzureError
 from fairing_az_jupyter.fairing.deployers import LaunchedJob, endpoint_failed, job_failed
 from fairing_az_jupyter.fairing.environments import (
@@ -167,8 +168,7 @@ class LocalJob(_LocalDeployer):
         try:
             for piece in child.pieces():
                 output.add(piece)
-                sys.stdout.write(piece)
-                sys.stdout.flush()
+                _show(piece)
         except KeyboardInterrupt:
             logger.warning("Interrupted: job %s is stopped.", name)
             raise
@@ -280,6 +280,15 @@ class LocalServing(_LocalDeployer):
             child.last_lines(),
             str(self.log),
         )
+
+
+def _show(piece: str) -> None:
+    follower = audience.here()
+    if follower is not None:
+        follower.output(piece)
+        return
+    sys.stdout.write(piece)
+    sys.stdout.flush()
 
 
 def _phases_of(pod_spec: object) -> Phases:

@@ -6,6 +6,7 @@ import codecs
 import collections
 import contextlib
 import os
+import selectors
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ LAST_LINES = 20
 STOP_SECONDS = 10.0
 SIGNAL_BASE = 128
 _READ_BYTES = 65536
+_LOOK_SECONDS = 0.2
 _LONGEST_LINE = 65536
 
 
@@ -77,7 +79,7 @@ class Child:
             return
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         with self.log.open("ab", buffering=0) as log, output:
-            while data := os.read(output.fileno(), _READ_BYTES):
+            while data := _read(output.fileno()):
                 log.write(data)
                 yield decoder.decode(data)
         self._process.wait()
@@ -103,6 +105,15 @@ class Child:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+def _read(descriptor: int) -> bytes:
+    """Read what there is; an interrupt that another thread raises in this one comes between two looks."""
+    with selectors.DefaultSelector() as ready:
+        ready.register(descriptor, selectors.EVENT_READ)
+        while not ready.select(_LOOK_SECONDS):
+            pass
+    return os.read(descriptor, _READ_BYTES)
 
 
 def describe_exit(returncode: int | None) -> str:

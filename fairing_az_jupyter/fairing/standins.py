@@ -10,6 +10,8 @@ import sys
 import types
 from typing import Any
 
+from fairing_az_jupyter import audience
+
 LOGGER_NAME = "kubeflow.fairing"
 
 
@@ -133,7 +135,10 @@ class _UnlessHandled(logging.Handler):
     """Shows Fairing's messages where nobody has set up logging, as upstream's own `basicConfig` did."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not logging.getLogger().handlers:
+        follower = audience.here()
+        if follower is not None:
+            follower.output(self.format(record) + "\n")
+        elif not logging.getLogger().handlers:
             # A notebook paints standard error red, as if something had failed.
             calm = "ipykernel" in sys.modules and record.levelno < logging.ERROR
             stream = sys.stdout if calm else sys.stderr

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.exceptions import EndpointError
     from fairing_az_jupyter.settings import Settings
 
-__all__ = ["LaunchedEndpoint", "TaskLaunch", "deploy", "train"]
+__all__ = ["LaunchedEndpoint", "TaskLaunch", "deploy", "served_here", "train"]
 
 _LOCAL = "LocalBackend"
 # Upstream's remarks on each launch: which defaults and which of its classes it takes, and that notebooks suit it best.
@@ -94,6 +95,8 @@ class LaunchedEndpoint:
     def __init__(self, endpoint: Any, info: Deployed) -> None:  # noqa: ANN401 - Fairing is untyped
         self._endpoint, self.info = endpoint, info
         self.name, self.url = info.name, info.url
+        self.created = time.time()
+        """Seconds since 1970-01-01 UTC."""
 
     def __repr__(self) -> str:
         return f"<endpoint {self.name} at {self.url}; .predict(array), .delete()>"
@@ -142,6 +145,11 @@ class LaunchedEndpoint:
 
         """
         self._endpoint.delete()
+
+
+def served_here() -> tuple[LaunchedEndpoint, ...]:
+    """Return the endpoints of this machine that this process has deployed and that serve, the oldest first."""
+    return tuple(each for each in _here.values() if each.trouble() is None)
 
 
 def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None) -> tuple[str, tuple[str, ...]]:

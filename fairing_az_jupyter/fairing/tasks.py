@@ -21,13 +21,15 @@ from fairing_az_jupyter.fairing.notebook_definitions import (
     run_definitions,
     wanted,
 )
+from fairing_az_jupyter.models import TaskInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["load_task"]
+__all__ = ["load_task", "tasks_in"]
 
 _SPELLING = "Write FILE.py:CLASS, or FILE.ipynb:CLASS"
+_FUNCTION = "Only a class can be deployed."
 _SIGNATURES = {"train": "train(self)", "predict": "predict(self, X, feature_names=None)"}
 
 
@@ -70,6 +72,52 @@ def load_task(task: str, method: Literal["train", "predict"], names: Mapping[str
         hint=f"Name a {what} that the {'notebook' if not file else 'file'} defines.",
         code="task",
     )
+
+
+def tasks_in(names: Mapping[str, Any]) -> tuple[TaskInfo, ...]:
+    """List the classes and functions among a notebook's variables that may be launched, the latest last.
+
+    Args:
+        names: The notebook's variables.
+
+    Returns:
+        What the notebook has defined itself, and what it has imported from below the working directory.
+
+    """
+    own = str(names.get("__name__", "__main__"))
+    found = (
+        _task(name, value)
+        for name, value in tuple(names.items())
+        if not name.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and _is_users(value.__module__, own)
+    )
+    return tuple(task for task in found if task is not None)
+
+
+def _is_users(module: str, own: str) -> bool:
+    if module == own:
+        return True
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if not isinstance(file, str) or {"site-packages", "dist-packages"} & set(Path(file).parts):
+        return False
+    return Path(file).resolve().is_relative_to(Path.cwd().resolve())
+
+
+def _task(name: str, value: Any) -> TaskInfo | None:  # noqa: ANN401 - the user's own
+    if inspect.isclass(value):
+        can_train, can_deploy = (callable(getattr(value, method, None)) for method in ("train", "predict"))
+        missing = [_SIGNATURES[method] for method, can in (("train", can_train), ("predict", can_deploy)) if not can]
+        reason = f"It has no {missing[0]}." if missing else ""
+        return TaskInfo(name, name, "class", can_train, can_deploy, reason) if can_train or can_deploy else None
+    with contextlib.suppress(ValueError, TypeError):
+        needed = [
+            each
+            for each in inspect.signature(value).parameters.values()
+            if each.default is each.empty and each.kind not in {each.VAR_POSITIONAL, each.VAR_KEYWORD}
+        ]
+        return None if needed else TaskInfo(name, name, "function", can_train=True, can_deploy=False, reason=_FUNCTION)
+    return None
 
 
 def _named(names: Mapping[str, Any], name: str, where: str) -> tuple[Any, str]:

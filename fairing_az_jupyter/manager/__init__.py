@@ -63,7 +63,7 @@ from fairing_az_jupyter.manager.sweeping import (
     run_sweep,
     sweep_points,
 )
-from fairing_az_jupyter.manager.tasks_of import list_tasks
+from fairing_az_jupyter.manager.tasks_of import launchable, list_tasks
 
 __all__ = [
     "LOCAL",
@@ -94,6 +94,7 @@ __all__ = [
     "keep_sweep",
     "launch_environment",
     "launch_logs",
+    "launchable",
     "launched_with",
     "launches_here",
     "list_endpoints",

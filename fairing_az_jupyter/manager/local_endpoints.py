@@ -1,4 +1,4 @@
-"""Endpoints that LocalBackend keeps alive in the background: found by the records of the runs that deployed them."""
+"""Endpoints of LocalBackend: of the background, found by the records of their runs, and of this process itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import ExecutionError, InputError
-from fairing_az_jupyter.models import EndpointInfo, LaunchInfo, LaunchLine
+from fairing_az_jupyter.manager import own_endpoints
+from fairing_az_jupyter.models import EndpointInfo, LaunchInfo, LaunchLine, RunInfo
 from fairing_az_jupyter.records import RunStore, follow, layout
 from fairing_az_jupyter.records.status import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from fairing_az_jupyter.models import RunInfo
+    from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
+
+    Here = RunInfo | LaunchedEndpoint
+    """The run that keeps an endpoint alive in the background, or the endpoint that this process keeps alive."""
 
 __all__ = ["delete", "endpoint_info", "find", "launch_info", "lines", "list_here"]
 
@@ -26,8 +30,8 @@ _GONE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
 
-def list_here(runs_folder: str | None = None) -> tuple[RunInfo, ...]:
-    """Return the runs that keep an endpoint of this machine alive, the oldest first.
+def list_here(runs_folder: str | None = None) -> tuple[Here, ...]:
+    """Return what keeps the endpoints of this machine alive: runs, the oldest first, then this process itself.
 
     Args:
         runs_folder: Where records are; None for the usual place.
@@ -36,6 +40,10 @@ def list_here(runs_folder: str | None = None) -> tuple[RunInfo, ...]:
         InputError: The folder can't be read.
 
     """
+    return (*_recorded(runs_folder), *own_endpoints.list_own())
+
+
+def _recorded(runs_folder: str | None) -> tuple[RunInfo, ...]:
     store = RunStore.open(runs_folder)
     # Home directories are shared: the endpoints of another machine can't be reached from here.
     return tuple(
@@ -45,47 +53,54 @@ def list_here(runs_folder: str | None = None) -> tuple[RunInfo, ...]:
     )
 
 
-def find(name: str, runs_folder: str | None = None) -> RunInfo | None:
-    """Return the run that keeps the endpoint of a name alive; None if there is none on this machine.
+def find(name: str, runs_folder: str | None = None) -> Here | None:
+    """Return what keeps the endpoint of a name alive; None if there is none on this machine.
 
     Args:
         name: The endpoint.
         runs_folder: Where records are; None for the usual place.
 
     """
+    own = next((endpoint for endpoint in own_endpoints.list_own() if endpoint.name == name), None)
+    if own is not None:
+        return own
     try:
-        return next((info for info in list_here(runs_folder) if info.endpoint == name), None)
+        return next((info for info in _recorded(runs_folder) if info.endpoint == name), None)
     except InputError:
         # Where no records can be read, the cluster can still be asked.
         return None
 
 
-def endpoint_info(info: RunInfo) -> EndpointInfo:
+def endpoint_info(info: Here) -> EndpointInfo:
     """Return an endpoint as lists of endpoints show it.
 
     Args:
-        info: The run that keeps it alive.
+        info: What keeps it alive.
 
     """
+    if not isinstance(info, RunInfo):
+        return own_endpoints.endpoint_info(info)
     return EndpointInfo(info.endpoint, "ready", "here", url=info.url, created=_created(info), run=info.id)
 
 
-def launch_info(info: RunInfo) -> LaunchInfo:
+def launch_info(info: Here) -> LaunchInfo:
     """Return an endpoint as lists of launches show it.
 
     Args:
-        info: The run that keeps it alive.
+        info: What keeps it alive.
 
     """
+    if not isinstance(info, RunInfo):
+        return own_endpoints.launch_info(info)
     detail = f"It is a process of this machine, kept alive by the run {info.id}."
     return LaunchInfo(info.endpoint, "endpoint", "ready", "", created=_created(info), url=info.url, detail=detail)
 
 
-def delete(info: RunInfo) -> LaunchInfo:
+def delete(info: Here) -> LaunchInfo:
     """Delete an endpoint, and wait until its process is gone; its run then has succeeded.
 
     Args:
-        info: The run that keeps it alive.
+        info: What keeps it alive.
 
     Returns:
         What was deleted.
@@ -95,6 +110,10 @@ def delete(info: RunInfo) -> LaunchInfo:
         ExecutionError: It was told to end and is still there.
 
     """
+    if not isinstance(info, RunInfo):
+        deleted = own_endpoints.launch_info(info)
+        info.delete()
+        return deleted
     store = RunStore(Path(info.folder).parent)
     try:
         (Path(info.folder) / layout.DELETE).touch(mode=0o600)
@@ -118,12 +137,12 @@ def delete(info: RunInfo) -> LaunchInfo:
 
 
 def lines(
-    info: RunInfo, *, follow_it: bool = False, tail: int | None = None, cancelled: threading.Event | None = None
+    info: Here, *, follow_it: bool = False, tail: int | None = None, cancelled: threading.Event | None = None
 ) -> Generator[LaunchLine, None, None]:
     """Yield the lines that an endpoint has printed.
 
     Args:
-        info: The run that keeps it alive.
+        info: What keeps it alive.
         follow_it: Whether to go on as they come, until it is gone.
         tail: The last lines of those that are there already, so many; None for all.
         cancelled: Set when nobody wants them any more.
@@ -135,6 +154,9 @@ def lines(
         InputError: Its record was deleted meanwhile.
 
     """
+    if not isinstance(info, RunInfo):
+        yield from own_endpoints.lines(info, follow_it=follow_it, tail=tail, cancelled=cancelled)
+        return
     store = RunStore(Path(info.folder).parent)
     cancelled = cancelled or threading.Event()
     offset = 0

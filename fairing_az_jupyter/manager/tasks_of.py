@@ -1,10 +1,12 @@
-"""The classes and functions of a file that may be launched."""
+"""The classes and functions that may be launched: of a file, and of a running notebook."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fairing_az_jupyter.models import TaskInfo
 
 
@@ -25,3 +27,18 @@ def list_tasks(path: str, text: str | None = None) -> tuple[TaskInfo, ...]:
     from fairing_az_jupyter.fairing.declared_tasks import declared_tasks  # noqa: PLC0415 - with all of the bridge
 
     return declared_tasks(path, text)
+
+
+def launchable(names: Mapping[str, Any]) -> tuple[TaskInfo, ...]:
+    """List what a running notebook has defined and what may be trained or deployed, by its own names.
+
+    Args:
+        names: The notebook's variables.
+
+    Returns:
+        Its classes and functions, the latest last, and those that it has imported from below the working directory.
+
+    """
+    from fairing_az_jupyter.fairing.tasks import tasks_in  # noqa: PLC0415 - with all of the bridge
+
+    return tasks_in(names)
