@@ -43,7 +43,9 @@ def test_both_digests_are_of_what_they_say(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "packed", [gzip.compress(TAR), gzip.compress(TAR[:700]) + gzip.compress(TAR[700:])], ids=["one member", "two members"]
+    "packed",
+    [gzip.compress(TAR), gzip.compress(TAR[:700]) + gzip.compress(TAR[700:])],
+    ids=["one member", "two members"],
 )
 def test_what_is_compressed_already_is_sent_as_it_is(tmp_path, packed):
     (tmp_path / "one.tgz").write_bytes(packed)
