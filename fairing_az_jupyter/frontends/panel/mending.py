@@ -1,0 +1,64 @@
+"""How what a check has found is mended from the panel: as the check's own cure says."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.models import CheckResult
+
+__all__ = ["Mend", "mend_of"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mend:
+    """What mends a fault.
+
+    Args:
+        attach: Name the registry's Secret in the service account, and nothing else.
+        azure: Make the Secret with the service principal.
+        acr: Make the Secret with the registry's login.
+        only_secret: Renew the client secret alone.
+        replace: Delete a Secret that can't be changed, and make it anew.
+
+    """
+
+    attach: bool = False
+    azure: bool = False
+    acr: bool = False
+    only_secret: bool = False
+    replace: bool = False
+
+
+def mend_of(result: CheckResult) -> Mend | None:
+    """Return how the panel mends what a check has found.
+
+    A cure such as `fairing-azure secrets create --acr` is read, so that the panel does what the command would do.
+
+    Args:
+        result: What the check has found.
+
+    Returns:
+        What to do; None if it can't be mended from here.
+
+    """
+    if not result.mendable:
+        return None
+    for cure in result.cures:
+        words = shlex.split(cure.command) if cure.tool == "fairing-azure" else []
+        if words[1:2] != ["secrets"]:
+            continue
+        action, flags = words[2] if len(words) > 2 else "", set(words[3:])  # noqa: PLR2004 - program, group, action
+        if action == "attach":
+            return Mend(attach=True)
+        if action in {"create", "rotate"}:
+            azure, acr = "--azure" in flags, "--acr" in flags
+            return Mend(
+                azure=azure or not acr,
+                acr=acr or not azure,
+                only_secret=action == "rotate",
+                replace="--replace" in flags,
+            )
+    return None
