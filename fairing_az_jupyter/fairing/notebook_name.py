@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +41,25 @@ def get_notebook_name() -> str | None:
         return None
     path = _from_vscode() or _from_papermill() or _from_server()
     return PurePath(path.replace("\\", "/")).name if path else None
+
+
+def get_notebook_path() -> Path | None:
+    """Return the file of the running notebook.
+
+    Returns:
+        The file, if it is there; None where nothing tells which it is, or where it is on another machine.
+
+    """
+    if "ipykernel" not in sys.modules:
+        return None
+    told = _from_vscode() or _from_server()
+    if not told:
+        return None
+    # A server tells its own path, and a kernel begins in its notebook's folder.
+    for path in (Path(told), Path.cwd() / PurePath(told.replace("\\", "/")).name):
+        if path.is_absolute() and path.is_file():
+            return path
+    return None
 
 
 def _from_vscode() -> str | None:

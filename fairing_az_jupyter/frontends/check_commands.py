@@ -10,9 +10,10 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.frontends import commands, grammar, tables
+from fairing_az_jupyter.frontends import commands, grammar, result_tables, tables
 from fairing_az_jupyter.frontends.grammar_parts import setting_flag
 from fairing_az_jupyter.frontends.refusals import CommandLineError
+from fairing_az_jupyter.frontends.results import Results
 from fairing_az_jupyter.frontends.terminal import OutputLostError
 from fairing_az_jupyter.models import Cure
 from fairing_az_jupyter.settings import notebook_names
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fairing_az_jupyter.frontends.commands import Caller
-    from fairing_az_jupyter.models import CheckResult, CheckStatus, SecretChange, SecretState
+    from fairing_az_jupyter.models import CheckResult, CheckStatus, SecretChange
 
 _EXIT_CODES: dict[CheckStatus, int] = {"pass": 0, "fail": 7, "unknown": 8}
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -119,23 +120,21 @@ def _sources(parsed: argparse.Namespace) -> Iterator[str]:
         yield from (setting_flag(field), value)
 
 
-def secrets(parsed: argparse.Namespace, caller: Caller) -> int:
+def secrets_of(parsed: argparse.Namespace, caller: Caller) -> commands.Answer:
     """Make, renew, attach or show the Secrets.
 
     Args:
         parsed: The command line.
         caller: Who has typed it; is asked for values that neither environment nor file has to give.
 
-    Returns:
-        The exit code.
-
     """
     from fairing_az_jupyter import manager  # noqa: PLC0415
 
     explicit, notebook = grammar.explicit_settings(parsed), caller.notebook(parsed)
     if parsed.action == "show":
-        _print_states(parsed, manager.describe_secrets(explicit, notebook=notebook, profile=parsed.profile))
-        return 0
+        states = manager.describe_secrets(explicit, notebook=notebook, profile=parsed.profile)
+        document = {"secrets": [state.to_dict() for state in states]}
+        return commands.Answer(document, Results(states, result_tables.of_secrets(states)))
     if parsed.action == "attach":
         changes = manager.attach_pull_secret(
             explicit, notebook=notebook, profile=parsed.profile, dry_run=parsed.dry_run
@@ -159,8 +158,10 @@ def secrets(parsed: argparse.Namespace, caller: Caller) -> int:
             verify=not parsed.unverified,
             replace=not rotate and parsed.replace,
         )
-    _print_changes(parsed, changes, caller.program)
-    return 0
+    return _changed(parsed, changes, caller.program)
+
+
+secrets = commands.printing(secrets_of)
 
 
 def _day(text: str | None) -> str | None:
@@ -176,7 +177,7 @@ def _day(text: str | None) -> str | None:
     return text
 
 
-def _print_changes(parsed: argparse.Namespace, changes: Sequence[SecretChange], program: str) -> None:
+def _changed(parsed: argparse.Namespace, changes: Sequence[SecretChange], program: str) -> commands.Answer:
     changes = [dataclasses.replace(each, note=commands.as_typed(each.note, program)) for each in changes]
     lines = [each for change in changes for each in _change_lines(change, dry_run=parsed.dry_run)]
     if parsed.dry_run:
@@ -186,7 +187,7 @@ def _print_changes(parsed: argparse.Namespace, changes: Sequence[SecretChange], 
     else:
         lines.append("Nothing had to be changed.")
     document = {"changes": [change.to_dict() for change in changes], "dry_run": parsed.dry_run}
-    commands.answer(parsed, document, lines)
+    return commands.Answer(document, Results(changes, result_tables.Table((), (), lines)), lines)
 
 
 def _change_lines(change: SecretChange, *, dry_run: bool) -> list[str]:
@@ -194,24 +195,3 @@ def _change_lines(change: SecretChange, *, dry_run: bool) -> list[str]:
     keys = f" ({', '.join(change.keys)})" if change.keys else ""
     told = f"{change.kind} {change.name} in namespace {change.namespace}: {would}{change.outcome}{keys}"
     return [tables.line(told), *([f"  {tables.line(change.note)}"] if change.note else [])]
-
-
-def _print_states(parsed: argparse.Namespace, states: Sequence[SecretState]) -> None:
-    if parsed.json:
-        commands.print_json({"secrets": [state.to_dict() for state in states]})
-        return
-    titles = ("KIND", "NAME", "NAMESPACE", "STATE", "TYPE", "NAMES", "CREATED", "EXPIRES")
-    rows = [
-        (
-            state.kind,
-            state.name,
-            state.namespace,
-            state.state.replace("-", " "),
-            state.type or "-",
-            ", ".join(state.keys) or "-",
-            state.created or "-",
-            state.expires or "-",
-        )
-        for state in states
-    ]
-    commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from fairing_az_jupyter.frontends import html_tables, tables
+from fairing_az_jupyter.frontends.results import ShownOnce
 from fairing_az_jupyter.models import CheckResult
 
 
-class CheckResults(list[CheckResult]):
+class CheckResults(ShownOnce, list[CheckResult]):
     """A list of results: `.ok`, `.failed` and `.unknown` say what came of it; a notebook shows it as a table."""
-
-    on_screen = False
-    """Whether the cell that is being run shows this table already; it is not shown there a second time."""
 
     @property
     def ok(self) -> bool:
@@ -42,13 +40,3 @@ class CheckResults(list[CheckResult]):
         told = f"Checking: {len(self)} done so far." if running else ""
         told = f"Cancelled: {len(self)} were done." if stopped else told
         return {"text/html": html_tables.html(self, instead=told), "text/plain": tables.plain(self, instead=told)}
-
-    def __repr__(self) -> str:
-        return tables.plain(self)
-
-    def _repr_html_(self) -> str:
-        return html_tables.html(self)
-
-    def _ipython_display_(self) -> None:
-        if not self.on_screen:
-            raise NotImplementedError  # IPython then shows it in its usual way

@@ -10,6 +10,7 @@ from fairing_az_jupyter.exceptions import FairingAzureError, InputError
 from fairing_az_jupyter.frontends import (
     check_commands,
     commands,
+    debugging,
     grammar,
     launch_commands,
     prompts,
@@ -75,6 +76,8 @@ def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
             except terminal.OutputLostError as lost:
                 _lost(lost)
         else:
+            if getattr(parsed, "debug", False):
+                debugging.show(error)
             terminal.tell(commands.as_typed(str(error), grammar.PROGRAM))
         return error.exit_code
     except KeyboardInterrupt as stopped:
@@ -94,6 +97,13 @@ def _lost(lost: terminal.OutputLostError) -> int:
     return InputError.exit_code
 
 
+def _panel(_parsed: argparse.Namespace, _caller: commands.Caller) -> int:
+    raise CommandLineError(
+        "The panel of widgets is for a notebook.",
+        hint="Type in a cell: %load_ext fairing_az_jupyter, and then: %fairing_azure panel",
+    )
+
+
 def _completion(parsed: argparse.Namespace, _caller: commands.Caller) -> int:
     import shtab  # noqa: PLC0415
 
@@ -111,7 +121,9 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace, commands.Caller], int]] = 
     "secrets": check_commands.secrets,
     "fill": commands.fill,
     "settings": commands.settings,
-    "profile": commands.profile,
+    "profile": commands.printing(commands.profile_of),
+    "example": commands.printing(commands.example_of),
+    "panel": _panel,
     "install-fairing": commands.install_fairing,
     "completion": _completion,
     "status": launch_commands.status,

@@ -8,7 +8,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.frontends import grammar, terminal
+from fairing_az_jupyter.frontends import grammar, result_tables, terminal
+from fairing_az_jupyter.frontends.results import Results, Values
 
 if TYPE_CHECKING:
     import argparse
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.models import Question
 
+    AnswerOf = Callable[[argparse.Namespace, "Caller"], "Answer"]
 
 # Both forms of the commands that a terminal and a cell share; what only a terminal has keeps its form.
 _COMMAND = re.compile(
     r"(?:%fairing_azure|\bfairing-azure)(?= (?:check|secrets|settings|profile|install-fairing|"
-    r"launch|train|deploy|status|logs|predict|delete|cleanup)\b)"
+    r"launch|run|runs|train|deploy|status|logs|predict|delete|cleanup|example|help)\b)"
 )
 
 
@@ -49,6 +51,42 @@ class Caller:
         return parsed.notebook if parsed.notebook is not None else self.variables or None
 
 
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a command has found: for programs, for Python, and for people.
+
+    Args:
+        document: The answer as `--json` prints it.
+        result: What a magic returns, and shows.
+        lines: What a terminal shows; None for the result's own table.
+
+    """
+
+    document: object
+    result: Results[Any] | Values
+    lines: Sequence[str] | None = None
+
+    def told(self) -> list[str]:
+        """Return the lines for a terminal."""
+        return self.result.table.lines() if self.lines is None else list(self.lines)
+
+
+def printing(answer_of: AnswerOf) -> Callable[[argparse.Namespace, Caller], int]:
+    """Return a command that prints what another one finds.
+
+    Args:
+        answer_of: Finds it.
+
+    """
+
+    def command(parsed: argparse.Namespace, caller: Caller) -> int:
+        found = answer_of(parsed, caller)
+        answer(parsed, found.document, found.told())
+        return 0
+
+    return command
+
+
 def fill(parsed: argparse.Namespace, _caller: Caller) -> int:
     """Fill a parameters cell, or show what would change."""
     from fairing_az_jupyter import manager, parameters  # noqa: PLC0415
@@ -69,31 +107,31 @@ def fill(parsed: argparse.Namespace, _caller: Caller) -> int:
 
 
 def settings(parsed: argparse.Namespace, caller: Caller) -> int:
-    """Show the settings in force."""
-    from fairing_az_jupyter import manager  # noqa: PLC0415
+    """Show the settings in force, or their schema."""
     from fairing_az_jupyter.settings import Settings  # noqa: PLC0415
 
     if parsed.schema:
         print_json(Settings.model_json_schema())
         return 0
+    return printing(settings_of)(parsed, caller)
+
+
+def settings_of(parsed: argparse.Namespace, caller: Caller) -> Answer:
+    """Find the settings in force."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415
+
     resolved = manager.settings_in_force(
         grammar.explicit_settings(parsed),
         notebook=caller.notebook(parsed),
         profile=parsed.profile,
     )
     explained = [each.to_dict() for each in resolved.explain()]
-    if parsed.json:
-        print_json(explained if parsed.explain else {each["field"]: each["value"] for each in explained})
-        return 0
-    if parsed.explain:
-        rows = [(each["notebook_name"], _shown(each["value"]), each["source"], _hides(each)) for each in explained]
-        print_table(("NAME", "VALUE", "SOURCE", "HIDES"), rows)
-    else:
-        print_table(("NAME", "VALUE"), [(each["notebook_name"], _shown(each["value"])) for each in explained])
-    return 0
+    values = {str(each["field"]): each["value"] for each in explained}
+    table = result_tables.of_explained(explained, sources=parsed.explain)
+    return Answer(explained if parsed.explain else values, Values(values, table))
 
 
-def profile(parsed: argparse.Namespace, _caller: Caller) -> int:
+def profile_of(parsed: argparse.Namespace, _caller: Caller) -> Answer:
     """Keep named sets of settings."""
     from fairing_az_jupyter import manager  # noqa: PLC0415
     from fairing_az_jupyter.settings.profiles import ProfileStore  # noqa: PLC0415
@@ -102,19 +140,37 @@ def profile(parsed: argparse.Namespace, _caller: Caller) -> int:
     if parsed.action == "list":
         names, active = store.list(), store.active()
         lines = [f"{'*' if name == active else ' '} {name}" for name in names] or ["no profiles"]
-        answer(parsed, {"profiles": list(names), "active": active}, lines)
-    elif parsed.action == "show":
-        _answer_values(parsed, store.read(parsed.name))
-    elif parsed.action == "set":
-        _answer_values(parsed, manager.save_profile(parsed.name, grammar.explicit_settings(parsed)))
-    elif parsed.action == "remove":
+        rows = [(name, "active" if name == active else "") for name in names]
+        found = Results(names, result_tables.Table(("PROFILE", "IN USE"), rows, (), "no profiles"))
+        return Answer({"profiles": list(names), "active": active}, found, lines)
+    if parsed.action in {"show", "set"}:
+        changes = grammar.explicit_settings(parsed) if parsed.action == "set" else None
+        values = store.read(parsed.name) if changes is None else manager.save_profile(parsed.name, changes)
+        return Answer(dict(values), Values(values, result_tables.of_values(values)))
+    if parsed.action == "remove":
         store.remove(parsed.name)
-        answer(parsed, {"removed": parsed.name}, [f"Profile {parsed.name} is removed."])
-    else:
-        store.activate(None if parsed.none else parsed.name)
-        told = "No profile is active." if parsed.none else f"Profile {parsed.name} is active."
-        answer(parsed, {"active": None if parsed.none else parsed.name}, [told])
-    return 0
+        return _done({"removed": parsed.name}, f"Profile {parsed.name} is removed.")
+    store.activate(None if parsed.none else parsed.name)
+    told = "No profile is active." if parsed.none else f"Profile {parsed.name} is active."
+    return _done({"active": None if parsed.none else parsed.name}, told)
+
+
+def example_of(parsed: argparse.Namespace, caller: Caller) -> Answer:
+    """Copy the example."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415
+
+    copied = manager.copy_example(parsed.folder)
+    kept = [each.path for each in copied if each.outcome == "kept"]
+    notes = [f"{path} is another file than the example's, and stays as it is." for path in kept]
+    notebook = copied[0].path
+    in_terminal = caller.program == grammar.PROGRAM
+    notes.append(f"Run it: {caller.program} run {notebook}" if in_terminal else f"Open it: {notebook}")
+    table = result_tables.Table(("FILE", "STATE"), [(each.path, each.outcome) for each in copied], notes)
+    return Answer({"files": [each.to_dict() for each in copied]}, Results(copied, table))
+
+
+def _done(facts: Mapping[str, Any], told: str) -> Answer:
+    return Answer(dict(facts), Values(facts, result_tables.Table((), (), (), told)))
 
 
 def install_fairing(parsed: argparse.Namespace, _caller: Caller) -> int:
@@ -162,29 +218,6 @@ def answer(parsed: argparse.Namespace, for_programs: object, lines: Sequence[str
         print_json(for_programs)
     else:
         sys.stdout.write("".join(f"{line}\n" for line in lines))
-
-
-def _answer_values(parsed: argparse.Namespace, values: Mapping[str, Any]) -> None:
-    if parsed.json:
-        print_json(dict(values))
-    else:
-        print_table(("SETTING", "VALUE"), [(field, _shown(value)) for field, value in values.items()])
-
-
-def _shown(value: object) -> str:
-    return "-" if value is None else str(value)
-
-
-def _hides(explained: Mapping[str, Any]) -> str:
-    return ", ".join(f"{source}: {_shown(value)}" for source, value in explained["overridden"])
-
-
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under titles; every row has as many cells as there are titles."""
-    widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
-    for row in (titles, *rows):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
 
 
 def print_json(document: object) -> None:

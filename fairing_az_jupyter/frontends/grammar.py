@@ -6,14 +6,23 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import __version__
-from fairing_az_jupyter.frontends import grammar_checks, grammar_launches, grammar_runs, grammar_sweeps, refusals
+from fairing_az_jupyter.frontends import (
+    grammar_checks,
+    grammar_examples,
+    grammar_launches,
+    grammar_runs,
+    grammar_sweeps,
+    refusals,
+)
 from fairing_az_jupyter.frontends.grammar_parts import (
+    FOLDERS,
     SETTING,
     Commands,
     add_command,
     add_notebook,
     add_profile,
     add_settings,
+    complete,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +46,8 @@ exit codes:
 _RUNS = frozenset({"run", "launch"})
 _TALKATIVE = frozenset({*_RUNS, "sweep", "fill", "settings", "profile", "install-fairing", "completion"})
 """The commands whose errors repeat what was typed; anything else may be a secret on its way to `secrets`."""
-_NAMES_ONLY = frozenset({"check", "runs", *grammar_launches.LAUNCH_COMMANDS})
-_ARGUMENTS = frozenset({"command", "action", "notebook", "name", "names", "task", "data"})
+_NAMES_ONLY = frozenset({"check", "runs", "panel", "example", "help", *grammar_launches.LAUNCH_COMMANDS})
+_ARGUMENTS = frozenset({"command", "action", "notebook", "name", "names", "task", "data", "folder", "topic"})
 
 
 def parser(program: str = PROGRAM, *, discreet: bool = False) -> argparse.ArgumentParser:
@@ -49,11 +58,12 @@ def parser(program: str = PROGRAM, *, discreet: bool = False) -> argparse.Argume
         discreet: Whether errors are raised in one line that repeats no value, instead of printed by argparse.
 
     """
+    in_cell = program != PROGRAM
     root = (refusals.OneLineParser if discreet else argparse.ArgumentParser)(
         prog=program,
         description="Train and serve a model from a notebook on Kubeflow on Azure, or on this machine.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"Examples of a command: {program} COMMAND --help" if in_cell else EXIT_CODES,
+        formatter_class=grammar_examples.HelpFormatter,
         allow_abbrev=False,
     )
     root.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
@@ -63,13 +73,17 @@ def parser(program: str = PROGRAM, *, discreet: bool = False) -> argparse.Argume
     grammar_runs.add_run(commands)
     grammar_runs.add_runs(commands)
     grammar_sweeps.add_sweep(commands)
-    grammar_launches.add_launches(commands)
+    grammar_launches.add_launches(commands, in_cell=in_cell)
     # In a cell the notebook around it may be meant.
-    _add_fill(commands, named=program == PROGRAM)
+    _add_fill(commands, named=not in_cell)
     _add_settings(commands)
     _add_profile(commands)
+    _add_panel(commands)
+    _add_example(commands)
+    _add_help(commands)
     _add_install(commands)
     _add_completion(commands)
+    grammar_examples.add_examples(root, program, in_cell=in_cell)
     return root
 
 
@@ -162,6 +176,25 @@ def _add_profile(commands: Commands[argparse.ArgumentParser]) -> None:
     chosen = use.add_mutually_exclusive_group(required=True)
     chosen.add_argument("name", metavar="NAME", nargs="?")
     chosen.add_argument("--none", action="store_true", help="no profile is active")
+
+
+def _add_panel(commands: Commands[argparse.ArgumentParser]) -> None:
+    panel = add_command(commands, "panel", "Show the panel of widgets in a notebook: settings, checks, launches.")
+    about = "close all panels of this notebook; nothing of them stays behind"
+    panel.add_argument("--close", action="store_true", help=about)
+
+
+def _add_example(commands: Commands[argparse.ArgumentParser]) -> None:
+    about = "Copy the example, with its data and requirements, into a folder; files that are there stay."
+    example = add_command(commands, "example", about)
+    about = "the folder, which is made if it is not there (default: here)"
+    complete(example.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help=about), FOLDERS)
+
+
+def _add_help(commands: Commands[argparse.ArgumentParser]) -> None:
+    about = "Show the help of a command, with examples."
+    helping = commands.add_parser("help", help=about, description=about, allow_abbrev=False)
+    helping.add_argument("topic", metavar="COMMAND", nargs="*", help="the command (default: all of them)")
 
 
 def _add_install(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -18,10 +18,16 @@ LAUNCH_COMMANDS = frozenset({"status", "logs", "delete", "cleanup", "predict", "
 """The commands of this module."""
 
 
-def add_launches(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add `train` and `deploy`, `status`, `logs` and `predict`, `delete` and `cleanup`."""
-    _add_train(commands)
-    _add_deploy(commands)
+def add_launches(commands: Commands[argparse.ArgumentParser], *, in_cell: bool = False) -> None:
+    """Add `train` and `deploy`, `status`, `logs` and `predict`, `delete` and `cleanup`.
+
+    Args:
+        commands: Where to add them.
+        in_cell: Whether a cell around them may define what is launched.
+
+    """
+    _add_train(commands, in_cell=in_cell)
+    _add_deploy(commands, in_cell=in_cell)
     status = add_command(commands, "status", "Show what was launched in the cluster: jobs, endpoints, builds.")
     status.add_argument("name", metavar="NAME", nargs="?", help="show only this, with all that is known of it")
     _add_where(status)
@@ -44,25 +50,28 @@ def add_launches(commands: Commands[argparse.ArgumentParser]) -> None:
     _add_cleanup(commands)
 
 
-def _add_train(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_train(commands: Commands[argparse.ArgumentParser], *, in_cell: bool) -> None:
     train = add_command(commands, "train", "Train a class or a function as a job, and show its output as it comes.")
-    _add_task(train, "FILE.py:CLASS or FILE.py:FUNCTION, also NOTEBOOK.ipynb:CLASS; in a notebook also a name of it")
+    about = "FILE.py:CLASS or FILE.py:FUNCTION, also NOTEBOOK.ipynb:CLASS; in a notebook also a name of it"
+    _add_task(train, about, in_cell=in_cell)
     about = "end the job after so long (KubeflowAzureBackend; default: never)"
     train.add_argument("--deadline", metavar="SECONDS", type=_seconds, help=about)
     _add_where(train)
 
 
-def _add_deploy(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_deploy(commands: Commands[argparse.ArgumentParser], *, in_cell: bool) -> None:
     deploy = add_command(commands, "deploy", "Deploy a class as an endpoint, and wait until it is ready.")
-    _add_task(deploy, "FILE.py:CLASS, also NOTEBOOK.ipynb:CLASS; in a notebook also a class that it defines")
+    about = "FILE.py:CLASS, also NOTEBOOK.ipynb:CLASS; in a notebook also a class that it defines"
+    _add_task(deploy, about, in_cell=in_cell)
     _add_where(deploy)
 
 
-def _add_task(command: argparse.ArgumentParser, about: str) -> None:
-    complete(command.add_argument("task", metavar="TASK", help=about), FILES)
+def _add_task(command: argparse.ArgumentParser, about: str, *, in_cell: bool) -> None:
+    about += "; left out, it is the only one that the cell or the notebook defines" if in_cell else ""
+    complete(command.add_argument("task", metavar="TASK", nargs="?" if in_cell else None, help=about), FILES)
     about = "files and folders that it needs, below the working directory, such as requirements.txt"
-    files = command.add_argument("--input-files", metavar="FILE", nargs="+", action="extend", default=[], help=about)
-    complete(files, FILES)
+    names = ("--input-files", "--input")
+    complete(command.add_argument(*names, metavar="FILE", nargs="+", action="extend", default=[], help=about), FILES)
     about = "a further file, and where it goes in the image; may be given several times"
     command.add_argument("--output-map", metavar="SRC=DST", type=_pair, action="append", default=[], help=about)
 

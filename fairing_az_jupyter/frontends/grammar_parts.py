@@ -21,7 +21,7 @@ Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public n
 
 
 def add_command(commands: Commands[argparse.ArgumentParser], name: str, about: str) -> argparse.ArgumentParser:
-    """Add a sub-command that can answer in JSON.
+    """Add a sub-command that can answer in JSON, and tell more about its errors.
 
     Args:
         commands: Where to add it.
@@ -34,6 +34,7 @@ def add_command(commands: Commands[argparse.ArgumentParser], name: str, about: s
     """
     added: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
     added.add_argument("--json", action="store_true", help="print JSON for programs")
+    added.add_argument("--debug", action="store_true", help="show where in the program an error has come from")
     return added
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
 import io
 import json
@@ -13,41 +14,39 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fairing_az_jupyter.exceptions import EndpointError, InputError, ServiceError
-from fairing_az_jupyter.frontends import check_commands, commands, grammar, tables
+from fairing_az_jupyter.frontends import check_commands, commands, grammar, result_tables, tables
 from fairing_az_jupyter.frontends.grammar_parts import SETTING
+from fairing_az_jupyter.frontends.results import Results
 from fairing_az_jupyter.models import Question
 from fairing_az_jupyter.settings import from_notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
     from fairing_az_jupyter.frontends.commands import Caller
     from fairing_az_jupyter.manager import Leftovers
-    from fairing_az_jupyter.models import LaunchInfo, Leftover, RunRequest
+    from fairing_az_jupyter.models import Leftover, RunRequest
 
 _FAILING = 7
 _LOOK_SECONDS = 1.0
+_KEPT_LINES = 10_000
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def status(parsed: argparse.Namespace, caller: Caller) -> int:
-    """Show what was launched, or one launch."""
+def status_of(parsed: argparse.Namespace, caller: Caller) -> commands.Answer:
+    """Find what was launched, or one launch."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    where = _where(parsed, caller)
+    where = where_from(parsed, caller)
     if parsed.name is not None:
         info = manager.describe_launch(parsed.name, **where)
-        commands.answer(parsed, {"launch": info.to_dict()}, _described(info))
-        return 0
+        return commands.Answer({"launch": info.to_dict()}, Results([info], result_tables.of_launch(info)))
     here = manager.launches_here()
     note = ""
     if manager.lives_here(**where):
-        if parsed.json or not here:
-            document = {"launches": [info.to_dict() for info in here], "note": manager.LOCAL}
-            commands.answer(parsed, document, [manager.LOCAL])
-            return 0
-        found = here
+        found, note = here, manager.LOCAL
+        shown = result_tables.of_launches(here) if here else result_tables.Table((), (), (), note)
     else:
         try:
             found = (*here, *manager.list_launches(**where))
@@ -56,33 +55,33 @@ def status(parsed: argparse.Namespace, caller: Caller) -> int:
             if not here:
                 raise
             found, note = here, f"The cluster could not be asked: {tables.line(error.message)}"
-    if parsed.json:
-        document = {"launches": [info.to_dict() for info in found]}
-        commands.print_json({**document, "note": note} if note else document)
-        return 0
-    if not found:
-        sys.stdout.write("Nothing that was launched is there.\n")
-        return 0
-    rows = [(info.name, info.kind, info.state, _owner(info), info.created or "-", _url(info)) for info in found]
-    titles = ("NAME", "KIND", "STATE", "OWNER", "CREATED", "URL")
-    commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])
-    told = [f"{info.name}: {tables.line(info.detail)}" for info in found if info.detail]
-    told += [note] if note else []
-    sys.stdout.writelines(f"{text}\n" for text in (["", *told] if told else []))
-    return 0
+        shown = result_tables.of_launches(found, note)
+    document = {"launches": [info.to_dict() for info in found]}
+    return commands.Answer({**document, "note": note} if note else document, Results(found, shown))
+
+
+status = commands.printing(status_of)
 
 
 def logs(parsed: argparse.Namespace, caller: Caller) -> int:
     """Show what a launch has printed."""
+    printed_lines(parsed, caller)
+    return 0
+
+
+def printed_lines(parsed: argparse.Namespace, caller: Caller) -> Sequence[str]:
+    """Print what a launch has printed, and return the last 10,000 lines of it."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
-    where = _where(parsed, caller)
+    where = where_from(parsed, caller)
     _line_by_line()
     first = ""
+    kept: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
     lines = manager.launch_logs(parsed.name, **where, follow=parsed.follow, tail=parsed.tail)
     with contextlib.closing(lines):
         for line in lines:
             first = first or line.pod
+            kept.append(line.text)
             if parsed.json:
                 sys.stdout.write(json.dumps({"line": line.to_dict()}) + "\n")
                 continue
@@ -92,20 +91,23 @@ def logs(parsed: argparse.Namespace, caller: Caller) -> int:
         info = manager.describe_launch(parsed.name, **where)
         detail = f" {tables.line(info.detail)}" if info.detail else ""
         sys.stdout.write(f"{info.name} has printed nothing that is still there; it is {info.state}.{detail}\n")
-    return 0
+    return kept
 
 
-def delete(parsed: argparse.Namespace, caller: Caller) -> int:
+def deleted_of(parsed: argparse.Namespace, caller: Caller) -> commands.Answer:
     """Delete launches."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
-    deleted = manager.delete(parsed.names, **_where(parsed, caller))
+    deleted = manager.delete(parsed.names, **where_from(parsed, caller))
     told = [
         f"{info.kind.capitalize()} {info.name}{f' in namespace {info.namespace}' if info.namespace else ''} is deleted."
         for info in deleted
     ]
-    commands.answer(parsed, {"deleted": [info.to_dict() for info in deleted]}, told)
-    return 0
+    document = {"deleted": [info.to_dict() for info in deleted]}
+    return commands.Answer(document, Results(deleted, result_tables.Table((), (), told)), told)
+
+
+delete = commands.printing(deleted_of)
 
 
 def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
@@ -118,7 +120,7 @@ def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
     """
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
-    where = _where(parsed, caller)
+    where = where_from(parsed, caller)
     if manager.lives_here(**where):
         commands.answer(parsed, {"leftovers": [], "note": manager.LOCAL}, [manager.LOCAL])
         return 0
@@ -155,16 +157,21 @@ def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
     return 0
 
 
-def predict(parsed: argparse.Namespace, caller: Caller) -> int:
+def predicted_of(parsed: argparse.Namespace, caller: Caller) -> commands.Answer:
     """Ask an endpoint for predictions."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
-    found = manager.predict(parsed.name, parsed.data, **_where(parsed, caller))
-    number = f"{len(found.values)} prediction{'' if len(found.values) == 1 else 's'}"
-    told = [*(json.dumps(value) for value in found.values), f"{number} in {found.latency:.3f} s from {found.url}"]
+    found = manager.predict(parsed.name, parsed.data, **where_from(parsed, caller))
+    table = result_tables.of_prediction(found)
     document = found.to_dict()
-    commands.answer(parsed, {**document, "values": _without_nan(document["values"])}, told)
-    return 0
+    return commands.Answer(
+        {**document, "values": _without_nan(document["values"])},
+        Results(found.values, table),
+        [*(json.dumps(value) for value in found.values), *table.notes],
+    )
+
+
+predict = commands.printing(predicted_of)
 
 
 def train(parsed: argparse.Namespace, caller: Caller) -> int:
@@ -174,7 +181,7 @@ def train(parsed: argparse.Namespace, caller: Caller) -> int:
     _line_by_line()
     # Standard output is the answer's alone where a program reads it.
     with contextlib.redirect_stdout(sys.stderr) if parsed.json else contextlib.nullcontext():
-        name, lines = manager.train(parsed.task, **_task(parsed, caller), deadline=parsed.deadline)
+        name, lines = manager.train(parsed.task, **task_from(parsed, caller), deadline=parsed.deadline)
     commands.answer(parsed, {"job": name, "lines": list(lines)}, [f"Job {name} succeeded."])
     return 0
 
@@ -219,24 +226,36 @@ def deployed(parsed: argparse.Namespace, caller: Caller) -> LaunchedEndpoint:
 
     _line_by_line()
     with contextlib.redirect_stdout(sys.stderr) if parsed.json else contextlib.nullcontext():
-        endpoint = manager.deploy(parsed.task, **_task(parsed, caller))
-    name, url, program = endpoint.name, endpoint.url, caller.program
+        endpoint = manager.deploy(parsed.task, **task_from(parsed, caller))
+    commands.answer(parsed, {"endpoint": endpoint.info.to_dict()}, ready_lines(endpoint, caller.program))
+    return endpoint
+
+
+def ready_lines(endpoint: LaunchedEndpoint, program: str) -> list[str]:
+    """Return how an endpoint is reached, and how long it lives.
+
+    Args:
+        endpoint: The endpoint.
+        program: What the user types before a sub-command.
+
+    """
+    name, url = endpoint.name, endpoint.url
     in_terminal = program == grammar.PROGRAM
     told = [f"Endpoint {name} is ready: {url}"]
     if endpoint.info.backend == "LocalBackend":
-        told.append(
-            f"It runs as long as this command: Ctrl-C ends it. Ask it from elsewhere: {program} predict {url} DATA"
-            if in_terminal
-            else "It runs as long as this kernel, or until .delete() of what this magic returns."
-        )
-    else:
-        if urlsplit(url).hostname in _LOOPBACK:
-            with_what = "this command" if in_terminal else "this kernel"
-            told.append(f"It stays in the cluster; the port of this machine that leads to it ends with {with_what}.")
-        told.append(f"Ask it: {program} predict {name} DATA")
+        if in_terminal:
+            told.append(
+                f"It runs as long as this command: Ctrl-C ends it. Ask it from elsewhere: {program} predict {url} DATA"
+            )
+            return told
+        told.append(f"It runs as long as this kernel, or until {program} delete {name}")
+    elif urlsplit(url).hostname in _LOOPBACK:
+        with_what = "this command" if in_terminal else "this kernel"
+        told.append(f"It stays in the cluster; the port of this machine that leads to it ends with {with_what}.")
+    told.append(f"Ask it: {program} predict {name} DATA")
+    if endpoint.info.backend != "LocalBackend":
         told.append(f"Delete it: {program} delete {name}")
-    commands.answer(parsed, {"endpoint": endpoint.info.to_dict()}, told)
-    return endpoint
+    return told
 
 
 def checked(parsed: argparse.Namespace, caller: Caller, request: RunRequest) -> int:
@@ -276,17 +295,17 @@ def _without_nan(value: Any) -> Any:  # noqa: ANN401 - as it came
     return {key: _without_nan(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def _where(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:
+def where_from(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:
     """Return where settings come from, as the manager takes it."""
     explicit = grammar.explicit_settings(parsed)
     return {"explicit": explicit, "notebook": caller.notebook(parsed), "profile": parsed.profile}
 
 
-def _task(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:
+def task_from(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:
     """Return what `train` and `deploy` have in common, as the manager takes it."""
     files: Mapping[str, str] = dict(parsed.output_map)
     return {
-        **_where(parsed, caller),
+        **where_from(parsed, caller),
         "names": caller.names,
         "input_files": parsed.input_files,
         "output_map": files,
@@ -301,36 +320,11 @@ def _line_by_line() -> None:
             stream.reconfigure(line_buffering=True)
 
 
-def _owner(info: LaunchInfo) -> str:
-    return info.owner or ("(Kubeflow Fairing)" if info.origin == "kubeflow-fairing" else "-")
-
-
-def _url(info: LaunchInfo) -> str:
-    return f"{info.url}{' (public)' if info.public else ''}" if info.url else "-"
-
-
-def _described(info: LaunchInfo) -> list[str]:
-    facts = {
-        "Name": info.name,
-        "Kind": info.kind,
-        "State": info.state,
-        "Detail": info.detail,
-        "Namespace": info.namespace,
-        "Owner": _owner(info),
-        "Created": info.created,
-        "Image": info.image,
-        "URL": f"{info.url}{' (public: whoever finds it can use it)' if info.public else ''}" if info.url else "",
-        "Launched by": "Kubeflow Fairing" if info.origin == "kubeflow-fairing" else info.origin,
-    }
-    width = max(len(name) for name in facts) + 2
-    return [f"{f'{name}:':<{width}}{tables.line(value)}" for name, value in facts.items() if value]
-
-
 def _show_leftovers(found: Leftovers) -> None:
     if found.chosen:
         rows = [(left.kind, left.name, left.owner or "-", left.created or "-", left.why) for left in found.chosen]
-        titles = ("KIND", "NAME", "OWNER", "CREATED", "WHY")
-        commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])
+        table = result_tables.Table(("KIND", "NAME", "OWNER", "CREATED", "WHY"), rows)
+        sys.stdout.writelines(f"{text}\n" for text in table.lines())
     else:
         sys.stdout.write("There is nothing to clean up.\n")
     rest = [left for left in found.found if (left.kind, left.name) not in {(o.kind, o.name) for o in found.chosen}]

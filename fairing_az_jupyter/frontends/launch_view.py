@@ -90,6 +90,8 @@ class LaunchView:
         """Grows with each change."""
         self.job = ""
         """The name of the job or the endpoint; empty until it has one."""
+        self.interrupted = ""
+        """What an interrupt has left, in the launch's own words; empty if it has said nothing."""
 
     def output(self, text: str) -> None:
         """Take what is printed; a carriage return writes its line anew."""
@@ -239,6 +241,8 @@ class LaunchView:
     def _add(self, text: str) -> None:
         self._count += 1
         self._look_for_name(text)
+        if text.startswith("Interrupted"):
+            self.interrupted = line(text)
         self.metrics.add(text)
         shown = "".join(letter if letter.isprintable() else " " for letter in text.expandtabs(4))
         self._lines.append(shown if len(shown) <= _LONGEST_LINE else f"{shown[: _LONGEST_LINE - 4]} ...")

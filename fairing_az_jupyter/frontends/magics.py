@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from IPython.core.completer import CompletionContext
     from IPython.core.interactiveshell import InteractiveShell
 
-    from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
     from fairing_az_jupyter.frontends.check_results import CheckResults
     from fairing_az_jupyter.frontends.commands import Caller
+    from fairing_az_jupyter.frontends.magic_screen import Screen
+    from fairing_az_jupyter.frontends.results import ShownOnce
 
 MAGIC = "fairing_azure"
 _PROGRAM = f"%{MAGIC}"
+_HERE = frozenset({"check", "fill", "panel"})
+"""The sub-commands that are about the notebook around the line."""
 
 
 def load(ipython: InteractiveShell) -> None:
@@ -34,53 +38,70 @@ def load(ipython: InteractiveShell) -> None:
     """
     hook.install()
 
-    def fairing_azure(line: str) -> object:
-        """Check, prepare and configure a launch on Kubeflow on Azure.
+    def fairing_azure(line: str, cell: str | None = None) -> object:
+        """Check, train, serve and run on Kubeflow on Azure, or on this machine.
 
-        %fairing_azure check              what would make a launch fail, each with its cure
-        %fairing_azure secrets create     make the Secrets that a launch needs; asks for the values
-        %fairing_azure status             what was launched, and how it is
-        %fairing_azure --help             all commands; %fairing_azure COMMAND --help tells more
+        %fairing_azure panel                      the panel: settings, checks, launches, endpoints
+        %fairing_azure fill --profile team-a      fill the parameters cell of this notebook
+        found = %fairing_azure check              what would make a launch fail, each with its cure
+        %fairing_azure secrets create             make the Secrets that a launch needs; asks for the values
+        job = %fairing_azure train HousingServe --input-files ames_dataset/train.csv requirements.txt
+        endpoint = %fairing_azure deploy HousingServe --input-files trained_ames_model.dat
+        %fairing_azure predict {endpoint.name} rows.csv
+        %fairing_azure status                     what was launched, and how it is
+        %fairing_azure delete {endpoint.name}
+        %fairing_azure run train.ipynb -p N_ESTIMATORS 200
+        %fairing_azure example                    copy the example next to this notebook
+        %fairing_azure help                       all commands; help COMMAND tells more
 
-        Settings are taken from this notebook's variables, such as DOCKER_REGISTRY; flags win over them.
+        %%fairing_azure train --input-files data.csv
+        class Model: ...                          trains what the cell defines
+
+        Settings are taken from this notebook's variables, such as DOCKER_REGISTRY; flags win over them. {name} and
+        $name stand for variables.
         """
-        return run(ipython, line)
+        return run(ipython, line, cell)
 
     register: Callable[..., None] = ipython.register_magic_function
-    register(fairing_azure, "line", MAGIC)
+    register(fairing_azure, "line_cell", MAGIC)
+    _offer_completion(ipython)
     lab_link.link_of(ipython)
     if modules.find_fairing() is None:
         sys.stderr.write("Kubeflow Fairing is not installed here. Install it: fairing-azure install-fairing\n")
 
 
-def run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoint | None:
+def run(ipython: InteractiveShell, line: str, cell: str | None = None) -> object:
     """Run the line of a magic.
 
     Args:
         ipython: The shell that it was typed into.
         line: What stands behind the magic's name.
+        cell: What stands below it; None for the line alone.
 
     Returns:
-        The results of `check`, unless it prints JSON, and the endpoint that `deploy` has deployed; None of everything
-        else.
+        What was found or made, as a Python object; None where there is nothing, or JSON was printed.
 
     Raises:
         FairingAzureError: It can't be done, or has failed; IPython shows it in one line without a traceback.
         KeyboardInterrupt: The user has interrupted it; likewise.
 
     """
-    from fairing_az_jupyter.frontends import commands  # noqa: PLC0415 - loading the extension stays light
+    from fairing_az_jupyter.frontends import commands, debugging  # noqa: PLC0415 - loading the extension stays light
+    from fairing_az_jupyter.frontends.magic_screen import StillRunsError  # noqa: PLC0415 - as above
 
     try:
-        return _run(ipython, line)
+        return _run(ipython, line, cell)
     except SystemExit:
         # argparse has printed the help.
         return None
     except FairingAzureError as error:
         stopped: BaseException = error
         told = commands.as_typed(str(error), _PROGRAM)
+        if debugging.asked_for(line):
+            debugging.show(error)
     except KeyboardInterrupt as interrupt:
-        told = commands.cancelled(interrupt)
+        said = commands.as_typed(str(interrupt), _PROGRAM) if isinstance(interrupt, StillRunsError) else ""
+        told = f"cancelled. {said}" if said else commands.cancelled(interrupt)
         stopped = KeyboardInterrupt(told)
     # Neither a traceback nor a chain of errors leads back to frames that hold what was typed.
     stopped.__cause__ = stopped.__context__ = None
@@ -89,76 +110,76 @@ def run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoint
     raise stopped.with_traceback(None)
 
 
-def _run(ipython: InteractiveShell, line: str) -> CheckResults | LaunchedEndpoint | None:
+def _run(ipython: InteractiveShell, line: str, cell: str | None) -> object:
     # Loading the extension stays light.
-    from fairing_az_jupyter.frontends import (  # noqa: PLC0415
-        check_commands,
-        commands,
-        grammar,
-        launch_commands,
-        launch_process,
-        run_commands,
-        terminal,
-    )
+    from fairing_az_jupyter.frontends import grammar, magic_cells, magic_commands  # noqa: PLC0415
 
     words = _words(line)
     parsed = grammar.parse(words, program=_PROGRAM)
     _refuse_what_a_terminal_is_for(parsed)
-    caller = _caller(ipython)
-    if parsed.command == "check" and not parsed.json:
+    defined = None if cell is None else magic_cells.execute_cell(ipython, parsed, cell)
+    if parsed.command in {"train", "deploy"} and parsed.task is None:
+        parsed.task = magic_cells.choose_task(parsed, ipython.user_ns, defined)
+    caller, screen = _caller(ipython), _screen(ipython)
+    if parsed.command not in _HERE or (parsed.command == "check" and parsed.json):
+        return magic_commands.run(parsed, words, caller, screen)
+    if parsed.command == "check":
         return _check(ipython, parsed, caller)
-    if parsed.command == "fill":
+    if parsed.command == "panel":
+        _panel(ipython, parsed)
+    else:
         _fill(ipython, parsed, caller, words)
-        return None
-    if parsed.command == "launch":
-        launch_process.launch(words)
-        return None
-    if parsed.command == "runs":
-        run_commands.runs(parsed, terminal.Output(None))
-        return None
-    if parsed.command == "deploy":
-        return launch_commands.deployed(parsed, caller)
-    {
-        "check": check_commands.check,
-        "secrets": check_commands.secrets,
-        "settings": commands.settings,
-        "profile": commands.profile,
-        "install-fairing": commands.install_fairing,
-        "status": launch_commands.status,
-        "logs": launch_commands.logs,
-        "delete": launch_commands.delete,
-        "cleanup": launch_commands.cleanup,
-        "predict": launch_commands.predict,
-        "train": launch_commands.train,
-    }[parsed.command](parsed, caller)
     return None
 
 
-def _fill(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller, words: Sequence[str]) -> None:
-    """Let the side panel fill this notebook; elsewhere show what would change.
+def _panel(ipython: InteractiveShell, parsed: argparse.Namespace) -> None:
+    """Show the panel of widgets, or close those that there are."""
+    from fairing_az_jupyter.frontends import panel  # noqa: PLC0415 - loading the extension stays light
+    from fairing_az_jupyter.frontends.panel_elsewhere import instead_of_panel  # noqa: PLC0415 - as above
 
-    The notebook may be open here, and what is written to its file would be lost, or ask the user what to keep.
-    """
-    from fairing_az_jupyter.frontends import commands, grammar  # noqa: PLC0415 - loading the extension stays light
+    if parsed.close:
+        number = panel.close_panels(ipython)
+        sys.stdout.write(f"{number or 'No'} panel{'' if number == 1 else 's'} closed.\n")
+        return
+    told = instead_of_panel(in_kernel=_in_kernel(ipython), present=_is_attended(ipython))
+    if told:
+        sys.stdout.write(f"{told}\n")
+        return
+    panel.open_panel(ipython).show()
+
+
+def _fill(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller, words: Sequence[str]) -> None:
+    """Let the side panel fill this notebook; elsewhere offer what its cell would be, and write into no file."""
+    from fairing_az_jupyter.frontends import cell_fill, commands, grammar  # noqa: PLC0415 - as above
     from fairing_az_jupyter.frontends.refusals import CommandLineError  # noqa: PLC0415 - as above
 
-    link = lab_link.link_of(ipython)
+    link, explicit = lab_link.link_of(ipython), grammar.explicit_settings(parsed)
     if link is not None and link.present and not parsed.dry_run and link.is_notebook(parsed.notebook):
-        link.fill(grammar.explicit_settings(parsed), parsed.profile)
+        link.fill(explicit, parsed.profile)
         sys.stdout.write("JupyterLab fills the parameters cell; undo in that cell takes it back.\n")
         return
-    if parsed.notebook is None:
+    if parsed.notebook is not None:
+        asked, parsed.dry_run = parsed.dry_run, True
+        commands.fill(parsed, caller)
+        if not asked:
+            told = f"A cell does not write into notebooks. In a terminal: {shlex.join([grammar.PROGRAM, *words])}"
+            sys.stderr.write(f"{told}\n")
+        return
+    if not _in_kernel(ipython) or not _is_attended(ipython):
         raise CommandLineError(
-            "A dry run needs the notebook's name."
-            if parsed.dry_run
-            else "No side panel of JupyterLab is there to fill this notebook.",
-            hint="Name the notebook to see what would change: %fairing_azure fill NOTEBOOK",
+            "Nobody sits before this notebook, so its parameters cell can't be filled from here."
+            if _in_kernel(ipython)
+            else "There is no notebook around this line whose parameters cell could be filled.",
+            hint=f"In a terminal: {shlex.join([grammar.PROGRAM, words[0], 'NOTEBOOK', *words[1:]])}",
         )
-    asked, parsed.dry_run = parsed.dry_run, True
-    commands.fill(parsed, caller)
-    if not asked:
-        told = f"A cell does not write into notebooks. In a terminal: {shlex.join([grammar.PROGRAM, *words])}"
-        sys.stderr.write(f"{told}\n")
+    found = cell_fill.offer(ipython, explicit, parsed.profile)
+    sys.stdout.writelines(f"warning: {warning}\n" for warning in found.warnings)
+    sys.stdout.write(found.diff)
+    if found.source and not parsed.dry_run:
+        ipython.set_next_input(found.source)
+        sys.stdout.write(f"The next cell is the filled one. {found.sentence}\n")
+    elif not found.source:
+        sys.stdout.write(f"{found.sentence}\n")
 
 
 def _words(line: str) -> list[str]:
@@ -176,8 +197,7 @@ def _words(line: str) -> list[str]:
 def _refuse_what_a_terminal_is_for(parsed: argparse.Namespace) -> None:
     from fairing_az_jupyter.frontends.refusals import CommandLineError  # noqa: PLC0415 - as above
 
-    retry = parsed.command == "runs" and parsed.action == "retry"
-    if parsed.command in {"run", "sweep", "completion"} or retry:
+    if parsed.command in {"sweep", "completion"}:
         typed = f"{parsed.command} {parsed.action}" if hasattr(parsed, "action") else parsed.command
         raise CommandLineError(
             f"'{typed}' is a command for a terminal.", hint=f"Type there: fairing-azure {typed} --help"
@@ -206,6 +226,23 @@ def _in_kernel(ipython: InteractiveShell) -> bool:
     return getattr(ipython, "kernel", None) is not None
 
 
+def _is_attended(ipython: InteractiveShell) -> bool:
+    """Tell whether a person sits before this notebook: papermill and nbconvert allow no questions."""
+    return bool(getattr(getattr(ipython, "kernel", None), "_allow_stdin", False))
+
+
+def _screen(ipython: InteractiveShell) -> Screen:
+    from fairing_az_jupyter.frontends.magic_screen import Screen  # noqa: PLC0415 - as above
+
+    return Screen(_new_display if _in_kernel(ipython) else None, lambda result: _until_the_cell_ends(ipython, result))
+
+
+def _new_display() -> Any:  # noqa: ANN401 - IPython's own
+    from IPython.display import DisplayHandle  # noqa: PLC0415 - as above
+
+    return DisplayHandle()  # type: ignore[no-untyped-call]
+
+
 def _check(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller) -> CheckResults:
     from fairing_az_jupyter.frontends import check_commands  # noqa: PLC0415 - as above
     from fairing_az_jupyter.frontends.check_results import CheckResults  # noqa: PLC0415 - as above
@@ -213,11 +250,9 @@ def _check(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller
     if not _in_kernel(ipython):
         found = CheckResults(check_commands.shown_as_found(parsed, caller, notebook=True))
     else:
-        from IPython.display import DisplayHandle  # noqa: PLC0415 - as above
-
         found = CheckResults()
         results = check_commands.results_of(parsed, caller)
-        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        handle = _new_display()
         try:
             # An interrupt may come as soon as there is something to see.
             handle.display(found.shown(running=True), raw=True)
@@ -233,7 +268,7 @@ def _check(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller
     return found
 
 
-def _until_the_cell_ends(ipython: InteractiveShell, found: CheckResults) -> None:
+def _until_the_cell_ends(ipython: InteractiveShell, found: ShownOnce) -> None:
     """Note that the cell that is being run shows the results already."""
 
     def end() -> None:
@@ -242,3 +277,32 @@ def _until_the_cell_ends(ipython: InteractiveShell, found: CheckResults) -> None
 
     found.on_screen = True
     ipython.events.register("post_execute", end)
+
+
+def _offer_completion(ipython: InteractiveShell) -> None:
+    """Complete the magic's lines by Tab; what there is to complete is found when it is asked for."""
+    completer = getattr(ipython, "Completer", None)
+    if completer is None or any(getattr(each, "fairing_azure", False) for each in completer.custom_matchers):
+        return
+
+    def matcher(context: CompletionContext) -> dict[str, Any]:
+        from IPython.core.completer import SimpleCompletion  # noqa: PLC0415 - as above
+
+        if MAGIC not in context.text_until_cursor:
+            return {"completions": []}
+        from fairing_az_jupyter.frontends import completion  # noqa: PLC0415 - as above
+
+        found = completion.complete(context.text_until_cursor, ipython.user_ns)
+        if found is None:
+            return {"completions": []}
+        return {
+            "completions": [SimpleCompletion(each.text, type=each.kind) for each in found.matches],
+            "matched_fragment": found.fragment,
+            "ordered": True,
+            "suppress": True,
+        }
+
+    # Version 2 of IPython's matchers: they may say what they complete, and that nothing else does.
+    matcher.matcher_api_version = 2  # type: ignore[attr-defined]
+    matcher.fairing_azure = True  # type: ignore[attr-defined]
+    completer.custom_matchers.append(matcher)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fairing_az_jupyter.exceptions import InputError, RunCancelledError, RunFailedError, ServiceError
-from fairing_az_jupyter.frontends import commands, grammar, launch_commands, tables, terminal
+from fairing_az_jupyter.frontends import (
+    commands,
+    grammar,
+    launch_commands,
+    result_tables,
+    run_tables,
+    tables,
+    terminal,
+)
+from fairing_az_jupyter.frontends.results import Results
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.models import RunEvent, RunInfo, RunRequest, RunResult
 
 _LAST_TRACEBACK_LINES = 12
-_LONGEST_VALUE = 60
 _LONGEST_LINE = 500
 
 
@@ -31,11 +38,7 @@ def run(parsed: argparse.Namespace, output: Output) -> int:
         if parsed.on_cluster:
             return _run_on_cluster(parsed, output, report)
         if parsed.input_files:
-            raise InputError(
-                "--input-files names what a notebook needs in the cluster, and this one runs here.",
-                hint="Leave it out, or add --on-cluster.",
-                code="input-files",
-            )
+            refuse_input_files()
         return _execute(parsed, output, planned(parsed), report)
 
 
@@ -49,6 +52,20 @@ def launch(parsed: argparse.Namespace, output: Output, caller: Caller) -> int:
             report.refuse("The run was not started: a check has found what would make its launch fail.")
             return failing
         return _execute(parsed, output, request, report)
+
+
+def refuse_input_files() -> NoReturn:
+    """Refuse input files of a run on this machine.
+
+    Raises:
+        InputError: Always.
+
+    """
+    raise InputError(
+        "--input-files names what a notebook needs in the cluster, and this one runs here.",
+        hint="Leave it out, or add --on-cluster.",
+        code="input-files",
+    )
 
 
 def planned(parsed: argparse.Namespace) -> RunRequest:
@@ -163,7 +180,7 @@ def _execute(
     if parsed.json:
         print_line({"result": result.to_dict()})
         return 0
-    sys.stdout.writelines(f"{name} = {_value(value)}\n" for name, value in result.metrics.items())
+    sys.stdout.writelines(f"{name} = {run_tables.value(value)}\n" for name, value in result.metrics.items())
     where = result.output if "://" in result.output else os.path.abspath(result.output)  # noqa: PTH100 - links stay
     sys.stdout.write(f"Executed notebook: {where}\nRecord: {result.run}\n")
     return 0
@@ -171,9 +188,9 @@ def _execute(
 
 def _tell_failure(error: RunFailedError, request: RunRequest) -> None:
     """Show the end of a traceback and the parameters above the one line that says what failed."""
-    told = [f"  {_short(line, _LONGEST_LINE)}" for line in error.traceback[-_LAST_TRACEBACK_LINES:]]
+    told = [f"  {run_tables.short(line, _LONGEST_LINE)}" for line in error.traceback[-_LAST_TRACEBACK_LINES:]]
     if request.parameters:
-        values = (f"{name}={_value(value)}" for name, value in request.parameters.items())
+        values = (f"{name}={run_tables.value(value)}" for name, value in request.parameters.items())
         told.append(f"Parameters: {tables.line(', '.join(values))}")
     if told:
         sys.stdout.flush()
@@ -185,34 +202,31 @@ def runs(parsed: argparse.Namespace, output: Output) -> int:
     return _ACTIONS[parsed.action](parsed, output)
 
 
-def _list(parsed: argparse.Namespace, _output: Output) -> int:
+def listed_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> commands.Answer:
+    """Find runs."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
     wanted = {key: getattr(parsed, key) for key in ("state", "notebook") if getattr(parsed, key)}
     limit = parsed.limit or None
     found = manager.list_runs(parsed.runs_folder, limit=None if limit is None else limit + 1, tell=_warn, **wanted)
     shown = found if limit is None else found[:limit]
-    if parsed.json:
-        commands.print_json({"runs": [info.to_dict() for info in shown]})
-        return 0
-    if not shown:
-        sys.stdout.write(f"No run{' like that' if wanted else ''} is recorded.\n")
-        return 0
-    rows = [(i.id, i.state, _when(i.created), _took(i), _where(i), _outcome(i)) for i in shown]
-    commands.print_table(
-        ("RUN", "STATE", "CREATED", "TOOK", "CELL", "RESULT"), [[tables.line(cell) for cell in row] for row in rows]
+    more = f"There are older ones: fairing-azure runs list --limit {limit * 10 if limit else 0}"
+    table = run_tables.of_runs(
+        shown,
+        note=more if len(found) > len(shown) else "",
+        empty=f"No run{' like that' if wanted else ''} is recorded.",
     )
-    if len(found) > len(shown):
-        sys.stdout.write(f"There are older ones: fairing-azure runs list --limit {limit * 10 if limit else 0}\n")
-    return 0
+    lines = [line for line in table.lines() if line]
+    return commands.Answer({"runs": [info.to_dict() for info in shown]}, Results(shown, table), lines)
 
 
-def _show(parsed: argparse.Namespace, _output: Output) -> int:
+def shown_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> commands.Answer:
+    """Find all that is known of a run."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
     info = manager.describe_run(parsed.name, parsed.runs_folder, tell=_warn)
-    commands.answer(parsed, {"run": info.to_dict()}, _described(info))
-    return 0
+    table = run_tables.of_run(info)
+    return commands.Answer({"run": info.to_dict()}, Results([info], table), run_tables.lines_of_run(info))
 
 
 def _logs(parsed: argparse.Namespace, _output: Output) -> int:
@@ -228,13 +242,14 @@ def _logs(parsed: argparse.Namespace, _output: Output) -> int:
     return 0
 
 
-def _cancel(parsed: argparse.Namespace, _output: Output) -> int:
+def cancelling_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> commands.Answer:
+    """Ask a run to stop."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
     info = manager.cancel_run(parsed.name, parsed.runs_folder)
-    told = f"Run {info.id} is asked to stop. See how it goes: fairing-azure runs show {info.id}"
-    commands.answer(parsed, {"cancelling": info.to_dict()}, [told])
-    return 0
+    told = [f"Run {info.id} is asked to stop. See how it goes: fairing-azure runs show {info.id}"]
+    document = {"cancelling": info.to_dict()}
+    return commands.Answer(document, Results([info], result_tables.Table((), (), told)), told)
 
 
 def _retry(parsed: argparse.Namespace, output: Output) -> int:
@@ -253,23 +268,16 @@ def _retry(parsed: argparse.Namespace, output: Output) -> int:
     return _execute(parsed, output, request, _report(parsed), retry_of=info.id)
 
 
-def _compare(parsed: argparse.Namespace, _output: Output) -> int:
+def compared_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> commands.Answer:
+    """Put runs beside each other."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
-    table = manager.compare_runs(parsed.names, parsed.runs_folder)
-    if parsed.json:
-        commands.print_json(table.to_dict())
-        return 0
-    titles = ("RUN", *table.parameters, *table.metrics, "TOOK", "STATE")
-    rows = [
-        (info.id, *(_value(value) for value in row), _took(info), info.state)
-        for info, row in zip(table.runs, table.rows, strict=True)
-    ]
-    commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])
-    return 0
+    compared = manager.compare_runs(parsed.names, parsed.runs_folder)
+    return commands.Answer(compared.to_dict(), Results(compared.runs, run_tables.of_comparison(compared)))
 
 
-def _prune(parsed: argparse.Namespace, _output: Output) -> int:
+def pruned_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> commands.Answer:
+    """Delete the records of runs that have ended."""
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
     done = manager.prune_runs(
@@ -280,7 +288,7 @@ def _prune(parsed: argparse.Namespace, _output: Output) -> int:
         dry_run=parsed.dry_run,
     )
     number = len(done.deleted)
-    told = [f"{info.id}  {info.state}  {_when(info.created)}" for info in done.deleted] if parsed.dry_run else []
+    told = [f"{info.id}  {info.state}  {run_tables.when(info.created)}" for info in done.deleted if parsed.dry_run]
     told.append(
         f"{number} record{'' if number == 1 else 's'} {'would be' if parsed.dry_run else 'deleted'}"
         f"{' deleted; this was a dry run' if parsed.dry_run else ''}."
@@ -291,8 +299,23 @@ def _prune(parsed: argparse.Namespace, _output: Output) -> int:
         "failed": [{"run": info.id, "why": why} for info, why in done.failed],
         "dry_run": parsed.dry_run,
     }
-    commands.answer(parsed, document, told)
-    return ServiceError.exit_code if done.failed else 0
+    return commands.Answer(document, Results(done.deleted, result_tables.Table((), (), told)), told)
+
+
+def _prune(parsed: argparse.Namespace, _output: Output) -> int:
+    done = pruned_of(parsed)
+    commands.answer(parsed, done.document, done.told())
+    failed = isinstance(done.document, dict) and done.document["failed"]
+    return ServiceError.exit_code if failed else 0
+
+
+def _answering(answer_of: Callable[[argparse.Namespace], commands.Answer]) -> Callable[..., int]:
+    def action(parsed: argparse.Namespace, _output: Output) -> int:
+        found = answer_of(parsed)
+        commands.answer(parsed, found.document, found.told())
+        return 0
+
+    return action
 
 
 def print_line(document: object) -> None:
@@ -301,93 +324,18 @@ def print_line(document: object) -> None:
     sys.stdout.flush()
 
 
+ANSWERS: Mapping[str, Callable[[argparse.Namespace], commands.Answer]] = {
+    "list": listed_of,
+    "show": shown_of,
+    "cancel": cancelling_of,
+    "compare": compared_of,
+    "prune": pruned_of,
+}
+"""What `runs ACTION` finds, where that is an answer and nothing that goes on."""
+
 _ACTIONS: Mapping[str, Callable[[argparse.Namespace, Output], int]] = {
-    "list": _list,
-    "show": _show,
+    **{name: _answering(answer_of) for name, answer_of in ANSWERS.items()},
     "logs": _logs,
-    "cancel": _cancel,
     "retry": _retry,
-    "compare": _compare,
     "prune": _prune,
 }
-
-
-def _described(info: RunInfo) -> list[str]:
-    facts = {
-        "Run": info.id,
-        "State": info.state,
-        "Notebook" if info.kind == "notebook" else "File": info.notebook,
-        "Task": f"{info.task} ({info.kind})" if info.task else "",
-        "Endpoint": f"{info.endpoint} {info.url}".rstrip(),
-        "Output": info.output or "",
-        "Created": _when(info.created),
-        "Took": _took(info) if info.started else "",
-        "Cell": _where(info) if info.cells else "",
-        "Attempt": str(info.attempt) if info.attempt > 1 else "",
-        "Repeats": info.retry_of,
-        "Sweep": f"{info.sweep}, point {info.point}" if info.sweep else "",
-        "Job": f"{info.job} in namespace {info.namespace}" if info.job else "",
-        "Record": info.folder,
-    }
-    width = max(len(name) for name in facts) + 2
-    lines = [f"{f'{name}:':<{width}}{tables.line(value)}" for name, value in facts.items() if value]
-    for title, values in (("Parameters", info.parameters), ("Reported", info.metrics)):
-        if values:
-            lines += [
-                "",
-                f"{title}:",
-                *(f"  {tables.line(f'{name} = {_value(value, longest=None)}')}" for name, value in values.items()),
-            ]
-    if info.state == "lost":
-        lines += ["", "The process that ran it has gone without an end: it was killed, or its machine stopped."]
-        lines += [f"Run it again: fairing-azure runs retry {info.id}"]
-    if info.error:
-        lines += ["", *_failure(info.error)]
-    return lines
-
-
-def _failure(error: Mapping[str, object]) -> list[str]:
-    lines = [tables.line(str(error[name])) for name in ("message", "hint") if error.get(name)]
-    source, traceback = error.get("source"), error.get("traceback")
-    if source:
-        lines += ["", f"Cell {error.get('cell')}:", *(f"  {_visible(line)}" for line in str(source).splitlines())]
-    if isinstance(traceback, (list, tuple)) and traceback:
-        lines += ["", "Traceback:", *(f"  {_visible(str(line))}" for line in traceback)]
-    return lines
-
-
-def _visible(line: str) -> str:
-    """Return a line as it is, but for what would do something to the terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in line)
-
-
-def _when(seconds: float) -> str:
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
-    except (ValueError, OverflowError, OSError):
-        return "-"  # somebody has edited the record
-
-
-def _took(info: RunInfo) -> str:
-    if info.duration is not None:
-        return f"{info.duration:.1f} s"
-    return f"{time.time() - info.started:.0f} s so far" if info.started and info.state == "running" else "-"
-
-
-def _where(info: RunInfo) -> str:
-    return f"{info.cell or 0}/{info.cells}" if info.cells else "-"
-
-
-def _outcome(info: RunInfo) -> str:
-    if info.error:
-        return _short(str(info.error.get("message", "")))
-    return _short(", ".join(f"{name}={_value(value)}" for name, value in info.metrics.items())) or "-"
-
-
-def _value(value: object, longest: int | None = _LONGEST_VALUE) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
-    return text if longest is None else _short(text, longest)
-
-
-def _short(text: str, longest: int = _LONGEST_VALUE) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import InputError, RunFailedError
 from fairing_az_jupyter.files import replace_file
-from fairing_az_jupyter.frontends import commands, grammar, run_commands, tables, terminal
+from fairing_az_jupyter.frontends import commands, grammar, result_tables, run_commands, tables, terminal
 
 if TYPE_CHECKING:
     import argparse
@@ -197,7 +197,7 @@ def _list(parsed: argparse.Namespace, _output: Output) -> int:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(table.created))
         rows.append([table.sweep, table.state, when, str(len(table.rows)), counts, ", ".join(table.parameters)])
     titles = ("SWEEP", "STATE", "CREATED", "POINTS", "RUNS", "VARIED")
-    commands.print_table(titles, [[tables.line(cell) for cell in row] for row in rows])
+    sys.stdout.writelines(f"{text}\n" for text in result_tables.Table(titles, rows).lines())
     return 0
 
 

@@ -23,7 +23,8 @@ from fairing_az_jupyter.manager.cluster_sweeps import describe_cluster_sweep, re
 from fairing_az_jupyter.manager.configuring import save_profile, settings_in_force
 from fairing_az_jupyter.manager.endpoints import ask_endpoint as test_endpoint
 from fairing_az_jupyter.manager.endpoints import delete_endpoint, endpoint_log, list_endpoints
-from fairing_az_jupyter.manager.filling import plan_fill
+from fairing_az_jupyter.manager.example import copy_example
+from fairing_az_jupyter.manager.filling import plan_cell_fill, plan_fill
 from fairing_az_jupyter.manager.launch_planning import launch_environment, plan_launch
 from fairing_az_jupyter.manager.launching import (
     LOCAL,
@@ -77,6 +78,7 @@ __all__ = [
     "cleanup",
     "cluster_settings",
     "compare_runs",
+    "copy_example",
     "create_secrets",
     "default_output",
     "delete",
@@ -103,6 +105,7 @@ __all__ = [
     "list_sweeps",
     "list_tasks",
     "lives_here",
+    "plan_cell_fill",
     "plan_cluster_run",
     "plan_fill",
     "plan_launch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import signal
 import time
 
@@ -64,13 +65,21 @@ def printed(messages):
     return "".join(message["content"].get("text", "") for message in messages)
 
 
+def view(messages, kind="text/plain"):
+    """Return what the cell's one live display has come to."""
+    shown = [each["content"] for each in messages if each["msg_type"] in {"display_data", "update_display_data"}]
+    shown = [content for content in shown if "text/plain" in content["data"]]
+    assert len({content["transient"]["display_id"] for content in shown}) == 1
+    return shown[-1]["data"][kind]
+
+
 def test_a_class_of_the_notebook_is_trained_with_its_files(kernel):
     messages, _, reply = kernel.run("%fairing_azure train HousingServe --input-files data.csv")
 
     assert reply["status"] == "ok"
-    assert "training with a,b\n" in printed(messages)
-    assert printed(messages).rstrip().endswith("succeeded.")
-    assert "a function of the notebook\n" in printed(kernel.run("%fairing_azure train work")[0])
+    assert "| training with a,b\n" in view(messages)
+    assert re.search(r"^Training HousingServe on LocalBackend: succeeded, [\d.]+ s$", view(messages), re.MULTILINE)
+    assert "| a function of the notebook\n" in view(kernel.run("%fairing_azure train work")[0])
 
 
 def test_a_name_that_the_notebook_lacks_suggests_the_nearest(kernel):
@@ -85,10 +94,11 @@ def test_an_endpoint_of_the_notebook_predicts_and_is_replaced_when_its_cell_is_r
     first = kernel.value("endpoint.url")
 
     assert reply["status"] == "ok"
-    assert f"is ready: {first}" in printed(messages)
+    assert f"is ready: {first}" in view(messages)
     assert kernel.value("endpoint.predict([[1, 2]])['data']['tensor']['values']") == [3]
-    messages, _, _ = kernel.run("%fairing_azure predict {endpoint.url} '[[1, 2], [3, 4]]'")
-    assert printed(messages).splitlines()[:2] == ["3", "7"]
+    messages, _, _ = kernel.run("found = %fairing_azure predict {endpoint.url} '[[1, 2], [3, 4]]'")
+    assert view(messages).splitlines()[:3] == ["ROW  PREDICTION", "1    3", "2    7"]
+    assert kernel.value("found") == [3, 7]
 
     messages, _, _ = kernel.run("again = %fairing_azure deploy HousingServe")
 

@@ -1,0 +1,274 @@
+"""What each sub-command does in a notebook or in IPython: call the manager, show, and return a Python object."""
+
+from __future__ import annotations
+
+import collections
+import sys
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter.exceptions import ExecutionError
+from fairing_az_jupyter.frontends import (
+    check_commands,
+    commands,
+    grammar,
+    launch_commands,
+    launch_process,
+    result_tables,
+    run_commands,
+)
+from fairing_az_jupyter.frontends.launch_log import LaunchLog
+from fairing_az_jupyter.frontends.launch_view import LaunchView
+from fairing_az_jupyter.frontends.magic_screen import StillRunsError
+from fairing_az_jupyter.frontends.refusals import CommandLineError
+from fairing_az_jupyter.frontends.results import NotebookRun, Results, TrainedJob
+from fairing_az_jupyter.frontends.run_view import RunView
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
+    from fairing_az_jupyter.frontends.commands import Answer, Caller
+    from fairing_az_jupyter.frontends.magic_screen import Screen
+    from fairing_az_jupyter.models import RunInfo
+
+    Command = Callable[[argparse.Namespace, Caller, Screen], object]
+
+__all__ = ["COMMANDS", "launches_seen", "run"]
+
+_KEPT_NAMES = 200
+_seen: collections.deque[str] = collections.deque(maxlen=_KEPT_NAMES)
+
+
+def run(parsed: argparse.Namespace, words: Sequence[str], caller: Caller, screen: Screen) -> object:
+    """Carry out a sub-command, but for those that are about the notebook itself.
+
+    Args:
+        parsed: The line.
+        words: Its words.
+        caller: Who has typed it.
+        screen: Where results are shown.
+
+    Returns:
+        What was found or made; None where there is nothing, or JSON was printed.
+
+    Raises:
+        FairingAzureError: It can't be done, or has failed.
+
+    """
+    name = parsed.command
+    if name == "launch" or (name == "run" and _needs_terminal(parsed, screen)):
+        # In a process of its own: the command line's own progress, streamed.
+        launch_process.launch(words)
+        return None
+    if parsed.json and name != "run":
+        _print(parsed, caller)
+        return None
+    return COMMANDS[name](parsed, caller, screen)
+
+
+def launches_seen() -> tuple[str, ...]:
+    """Return the names of jobs and endpoints that this kernel has launched or shown, the latest first."""
+    return tuple(dict.fromkeys(reversed(_seen)))
+
+
+def _answering(answer_of: commands.AnswerOf) -> Command:
+    def command(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> object:
+        return screen.show(answer_of(parsed, caller))
+
+    return command
+
+
+def _settings(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> object:
+    if parsed.schema:
+        commands.settings(parsed, caller)
+        return None
+    return screen.show(commands.settings_of(parsed, caller))
+
+
+def _train(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> TrainedJob:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs
+
+    arguments = launch_commands.task_from(parsed, caller)
+    backend = _backend(parsed, arguments)
+    view = LaunchView(f"Training {_shown(parsed.task)}", backend=backend, log=LaunchLog(parsed.task))
+    with screen.launching(view):
+        name, lines = manager.train(parsed.task, **arguments, deadline=parsed.deadline)
+        view.job = name
+        _seen.append(name)
+        view.end("succeeded", f"Job {name} succeeded.")
+    if screen.handle is None:
+        sys.stdout.write(f"Job {name} succeeded.\n")
+    log = view.log.path if view.log is not None else None
+    return screen.seen(TrainedJob(name, backend, tuple(lines), view.metrics.points, view.seconds, log, view))
+
+
+def _deploy(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> LaunchedEndpoint:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    arguments = launch_commands.task_from(parsed, caller)
+    view = LaunchView(
+        f"Deploying {_shown(parsed.task)}", backend=_backend(parsed, arguments), log=LaunchLog(parsed.task)
+    )
+    with screen.launching(view):
+        endpoint = manager.deploy(parsed.task, **arguments)
+        view.job = endpoint.name
+        _seen.append(endpoint.name)
+        told = launch_commands.ready_lines(endpoint, caller.program)
+        view.end("ready", ". ".join(told))
+    if screen.handle is None:
+        sys.stdout.writelines(f"{line}\n" for line in told)
+    return endpoint
+
+
+def _backend(parsed: argparse.Namespace, arguments: Mapping[str, Any]) -> str:
+    """Return the backend that a launch will have, as the manager finds it."""
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    where = {name: arguments[name] for name in ("notebook", "profile")}
+    return manager.settings_in_force(grammar.explicit_settings(parsed), **where).settings.backend
+
+
+def _shown(task: str) -> str:
+    return task.rpartition(":")[2] or task
+
+
+def _status(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> object:
+    found = launch_commands.status_of(parsed, caller)
+    _seen.extend(str(getattr(info, "name", "")) for info in found.result)
+    return screen.show(found)
+
+
+def _logs(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> object:
+    lines = launch_commands.printed_lines(parsed, caller)
+    return screen.seen(Results(lines, result_tables.Table((), [(line,) for line in lines])))
+
+
+def _cleanup(parsed: argparse.Namespace, caller: Caller, _screen: Screen) -> None:
+    launch_commands.cleanup(parsed, caller)
+
+
+def _install(parsed: argparse.Namespace, caller: Caller, _screen: Screen) -> None:
+    commands.install_fairing(parsed, caller)
+
+
+def _needs_terminal(parsed: argparse.Namespace, screen: Screen) -> bool:
+    """Tell whether a run is followed best as the command line follows it."""
+    return bool(screen.handle is None or parsed.json or parsed.on_cluster or parsed.junit)
+
+
+def _run(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> NotebookRun:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    if parsed.input_files:
+        # The command line's own refusal.
+        run_commands.refuse_input_files()
+    request = run_commands.planned(parsed)
+    return _followed(manager.start_run(request, runs_folder=parsed.runs_folder), parsed.runs_folder, screen)
+
+
+def _followed(info: RunInfo, folder: str | None, screen: Screen) -> NotebookRun:
+    """Show a run of the background to its end.
+
+    Raises:
+        ExecutionError: It has failed.
+        StillRunsError: The user has interrupted the looking; the run goes on.
+
+    """
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    view = RunView(f"Running {info.notebook}", backend="this machine")
+    view.job = info.id
+    with screen.following(view):
+        try:
+            for _, event in manager.run_events(info.id, folder, follow_it=True):
+                view.show(event)
+            ended = manager.describe_run(info.id, folder)
+        except KeyboardInterrupt:
+            raise StillRunsError(
+                f"Run {info.id} goes on in the background. Follow it: %fairing_azure runs logs {info.id} --follow. "
+                f"Cancel it: %fairing_azure runs cancel {info.id}"
+            ) from None
+        if ended.state != "succeeded":
+            error = ended.error or {}
+            raise ExecutionError(
+                str(error.get("message") or f"The run is {ended.state}."),
+                hint=f"See all of it: %fairing_azure runs show {ended.id}",
+                code=str(error.get("code") or "run-failed"),
+            )
+        view.end("succeeded", f"Executed notebook: {ended.output or ended.folder}")
+    return screen.seen(NotebookRun(ended, view))
+
+
+def _runs(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> object:
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
+
+    if parsed.action == "logs":
+        sys.stdout.writelines(
+            manager.run_log(parsed.name, parsed.runs_folder, follow_it=parsed.follow, tail=parsed.tail)
+        )
+        return None
+    if parsed.action == "retry":
+        earlier = manager.describe_run(parsed.name, parsed.runs_folder)
+        request = manager.plan_retry(earlier.id, parsed.runs_folder, as_it_was=parsed.as_it_was)
+        if earlier.place == "cluster":
+            raise CommandLineError(
+                "A run of the cluster is repeated from a terminal.",
+                hint=f"Type there: fairing-azure runs retry {earlier.id}",
+            )
+        again = manager.start_run(request, runs_folder=parsed.runs_folder, retry_of=earlier.id)
+        return _followed(again, parsed.runs_folder, screen)
+    return screen.show(run_commands.ANSWERS[parsed.action](parsed))
+
+
+def _print(parsed: argparse.Namespace, caller: Caller) -> None:
+    """Print the answer as JSON, as the command line does."""
+    from fairing_az_jupyter.frontends import terminal  # noqa: PLC0415 - as above
+
+    if parsed.command == "runs":
+        if parsed.action == "retry":
+            launch_process.launch(["runs", "retry", parsed.name, "--json"])
+            return
+        run_commands.runs(parsed, terminal.Output(None))
+        return
+    _PRINTING[parsed.command](parsed, caller)
+
+
+def _print_deployed(parsed: argparse.Namespace, caller: Caller) -> int:
+    # It lives as long as this kernel, which the command line has to stay for.
+    launch_commands.deployed(parsed, caller)
+    return 0
+
+
+_ANSWERS: Mapping[str, Callable[[argparse.Namespace, Caller], Answer]] = {
+    "secrets": check_commands.secrets_of,
+    "profile": commands.profile_of,
+    "example": commands.example_of,
+    "delete": launch_commands.deleted_of,
+    "predict": launch_commands.predicted_of,
+}
+COMMANDS: Mapping[str, Command] = {
+    **{name: _answering(answer_of) for name, answer_of in _ANSWERS.items()},
+    "settings": _settings,
+    "train": _train,
+    "deploy": _deploy,
+    "status": _status,
+    "logs": _logs,
+    "cleanup": _cleanup,
+    "run": _run,
+    "runs": _runs,
+    "install-fairing": _install,
+}
+"""What a sub-command does, by its name; `check`, `fill`, `panel` and `launch` are not among them."""
+
+_PRINTING: Mapping[str, Callable[[argparse.Namespace, Caller], int]] = {
+    **{name: commands.printing(answer_of) for name, answer_of in _ANSWERS.items()},
+    "check": check_commands.check,
+    "settings": commands.settings,
+    "status": launch_commands.status,
+    "logs": launch_commands.logs,
+    "cleanup": launch_commands.cleanup,
+    "train": launch_commands.train,
+    "deploy": _print_deployed,
+    "install-fairing": commands.install_fairing,
+}
