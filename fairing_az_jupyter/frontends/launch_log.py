@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
 from pathlib import Path
@@ -65,11 +64,12 @@ class LaunchLog:
             self._file = None
 
     def _open(self) -> None:
-        beside = Path.cwd() / LAUNCH_LOGS
-        if self._opened_in(beside):
-            self.link = quote(f"{LAUNCH_LOGS}/{self.path.name}") if self.path is not None else ""
-            return
-        with contextlib.suppress(InputError):
+        # Where the working directory itself is gone, there is no place beside the notebook.
+        with contextlib.suppress(OSError):
+            if self._opened_in(Path.cwd() / LAUNCH_LOGS):
+                self.link = quote(f"{LAUNCH_LOGS}/{self.path.name}") if self.path is not None else ""
+                return
+        with contextlib.suppress(InputError, OSError):
             self._opened_in(data_folder("logs"))
         self._ended = self._file is None
 
@@ -89,7 +89,11 @@ class LaunchLog:
 
 def _prune(folder: Path) -> None:
     """Remove the oldest logs; those of launches that still go on are among the newest."""
-    logs = sorted(folder.glob("*.log"), key=lambda path: os.stat(path).st_mtime)  # noqa: PTH116 - a link counts as it is
-    for old in logs[:-_KEPT_LOGS]:
+    logs = []
+    for path in folder.glob("*.log"):
+        # Another kernel may just have removed it.
+        with contextlib.suppress(OSError):
+            logs.append((path.lstat().st_mtime, path))
+    for _, old in sorted(logs)[:-_KEPT_LOGS]:
         with contextlib.suppress(OSError):
             old.unlink()

@@ -36,9 +36,13 @@ PHASES = {
 
 _SHOWN_LINES = 20
 _LONGEST_LINE = 300
+_LONGEST_SAYING = 2000
+"""Letters of an event or an error; the longest message of Kubernetes' own events has 1024."""
 _SHOWN_EVENTS = 8
 _WORTH_SHOWING = 1 << 20
 """Bytes: what is smaller is sent before anybody has read how far it is."""
+# The beginning of a code whose rest comes with the next piece.
+_HALF_CODE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*)?$")
 _NAME = re.compile(r"\bfairing-(?:job|endpoint)-[0-9a-f]{8}\b")
 _WORDS: dict[ViewState, str] = {"left": "goes on in the cluster"}
 _SYMBOLS = {"running": "●", "succeeded": "✓", "ready": "✓", "failed": "✗", "cancelled": "-", "left": "●"}
@@ -83,7 +87,7 @@ class LaunchView:
         self._events: collections.deque[str] = collections.deque(maxlen=_SHOWN_EVENTS)
         self._sent: dict[str, tuple[int, int]] = {}
         self._lines: collections.deque[str] = collections.deque(maxlen=_SHOWN_LINES)
-        self._count, self._open, self._message = 0, "", ""
+        self._count, self._open, self._half_code, self._message = 0, "", "", ""
         self.state: ViewState = "running"
         self.metrics = metric_plot.MetricSeries()
         self.revision = 0
@@ -95,35 +99,44 @@ class LaunchView:
 
     def output(self, text: str) -> None:
         """Take what is printed; a carriage return writes its line anew."""
-        clean = without_ansi(text).replace("\r\n", "\n")
         with self._lock:
+            if self.state != "running":
+                return
+            text = self._half_code + text
+            half = _HALF_CODE.search(text)
+            self._half_code = half[0] if half is not None else ""
+            clean = without_ansi(text.removesuffix(self._half_code)).replace("\r\n", "\n")
             if self.log is not None:
                 self.log.write(clean)
             *whole, self._open = (self._open + clean).split("\n")
             for each in whole:
-                self._add(each.rpartition("\r")[2])
+                self._add(_written_anew(each))
             self._open = self._open[-4 * _LONGEST_LINE :]
             self.revision += 1
 
     def event(self, kind: str, name: str, value: str, message: str) -> None:
         """Take a phase or a pod's event."""
         with self._lock:
+            if self.state != "running":
+                return
             self.revision += 1
             self._look_for_name(message)
             if kind != "phase":
-                self._events.append(line(f"{name}: {value}{f', {message}' if message else ''}"))
+                self._events.append(_short(f"{name}: {value}{f', {message}' if message else ''}", _LONGEST_SAYING))
                 return
             now = time.monotonic()
             if value == "started":
                 self._phases[name] = _Phase(value, now)
                 return
             began = self._phases.setdefault(name, _Phase(value, now))
-            began.state, began.message = value, message
+            began.state, began.message = value, _short(message, _LONGEST_SAYING)
             began.seconds = None if value == "skipped" else now - began.began
 
     def progress(self, what: str, done: int, size: int) -> None:
         """Take how far something has come that is sent."""
         with self._lock:
+            if self.state != "running":
+                return
             self._sent[what] = (done, size)
             self.revision += 1
 
@@ -139,9 +152,9 @@ class LaunchView:
             if self.state != "running":
                 return
             if self._open:
-                self._add(self._open.rpartition("\r")[2])
+                self._add(_written_anew(self._open))
                 self._open = ""
-            self.state, self._message = state, line(message)
+            self.state, self._message = state, _short(message, _LONGEST_SAYING)
             self._seconds = time.monotonic() - self._began
             self.revision += 1
             if self.log is not None:
@@ -226,7 +239,7 @@ class LaunchView:
             elif phase.state == "finished":
                 told = duration(phase.seconds or 0.0)
             else:
-                told = phase.state + (f", {line(phase.message)}" if phase.message else "")
+                told = phase.state + (f", {phase.message}" if phase.message else "")
             yield PHASES.get(name, name), symbol, told
 
     def _heading(self) -> str:
@@ -244,8 +257,7 @@ class LaunchView:
         if text.startswith("Interrupted"):
             self.interrupted = line(text)
         self.metrics.add(text)
-        shown = "".join(letter if letter.isprintable() else " " for letter in text.expandtabs(4))
-        self._lines.append(shown if len(shown) <= _LONGEST_LINE else f"{shown[: _LONGEST_LINE - 4]} ...")
+        self._lines.append(_short(text.expandtabs(4), _LONGEST_LINE, keep_spaces=True))
 
     def _look_for_name(self, text: str) -> None:
         found = None if self.job else _NAME.search(text)
@@ -273,6 +285,18 @@ def duration(seconds: float) -> str:
     if minutes < 60:  # noqa: PLR2004 - minutes of an hour
         return f"{minutes} min {rest} s" if minutes else f"{rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _short(text: str, most: int, *, keep_spaces: bool = False) -> str:
+    """Return a text as one line of letters that can be shown, cut where it is longer than `most`."""
+    text = text[: most + 1]
+    shown = "".join(each if each.isprintable() else " " for each in text) if keep_spaces else line(text)
+    return shown if len(shown) <= most else f"{shown[: most - 4]} ..."
+
+
+def _written_anew(text: str) -> str:
+    """Return a line as a terminal shows it at its end; a piece may end between a carriage return and its line feed."""
+    return text.rstrip("\r").rpartition("\r")[2]
 
 
 def _share(done: int, size: int) -> str:

@@ -16,9 +16,13 @@ __all__ = ["MetricSeries", "svg"]
 # XGBoost: "[12]\tvalid-rmse:0.5"; LightGBM: "[12]\tvalid_0's l2: 0.5".
 _ROUND = re.compile(r"^\s*\[(\d{1,9})\]\s+(.+)$")
 # "epoch 3: loss=0.5", "Step 10, loss: 0.5", "iteration=7 auc 0.9", and Keras's own heading "Epoch 3/10".
-_STEP = re.compile(r"\b(?:epoch|iteration|iter|step|round)\b[\s=:#]*(\d{1,9})(?:\s*/\s*\d+)?", re.IGNORECASE)
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_VALUE = re.compile(rf"([A-Za-z_][\w'@./-]*(?: [A-Za-z_][\w@./-]*)?)\s*[:=]\s*({_NUMBER})(?![\w.])")
+_STEP = re.compile(r"\b(?:epoch|iteration|iter|step|round)\b[\s=:#]*(\d{1,9})(?!\d)(?:\s*/\s*\d+)?", re.IGNORECASE)
+# What builds an image counts its own steps: "Step 2/5 : FROM python:3.10".
+_BUILD_STEP = re.compile(r"^\s*step \d+/\d+ ?: [A-Z]+ ", re.IGNORECASE)
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+# A name begins where a word does, and has an end: each letter of a long line is looked at a few times only.
+_NAME = r"(?<![\w@./-])([A-Za-z_][\w'@./-]{0,60}(?: [A-Za-z_][\w@./-]{0,60})?)"
+_VALUE = re.compile(rf"{_NAME}\s*[:=]\s*({_NUMBER})(?![\w.])")
 _LONGEST_LINE = 2000
 _MOST_SERIES = 6
 _MOST_POINTS = 800
@@ -70,6 +74,8 @@ class MetricSeries:
         return any(len(points) > 1 for points in self.points.values())
 
     def _read(self, line: str) -> Iterator[tuple[str, int, float]]:
+        if _BUILD_STEP.match(line):
+            return
         in_round = _ROUND.match(line)
         if in_round is not None:
             step, rest = int(in_round[1]), in_round[2]
