@@ -17,6 +17,7 @@ import cloudpickle
 
 _CELL_FILE = re.compile(r".*[/\\]ipykernel_\d+[/\\]\d+\.py|<ipython-input-\d+-[0-9a-f]+>")
 _CELL = "<notebook cell>"
+_NO_FILE = "<dynamic-code>"
 _ID = re.compile(r"[0-9a-f]{32}")
 _ID_LENGTH = 32
 
@@ -50,7 +51,11 @@ class _Sorted:
 def _reduce_code(code: CodeType) -> Any:  # noqa: ANN401 - pickle's protocol
     name = _CELL if _CELL_FILE.fullmatch(code.co_filename) else code.co_filename
     constants = tuple(_Sorted(each) if isinstance(each, frozenset) else each for each in code.co_consts)
-    return cloudpickle.Pickler.dispatch_table[CodeType](code.replace(co_filename=name, co_consts=constants))
+    named = code.replace(co_filename=name, co_consts=constants)
+    make, arguments, *rest = cloudpickle.Pickler.dispatch_table[CodeType](named)
+    # From its release 3.1.3 on cloudpickle names no file, and a traceback would lead nowhere.
+    kept = tuple(name if isinstance(each, str) and each == _NO_FILE else each for each in arguments)
+    return (make, kept, *rest)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle is untyped

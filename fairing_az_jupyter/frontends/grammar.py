@@ -104,6 +104,8 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
 
     """
     words, pairs = list(arguments), list[list[str]]()
+    if words[:1] == ["help"] and not {"-h", "--help"} & set(words):
+        words = [*words[1:], "--help"]
     if not _RUNS.isdisjoint(words[:1]):
         words, pairs = grammar_runs.without_pairs(words)
     varying: dict[str, list[list[str]]] = {}

@@ -12,6 +12,7 @@ from fairing_az_jupyter.frontends.grammar_parts import (
     add_settings,
     complete,
     count,
+    expecting,
 )
 
 LAUNCH_COMMANDS = frozenset({"status", "logs", "delete", "cleanup", "predict", "train", "deploy"})
@@ -95,6 +96,7 @@ def _add_where(command: argparse.ArgumentParser) -> None:
     add_settings(command)
 
 
+@expecting("SRC=DST: a file and its place in the image")
 def _pair(text: str) -> tuple[str, str]:
     source, equals, target = text.partition("=")
     if not equals or not source or not target:
@@ -103,6 +105,7 @@ def _pair(text: str) -> tuple[str, str]:
     return source, target
 
 
+@expecting("whole seconds, at least 1")
 def _seconds(text: str) -> int:
     value = int(text)
     if value < 1:

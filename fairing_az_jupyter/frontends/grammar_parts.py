@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fairing_az_jupyter.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 SETTING = "setting_"
 """What the flags of settings are called in the parsed arguments, before the field's name."""
@@ -99,6 +101,22 @@ def setting_flag(field: str) -> str:
     return f"--{field.replace('_', '-')}"
 
 
+def expecting(what: str) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """Say of a function that reads an option's value what it takes, for errors that may not repeat the value.
+
+    Args:
+        what: What it takes, such as `a whole number`.
+
+    """
+
+    def mark(read: Callable[[str], T]) -> Callable[[str], T]:
+        read.expects = what  # type: ignore[attr-defined]
+        return read
+
+    return mark
+
+
+@expecting("a whole number, 0 or more")
 def count(text: str) -> int:
     """Return how many something is, as argparse takes it.
 

@@ -16,6 +16,7 @@ from fairing_az_jupyter.frontends.grammar_parts import (
     add_settings,
     complete,
     count,
+    expecting,
 )
 from fairing_az_jupyter.models import OUTPUT_LIMIT, RunState
 
@@ -159,6 +160,7 @@ def _add_name(command: argparse.ArgumentParser) -> None:
     add_runs_folder(command)
 
 
+@expecting("seconds, more than 0")
 def _seconds(text: str) -> float:
     value = float(text)
     if not value > 0:
@@ -167,10 +169,12 @@ def _seconds(text: str) -> float:
     return value
 
 
+@expecting("megabytes, more than 0")
 def _megabytes(text: str) -> int:
     return max(1, int(_seconds(text) * _MEGABYTE))
 
 
+@expecting("a time such as 30d, 12h or 45m")
 def _age(text: str) -> float:
     match = _AGE.fullmatch(text.strip().lower())
     if match is None:

@@ -58,6 +58,8 @@ def run(parsed: argparse.Namespace, words: Sequence[str], caller: Caller, screen
     """
     name = parsed.command
     if name == "launch" or (name == "run" and _needs_terminal(parsed, screen)):
+        # What can't be run as it was asked for is one line of this cell.
+        run_commands.plan(parsed)
         # In a process of its own: the command line's own progress, streamed.
         launch_process.launch(words)
         return None

@@ -27,7 +27,11 @@ _THREE_WAYS = (
     "(--from-env) or a file (--from-file FILE)."
 )
 _MISSING_WORD = re.compile(r"expected (?:one|at least one|at most one|\d+) arguments?")
-_CHOICES = re.compile(r"\(choose from (.{0,400})\)\s*$")
+_ARGUMENT = re.compile(r"argument ([^:]+): (.*)", re.DOTALL)
+_SAYS_ENOUGH = ("invalid choice", "ignored explicit argument", "not allowed with argument")
+_MOST_CHOICES = 12
+"""So many can be read in one line."""
+_CHOICES = re.compile(r"\(choose from (.{0,600})\)\s*$")
 _INVALID = re.compile(r"invalid choice: '([A-Za-z-]{1,40})' ")
 _REQUIRED = "the following arguments are required: "
 _OF_THE_GRAMMAR = ("not allowed with argument ", _REQUIRED, "one of the arguments ")
@@ -50,12 +54,23 @@ class OneLineParser(argparse.ArgumentParser):
             CommandLineError: Always.
 
         """
-        told = _without_values(message)
+        told = self._expected(message) or _without_values(message)
         if message.startswith(_REQUIRED):
             # What one can choose from says more than the name of the place.
             choices = [word for action in self._actions if action.required for word in action.choices or ()]
-            told += f" ({', '.join(choices)})" if choices else ""
+            told += f" ({', '.join(choices[:_MOST_CHOICES])})" if choices else ""
         raise CommandLineError(f"{told}.", hint=f"See: {self.prog} --help")
+
+    def _expected(self, message: str) -> str:
+        """Return what an option takes whose value was refused; empty where the message is about something else."""
+        found = _ARGUMENT.match(message)
+        if found is None or _MISSING_WORD.fullmatch(found[2]) or found[2].startswith(_SAYS_ENOUGH):
+            return ""
+        for action in self._actions:
+            expects = "a whole number" if action.type is int else getattr(action.type, "expects", "")
+            if expects and found[1] == "/".join(action.option_strings):
+                return f"{action.option_strings[-1]} takes {expects}"
+        return ""
 
 
 def refuse_secrets(words: Sequence[str], *, strict: bool, in_notebook: bool = False) -> None:
@@ -185,10 +200,15 @@ def _without_values(message: str) -> str:
     if rest.startswith("ignored explicit argument"):
         return f"{where} takes no value"
     choices = _CHOICES.search(rest)
-    if choices is None:
-        return f"{where} does not take this value"
+    return f"{where} does not take this value" if choices is None else _one_of(where, rest, choices)
+
+
+def _one_of(where: str, rest: str, choices: re.Match[str]) -> str:
     typed = _INVALID.match(rest)
-    nearest = nearest_of(typed[1] if typed else "", re.findall(r"[\w-]+", choices[1]))
+    known = re.findall(r"[\w-]+", choices[1])
+    nearest = nearest_of(typed[1] if typed else "", known)
+    if len(known) > _MOST_CHOICES:
+        return f"There is no such {where.lower()}{nearest}"
     return f"{where} is one of {choices[1]}{nearest}"
 
 
@@ -200,5 +220,10 @@ def nearest_of(word: str, known: Iterable[str]) -> str:
         known: What there is.
 
     """
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
-    return f"; the nearest is '{near[0]}'" if near else ""
+    # What options have in common makes none of them like another.
+    bare = {each.lstrip("-").lower(): each for each in known}
+    typed = word.lstrip("-").lower()
+    near = difflib.get_close_matches(typed, list(bare), n=1, cutoff=0.7)
+    begun = [each for each in bare if len(typed) > 1 and (each.startswith(typed) or typed.startswith(each))]
+    found = near or begun[:1]
+    return f"; the nearest is '{bare[found[0]]}'" if found else ""

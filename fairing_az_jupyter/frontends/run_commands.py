@@ -75,14 +75,26 @@ def planned(parsed: argparse.Namespace) -> RunRequest:
         parsed: The command line of `run` or `launch`.
 
     """
-    from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
-
-    if parsed.command != "launch":
-        return manager.plan_run(parsed.notebook, **_wanted(parsed))
-    request, environment = manager.plan_launch(parsed.notebook, **_wanted(parsed))
+    request, environment = plan(parsed)
     # The notebook's kernel is this process's child.
     os.environ.update(environment)
     return request
+
+
+def plan(parsed: argparse.Namespace) -> tuple[RunRequest, Mapping[str, str]]:
+    """Return the run that a command line asks for, and what the environment of its kernel needs.
+
+    Args:
+        parsed: The command line of `run` or `launch`.
+
+    """
+    from fairing_az_jupyter import manager  # noqa: PLC0415 - each command imports what it needs: help stays quick
+
+    if parsed.command == "launch":
+        return manager.plan_launch(parsed.notebook, **_wanted(parsed))
+    if parsed.on_cluster:
+        return manager.plan_cluster_run(parsed.notebook, **_wanted(parsed))[0], {}
+    return manager.plan_run(parsed.notebook, **_wanted(parsed)), {}
 
 
 def _wanted(parsed: argparse.Namespace) -> dict[str, Any]:

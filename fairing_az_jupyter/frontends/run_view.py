@@ -47,7 +47,9 @@ class RunView(LaunchView):
             elif kind == "metric":
                 self._reported[str(event.get("name"))] = event.get("value")
         if kind == "output":
-            self.output(str(event.get("text") or ""))
+            text = str(event.get("text") or "")
+            # What is displayed has no line end of its own.
+            self.output(f"{text}\n" if event.get("stream") == "display" and not text.endswith("\n") else text)
         elif kind in {"phase", "pod-event"}:
             said = (str(event.get(name) or "") for name in ("name", "value", "message"))
             self.event(str(kind), *said)

@@ -17,7 +17,7 @@ from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import InputError, RunFailedError
 from fairing_az_jupyter.manager.configuring import settings_in_force
 from fairing_az_jupyter.manager.elsewhere import open_places
-from fairing_az_jupyter.manager.launch_planning import launch_environment, plan_launch
+from fairing_az_jupyter.manager.launch_planning import check_input_files, launch_environment, plan_launch
 from fairing_az_jupyter.manager.recorded_runs import begin_run
 from fairing_az_jupyter.models import RunKind, RunRequest
 from fairing_az_jupyter.records import RunStore, layout
@@ -173,13 +173,7 @@ def _checked(request: RunRequest) -> RunRequest:
     check_launch(settings)
     _check_deadline(request, settings)
     folder = Path(request.cwd) if request.cwd else Path(file).absolute().parent
-    for name in (*request.input_files, *request.output_map):
-        if "\0" in name or not name or not os.path.lexists(folder / name):
-            raise InputError(
-                f"There is no file '{name[:200]}' in '{folder}', so '{task}' would not find it.",
-                hint="Name input files as they are called from the folder of the notebook.",
-                code="input-files",
-            )
+    check_input_files((*request.input_files, *request.output_map), folder, task)
     return dataclasses.replace(request, task=task)
 
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
+from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.settings import field_for, sources
 from fairing_az_jupyter.settings.profiles import ProfileStore
 
@@ -68,6 +69,12 @@ def save_profile(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         InputError: There is nothing to change, a value breaks its rule, or the profile can't be written.
 
     """
+    if not changes:
+        raise InputError(
+            f"There is nothing to set in profile '{name[:64]}': no setting was given.",
+            hint="Give one, such as --docker-registry myregistry.azurecr.io",
+            code="nothing-to-set",
+        )
     store = ProfileStore()
     changes = {field_for(field): value for field, value in changes.items()}
     if name in store.list():

@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import difflib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
-from fairing_az_jupyter.exceptions import SettingsError
+from fairing_az_jupyter.exceptions import InputError, SettingsError
 from fairing_az_jupyter.manager.configuring import profile_values
 from fairing_az_jupyter.manager.elsewhere import brought_here
 from fairing_az_jupyter.manager.running import plan_run
 from fairing_az_jupyter.settings import check_values, notebook_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from fairing_az_jupyter.models import RunRequest
 
-__all__ = ["launch_environment", "plan_launch"]
+__all__ = ["check_input_files", "launch_environment", "plan_launch"]
+
+
+def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
+    """Refuse files of a task that are not there, before anything is built.
+
+    Args:
+        names: The files, as they are called from the folder.
+        folder: The folder of the task's notebook or file.
+        task: The task's name, for the error.
+
+    Raises:
+        InputError: There is no such file.
+
+    """
+    for name in names:
+        if "\0" not in name and name and os.path.lexists(folder / name):
+            continue
+        beside: list[str] = []
+        with contextlib.suppress(OSError, ValueError):
+            beside = sorted(each.name for each in (folder / name).parent.iterdir())
+        near = difflib.get_close_matches(Path(name).name, beside, n=1)
+        meant = f" Did you mean '{Path(name).with_name(near[0])}'?" if near else ""
+        raise InputError(
+            f"There is no file '{name[:200]}' in '{folder}', so '{task}' would not find it.{meant}",
+            hint="Name input files as they are called from the folder of the notebook.",
+            code="input-files",
+        )
 
 
 def plan_launch(

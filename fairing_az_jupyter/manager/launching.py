@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.manager import local_endpoints
 from fairing_az_jupyter.manager.configuring import settings_in_force, usable_settings
+from fairing_az_jupyter.manager.launch_planning import check_input_files
 from fairing_az_jupyter.settings import InvalidSettingsError
 
 if TYPE_CHECKING:
@@ -136,7 +139,7 @@ def describe_launch(
         return local_endpoints.launch_info(here)
     from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
 
-    with _cluster(explicit, notebook, profile) as launcher:
+    with _cluster(explicit, notebook, profile, names=[name]) as launcher:
         return launches.described(launcher, launches.find_launch(launcher, name))
 
 
@@ -177,7 +180,7 @@ def launch_logs(
         return
     from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
 
-    with _cluster(explicit, notebook, profile) as launcher:
+    with _cluster(explicit, notebook, profile, names=[name]) as launcher:
         launch = launches.find_launch(launcher, name)
         yield from (launches.followed_lines if follow else launches.lines)(launcher, launch, tail=tail)
 
@@ -216,7 +219,7 @@ def delete(
         from fairing_az_jupyter.fairing import launches  # noqa: PLC0415 - most commands need none
 
         # First: where one of these names is none, nothing is deleted.
-        with _cluster(explicit, notebook, profile) as launcher:
+        with _cluster(explicit, notebook, profile, names=others) as launcher:
             deleted = launches.delete_launches(launcher, others)
     return (*(local_endpoints.delete(found) for found in here.values()), *deleted)
 
@@ -286,7 +289,7 @@ def predict(
         runs_folder: Where records are, by which endpoints of this machine are found; None for the usual place.
 
     Raises:
-        InputError: The data are no rows of numbers; or LocalBackend was chosen and no URL was given.
+        InputError: The data are no rows of numbers; or LocalBackend was chosen, and there is no such endpoint here.
         NotFoundError: Nothing was launched by that name.
         EndpointError: It is not ready, can't be reached, or refuses the data.
         ServiceError: The cluster does not do what is asked.
@@ -326,8 +329,7 @@ def predict_by_name(
     here = local_endpoints.find(name, runs_folder)
     if here is not None:
         return endpoint_calls.predict_at(here.url, samples, endpoint=name)
-    instead = "An endpoint of it is asked by its URL."
-    with _cluster(explicit, notebook, profile, instead) as launcher:
+    with _cluster(explicit, notebook, profile, names=[name]) as launcher:
         return endpoint_calls.predict(launcher, name, samples)
 
 
@@ -368,6 +370,7 @@ def train(
     counts = _cell_of(task) if notebook is None else notebook
     settings = settings_in_force(explicit, notebook=counts, profile=profile).settings
     launch = task_launches.TaskLaunch(settings, tuple(input_files), dict(output_map or {}), deadline)
+    check_input_files((*launch.input_files, *launch.output_map), Path.cwd(), task)
     return task_launches.train(task, launch, names)
 
 
@@ -406,6 +409,7 @@ def deploy(
     counts = _cell_of(task) if notebook is None else notebook
     settings = settings_in_force(explicit, notebook=counts, profile=profile).settings
     launch = task_launches.TaskLaunch(settings, tuple(input_files), dict(output_map or {}))
+    check_input_files((*launch.input_files, *launch.output_map), Path.cwd(), task)
     return task_launches.deploy(task, launch, names)
 
 
@@ -417,20 +421,39 @@ def _cell_of(task: str) -> str | None:
 
 @contextlib.contextmanager
 def _cluster(
-    explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None, instead: str = ""
+    explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None, names: Sequence[str] = ()
 ) -> Iterator[Launcher]:
+    """Open the cluster to look at it.
+
+    Args:
+        explicit: Settings given as arguments, by field.
+        notebook: A notebook whose parameters cell counts, or that cell's variables.
+        profile: The profile to use; None for the active one.
+        names: What is looked for, and is not on this machine.
+
+    Raises:
+        InputError: LocalBackend was chosen.
+
+    """
     from fairing_az_jupyter.fairing.launcher import Launcher  # noqa: PLC0415 - most commands need none
 
     resolved = _for_looking(explicit, notebook, profile)
     if _is_local(resolved):
         raise InputError(
-            f"{LOCAL}{f' {instead}' if instead else ''}",
+            f"{_not_here(names[0])} {LOCAL}" if names else LOCAL,
             hint="To look at the cluster, choose its backend: --backend KubeflowAzureBackend",
             code="local-backend",
         )
     # Who only looks needs the cluster, and not the registry and the Storage account without which none can launch.
     with Launcher(resolved.settings.model_copy(update={"backend": "LocalBackend"})) as launcher:
         yield launcher
+
+
+def _not_here(name: str) -> str:
+    here = [info.name for info in launches_here()]
+    near = difflib.get_close_matches(name, here, n=1)
+    meant = f" Did you mean '{near[0]}'?" if near else f" There is: {', '.join(here[:5])}." if here else ""
+    return f"No endpoint '{name[:100]}' is on this machine.{meant}"
 
 
 def _for_looking(explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None) -> Resolved:

@@ -88,7 +88,9 @@ def notebook(environ, tmp_path):
 
 
 def texts(messages):
-    return "".join(message["content"].get("text", "") for message in messages)
+    """Return what is printed, and what displays say in plain text."""
+    shown = (each["content"] for each in messages)
+    return "".join(each["text"] if "text" in each else f"{each['data']['text/plain']}\n" for each in shown)
 
 
 def error(messages):

@@ -147,7 +147,7 @@ def test_where_local_backend_was_chosen_it_is_said_that_there_is_nothing_to_look
 
 
 def test_logs_follow_a_running_job_line_by_line_to_its_end(on):
-    on.place.job("fairing-job-1", "import time\nfor i in range(30): print('line', i); time.sleep(0.1)")
+    on.place.job("fairing-job-1", "import time\nfor i in range(30): print('line', i); time.sleep(0.2)")
 
     with on.start("logs", "fairing-job-1", "--follow") as child:
         times = {line.rstrip(): time.monotonic() for line in child.stdout}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import traceback
@@ -14,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from fairing_az_jupyter import manager
 from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.fairing.payloads import dump
 from fairing_az_jupyter.fairing.tasks import load_task
 from tests.conftest import REPOSITORY
 
@@ -110,7 +112,9 @@ def test_annotations_of_the_future_hold_for_the_cells_after_them():
 
 def test_traceback_leads_to_the_cell_and_its_line_also_after_the_pickle():
     write("import os", "\n\nclass Model:\n    def train(self):\n        raise KeyError('lost')")
-    model = cloudpickle.loads(cloudpickle.dumps(load_task("nb.ipynb:Model", "train")))
+    sent = io.BytesIO()
+    dump(load_task("nb.ipynb:Model", "train"), sent)
+    model = cloudpickle.loads(sent.getvalue())
 
     with pytest.raises(KeyError) as raised:
         model().train()

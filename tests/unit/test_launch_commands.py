@@ -313,11 +313,11 @@ def test_an_endpoint_whose_process_ends_is_told(folder):
     assert f"Endpoint '{name}' has ended by itself." in json.loads(out)["error"]["message"]
 
 
-def test_a_name_without_a_url_can_not_be_asked_here(folder, fairing_azure):
+def test_an_endpoint_that_is_not_here_can_not_be_asked(folder, fairing_azure):
     code, _, err = fairing_azure("predict", "fairing-endpoint-1", "[[1]]", "--backend", "LocalBackend")
 
     assert code == 3
-    assert "An endpoint of it is asked by its URL." in err
+    assert "No endpoint 'fairing-endpoint-1' is on this machine." in err
 
 
 def parsed_and_caller(*words, answer="n"):

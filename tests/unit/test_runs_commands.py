@@ -228,7 +228,7 @@ def test_age_that_says_nothing_is_refused(capsys, age):
     code, _, err = typed(capsys, "prune", f"--older-than={age}")
 
     assert code == 2
-    assert "--older-than does not take this value" in err
+    assert "--older-than takes a time such as 30d, 12h or 45m" in err
     assert "runs prune --help" in err
 
 
@@ -337,8 +337,9 @@ def test_followed_log_ends_with_the_run_that_another_process_cancels(store, tmp_
         wait_until(lambda: any("begun" in path.read_text() for path in store.path.glob("*/log.txt")))
         following = start("runs", "logs", "-f", "last")
         time.sleep(1)
-        for _ in range(2):
-            assert subprocess.run([*PROGRAM, "runs", "cancel", "last"], check=False).returncode == 0
+        assert subprocess.run([*PROGRAM, "runs", "cancel", "last"], check=False).returncode == 0
+        # Once more does no harm, whether it has ended by then (3) or not.
+        assert subprocess.run([*PROGRAM, "runs", "cancel", "last"], check=False).returncode in {0, 3}
         _, complaint = running.communicate(timeout=30)
         log, _ = following.communicate(timeout=30)
     finally:
