@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Task"]
+__all__ = ["Task", "Tasks"]
 
 
 class Task:
@@ -31,7 +32,8 @@ class Task:
         """Set once nobody wants the result any more."""
         self.interrupted = False
         """Whether the work has ended by an interrupt."""
-        self._work, self._on_end = work, on_end
+        self._work: Callable[[Task], object] | None = work
+        self._on_end = on_end
         self._gate = threading.Lock()
         self._can_interrupt, self._is_interrupting = False, False
         self._thread = threading.Thread(target=self._run, name=f"fairing-azure panel: {name}", daemon=True)
@@ -81,8 +83,11 @@ class Task:
     def _run(self) -> None:
         try:
             try:
-                self._work(self)
+                if self._work is not None:
+                    self._work(self)
             finally:
+                # What it holds may be secret, and the task may be kept for a while.
+                self._work = None
                 with self._gate:
                     self._can_interrupt = False
                 _let_pending_interrupts_come()
@@ -93,6 +98,43 @@ class Task:
         if self._on_end is not None:
             with contextlib.suppress(KeyboardInterrupt):
                 self._on_end(self)
+
+
+class Tasks:
+    """The tasks that are there; so that the last one to go can wait for all of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tasks: list[Task] = []
+
+    def begin(self, name: str, work: Callable[[Task], object], on_end: Callable[[Task], object] | None = None) -> Task:
+        """Begin a task; arguments as of `Task`."""
+        task = Task(name, work, on_end)
+        with self._lock:
+            self._tasks = [each for each in self._tasks if each.is_running]
+            self._tasks.append(task.start())
+        return task
+
+    def join(self, seconds: float) -> bool:
+        """Wait until all threads have gone.
+
+        Args:
+            seconds: How long at most, for all of them.
+
+        Returns:
+            Whether they have gone.
+
+        """
+        end = time.monotonic() + seconds
+        while True:
+            with self._lock:
+                tasks, self._tasks = self._tasks, []
+            if not tasks:
+                return True
+            # The end of one may have begun another.
+            for task in tasks:
+                if not task.join(max(0.0, end - time.monotonic())):
+                    return False
 
 
 def _let_pending_interrupts_come() -> None:

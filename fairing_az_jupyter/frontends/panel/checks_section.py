@@ -13,8 +13,6 @@ from fairing_az_jupyter.frontends.panel.secret_form import SecretForm
 from fairing_az_jupyter.frontends.panel.section import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fairing_az_jupyter.frontends.panel.parts import Parts
     from fairing_az_jupyter.frontends.panel.shared_state import SharedState
     from fairing_az_jupyter.models import CheckResult
@@ -101,7 +99,7 @@ class ChecksSection:
             return
         self._form_parts = parts = self.parts.part()
 
-        def send(values: Mapping[str, str]) -> None:
+        def send(values: dict[str, str]) -> None:
             self._state.mend(mend, values)
 
         self._form = SecretForm(parts, only_secret=mend.only_secret, send=send, on_close=self._close_form)

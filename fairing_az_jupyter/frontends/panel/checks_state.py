@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from fairing_az_jupyter import manager
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
 from fairing_az_jupyter.frontends import tables
-from fairing_az_jupyter.frontends.panel.background import Task
 from fairing_az_jupyter.frontends.panel.observed import Observed
 from fairing_az_jupyter.frontends.panel.told import Told, told_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from fairing_az_jupyter.frontends.panel.background import Task, Tasks
     from fairing_az_jupyter.frontends.panel.mending import Mend
     from fairing_az_jupyter.models import CheckResult, Question
 
@@ -27,13 +27,14 @@ class ChecksState(Observed):
 
     Args:
         lock: Of the shared state.
+        tasks: Of the shared state.
         sources: Returns the sources of settings.
 
     """
 
-    def __init__(self, lock: threading.RLock, sources: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, lock: threading.RLock, tasks: Tasks, sources: Callable[[], dict[str, Any]]) -> None:
         super().__init__(lock)
-        self._sources = sources
+        self._tasks, self._sources = tasks, sources
         self._task: Task | None = None
         self._mending: Task | None = None
         self.state: Literal["none", "running", "done", "cancelled", "broken"] = "none"
@@ -68,8 +69,7 @@ class ChecksState(Observed):
                 self._task.cancel()
             self.state, self.results, self.told = "running", [], None
             self.mended, self.refused = mended, None
-            self._task = Task("check", self._check)
-            self._task.start()
+            self._task = self._tasks.begin("check", self._check)
         self.changed()
 
     def cancel(self) -> None:
@@ -81,34 +81,34 @@ class ChecksState(Observed):
             self._task, self.state = None, "cancelled"
         self.changed()
 
-    def mend(self, mend: Mend, values: Mapping[str, str]) -> None:
+    def mend(self, mend: Mend, values: dict[str, str]) -> None:
         """Mend what was found, and check again.
 
         Args:
             mend: What to do.
-            values: What the user has typed; kept nowhere.
+            values: What the user has typed; it is empty afterwards.
 
         """
         with self.lock:
             if self._mending is not None:
                 return
             self.mended, self.refused = (), None
-            answer = _answers(values)
 
             def work(_task: Task) -> None:
-                self._mend(mend, answer)
+                try:
+                    self._mend(mend, _answers(values))
+                finally:
+                    values.clear()
 
-            self._mending = Task("mend", work)
-            self._mending.start()
+            self._mending = self._tasks.begin("mend", work)
         self.changed()
 
-    def stop(self) -> list[Task]:
-        """Stop everything; return what is still ending."""
+    def stop(self) -> None:
+        """Stop everything."""
         tasks = [task for task in (self._task, self._mending) if task is not None]
         self.cancel()
         for task in tasks:
             task.interrupt()
-        return tasks
 
     def _check(self, task: Task) -> None:
         told = None
@@ -166,16 +166,16 @@ class ChecksState(Observed):
             self.changed()
 
 
-def _answers(values: Mapping[str, str]) -> Callable[[Question], str]:
+def _answers(values: dict[str, str]) -> Callable[[Question], str]:
     """Return what answers the questions that a user would be asked; each once, and then it is forgotten."""
-    left, asked = dict(values), set()
+    asked = set()
 
     def answer(question: Question) -> str:
         if question.name in asked:
             # What is asked again was refused; the question begins with the reason.
             raise _refusal(question.text.partition(". ")[0])
         asked.add(question.name)
-        value = left.pop(question.name, "").strip()
+        value = values.pop(question.name, "").strip()
         if not value and not question.optional:
             raise _refusal(f"{question.name.replace('_', ' ').capitalize()} is missing")
         return value

@@ -8,7 +8,6 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import manager
-from fairing_az_jupyter.frontends.panel.background import Task
 from fairing_az_jupyter.frontends.panel.observed import Observed
 from fairing_az_jupyter.frontends.panel.told import Told, told_of
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from fairing_az_jupyter.frontends.panel.background import Task, Tasks
     from fairing_az_jupyter.models import EndpointInfo, Prediction
 
 __all__ = ["EndpointsState", "Trial"]
@@ -48,15 +48,16 @@ class EndpointsState(Observed):
 
     Args:
         lock: Of the shared state.
+        tasks: Of the shared state.
         sources: Returns the sources of settings.
 
     """
 
-    def __init__(self, lock: threading.RLock, sources: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, lock: threading.RLock, tasks: Tasks, sources: Callable[[], dict[str, Any]]) -> None:
         super().__init__(lock)
-        self._sources = sources
+        self._tasks, self._sources = tasks, sources
         self._looking: Task | None = None
-        self._tasks: set[Task] = set()
+        self._working: set[Task] = set()
         self.endpoints: tuple[EndpointInfo, ...] | None = None
         """What was found; None as long as nobody has looked."""
         self.note = ""
@@ -127,14 +128,13 @@ class EndpointsState(Observed):
 
         self._do(name, "Deleting …", work)
 
-    def stop(self) -> list[Task]:
-        """Stop everything; return what is still ending."""
+    def stop(self) -> None:
+        """Stop everything."""
         with self.lock:
-            tasks = list(self._tasks)
+            tasks = list(self._working)
             self._looking = None
         for task in tasks:
             task.interrupt()
-        return tasks
 
     def _look(self, task: Task) -> None:
         told = None
@@ -174,10 +174,11 @@ class EndpointsState(Observed):
         self.changed()
 
     def _begin(self, name: str, work: Callable[[Task], object]) -> Task:
-        task = Task(name, work, self._forget)
-        self._tasks.add(task)
-        return task.start()
+        with self.lock:
+            task = self._tasks.begin(name, work, self._forget)
+            self._working.add(task)
+            return task
 
     def _forget(self, task: Task) -> None:
         with self.lock:
-            self._tasks.discard(task)
+            self._working.discard(task)

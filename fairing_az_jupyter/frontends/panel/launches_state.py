@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from fairing_az_jupyter import manager
 from fairing_az_jupyter.audience import attended_by
 from fairing_az_jupyter.frontends.launch_view import LaunchView
-from fairing_az_jupyter.frontends.panel.background import Task
 from fairing_az_jupyter.frontends.panel.observed import Observed
 from fairing_az_jupyter.frontends.panel.told import Told, told_of
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
 
+    from fairing_az_jupyter.frontends.panel.background import Task, Tasks
     from fairing_az_jupyter.frontends.panel.settings_state import SettingsState
     from fairing_az_jupyter.models import TaskInfo
 
@@ -68,14 +68,17 @@ class LaunchesState(Observed):
 
     Args:
         lock: Of the shared state.
+        tasks: Of the shared state.
         settings: The settings.
         on_endpoint: Is called when an endpoint was deployed.
 
     """
 
-    def __init__(self, lock: threading.RLock, settings: SettingsState, on_endpoint: Callable[[], object]) -> None:
+    def __init__(
+        self, lock: threading.RLock, tasks: Tasks, settings: SettingsState, on_endpoint: Callable[[], object]
+    ) -> None:
         super().__init__(lock)
-        self._settings, self._on_endpoint = settings, on_endpoint
+        self._tasks, self._settings, self._on_endpoint = tasks, settings, on_endpoint
         self._numbers = itertools.count(1)
         self._ticker: Task | None = None
         self._seen: dict[str, int] = {}
@@ -148,32 +151,28 @@ class LaunchesState(Observed):
             def work(task: Task) -> None:
                 self._work(launch, task, files)
 
-            launch.task = Task(what, work, lambda task: self._end(launch, task))
-            launch.task.start()
+            launch.task = self._tasks.begin(what, work, lambda _task: self._end(launch))
             if self._ticker is None:
-                self._ticker = Task("view", self._tick).start()
+                self._ticker = self._tasks.begin("view", self._tick)
         self.changed()
 
     def cancel(self, launch: Launch) -> None:
         """Stop a launch; a job in the cluster is deleted as well."""
         if launch.task is not None:
-            launch.view.output("\nCancelling ...\n")
+            launch.view.output("Cancelling ...\n")
             launch.task.interrupt()
         self.changed()
 
-    def stop(self) -> list[Task]:
-        """Stop everything here, and leave what runs in the cluster; return what is still ending."""
-        with self.lock:
-            running = [each for each in self.launches if each.task is not None]
-            tasks = [each.task for each in running if each.task is not None]
-            tasks += [self._ticker] if self._ticker is not None else []
-        for launch in running:
-            launch.is_left = launch.backend != _LOCAL
-            if launch.task is not None:
-                launch.task.interrupt()
-        if self._ticker is not None:
-            self._ticker.cancel()
-        return tasks
+    def stop(self) -> None:
+        """Stop everything here, and leave what runs in the cluster."""
+        for launch in self.launches:
+            task = launch.task
+            if task is not None:
+                launch.is_left = launch.backend != _LOCAL
+                task.interrupt()
+        ticker = self._ticker
+        if ticker is not None:
+            ticker.cancel()
 
     def _work(self, launch: Launch, task: Task, files: tuple[str, ...]) -> None:
         arguments = {**launch.sources, "names": self._names, "input_files": files}
@@ -195,14 +194,14 @@ class LaunchesState(Observed):
             ended = ("failed", f"{told.message} {told.hint}".strip())
         launch.view.end(*ended)
 
-    def _end(self, launch: Launch, _task: Task) -> None:
+    def _end(self, launch: Launch) -> None:
         """Say how it has ended; what was interrupted in the cluster is deleted there."""
         if launch.view.state == "running":
             launch.view.end(*self._interrupted(launch))
         with self.lock:
             launch.task = None
         self.changed()
-        if launch.action == "deploy" and self._has_panels():
+        if launch.view.state == "ready":
             self._on_endpoint()
 
     def _interrupted(self, launch: Launch) -> tuple[Any, str]:
@@ -210,16 +209,13 @@ class LaunchesState(Observed):
         if launch.backend == _LOCAL or not job:
             return "cancelled", ""
         if launch.is_left:
-            return "left", f"See how it is: %fairing_azure logs {job} --follow"
+            return "left", launch.view.interrupted or f"See how it is: %fairing_azure logs {job} --follow"
         try:
             manager.delete([job], **launch.sources)
         except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
             told = told_of(error)
             return "left", f"{job} could not be deleted: {told.message} {told.hint}".strip()
         return "cancelled", f"{job} was deleted in the cluster."
-
-    def _has_panels(self) -> bool:
-        return bool(self._followers)
 
     def _tick(self, task: Task) -> None:
         """Let the views be drawn anew where they have changed, as long as any launch goes on."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import manager
-from fairing_az_jupyter.frontends.panel.background import Task
 from fairing_az_jupyter.frontends.panel.observed import Observed
 from fairing_az_jupyter.frontends.panel.told import Told, told_of
 
 if TYPE_CHECKING:
     import threading
 
+    from fairing_az_jupyter.frontends.panel.background import Task, Tasks
     from fairing_az_jupyter.models import RunInfo
 
 __all__ = ["SHOWN", "RunsState"]
@@ -28,11 +28,13 @@ class RunsState(Observed):
 
     Args:
         lock: Of the shared state.
+        tasks: Of the shared state.
 
     """
 
-    def __init__(self, lock: threading.RLock) -> None:
+    def __init__(self, lock: threading.RLock, tasks: Tasks) -> None:
         super().__init__(lock)
+        self._tasks = tasks
         self._task: Task | None = None
         self._watchers = 0
         self.runs: tuple[RunInfo, ...] | None = None
@@ -56,8 +58,8 @@ class RunsState(Observed):
     def unwatch(self) -> None:
         """Note that somebody sees them no longer."""
         with self.lock:
-            self._watchers -= 1
-            if self._watchers <= 0 and self._task is not None:
+            self._watchers = max(0, self._watchers - 1)
+            if self._watchers == 0 and self._task is not None:
                 self._task.cancel()
 
     def refresh(self) -> None:
@@ -65,13 +67,13 @@ class RunsState(Observed):
         with self.lock:
             if self._task is not None:
                 self._task.cancel()
-            self._task = Task("runs", self._look).start()
+            self._task = self._tasks.begin("runs", self._look)
         self.changed()
 
     def cancel(self, run: RunInfo) -> None:
         """Ask a run to stop."""
 
-        def work(_task: Task) -> None:
+        def work(task: Task) -> None:
             try:
                 manager.cancel_run(run.id)
                 told = Told(f"The run {run.id} was asked to stop.", kind="done")
@@ -84,18 +86,15 @@ class RunsState(Observed):
         with self.lock:
             if self._task is not None:
                 self._task.cancel()
-            self._task = task = Task("cancel run", work)
-            task.start()
+            self._task = self._tasks.begin("cancel run", work)
 
-    def stop(self) -> list[Task]:
-        """Stop looking; return what is still ending."""
+    def stop(self) -> None:
+        """Stop looking."""
         with self.lock:
             self._watchers = 0
-            tasks = [self._task] if self._task is not None else []
-            self._task = None
-        for task in tasks:
+            task, self._task = self._task, None
+        if task is not None:
             task.interrupt()
-        return tasks
 
     def _look(self, task: Task, *, keep: bool = False) -> None:
         while True:

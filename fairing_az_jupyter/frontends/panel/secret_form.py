@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from fairing_az_jupyter.frontends.panel.parts import Parts
 
@@ -36,7 +36,7 @@ class SecretForm:
         parts: Parts,
         *,
         only_secret: bool,
-        send: Callable[[Mapping[str, str]], object],
+        send: Callable[[dict[str, str]], object],
         on_close: Callable[[], object],
     ) -> None:
         self._send, self._on_close = send, on_close

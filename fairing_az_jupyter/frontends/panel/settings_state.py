@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import manager
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.frontends.panel.observed import Observed
 from fairing_az_jupyter.frontends.panel.told import Told, told_of
-from fairing_az_jupyter.manager.configuring import usable_settings
+from fairing_az_jupyter.manager.configuring import profile_values, usable_settings
 from fairing_az_jupyter.settings import (
     declarations,
     from_notebook,
     may_be_empty,
     missing_for_launch,
     notebook_names,
+    sources,
     to_notebook,
 )
 from fairing_az_jupyter.settings.profiles import ProfileStore
@@ -46,6 +48,7 @@ class SettingsState(Observed):
         super().__init__(lock)
         self._ipython = ipython
         self._variables: dict[str, Any] = {}
+        self._outside: object = None
         self.typed: dict[str, Any] = {}
         """What stands in the form, by field."""
         self.profile: str | None = None
@@ -161,7 +164,7 @@ class SettingsState(Observed):
     def refresh(self) -> None:
         """Find out anew what is in force."""
         with self.lock:
-            self._variables = self._found_variables()
+            self._variables, self._outside = self._found_variables(), self._found_outside()
             try:
                 self._find_out()
                 self.told = self.told if self.told is not None and self.told.kind == "done" else None
@@ -172,9 +175,9 @@ class SettingsState(Observed):
         self.changed()
 
     def refresh_if_changed(self) -> None:
-        """Find out anew what is in force where the notebook's variables say something else."""
+        """Find out anew what is in force where any source says something else, as after a cell was run."""
         with self.lock:
-            is_same = _same(self._found_variables(), self._variables)
+            is_same = _same(self._found_variables(), self._variables) and self._found_outside() == self._outside
         if not is_same:
             self.refresh()
 
@@ -182,13 +185,20 @@ class SettingsState(Observed):
         # A class or a data frame of such a name is not compared, and not shown, but it is what the notebook says.
         return to_notebook(from_notebook(self._ipython.user_ns))
 
+    def _found_outside(self) -> object:
+        """Return what the environment and the profiles say."""
+        try:
+            profile: object = (ProfileStore().list(), ProfileStore().active(), profile_values(self.profile))
+        except FairingAzureError as error:
+            profile = str(error)
+        return sources.environment_values(os.environ), profile
+
     def _find_out(self) -> None:
         store = ProfileStore()
         self.profiles, self.active = store.list(), store.active()
         if self.profile is not None and self.profile not in self.profiles:
             self.profile = None
-        sources = self.sources()
-        self.resolved, errors = usable_settings(sources["explicit"], sources["notebook"], sources["profile"])
+        self.resolved, errors = usable_settings(**self.sources())
         self.explained = {each.field: each for each in self.resolved.explain()}
         fields = declarations()
         self.errors = {entry["field"]: entry for entry in errors if entry["field"] in fields}

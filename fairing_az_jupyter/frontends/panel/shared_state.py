@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from fairing_az_jupyter.frontends.panel.background import Tasks
 from fairing_az_jupyter.frontends.panel.checks_state import ChecksState
 from fairing_az_jupyter.frontends.panel.endpoints_state import EndpointsState
 from fairing_az_jupyter.frontends.panel.launches_state import LaunchesState
@@ -36,10 +37,11 @@ class SharedState:
         self.lock = threading.RLock()
         self._panels: list[Panel] = []
         self.settings = SettingsState(self.lock, ipython)
-        self.checks = ChecksState(self.lock, self.settings.sources)
-        self.endpoints = EndpointsState(self.lock, self.settings.sources)
-        self.runs = RunsState(self.lock)
-        self.launches = LaunchesState(self.lock, self.settings, self.endpoints.refresh)
+        self._tasks = Tasks()
+        self.checks = ChecksState(self.lock, self._tasks, self.settings.sources)
+        self.endpoints = EndpointsState(self.lock, self._tasks, self.settings.sources)
+        self.runs = RunsState(self.lock, self._tasks)
+        self.launches = LaunchesState(self.lock, self._tasks, self.settings, self.endpoints.refresh)
 
     @property
     def panels(self) -> tuple[Panel, ...]:
@@ -66,9 +68,9 @@ class SharedState:
                 self.ipython.events.unregister("post_run_cell", self._after_a_cell)
         if is_last:
             # Without the lock: what ends may have something to tell first.
-            tasks = [task for part in (self.checks, self.launches, self.runs, self.endpoints) for task in part.stop()]
-            for task in tasks:
-                task.join(_JOIN_SECONDS)
+            for part in (self.checks, self.launches, self.runs, self.endpoints):
+                part.stop()
+            self._tasks.join(_JOIN_SECONDS)
 
     def _after_a_cell(self, *_: Any) -> None:  # noqa: ANN401 - IPython's result of the cell
         self.settings.refresh_if_changed()

@@ -37,7 +37,7 @@ class StaticDisplay:
         self._publisher: Any = None
         self._last, self._sent = 0.0, ""
         self._later: Task | None = None
-        self._is_over = False
+        self._is_pending, self._is_over = False, False
 
     def bundle(self) -> dict[str, str]:
         """Return it by MIME type."""
@@ -56,10 +56,11 @@ class StaticDisplay:
     def update(self) -> None:
         """Bring it up to date, now or in a moment."""
         with self._lock:
-            if self._publisher is None or self._is_over or self._later is not None:
+            if self._publisher is None or self._is_over or self._is_pending:
                 return
             wait = self._last + _REST_SECONDS - time.monotonic()
             if wait > 0:
+                self._is_pending = True
                 self._later = Task("static table", lambda task: self._update_later(task, wait)).start()
                 return
         self._publish(update=True)
@@ -81,7 +82,7 @@ class StaticDisplay:
         if task.cancelled.wait(seconds):
             return
         with self._lock:
-            self._later = None
+            self._is_pending = False
         self._publish(update=True)
 
     def _publish(self, *, update: bool) -> None:
