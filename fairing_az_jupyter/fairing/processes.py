@@ -138,7 +138,8 @@ class LastLines:
 
     def add(self, piece: str) -> None:
         """Take the next piece; a carriage return writes its line anew."""
-        *whole, self._open = (self._open + piece.replace("\r\n", "\n")).split("\n")
+        # A piece may end between the two letters of a line's end.
+        *whole, self._open = (self._open + piece).replace("\r\n", "\n").split("\n")
         self._lines += [line.rpartition("\r")[2] for line in whole]
         self._open = self._open[-_LONGEST_LINE:]
 

@@ -56,7 +56,7 @@ _BADGE = "display:inline-block;border:1px solid currentColor;border-radius:0.3em
 _PHASE_SYMBOLS = {"started": "●", "finished": "✓", "skipped": "-", "failed": "✗"}
 _PRE = (
     "margin:0.3em 0;padding:0.3em 0.6em;border-left:3px solid currentColor;white-space:pre-wrap;"
-    "word-break:break-word;max-height:24em;overflow:auto"
+    "word-break:break-word;max-height:32em;overflow:auto"
 )
 
 
@@ -177,8 +177,8 @@ class LaunchView:
             rows += [f"  {title}: {told}" for title, _, told in self._told_phases()]
             rows += [f"  Sending the {what}: {_share(*sent)}" for what, sent in self._sending()]
             rows += [f"  {event}" for event in self._events]
-            if self._lines:
-                rows += [f"  {self._heading()}:", *(f"  | {each}" for each in self._lines)]
+            if lines := self._last_lines():
+                rows += [f"  {self._heading()}:", *(f"  | {each}" for each in lines)]
             if self.metrics.points:
                 rows.append("  " + ", ".join(f"{name} {value:.6g}" for name, value in self.metrics.last.items()))
             rows += [self._message] if self._message else []
@@ -204,8 +204,8 @@ class LaunchView:
         yield from self._bars()
         if self._events:
             yield _folded("What the cluster says", self._events, opened=self.state == "failed")
-        if self._lines:
-            yield _folded(self._heading(), self._lines, opened=True)
+        if lines := self._last_lines():
+            yield _folded(self._heading(), lines, opened=True)
         if self.metrics.worth_drawing():
             yield metric_plot.svg(self.metrics)
         if self._message:
@@ -242,8 +242,15 @@ class LaunchView:
                 told = phase.state + (f", {phase.message}" if phase.message else "")
             yield PHASES.get(name, name), symbol, told
 
+    def _last_lines(self) -> list[str]:
+        """Return the lines that are shown; the one that is being written, such as a progress bar, is the last."""
+        shown = _shown(_written_anew(self._open))
+        return [*self._lines, *([shown] if shown.strip() else [])]
+
     def _heading(self) -> str:
         shown = len(self._lines)
+        if not shown:
+            return "Its line so far"
         if shown == self._count:
             return "Its line" if shown == 1 else f"Its {shown} lines"
         return f"The last {shown} of {self._count:,} lines"
@@ -257,12 +264,16 @@ class LaunchView:
         if text.startswith("Interrupted"):
             self.interrupted = line(text)
         self.metrics.add(text)
-        self._lines.append(_short(text.expandtabs(4), _LONGEST_LINE, keep_spaces=True))
+        self._lines.append(_shown(text))
 
     def _look_for_name(self, text: str) -> None:
         found = None if self.job else _NAME.search(text)
         if found is not None:
             self.job = found[0]
+
+
+def _shown(text: str) -> str:
+    return _short(text.expandtabs(4), _LONGEST_LINE, keep_spaces=True)
 
 
 def badge(told: str, state: str) -> str:

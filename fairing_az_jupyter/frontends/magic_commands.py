@@ -22,6 +22,7 @@ from fairing_az_jupyter.frontends.magic_screen import StillRunsError
 from fairing_az_jupyter.frontends.refusals import CommandLineError
 from fairing_az_jupyter.frontends.results import NotebookRun, Results, TrainedJob
 from fairing_az_jupyter.frontends.run_view import RunView
+from fairing_az_jupyter.records.log_text import without_ansi
 
 if TYPE_CHECKING:
     import argparse
@@ -99,10 +100,9 @@ def _train(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> Traine
         view.job = name
         _seen.append(name)
         view.end("succeeded", f"Job {name} succeeded.")
-    if screen.handle is None:
-        sys.stdout.write(f"Job {name} succeeded.\n")
     log = view.log.path if view.log is not None else None
-    return screen.seen(TrainedJob(name, backend, tuple(lines), view.metrics.points, view.seconds, log, view))
+    printed = tuple(map(without_ansi, lines))
+    return screen.seen(TrainedJob(name, backend, printed, view.metrics.points, view.seconds, log, view))
 
 
 def _deploy(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> LaunchedEndpoint:

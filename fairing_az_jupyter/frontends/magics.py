@@ -65,7 +65,9 @@ def load(ipython: InteractiveShell) -> None:
     register: Callable[..., None] = ipython.register_magic_function
     register(fairing_azure, "line_cell", MAGIC)
     _offer_completion(ipython)
-    lab_link.link_of(ipython)
+    if _is_attended(ipython):
+        # Papermill and nbconvert complain of what nobody answers.
+        lab_link.link_of(ipython)
     if modules.find_fairing() is None:
         sys.stderr.write("Kubeflow Fairing is not installed here. Install it: fairing-azure install-fairing\n")
 
@@ -270,12 +272,17 @@ def _check(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller
 
 def _until_the_cell_ends(ipython: InteractiveShell, found: ShownOnce) -> None:
     """Note that the cell that is being run shows the results already."""
+    displayhook: Any = ipython.displayhook
 
     def end() -> None:
         found.on_screen = False
+        vars(displayhook).pop("write_output_prompt", None)
         ipython.events.unregister("post_execute", end)
 
     found.on_screen = True
+    if not _in_kernel(ipython):
+        # A terminal would show an Out[n] with nothing behind it.
+        displayhook.write_output_prompt = lambda: None
     ipython.events.register("post_execute", end)
 
 

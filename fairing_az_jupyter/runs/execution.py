@@ -166,8 +166,9 @@ def _failed(error: Exception, run: _Run, kernel: RunKernel) -> FairingAzureError
     if isinstance(error, PapermillExecutionError):
         where = _where(request, error.cell_index + 1, reporter.cells, error.exec_count)
         traceback = "\n".join(error.traceback)
+        said = one_line(f"{error.ename}: {error.evalue}")
         return RunFailedError(
-            f"{where} failed: {one_line(f'{error.ename}: {error.evalue}').rstrip('.')}.",
+            f"{where} failed: {said if said.endswith('...') else said.rstrip('.') + '.'}",
             hint=f"The whole traceback is in the executed notebook: {run.saver.shown}",
             cell=error.cell_index + 1,
             source=str(error.source),

@@ -142,6 +142,24 @@ def test_a_job_runs_from_the_installed_wheel(environment, tmp_path):
     assert Path(environment).parent.name in run(environment / "python", "-c", "import sys; print(sys.prefix)").stdout
 
 
+def test_the_example_is_copied_and_a_panel_opened_from_the_installed_wheel(environment, tmp_path):
+    run(environment / "fairing-azure", "install-fairing", cwd=tmp_path)
+    run(environment / "fairing-azure", "example", "housing", cwd=tmp_path)
+    names = ("xgboost-high-level-apis.ipynb", "requirements.txt", "ames_dataset/train.csv")
+    assert [(tmp_path / "housing" / name).read_bytes() for name in names] == [
+        (REPOSITORY / "notebooks" / name).read_bytes() for name in names
+    ]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cell = nbformat.v4.new_code_cell(
+        "%load_ext fairing_az_jupyter\nfrom fairing_az_jupyter.frontends.panel import open_panel\n"
+        "panel = open_panel(get_ipython())\npanel.show()\npanel.close()"
+    )
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), tmp_path / "panel.ipynb")
+    run(environment / "papermill", "panel.ipynb", "out.ipynb", cwd=tmp_path)
+    (shown, *_) = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs
+    assert "DOCKER_REGISTRY" in shown.data["text/plain"]
+
+
 def test_papermill_finds_the_engine_and_runs_and_sweeps_leave_records(environment, tmp_path):
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     tagged = nbformat.v4.new_code_cell("rate = 0.5", metadata={"tags": ["parameters"]})
