@@ -29,10 +29,12 @@ class LaunchLog:
 
     Args:
         what: What is launched, as a part of the file's name.
+        linked: Whether who shows it can link to it.
 
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, linked: bool = True) -> None:
+        self._linked = linked
         self._what = re.sub(r"[^\w-]+", "-", what).strip("-")[:60] or "launch"
         self._file: TextIOWrapper | None = None
         self._ended = False
@@ -67,7 +69,7 @@ class LaunchLog:
         # Where the working directory itself is gone, there is no place beside the notebook.
         with contextlib.suppress(OSError):
             if self._opened_in(Path.cwd() / LAUNCH_LOGS):
-                self.link = quote(f"{LAUNCH_LOGS}/{self.path.name}") if self.path is not None else ""
+                self.link = quote(f"{LAUNCH_LOGS}/{self.path.name}") if self.path is not None and self._linked else ""
                 return
         with contextlib.suppress(InputError, OSError):
             self._opened_in(data_folder("logs"))

@@ -41,7 +41,7 @@ class Terminal:
             "FAIRING_AZURE_CONFIG_DIR": "settings",
             "KUBECONFIG": "no-kubeconfig",
         }
-        left_out = ("AZ_", "AZURE_", "DOCKER_", "FAIRING_", "JPY_", "KUBE", "LC_", "TMUX", "XDG_")
+        left_out = ("AZ_", "AZURE_", "DOCKER_", "FAIRING_", "JPY_", "KUBE", "LC_", "TMUX", "XDG_", "COLUMNS", "LINES")
         environ = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         environ |= {name: str(folder / place) for name, place in places.items()}
         (folder / "home").mkdir()
@@ -235,7 +235,7 @@ def test_a_class_is_trained_to_its_end_with_its_lines_as_they_come(terminal):
 
     assert "\ntrained" not in while_it_runs
     assert "\ntrained\n" in shown
-    job = re.search(r"^Job (fairing-job-[0-9a-f]{8}) succeeded\.\Z", shown, re.MULTILINE)[1]
+    job = re.search(r"^Job (fairing-job-[0-9a-f]{8}) succeeded\.", shown, re.MULTILINE)[1]
     assert terminal.run("print(job, job.state)") == f"{job} succeeded"
     terminal.begin()
     assert "  | trained\n" in terminal.run("job")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter import manager
 from fairing_az_jupyter.audience import attended_by
+from fairing_az_jupyter.frontends.launch_log import LaunchLog
 from fairing_az_jupyter.frontends.launch_view import LaunchView
 from fairing_az_jupyter.frontends.panel.observed import Observed
 from fairing_az_jupyter.frontends.panel.told import Told, told_of
@@ -141,9 +142,9 @@ class LaunchesState(Observed):
             backend = resolved.settings.backend if resolved is not None else _LOCAL
             name = self.chosen
             what = f"{'Training' if action == 'train' else 'Deploying'} {name}"
-            launch = Launch(
-                next(self._numbers), action, name, LaunchView(what, backend=backend), self._settings.sources(), backend
-            )
+            # A link in a widget leads nowhere: front ends look after those of outputs only.
+            view = LaunchView(what, backend=backend, log=LaunchLog(name, linked=False))
+            launch = Launch(next(self._numbers), action, name, view, self._settings.sources(), backend)
             files = tuple(line.strip() for line in self.input_files.splitlines() if line.strip())
             self.told = None
             self.launches = (launch, *self.launches)[:_SHOWN] if not self.is_running else (launch, *self.launches)
