@@ -90,7 +90,8 @@ def notebook(environ, tmp_path):
 def texts(messages):
     """Return what is printed, and what displays say in plain text."""
     shown = (each["content"] for each in messages)
-    return "".join(each["text"] if "text" in each else f"{each['data']['text/plain']}\n" for each in shown)
+    plain = (each["text"] if "text" in each else each.get("data", {}).get("text/plain", "") + "\n" for each in shown)
+    return "".join(plain)
 
 
 def error(messages):
