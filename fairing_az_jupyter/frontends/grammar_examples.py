@@ -85,12 +85,17 @@ EXAMPLES: tuple[Example, ...] = (
     Example("runs compare 1a2b 3c4d"),
     Example("runs prune --keep 100"),
     Example("sweep run train.ipynb --grid MAX_DEPTH 3 5 7 -j 2", "terminal"),
+    Example("sweep resume last -j 4", "terminal"),
+    Example("sweep list", "terminal"),
+    Example("sweep show last --plot sweep.png", "terminal"),
+    Example("sweep cancel last", "terminal"),
     Example("panel", "cell"),
     Example("panel --close", "cell"),
     Example("example"),
     Example("example housing"),
     Example("help train"),
     Example("install-fairing --dry-run"),
+    Example("completion bash", "terminal"),
 )
 """In the order in which one needs them."""
 

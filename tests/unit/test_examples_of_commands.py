@@ -9,6 +9,7 @@ import pytest
 
 from fairing_az_jupyter.frontends import grammar
 from fairing_az_jupyter.frontends.grammar_examples import EXAMPLES
+from fairing_az_jupyter.frontends.grammar_parts import Commands
 from tests.conftest import REPOSITORY
 
 CELL = "%fairing_azure"
@@ -49,6 +50,30 @@ def test_the_help_of_every_command_ends_with_its_examples(program):
             if not found:
                 break
         assert f"  {example.typed(program)}\n" in parser.format_help()
+
+
+def leaves(parser):
+    """Yield the commands that do something, each by its words."""
+    below = [action.choices for action in parser._actions if isinstance(action, Commands)]  # noqa: SLF001
+    if not below:
+        yield parser
+    for choices in below:
+        for sub in choices.values():
+            yield from leaves(sub)
+
+
+@pytest.mark.parametrize("program", [CELL, grammar.PROGRAM])
+def test_no_command_is_without_an_example(program):
+    # In a cell these are refused, and 'panel' is refused in a terminal.
+    elsewhere = ("sweep", "completion") if program == CELL else ("panel",)
+    without = [
+        parser.prog
+        for parser in leaves(grammar.parser(program))
+        if "\nexamples:\n" not in parser.format_help()
+        and not parser.prog.removeprefix(f"{program} ").startswith(elsewhere)
+    ]
+
+    assert without == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/magics.md", "docs/widget-panel.md"])
