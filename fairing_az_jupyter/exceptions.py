@@ -48,6 +48,17 @@ class FairingAzureError(Exception):
         separator = "" if self.message.endswith("\n") else " "
         return f"{self.message}{separator}{self.hint}".rstrip()
 
+    @property
+    def in_one_line(self) -> str:
+        """The message in one line; of the lines of a log that it quotes (`  | ...`) only the last one."""
+        lines = self.message.splitlines()
+        quoted = [line[4:].strip() for line in lines if line.startswith("  | ") and line[4:].strip()]
+        said = " ".join(" ".join(line for line in lines if not line.startswith("  | ")).split())
+        if not quoted:
+            return said
+        whole, period, _ = said.rpartition(". ")
+        return f"{f'{whole}.' if period and said.endswith(':') else said} {quoted[-1]}"
+
     def to_dict(self) -> dict[str, str]:
         """Return the form that REST answers and `--json` print."""
         return {"code": self.code, "message": self.message, "hint": self.hint}

@@ -160,6 +160,16 @@ class LaunchView:
             if self.log is not None:
                 self.log.close()
 
+    def shows(self, text: str) -> bool:
+        """Tell whether a line is among those that are shown.
+
+        Args:
+            text: The line.
+
+        """
+        with self._lock:
+            return _shown(without_ansi(text)) in self._last_lines()
+
     @property
     def lines(self) -> int:
         """How many lines were printed."""

@@ -98,7 +98,7 @@ def run(ipython: InteractiveShell, line: str, cell: str | None = None) -> object
         return None
     except FairingAzureError as error:
         stopped: BaseException = error
-        told = commands.as_typed(str(error), _PROGRAM)
+        told = commands.as_typed(f"{error.in_one_line} {error.hint}".strip(), _PROGRAM)
         if debugging.asked_for(line):
             debugging.show(error)
     except KeyboardInterrupt as interrupt:

@@ -273,3 +273,32 @@ def test_a_variable_stands_for_its_value_in_a_line(kernel):
     kernel.run("two = %fairing_azure settings --azure-resource-group $name")
 
     assert kernel.value("[each['azure_resource_group'] for each in (one, two)]") == ["from-braces", "from_dollar"]
+
+
+def test_a_failed_job_is_one_line_with_its_last_one_and_the_cure_below_its_output(kernel):
+    kernel.run("def fails():\n    print('loaded')\n    open('nofile.csv')")
+
+    messages, _, _ = kernel.run("%fairing_azure train fails")
+
+    (line,) = "\n".join(messages[-1]["content"]["traceback"]).splitlines()
+    assert re.match(
+        r"%fairing_azure: Job 'fairing-job-\w+' failed with exit code 1\. FileNotFoundError: .*'nofile.csv'", line
+    )
+    assert "add 'nofile.csv' there" in line
+    assert "fails on LocalBackend: failed" in view(messages[:-1])
+    assert "| FileNotFoundError" in view(messages[:-1])
+
+
+def test_an_endpoint_that_does_not_start_shows_what_its_server_has_said(kernel):
+    kernel.run(
+        "class Broken:\n    def __init__(self):\n        raise ValueError('no model here')\n"
+        "    def predict(self, X, feature_names=None):\n        return X"
+    )
+
+    messages, _, _ = kernel.run("%fairing_azure deploy Broken")
+    kernel.run("del Broken")
+
+    (line,) = "\n".join(messages[-1]["content"]["traceback"]).splitlines()
+    assert "The endpoint of 'Broken' did not start" in line
+    assert "ValueError: no model here" in line
+    assert "| ValueError: no model here" in view(messages[:-1])

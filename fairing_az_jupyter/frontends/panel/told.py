@@ -45,7 +45,7 @@ def told_of(error: BaseException) -> Told:
 
     """
     if isinstance(error, FairingAzureError):
-        return Told(here(error.message), here(error.hint))
+        return Told(here(error.in_one_line), here(error.hint))
     logger.error("The panel has met an unexpected error.", exc_info=error)
     return Told(line(f"{type(error).__name__}: {error}"), "The kernel's log has the traceback.")
 
