@@ -263,7 +263,7 @@ def test_a_training_that_fails_shows_its_own_traceback_and_none_of_the_magic(ter
     shown = terminal.run("%fairing_azure train Broken")
 
     assert re.search(r"^%fairing_azure: Job 'fairing-job-\w+' failed with exit code 1", shown, re.MULTILINE)
-    assert "  | ValueError: no data here\n" in shown
+    assert "\nValueError: no data here\n" in shown
     assert "fairing_az_jupyter/frontends" not in shown
 
 
