@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from fairing_az_jupyter.records.log_text import without_ansi
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
     from fairing_az_jupyter.frontends.commands import Answer, Caller
@@ -142,8 +143,25 @@ def _status(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> objec
 
 
 def _logs(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> object:
-    lines = launch_commands.printed_lines(parsed, caller)
+    with _only_looked_at(parsed):
+        lines = launch_commands.printed_lines(parsed, caller)
     return screen.seen(Results(lines, result_tables.Table((), [(line,) for line in lines])))
+
+
+@contextlib.contextmanager
+def _only_looked_at(parsed: argparse.Namespace) -> Iterator[None]:
+    """Tell who has interrupted the following of a log that this is all that has ended.
+
+    Raises:
+        StillRunsError: The user has interrupted it.
+
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not parsed.follow:
+            raise
+        raise StillRunsError(f"{parsed.name} is not followed any more, and goes on.") from None
 
 
 def _cleanup(parsed: argparse.Namespace, caller: Caller, _screen: Screen) -> None:
@@ -206,9 +224,10 @@ def _runs(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> object
     from fairing_az_jupyter import manager  # noqa: PLC0415 - as above
 
     if parsed.action == "logs":
-        sys.stdout.writelines(
-            manager.run_log(parsed.name, parsed.runs_folder, follow_it=parsed.follow, tail=parsed.tail)
-        )
+        with _only_looked_at(parsed):
+            sys.stdout.writelines(
+                manager.run_log(parsed.name, parsed.runs_folder, follow_it=parsed.follow, tail=parsed.tail)
+            )
         return None
     if parsed.action == "retry":
         earlier = manager.describe_run(parsed.name, parsed.runs_folder)

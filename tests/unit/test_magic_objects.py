@@ -238,6 +238,19 @@ def test_an_interrupted_run_goes_on_and_the_line_says_how_to_cancel_it(kernel, c
     assert state == "cancelled"
 
 
+def test_an_interrupt_ends_only_the_following_of_a_log_and_says_so(kernel, client, manager):
+    kernel.run("served = %fairing_azure deploy Model")
+    name = kernel.value("served.name")
+
+    messages = interrupted(client, manager, f"%fairing_azure logs {name} --follow", "Serving Model")
+
+    assert messages[-1]["content"]["traceback"] == [
+        f"%fairing_azure: cancelled. {name} is not followed any more, and goes on."
+    ]
+    assert kernel.value("served.answers()") is True
+    kernel.run("served.delete()")
+
+
 def test_debug_shows_where_an_error_has_come_from_and_no_value(kernel):
     messages, _, _ = kernel.run("%fairing_azure train nosuch --debug")
 
