@@ -15,7 +15,7 @@ from fairing_az_jupyter.frontends.tables import line
 from fairing_az_jupyter.records.log_text import without_ansi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fairing_az_jupyter.frontends.launch_log import LaunchLog
 
@@ -160,15 +160,22 @@ class LaunchView:
             if self.log is not None:
                 self.log.close()
 
-    def shows(self, text: str) -> bool:
-        """Tell whether a line is among those that are shown.
+    def quote(self, lines: Sequence[str]) -> str:
+        """Take the last lines of what has failed, where they were not printed: an endpoint's are in its log.
 
         Args:
-            text: The line.
+            lines: The lines, oldest first.
+
+        Returns:
+            What was taken, as text; empty if it was there.
 
         """
         with self._lock:
-            return _shown(without_ansi(text)) in self._last_lines()
+            if not lines or _shown(without_ansi(lines[-1])) in self._last_lines():
+                return ""
+            text = "".join(f"{each}\n" for each in lines)
+            self.output(text)
+            return text
 
     @property
     def lines(self) -> int:

@@ -12,7 +12,7 @@ from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.frontends.live_display import LiveDisplay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from fairing_az_jupyter.frontends.commands import Answer
     from fairing_az_jupyter.frontends.launch_view import LaunchView
@@ -102,21 +102,14 @@ class Screen:
                     raise
                 raise StillRunsError(said) from None
             except FairingAzureError as error:
-                self._quote(view, getattr(error, "last_lines", ()))
+                quoted = view.quote(getattr(error, "last_lines", ()))
+                if self.handle is None:
+                    sys.stdout.write(quoted)
                 view.end("failed", error.in_one_line)
                 raise
             except BaseException as error:
                 view.end("failed", f"{type(error).__name__}: {error}")
                 raise
-
-    def _quote(self, view: LaunchView, lines: Sequence[str]) -> None:
-        """Show the last lines of what has failed, where they are not there already: an endpoint's are in its log."""
-        if not lines or view.shows(lines[-1]):
-            return
-        text = "".join(f"{line}\n" for line in lines)
-        if self.handle is None:
-            sys.stdout.write(text)
-        view.output(text)
 
 
 class _Printed:

@@ -191,6 +191,7 @@ class LaunchesState(Observed):
             if task.cancelled.is_set():
                 # Whatever the interrupt has become on its way.
                 return
+            launch.view.quote(getattr(error, "last_lines", ()))
             told = told_of(error)
             ended = ("failed", f"{told.message} {told.hint}".strip())
         launch.view.end(*ended)
