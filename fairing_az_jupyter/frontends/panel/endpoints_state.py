@@ -110,12 +110,6 @@ class EndpointsState(Observed):
 
         self._do(name, "Reading its log …", work)
 
-    def close_log(self, name: str) -> None:
-        """Show an endpoint's lines no longer."""
-        with self.lock:
-            self.trials[name].log = None
-        self.changed()
-
     def delete(self, name: str) -> None:
         """Delete an endpoint, and look for the others."""
 
