@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from kubeflow.fairing.backends.backends import BackendInterface
 
-from fairing_az_jupyter.fairing.pod_objects import Placement
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -38,7 +36,7 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         settings: All settings at once, in place of those in force.
         deadline: Seconds after which a training job is ended; None for none.
         ready_timeout: How long an endpoint may take until it is ready, in seconds.
-        gpus: How many graphics processors a pod asks for.
+        gpus: How many graphics processors a pod asks for; None for what the settings say, as with all that follow.
         node_selector: Labels that a pod's node has to have.
         tolerations: Taints that a pod accepts, as Kubernetes writes them.
         spot: Whether a job may run on AKS's spot nodes, which Azure may take away at any time.
@@ -53,18 +51,17 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         settings: Settings | None = None,
         deadline: int | None = None,
         ready_timeout: float = 600.0,
-        gpus: int = 0,
+        gpus: int | None = None,
         node_selector: Mapping[str, str] | None = None,
-        tolerations: Sequence[Mapping[str, str]] = (),
-        spot: bool = False,
+        tolerations: Sequence[Mapping[str, str]] | None = None,
+        spot: bool | None = None,
     ) -> None:
         self.namespace = namespace
         self.build_context_source = build_context_source
         self._given = settings
         self._deadline, self._ready_timeout = deadline, ready_timeout
-        self._placement = Placement(
-            gpus=gpus, node_selector=dict(node_selector or {}), tolerations=tuple(tolerations), spot=spot
-        )
+        placed = {"gpus": gpus, "node_selector": node_selector, "tolerations": tolerations, "spot": spot}
+        self._placed: dict[str, Any] = {name: value for name, value in placed.items() if value is not None}
         self._registry: str | None = None
         self._launchers: dict[str | None, Launcher] = {}
         self._lock = threading.Lock()
@@ -140,12 +137,12 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         return str(settings.docker_registry)
 
     def _launcher(self, registry: str | None) -> Launcher:
-        from fairing_az_jupyter.fairing.launcher import Launcher  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.launcher import Launcher, placement_of  # noqa: PLC0415 - as late as possible
 
         with self._lock:
             if registry not in self._launchers:
                 settings = self._settings(registry)
-                placement = dataclasses.replace(self._placement, cpu=settings.cpu, memory=settings.memory)
+                placement = dataclasses.replace(placement_of(settings), **self._placed)
                 launcher = self._launchers[registry] = Launcher(settings, placement=placement)
                 weakref.finalize(self, launcher.close)
             return self._launchers[registry]

@@ -21,7 +21,7 @@ from fairing_az_jupyter.clients.workloads import Workloads
 from fairing_az_jupyter.exceptions import FairingAzureError, NotFoundError
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target
 from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER
-from fairing_az_jupyter.settings import check_launch
+from fairing_az_jupyter.settings import check_launch, scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.credentials import ChosenCredential
     from fairing_az_jupyter.settings import Settings
 
-__all__ = ["Launcher"]
+__all__ = ["Launcher", "placement_of"]
 
 
 class Launcher:
@@ -59,7 +59,7 @@ class Launcher:
     ) -> None:
         check_launch(settings)
         self.settings = settings
-        self._placement = placement or Placement(cpu=settings.cpu, memory=settings.memory)
+        self._placement = placement or placement_of(settings)
         self._environ = os.environ if environ is None else environ
         self._folder = service_account_folder
         self._opened = contextlib.ExitStack()
@@ -229,6 +229,24 @@ def _no_docker_config(name: str, namespace: str) -> NotFoundError:
         hint="Make it anew: %fairing_azure secrets create --acr --replace",
         code="secret-type",
         service="kubernetes",
+    )
+
+
+def placement_of(settings: Settings) -> Placement:
+    """Return what the settings say about a job's pod and its place.
+
+    Args:
+        settings: The settings in force.
+
+    """
+    return Placement(
+        cpu=settings.cpu,
+        memory=settings.memory,
+        cpu_limit=settings.cpu_limit or "",
+        gpus=settings.gpus,
+        node_selector=scheduling.labels_in(settings.node_selector) if settings.node_selector else {},
+        tolerations=scheduling.tolerations_in(settings.tolerations) if settings.tolerations else (),
+        spot=settings.spot,
     )
 
 

@@ -61,6 +61,7 @@ class Placement:
     Args:
         cpu: Processor cores, as Kubernetes writes them.
         memory: Memory likewise; also the limit: what uses more is ended alone, and not with its whole node.
+        cpu_limit: Processor cores that it may use at most; empty for no limit.
         gpus: Graphics processors.
         node_selector: Labels that its node has to have.
         tolerations: Taints that it accepts.
@@ -70,6 +71,7 @@ class Placement:
 
     cpu: str = "1"
     memory: str = "2Gi"
+    cpu_limit: str = ""
     gpus: int = 0
     node_selector: Mapping[str, str] = dataclasses.field(default_factory=dict)
     tolerations: Sequence[Mapping[str, str]] = ()
@@ -78,7 +80,7 @@ class Placement:
     def resources(self) -> Object:
         """Return the container's resources."""
         requests: Object = {"cpu": self.cpu, "memory": self.memory}
-        limits: Object = {"memory": self.memory}
+        limits: Object = {"memory": self.memory, **({"cpu": self.cpu_limit} if self.cpu_limit else {})}
         if self.gpus:
             limits[_GPU] = requests[_GPU] = str(self.gpus)
         return {"requests": requests, "limits": limits}

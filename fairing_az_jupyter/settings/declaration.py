@@ -31,7 +31,7 @@ from pydantic import (
     model_validator,
 )
 
-from fairing_az_jupyter.settings import naming, quantities, regions
+from fairing_az_jupyter.settings import naming, quantities, regions, scheduling
 from fairing_az_jupyter.settings.errors import InvalidSettingsError, explain
 
 if TYPE_CHECKING:
@@ -41,7 +41,17 @@ __all__ = ["InvalidSettingsError", "Settings", "declarations", "may_be_empty"]
 
 _NONE = ("", "None")
 _PARALLELISM = "https://kubernetes.io/docs/concepts/workloads/controllers/job/#controlling-parallelism"
+_JOBS = "https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy"
+_POD_SECURITY = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
+_GPUS = "https://learn.microsoft.com/azure/aks/use-nvidia-gpu"
+_SPOT_POOLS = "https://learn.microsoft.com/azure/aks/spot-node-pool"
+_TOKENS = (
+    "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/"
+    "#opt-out-of-api-credential-automounting"
+)
 _COUNT = re.compile(r"0*[1-9][0-9]{0,4}")
+_NUMBER = re.compile(r"[0-9]{1,5}")
+_SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def _complete(schema: dict[str, Any], _model: type[Any]) -> None:
@@ -66,6 +76,22 @@ def _count(value: object) -> int:
     return int(text)
 
 
+def _number(value: object) -> int:
+    """Accept a number of things that may be none, also as text."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not _NUMBER.fullmatch(text):
+        raise naming.BrokenRuleError("is not a whole number of at least 0")
+    return int(text)
+
+
+def _switch(value: object) -> bool:
+    """Accept true or false, also as the text that environment variables and command lines have."""
+    found = _SWITCHES.get(str(value).strip().lower())
+    if found is None:
+        raise naming.BrokenRuleError("is not true or false")
+    return found
+
+
 LoginServer = Annotated[str, Field(strict=True), AfterValidator(naming.login_server)]
 Region = Annotated[str, Field(strict=True), AfterValidator(regions.region)]
 ResourceGroup = Annotated[str, Field(strict=True), AfterValidator(naming.resource_group)]
@@ -75,6 +101,11 @@ Subdomain = Annotated[str, Field(strict=True), AfterValidator(naming.subdomain)]
 Cores = Annotated[str, Field(strict=True), AfterValidator(quantities.cores), BeforeValidator(quantities.as_text)]
 Memory = Annotated[str, Field(strict=True), AfterValidator(quantities.memory), BeforeValidator(quantities.as_text)]
 Count = Annotated[int, BeforeValidator(_count)]
+Number = Annotated[int, BeforeValidator(_number)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+NodeSelector = Annotated[str, Field(strict=True), AfterValidator(scheduling.node_selector)]
+Tolerations = Annotated[str, Field(strict=True), AfterValidator(scheduling.tolerations)]
+Duration = Annotated[str, Field(strict=True), AfterValidator(scheduling.duration), BeforeValidator(quantities.as_text)]
 ImageReference = Annotated[str, Field(strict=True), AfterValidator(naming.image_reference)]
 
 
@@ -245,6 +276,20 @@ class Settings(BaseModel):
             "rule_source": quantities.QUANTITIES,
         },
     )
+    cpu_limit: Cores | None = Field(
+        None,
+        title="Processor limit",
+        description=(
+            "How many processor cores a pod may use at most; empty for no limit. Needed where the cluster demands "
+            "limits."
+        ),
+        examples=["4"],
+        json_schema_extra={
+            "group": "Cluster",
+            "rule": "A Kubernetes quantity of cores, at least as many as are asked for: 2, 0.5 or 500m.",
+            "rule_source": quantities.QUANTITIES,
+        },
+    )
     memory: Memory = Field(
         "2Gi",
         title="Memory",
@@ -288,6 +333,81 @@ class Settings(BaseModel):
             "rule": "A whole number, at least 1.",
             "rule_source": _PARALLELISM,
         },
+    )
+    gpus: Number = Field(
+        0,
+        title="GPUs",
+        description=(
+            "How many NVIDIA GPUs a training job and an endpoint get; AKS's taint sku=gpu:NoSchedule is tolerated."
+        ),
+        examples=[1],
+        json_schema_extra={"group": "Scheduling", "rule": "A whole number, at least 0.", "rule_source": _GPUS},
+    )
+    node_selector: NodeSelector | None = Field(
+        None,
+        title="Node selector",
+        description="Labels that a node must have for pods to run on it; empty for any node.",
+        examples=["agentpool=gpupool"],
+        json_schema_extra={
+            "group": "Scheduling",
+            "rule": "KEY=VALUE pairs with commas between them.",
+            "rule_source": scheduling.LABELS,
+        },
+    )
+    tolerations: Tolerations | None = Field(
+        None,
+        title="Tolerations",
+        description="Taints of nodes that pods tolerate; empty for none.",
+        examples=["dedicated=ml:NoSchedule"],
+        json_schema_extra={
+            "group": "Scheduling",
+            "rule": "Taints as kubectl writes them, KEY[=VALUE][:EFFECT], with commas between them.",
+            "rule_source": scheduling.TAINTS,
+        },
+    )
+    spot: Switch = Field(
+        default=False,
+        title="Spot nodes",
+        description="Whether training jobs may run on AKS spot nodes, which Azure can take back at any time.",
+        examples=[True],
+        json_schema_extra={"group": "Scheduling", "rule": "true or false.", "rule_source": _SPOT_POOLS},
+    )
+    node_wait: Duration = Field(
+        "30m",
+        title="Wait for a node",
+        description="How long a launch waits for a node that takes its pod; 0 to fail at once.",
+        examples=["1h"],
+        json_schema_extra={
+            "group": "Scheduling",
+            "rule": "A duration of at most a week: 30m, 1h30m, 90s or 0; a number without a unit is seconds.",
+        },
+    )
+    retries: Number = Field(
+        0,
+        title="Retries",
+        description=(
+            "How often a training job is started again after its program has failed; pods that the cluster takes away "
+            "are always replaced."
+        ),
+        examples=[2],
+        json_schema_extra={"group": "Scheduling", "rule": "A whole number, at least 0.", "rule_source": _JOBS},
+    )
+    pod_security: Literal["baseline", "restricted"] = Field(
+        "baseline",
+        title="Pod security",
+        description=(
+            "The Pod Security Standard that pods keep to. restricted: no root, no added rights, read-only root file "
+            "system."
+        ),
+        examples=["restricted"],
+        json_schema_extra={"group": "Security", "rule": "One of the two names.", "rule_source": _POD_SECURITY},
+    )
+    pod_token: Switch = Field(
+        default=False,
+        title="Token in training pods",
+        description="Whether a training job gets its service account's token, to talk to the Kubernetes API.",
+        examples=[True],
+        json_schema_extra={"group": "Security", "rule": "true or false.", "rule_source": _TOKENS},
     )
     base_image: ImageReference | None = Field(
         None,

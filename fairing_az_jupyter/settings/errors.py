@@ -115,6 +115,28 @@ def needed(field: str, declared: Mapping[str, Any], backend: str) -> dict[str, s
     return _entry(field, name, message, _like(declared))
 
 
+def below(field: str, value: str, other: str, least: str, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Tell that a limit is below what is asked for, which Kubernetes rejects.
+
+    Args:
+        field: The limit's setting.
+        value: Its value.
+        other: The setting that says what is asked for.
+        least: Its value.
+        declared: What is declared of each setting, by field.
+
+    Returns:
+        An entry as `InvalidSettingsError` takes it.
+
+    """
+    name, asked = declared[field]["notebook_name"], declared[other]["notebook_name"]
+    message = (
+        f"{name} ({field}) = {value!r} is less than {asked} ({other}) = {least!r}: no pod can ask for more than its "
+        "limit."
+    )
+    return _entry(field, name, message, f"Raise {name} to {least!r} or more, or leave it empty.", least)
+
+
 def _broken(field: str, declared: Mapping[str, Any], detail: Mapping[str, Any]) -> dict[str, str]:
     name, value = declared["notebook_name"], detail["input"]
     rule = detail.get("ctx", {}).get("error")

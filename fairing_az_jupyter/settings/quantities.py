@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from fairing_az_jupyter.settings.naming import BrokenRuleError, tidy
 
@@ -71,6 +72,16 @@ def memory(text: str) -> str:
     if number is None or float(number[0]) * _UNITS[text[number.end() :]] < _LEAST_BYTES:
         raise BrokenRuleError("is less memory than any process needs (1Mi); a number without a unit is bytes")
     return text
+
+
+def amount(text: str) -> Decimal:
+    """Return the cores that a valid text stands for.
+
+    Args:
+        text: Such as `2`, `0.5` or `500m`.
+
+    """
+    return Decimal(text.removesuffix("m")) / (1000 if text.endswith("m") else 1)
 
 
 def _is_cores(text: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fairing_az_jupyter.settings import quantities
 from fairing_az_jupyter.settings.declaration import Settings, declarations
-from fairing_az_jupyter.settings.errors import InvalidSettingsError, needed, unknown
+from fairing_az_jupyter.settings.errors import InvalidSettingsError, below, needed, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,10 +144,13 @@ def check_launch(settings: Settings) -> None:
         settings: The settings to launch with.
 
     Raises:
-        InvalidSettingsError: Settings that the backend needs are empty; it names all of them.
+        InvalidSettingsError: Settings that the backend needs are empty; it names all of them; or a limit is below
+            what is asked for.
 
     """
     declared = declarations(type(settings))
     missing = missing_for_launch(settings)
     if missing:
         raise InvalidSettingsError(needed(field, declared[field], settings.backend) for field in missing)
+    if settings.cpu_limit and quantities.amount(settings.cpu_limit) < quantities.amount(settings.cpu):
+        raise InvalidSettingsError([below("cpu_limit", settings.cpu_limit, "cpu", settings.cpu, declared)])
