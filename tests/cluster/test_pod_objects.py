@@ -61,7 +61,7 @@ def test_what_a_mutator_has_set_stays():
     found = pod(spec, spot=True, node_selector={"pool": "small", "disk": "ssd"})
 
     assert found["serviceAccountName"] == "mine"
-    assert found["nodeSelector"] == {"pool": "big", "disk": "ssd"}
+    assert found["nodeSelector"] == {"kubernetes.io/os": "linux", "pool": "big", "disk": "ssd"}
     assert found["containers"][0]["resources"] == {
         "requests": {"cpu": "4", "memory": "2Gi"},
         "limits": {"memory": "8Gi"},
