@@ -10,11 +10,19 @@ from fairing_az_jupyter.clients.kube.objects import name_of
 from fairing_az_jupyter.clients.kube.pod_troubles import (
     ended,
     failed_containers,
+    missing_object,
     no_node,
     stuck_containers,
     unscheduled,
 )
-from fairing_az_jupyter.clients.kube.refused_changes import rule_of, sanitized
+from fairing_az_jupyter.clients.kube.refused_changes import (
+    exceeds_quota_alone,
+    lacks_limits,
+    rule_of,
+    sanitized,
+    unanswered,
+)
+from fairing_az_jupyter.clients.kube.scheduling_events import has_progressed, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,28 +30,39 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.facts import Object
 
 _DONE = frozenset({"Succeeded", "Failed"})
-_RULES = frozenset({"quota", "limit-range", "admission-denied", "pod-security", "not-allowed-by-rule"})
+_VOLUMES = frozenset({"FailedMount", "FailedAttachVolume"})
 
 
-def diagnose(owner: Object | None, pods: Iterable[Object], events: Iterable[Object] = ()) -> Diagnosis | None:
+def diagnose(
+    owner: Object | None,
+    pods: Iterable[Object],
+    events: Iterable[Object] = (),
+    taints: Iterable[tuple[str, str, str]] = (),
+) -> Diagnosis | None:
     """Tell what is wrong.
 
     Args:
         owner: The Job, Deployment or InferenceService; None where pods were started by themselves.
         pods: Its pods, those that have gone included.
         events: The events of the owner, its ReplicaSets and its pods.
+        taints: The taints of nodes that keep the pods off, where nodes may be read: key, value and effect of each.
 
     Returns:
         The gravest trouble; None where there is none. A Job is only in trouble by a container that failed when it has
         given up: until then it tries again by itself.
 
     """
-    pods, events = list(pods), list(events)
-    found = sorted(_troubles(owner, pods, events), key=lambda diagnosis: diagnosis.heals)
+    pods, events = list(pods), in_order(events)
+    found = sorted(_troubles(owner, pods, events, tuple(taints)), key=lambda diagnosis: diagnosis.heals)
     return found[0] if found else None
 
 
-def _troubles(owner: Object | None, pods: Sequence[Object], events: Sequence[Object]) -> Iterator[Diagnosis]:
+def _troubles(
+    owner: Object | None,
+    pods: Sequence[Object],
+    events: Sequence[Object],
+    taints: Sequence[tuple[str, str, str]],
+) -> Iterator[Diagnosis]:
     kind = str((owner or {}).get("kind") or "Pod")
     namespace = _namespace(owner, pods)
     failed = job_failure(owner) if owner is not None and kind == "Job" else None
@@ -60,14 +79,18 @@ def _troubles(owner: Object | None, pods: Sequence[Object], events: Sequence[Obj
             if kind == "Pod" and mapping(pod.get("status")).get("phase") == "Failed":
                 yield pod_failed(pod, namespace)
             continue
+        if kind != "Pod" and disruption(pod) is not None:
+            # Its controller replaces it.
+            continue
         for trouble in stuck_containers(pod, namespace, pulls):
             # A Job's pod that restarts in place is the Job's own affair, until it gives up.
             if not (kind == "Job" and trouble.returncode is not None):
                 yield trouble
-        yield from filter(None, [ended(pod, namespace) if kind != "Job" else None, unscheduled(pod, namespace)])
+        outside = ended(pod, namespace) if kind == "Pod" else None
+        yield from filter(None, [outside, unscheduled(pod, namespace, events, taints)])
     if owner is not None:
         yield from _no_pods(owner, pods, events, namespace)
-    yield from _told_by_events(pods, events, namespace)
+    yield from _told_by_events(pods, events, namespace, taints)
 
 
 def pod_failed(pod: Object, namespace: str) -> Diagnosis:
@@ -173,20 +196,65 @@ def _no_pods(owner: Object, pods: Sequence[Object], events: Sequence[Object], na
     if replica_failure is not None:
         said.append(str(replica_failure.get("message") or ""))
     for text in said:
-        code, hint = rule_of(text, namespace)
-        if code == "not-allowed-by-rule" and 'serviceaccount "' in text:
-            code, hint = (
-                "service-account-missing",
-                f"Create it, or name another: kubectl -n {namespace} get serviceaccounts",
-            )
-        elif code == "not-allowed-by-rule" and "forbidden" not in text:
-            code, hint = "no-pod", f"kubectl -n {namespace} describe {str(owner.get('kind')).lower()} {name_of(owner)}"
         where = f"{owner.get('kind')} '{name_of(owner)}' in namespace '{namespace}' has no pod yet"
-        yield Diagnosis(code, f"{where}: {sanitized(text, owner)}.", hint, heals=code not in _RULES - {"quota"})
+        code, hint, condition = _why_no_pod(text, owner, namespace)
+        yield Diagnosis(code, f"{where}: {sanitized(text, owner)}.", hint, condition=condition)
 
 
-def _told_by_events(pods: Sequence[Object], events: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
-    """Yield what only events tell: the scheduler's words before the pod's condition, and volumes that don't mount."""
+def _why_no_pod(text: str, owner: Object, namespace: str) -> tuple[str, str, str]:
+    """Return the code, the hint and the condition of what keeps a controller from making a pod."""
+    describe = f"kubectl -n {namespace} describe {str(owner.get('kind')).lower()} {name_of(owner)}"
+    webhook = unanswered(text)
+    if webhook is not None:
+        asked = f" {webhook}" if webhook else ""
+        return "webhook-unreachable", f"Ask who runs the webhook{asked}, or see: {describe}", "webhook-unreachable"
+    code, hint = rule_of(text, namespace)
+    if code == "quota":
+        if lacks_limits(text):
+            return code, hint, "quota-unset"
+        return code, hint, "quota-too-small" if exceeds_quota_alone(text) else "quota"
+    if code == "not-allowed-by-rule" and 'serviceaccount "' in text:
+        code = "service-account-missing"
+        return code, f"Create it, or name another: kubectl -n {namespace} get serviceaccounts", code
+    if code == "not-allowed-by-rule" and "forbidden" not in text:
+        # Not a rule's words: the controller tries again.
+        return "no-pod", describe, "webhook-unreachable"
+    return code, hint, "admission"
+
+
+def disruption(pod: Object) -> Object | None:
+    """Return the condition that says that the cluster takes a pod away for reasons of its own, or None.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
+
+    Args:
+        pod: The pod.
+
+    """
+    return _condition(pod, "DisruptionTarget")
+
+
+def replaces_disrupted(job: Object) -> bool:
+    """Tell whether a Job starts a new pod in place of one that the cluster has taken away.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
+
+    Args:
+        job: The Job.
+
+    """
+    rules = entries(mapping(mapping(job.get("spec")).get("podFailurePolicy")).get("rules"))
+    return any(
+        rule.get("action") == "Ignore"
+        and any(one.get("type") == "DisruptionTarget" for one in entries(rule.get("onPodConditions")))
+        for rule in rules
+    )
+
+
+def _told_by_events(
+    pods: Sequence[Object], events: Sequence[Object], namespace: str, taints: Sequence[tuple[str, str, str]]
+) -> Iterator[Diagnosis]:
+    """Yield what only events tell: the scheduler's words before the pod's condition, volumes and sandboxes."""
     waiting = {
         name_of(pod): pod
         for pod in pods
@@ -198,12 +266,28 @@ def _told_by_events(pods: Sequence[Object], events: Sequence[Object], namespace:
         said = sanitized(str(event.get("message") or ""), {})
         if pod is None:
             continue
-        if event.get("reason") == "FailedScheduling" and not mapping(pod.get("spec")).get("nodeName"):
-            yield no_node(name_of(pod), said, namespace)
-        elif event.get("reason") in {"FailedMount", "FailedAttachVolume"}:
-            hint = f"kubectl -n {namespace} describe pod {name_of(pod)}"
-            message = f"A volume of pod '{name_of(pod)}' in namespace '{namespace}' can't be mounted: {said}."
-            yield Diagnosis("volume", message, hint, heals=True, pod=name_of(pod))
+        reason, name = str(event.get("reason") or ""), name_of(pod)
+        if reason == "FailedScheduling" and not mapping(pod.get("spec")).get("nodeName"):
+            if not said.startswith("Failed to schedule pod"):
+                yield no_node(name, said, namespace, events, taints)
+        elif reason not in _VOLUMES | {"FailedCreatePodSandBox"} or has_progressed(pod, event, events):
+            continue
+        elif reason in _VOLUMES:
+            yield _not_mounted(name, said, namespace)
+        else:
+            message = f"The sandbox of pod '{name}' in namespace '{namespace}' can't be made: {said}."
+            hint = f"kubectl -n {namespace} describe pod {name}"
+            yield Diagnosis("pod-sandbox", message, hint, condition="container-passing", pod=name)
+
+
+def _not_mounted(pod: str, said: str, namespace: str) -> Diagnosis:
+    message = f"A volume of pod '{pod}' in namespace '{namespace}' can't be mounted: {said}."
+    found = missing_object(said, namespace)
+    if found is not None:
+        code, missing, make = found
+        message = f"{message.rstrip('.')}: {missing} is missing."
+        return Diagnosis(code, message, make, condition="object-missing", pod=pod)
+    return Diagnosis("volume", message, f"kubectl -n {namespace} describe pod {pod}", condition="volume", pod=pod)
 
 
 def _namespace(owner: Object | None, pods: Sequence[Object]) -> str:
