@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
+from fairing_az_jupyter.clients.kube.troubles import job_failure
 from fairing_az_jupyter.exceptions import (
     ContextError,
     ExecutionError,
@@ -138,7 +139,8 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             with contextlib.ExitStack() as cared:
                 cared.callback(release)
                 self.name = str(found["metadata"]["name"])
-                if (found.get("status") or {}).get("failed"):
+                # With retries, a pod that has failed is not the end.
+                if job_failure(found) is not None:
                     logger.warning(
                         "The job %s does the same and has failed, seen by nobody: it is replaced.", self.name
                     )
@@ -162,10 +164,17 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             return self._followed(phases)
 
     def _followed(self, phases: Phases) -> tuple[str, ...]:
-        shown = self._shown = Shown(self._container, printed=True, started=lambda: phases.begin("run"))
+        shown = self._shown = Shown(
+            self._container,
+            printed=True,
+            started=lambda: phases.begin("run"),
+            replaced=lambda: phases.begin("schedule"),
+            launch=self.name,
+        )
         phases.begin("schedule")
         try:
-            events = cast("Generator[Event, None, None]", self._launcher.workloads.follow("Job", self.name))
+            followed = self._launcher.workloads.follow("Job", self.name, waits=self._launcher.waits)
+            events = cast("Generator[Event, None, None]", followed)
             # Closed here and not by and by: a notebook keeps the traceback of an interrupt, and all that hangs on it.
             with contextlib.closing(events):
                 for event in events:

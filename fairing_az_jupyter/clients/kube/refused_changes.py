@@ -125,10 +125,9 @@ def rule_of(text: str, namespace: str) -> tuple[str, str]:
             f"{found.group(1)}"
         )
         return "quota", hint
-    if found := _WEBHOOK.search(text):
-        return "admission-denied", f"Change what it names, or ask who runs the webhook {found.group(1)}."
-    if found := _POLICY.search(text):
-        return "admission-denied", f"Change what it names, or ask who has set the policy {found.group(1)}."
+    for pattern, who in ((_WEBHOOK, "who runs the webhook"), (_POLICY, "who has set the policy")):
+        if found := pattern.search(text):
+            return "admission-denied", f"Change what it names, or ask {who} {found.group(1)}."
     if found := _POD_SECURITY.search(text):
         hint = (
             f"Give the container the securityContext that it names, or ask for another level than '{found.group(1)}': "

@@ -1,9 +1,9 @@
 """What events say about a pod that waits: the autoscaler's answers, taints in the way, and what has gone on since.
 
-Sources: https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/processors/status/eventing_scale_up_processor.go
-for the cluster autoscaler's events, and
-https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/controllers/provisioning/scheduling/events.go for Karpenter's,
-which says `Nominated` and never `TriggeredScaleUp`.
+Sources, in the repositories' own folders: kubernetes/autoscaler,
+cluster-autoscaler/processors/status/eventing_scale_up_processor.go, for the cluster autoscaler's events; and
+kubernetes-sigs/karpenter, pkg/controllers/provisioning/scheduling/events.go, for Karpenter's, which says
+`Nominated` and never `TriggeredScaleUp`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ Source: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/events
 
 _GROWTH = frozenset({"TriggeredScaleUp", "NotTriggerScaleUp", "FailedScaleUp", "Nominated"})
 _BEGINNING = frozenset({"", "ContainerCreating", "PodInitializing"})
-# kube-scheduler up to 1.33: `had untolerated taint {key: value}`; up to 1.23: `had taint {key: value}, that the pod didn't
-# tolerate`; since 1.34 it names none. Karpenter: `did not tolerate taint (taint=key=value:Effect)`.
-# https://github.com/kubernetes/kubernetes/blob/v1.33.0/pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go
+# kube-scheduler up to 1.33: `had untolerated taint {key: value}`; long before: `had taint {key: value}, that the pod
+# didn't tolerate`; since 1.34 it names none. Karpenter: `did not tolerate taint (taint=key=value:Effect)`.
+# https://github.com/kubernetes/kubernetes/tree/v1.34.4/pkg/scheduler/framework/plugins/tainttoleration
 _TAINT = re.compile(r"(?:untolerated taint|had taint) \{([^:{}\s]+): ?([^{}]*)\}")
 _KARPENTER_TAINT = re.compile(r"did not tolerate taint \(taint=([^=:()\s]+)(?:=([^:()\s]*))?(?::(\w+))?\)")
 # Kubernetes' own: they go by themselves, or keep a node for the system's pods.
 # https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions
-_OWN = re.compile(r"node\.kubernetes\.io/|node\.cloudprovider\.kubernetes\.io/|node-role\.kubernetes\.io/|karpenter\.sh/")
+_OWN = re.compile(
+    r"node\.kubernetes\.io/|node\.cloudprovider\.kubernetes\.io/|node-role\.kubernetes\.io/|karpenter\.sh/"
+)
 _RESERVED = frozenset({"CriticalAddonsOnly", "ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler"})
 _KEEPS_OFF = frozenset({"NoSchedule", "NoExecute"})
 

@@ -8,6 +8,7 @@ from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects import name_of
 from fairing_az_jupyter.clients.kube.pod_troubles import (
+    containers,
     ended,
     failed_containers,
     missing_object,
@@ -22,7 +23,7 @@ from fairing_az_jupyter.clients.kube.refused_changes import (
     sanitized,
     unanswered,
 )
-from fairing_az_jupyter.clients.kube.scheduling_events import has_progressed, in_order
+from fairing_az_jupyter.clients.kube.scheduling_events import has_progressed, in_order, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _DONE = frozenset({"Succeeded", "Failed"})
 _VOLUMES = frozenset({"FailedMount", "FailedAttachVolume"})
+_BEGINNING = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def diagnose(
@@ -189,9 +191,12 @@ def _job_failed(job: Object, condition: Object, pods: Sequence[Object], namespac
 
 def _no_pods(owner: Object, pods: Sequence[Object], events: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
     """Yield why the controller can't make pods: it says so in events, and of a Deployment in a condition."""
-    if any(mapping(pod.get("metadata")).get("deletionTimestamp") is None for pod in pods):
+    if any(is_live(pod) for pod in pods):
         return
-    said = [str(event.get("message") or "") for event in events if event.get("reason") == "FailedCreate"][-1:]
+    made = max((str(mapping(pod.get("metadata")).get("creationTimestamp") or "") for pod in pods), default="")[:19]
+    # What was said before the last pod was made has passed.
+    newer = [event for event in events if not pods or moment_of(event) > made]
+    said = [str(event.get("message") or "") for event in newer if event.get("reason") == "FailedCreate"][-1:]
     replica_failure = _condition(owner, "ReplicaFailure")
     if replica_failure is not None:
         said.append(str(replica_failure.get("message") or ""))
@@ -222,6 +227,18 @@ def _why_no_pod(text: str, owner: Object, namespace: str) -> tuple[str, str, str
     return code, hint, "admission"
 
 
+def is_live(pod: Object) -> bool:
+    """Tell whether a pod has neither ended nor is being deleted.
+
+    Args:
+        pod: The pod.
+
+    """
+    return mapping(pod.get("status")).get("phase") not in _DONE and not mapping(pod.get("metadata")).get(
+        "deletionTimestamp"
+    )
+
+
 def disruption(pod: Object) -> Object | None:
     """Return the condition that says that the cluster takes a pod away for reasons of its own, or None.
 
@@ -249,6 +266,56 @@ def replaces_disrupted(job: Object) -> bool:
         and any(one.get("type") == "DisruptionTarget" for one in entries(rule.get("onPodConditions")))
         for rule in rules
     )
+
+
+def stuck_on_node(pod: Object, namespace: str) -> Diagnosis | None:
+    """Tell what a pod waits for on its node while nothing is reported as wrong.
+
+    Sources: https://kubernetes.io/docs/concepts/architecture/nodes/#condition for a node that does not answer: its pods
+    are no longer ready, and stay `Terminating`; https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
+
+    Args:
+        pod: The pod.
+        namespace: Its namespace.
+
+    Returns:
+        The diagnosis; None where it runs, or has no node yet.
+
+    """
+    status, name = mapping(pod.get("status")), name_of(pod)
+    node = str(mapping(pod.get("spec")).get("nodeName") or "")
+    if not node or status.get("phase") in _DONE:
+        return None
+    where = f"pod '{name}' in namespace '{namespace}'"
+    if _is_lost(pod):
+        message = (
+            f"Node '{node}' of {where} does not answer. The pod goes on when it is back, or is replaced when it is "
+        )
+        hint = f"kubectl get node {node}"
+        return Diagnosis("node-not-ready", f"{message}gone.", hint, condition="node-lost", pod=name)
+    for entry, _ in containers(pod):
+        state = mapping(entry.get("state"))
+        if "running" in state or mapping(entry.get("lastState")):
+            return None
+        reason = str(mapping(state.get("waiting")).get("reason") or "")
+        if reason in _BEGINNING and not state.get("terminated"):
+            message = f"Container '{entry.get('name')}' of {where} is being made ({reason or 'no status yet'})"
+            message += f": image '{entry.get('image')}' is pulled." if entry.get("image") else "."
+            hint = f"kubectl -n {namespace} describe pod {name}"
+            container = str(entry.get("name") or "")
+            return Diagnosis("not-started", message, hint, condition="starting", pod=name, container=container)
+    return None
+
+
+def _is_lost(pod: Object) -> bool:
+    """Tell whether the node of a pod does not answer: it is called not ready while its containers are."""
+    status = mapping(pod.get("status"))
+    if status.get("reason") == "NodeLost" or status.get("phase") == "Unknown":
+        return True
+    ready = next((one for one in entries(status.get("conditions")) if one.get("type") == "Ready"), {})
+    states = entries(status.get("containerStatuses"))
+    running = bool(states) and all(one.get("ready") and "running" in mapping(one.get("state")) for one in states)
+    return ready.get("status") == "False" and running and not entries(mapping(pod.get("spec")).get("readinessGates"))
 
 
 def _told_by_events(

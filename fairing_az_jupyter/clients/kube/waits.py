@@ -12,7 +12,7 @@ from typing import Literal
 
 __all__ = ["CONDITIONS", "REPEATS", "Condition", "Group", "Waits", "condition", "duration", "page", "reports_after"]
 
-Group = Literal["node", "pods", "volume", "image", "object", "container", "program", "disruption"]
+Group = Literal["node", "pods", "volume", "image", "object", "container", "start", "program", "disruption"]
 
 REPEATS = (30.0, 60.0, 120.0, 300.0)
 """Seconds after which a condition that lasts is reported again; then every time the last of them has passed."""
@@ -96,9 +96,7 @@ _SCALER = (
     "eventing_scale_up_processor.go"
 )
 _SCALER_FAQ = "https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md"
-_KARPENTER = (
-    "https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/controllers/provisioning/scheduling/events.go"
-)
+_KARPENTER = "https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/controllers/provisioning/scheduling/events.go"
 _PULLS = f"{_K8S}/pkg/kubelet/kubelet.go (imageBackOffPeriod, MaxImageBackOff)"
 _RESOLVER = "https://github.com/containerd/containerd/blob/main/core/remotes/docker/resolver.go"
 _ROLES = (
@@ -109,9 +107,7 @@ _QUOTA = "https://github.com/kubernetes/apiserver/blob/master/pkg/admission/plug
 _WEBHOOK = "https://github.com/kubernetes/apiserver/blob/master/pkg/util/webhook/error.go"
 _JOB_BACKOFF = f"{_K8S}/pkg/controller/job/job_controller.go (MaxJobApiBackOff)"
 _MOUNTS = f"{_K8S}/pkg/kubelet/volumemanager/volume_manager.go (podAttachAndMountTimeout)"
-_DETACH = (
-    f"{_K8S}/pkg/controller/volume/attachdetach/attach_detach_controller.go (ReconcilerMaxWaitForUnmountDuration)"
-)
+_DETACH = f"{_K8S}/pkg/controller/volume/attachdetach/attach_detach_controller.go (ReconcilerMaxWaitForUnmountDuration)"
 _POD_FAILURES = f"{_DOCS}/concepts/workloads/controllers/job/#pod-failure-policy"
 _DISRUPTIONS = f"{_DOCS}/concepts/workloads/pods/disruptions/#pod-disruption-conditions"
 _LIFECYCLE = f"{_DOCS}/concepts/workloads/pods/pod-lifecycle/"
@@ -143,7 +139,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "pods",
         "`FailedCreate`: `exceeded quota: NAME, requested: …, used: …, limited: …`",
         _TOLD,
-        "Other pods of the namespace end; the controller tries again within a minute (Job) or some minutes (Deployment)",
+        "Other pods of the namespace end; the controller tries again within a minute (Job) or minutes (Deployment)",
         (f"{_DOCS}/concepts/policy/resource-quotas/", _QUOTA, _JOB_BACKOFF),
         wait="quota",
     ),
@@ -198,8 +194,9 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "volume",
         "volume",
-        "Events `FailedAttachVolume`, `FailedMount`, while the pod shows no progress since: no `SuccessfulAttachVolume`, "
-        "`Pulling`, `Pulled`, `Created` or `Started`, and no container beyond `ContainerCreating`",
+        "Events `FailedAttachVolume`, `FailedMount`, while the pod shows no progress since: no "
+        "`SuccessfulAttachVolume`, `Pulling`, `Pulled`, `Created` or `Started`, and no container beyond "
+        "`ContainerCreating`",
         _TOLD,
         "Progress. An attempt of the kubelet takes up to 2 min 3 s; a disk of a lost node is taken away from it after "
         "6 min",
@@ -268,7 +265,7 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         "starting",
-        "container",
+        "start",
         "`ContainerCreating` or `PodInitializing`, and nothing else: an image is pulled, volumes are mounted",
         "After 30 s: the container, and the time waited so far",
         "The container starts, or something is reported",
@@ -297,10 +294,14 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "node-lost",
         "disruption",
-        "The node is `NotReady`: its pods stay `Terminating` or `Unknown`, and their logs can't be read",
+        "The node is `NotReady`: its pods are no longer `Ready` though their containers are, and stay `Terminating` or "
+        "`Unknown`; their logs can't be read",
         _TOLD,
         "The node answers again, or is deleted: then the pod is replaced",
-        (f"{_DOCS}/concepts/architecture/nodes/#condition", f"{_DOCS}/concepts/workloads/pods/disruptions/"),
+        (
+            f"{_DOCS}/concepts/architecture/nodes/#condition",
+            f"{_K8S}/pkg/controller/util/node/controller_utils.go (MarkPodsNotReady)",
+        ),
         passes=True,
     ),
 )
@@ -355,13 +356,13 @@ _HEAD = """\
 <!-- Written by: python -m fairing_az_jupyter.clients.kube.waits > docs/waiting.md -->
 
 While a job, a build, a notebook or an endpoint starts, the cluster may report that something is in the way. What it
-reports is shown within seconds. Some of it passes by itself: that is waited for, and shown again after {repeats} and then
-every 5 minutes, with the time waited so far. To stop a launch, delete it: `fairing-azure delete NAME`. After an
-interrupt a job or a build is still running, and the same launch follows it again.
+reports is shown within seconds. Some of it passes by itself: that is waited for, and shown again after {repeats}
+and then every 5 minutes, with the time waited so far. To stop a launch, delete it: `fairing-azure delete NAME`. After
+an interrupt a job or a build is still running, and the same launch follows it again.
 
 How long a node is waited for is the setting `node_wait` (`FAIRING_NODE_WAIT`, 30 minutes); 0 fails as soon as the
-scheduler says that no node takes the pod. The other times are fixed. An endpoint's `ready_timeout` counts from the start
-of its container: waiting for a node, volumes and images does not count against it.
+scheduler says that no node takes the pod. The other times are fixed. An endpoint's `ready_timeout` counts from the
+start of its container: waiting for a node, volumes and images does not count against it.
 """
 
 
