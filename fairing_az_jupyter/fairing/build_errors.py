@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import BuildFailedError
 
@@ -178,7 +178,7 @@ def build_failed(
     error: ExecutionError,
     lines: Sequence[str],
     where: str,
-    images: Mapping[Literal["builder_image", "base_image"], str] = MappingProxyType({}),
+    images: Mapping[str, str] = MappingProxyType({}),
 ) -> BuildFailedError:
     """Return the error for an image whose build has failed.
 

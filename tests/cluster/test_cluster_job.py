@@ -19,6 +19,7 @@ import pytest
 from kubernetes.client import V1Container, V1EnvVar, V1PodSpec, V1ResourceRequirements
 
 from fairing_az_jupyter.clients.cluster import Cluster
+from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.clients.workloads import Workloads
 from fairing_az_jupyter.exceptions import (
     ContextError,
@@ -56,6 +57,7 @@ class Launch:
     target: Target
     in_cluster: bool = True
     placement: Placement = SMALL
+    waits: Waits = Waits()
 
     def __enter__(self):
         return self

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.kube.asking import Asked, CallFailed
@@ -61,6 +61,8 @@ _TAIL = 20
 _HELD = 500
 # Between two attempts of the kubelet or the scheduler a condition may be gone for a moment.
 _FORGOTTEN_SECONDS = 30.0
+# The scheduler's and the autoscaler's words change often in a busy cluster.
+_NEWS_SECONDS = 5.0
 # The images of a pod are pulled one after the other, each in a time of its own.
 _PER_CONTAINER = frozenset({"image", "start"})
 # Where a Job does not say it: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
@@ -133,12 +135,21 @@ class _Clock:
         began: When it was seen first.
         seen: When it was seen last.
         due: After how many seconds it is reported next.
+        message: What was reported last.
+        reported: After how many seconds that was.
 
     """
 
     began: float
-    seen: float = field(default=0.0)
-    due: float = field(default=0.0)
+    seen: float = 0.0
+    due: float = 0.0
+    message: str = ""
+    reported: float = 0.0
+
+    def is_due(self, waited: float, message: str) -> bool:
+        """Tell whether it is to be reported: the time has come, or there is something new to say."""
+        changed = bool(self.message) and message != self.message and waited - self.reported >= _NEWS_SECONDS
+        return waited >= self.due or changed
 
 
 class Follower:
@@ -470,8 +481,8 @@ class Follower:
         clock = self._clocks.setdefault(key, _Clock(now, due=rule.first))
         clock.seen = now
         waited = now - clock.began
-        if trouble.heals and waited < limit and waited >= clock.due:
-            clock.due = reports_after(waited)
+        if trouble.heals and waited < limit and clock.is_due(waited, trouble.message):
+            clock.due, clock.message, clock.reported = reports_after(waited), trouble.message, waited
             yield Trouble(trouble, limit, waited, self._target.name)
         if not trouble.heals or waited >= limit:
             self._fatal = (trouble.after(waited) if trouble.heals else trouble, now)

@@ -147,7 +147,8 @@ def not_pulled(pod: Object, status: Object, reason: str, said: str, namespace: s
     """
     image = str(status.get("image") or "")
     # The image's own name may hold any of the words, and so may its repository in the URLs of the registry's API.
-    text = re.sub(r"https?://\S+", "URL", f"{reason} {said.replace(image, 'IMAGE') if image else said}")
+    named = re.sub(rf"(?<![\w/.:-]){re.escape(image)}(?![\w/-])", "IMAGE", said) if image else said
+    text = re.sub(r"https?://\S+", "URL", f"{reason} {named}")
     cause = next((one for one in _CAUSES if re.search(one.words, text, re.IGNORECASE)), _UNKNOWN)
     registry = _registry(image)
     acr = registry.partition(".")[0] if ".azurecr." in registry else "ACR"
