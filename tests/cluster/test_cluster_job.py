@@ -57,7 +57,7 @@ class Launch:
     target: Target
     in_cluster: bool = True
     placement: Placement = SMALL
-    waits: Waits = Waits()
+    waits: Waits = dataclasses.field(default_factory=Waits)
 
     def __enter__(self):
         return self

@@ -257,7 +257,7 @@ PODS = {"builder_image": "ghcr.io/osscontainertools/kaniko:v1.28.3", "base_image
         (
             "python:3.11-slim",
             "FAIRING_BASE_IMAGE (base_image)",
-            "az acr import --name contosoml --source docker.io/library/python:3.11-slim --image library/python:3.11-slim",
+            "--name contosoml --source docker.io/library/python:3.11-slim --image library/python:3.11-slim",
         ),
     ],
 )
