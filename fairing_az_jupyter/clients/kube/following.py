@@ -558,12 +558,12 @@ class Follower:
 
 
 def _has_begun(pod: Object) -> bool:
-    """Tell whether a container of a pod has been started, whatever has become of it; init containers count."""
-    return any(
-        "running" in (state := mapping(entry.get("state"))) or "terminated" in state or mapping(entry.get("lastState"))
-        for entry, init in containers(pod)
-        if not init
-    )
+    """Tell whether the program of a pod has been started, or an init container runs."""
+    for entry, init in containers(pod):
+        state = mapping(entry.get("state"))
+        if "running" in state or (not init and ("terminated" in state or mapping(entry.get("lastState")))):
+            return True
+    return False
 
 
 def _template(pod: Object) -> str:

@@ -293,16 +293,20 @@ def stuck_on_node(pod: Object, namespace: str) -> Diagnosis | None:
         )
         hint = f"kubectl get node {node}"
         return Diagnosis("node-not-ready", f"{message}gone.", hint, condition="node-lost", pod=name)
-    for entry, _ in containers(pod):
+    hint = f"kubectl -n {namespace} describe pod {name}"
+    states = [entry for entry, _ in containers(pod)]
+    if not states:
+        message = f"Node '{node}' has not reported anything about {where} yet."
+        return Diagnosis("not-started", message, hint, condition="starting", pod=name)
+    for entry in states:
         state = mapping(entry.get("state"))
         if "running" in state or mapping(entry.get("lastState")):
             return None
         reason = str(mapping(state.get("waiting")).get("reason") or "")
         if reason in _BEGINNING and not state.get("terminated"):
-            message = f"Container '{entry.get('name')}' of {where} is being made ({reason or 'no status yet'})"
-            message += f": image '{entry.get('image')}' is pulled." if entry.get("image") else "."
-            hint = f"kubectl -n {namespace} describe pod {name}"
             container = str(entry.get("name") or "")
+            image = f": image '{entry.get('image')}' is pulled" if entry.get("image") else ""
+            message = f"Container '{container}' of {where} is being made ({reason or 'not begun'}){image}."
             return Diagnosis("not-started", message, hint, condition="starting", pod=name, container=container)
     return None
 
