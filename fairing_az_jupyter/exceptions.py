@@ -109,6 +109,7 @@ class ExecutionError(FairingAzureError):
         hint: See `FairingAzureError`.
         returncode: The exit code of the process that failed, where there is one.
         last_lines: The last lines that it printed, oldest first.
+        image: The image that can't be pulled, where that is what has failed.
 
     """
 
@@ -123,10 +124,12 @@ class ExecutionError(FairingAzureError):
         code: str | None = None,
         returncode: int | None = None,
         last_lines: tuple[str, ...] = (),
+        image: str = "",
     ) -> None:
         super().__init__(message, hint=hint, code=code)
         self.returncode = returncode
         self.last_lines = last_lines
+        self.image = image
 
 
 class BuildFailedError(ExecutionError):

@@ -18,6 +18,7 @@ from fairing_az_jupyter.clients.kube.objects import KINDS, kind_named, kind_of, 
 from fairing_az_jupyter.clients.kube.port_forwarding import PortForward
 from fairing_az_jupyter.clients.kube.streaming import Halt, StreamCalls
 from fairing_az_jupyter.clients.kube.troubles import endpoint_ready
+from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     EndpointError,
@@ -248,8 +249,7 @@ class Workloads:
         kind: str,
         name: str,
         *,
-        patience: float = 8.0,
-        growth: float = 600.0,
+        waits: Waits | None = None,
         logs: bool = True,
         cancel: threading.Event | None = None,
     ) -> Iterator[Event]:
@@ -260,15 +260,15 @@ class Workloads:
         Args:
             kind: Its kind.
             name: Its name.
-            patience: Seconds that a trouble may last that may pass by itself, such as a pod that no node takes.
-            growth: Seconds that pods may be unschedulable once the cluster's autoscaler has said that it adds a node.
+            waits: How long is waited for what may pass by itself, such as a pod that no node takes; None for the
+                defaults.
             logs: Whether the lines that containers print are wanted.
             cancel: Ends it.
 
         Returns:
-            An iterator of events: `Phase`, `Notice`, `Waiting`, `Started`, `LogLine`, `Terminated`, `Trouble` and at
-            last `Finished`. It raises JobFailedError or EndpointError, with the reason, the last lines and the exit
-            code.
+            An iterator of events: `Phase`, `Notice`, `Waiting`, `Started`, `LogLine`, `Terminated`, `Trouble`,
+            `Disrupted`, `Retried` and at last `Finished`. It raises JobFailedError or EndpointError, with the reason,
+            the last lines and the exit code.
 
         Raises:
             NotFoundError: There is none.
@@ -276,15 +276,14 @@ class Workloads:
 
         """
         target = self._target(kind, name)
-        follower = Follower(self._calls, target, patience=patience, growth=growth, logs=logs, cancel=cancel)
+        follower = Follower(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel)
         return follower.events()
 
     def follow_pods(
         self,
         labels: Mapping[str, str],
         *,
-        patience: float = 8.0,
-        growth: float = 600.0,
+        waits: Waits | None = None,
         logs: bool = True,
         cancel: threading.Event | None = None,
     ) -> Iterator[Event]:
@@ -292,8 +291,7 @@ class Workloads:
 
         Args:
             labels: Their labels; at least one.
-            patience: See `follow`.
-            growth: See `follow`.
+            waits: See `follow`.
             logs: See `follow`.
             cancel: See `follow`.
 
@@ -307,7 +305,7 @@ class Workloads:
         if not labels:
             raise InputError("Pods are to be followed, but no label says which.", hint="Name a label.", code="labels")
         target = Target(self.namespace, selector=label_selector(labels))
-        return Follower(self._calls, target, patience=patience, growth=growth, logs=logs, cancel=cancel).events()
+        return Follower(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel).events()
 
     def wait_ready(
         self,
@@ -315,8 +313,7 @@ class Workloads:
         name: str,
         *,
         seconds: float,
-        patience: float = 8.0,
-        growth: float = 600.0,
+        waits: Waits | None = None,
         tell: Callable[[Event], object] | None = None,
         cancel: threading.Event | None = None,
     ) -> dict[str, Any]:
@@ -325,9 +322,9 @@ class Workloads:
         Args:
             kind: `Deployment` or `InferenceService`.
             name: Its name.
-            seconds: How long to wait at most.
-            patience: See `follow`.
-            growth: See `follow`.
+            seconds: How long to wait at most, from the start of its containers on: what `waits` limits is not
+                counted.
+            waits: See `follow`.
             tell: Gets every event meanwhile; log lines included.
             cancel: Ends the waiting.
 
@@ -346,8 +343,7 @@ class Workloads:
         follower = Follower(
             self._calls,
             target,
-            patience=patience,
-            growth=growth,
+            waits=waits or Waits(),
             logs=tell is not None,
             until_ready=True,
             cancel=cancel,

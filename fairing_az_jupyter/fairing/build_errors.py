@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import BuildFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fairing_az_jupyter.exceptions import ExecutionError
 
@@ -177,10 +178,17 @@ _KNOWN = (
 )
 _OUT_OF_MEMORY = 137
 _NO_PYTHON = "the base image has no program 'python', which installs packages and starts jobs"
+_NO_SUCH_IMAGE = frozenset({"image-not-found", "image-name", "image-platform"})
 _ENDED_BY_ITSELF = frozenset({"container-failed", "init-failed", "job-failed"})
 
 
-def build_failed(image: str, error: ExecutionError, lines: Sequence[str], where: str) -> BuildFailedError:
+def build_failed(
+    image: str,
+    error: ExecutionError,
+    lines: Sequence[str],
+    where: str,
+    images: Mapping[str, str] = MappingProxyType({}),
+) -> BuildFailedError:
     """Return the error for an image whose build has failed.
 
     Args:
@@ -188,6 +196,7 @@ def build_failed(image: str, error: ExecutionError, lines: Sequence[str], where:
         error: What is known of the build.
         lines: The last lines that it printed, oldest first.
         where: What built it, such as the Job and its namespace, in words.
+        images: The images of the build's own pod, by the setting that names each.
 
     """
     told = tuple(lines) or error.last_lines
@@ -203,12 +212,48 @@ def build_failed(image: str, error: ExecutionError, lines: Sequence[str], where:
     if told:
         shown = "".join(f"\n  | {line}" for line in told)
         message = f"{message} The build's last lines:{shown}\n"
+    setting = next((name for name, own in images.items() if own and own == error.image), None)
+    if setting is not None:
+        cure = _image_cure(setting, error.image, image, error.code)
     return BuildFailedError(
         message,
         hint=cure or error.hint or "See the lines above.",
         code=code or (None if error.code in _ENDED_BY_ITSELF else error.code),
         returncode=error.returncode,
         last_lines=told,
+        image=error.image,
+    )
+
+
+def _image_cure(setting: str, pulled: str, target: str, code: str) -> str:
+    """Return what to do about an image of the build's own pod that can't be pulled.
+
+    Source: https://learn.microsoft.com/azure/container-registry/container-registry-import-images
+
+    Args:
+        setting: The setting that names it.
+        pulled: Its name.
+        target: The image that is built: its registry is the user's own.
+        code: Why it can't be pulled.
+
+    """
+    named, registry = f"FAIRING_{setting.upper()} ({setting})", target.partition("/")[0]
+    host, slash, path = pulled.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, path = "docker.io", pulled if slash else f"library/{pulled}"
+    if host == registry:
+        return (
+            f"'{pulled}' is the setting {named}. Check that it is there and that the cluster may pull it: "
+            "fairing-azure check"
+        )
+    if code in _NO_SUCH_IMAGE:
+        return f"Correct the setting {named}: '{pulled}' can't be pulled anywhere."
+    copy = f"{registry}/{path}"
+    acr = registry.partition(".")[0] if ".azurecr." in registry else "ACR"
+    copied = path.partition("@")[0]
+    return (
+        f"The cluster can't pull '{pulled}', which is the setting {named}. Copy it to your own registry: az acr import "
+        f"--name {acr} --source {host}/{path} --image {copied}. Then set FAIRING_{setting.upper()} = '{copy}'."
     )
 
 

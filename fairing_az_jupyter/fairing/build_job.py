@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
-from fairing_az_jupyter.clients.kube.followed import LogLine, Notice, Terminated
+from fairing_az_jupyter.clients.kube.followed import Disrupted, LogLine, Notice, Retried, Terminated
 from fairing_az_jupyter.clients.kube.objects import name_of, uid_of
 from fairing_az_jupyter.exceptions import ConflictError, ExecutionError, FairingAzureError, NotFoundError, ServiceError
 from fairing_az_jupyter.fairing import ownership
@@ -205,16 +205,22 @@ def _start(launcher: Launcher, made: Object, access: _Access) -> None:
 
 
 def _followed(launcher: Launcher, order: BuildOrder, build: Object) -> str:
-    name, shown, digest, failed = name_of(build), Shown(CONTAINER, printed=False), "", ""
+    name, digest, failed = name_of(build), "", ""
+    shown = Shown(CONTAINER, printed=False, launch=name)
     last: dict[str, collections.deque[str]] = {}
     namespace = launcher.target.namespace
     try:
-        events = cast("Generator[Event, None, None]", launcher.workloads.follow("Job", name))
+        followed = launcher.workloads.follow("Job", name, waits=launcher.waits)
+        events = cast("Generator[Event, None, None]", followed)
         with contextlib.closing(events):
             for event in events:
                 if isinstance(event, LogLine):
                     event = event._replace(text=_said(event.text))  # noqa: PLW2901 - the same line, as it is shown
                     last.setdefault(event.container, collections.deque(maxlen=_ENOUGH_LINES)).append(event.text)
+                elif isinstance(event, (Disrupted, Retried)):
+                    # What the pod before has printed says nothing about the end of this one.
+                    last.clear()
+                    failed = ""
                 elif isinstance(event, Terminated) and event.exit_code:
                     failed = event.container
                 elif isinstance(event, Terminated) and event.container == CONTAINER:
@@ -228,7 +234,9 @@ def _followed(launcher: Launcher, order: BuildOrder, build: Object) -> str:
             return ""
         # Of the container that has failed; of the last one that has printed anything where none has ended.
         lines = last.get(failed, ()) if failed else list(last.values())[-1] if last else ()
-        raise build_failed(order.image, error, lines, f"Job {name} in namespace '{namespace}'") from None
+        images = {"builder_image": launcher.settings.builder_image, "base_image": order.base}
+        where = f"Job {name} in namespace '{namespace}'"
+        raise build_failed(order.image, error, lines, where, images) from None
     except BaseException as error:
         why = "Interrupted" if isinstance(error, KeyboardInterrupt) else "It is followed no longer"
         logger.warning("%s, but the build goes on. %s", why, _how_to_go_on(launcher, name))

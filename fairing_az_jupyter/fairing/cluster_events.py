@@ -10,7 +10,15 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from fairing_az_jupyter import audience
-from fairing_az_jupyter.clients.kube.followed import LogLine, Notice, Started, Trouble, Waiting
+from fairing_az_jupyter.clients.kube.followed import (
+    Disrupted,
+    LogLine,
+    Notice,
+    Retried,
+    Started,
+    Trouble,
+    Waiting,
+)
 from fairing_az_jupyter.exceptions import JobFailedError
 from fairing_az_jupyter.fairing.deployers import endpoint_failed, job_failed
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
@@ -46,11 +54,22 @@ class Shown:
         container: The container whose lines are shown as they are; those of others get their container's name.
         printed: Whether lines go to stdout, as a job's output does; to the logger if not.
         started: Is called when that container starts.
+        replaced: Is called when a pod was taken away or has failed, and a new one takes its place.
+        launch: The name of the launch, by which it can be deleted; empty where that is no use.
 
     """
 
-    def __init__(self, container: str, *, printed: bool, started: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        container: str,
+        *,
+        printed: bool,
+        started: Callable[[], object] | None = None,
+        replaced: Callable[[], object] | None = None,
+        launch: str = "",
+    ) -> None:
         self._container, self._printed, self._started = container, printed, started
+        self._replaced, self._launch = replaced, launch
         self._told: set[tuple[str, str, str]] = set()
         self._kept: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
 
@@ -67,9 +86,12 @@ class Shown:
 
         """
         if not isinstance(event, LogLine):
-            logger.log(_level(event), "%s", event)
+            stop = f" To stop it: fairing-azure delete {self._launch}" if self._launch else ""
+            logger.log(_level(event), "%s%s", event, stop if isinstance(event, Trouble) else "")
             if isinstance(event, Started) and event.container == self._container and self._started is not None:
                 self._started()
+            if isinstance(event, (Disrupted, Retried)) and self._replaced is not None:
+                self._replaced()
             self._tell(_pod_event_of(event))
             return
         text = event.text if event.container == self._container else f"[{event.container}] {event.text}"
@@ -147,8 +169,12 @@ def _pod_event_of(event: Event) -> tuple[str, str, str] | None:
         return (event.name, event.reason, event.message) if says else None
     if isinstance(event, Waiting) and event.reason not in _BEGINNING:
         return event.pod, event.reason, event.message
-    if isinstance(event, Trouble) and event.diagnosis.pod:
-        return event.diagnosis.pod, event.diagnosis.code, event.diagnosis.message
+    if isinstance(event, Trouble):
+        return event.diagnosis.pod or event.name, event.diagnosis.code, str(event)
+    if isinstance(event, Disrupted):
+        return event.pod, "Disrupted", str(event)
+    if isinstance(event, Retried):
+        return event.diagnosis.pod or event.name, "Retried", str(event)
     return None
 
 
@@ -160,5 +186,8 @@ def _level(event: Event) -> int:
             return logging.WARNING
         return logging.DEBUG if event.reason in _UNREMARKABLE else logging.INFO
     if isinstance(event, Trouble):
+        # A container that takes its time is no reason to warn.
+        return logging.INFO if event.diagnosis.rule.group == "start" else logging.WARNING
+    if isinstance(event, (Disrupted, Retried)):
         return logging.WARNING
     return logging.INFO if isinstance(event, Started) else logging.DEBUG

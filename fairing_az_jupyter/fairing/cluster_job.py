@@ -170,10 +170,17 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             return self._followed(phases)
 
     def _followed(self, phases: Phases) -> tuple[str, ...]:
-        shown = self._shown = Shown(self._container, printed=True, started=lambda: phases.begin("run"))
+        shown = self._shown = Shown(
+            self._container,
+            printed=True,
+            started=lambda: phases.begin("run"),
+            replaced=lambda: phases.begin("schedule"),
+            launch=self.name,
+        )
         phases.begin("schedule")
         try:
-            events = cast("Generator[Event, None, None]", self._launcher.workloads.follow("Job", self.name))
+            followed = self._launcher.workloads.follow("Job", self.name, waits=self._launcher.waits)
+            events = cast("Generator[Event, None, None]", followed)
             # Closed here and not by and by: a notebook keeps the traceback of an interrupt, and all that hangs on it.
             with contextlib.closing(events):
                 for event in events:

@@ -88,7 +88,13 @@ class ClusterServing(EndpointDeployer):
             )
 
     def _wait_until_ready(self, shown: Shown) -> None:
-        self._launcher.workloads.wait_ready("Deployment", self.name, seconds=self._ready_timeout, tell=shown.show)
+        self._launcher.workloads.wait_ready(
+            "Deployment",
+            self.name,
+            seconds=self._ready_timeout,
+            waits=self._launcher.waits,
+            tell=shown.show,
+        )
 
     def _way(self) -> str:
         return f"http://{self._address()}" if self._public else super()._way()

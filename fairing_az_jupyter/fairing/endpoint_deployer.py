@@ -130,7 +130,8 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         try:
             self._create(pod, self._launcher.target, marks)
             logger.warning("The endpoint %s launched.", self.name)
-            shown = Shown(self._container, printed=False, started=lambda: phases.begin("serve"))
+            begin = phases.begin
+            shown = Shown(self._container, printed=False, started=lambda: begin("serve"), launch=self.name)
             try:
                 self._wait_until_ready(shown)
             except EndpointError as error:
@@ -257,7 +258,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             phases.begin("serve")
             try:
                 self._check_whole()
-                self._wait_until_ready(Shown(self._container, printed=False))
+                self._wait_until_ready(Shown(self._container, printed=False, launch=self.name))
                 return self._served(phases)
             except (EndpointError, NotFoundError) as error:
                 phases.fail(error)

@@ -101,9 +101,10 @@ class KServeServing(EndpointDeployer):
         workloads, end = self._launcher.workloads, time.monotonic() + self._ready_timeout
         made = self._taken_up()
         # The Deployment tells why there are no pods, such as a quota, which the InferenceService does not know.
-        workloads.wait_ready("Deployment", made, seconds=max(0.0, end - time.monotonic()), tell=shown.show)
+        left, waits = max(0.0, end - time.monotonic()), self._launcher.waits
+        workloads.wait_ready("Deployment", made, seconds=left, waits=waits, tell=shown.show)
         try:
-            workloads.wait_ready(_KIND, self.name, seconds=_AGREED_SECONDS)
+            workloads.wait_ready(_KIND, self.name, seconds=_AGREED_SECONDS, waits=waits)
         except EndpointError as error:
             if error.code == "not-ready":
                 said = what_kserve_says(workloads.get(_KIND, self.name))

@@ -7,12 +7,21 @@ What Kubeflow Fairing 1.0.2 has launched by itself is known by its labels: `fair
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
+from fairing_az_jupyter.clients.kube.followed import Trouble
+from fairing_az_jupyter.clients.kube.lasting import lasted
 from fairing_az_jupyter.clients.kube.objects import name_of, uid_of
 from fairing_az_jupyter.clients.kube.pod_troubles import containers
-from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready, job_complete, job_failure
+from fairing_az_jupyter.clients.kube.troubles import (
+    diagnose,
+    endpoint_ready,
+    job_complete,
+    job_failure,
+    stuck_on_node,
+)
 from fairing_az_jupyter.fairing.kserve_facts import url_in_cluster
 from fairing_az_jupyter.fairing.pod_objects import KSERVE_CONTAINER, MANAGED_BY, PORT, PREFIX
 from fairing_az_jupyter.models import LaunchInfo
@@ -265,14 +274,38 @@ def _job_state(job: Object, pods: Sequence[Object], events: Sequence[Object]) ->
         return "deleting", "It is being deleted."
     if job_complete(job):
         return "succeeded", ""
-    trouble = diagnose({"kind": "Job", **job}, pods, events)
+    whole = {"kind": "Job", **job}
+    trouble = diagnose(whole, pods, events)
     if job_failure(job) is not None:
         return "failed", trouble.message if trouble else ""
     if mapping(job.get("spec")).get("suspend"):
         return "pending", "It is suspended."
+    told = _told(trouble or _on_node(pods), whole, pods, events)
     if any(mapping(pod.get("status")).get("phase") == "Running" for pod in pods):
-        return "running", trouble.message if trouble else ""
-    return "pending", trouble.message if trouble else _waiting(pods)
+        return "running", told or _attempt(job)
+    return "pending", told or _waiting(pods)
+
+
+def _on_node(pods: Sequence[Object]) -> Diagnosis | None:
+    """Return what pods wait for while nothing is wrong: a node that does not answer, a container being made."""
+    namespace = str(mapping(mapping(pods[0] if pods else {}).get("metadata")).get("namespace") or "")
+    return next(filter(None, (stuck_on_node(pod, namespace) for pod in pods if not _is_going(pod))), None)
+
+
+def _told(trouble: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]) -> str:
+    """Return what is in the way, for how long so far, and how to stop; empty if nothing is."""
+    if trouble is None or not trouble.heals:
+        return trouble.message if trouble else ""
+    waited = lasted(trouble, thing, pods, events, now=time.time())
+    stop = f"To stop it: fairing-azure delete {name_of(thing)}"
+    return f"{Trouble(trouble, float('inf'), waited)} {stop}"
+
+
+def _attempt(job: Object) -> str:
+    """Return which attempt of several it is; empty for the first."""
+    failed = int(mapping(job.get("status")).get("failed") or 0)
+    attempts = int(mapping(job.get("spec")).get("backoffLimit") or 0) + 1
+    return f"Attempt {failed + 1} of {attempts}." if 0 < failed < attempts else ""
 
 
 def _end_of(job: Object) -> str:
@@ -294,16 +327,18 @@ def _endpoint_state(
     if mapping(deployment.get("spec")).get("replicas") == 0:
         return "stopped", "It is scaled to 0 pods."
     whole = {"kind": "Deployment", **deployment}
-    trouble = diagnose(whole, pods, events)
+    trouble = diagnose(whole, pods, events) or _on_node(pods)
     if endpoint_ready(whole) or int(mapping(deployment.get("status")).get("availableReplicas") or 0):
         return "ready", trouble.message if trouble else ""
-    return _not_ready(trouble, pods)
+    return _not_ready(trouble, whole, pods, events)
 
 
-def _not_ready(trouble: Diagnosis | None, pods: Sequence[Object]) -> tuple[LaunchState, str]:
+def _not_ready(
+    trouble: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]
+) -> tuple[LaunchState, str]:
     if trouble is None:
         return "pending", _waiting(pods)
-    return ("pending" if trouble.heals else "failed"), trouble.message
+    return ("pending" if trouble.heals else "failed"), _told(trouble, thing, pods, events)
 
 
 def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence[Object]) -> tuple[LaunchState, str]:
@@ -312,9 +347,9 @@ def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence
     whole = {"kind": "InferenceService", **inference}
     if endpoint_ready(whole):
         return "ready", ""
-    trouble = diagnose(whole, pods, events)
+    trouble = diagnose(whole, pods, events) or _on_node(pods)
     if trouble is not None:
-        return _not_ready(trouble, pods)
+        return _not_ready(trouble, whole, pods, events)
     conditions = entries(mapping(inference.get("status")).get("conditions"))
     told = next((one for one in conditions if one.get("type") == "Ready"), {})
     said = " ".join(str(told.get("message") or told.get("reason") or "").split())

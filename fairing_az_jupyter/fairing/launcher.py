@@ -14,6 +14,7 @@ from fairing_az_jupyter.clients.azure_access import AzureAccess
 from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.contexts import ContextStore
 from fairing_az_jupyter.clients.images import ImageStore
+from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.clients.oci.docker_config import SECRET_KEY, parse_docker_config, registry_host
 from fairing_az_jupyter.clients.registry import Registry
 from fairing_az_jupyter.clients.storage import CONTAINER
@@ -111,6 +112,11 @@ class Launcher:
         return Target(
             self.cluster.namespace, self.settings.service_account, self.settings.registry_secret_name, self._owner()
         )
+
+    @property
+    def waits(self) -> Waits:
+        """How long what may pass by itself is waited for."""
+        return Waits(node=float(scheduling.seconds_in(self.settings.node_wait)))
 
     @property
     def placement(self) -> Placement:

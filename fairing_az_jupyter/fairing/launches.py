@@ -215,8 +215,9 @@ def followed_lines(launcher: Launcher, launch: Launch, *, tail: int | None = Non
             skipped[line.pod, line.container] = skipped.get((line.pod, line.container), 0) + 1
         skipped = {where: max(0, number - tail) for where, number in skipped.items()}
     fairing_logging()
-    shown = Shown(launch.container, printed=False)
-    events = cast("Generator[Event, None, None]", launcher.workloads.follow(main.kind, main.name))
+    shown = Shown(launch.container, printed=False, launch=launch.info.name)
+    followed = launcher.workloads.follow(main.kind, main.name, waits=launcher.waits)
+    events = cast("Generator[Event, None, None]", followed)
     with contextlib.closing(events):
         for event in events:
             if not isinstance(event, LogLine):

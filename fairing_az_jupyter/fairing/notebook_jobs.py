@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
+from fairing_az_jupyter.clients.kube.followed import Trouble
+from fairing_az_jupyter.clients.kube.lasting import lasted
 from fairing_az_jupyter.clients.kube.troubles import diagnose, job_complete, job_failure, pod_failed
+from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import FairingAzureError, NotAllowedError, NotFoundError
 from fairing_az_jupyter.fairing.notebook_image import PACKAGES
 from fairing_az_jupyter.fairing.pod_objects import finished_pod, job, new_name
@@ -29,15 +31,8 @@ if TYPE_CHECKING:
 
     Object = Mapping[str, Any]
 
-__all__ = ["PATIENCE_SECONDS", "JobView", "NotebookJob", "delete_job", "job_name", "start_job", "view", "view_of"]
+__all__ = ["JobView", "NotebookJob", "delete_job", "job_name", "start_job", "view", "view_of"]
 
-PATIENCE_SECONDS = 30.0
-"""How long a trouble may last that may pass by itself, such as a pod that no node takes, before a Job is given up."""
-
-_GROWTH_SECONDS = 600.0
-# What the cluster's autoscaler says when it adds a node for a pod.
-# Source: https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md
-_GROWING = "TriggeredScaleUp"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _JOB = "batch.kubernetes.io/job-name"
 # A run is interrupted, ends its kernel and sends its record in this time.
@@ -80,6 +75,7 @@ class JobView:
         started: The numbers of the runs whose pods have started; those that have ended are among them.
         problems: Why runs have failed, by their numbers.
         trouble: Why nothing can start; None if something has, or may still.
+        waiting: What is waited for and for how long so far, while nothing has started; empty if nothing is in the way.
 
     """
 
@@ -91,6 +87,7 @@ class JobView:
     started: frozenset[int] = frozenset()
     problems: Mapping[int, Diagnosis] = dataclasses.field(default_factory=dict)
     trouble: Diagnosis | None = None
+    waiting: str = ""
 
 
 def job_name() -> str:
@@ -150,15 +147,17 @@ def view(launcher: Launcher, name: str) -> JobView:
     pods = workloads.list("Pod", {_JOB: name})
     events: list[Object] = []
     if any(map(_has_started, pods)):
-        return view_of(found, pods, events, now=time.time())
+        return view_of(found, pods, events, now=time.time(), waits=launcher.waits)
     # Without leave to read events, the objects' own words have to do.
     with contextlib.suppress(NotAllowedError):
         names = {name, *(str(pod["metadata"]["name"]) for pod in pods)}
         events = [each for each in workloads.list("Event") if mapping(each.get("involvedObject")).get("name") in names]
-    return view_of(found, pods, events, now=time.time())
+    return view_of(found, pods, events, now=time.time(), waits=launcher.waits)
 
 
-def view_of(found: Object | None, pods: Sequence[Object], events: Sequence[Object], *, now: float) -> JobView:
+def view_of(
+    found: Object | None, pods: Sequence[Object], events: Sequence[Object], *, now: float, waits: Waits | None = None
+) -> JobView:
     """Return what a Job and its pods say.
 
     Args:
@@ -166,6 +165,7 @@ def view_of(found: Object | None, pods: Sequence[Object], events: Sequence[Objec
         pods: Its pods.
         events: The events of both.
         now: Seconds since 1970-01-01 UTC.
+        waits: How long is waited for what may pass by itself; None for the defaults.
 
     """
     if found is None:
@@ -178,9 +178,9 @@ def view_of(found: Object | None, pods: Sequence[Object], events: Sequence[Objec
     problems = _problems(pods, str(metadata.get("namespace") or ""))
     started = {index for pod in pods if (index := _index(pod)) is not None and _has_started(pod)}
     failed |= set(problems) if given_up else set()
-    trouble = None
+    trouble, waiting = None, ""
     if not ended and not started and not done and not failed:
-        trouble = _lasting_trouble(found, pods, events, now)
+        trouble, waiting = _what_stops(found, pods, events, now, waits or Waits())
     elif given_up and not problems:
         trouble = diagnose(found, pods, events)
     return JobView(
@@ -192,6 +192,7 @@ def view_of(found: Object | None, pods: Sequence[Object], events: Sequence[Objec
         started=frozenset(started | done | failed),
         problems=problems,
         trouble=trouble,
+        waiting=waiting,
     )
 
 
@@ -253,15 +254,17 @@ def _variables(settings: Settings) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in given.items()]
 
 
-def _lasting_trouble(found: Object, pods: Sequence[Object], events: Sequence[Object], now: float) -> Diagnosis | None:
-    """Return what keeps all pods from starting, unless it may still pass by itself."""
+def _what_stops(
+    found: Object, pods: Sequence[Object], events: Sequence[Object], now: float, waits: Waits
+) -> tuple[Diagnosis | None, str]:
+    """Return what keeps all pods from starting for good, or else what is waited for that may pass by itself."""
     trouble = diagnose(found, pods, events)
     if trouble is None or not trouble.heals:
-        return trouble
-    growing = any(event.get("reason") == _GROWING for event in events)
-    made = [_seconds(mapping(thing.get("metadata")).get("creationTimestamp")) for thing in (pods or [found])]
-    lasted = now - max(filter(None, made), default=now)
-    return trouble if lasted > (_GROWTH_SECONDS if growing else PATIENCE_SECONDS) else None
+        return trouble, ""
+    limit, waited = trouble.rule.seconds(waits), lasted(trouble, found, pods, events, now=now)
+    if waited >= limit:
+        return trouble.after(waited), ""
+    return None, str(Trouble(trouble, limit, waited))
 
 
 def _problems(pods: Iterable[Object], namespace: str) -> dict[int, Diagnosis]:
@@ -292,12 +295,6 @@ def _numbers(text: str) -> set[int]:
         with contextlib.suppress(ValueError):
             found |= set(range(int(first), int(last or first) + 1))
     return found
-
-
-def _seconds(stamp: object) -> float | None:
-    with contextlib.suppress(ValueError):
-        return datetime.strptime(str(stamp), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
-    return None
 
 
 def last_lines(launcher: Launcher, pod: str, lines: int = 20) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ class JobRecords:
         self.job = job
         self.notes: list[str] = []
         """What could not be done, a sentence each."""
+        self.waiting = ""
+        """What all runs wait for while none has started, with the time so far; empty if nothing is in the way."""
 
     def refresh(self, names: Iterable[str], *, files: bool = True) -> list[str]:
         """Bring records up to date; those of runs that have ended become final.
@@ -66,6 +68,7 @@ class JobRecords:
 
         # The Job first: what it says has ended has sent its record before.
         seen = view(self._launcher, self.job)
+        self.waiting = seen.waiting
         left = [name for name in names if not self._refreshed(name, seen, files=files)]
         if not left and seen.there and not seen.going and not self._unfinished():
             self.delete_job()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairing_az_jupyter.clients.kube.waits import reports_after
 from fairing_az_jupyter.exceptions import (
     FairingAzureError,
     RunCancelledError,
@@ -147,7 +148,7 @@ def _follow(
     unwanted: Callable[[], bool] | None = None,
 ) -> None:
     """Bring records up to date until all runs have ended; a lost connection is waited for."""
-    deleted = False
+    deleted, began, due = False, None, 0.0
     left, lost = [info.id for info in infos], None
     pause = _LOOK_SECONDS + _SLOWER_PER_RUN * len(left)
     with opened(store, infos[0]) as records:
@@ -161,6 +162,12 @@ def _follow(
                     error.hint = f"It goes on in the cluster. See how it is: fairing-azure runs show {infos[0].id}"
                     raise
             show()
+            began = (began or time.monotonic()) if records.waiting else None
+            if began is None:
+                due = 0.0
+            elif tell is not None and time.monotonic() - began >= due:
+                due = reports_after(time.monotonic() - began)
+                tell(f"{records.waiting} To stop it: fairing-azure delete {records.job}")
             if unwanted is not None and not deleted and unwanted():
                 records.delete_job()
                 deleted = True

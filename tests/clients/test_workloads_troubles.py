@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.clients.kube.board import container_state
-from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready
+from fairing_az_jupyter.clients.kube.scheduling_events import untolerated
+from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready, replaces_disrupted, stuck_on_node
+from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import EndpointError, JobFailedError
 
 META = {"namespace": "team-a", "name": "p", "uid": "u"}
@@ -41,30 +43,54 @@ def deployment(**status):
     return {"kind": "Deployment", "metadata": metadata, "spec": {"replicas": 2}, "status": status}
 
 
-def event(reason, message, *, kind="Pod", name="p"):
-    return {"reason": reason, "message": message, "involvedObject": {"kind": kind, "name": name}}
+def event(reason, message, *, kind="Pod", name="p", **more):
+    return {"reason": reason, "message": message, "involvedObject": {"kind": kind, "name": name}, **more}
+
+
+def unschedulable(said):
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
+    return pod(status={"conditions": [condition]})
+
+
+PASSING, ACCESS, DEFINITE = "image-passing", "image-access", "image-definite"
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("said", "code", "rule"),
     [
-        ("failed to authorize: failed to fetch anonymous token: 401 Unauthorized", "image-unauthorized"),
-        ("pull access denied, repository does not exist or may require authorization", "image-unauthorized"),
-        ('rpc error: code = NotFound desc = "team.azurecr.io/train:1": not found', "image-not-found"),
-        ("manifest unknown: manifest tagged by 1 is not found", "image-not-found"),
-        ("dial tcp: lookup team.azurecr.io on 10.0.0.10:53: no such host", "image-host"),
-        ("dial tcp 20.0.0.1:443: i/o timeout", "image-unreachable"),
-        ("toomanyrequests: You have reached your pull rate limit", "image-throttled"),
-        ("no match for platform in manifest: not found", "image-platform"),
-        ("x509: certificate signed by unknown authority", "image-tls"),
-        ("write /var/lib/containerd: no space left on device", "image-disk"),
-        ("something new", "image-pull"),
-        ("", "image-pull"),
+        ("failed to authorize: failed to fetch anonymous token: 401 Unauthorized", "image-unauthorized", ACCESS),
+        ("pull access denied, repository does not exist or may require authorization", "image-unauthorized", ACCESS),
+        ("requested access to the resource is denied", "image-unauthorized", ACCESS),
+        ("failed to fetch oauth token: unexpected status: 403 Forbidden", "image-unauthorized", ACCESS),
+        ("unexpected status from HEAD request to https://r.io/v2/a/manifests/1: 401", "image-unauthorized", ACCESS),
+        ('rpc error: code = NotFound desc = "team.azurecr.io/train:1": not found', "image-not-found", DEFINITE),
+        ("manifest unknown: manifest tagged by 1 is not found", "image-not-found", DEFINITE),
+        ("reading manifest 1 in team.azurecr.io/train: manifest unknown", "image-not-found", DEFINITE),
+        ("name unknown: The repository with name 'train' is not known to the registry", "image-not-found", DEFINITE),
+        ("no match for platform in manifest: not found", "image-platform", DEFINITE),
+        ('no image found in image index for architecture "arm64"', "image-platform", DEFINITE),
+        ("signature validation failed: Source image rejected", "image-signature", DEFINITE),
+        ("dial tcp: lookup team.azurecr.io on 10.0.0.10:53: no such host", "image-host", PASSING),
+        ("lookup team.azurecr.io on 10.0.0.10:53: server misbehaving", "image-host", PASSING),
+        ("dial tcp 20.0.0.1:443: i/o timeout", "image-unreachable", PASSING),
+        ("read tcp 10.0.0.4:1->20.0.0.1:443: connection reset by peer", "image-unreachable", PASSING),
+        ("failed to copy: httpReadSeeker: failed open: unexpected EOF", "image-unreachable", PASSING),
+        ("net/http: TLS handshake timeout", "image-unreachable", PASSING),
+        ("toomanyrequests: You have reached your pull rate limit", "image-throttled", PASSING),
+        ("unexpected status from HEAD request to https://r.io/v2/a: 429 Too Many Requests", "image-throttled", PASSING),
+        ("unexpected status from GET request to https://r.io/a: 503 Service Unavailable", "image-unavailable", PASSING),
+        ("failed to authorize: unexpected status: 500 Internal Server Error", "image-unavailable", PASSING),
+        ("x509: certificate signed by unknown authority", "image-tls", PASSING),
+        ("write /var/lib/containerd: no space left on device", "image-disk", PASSING),
+        ("something new", "image-pull", PASSING),
+        ("", "image-pull", PASSING),
     ],
 )
-def test_images_that_cant_be_had_are_told_apart(said, code):
-    found = diagnose(job(), [pod("Pending", waiting("ImagePullBackOff", f"Back-off pulling image: {said}"))])
-    assert (found.code, found.heals) == (code, False)
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
+def test_images_that_cant_be_pulled_are_told_apart_and_so_is_what_may_pass(said, code, rule, reason):
+    found = diagnose(job(), [pod("Pending", waiting(reason, f"Back-off pulling image: {said}"))])
+    assert (found.code, found.condition, found.heals) == (code, rule, rule != DEFINITE)
+    assert found.image == "team.azurecr.io/train:1"
     assert "team.azurecr.io/train:1" in found.message
 
 
@@ -73,11 +99,19 @@ def test_the_words_of_an_images_name_are_no_reason():
     assert diagnose(job(), [pod("Pending", status)]).code == "image-unreachable"
 
 
-def test_a_first_failure_of_the_network_may_pass_and_a_definite_one_does_not():
-    assert diagnose(job(), [pod("Pending", waiting("ErrImagePull", "i/o timeout"))]).heals
-    assert not diagnose(job(), [pod("Pending", waiting("ErrImagePull", "401 Unauthorized"))]).heals
-    assert diagnose(job(), [pod("Pending", waiting("InvalidImageName"))]).code == "image-name"
-    assert diagnose(job(), [pod("Pending", waiting("ErrImageNeverPull"))]).code == "image-absent"
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [("InvalidImageName", "image-name"), ("ErrImageNeverPull", "image-absent")],
+)
+def test_images_that_can_never_be_pulled_are_known_by_the_reason_alone(reason, code):
+    found = diagnose(job(), [pod("Pending", waiting(reason))])
+    assert (found.code, found.heals) == (code, False)
+
+
+def test_a_pull_that_is_not_allowed_tells_that_a_new_role_takes_time():
+    hint = diagnose(job(), [pod("Pending", waiting("ErrImagePull", "401 Unauthorized"))]).hint
+    assert "--attach-acr team" in hint
+    assert "10 minutes" in hint
 
 
 def test_an_older_kubelet_tells_the_reason_of_a_back_off_in_an_event():
@@ -117,7 +151,50 @@ def test_what_the_scheduler_said_before_is_no_trouble_once_there_is_a_node():
 @pytest.mark.parametrize(
     ("said", "code", "heals"),
     [
-        ('Error creating: pods "p" is forbidden: exceeded quota: team, requested: pods=1', "quota", True),
+        (
+            'pods "p" is forbidden: exceeded quota: team, requested: pods=1, used: pods=2, limited: pods=2',
+            "quota",
+            True,
+        ),
+        (
+            (
+                'pods "p" is forbidden: exceeded quota: team, requested: limits.cpu=4,requests.cpu=500m, '
+                "used: limits.cpu=0,requests.cpu=0, limited: limits.cpu=3500m,requests.cpu=1"
+            ),
+            "quota",
+            False,
+        ),
+        ('pods "p" is forbidden: failed quota: team: must specify limits.cpu for: model', "quota", False),
+        (
+            (
+                "Error creating: pods \"p\" is forbidden: ValidatingAdmissionPolicy 'limits' with binding 'limits' "
+                "denied request: CPU limits are required"
+            ),
+            "admission-denied",
+            False,
+        ),
+        (
+            'Error creating: pods "p" is forbidden: maximum cpu usage per Container is 2, but limit is 4',
+            "limit-range",
+            False,
+        ),
+        (
+            (
+                'Internal error occurred: failed calling webhook "guard.example.com": failed to call webhook: '
+                'Post "https://guard.gate.svc:443/v1?timeout=10s": context deadline exceeded'
+            ),
+            "webhook-unreachable",
+            True,
+        ),
+        (
+            (
+                'Internal error occurred: failed calling webhook "guard.example.com": failed to call webhook: '
+                'Post "https://guard.gate.svc:443/": no endpoints available for service "guard"'
+            ),
+            "webhook-unreachable",
+            True,
+        ),
+        ("Error creating: etcdserver: request timed out", "webhook-unreachable", True),
         ('Error creating: admission webhook "guard.example.com" denied the request: no', "admission-denied", False),
         ('Error creating: pods "p" is forbidden: violates PodSecurity "restricted:latest"', "pod-security", False),
         (
@@ -153,6 +230,203 @@ def test_containers_that_cant_be_made_are_told_apart(reason, said, code, wanted)
     found = diagnose(job(), [pod("Pending", waiting(reason, said))])
     assert found.code == code
     assert wanted in found.message
+
+
+def test_a_quota_that_wants_limits_names_the_settings_that_give_them():
+    said = 'pods "p" is forbidden: failed quota: team: must specify limits.cpu for: model; limits.memory for: model'
+    found = diagnose(job(), [], [event("FailedCreate", said, kind="Job", name="train")])
+    assert (
+        found.hint == "Set FAIRING_CPU_LIMIT and FAIRING_MEMORY; see the quota: kubectl -n team-a describe quota team"
+    )
+
+
+def test_what_kept_the_last_pod_from_being_made_is_no_trouble_of_the_next_one():
+    said = event("FailedCreate", "exceeded quota: team", kind="Job", name="train", lastTimestamp="2026-11-29T10:00:00Z")
+    gone = pod("Failed", creationTimestamp="2026-11-29T10:00:05Z", deletionTimestamp="2026-11-29T10:01:00Z")
+    assert diagnose(job(), [gone], [said]) is None
+    assert diagnose(job(), [gone], [{**said, "lastTimestamp": "2026-11-29T10:01:02Z"}]).code == "quota"
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "code", "rule"),
+    [
+        ("FailedAttachVolume", "Multi-Attach error for volume: already used by pod(s) x", "volume", "volume"),
+        ("FailedMount", "failed to sync configmap cache: timed out waiting for the condition", "volume", "volume"),
+        (
+            "FailedMount",
+            'MountVolume.SetUp failed for volume "k" : secret "keys" not found',
+            "secret-missing",
+            "object-missing",
+        ),
+        ("FailedMount", 'configmap "conf" not found', "configmap-missing", "object-missing"),
+        ("FailedMount", 'object "team-a"/"conf" not registered', "volume", "volume"),
+        ("FailedCreatePodSandBox", "plugin type azure-vnet failed (add)", "pod-sandbox", "container-passing"),
+    ],
+)
+def test_what_keeps_a_pod_from_its_volumes_is_waited_for(reason, said, code, rule):
+    found = diagnose(job(), [pod(spec={"nodeName": "n"})], [event(reason, said)])
+    assert (found.code, found.condition, found.heals) == (code, rule, True)
+
+
+@pytest.mark.parametrize("progress", ["SuccessfulAttachVolume", "Pulling", "Pulled", "Created", "Started"])
+def test_a_failed_mount_has_passed_when_the_pod_goes_on(progress):
+    failed = event("FailedMount", "timed out", lastTimestamp="2026-11-29T10:00:00Z")
+    later = event(progress, "", lastTimestamp="2026-11-29T10:00:03Z")
+    one = pod("Pending", waiting("ContainerCreating"), spec={"nodeName": "n"})
+    assert diagnose(job(), [one], [failed, later]) is None
+    assert diagnose(job(), [one], [later, failed]) is None
+    again = {**failed, "lastTimestamp": "2026-11-29T10:00:09Z"}
+    assert diagnose(job(), [one], [later, again]).code == "volume"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"name": "main", "state": {"running": {}}},
+        {"name": "main", "state": {"terminated": {"exitCode": 0}}},
+        waiting("CrashLoopBackOff", lastState={"terminated": {"exitCode": 1}}),
+    ],
+)
+def test_a_failed_mount_has_passed_when_a_container_came_further(status):
+    failed = event("FailedMount", "timed out")
+    assert diagnose(job(), [pod("Pending", status, spec={"nodeName": "n"})], [failed]) is None
+
+
+def test_another_pods_progress_does_not_count():
+    failed, other = event("FailedMount", "timed out"), event("Pulling", "", name="other")
+    assert diagnose(job(), [pod(spec={"nodeName": "n"})], [failed, other]).code == "volume"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "said"),
+    [
+        ("TriggeredScaleUp", "pod triggered scale-up: [{gpu 0->1 (max: 2)}]", "adds a node: [{gpu 0->1 (max: 2)}]."),
+        ("NotTriggerScaleUp", "pod didn't trigger scale-up: 2 max node group size reached", "adds no node: 2 max node"),
+        ("NotTriggerScaleUp", "pod didn't trigger scale-up:", "The cluster autoscaler adds no node."),
+        ("FailedScaleUp", "Node scale up in zones z failed: out of quota", "failed to add a node: Node scale up"),
+        ("Nominated", "Pod should schedule on: nodeclaim/gpu-2hfk8", "Karpenter gets it a node: nodeclaim/gpu-2hfk8."),
+        (
+            "FailedScheduling",
+            "Failed to schedule pod, all available instance types exceed limits",
+            "Karpenter says: Fai",
+        ),
+    ],
+)
+def test_what_the_autoscaler_says_stands_beside_the_schedulers_words(reason, message, said):
+    found = diagnose(job(), [unschedulable("0/2 nodes are available: 2 Insufficient cpu.")], [event(reason, message)])
+    assert "2 Insufficient cpu." in found.message
+    assert said in found.message
+    assert found.code == "unschedulable-cpu"
+
+
+def test_the_autoscalers_last_word_counts():
+    first = event(
+        "NotTriggerScaleUp", "pod didn't trigger scale-up: 1 in backoff", lastTimestamp="2026-11-29T10:00:00Z"
+    )
+    last = event("TriggeredScaleUp", "pod triggered scale-up: [{a 1->2}]", lastTimestamp="2026-11-29T10:00:30Z")
+    of_another = event("NotTriggerScaleUp", "no", name="other", lastTimestamp="2026-11-29T10:01:00Z")
+    found = diagnose(job(), [unschedulable("0/1 nodes")], [last, first, of_another])
+    assert "adds a node" in found.message
+    assert "adds no node" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("1 node(s) had untolerated taint {sku: gpu}", "FAIRING_TOLERATIONS = 'sku=gpu'"),
+        ("1 Insufficient cpu, 1 node(s) had untolerated taint {sku: gpu}", "FAIRING_TOLERATIONS = 'sku=gpu'"),
+        ("1 node(s) had taint {dedicated: }, that the pod didn't tolerate", "FAIRING_TOLERATIONS = 'dedicated'"),
+        ("1 node(s) had untolerated taint {kubernetes.azure.com/scalesetpriority: spot}", "FAIRING_SPOT = True"),
+        ("1 node(s) had untolerated taint(s)", "FAIRING_TOLERATIONS = 'team=a:NoSchedule'"),
+    ],
+)
+def test_a_taint_is_named_with_the_setting_that_tolerates_it(said, hint):
+    taints = [("team", "a", "NoSchedule")]
+    assert hint in diagnose(job(), [unschedulable(f"0/2 nodes are available: {said}.")], [], taints).hint
+
+
+def test_karpenter_names_a_taint_with_its_effect():
+    said = 'Failed to schedule pod, incompatible with nodepool "gpu", did not tolerate taint (taint=sku=gpu:NoSchedule)'
+    one = unschedulable("0/2 nodes are available: 2 node(s) had untolerated taint(s).")
+    found = diagnose(job(), [one], [event("FailedScheduling", said)])
+    assert "FAIRING_TOLERATIONS = 'sku=gpu:NoSchedule'" in found.hint
+
+
+@pytest.mark.parametrize("taint", ["node.kubernetes.io/not-ready", "CriticalAddonsOnly", "karpenter.sh/disrupted"])
+def test_a_taint_of_kubernetes_own_is_not_to_be_tolerated(taint):
+    said = f"0/2 nodes are available: 1 node(s) had untolerated taint {{{taint}: true}}."
+    assert "FAIRING_TOLERATIONS" not in diagnose(job(), [unschedulable(said)]).hint
+
+
+def test_the_taints_of_nodes_that_a_pod_does_not_tolerate_are_found():
+    taints = [
+        {"key": "sku", "value": "gpu", "effect": "NoSchedule"},
+        {"key": "team", "value": "a", "effect": "NoExecute"},
+        {"key": "soft", "effect": "PreferNoSchedule"},
+        {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"},
+    ]
+    node = {"spec": {"taints": taints}}
+    assert untolerated(pod(), [node, node]) == (("sku", "gpu", "NoSchedule"), ("team", "a", "NoExecute"))
+    tolerates = {"tolerations": [{"key": "sku", "operator": "Equal", "value": "gpu"}]}
+    assert untolerated(pod(spec=tolerates), [node]) == (("team", "a", "NoExecute"),)
+    assert untolerated(pod(spec={"tolerations": [{"operator": "Exists"}]}), [node]) == ()
+
+
+def test_a_volume_claim_that_is_missing_is_not_waited_for_like_a_node():
+    assert diagnose(job(), [unschedulable('persistentvolumeclaim "data" not found')]).condition == "claim-missing"
+    assert (
+        diagnose(job(), [unschedulable("pod has unbound immediate PersistentVolumeClaims")]).condition
+        == "unschedulable"
+    )
+
+
+DISRUPTED = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}]}
+
+
+@pytest.mark.parametrize("owner", [job(), deployment()])
+def test_a_pod_that_the_cluster_takes_away_is_its_controllers_affair(owner):
+    assert diagnose(owner, [pod("Running", {"name": "main", "state": {"running": {}}}, status=DISRUPTED)]) is None
+
+
+def test_a_job_that_ignores_disruptions_is_known_by_its_policy():
+    rule = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    assert replaces_disrupted({"spec": {"podFailurePolicy": {"rules": [rule]}}})
+    assert not replaces_disrupted({"spec": {"podFailurePolicy": {"rules": [{**rule, "action": "FailJob"}]}}})
+    assert not replaces_disrupted(job())
+
+
+def test_a_running_pod_that_is_not_ready_though_its_containers_are_has_lost_its_node():
+    status = {"name": "main", "ready": True, "state": {"running": {}}}
+    lost = pod("Running", status, spec={"nodeName": "n"}, status={"conditions": [{"type": "Ready", "status": "False"}]})
+    found = stuck_on_node(lost, "team-a")
+    assert (found.code, found.heals) == ("node-not-ready", True)
+    assert found.rule.seconds(Waits()) == float("inf")
+    starting = pod("Running", {**status, "ready": False}, spec={"nodeName": "n"})
+    assert stuck_on_node(starting, "team-a") is None
+
+
+def test_a_container_that_is_being_made_is_reported_only_after_a_while():
+    found = stuck_on_node(pod("Pending", waiting("ContainerCreating"), spec={"nodeName": "n"}), "team-a")
+    assert (found.code, found.rule.first) == ("not-started", 30.0)
+    assert stuck_on_node(pod("Pending"), "team-a") is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "code", "heals"),
+    [
+        ("CreateContainerConfigError", "container has runAsNonRoot and image will run as root", "runs-as-root", False),
+        ("RunContainerError", 'exec: "pyton": executable file not found in $PATH', "start-failed", False),
+        (
+            "CreateContainerError",
+            "failed to reserve container name: context deadline exceeded",
+            "container-config",
+            True,
+        ),
+    ],
+)
+def test_what_a_container_is_made_of_stays_and_the_runtimes_mood_passes(reason, said, code, heals):
+    found = diagnose(deployment(), [pod("Pending", waiting(reason, said))])
+    assert (found.code, found.heals) == (code, heals)
 
 
 def test_a_crash_loop_is_an_endpoints_trouble_and_a_jobs_own_affair():

@@ -286,7 +286,9 @@ def test_without_the_role_for_tasks_the_cure_is_told(yard, tasks):
     assert ROLE in caught.value.hint
 
 
-def test_mutators_place_the_build_too_and_the_callers_list_stays(yard):
+def test_mutators_place_the_build_too_and_the_callers_list_stays(yard, monkeypatch):
+    monkeypatch.setenv("FAIRING_NODE_WAIT", "0")
+
     def placed(kube_manager, pod_spec, namespace):
         pod_spec.node_selector = {"pool": "nowhere"}
         pod_spec.tolerations = [V1Toleration(key="gpu", operator="Exists")]

@@ -19,6 +19,7 @@ import pytest
 from kubernetes.client import V1Container, V1EnvVar, V1PodSpec, V1ResourceRequirements
 
 from fairing_az_jupyter.clients.cluster import Cluster
+from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.clients.workloads import Workloads
 from fairing_az_jupyter.exceptions import (
     ContextError,
@@ -28,8 +29,10 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     UnreachableError,
 )
+from fairing_az_jupyter.fairing import cluster_job, pod_objects
 from fairing_az_jupyter.fairing.cluster_job import ClusterJob, plain_spec
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target
+from fairing_az_jupyter.reporting import listening
 
 BATCH = "/apis/batch/v1/namespaces"
 INTERRUPTED = """
@@ -56,6 +59,7 @@ class Launch:
     target: Target
     in_cluster: bool = True
     placement: Placement = SMALL
+    waits: Waits = dataclasses.field(default_factory=Waits)
 
     def __enter__(self):
         return self
@@ -171,14 +175,68 @@ def test_an_image_that_is_not_there_is_told_within_seconds(place):
     assert place.nothing_left()
 
 
-def test_a_job_that_is_too_large_for_all_nodes_is_told(place, caplog):
-    place.launcher.placement = Placement(cpu="64", memory="64Mi")
+def test_a_job_that_is_too_large_for_all_nodes_is_told_and_given_up_when_the_wait_is_over(place, caplog):
+    place.launcher.placement, place.launcher.waits = Placement(cpu="64", memory="64Mi"), Waits(node=10)
 
+    began = time.monotonic()
     with pytest.raises(JobFailedError, match="Insufficient cpu") as caught:
         place.run("")
 
     assert caught.value.code == "unschedulable-cpu"
+    assert 10 <= time.monotonic() - began < 30
     assert any("unschedulable: 0/" in message for message in caplog.messages)
+    (told,) = [message for message in caplog.messages if message.startswith("No node takes pod")]
+    assert "Waiting for up to 10 s. To stop it: fairing-azure delete fairing-job-" in told
+    assert place.nothing_left()
+
+
+@pytest.fixture
+def replaced(monkeypatch):
+    """Make the Jobs that are launched here start a new pod in place of one that the cluster takes away."""
+    ignores = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+
+    def job(*arguments, **options):
+        body = pod_objects.job(*arguments, **options)
+        body["spec"].setdefault("podFailurePolicy", {"rules": [ignores]})
+        return body
+
+    monkeypatch.setattr(cluster_job, "job", job)
+
+
+def test_a_job_whose_pod_is_evicted_goes_on_in_a_new_one(place, replaced, capfd, caplog):
+    path = f"/api/v1/namespaces/{place.namespace}/pods"
+    evicted = []
+
+    def evict():
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not evicted:
+            time.sleep(0.2)
+            for pod in place.admin.get(path)["items"]:
+                if pod["status"].get("phase") == "Running":
+                    time.sleep(1)
+                    evicted.append(pod["metadata"]["name"])
+                    metadata = {"name": evicted[0], "namespace": place.namespace}
+                    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+                    place.admin.post(f"{path}/{evicted[0]}/eviction", body)
+
+    heard, thread = [], threading.Thread(target=evict)
+    thread.start()
+    with listening(lambda *event: heard.append(event)):
+        place.run(
+            "import signal, sys, time\n"
+            "def end(*_): print('interrupted'); sys.exit(1)\n"
+            "signal.signal(signal.SIGTERM, end)\n"
+            "print('begun'); time.sleep(8); print('done')"
+        )
+    thread.join()
+
+    assert capfd.readouterr().out.splitlines() == ["begun", "interrupted", "begun", "done"]
+    (told,) = [message for message in caplog.messages if "was taken away" in message]
+    assert evicted[0] in told
+    assert "A new pod starts; disruption 1 of Job" in told
+    steps = [(name, value) for kind, name, value, _ in heard if kind == "phase"]
+    assert steps == [(name, value) for name in ("schedule", "run") * 2 for value in ("started", "finished")]
+    assert any(value == "Disrupted" for _, _, value, _ in heard)
     assert place.nothing_left()
 
 

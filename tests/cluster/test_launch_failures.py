@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
 import pytest
 
+from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import BuildFailedError, EndpointError, JobFailedError
 from fairing_az_jupyter.fairing.pod_objects import Placement
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
@@ -117,10 +119,25 @@ def test_a_job_that_fails_is_told_in_time(job, code, knows, script, options):
     assert raised(job, JobFailedError, knows, lambda: job.run(script, **options)).code == code
 
 
-def test_a_job_that_no_node_takes_is_told_in_time(job):
-    job.launcher.placement = Placement(cpu="64", memory="64Mi")
+def test_a_job_that_no_node_takes_is_told_in_time_where_no_node_is_waited_for(job):
+    job.launcher.placement, job.launcher.waits = Placement(cpu="64", memory="64Mi"), Waits(node=0)
 
     assert raised(job, JobFailedError, unscheduled, lambda: job.run("")).code == "unschedulable-cpu"
+
+
+def test_a_job_that_no_node_takes_is_reported_in_time_also_while_it_is_waited_for(job):
+    job.launcher.placement, job.launcher.waits = Placement(cpu="64", memory="64Mi"), Waits(node=20)
+    reported = []
+    handler = logging.Handler()
+    handler.emit = lambda record: reported.append((time.monotonic(), record.getMessage()))
+    logging.getLogger("kubeflow.fairing").addHandler(handler)
+
+    with Knowing(job.admin, job.namespace, unscheduled) as known, pytest.raises(JobFailedError):
+        job.run("")
+
+    logging.getLogger("kubeflow.fairing").removeHandler(handler)
+    first = next(at for at, message in reported if message.startswith("No node takes pod"))
+    assert first - known.since < LIMIT
 
 
 def test_a_job_beyond_the_quota_is_told_in_time(job):

@@ -14,7 +14,6 @@ import pytest
 
 from fairing_az_jupyter import manager
 from fairing_az_jupyter.exceptions import BuildFailedError, FairingAzureError
-from fairing_az_jupyter.fairing import notebook_jobs
 from tests.cluster.notebooks_scene import wheels, workshop, yard  # noqa: F401 - fixtures
 
 REPORTS = "import fairing_az_jupyter as fairing\nfairing.report('loss', rate * 2)\nprint('the rate is', rate)"
@@ -191,10 +190,10 @@ def test_one_run_of_several_is_cancelled_alone(yard):  # noqa: F811
     assert yard.workshop.nothing_left()
 
 
-def test_what_no_node_can_take_fails_with_that_reason_and_leaves_no_job(yard, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(notebook_jobs, "PATIENCE_SECONDS", 2.0)
+def test_what_no_node_can_take_fails_with_that_reason_and_leaves_no_job(yard):  # noqa: F811
+    settings = yard.settings.model_copy(update={"cpu": "500", "node_wait": "2s"})
 
-    seen, info = yard.run(yard.notebook(REPORTS), settings=yard.settings.model_copy(update={"cpu": "500"}))
+    seen, info = yard.run(yard.notebook(REPORTS), settings=settings)
 
     assert info.state == "failed"
     assert info.error["code"] == "unschedulable-cpu"

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.clients.kube.followed import Finished, Started, Trouble
+from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import (
     EndpointError,
     JobFailedError,
@@ -19,6 +20,17 @@ from fairing_az_jupyter.exceptions import (
 from tests.cluster.workloads_kubelet import deployment, ended, job, running, terminated, waiting
 from tests.cluster.workloads_scene import *  # noqa: F403 - fixtures are found by their names
 from tests.cluster.workloads_scene import cut, cuts_connections, finish, pod_of
+
+
+def unschedulable(said):
+    return {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
+
+
+def quota_of_pods(control_plane, namespace, pods):
+    quota = {"metadata": {"name": "team"}, "spec": {"hard": {"pods": str(pods)}}}
+    control_plane.admin.post(f"/api/v1/namespaces/{namespace}/resourcequotas", quota)
+    # Until the API server and the controller have heard of it, and have counted.
+    time.sleep(2)
 
 
 def test_a_job_is_followed_from_its_creation_to_its_end(workloads, kubelet, namespace, follow):
@@ -83,17 +95,19 @@ def test_memory_that_ran_out_is_told_as_such(workloads, kubelet, namespace, foll
 
 def test_a_job_whose_time_is_up_is_told_as_such(workloads, follow):
     workloads.create(job(activeDeadlineSeconds=1))
-    seen = follow("Job", "train", patience=30)
+    seen = follow("Job", "train")
     seen.end()
     assert seen.error.code == "deadline"
 
 
-def test_a_quota_that_lets_no_pod_come_raises_after_the_callers_patience(workloads, control_plane, namespace, follow):
-    quota = {"metadata": {"name": "team"}, "spec": {"hard": {"pods": "0"}}}
-    control_plane.admin.post(f"/api/v1/namespaces/{namespace}/resourcequotas", quota)
-    time.sleep(0.5)
+def test_a_full_quota_is_waited_for_and_raises_when_its_wait_is_over(
+    workloads, control_plane, kubelet, namespace, follow
+):
+    workloads.create(job("other"))
+    pod_of(workloads, {"job-name": "other"})
+    quota_of_pods(control_plane, namespace, 1)
     workloads.create(job())
-    seen = follow("Job", "train", patience=1)
+    seen = follow("Job", "train", waits=Waits(quota=1))
     trouble = seen.wait(lambda event: isinstance(event, Trouble))
     assert trouble.diagnosis.heals
     seen.end()
@@ -102,19 +116,27 @@ def test_a_quota_that_lets_no_pod_come_raises_after_the_callers_patience(workloa
     assert any(str(event).startswith("train: no pod yet:") for event in seen.events)
 
 
+def test_a_quota_that_is_too_small_for_the_pod_alone_raises_at_once(workloads, control_plane, namespace, follow):
+    quota_of_pods(control_plane, namespace, 0)
+    workloads.create(job())
+    began = time.monotonic()
+    seen = follow("Job", "train")
+    seen.end()
+    assert (type(seen.error), seen.error.code) == (JobFailedError, "quota")
+    assert seen.ended_at - began < 10
+
+
 def test_a_deployment_without_a_right_to_pods_is_told_by_its_replica_set(workloads, control_plane, namespace):
-    quota = {"metadata": {"name": "team"}, "spec": {"hard": {"pods": "0"}}}
-    control_plane.admin.post(f"/api/v1/namespaces/{namespace}/resourcequotas", quota)
-    time.sleep(0.5)
+    quota_of_pods(control_plane, namespace, 0)
     workloads.create(deployment())
     with pytest.raises(EndpointError, match="exceeded quota: team") as caught:
-        workloads.wait_ready("Deployment", "serve", seconds=20, patience=0.5)
+        workloads.wait_ready("Deployment", "serve", seconds=20)
     assert caught.value.code == "quota"
 
 
-def test_a_pod_that_no_node_takes_has_a_patience_and_can_heal(workloads, kubelet, namespace, follow):
+def test_a_pod_that_no_node_takes_is_waited_for_and_may_find_one(workloads, kubelet, namespace, follow):
     workloads.create(job())
-    seen = follow("Job", "train", patience=2)
+    seen = follow("Job", "train", waits=Waits(node=2))
     pod = pod_of(workloads, {"job-name": "train"})
     said = "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available."
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
@@ -131,33 +153,131 @@ def test_a_pod_that_no_node_takes_has_a_patience_and_can_heal(workloads, kubelet
     assert seen.error is None
 
 
-def test_a_pod_that_no_node_takes_raises_when_the_patience_is_over(workloads, kubelet, namespace, follow):
+def test_a_pod_that_no_node_takes_raises_when_the_wait_is_over_with_what_the_autoscaler_said(
+    workloads, kubelet, namespace, follow
+):
     workloads.create(job())
-    seen = follow("Job", "train", patience=1)
+    seen = follow("Job", "train", waits=Waits(node=3))
     pod = pod_of(workloads, {"job-name": "train"})
-    said = "0/2 nodes are available: 2 Insufficient memory."
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
-    kubelet.say(namespace, pod, "Pending", conditions=[condition])
+    kubelet.event(namespace, pod, "NotTriggerScaleUp", "pod didn't trigger scale-up: 2 max node group size reached")
+    kubelet.say(
+        namespace, pod, "Pending", conditions=[unschedulable("0/2 nodes are available: 2 Insufficient memory.")]
+    )
+    told = seen.wait(lambda event: isinstance(event, Trouble))
+    assert "Insufficient memory" in str(told)
     seen.end()
     assert seen.error.code == "unschedulable-memory"
+    assert "The cluster autoscaler adds no node: 2 max node group size reached." in seen.error.message
+    assert "It lasted for 3 s." in seen.error.message
+    assert "FAIRING_NODE_WAIT" in seen.error.hint
 
 
-def test_an_autoscaler_that_adds_a_node_gets_its_time(workloads, kubelet, namespace, follow):
+def test_a_wait_of_none_for_a_node_raises_as_soon_as_the_scheduler_has_said_so(workloads, kubelet, namespace, follow):
     workloads.create(job())
-    seen = follow("Job", "train", patience=1, growth=60)
+    seen = follow("Job", "train", waits=Waits(node=0))
     pod = pod_of(workloads, {"job-name": "train"})
-    said = "0/2 nodes are available: 2 Insufficient cpu."
-    kubelet.event(namespace, pod, "TriggeredScaleUp", "pod triggered scale-up: [{aks-pool 1->2 (max: 5)}]")
-    seen.wait(lambda event: getattr(event, "reason", "") == "TriggeredScaleUp")
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
-    kubelet.say(namespace, pod, "Pending", conditions=[condition])
-    time.sleep(2.5)
-    assert seen.thread.is_alive()
+    began = time.monotonic()
+    kubelet.say(namespace, pod, "Pending", conditions=[unschedulable("0/2 nodes are available: 2 Insufficient cpu.")])
+    seen.end()
+    assert seen.error.code == "unschedulable-cpu"
+    assert seen.ended_at - began < 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "told"),
+    [
+        ("TriggeredScaleUp", "pod triggered scale-up: [{aks-pool 1->2 (max: 5)}]", "adds a node: [{aks-pool 1->2"),
+        ("Nominated", "Pod should schedule on: nodeclaim/default-2hfk8", "nodeclaim/default-2hfk8"),
+    ],
+)
+def test_a_node_that_comes_late_takes_the_pod(workloads, kubelet, namespace, follow, reason, message, told):
+    workloads.create(job())
+    seen = follow("Job", "train")
+    pod = pod_of(workloads, {"job-name": "train"})
+    kubelet.say(namespace, pod, "Pending", conditions=[unschedulable("0/2 nodes are available: 2 Insufficient cpu.")])
+    seen.wait(lambda event: isinstance(event, Trouble))
+    kubelet.event(namespace, pod, reason, message)
+    assert seen.wait(lambda event: getattr(event, "reason", "") == reason)
+    # Longer than any launch used to wait.
+    time.sleep(9)
+    kubelet.bind(namespace, pod)
+    kubelet.say(namespace, pod, "Running", running())
+    finish(kubelet, namespace, pod, kubelet.output(pod, "main"))
+    seen.end()
+    assert seen.error is None
+    assert told in " ".join(str(event) for event in seen.events)
+
+
+def test_a_wait_for_a_node_does_not_count_against_the_time_to_be_ready(workloads, kubelet, namespace):
+    workloads.create(deployment())
+    pod = pod_of(workloads, {"app": "serve"})
+    kubelet.say(namespace, pod, "Pending", conditions=[unschedulable("0/2 nodes are available: 2 Insufficient cpu.")])
+    ready = [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-22T10:00:00Z"}]
+
+    def later():
+        time.sleep(3)
+        kubelet.bind(namespace, pod)
+        kubelet.say(namespace, pod, "Pending", waiting("ContainerCreating"))
+        time.sleep(3)
+        kubelet.say(namespace, pod, "Running", running(), conditions=ready)
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    found = workloads.wait_ready("Deployment", "serve", seconds=2)
+    thread.join()
+    assert found["status"]["availableReplicas"] == 1
+
+
+def test_a_pull_that_fails_for_a_while_goes_on(workloads, kubelet, namespace, follow):
+    workloads.create(job())
+    seen = follow("Job", "train", waits=Waits(image=20))
+    pod = pod_of(workloads, {"job-name": "train"})
+    kubelet.bind(namespace, pod)
+    for reason in ("ErrImagePull", "ImagePullBackOff", "ErrImagePull", "ImagePullBackOff"):
+        kubelet.say(namespace, pod, "Pending", waiting(reason, "dial tcp 20.0.0.1:443: i/o timeout"))
+        time.sleep(0.7)
+    kubelet.say(namespace, pod, "Running", running())
+    finish(kubelet, namespace, pod, kubelet.output(pod, "main"))
+    seen.end()
+    assert seen.error is None
+    assert [event.diagnosis.code for event in seen.events if isinstance(event, Trouble)] == ["image-unreachable"]
+
+
+def test_a_pull_that_fails_in_turns_has_one_clock(workloads, kubelet, namespace, follow):
+    workloads.create(job())
+    seen = follow("Job", "train", waits=Waits(image=3))
+    pod = pod_of(workloads, {"job-name": "train"})
+    kubelet.bind(namespace, pod)
+    began = time.monotonic()
+    while seen.thread.is_alive() and time.monotonic() - began < 15:
+        for reason in ("ErrImagePull", "ImagePullBackOff"):
+            kubelet.say(namespace, pod, "Pending", waiting(reason, "unexpected status: 503 Service Unavailable"))
+            time.sleep(0.5)
+    seen.end()
+    assert seen.error.code == "image-unavailable"
+    assert 3 <= seen.ended_at - began < 8
+
+
+def test_a_mount_that_fails_once_is_no_trouble_once_the_pod_goes_on(workloads, kubelet, namespace, follow):
+    workloads.create(job())
+    seen = follow("Job", "train", waits=Waits(volume=2))
+    pod = pod_of(workloads, {"job-name": "train"})
+    kubelet.bind(namespace, pod)
+    said = 'MountVolume.SetUp failed for volume "x" : failed to sync configmap cache: timed out waiting'
+    kubelet.event(namespace, pod, "FailedMount", said, type="Warning")
+    seen.wait(lambda event: isinstance(event, Trouble))
+    kubelet.event(namespace, pod, "Pulling", 'Pulling image "team.azurecr.io/train:1"')
+    kubelet.say(namespace, pod, "Pending", waiting("ContainerCreating"))
+    time.sleep(3)
+    kubelet.say(namespace, pod, "Running", running())
+    finish(kubelet, namespace, pod, kubelet.output(pod, "main"))
+    seen.end()
+    assert seen.error is None
 
 
 def test_an_image_that_is_not_there_raises_at_once(workloads, kubelet, namespace, follow):
     workloads.create(job())
-    seen = follow("Job", "train", patience=60)
+    seen = follow("Job", "train")
     pod = pod_of(workloads, {"job-name": "train"})
     kubelet.bind(namespace, pod)
     said = 'failed to resolve reference "team.azurecr.io/train:1": team.azurecr.io/train:1: not found'
@@ -200,8 +320,11 @@ def test_a_deployment_is_ready_when_its_pods_are(workloads, kubelet, namespace):
     assert found["status"]["availableReplicas"] == 1
 
 
-def test_a_deployment_that_takes_too_long_is_told(workloads):
+def test_a_deployment_that_takes_too_long_is_told(workloads, kubelet, namespace):
     workloads.create(deployment())
+    pod = pod_of(workloads, {"app": "serve"})
+    kubelet.bind(namespace, pod)
+    kubelet.say(namespace, pod, "Running", running(ready=False))
     began = time.monotonic()
     with pytest.raises(EndpointError, match="was not ready in 1 s") as caught:
         workloads.wait_ready("Deployment", "serve", seconds=1)
@@ -231,7 +354,7 @@ def test_following_ends_at_once_when_cancelled(workloads, follow):
 
 def test_a_job_that_is_deleted_meanwhile_is_told(workloads, follow):
     workloads.create(job())
-    seen = follow("Job", "train", patience=60)
+    seen = follow("Job", "train")
     pod_of(workloads, {"job-name": "train"})
     workloads.delete("Job", "train")
     seen.end()

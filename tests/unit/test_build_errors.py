@@ -241,3 +241,55 @@ def test_what_the_cluster_says_of_an_image_is_not_taken_for_a_line_of_the_build(
     assert (error.code, error.hint) == ("image-not-found", "Look.")
     assert "manifest unknown" in error.message
     assert ".." not in error.message
+
+
+PODS = {"builder_image": "ghcr.io/osscontainertools/kaniko:v1.28.3", "base_image": "python:3.11-slim"}
+
+
+@pytest.mark.parametrize(
+    ("pulled", "named", "fix"),
+    [
+        (
+            "ghcr.io/osscontainertools/kaniko:v1.28.3",
+            "FAIRING_BUILDER_IMAGE (builder_image)",
+            "az acr import --name contosoml --source ghcr.io/osscontainertools/kaniko:v1.28.3",
+        ),
+        (
+            "python:3.11-slim",
+            "FAIRING_BASE_IMAGE (base_image)",
+            "--name contosoml --source docker.io/library/python:3.11-slim --image library/python:3.11-slim",
+        ),
+    ],
+)
+def test_an_image_of_the_build_itself_that_cant_be_pulled_is_named_by_its_setting(pulled, named, fix):
+    error = JobFailedError("Image can't be pulled.", hint="Look.", code="image-unreachable", image=pulled)
+
+    failed = build_failed(IMAGE, error, (), "Job b", PODS)
+
+    assert (failed.code, failed.image) == ("image-unreachable", pulled)
+    assert named in failed.hint
+    assert fix in failed.hint
+
+
+def test_an_image_of_the_build_itself_that_is_nowhere_is_to_be_corrected():
+    error = JobFailedError("Not found.", hint="Look.", code="image-not-found", image=PODS["builder_image"])
+
+    hint = build_failed(IMAGE, error, (), "Job b", PODS).hint
+
+    assert hint.startswith("Correct the setting FAIRING_BUILDER_IMAGE (builder_image)")
+
+
+def test_an_image_of_the_build_itself_in_the_own_registry_needs_no_copy():
+    own = "contosoml.azurecr.io/kaniko:1"
+    error = JobFailedError("401.", hint="Look.", code="image-unauthorized", image=own)
+
+    hint = build_failed(IMAGE, error, (), "Job b", {"builder_image": own}).hint
+
+    assert "FAIRING_BUILDER_IMAGE" in hint
+    assert "az acr import" not in hint
+
+
+def test_another_image_that_cant_be_pulled_is_none_of_the_builds_settings():
+    error = JobFailedError("401.", hint="Look.", code="image-unauthorized", image="other:1")
+
+    assert build_failed(IMAGE, error, (), "Job b", PODS).hint == "Look."

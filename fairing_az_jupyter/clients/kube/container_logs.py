@@ -30,6 +30,9 @@ _GRACE_SECONDS = 5.0
 _STATUS_SECONDS = 1.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 _FAILURES_AFTER_END = 8
+# How long the log of a pod that has ended may keep the lines of the one that replaces it back.
+_ORDER_SECONDS = 15.0
+_TURN_SECONDS = 0.1
 
 
 class ContainerLog:
@@ -62,6 +65,8 @@ class ContainerLog:
         self._calls, self._board, self._halt, self._tell = calls, board, halt, tell
         self._namespace, self._container, self._wanted = namespace, container, wanted
         self.pod, self._uid = pod
+        self.before: tuple[ContainerLog, ...] = ()
+        """The logs whose lines come first: those of the pods that this one replaces."""
         self._joined = Joined()
         self._stream: Stream | None = None
         self._ended_at: float | None = None
@@ -90,6 +95,7 @@ class ContainerLog:
             state = self._board.wait(self._uid, self._container, partial(ContainerState.started, restarts=attempt))
             if not state.started(attempt) or self._halt.is_set():
                 return
+            self._let_others_end()
             self.reading = True
             self._tell(Started(self.pod, self._container, attempt))
             if self._wanted:
@@ -115,6 +121,14 @@ class ContainerLog:
             if state.restarts <= attempt:
                 return
             self._attempt, self._ended_at = state.restarts, None
+
+    def _let_others_end(self) -> None:
+        """Wait until what comes before is read; not for ever, as a lost node's log never ends."""
+        end = time.monotonic() + _ORDER_SECONDS
+        for other in self.before:
+            while other.thread.is_alive() and time.monotonic() < end and not self._halt.wait(_TURN_SECONDS):
+                other.hurry()
+        self.before = ()
 
     def _read(self, attempt: int) -> None:
         """Read all lines of one start."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fairing_az_jupyter.clients.kube.waits import Condition, condition, duration
 from fairing_az_jupyter.exceptions import EndpointError, JobFailedError
 
 if TYPE_CHECKING:
@@ -21,20 +22,45 @@ class Diagnosis:
         code: A stable identifier, such as `image-not-found` or `oom-killed`.
         message: What failed, which object, where.
         hint: What to type or change next.
-        heals: Whether it may pass by itself, as when a cluster grows.
+        condition: The name of its rule in `waits.CONDITIONS`; empty where it ends what was started at once.
         pod: The pod that it is about, or empty.
         container: The container that it is about, or empty.
         returncode: The container's exit code, where it has ended.
+        image: The image that can't be pulled, or empty.
 
     """
 
     code: str
     message: str
     hint: str
-    heals: bool = False
+    condition: str = ""
     pod: str = ""
     container: str = ""
     returncode: int | None = None
+    image: str = ""
+
+    @property
+    def rule(self) -> Condition:
+        """How long it is waited for, and why."""
+        return condition(self.condition)
+
+    @property
+    def heals(self) -> bool:
+        """Whether it may pass by itself, as when a cluster grows."""
+        return bool(self.rule.wait) or self.rule.passes
+
+    def after(self, seconds: float) -> Diagnosis:
+        """Return what it has become when it was waited for so long in vain.
+
+        Args:
+            seconds: How long; 0 means not at all.
+
+        """
+        hint = self.hint
+        if self.rule.wait == "node":
+            hint = f"{hint.rstrip('.')}. Or wait longer: set FAIRING_NODE_WAIT, such as '1h'."
+        waited = f" It lasted for {duration(seconds)}." if seconds >= 1 else ""
+        return replace(self, message=f"{self.message}{waited}", hint=hint)
 
     def error(self, owner_kind: str, last_lines: tuple[str, ...] = ()) -> ExecutionError:
         """Return the error.
@@ -48,4 +74,11 @@ class Diagnosis:
         kind = JobFailedError if owner_kind in {"Job", "Pod"} else EndpointError
         said = "".join(f"\n  {line}" for line in lines)
         message = f"{self.message} Its last lines:{said}\n" if lines else self.message
-        return kind(message, hint=self.hint, code=self.code, returncode=self.returncode, last_lines=lines)
+        return kind(
+            message,
+            hint=self.hint,
+            code=self.code,
+            returncode=self.returncode,
+            last_lines=lines,
+            image=self.image,
+        )

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from fairing_az_jupyter.clients.kube.waits import duration
+
 if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
+
+# https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
+_DISRUPTIONS = {
+    "PreemptionByScheduler": "more important pods needed its place",
+    "DeletionByTaintManager": "its node has a taint that it does not tolerate, as a lost node gets",
+    "EvictionByEvictionAPI": "its node is drained, or removed by the autoscaler",
+    "DeletionByPodGC": "its node is gone",
+    "TerminationByKubelet": "its node was short of something, or shut down",
+}
 
 
 @dataclass(frozen=True)
@@ -147,19 +159,85 @@ class Terminated:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something is wrong that may pass by itself.
+    """Something is in the way that may pass by itself; it is reported again while it lasts.
 
     Args:
         diagnosis: What it is.
-        seconds: How long it is waited for.
+        seconds: How long it is waited for; infinite where only the end of the object itself ends it.
+        waited: How long it has lasted so far, in seconds.
+        name: The name of what is followed.
 
     """
 
     diagnosis: Diagnosis
     seconds: float
+    waited: float = 0.0
+    name: str = ""
 
     def __str__(self) -> str:
-        return f"{self.diagnosis.message} Waiting up to {self.seconds:g} s for that to pass."
+        return f"{self.diagnosis.message} {self.wait}"
+
+    @property
+    def wait(self) -> str:
+        """How long it has been waited for, of how long, as a sentence."""
+        limit = "" if math.isinf(self.seconds) else duration(self.seconds)
+        if self.waited < 1:
+            return f"Waiting for up to {limit}." if limit else "Waiting."
+        return f"Waiting for {duration(self.waited)} so far{f', at most {limit}' if limit else ''}."
+
+
+@dataclass(frozen=True)
+class Disrupted:
+    """The cluster has taken a pod away for reasons of its own, and starts a new one in its place.
+
+    Args:
+        kind: The kind of object whose pod it was.
+        name: Its name.
+        pod: The pod.
+        reason: The reason of its condition `DisruptionTarget`, such as `EvictionByEvictionAPI`.
+        message: The cluster's own words, without secrets; may be empty.
+        count: How many pods of this object were taken away so far.
+
+    """
+
+    kind: str
+    name: str
+    pod: str
+    reason: str
+    message: str
+    count: int
+
+    def __str__(self) -> str:
+        why = _DISRUPTIONS.get(self.reason, self.reason or "the cluster gave no reason")
+        said = f": {self.message.rstrip('.')}" if self.message else ""
+        return (
+            f"Pod '{self.pod}' was taken away ({why}{said}). A new pod starts; disruption {self.count} of "
+            f"{self.kind} '{self.name}'."
+        )
+
+
+@dataclass(frozen=True)
+class Retried:
+    """The program in a pod has failed, and the Job tries again.
+
+    Args:
+        name: The Job's name.
+        diagnosis: Why it failed.
+        attempt: The number of the attempt that failed, from 1.
+        attempts: How many there are at most.
+
+    """
+
+    name: str
+    diagnosis: Diagnosis
+    attempt: int
+    attempts: int
+
+    def __str__(self) -> str:
+        return (
+            f"Attempt {self.attempt} of {self.attempts} failed. {self.diagnosis.message} Attempt {self.attempt + 1} of "
+            f"{self.attempts} starts."
+        )
 
 
 @dataclass(frozen=True)
@@ -181,4 +259,4 @@ class Finished:
         return f"{self.kind} {self.name} {'is complete' if self.succeeded else 'has failed'}"
 
 
-Event = Phase | Notice | Waiting | Started | LogLine | Terminated | Trouble | Finished
+Event = Phase | Notice | Waiting | Started | LogLine | Terminated | Trouble | Disrupted | Retried | Finished

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -9,17 +10,38 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.kube.asking import CallFailed
+from fairing_az_jupyter.clients.kube.asking import Asked, CallFailed
 from fairing_az_jupyter.clients.kube.board import Board
 from fairing_az_jupyter.clients.kube.container_logs import ContainerLog
 from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.facts import Object, entries, mapping
-from fairing_az_jupyter.clients.kube.followed import Finished, LogLine, Notice, Phase, Trouble, Waiting
+from fairing_az_jupyter.clients.kube.followed import (
+    Disrupted,
+    Finished,
+    LogLine,
+    Notice,
+    Phase,
+    Retried,
+    Trouble,
+    Waiting,
+)
 from fairing_az_jupyter.clients.kube.objects import KINDS, name_of, pod_selector, uid_of
 from fairing_az_jupyter.clients.kube.pod_troubles import containers
 from fairing_az_jupyter.clients.kube.refused_changes import sanitized
+from fairing_az_jupyter.clients.kube.scheduling_events import taints_named, untolerated
 from fairing_az_jupyter.clients.kube.streaming import Halt
-from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready, job_complete, job_failure
+from fairing_az_jupyter.clients.kube.troubles import (
+    diagnose,
+    disruption,
+    endpoint_ready,
+    is_live,
+    job_complete,
+    job_failure,
+    pod_failed,
+    replaces_disrupted,
+    stuck_on_node,
+)
+from fairing_az_jupyter.clients.kube.waits import Waits, reports_after
 from fairing_az_jupyter.clients.kube.watching import Change, Watched, changes
 from fairing_az_jupyter.exceptions import NotAllowedError
 
@@ -37,6 +59,15 @@ _JOIN_SECONDS = 2.0
 _READERS = 64
 _TAIL = 20
 _HELD = 500
+# Between two attempts of the kubelet or the scheduler a condition may be gone for a moment.
+_FORGOTTEN_SECONDS = 30.0
+# The scheduler's and the autoscaler's words change often in a busy cluster.
+_NEWS_SECONDS = 5.0
+# The images of a pod are pulled one after the other, each in a time of its own.
+_PER_CONTAINER = frozenset({"image", "start"})
+# Where a Job does not say it: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
+_BACKOFF_LIMIT = 6
+_NODES = Asked("list", "the nodes", "nodes")
 _QUEUE = 32
 _AT_ONCE = 50
 
@@ -96,18 +127,42 @@ class _Broken:
     error: BaseException
 
 
+@dataclass
+class _Clock:
+    """How long a condition lasts.
+
+    Args:
+        began: When it was seen first.
+        seen: When it was seen last.
+        due: After how many seconds it is reported next.
+        message: What was reported last.
+        reported: After how many seconds that was.
+
+    """
+
+    began: float
+    seen: float = 0.0
+    due: float = 0.0
+    message: str = ""
+    reported: float = 0.0
+
+    def is_due(self, waited: float, message: str) -> bool:
+        """Tell whether it is to be reported: the time has come, or there is something new to say."""
+        changed = bool(self.message) and message != self.message and waited - self.reported >= _NEWS_SECONDS
+        return waited >= self.due or changed
+
+
 class Follower:
     """Follows one thing; `events` is to be used once.
 
     Args:
         calls: The API server.
         target: What to follow.
-        patience: Seconds that a trouble may last that may pass by itself.
-        growth: Seconds that pods may be unschedulable once the cluster's autoscaler has said that it adds a node.
+        waits: How long the conditions are waited for that may pass by themselves.
         logs: Whether log lines are wanted.
         until_ready: Whether the end is an endpoint that serves.
         cancel: Ends it from outside.
-        seconds: Ends it after so long; None means never.
+        seconds: Ends it after so long, not counted while pods wait for a node, volumes or images; None means never.
 
     """
 
@@ -116,17 +171,16 @@ class Follower:
         calls: StreamCalls,
         target: Target,
         *,
-        patience: float,
-        growth: float,
+        waits: Waits,
         logs: bool = True,
         until_ready: bool = False,
         cancel: threading.Event | None = None,
         seconds: float | None = None,
     ) -> None:
         self._calls, self._target, self._logs, self._until_ready = calls, target, logs, until_ready
-        self._patience, self._growth = patience, growth
+        self._waits = waits
         self._cancel = cancel or threading.Event()
-        self._end = None if seconds is None else time.monotonic() + seconds
+        self._seconds, self._used, self._counted = seconds, 0.0, time.monotonic()
         self._halt = Halt()
         self._board = Board(self._halt)
         self._items: queue.Queue[Any] = queue.Queue(_QUEUE)
@@ -140,22 +194,31 @@ class Follower:
         self._replica_sets: set[str] = set()
         self._told: set[tuple[str, str, str]] = set()
         self._tails: dict[tuple[str, str], deque[str]] = {}
-        self._seen: dict[tuple[str, str], float] = {}
+        self._clocks: dict[tuple[str, str, str], _Clock] = {}
+        self._over_with: set[str] = set()
+        self._disruptions = self._failures = 0
+        self._nodes: list[Object] = []
+        self._nodes_asked = False
         self._fatal: tuple[Diagnosis, float] | None = None
         self._ending: float | None = None
         self._heard = time.monotonic()
-        self._growing = False
 
     @property
     def trouble(self) -> Diagnosis | None:
         """What is wrong now, if anything."""
+        live = self._newest()
+        taints = [taint for pod in live for taint in untolerated(pod, self._nodes)]
+        return diagnose(self._owner, live, self._events.values(), taints)
+
+    def _newest(self) -> list[Object]:
+        """Return the pods that count."""
         live = [pod for pod, gone in self._pods.values() if not gone or self._target.kind != "Deployment"]
         newest = max(live, key=lambda pod: str(mapping(pod.get("metadata")).get("creationTimestamp")), default=None)
         if newest is not None and self._target.kind == "Deployment":
             # The pods of the version before may be in trouble: that is why there is a new one.
             wanted = _template(newest)
             live = [pod for pod in live if _template(pod) == wanted]
-        return diagnose(self._owner, live, self._events.values())
+        return live
 
     def last_lines(self, pod: str, container: str) -> tuple[str, ...]:
         """Return the last lines of a container, or of any of the pod's where none is named."""
@@ -210,7 +273,19 @@ class Follower:
         thread.start()
 
     def _stopped(self) -> bool:
-        return self._cancel.is_set() or (self._end is not None and time.monotonic() > self._end)
+        if self._cancel.is_set():
+            return True
+        now = time.monotonic()
+        spent, self._counted = now - self._counted, now
+        if self._seconds is None:
+            return False
+        self._used += 0.0 if self._is_starting() else spent
+        return self._used > self._seconds
+
+    def _is_starting(self) -> bool:
+        """Tell whether pods wait for what is not theirs to hasten: room, a node, volumes, images."""
+        live = [pod for pod in self._newest() if is_live(pod)]
+        return any(not _has_begun(pod) for pod in live) if live else self.trouble is not None
 
     def _next(self) -> Any:  # noqa: ANN401 - what the threads put
         try:
@@ -314,10 +389,33 @@ class Follower:
             if reason and (entry.get("name"), (reason, message)) not in known:
                 yield Waiting(name_of(pod), str(entry.get("name")), reason, message)
             self._read_log(pod, str(entry.get("name")))
+        yield from self._given_up(pod, uid, gone=gone)
         if gone:
             yield Phase("Pod", name_of(pod), "Deleted")
         for event in self._held.pop(uid, []):
             yield from self._event(Change("ADDED", event))
+
+    def _given_up(self, pod: Object, uid: str, *, gone: bool) -> Iterator[Event]:
+        """Yield once that a Job's pod has come to its end, and that another one takes its place."""
+        phase = str(mapping(pod.get("status")).get("phase") or "")
+        if self._owner is None or self._target.kind != "Job" or uid in self._over_with:
+            return
+        if phase == "Succeeded" or (phase != "Failed" and not gone):
+            return
+        self._over_with.add(uid)
+        if self._ended() is not None or mapping(self._owner.get("metadata")).get("deletionTimestamp"):
+            return
+        taken = disruption(pod)
+        if taken is not None and replaces_disrupted(self._owner):
+            self._disruptions += 1
+            said, reason = sanitized(str(taken.get("message") or ""), {}), str(taken.get("reason") or "")
+            yield Disrupted("Job", self._target.name, name_of(pod), reason, said, self._disruptions)
+            return
+        self._failures += 1
+        spec = mapping(self._owner.get("spec"))
+        attempts = int(spec.get("backoffLimit", _BACKOFF_LIMIT)) + 1
+        if self._failures < attempts and spec.get("completions", 1) == 1:
+            yield Retried(self._target.name, pod_failed(pod, self._target.namespace), self._failures, attempts)
 
     def _read_log(self, pod: Object, container: str) -> None:
         uid = uid_of(pod)
@@ -325,10 +423,25 @@ class Follower:
             return
         about = (name_of(pod), uid)
         reader = ContainerLog(
-            self._calls, self._board, self._halt, self._put, self._target.namespace, about, container, wanted=self._logs
+            self._calls,
+            self._board,
+            self._halt,
+            self._put,
+            self._target.namespace,
+            about,
+            container,
+            wanted=self._logs,
         )
+        reader.before = self._earlier(uid)
         self._readers[uid, container] = reader
         self._start(reader.thread)
+
+    def _earlier(self, uid: str) -> tuple[ContainerLog, ...]:
+        """Return the logs of pods that a Job's pod replaces: their lines come first."""
+        if self._target.kind != "Job":
+            return ()
+        over = {other for other, (pod, gone) in self._pods.items() if other != uid and (gone or not is_live(pod))}
+        return tuple(reader for (other, _), reader in self._readers.items() if other in over)
 
     def _event(self, change: Change) -> Iterator[Event]:
         event, about = change.object, mapping(change.object.get("involvedObject"))
@@ -341,7 +454,8 @@ class Follower:
             return
         self._events[uid_of(event)] = event
         reason, message = str(event.get("reason") or ""), sanitized(str(event.get("message") or ""), self._owner or {})
-        self._growing = self._growing or reason == "TriggeredScaleUp"
+        if "taint" in message and reason == "FailedScheduling" and not taints_named(message):
+            self._ask_for_nodes()
         if (uid, reason, message) not in self._told:
             self._told.add((uid, reason, message))
             yield Notice(kind, str(about.get("name") or ""), reason, message, event.get("type") == "Warning")
@@ -355,18 +469,46 @@ class Follower:
             if not (talking and self._logs and diagnosis.returncode is not None) or now - since > _LAST_WORDS_SECONDS:
                 raise diagnosis.error(self._target.kind, self.last_lines(diagnosis.pod, diagnosis.container))
             return
-        trouble = self.trouble
-        if trouble is None or self._ended() is not None:
-            self._seen.clear()
+        trouble = self.trouble if self._ended() is None else None
+        if trouble is None and self._ended() is None:
+            trouble = self._quiet()
+        self._clocks = {key: clock for key, clock in self._clocks.items() if now - clock.seen < _FORGOTTEN_SECONDS}
+        if trouble is None:
             return
-        unschedulable = trouble.code.startswith("unschedulable")
-        patience = max(self._patience, self._growth) if unschedulable and self._growing else self._patience
-        key = (trouble.code, trouble.pod)
-        if key not in self._seen and trouble.heals and patience > 0:
-            yield Trouble(trouble, patience)
-        if not trouble.heals or now - self._seen.setdefault(key, now) >= patience:
-            self._fatal = (trouble, now)
+        rule = trouble.rule
+        limit = rule.seconds(self._waits)
+        key = (rule.group, trouble.pod, trouble.container if rule.group in _PER_CONTAINER else "")
+        clock = self._clocks.setdefault(key, _Clock(now, due=rule.first))
+        clock.seen = now
+        waited = now - clock.began
+        if trouble.heals and waited < limit and clock.is_due(waited, trouble.message):
+            clock.due, clock.message, clock.reported = reports_after(waited), trouble.message, waited
+            yield Trouble(trouble, limit, waited, self._target.name)
+        if not trouble.heals or waited >= limit:
+            self._fatal = (trouble.after(waited) if trouble.heals else trouble, now)
             yield from self._troubles()
+
+    def _quiet(self) -> Diagnosis | None:
+        """Return what is waited for where nothing is wrong: a node that does not answer, a container being made."""
+        for pod, gone in self._pods.values():
+            if gone:
+                continue
+            found = stuck_on_node(pod, self._target.namespace)
+            if found is not None:
+                return found
+        return None
+
+    def _ask_for_nodes(self) -> None:
+        """Read the nodes once, where that is allowed: the scheduler no longer says which taint is in the way."""
+        if self._nodes_asked:
+            return
+        self._nodes_asked = True
+
+        def read() -> None:
+            with contextlib.suppress(CallFailed):
+                self._nodes = entries(self._calls.read(self._halt, "/api/v1/nodes", _NODES).get("items"))
+
+        self._start(threading.Thread(target=read, name="watch-nodes", daemon=True))
 
     def _ended(self) -> bool | None:
         """Tell whether it has ended well or not; None where it has not ended."""
@@ -413,6 +555,15 @@ class Follower:
             message = f"{kind} '{name}' in namespace '{namespace}' was deleted before it had ended."
             trouble = Diagnosis("deleted", message, f"See who did it: kubectl -n {namespace} get events")
         raise trouble.error(self._target.kind, self.last_lines(trouble.pod, trouble.container))
+
+
+def _has_begun(pod: Object) -> bool:
+    """Tell whether the program of a pod has been started, or an init container runs."""
+    for entry, init in containers(pod):
+        state = mapping(entry.get("state"))
+        if "running" in state or (not init and ("terminated" in state or mapping(entry.get("lastState")))):
+            return True
+    return False
 
 
 def _template(pod: Object) -> str:

@@ -25,7 +25,7 @@ PULLING = frozenset(
         "SignatureValidationFailed",
     }
 )
-_FIRST = frozenset({"ErrImagePull", "RegistryUnavailable", "ImageInspectError"})
+_HTTP = r"(?:unexpected (?:http )?status(?: code)?|status(?: code)?|HTTP)\S*[^\n]{0,40}?"
 
 
 @dataclass(frozen=True)
@@ -36,57 +36,85 @@ class _Cause:
     words: str
     why: str
     hint: str
-    definite: bool = False
+    condition: str = "image-passing"
 
 
+# The words are those of containerd (core/remotes/docker/resolver.go: `REF: not found`, `pull access denied, repository
+# does not exist or may require authorization`, `unexpected status from HEAD request to URL: 503 Service Unavailable`),
+# of CRI-O by containers/image (`reading manifest TAG in NAME: manifest unknown`, `requested access to the resource is
+# denied`, `pinging container registry HOST`), of Docker (`manifest for NAME not found: manifest unknown`) and of Go's
+# net package. The first cause whose words occur counts: what may pass comes before what is definite, because a message
+# about a lost connection may quote the name of what was asked for.
 _CAUSES = (
     _Cause(
         "image-name",
-        r"InvalidImageName|invalid reference format|couldn't parse image",
-        "its name is none",
+        r"InvalidImageName|invalid reference format|couldn't parse image|failed to parse reference",
+        "its name is not valid",
         "Correct the image's name: it has no capital letters and no spaces.",
-        definite=True,
+        condition="image-definite",
     ),
     _Cause(
         "image-absent",
         r"ErrImageNeverPull",
         "it is not on the node, and may not be pulled",
         "Set imagePullPolicy to IfNotPresent.",
-        definite=True,
+        condition="image-definite",
+    ),
+    _Cause(
+        "image-signature",
+        r"SignatureValidationFailed|signature validation failed|[Ss]ource image rejected",
+        "its signature is not accepted by the node",
+        "Sign it as the cluster's policy asks, or take an image that is: kubectl -n {namespace} describe pod {pod}",
+        condition="image-definite",
     ),
     _Cause(
         "image-host",
-        r"no such host|name resolution|name or service not known|server misbehaving",
-        "the registry's name '{registry}' is not known",
+        r"no such host|name resolution|name or service not known|server misbehaving|lookup \S+ on \S+: ",
+        "the name of the registry '{registry}' can't be resolved",
         "Check DOCKER_REGISTRY, and the network's name service: kubectl -n {namespace} describe pod {pod}",
     ),
     _Cause(
         "image-throttled",
-        r"toomanyrequests|429 Too Many|rate limit",
+        r"toomanyrequests|429 Too Many|rate limit|" + _HTTP + r"\b429\b",
         "the registry has too many requests",
         "Wait, or take the base image from your own registry.",
     ),
     _Cause(
+        "image-unavailable",
+        _HTTP + r"\b50[0-9]\b|50[0-9] (?:Internal|Bad Gateway|Service Unavailable|Gateway Time)|RegistryUnavailable|"
+        r"registry is unavailable|received unexpected HTTP status",
+        "the registry '{registry}' is not available",
+        "See Azure's service health, and launch again later: https://status.azure.com",
+    ),
+    _Cause(
+        "image-unreachable",
+        r"i/o timeout|connection refused|deadline exceeded|connection reset|unreachable|TLS handshake timeout|"
+        r"unexpected EOF|: EOF|Client\.Timeout|no route to host|broken pipe|use of closed network connection",
+        "the registry '{registry}' can't be reached from the node",
+        "Check the cluster's network and the registry's firewall: kubectl -n {namespace} describe pod {pod}",
+    ),
+    _Cause(
         "image-unauthorized",
         r"unauthorized|authentication required|401 Unauthorized|403 Forbidden|access denied|insufficient_scope|"
-        r"authorization failed|no basic auth|denied:",
+        r"authorization failed|no basic auth|denied:|access to the resource is denied|" + _HTTP + r"\b40[13]\b",
         "the registry does not let the node pull it",
-        "Check the pull secret of the pod's ServiceAccount: %fairing_azure check",
-        definite=True,
+        "Grant AcrPull to the cluster (az aks update --attach-acr {acr}) or check the pull secret of the pod's "
+        "ServiceAccount: %fairing_azure check. A new role assignment takes up to 10 minutes to act: then launch again",
+        condition="image-access",
     ),
     _Cause(
         "image-platform",
-        r"no match for platform|no matching manifest|exec format error",
+        r"no match for platform|no matching manifest|no image found in (?:image index|manifest list)|exec format error",
         "it is made for another kind of processor",
         "Build it for linux/amd64, or take a node pool of its kind.",
-        definite=True,
+        condition="image-definite",
     ),
     _Cause(
         "image-not-found",
-        r"not found|manifest unknown|name unknown|does not exist|404 Not Found",
+        r"not found|manifest unknown|name unknown|MANIFEST_UNKNOWN|NAME_UNKNOWN|does not exist|404 Not Found",
         "it is not in the registry",
         "Check its name and tag, or build it again: docker manifest inspect {image}",
-        definite=True,
+        condition="image-definite",
     ),
     _Cause(
         "image-tls",
@@ -100,12 +128,6 @@ _CAUSES = (
         "the node's disk is full",
         "Make the image smaller, or take nodes with a larger disk: kubectl -n {namespace} describe pod {pod}",
     ),
-    _Cause(
-        "image-unreachable",
-        r"i/o timeout|connection refused|deadline exceeded|connection reset|unreachable|TLS handshake timeout|EOF",
-        "the registry '{registry}' can't be reached from the node",
-        "Check the cluster's network and the registry's firewall: kubectl -n {namespace} describe pod {pod}",
-    ),
 )
 _UNKNOWN = _Cause(
     "image-pull", "", "pulling fails", "See what the node says: kubectl -n {namespace} describe pod {pod}"
@@ -113,7 +135,7 @@ _UNKNOWN = _Cause(
 
 
 def not_pulled(pod: Object, status: Object, reason: str, said: str, namespace: str) -> Diagnosis:
-    """Tell why an image can't be had.
+    """Tell why an image can't be pulled.
 
     Args:
         pod: The pod.
@@ -124,21 +146,24 @@ def not_pulled(pod: Object, status: Object, reason: str, said: str, namespace: s
 
     """
     image = str(status.get("image") or "")
-    # The image's own name may hold any of the words.
-    text = f"{reason} {said.replace(image, 'IMAGE') if image else said}"
+    # The image's own name may hold any of the words, and so may its repository in the URLs of the registry's API.
+    named = re.sub(rf"(?<![\w/.:-]){re.escape(image)}(?![\w/-])", "IMAGE", said) if image else said
+    text = re.sub(r"https?://\S+", "URL", f"{reason} {named}")
     cause = next((one for one in _CAUSES if re.search(one.words, text, re.IGNORECASE)), _UNKNOWN)
-    names = {"registry": _registry(image), "image": image, "pod": name_of(pod), "namespace": namespace}
+    registry = _registry(image)
+    acr = registry.partition(".")[0] if ".azurecr." in registry else "ACR"
+    names = {"registry": registry, "acr": acr, "image": image, "pod": name_of(pod), "namespace": namespace}
     container = str(status.get("name") or "")
     words = sanitized(said, {})
     return Diagnosis(
         code=cause.code,
         message=f"Image '{image}' of container '{container}' in pod '{name_of(pod)}', namespace '{namespace}', can't "
-        f"be had ({reason}): {cause.why.format_map(names)}{f' ({words})' if words else ''}.",
+        f"be pulled ({reason}): {cause.why.format_map(names)}{f' ({words})' if words else ''}.",
         hint=cause.hint.format_map(names),
-        # The first failure may be the network's mood; a definite one, and one that has led to a back-off, is none.
-        heals=reason in _FIRST and not cause.definite,
+        condition=cause.condition,
         pod=name_of(pod),
         container=container,
+        image=image,
     )
 
 

@@ -16,15 +16,29 @@ from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.image_troubles import PULLING, not_pulled
 from fairing_az_jupyter.clients.kube.objects import name_of
 from fairing_az_jupyter.clients.kube.refused_changes import sanitized
+from fairing_az_jupyter.clients.kube.scheduling_events import autoscaler_says, taints_named, toleration_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fairing_az_jupyter.clients.kube.facts import Object
 
 _KILLED = 137
 _SIGNALS = {130: "SIGINT", 134: "SIGABRT", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
 _CREATING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_DEFINITE = (
+    # https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/kuberuntime/security_context_others.go
+    (
+        r"runAsNonRoot and image (?:will run as root|has non-numeric user|has an invalid user)",
+        "runs-as-root",
+        "Take an image with a numeric user that is not root, or set FAIRING_POD_SECURITY = 'baseline'",
+    ),
+    (
+        r"executable file not found|no command specified|exec: .*: (?:no such file or directory|permission denied)",
+        "start-failed",
+        "Check its command and its image",
+    ),
+)
 _MISSING = re.compile(
     r'(secret|configmap)s? "([^"]+)" not found|couldn\'t find key (\S+) in (Secret|ConfigMap) ([^\s"]+)|'
     r"references non-existent (secret|config) key: (\S+)",
@@ -50,12 +64,16 @@ _UNSCHEDULABLE = (
 )
 
 
-def unscheduled(pod: Object, namespace: str) -> Diagnosis | None:
+def unscheduled(
+    pod: Object, namespace: str, events: Iterable[Object] = (), taints: Iterable[tuple[str, str, str]] = ()
+) -> Diagnosis | None:
     """Tell why no node takes a pod.
 
     Args:
         pod: The pod.
         namespace: Its namespace.
+        events: Events, for what the autoscaler says about it.
+        taints: The taints of nodes that keep it off, where nodes may be read.
 
     Returns:
         The diagnosis, which may heal by itself; None where it is scheduled, or nobody has tried.
@@ -67,34 +85,50 @@ def unscheduled(pod: Object, namespace: str) -> Diagnosis | None:
         said = sanitized(str(condition.get("message") or ""), {})
         if condition.get("reason") == "SchedulingGated":
             message = f"Pod '{name_of(pod)}' in namespace '{namespace}' is held back by a scheduling gate: {said}."
-            return Diagnosis("unschedulable", message, "Ask who set the gate.", heals=True, pod=name_of(pod))
+            hint = "A queue such as Kueue, or who has set the gate, lets it go"
+            return Diagnosis("unschedulable", message, hint, condition="unschedulable", pod=name_of(pod))
         if condition.get("reason") == "Unschedulable":
-            return no_node(name_of(pod), said, namespace)
+            return no_node(name_of(pod), said, namespace, events, taints)
     return None
 
 
-def no_node(pod: str, said: str, namespace: str) -> Diagnosis:
+def no_node(
+    pod: str,
+    said: str,
+    namespace: str,
+    events: Iterable[Object] = (),
+    taints: Iterable[tuple[str, str, str]] = (),
+) -> Diagnosis:
     """Tell why no node takes a pod, from the scheduler's words.
 
     Args:
         pod: Its name.
         said: Such as `0/2 nodes are available: 2 Insufficient cpu.`
         namespace: Its namespace.
+        events: See `unscheduled`.
+        taints: See `unscheduled`.
 
     """
     found = [(code, cure) for pattern, code, cure in _UNSCHEDULABLE if re.search(pattern, said, re.IGNORECASE)]
     code, cure = found[0] if found else ("", "See what it asks for")
     commands = {
         "volume": f"kubectl -n {namespace} get pvc",
-        "taint": "kubectl describe nodes | grep -A3 Taints",
+        "taint": "kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints",
         "affinity": "kubectl get nodes --show-labels",
     }
+    missing = re.search(r'persistentvolumeclaim "[^"]+" not found', said)
+    grows = autoscaler_says(pod, events)
+    # The scheduler names no taint since 1.34; the autoscaler may.
+    named = taints_named(f"{said} {grows}") or (tuple(taints) if "taint" in said else ())
+    hint = f"{cure}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}"
+    tolerate = toleration_hint(named)
+    hint = tolerate if tolerate and code == "taint" else f"{hint}. {tolerate}" if tolerate else hint
     return Diagnosis(
         code=f"unschedulable-{code}" if code else "unschedulable",
         message=f"No node takes pod '{pod}' in namespace '{namespace}': "
-        f"{said.rstrip('.') or 'the scheduler gave no reason'}.",
-        hint=f"{cure}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}",
-        heals=True,
+        f"{said.rstrip('.') or 'the scheduler gave no reason'}.{f' {grows}' if grows else ''}",
+        hint=hint,
+        condition="claim-missing" if missing else "unschedulable",
         pod=pod,
     )
 
@@ -267,27 +301,43 @@ def containers(pod: Object) -> Iterator[tuple[Object, bool]]:
             yield entry, init
 
 
+def missing_object(said: str, namespace: str) -> tuple[str, str, str] | None:
+    """Tell which Secret or ConfigMap a pod lacks.
+
+    Args:
+        said: What the kubelet says.
+        namespace: The pod's namespace.
+
+    Returns:
+        A code, what is missing, and how to make it; None where it is something else.
+
+    """
+    found = _MISSING.search(said)
+    if found is None:
+        return None
+    kind = "secret" if "secret" in (found[1] or found[4] or found[6]).lower() else "configmap"
+    what, key = (found[2] or found[5] or "").rpartition("/")[2], found[3] or found[7] or ""
+    missing = f"key '{key}'{f' of {kind} {what!r}' if what else f' of a {kind}'}" if key else f"{kind} '{what}'"
+    make = "%fairing_azure secrets create" if kind == "secret" else f"kubectl -n {namespace} create configmap {what}"
+    return f"{kind}-key-missing" if key else f"{kind}-missing", missing, f"Create it: {make}"
+
+
 def _not_created(pod: Object, container: str, reason: str, said: str, namespace: str) -> Diagnosis:
     name = name_of(pod)
     where = f"Container '{container}' of pod '{name}' in namespace '{namespace}' can't be made ({reason})"
-    if found := _MISSING.search(said):
-        kind = "secret" if "secret" in (found[1] or found[4] or found[6]).lower() else "configmap"
-        what, key = (found[2] or found[5] or "").rpartition("/")[2], found[3] or found[7] or ""
-        missing = f"key '{key}'{f' of {kind} {what!r}' if what else f' of a {kind}'}" if key else f"{kind} '{what}'"
-        make = (
-            "%fairing_azure secrets create" if kind == "secret" else f"kubectl -n {namespace} create configmap {what}"
-        )
-        return Diagnosis(
-            f"{kind}-key-missing" if key else f"{kind}-missing",
-            f"{where}: {missing} is missing ({said}).",
-            f"Create it: {make}",
-            heals=True,
-            pod=name,
-            container=container,
-        )
-    hint = f"kubectl -n {namespace} describe pod {name}"
+    if found := missing_object(said, namespace):
+        code, missing, make = found
+        message = f"{where}: {missing} is missing ({said})."
+        return Diagnosis(code, message, make, condition="object-missing", pod=name, container=container)
+    describe = f"kubectl -n {namespace} describe pod {name}"
     message = f"{where}: {said or 'it gave no reason'}."
-    return Diagnosis("container-config", message, hint, heals=True, pod=name, container=container)
+    for pattern, code, cure in _DEFINITE:
+        if re.search(pattern, said):
+            hint = f"{cure}: {describe}"
+            return Diagnosis(code, message, hint, condition="container-definite", pod=name, container=container)
+    return Diagnosis(
+        "container-config", message, describe, condition="container-passing", pod=name, container=container
+    )
 
 
 def _limit(pod: Object, container: str) -> str:

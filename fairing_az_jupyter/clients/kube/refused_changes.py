@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.kube.asking import SERVICE, Answer, Asker, CallFailed
-from fairing_az_jupyter.clients.kube.facts import entries, mapping
+from fairing_az_jupyter.clients.kube.facts import entries, mapping, quantity
 from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, ServiceError
 
 if TYPE_CHECKING:
@@ -23,7 +24,28 @@ _QUOTED = re.compile(r"((?:Invalid|Unsupported|Duplicate) value|Not found|Too ma
 _SIGNED = re.compile(r"(sig|code|token|password|secret|key)=[^&\s\"']+", re.IGNORECASE)
 _WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied')
 _POD_SECURITY = re.compile(r'violates PodSecurity "([^"]{1,80})"')
+# Source: https://github.com/kubernetes/apiserver/blob/master/pkg/admission/plugin/resourcequota/controller.go
 _QUOTA = re.compile(r"exceeded quota: ([a-z0-9.-]+)")
+_UNSET = re.compile(r"failed quota: ([a-z0-9.-]+): must specify ([^\n]+)")
+# https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
+_POLICY = re.compile(r"ValidatingAdmissionPolicy '([^']{1,253})'.{0,300}? denied request")
+# Source: https://github.com/kubernetes/apiserver/blob/master/pkg/util/webhook/error.go, and the words of Go's net/http.
+_UNANSWERED = re.compile(
+    r"failed calling webhook|failed to call webhook|context deadline exceeded|no endpoints available for service|"
+    r"connection refused|connection reset|request timed out|request did not complete|i/o timeout|"
+    r"the server is currently unable|too many requests|TLS handshake timeout",
+    re.IGNORECASE,
+)
+_NAMED_WEBHOOK = re.compile(r'call(?:ing)? webhook "([^"]{1,253})"')
+_SETTINGS = {
+    "limits.cpu": "FAIRING_CPU_LIMIT",
+    "requests.cpu": "FAIRING_CPU",
+    "cpu": "FAIRING_CPU",
+    "limits.memory": "FAIRING_MEMORY",
+    "requests.memory": "FAIRING_MEMORY",
+    "memory": "FAIRING_MEMORY",
+    "requests.nvidia.com/gpu": "FAIRING_GPUS",
+}
 
 
 def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFailed | None:
@@ -92,14 +114,20 @@ def rule_of(text: str, namespace: str) -> tuple[str, str]:
         The error's code, and what to do about it; `not-allowed-by-rule` where the kind is not known.
 
     """
+    if found := _UNSET.search(text):
+        wanted = re.findall(r"[a-z.]*(?:cpu|memory|gpu)", found.group(2))
+        named = list(dict.fromkeys(_SETTINGS.get(each, each) for each in wanted))
+        hint = f"Set {' and '.join(named) or found.group(2)}; see the quota: kubectl -n {namespace} describe quota"
+        return "quota", f"{hint} {found.group(1)}"
     if found := _QUOTA.search(text):
         hint = (
             f"Ask for less, free what is not needed, or have the quota raised: kubectl -n {namespace} describe quota "
             f"{found.group(1)}"
         )
         return "quota", hint
-    if found := _WEBHOOK.search(text):
-        return "admission-denied", f"Change what it names, or ask who runs the webhook {found.group(1)}."
+    for pattern, who in ((_WEBHOOK, "who runs the webhook"), (_POLICY, "who has set the policy")):
+        if found := pattern.search(text):
+            return "admission-denied", f"Change what it names, or ask {who} {found.group(1)}."
     if found := _POD_SECURITY.search(text):
         hint = (
             f"Give the container the securityContext that it names, or ask for another level than '{found.group(1)}': "
@@ -109,6 +137,55 @@ def rule_of(text: str, namespace: str) -> tuple[str, str]:
     if "LimitRange" in text or "usage per" in text:
         return "limit-range", f"Ask for amounts within the limits: kubectl -n {namespace} describe limitrange"
     return "not-allowed-by-rule", "Ask the cluster's administrator about this rule."
+
+
+def exceeds_quota_alone(text: str) -> bool:
+    """Tell whether an object asks for more than a quota allows all of them together: no other's end helps it.
+
+    Args:
+        text: What the API server says: `exceeded quota: team, requested: pods=1, used: pods=0, limited: pods=0`.
+
+    """
+    found = re.search(r"requested: (.+?), used: .+?, limited: ([^;\]}]+)", text)
+    if found is None:
+        return False
+    requested, limited = (_amounts(found.group(number)) for number in (1, 2))
+    return any(name in limited and amount > limited[name] for name, amount in requested.items())
+
+
+def lacks_limits(text: str) -> bool:
+    """Tell whether a quota wants amounts that an object does not name.
+
+    Args:
+        text: What the API server says.
+
+    """
+    return _UNSET.search(text) is not None
+
+
+def unanswered(text: str) -> str | None:
+    """Tell whether what judges an object does not answer, so that the same object may be taken later.
+
+    Args:
+        text: What the API server says.
+
+    Returns:
+        The webhook's name, empty where it is not named; None where it has answered.
+
+    """
+    if _UNANSWERED.search(text) is None or _WEBHOOK.search(text):
+        return None
+    named = _NAMED_WEBHOOK.search(text)
+    return named.group(1) if named else ""
+
+
+def _amounts(text: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, amount = part.strip().rstrip(".").partition("=")
+        with contextlib.suppress(ValueError):
+            found[name] = float(quantity(amount))
+    return found
 
 
 def sanitized(text: str, sent: Mapping[str, Any], asker: Asker | None = None) -> str:

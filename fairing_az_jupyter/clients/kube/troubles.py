@@ -8,13 +8,22 @@ from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects import name_of
 from fairing_az_jupyter.clients.kube.pod_troubles import (
+    containers,
     ended,
     failed_containers,
+    missing_object,
     no_node,
     stuck_containers,
     unscheduled,
 )
-from fairing_az_jupyter.clients.kube.refused_changes import rule_of, sanitized
+from fairing_az_jupyter.clients.kube.refused_changes import (
+    exceeds_quota_alone,
+    lacks_limits,
+    rule_of,
+    sanitized,
+    unanswered,
+)
+from fairing_az_jupyter.clients.kube.scheduling_events import has_progressed, in_order, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,28 +31,40 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.facts import Object
 
 _DONE = frozenset({"Succeeded", "Failed"})
-_RULES = frozenset({"quota", "limit-range", "admission-denied", "pod-security", "not-allowed-by-rule"})
+_VOLUMES = frozenset({"FailedMount", "FailedAttachVolume"})
+_BEGINNING = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
-def diagnose(owner: Object | None, pods: Iterable[Object], events: Iterable[Object] = ()) -> Diagnosis | None:
+def diagnose(
+    owner: Object | None,
+    pods: Iterable[Object],
+    events: Iterable[Object] = (),
+    taints: Iterable[tuple[str, str, str]] = (),
+) -> Diagnosis | None:
     """Tell what is wrong.
 
     Args:
         owner: The Job, Deployment or InferenceService; None where pods were started by themselves.
         pods: Its pods, those that have gone included.
         events: The events of the owner, its ReplicaSets and its pods.
+        taints: The taints of nodes that keep the pods off, where nodes may be read: key, value and effect of each.
 
     Returns:
         The gravest trouble; None where there is none. A Job is only in trouble by a container that failed when it has
         given up: until then it tries again by itself.
 
     """
-    pods, events = list(pods), list(events)
-    found = sorted(_troubles(owner, pods, events), key=lambda diagnosis: diagnosis.heals)
+    pods, events = list(pods), in_order(events)
+    found = sorted(_troubles(owner, pods, events, tuple(taints)), key=lambda diagnosis: diagnosis.heals)
     return found[0] if found else None
 
 
-def _troubles(owner: Object | None, pods: Sequence[Object], events: Sequence[Object]) -> Iterator[Diagnosis]:
+def _troubles(
+    owner: Object | None,
+    pods: Sequence[Object],
+    events: Sequence[Object],
+    taints: Sequence[tuple[str, str, str]],
+) -> Iterator[Diagnosis]:
     kind = str((owner or {}).get("kind") or "Pod")
     namespace = _namespace(owner, pods)
     failed = job_failure(owner) if owner is not None and kind == "Job" else None
@@ -60,14 +81,18 @@ def _troubles(owner: Object | None, pods: Sequence[Object], events: Sequence[Obj
             if kind == "Pod" and mapping(pod.get("status")).get("phase") == "Failed":
                 yield pod_failed(pod, namespace)
             continue
+        if kind != "Pod" and disruption(pod) is not None:
+            # Its controller replaces it.
+            continue
         for trouble in stuck_containers(pod, namespace, pulls):
             # A Job's pod that restarts in place is the Job's own affair, until it gives up.
             if not (kind == "Job" and trouble.returncode is not None):
                 yield trouble
-        yield from filter(None, [ended(pod, namespace) if kind != "Job" else None, unscheduled(pod, namespace)])
+        outside = ended(pod, namespace) if kind == "Pod" else None
+        yield from filter(None, [outside, unscheduled(pod, namespace, events, taints)])
     if owner is not None:
         yield from _no_pods(owner, pods, events, namespace)
-    yield from _told_by_events(pods, events, namespace)
+    yield from _told_by_events(pods, events, namespace, taints)
 
 
 def pod_failed(pod: Object, namespace: str) -> Diagnosis:
@@ -166,27 +191,141 @@ def _job_failed(job: Object, condition: Object, pods: Sequence[Object], namespac
 
 def _no_pods(owner: Object, pods: Sequence[Object], events: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
     """Yield why the controller can't make pods: it says so in events, and of a Deployment in a condition."""
-    if any(mapping(pod.get("metadata")).get("deletionTimestamp") is None for pod in pods):
+    if any(is_live(pod) for pod in pods):
         return
-    said = [str(event.get("message") or "") for event in events if event.get("reason") == "FailedCreate"][-1:]
+    made = max((str(mapping(pod.get("metadata")).get("creationTimestamp") or "") for pod in pods), default="")[:19]
+    # What was said before the last pod was made has passed.
+    newer = [event for event in events if not pods or moment_of(event) > made]
+    said = [str(event.get("message") or "") for event in newer if event.get("reason") == "FailedCreate"][-1:]
     replica_failure = _condition(owner, "ReplicaFailure")
     if replica_failure is not None:
         said.append(str(replica_failure.get("message") or ""))
     for text in said:
-        code, hint = rule_of(text, namespace)
-        if code == "not-allowed-by-rule" and 'serviceaccount "' in text:
-            code, hint = (
-                "service-account-missing",
-                f"Create it, or name another: kubectl -n {namespace} get serviceaccounts",
-            )
-        elif code == "not-allowed-by-rule" and "forbidden" not in text:
-            code, hint = "no-pod", f"kubectl -n {namespace} describe {str(owner.get('kind')).lower()} {name_of(owner)}"
         where = f"{owner.get('kind')} '{name_of(owner)}' in namespace '{namespace}' has no pod yet"
-        yield Diagnosis(code, f"{where}: {sanitized(text, owner)}.", hint, heals=code not in _RULES - {"quota"})
+        code, hint, condition = _why_no_pod(text, owner, namespace)
+        yield Diagnosis(code, f"{where}: {sanitized(text, owner)}.", hint, condition=condition)
 
 
-def _told_by_events(pods: Sequence[Object], events: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
-    """Yield what only events tell: the scheduler's words before the pod's condition, and volumes that don't mount."""
+def _why_no_pod(text: str, owner: Object, namespace: str) -> tuple[str, str, str]:
+    """Return the code, the hint and the condition of what keeps a controller from making a pod."""
+    describe = f"kubectl -n {namespace} describe {str(owner.get('kind')).lower()} {name_of(owner)}"
+    webhook = unanswered(text)
+    if webhook is not None:
+        asked = f" {webhook}" if webhook else ""
+        return "webhook-unreachable", f"Ask who runs the webhook{asked}, or see: {describe}", "webhook-unreachable"
+    code, hint = rule_of(text, namespace)
+    if code == "quota":
+        if lacks_limits(text):
+            return code, hint, "quota-unset"
+        return code, hint, "quota-too-small" if exceeds_quota_alone(text) else "quota"
+    if code == "not-allowed-by-rule" and 'serviceaccount "' in text:
+        code = "service-account-missing"
+        return code, f"Create it, or name another: kubectl -n {namespace} get serviceaccounts", code
+    if code == "not-allowed-by-rule" and "forbidden" not in text:
+        # Not a rule's words: the controller tries again.
+        return "no-pod", describe, "webhook-unreachable"
+    return code, hint, "admission"
+
+
+def is_live(pod: Object) -> bool:
+    """Tell whether a pod has neither ended nor is being deleted.
+
+    Args:
+        pod: The pod.
+
+    """
+    return mapping(pod.get("status")).get("phase") not in _DONE and not mapping(pod.get("metadata")).get(
+        "deletionTimestamp"
+    )
+
+
+def disruption(pod: Object) -> Object | None:
+    """Return the condition that says that the cluster takes a pod away for reasons of its own, or None.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
+
+    Args:
+        pod: The pod.
+
+    """
+    return _condition(pod, "DisruptionTarget")
+
+
+def replaces_disrupted(job: Object) -> bool:
+    """Tell whether a Job starts a new pod in place of one that the cluster has taken away.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
+
+    Args:
+        job: The Job.
+
+    """
+    rules = entries(mapping(mapping(job.get("spec")).get("podFailurePolicy")).get("rules"))
+    return any(
+        rule.get("action") == "Ignore"
+        and any(one.get("type") == "DisruptionTarget" for one in entries(rule.get("onPodConditions")))
+        for rule in rules
+    )
+
+
+def stuck_on_node(pod: Object, namespace: str) -> Diagnosis | None:
+    """Tell what a pod waits for on its node while nothing is reported as wrong.
+
+    Sources: https://kubernetes.io/docs/concepts/architecture/nodes/#condition for a node that does not answer: its pods
+    are no longer ready, and stay `Terminating`; https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
+
+    Args:
+        pod: The pod.
+        namespace: Its namespace.
+
+    Returns:
+        The diagnosis; None where it runs, or has no node yet.
+
+    """
+    status, name = mapping(pod.get("status")), name_of(pod)
+    node = str(mapping(pod.get("spec")).get("nodeName") or "")
+    if not node or status.get("phase") in _DONE:
+        return None
+    where = f"pod '{name}' in namespace '{namespace}'"
+    if _is_lost(pod):
+        message = (
+            f"Node '{node}' of {where} does not answer. The pod goes on when it is back, or is replaced when it is "
+        )
+        hint = f"kubectl get node {node}"
+        return Diagnosis("node-not-ready", f"{message}gone.", hint, condition="node-lost", pod=name)
+    hint = f"kubectl -n {namespace} describe pod {name}"
+    states = [entry for entry, _ in containers(pod)]
+    if not states:
+        message = f"Node '{node}' has not reported anything about {where} yet."
+        return Diagnosis("not-started", message, hint, condition="starting", pod=name)
+    for entry in states:
+        state = mapping(entry.get("state"))
+        if "running" in state or mapping(entry.get("lastState")):
+            return None
+        reason = str(mapping(state.get("waiting")).get("reason") or "")
+        if reason in _BEGINNING and not state.get("terminated"):
+            container = str(entry.get("name") or "")
+            image = f": image '{entry.get('image')}' is pulled" if entry.get("image") else ""
+            message = f"Container '{container}' of {where} is being made ({reason or 'not begun'}){image}."
+            return Diagnosis("not-started", message, hint, condition="starting", pod=name, container=container)
+    return None
+
+
+def _is_lost(pod: Object) -> bool:
+    """Tell whether the node of a pod does not answer: it is called not ready while its containers are."""
+    status = mapping(pod.get("status"))
+    if status.get("reason") == "NodeLost" or status.get("phase") == "Unknown":
+        return True
+    ready = next((one for one in entries(status.get("conditions")) if one.get("type") == "Ready"), {})
+    states = entries(status.get("containerStatuses"))
+    running = bool(states) and all(one.get("ready") and "running" in mapping(one.get("state")) for one in states)
+    return ready.get("status") == "False" and running and not entries(mapping(pod.get("spec")).get("readinessGates"))
+
+
+def _told_by_events(
+    pods: Sequence[Object], events: Sequence[Object], namespace: str, taints: Sequence[tuple[str, str, str]]
+) -> Iterator[Diagnosis]:
+    """Yield what only events tell: the scheduler's words before the pod's condition, volumes and sandboxes."""
     waiting = {
         name_of(pod): pod
         for pod in pods
@@ -198,12 +337,28 @@ def _told_by_events(pods: Sequence[Object], events: Sequence[Object], namespace:
         said = sanitized(str(event.get("message") or ""), {})
         if pod is None:
             continue
-        if event.get("reason") == "FailedScheduling" and not mapping(pod.get("spec")).get("nodeName"):
-            yield no_node(name_of(pod), said, namespace)
-        elif event.get("reason") in {"FailedMount", "FailedAttachVolume"}:
-            hint = f"kubectl -n {namespace} describe pod {name_of(pod)}"
-            message = f"A volume of pod '{name_of(pod)}' in namespace '{namespace}' can't be mounted: {said}."
-            yield Diagnosis("volume", message, hint, heals=True, pod=name_of(pod))
+        reason, name = str(event.get("reason") or ""), name_of(pod)
+        if reason == "FailedScheduling" and not mapping(pod.get("spec")).get("nodeName"):
+            if not said.startswith("Failed to schedule pod"):
+                yield no_node(name, said, namespace, events, taints)
+        elif reason not in _VOLUMES | {"FailedCreatePodSandBox"} or has_progressed(pod, event, events):
+            continue
+        elif reason in _VOLUMES:
+            yield _not_mounted(name, said, namespace)
+        else:
+            message = f"The sandbox of pod '{name}' in namespace '{namespace}' can't be made: {said}."
+            hint = f"kubectl -n {namespace} describe pod {name}"
+            yield Diagnosis("pod-sandbox", message, hint, condition="container-passing", pod=name)
+
+
+def _not_mounted(pod: str, said: str, namespace: str) -> Diagnosis:
+    message = f"A volume of pod '{pod}' in namespace '{namespace}' can't be mounted: {said}."
+    found = missing_object(said, namespace)
+    if found is not None:
+        code, missing, make = found
+        message = f"{message.rstrip('.')}: {missing} is missing."
+        return Diagnosis(code, message, make, condition="object-missing", pod=pod)
+    return Diagnosis("volume", message, f"kubectl -n {namespace} describe pod {pod}", condition="volume", pod=pod)
 
 
 def _namespace(owner: Object | None, pods: Sequence[Object]) -> str:

@@ -1,0 +1,150 @@
+"""How long each condition is waited for, the page that says so, and how a wait is put into words."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
+from fairing_az_jupyter.clients.kube.followed import Disrupted, Retried, Trouble
+from fairing_az_jupyter.clients.kube.lasting import lasted
+from fairing_az_jupyter.clients.kube.waits import CONDITIONS, Waits, condition, duration, page, reports_after
+from fairing_az_jupyter.settings import Settings, notebook_names
+from fairing_az_jupyter.settings.scheduling import seconds_in
+
+NOW = 1_796_000_000.0
+
+
+def at(seconds):
+    from datetime import datetime, timezone
+
+    return f"{datetime.fromtimestamp(NOW + seconds, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_the_committed_page_is_the_one_that_the_table_gives():
+    committed = Path(__file__).parents[2] / "docs" / "waiting.md"
+    command = "python -m fairing_az_jupyter.clients.kube.waits > docs/waiting.md"
+    assert committed.read_text(encoding="utf-8") == page(), f"write it again: {command}"
+
+
+def test_the_page_names_only_settings_that_there_are():
+    import re
+
+    assert set(re.findall(r"FAIRING_[A-Z_]+", page())) <= set(notebook_names().values())
+
+
+def test_every_condition_has_a_source_and_one_name_and_every_wait_is_used():
+    assert len({each.name for each in CONDITIONS}) == len(CONDITIONS)
+    assert all(source.startswith("https://") for each in CONDITIONS for source in each.sources)
+    assert all(each.sources for each in CONDITIONS)
+    assert {each.wait for each in CONDITIONS if each.wait} == {each.name for each in fields(Waits)}
+
+
+def test_a_node_is_waited_for_as_long_as_the_setting_says_by_default():
+    assert Waits().node == seconds_in(Settings().node_wait)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("unschedulable", 1800),
+        ("quota", 600),
+        ("webhook-unreachable", 300),
+        ("volume", 480),
+        ("object-missing", 60),
+        ("service-account-missing", 60),
+        ("image-passing", 360),
+        ("image-access", 120),
+        ("image-definite", 0),
+        ("admission", 0),
+        ("quota-unset", 0),
+        ("quota-too-small", 0),
+        ("container-definite", 0),
+        ("program", 0),
+        ("nothing of the kind", 0),
+        ("disrupted", float("inf")),
+    ],
+)
+def test_each_condition_has_its_time(name, seconds):
+    assert condition(name).seconds(Waits()) == seconds
+    assert condition(name).seconds(Waits(node=7)) == (7 if name == "unschedulable" else seconds)
+
+
+def test_the_kubelets_fifth_retry_of_a_pull_comes_within_the_wait_for_it():
+    assert sum((10, 20, 40, 80, 160)) < Waits().image
+
+
+def test_a_wait_is_reported_at_once_then_more_and_more_rarely():
+    due, times = 0.0, []
+    while due < 1300:
+        times.append(due)
+        due = reports_after(due)
+    assert times == [0, 30, 60, 120, 300, 600, 900, 1200]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (3.4, "3 s"), (60, "1 min"), (90, "90 s"), (150, "2 min"), (3600, "1 h"), (5400, "1 h 30 min")],
+)
+def test_durations_are_put_into_words(seconds, text):
+    assert duration(seconds) == text
+
+
+NO_NODE = Diagnosis("unschedulable", "No node takes pod 'p'.", "See", condition="unschedulable", pod="p")
+
+
+def test_a_wait_says_how_long_it_has_lasted_and_how_long_it_may():
+    assert str(Trouble(NO_NODE, 1800)) == "No node takes pod 'p'. Waiting for up to 30 min."
+    assert str(Trouble(NO_NODE, 1800, 130)) == "No node takes pod 'p'. Waiting for 2 min so far, at most 30 min."
+    assert str(Trouble(NO_NODE, float("inf"), 130)) == "No node takes pod 'p'. Waiting for 2 min so far."
+
+
+def test_a_wait_for_a_node_that_is_over_says_how_to_wait_longer():
+    ended = NO_NODE.after(1800)
+    assert ended.message == "No node takes pod 'p'. It lasted for 30 min."
+    assert "FAIRING_NODE_WAIT" in ended.hint
+    assert "FAIRING_NODE_WAIT" not in Diagnosis("volume", "m", "h", condition="volume").after(480).hint
+
+
+def test_a_disruption_says_why_and_how_many_it_were():
+    said = str(Disrupted("Job", "fairing-job-1", "p", "EvictionByEvictionAPI", "Eviction API: evicting", 2))
+    assert said == (
+        "Pod 'p' was taken away (its node is drained, or removed by the autoscaler: Eviction API: evicting). A new pod "
+        "starts; disruption 2 of Job 'fairing-job-1'."
+    )
+
+
+def test_a_retry_says_which_attempt_failed_and_which_comes():
+    why = Diagnosis("container-failed", "Container 'm' of pod 'p' ended with exit code 1.", "")
+    said = str(Retried("fairing-job-1", why, 1, 3))
+    assert said == "Attempt 1 of 3 failed. Container 'm' of pod 'p' ended with exit code 1. Attempt 2 of 3 starts."
+
+
+def pod(**more):
+    return {"metadata": {"name": "p", "creationTimestamp": at(-500)}, **more}
+
+
+def test_a_wait_for_a_node_lasts_since_the_pod_was_made():
+    assert lasted(NO_NODE, None, [pod()], [], now=NOW) == 500
+
+
+def test_a_pull_that_fails_lasts_since_its_first_failure_and_not_since_the_pod_was_made():
+    pull = Diagnosis("image-unreachable", "", "", condition="image-passing", pod="p")
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": at(-400)}
+    one = pod(status={"conditions": [scheduled]})
+    assert lasted(pull, None, [one], [], now=NOW) == 400
+    about = {"involvedObject": {"name": "p"}, "firstTimestamp": at(-20)}
+    other = {"reason": "Failed", "message": "Error: something else", **about, "firstTimestamp": at(-300)}
+    failed = {"reason": "Failed", "message": 'Failed to pull image "x": i/o timeout', **about}
+    assert lasted(pull, None, [one], [other, failed], now=NOW) == 20
+
+
+def test_what_keeps_a_job_from_its_pod_lasts_since_the_controller_first_said_so():
+    quota = Diagnosis("quota", "", "", condition="quota")
+    owner = {"metadata": {"creationTimestamp": at(-90)}}
+    assert lasted(quota, owner, [], [], now=NOW) == 90
+    said = {"reason": "FailedCreate", "involvedObject": {"name": "train"}, "firstTimestamp": at(-80)}
+    assert lasted(quota, owner, [], [said], now=NOW) == 80
+    assert lasted(quota, None, [], [], now=NOW) == 0
