@@ -34,7 +34,7 @@ def test_every_setting_is_reachable_from_magic_panel_and_command_line(front, cap
         if "enum" in declared:
             front.choose(declared["title"], wanted[field])
         elif field in switches:
-            front.tick(declared["title"], on=expected[field])
+            front.type(declared["title"], expected[field])
         else:
             front.type(declared["title"], wanted[field])
     shown = {field: front.value(declared["title"]) for field, declared in PROPERTIES.items()}
