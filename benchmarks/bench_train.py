@@ -27,13 +27,13 @@ from fairing_az_jupyter import manager
 from fairing_az_jupyter.fairing.cluster_job import plain_spec
 from fairing_az_jupyter.fairing.task_launches import TaskLaunch
 from fairing_az_jupyter.fairing.tasks import load_task
+from fairing_az_jupyter.settings import Settings
 from tests.cluster.builders_scene import SMALL, Workshop
 from tests.stand import binaries, close_shared, shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fairing_az_jupyter.settings import Settings
     from tests.stand import Setup
 
 PAIRS = 7
@@ -138,10 +138,10 @@ def _desk(folder: Path) -> Iterator[_Desk]:
         opened.callback(os.chdir, Path.cwd())
         os.chdir(notebook)
         base = stand.node.push_base(setup.login_server, setup.dockerconfig)
-        workshop = Workshop(stand, setup, base, "", None)
+        # Without requirements nothing is built in a pod.
+        workshop = Workshop(stand, setup, base, Settings().builder_image, None)
         opened.callback(workshop.close)
-        settings = workshop.settings(builder_image=None, backend="KubeflowAzureBackend")
-        yield _Desk(setup, settings, notebook)
+        yield _Desk(setup, workshop.settings(backend="KubeflowAzureBackend"), notebook)
 
 
 if __name__ == "__main__":
