@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 
+import nbformat
 import pytest
 
+from fairing_az_jupyter import manager
 from fairing_az_jupyter.frontends import completion, grammar
 from fairing_az_jupyter.frontends.cli import main
 from fairing_az_jupyter.frontends.refusals import CommandLineError
+from fairing_az_jupyter.manager.launch_planning import launch_environment, plan_launch
+from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.settings.profiles import ProfileStore
 
 CELL = "%fairing_azure"
+
+
+CODE = "FAIRING_SPOT = True\nFAIRING_GPUS = 2"
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cell = nbformat.v4.new_code_cell(CODE, metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), "train.ipynb")
+    return "train.ipynb"
 
 
 def settings_of(*words, program=grammar.PROGRAM):
@@ -93,3 +108,43 @@ def test_a_profile_keeps_false_and_zero_as_values(tmp_path, monkeypatch, capsys)
         "profile",
         "default",
     ]
+
+
+def test_fill_writes_false_and_zero(notebook):
+    assert main(["fill", notebook, "--no-spot", "--gpus", "0", "--pod-token"]) == 0
+
+    code = nbformat.read(notebook, 4).cells[0].source
+    assert code.startswith("FAIRING_SPOT = False\nFAIRING_GPUS = 0\n")
+    assert "FAIRING_POD_TOKEN = True" in code
+
+
+def test_a_launch_in_the_background_gets_false_and_zero_from_its_record(notebook):
+    given = {"spot": "false", "gpus": "0", "pod_token": "true", "node_wait": "0"}
+    request, environment = plan_launch(notebook, explicit=given)
+
+    read = RunRequest.from_dict(json.loads(json.dumps(request.to_dict())))
+
+    assert read.parameters["FAIRING_SPOT"] is False
+    assert read.parameters["FAIRING_GPUS"] == 0
+    assert read.settings == {"spot": False, "gpus": 0, "pod_token": True, "node_wait": "0"}
+    assert environment == launch_environment(read) == {"FAIRING_POD_TOKEN": "True", "FAIRING_NODE_WAIT": "0"}
+
+
+def test_the_environment_says_true_and_false_as_a_launch_hands_them_on(monkeypatch):
+    for name, value in {"SPOT": "True", "POD_TOKEN": "False", "GPUS": "0", "RETRIES": "2"}.items():
+        monkeypatch.setenv(f"FAIRING_{name}", value)
+
+    found = manager.settings_in_force().settings
+
+    assert (found.spot, found.pod_token, found.gpus, found.retries) == (True, False, 0, 2)
+
+
+def test_a_run_of_the_cluster_is_launched_with_what_its_cell_and_its_flags_say(notebook):
+    from fairing_az_jupyter.manager.cluster_launching import plan_cluster_run  # noqa: PLC0415 - loads the clients
+
+    needed = {"docker_registry": "contoso.azurecr.io", "azure_resource_group": "rg", "azure_storage_account": "data"}
+    given = {**needed, "retries": "1", "gpus": "0", "node_selector": "pool=a"}
+    _, settings = plan_cluster_run(notebook, explicit=given)
+
+    assert (settings.spot, settings.gpus, settings.retries) == (True, 0, 1)
+    assert settings.node_selector == "pool=a"
