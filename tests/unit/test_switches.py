@@ -140,7 +140,7 @@ def test_the_environment_says_true_and_false_as_a_launch_hands_them_on(monkeypat
 
 
 def test_a_run_of_the_cluster_is_launched_with_what_its_cell_and_its_flags_say(notebook):
-    from fairing_az_jupyter.manager.cluster_launching import plan_cluster_run  # noqa: PLC0415 - loads the clients
+    from fairing_az_jupyter.manager.cluster_launching import plan_cluster_run
 
     needed = {"docker_registry": "contoso.azurecr.io", "azure_resource_group": "rg", "azure_storage_account": "data"}
     given = {**needed, "retries": "1", "gpus": "0", "node_selector": "pool=a"}
