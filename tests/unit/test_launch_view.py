@@ -100,8 +100,7 @@ def test_a_long_wait_is_one_line_that_changes_and_says_how_to_stop(monkeypatch):
     assert "28 min" not in text(view)
     assert "To delete it: delete fairing-job-1a2b3c4d" in text(view)
     assert [each for each in view.plain().splitlines() if "0/3" in each or "delete" in each] == [
-        "  fairing-job-1a2b3c4d-x7k2p: unschedulable, "
-        "0/3 nodes are available. Waiting for 29 min so far, at most 30 min.",
+        f"  fairing-job-1a2b3c4d-x7k2p: unschedulable, {waited}",
         "  To delete it: delete fairing-job-1a2b3c4d",
     ]
     view.event("phase", "run", "started", "")
