@@ -122,7 +122,7 @@ def _options(parser: argparse.ArgumentParser, words: Sequence[str]) -> Iterator[
         long = [option for option in action.option_strings if option.startswith("--")]
         repeated = isinstance(action, (argparse._AppendAction, argparse._ExtendAction))  # noqa: SLF001 - as above
         if long and (repeated or given.isdisjoint(action.option_strings)):
-            yield Match(long[0], "option")
+            yield from (Match(option, "option") for option in (long if action.nargs == 0 else long[:1]))
 
 
 def _commands_of(parser: argparse.ArgumentParser) -> Commands[argparse.ArgumentParser] | None:

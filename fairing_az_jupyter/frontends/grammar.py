@@ -23,6 +23,8 @@ from fairing_az_jupyter.frontends.grammar_parts import (
     add_profile,
     add_settings,
     complete,
+    setting_flags,
+    without_switch_values,
 )
 
 if TYPE_CHECKING:
@@ -112,6 +114,7 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
     if words[:2] == ["sweep", "run"]:
         words, pairs = grammar_runs.without_pairs(words)
         words, varying = grammar_sweeps.without_varying(words)
+    words = without_switch_values(words)
     in_notebook = program != PROGRAM
     talkative = not _TALKATIVE.isdisjoint(words[:1])
     strict = not talkative and _NAMES_ONLY.isdisjoint(words[:1])
@@ -137,8 +140,13 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
 
 def _options(parsed: argparse.Namespace) -> list[str]:
     """Return the options of the command that was given; each leaves a value in what was parsed."""
-    names = (name.removeprefix(SETTING).replace("_", "-") for name in vars(parsed))
-    return [f"--{name}" for name in names if name not in _ARGUMENTS]
+    found = list[str]()
+    for name in vars(parsed):
+        if name.startswith(SETTING):
+            found += setting_flags(name.removeprefix(SETTING))
+        elif name not in _ARGUMENTS:
+            found.append(f"--{name.replace('_', '-')}")
+    return found
 
 
 def explicit_settings(arguments: argparse.Namespace) -> dict[str, str]:

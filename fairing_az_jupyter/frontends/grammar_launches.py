@@ -44,7 +44,7 @@ def add_launches(commands: Commands[argparse.ArgumentParser], *, in_cell: bool =
     about = "a CSV file (a first row of names counts as such), a JSON file, or JSON text such as [[1, 2], [3, 4]]"
     complete(predict.add_argument("data", metavar="DATA", help=about), FILES)
     _add_where(predict)
-    about = "Delete jobs, endpoints or builds with all that belongs to them; nothing that no launch has made."
+    about = "Delete jobs, endpoints or builds, and everything created with them."
     delete = add_command(commands, "delete", about)
     delete.add_argument("names", metavar="NAME", nargs="+", help="the launch, as status names it")
     _add_where(delete)
@@ -78,7 +78,7 @@ def _add_task(command: argparse.ArgumentParser, about: str, *, in_cell: bool) ->
 
 
 def _add_cleanup(commands: Commands[argparse.ArgumentParser]) -> None:
-    about = "Delete what launches have left and nobody needs: ended jobs and builds, halves of endpoints, old Secrets."
+    about = "Clean up leftovers: finished jobs and builds, incomplete endpoints, old Secrets."
     cleanup = add_command(commands, "cleanup", about)
     cleanup.add_argument("-y", "--yes", action="store_true", help="do not ask")
     cleanup.add_argument("-n", "--dry-run", action="store_true", help="show what would be deleted, delete nothing")

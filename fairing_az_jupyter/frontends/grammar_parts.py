@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from typing import TYPE_CHECKING, TypeVar
 
 from fairing_az_jupyter.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -18,6 +19,9 @@ SETTING = "setting_"
 # How each shell completes a path; shtab's own constants, without importing it for every command.
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 FOLDERS = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
+
+_SWITCH_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""The values that may follow the flag of a setting that is true or false; any other word is somebody else's."""
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
 
@@ -86,6 +90,11 @@ def add_setting(
 
     """
     about = f"{declared['description']} ({declared['notebook_name']})"
+    if declared.get("type") == "boolean":
+        group.add_argument(
+            *setting_flags(field), dest=f"{SETTING}{field}", action=_SwitchAction, help=about.replace("%", "%%")
+        )
+        return
     choices = declared.get("enum")
     group.add_argument(
         setting_flag(field),
@@ -99,6 +108,71 @@ def add_setting(
 def setting_flag(field: str) -> str:
     """Return the flag of a setting, such as `--docker-registry`."""
     return f"--{field.replace('_', '-')}"
+
+
+def setting_flags(field: str) -> tuple[str, ...]:
+    """Return all flags of a setting: of one that is true or false two, such as `--spot` and `--no-spot`."""
+    flag = setting_flag(field)
+    return (flag, f"--no-{flag.removeprefix('--')}") if field in _switches() else (flag,)
+
+
+def without_switch_values(words: Sequence[str]) -> list[str]:
+    """Write the flags of settings that are true or false in one way, for argparse: without a value.
+
+    `--spot` alone is how people write it, `--spot true` and `--spot=false` is how programs do that have a value for
+    every setting. An option with an optional value would take the notebook behind it for its value.
+
+    Args:
+        words: The words of a command line.
+
+    Returns:
+        The words, with `--spot` for `--spot=true` and `--spot true`, and `--no-spot` for `--spot=false`.
+
+    """
+    switches = {setting_flag(field) for field in _switches()}
+    found: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*found, word, *rest]
+        flag, equals, value = word.partition("=")
+        if flag not in switches:
+            found.append(word)
+            continue
+        if not equals and rest and rest[0].lower() in _SWITCH_WORDS:
+            value, equals = rest.pop(0), " "
+        is_on = _SWITCH_WORDS.get(value.lower()) if equals else True
+        found.append(word if is_on is None else flag if is_on else f"--no-{flag.removeprefix('--')}")
+    return found
+
+
+class _SwitchAction(argparse.Action):
+    """Keeps `true` or `false` as text, as the flags of all settings do."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's own signature
+        namespace: argparse.Namespace,
+        values: object,  # noqa: ARG002 - as above
+        option_string: str | None = None,
+    ) -> None:
+        is_off = option_string == self.option_strings[1]
+        setattr(namespace, self.dest, "false" if is_off else "true")
+
+    def format_usage(self) -> str:
+        """Return how both flags stand in the line of the usage."""
+        return " | ".join(self.option_strings)
+
+
+@functools.cache
+def _switches() -> frozenset[str]:
+    """Return the settings that are true or false."""
+    properties = Settings.model_json_schema()["properties"]
+    return frozenset(field for field, declared in properties.items() if declared.get("type") == "boolean")
 
 
 def expecting(what: str) -> Callable[[Callable[[str], T]], Callable[[str], T]]:

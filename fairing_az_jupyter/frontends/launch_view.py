@@ -54,6 +54,9 @@ _EMPHASIS = {
 }
 _BADGE = "display:inline-block;border:1px solid currentColor;border-radius:0.3em;padding:0 0.4em;white-space:nowrap"
 _PHASE_SYMBOLS = {"started": "●", "finished": "✓", "skipped": "-", "failed": "✗"}
+_WAIT = "margin:0.2em 0;padding-left:0.6em;border-left:3px solid var(--jp-info-color1,#0277bd)"
+_LONG_SECONDS = 30.0
+"""A phase that is going on for so long makes people ask how to stop it."""
 _PRE = (
     "margin:0.3em 0;padding:0.3em 0.6em;border-left:3px solid currentColor;white-space:pre-wrap;"
     "word-break:break-word;max-height:32em;overflow:auto"
@@ -75,16 +78,19 @@ class LaunchView:
         what: What is done, such as `Training HousingServe`.
         backend: The backend that it runs on.
         log: Where all of its output is kept; None for nowhere.
+        stop: How to stop it, shown while it has been waiting for a while; NAME stands for the job or the endpoint.
 
     """
 
-    def __init__(self, what: str, *, backend: str, log: LaunchLog | None = None) -> None:
-        self._what, self._backend, self.log = what, backend, log
+    def __init__(self, what: str, *, backend: str, log: LaunchLog | None = None, stop: str = "") -> None:
+        self._what, self._backend, self.log, self._stop = what, backend, log, stop
         self._lock = threading.RLock()
         self._began = time.monotonic()
         self._seconds: float | None = None
         self._phases: dict[str, _Phase] = {}
-        self._events: collections.deque[str] = collections.deque(maxlen=_SHOWN_EVENTS)
+        # By pod and reason: what is reported again while it lasts takes the place of what was reported before.
+        self._events: dict[tuple[str, str], str] = {}
+        self._latest = ""
         self._sent: dict[str, tuple[int, int]] = {}
         self._lines: collections.deque[str] = collections.deque(maxlen=_SHOWN_LINES)
         self._count, self._open, self._half_code, self._message = 0, "", "", ""
@@ -122,9 +128,17 @@ class LaunchView:
             self.revision += 1
             self._look_for_name(message)
             if kind != "phase":
-                self._events.append(_short(f"{name}: {value}{f', {message}' if message else ''}", _LONGEST_SAYING))
+                self._look_for_name(name)
+                self._latest = _short(message or value, _LONGEST_SAYING)
+                self._events.pop((name, value), None)
+                self._events[name, value] = _short(
+                    f"{name}: {value}{f', {message}' if message else ''}", _LONGEST_SAYING
+                )
+                if len(self._events) > _SHOWN_EVENTS:
+                    del self._events[next(iter(self._events))]
                 return
             now = time.monotonic()
+            self._latest = ""
             if value == "started":
                 self._phases[name] = _Phase(value, now)
                 return
@@ -193,7 +207,8 @@ class LaunchView:
             rows = [f"{self._what} on {self._backend}: {self._state()}, {duration(self.seconds)}"]
             rows += [f"  {title}: {told}" for title, _, told in self._told_phases()]
             rows += [f"  Sending the {what}: {_share(*sent)}" for what, sent in self._sending()]
-            rows += [f"  {event}" for event in self._events]
+            rows += [f"  {event}" for event in self._events.values()]
+            rows += [f"  {each}" for each in self._told_wait()[1:]]
             if lines := self._last_lines():
                 rows += [f"  {self._heading()}:", *(f"  | {each}" for each in lines)]
             if self.metrics.points:
@@ -219,8 +234,10 @@ class LaunchView:
         ]
         yield f'<div style="opacity:0.85">{" ".join(phases)}</div>' if phases else ""
         yield from self._bars()
+        for each in self._told_wait():
+            yield f'<div style="{_WAIT}">{escape(each)}</div>'
         if self._events:
-            yield _folded("What the cluster says", self._events, opened=self.state == "failed")
+            yield _folded("What the cluster says", self._events.values(), opened=self.state == "failed")
         if lines := self._last_lines():
             yield _folded(self._heading(), lines, opened=True)
         if self.metrics.worth_drawing():
@@ -258,6 +275,14 @@ class LaunchView:
             else:
                 told = phase.state + (f", {phase.message}" if phase.message else "")
             yield PHASES.get(name, name), symbol, told
+
+    def _told_wait(self) -> list[str]:
+        """Return what the cluster says of the phase that is going on; after a while also how to stop the launch."""
+        phase = next((each for each in reversed(self._phases.values()) if each.state == "started"), None)
+        if phase is None or self.state != "running" or not self._latest:
+            return []
+        is_long = bool(self._stop and self.job) and time.monotonic() - phase.began >= _LONG_SECONDS
+        return [self._latest, *([self._stop.replace("NAME", self.job)] if is_long else [])]
 
     def _last_lines(self) -> list[str]:
         """Return the lines that are shown; the one that is being written, such as a progress bar, is the last."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "launches_seen", "run"]
 
 _KEPT_NAMES = 200
+_STOP = "Interrupt the cell to stop waiting: NAME stays in the cluster. To delete it: %fairing_azure delete NAME"
 _seen: collections.deque[str] = collections.deque(maxlen=_KEPT_NAMES)
 
 
@@ -95,7 +96,7 @@ def _train(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> Traine
 
     arguments = launch_commands.task_from(parsed, caller)
     backend = _backend(parsed, arguments)
-    view = LaunchView(f"Training {_shown(parsed.task)}", backend=backend, log=LaunchLog(parsed.task))
+    view = LaunchView(f"Training {_shown(parsed.task)}", backend=backend, log=LaunchLog(parsed.task), stop=_STOP)
     with screen.launching(view):
         name, lines = manager.train(parsed.task, **arguments, deadline=parsed.deadline)
         view.job = name
@@ -111,7 +112,10 @@ def _deploy(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> Launc
 
     arguments = launch_commands.task_from(parsed, caller)
     view = LaunchView(
-        f"Deploying {_shown(parsed.task)}", backend=_backend(parsed, arguments), log=LaunchLog(parsed.task)
+        f"Deploying {_shown(parsed.task)}",
+        backend=_backend(parsed, arguments),
+        log=LaunchLog(parsed.task),
+        stop=_STOP,
     )
     with screen.launching(view):
         endpoint = manager.deploy(parsed.task, **arguments)

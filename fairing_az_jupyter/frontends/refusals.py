@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.frontends.grammar_parts import setting_flag
+from fairing_az_jupyter.frontends.grammar_parts import setting_flags
 from fairing_az_jupyter.settings import Settings
 from fairing_az_jupyter.settings.naming import looks_secret, names_secret
 
@@ -86,7 +86,7 @@ def refuse_secrets(words: Sequence[str], *, strict: bool, in_notebook: bool = Fa
         CommandLineError: The line gives one; the error has its name and not its value.
 
     """
-    flags = {setting_flag(field) for field in Settings.model_fields}
+    flags = {flag for field in Settings.model_fields for flag in setting_flags(field)}
     for word in words:
         option = word.startswith("-")
         name = (word.partition("=")[0] if option else _assigned(word)) if option or strict else ""

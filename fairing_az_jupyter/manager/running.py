@@ -10,7 +10,7 @@ from fairing_az_jupyter import parameters
 from fairing_az_jupyter.manager.configuring import profile_values, settings_in_force
 from fairing_az_jupyter.manager.elsewhere import brought_here
 from fairing_az_jupyter.models import RunRequest
-from fairing_az_jupyter.settings import check_launch, notebook_names, to_notebook
+from fairing_az_jupyter.settings import check_launch, check_values, notebook_names, to_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,7 +65,8 @@ def plan_run(  # noqa: PLR0913 - each is a source of its own
         read = parameters.read_parameters(snapshot, shown=named)
         cell = sources.Cell(read.names, read.values, {name: said.type for name, said in read.declared.items()})
         given = [
-            sources.from_arguments(to_notebook(explicit or {})),
+            # Flags are text: true, false and numbers have to be so before they meet the cell's own values.
+            sources.from_arguments(to_notebook(check_values(dict(explicit or {})))),
             sources.from_arguments(values or {}),
             sources.from_pairs(pairs, cell),
         ]

@@ -380,6 +380,7 @@ class Settings(BaseModel):
         json_schema_extra={
             "group": "Scheduling",
             "rule": "A duration of at most a week: 30m, 1h30m, 90s or 0; a number without a unit is seconds.",
+            "rule_source": scheduling.DURATIONS,
         },
     )
     retries: Number = Field(

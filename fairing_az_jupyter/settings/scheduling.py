@@ -12,6 +12,8 @@ from fairing_az_jupyter.settings.naming import BrokenRuleError, tidy
 
 LABELS = "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"
 TAINTS = "https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/"
+# As kubectl takes them (`--timeout 30m`), without parts of a second.
+DURATIONS = "https://pkg.go.dev/time#ParseDuration"
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _PREFIX = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/"

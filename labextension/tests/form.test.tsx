@@ -84,6 +84,19 @@ describe('the section Settings', () => {
     expect(await serious(container)).toEqual([]);
   });
 
+  it('sends false and zero as values', async () => {
+    const model = fakePanel(fakeApi(), fakeNotebook(['A = 1']).link);
+    render(<SettingsSection model={model} trans={trans} />);
+    await shown(model);
+    const box = screen.getByLabelText('Say more');
+    fireEvent.click(box);
+    fireEvent.click(box);
+    fireEvent.change(screen.getByLabelText('Runs at once'), { target: { value: '0' } });
+    expect(Object.values(model.settings.typed)).toEqual([false, 0]);
+    expect(model.settings.sources().values).toEqual(model.settings.typed);
+    expect(screen.getByLabelText('Runs at once')).toHaveProperty('value', '0');
+  });
+
   it('shows an error at its field, and its suggestion takes it over', async () => {
     const api = fakeApi({
       resolve: async sources =>

@@ -99,6 +99,30 @@ test('events of pods and lines of the log stand by time', () => {
   expect(feed.map(line => line.text)).toEqual(['one', 'two', 'Pulling: image:1', 'three']);
 });
 
+test('a wait that is reported again is one line, and stands at its phase while that goes on', () => {
+  const waits = (time: number, minutes: number) => ({
+    kind: 'pod-event' as const,
+    time,
+    name: 'fairing-job-1-x',
+    value: 'unschedulable',
+    message: `No node takes it. Waiting for ${minutes} min so far, at most 30 min.`
+  });
+  const begun = { kind: 'phase' as const, time: 1, name: 'schedule', value: 'started' };
+  const during = after(begun, waits(2, 1), waits(62, 2));
+  expect(during.feed.map(line => line.text)).toEqual([
+    'unschedulable: No node takes it. Waiting for 2 min so far, at most 30 min.'
+  ]);
+  expect(during.phases[0]?.latest).toContain('Waiting for 2 min so far');
+  const ended = { kind: 'phase' as const, time: 63, name: 'schedule', value: 'finished' };
+  expect(after(begun, waits(2, 1), ended).phases[0]).toEqual({
+    name: 'schedule',
+    state: 'succeeded',
+    started: 1,
+    duration: 62,
+    message: ''
+  });
+});
+
 test('a run that prints without end costs no more memory', () => {
   let progress = NO_PROGRESS;
   for (let time = 0; time < 5000; time++) {

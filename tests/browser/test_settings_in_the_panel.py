@@ -172,7 +172,7 @@ def test_a_notebook_without_a_parameters_cell_gets_one_and_undo_takes_it_away(se
     settings.at.open_notebook("bare/b.ipynb")
     notebook = settings.at.section("Notebook")
     expect(notebook.get_by_text("This notebook has no cell that is tagged")).to_be_visible()
-    expect(settings.section.get_by_text("Nothing to fill in by now")).to_be_visible()
+    expect(settings.section.get_by_text("No changes yet")).to_be_visible()
 
     settings.fill(Container_registry="contosoml.azurecr.io")
     settings.apply()
@@ -200,7 +200,7 @@ def test_a_profile_is_saved_chosen_and_made_active_as_the_command_line_sees_it(s
     shown = lab.command_line("profile", "show", "team-a").split()
     assert {"docker_registry", "teama.azurecr.io", "azure_resource_group"} <= set(shown)
 
-    settings.button("Take all back").click()
+    settings.button("Discard").click()
     expect(settings.field("Container registry")).to_have_value("teama.azurecr.io")
     expect(settings.section.get_by_text("profile team-a", exact=True).first).to_be_visible()
     settings.button("Make active").click()
@@ -263,3 +263,22 @@ def test_the_fill_magic_fills_through_the_panel_also_after_the_page_was_loaded_a
         "window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells[0].getSource().includes('second')"
     )
     assert settings.cell() == "DOCKER_REGISTRY = 'second.azurecr.io'"
+
+
+def test_true_false_and_zero_are_typed_and_filled_in(settings, lab):
+    write_notebook(lab.root / "gpus" / "g.ipynb", "FAIRING_GPUS = 2\nFAIRING_SPOT = False\nFAIRING_POD_TOKEN = True")
+    settings.at.open_notebook("gpus/g.ipynb")
+    settings.section.get_by_text("More settings").click()
+    expect(settings.field("GPUs")).to_have_value("2")
+    expect(settings.field("Spot nodes")).not_to_be_checked()
+    expect(settings.field("Token in training pods")).to_be_checked()
+
+    settings.fill(GPUs="0")
+    settings.field("Spot nodes").check()
+    settings.field("Token in training pods").uncheck()
+
+    expect(settings.diff).to_contain_text("+FAIRING_SPOT = True")
+    settings.apply()
+    assert settings.cell() == "FAIRING_GPUS = 0\nFAIRING_SPOT = True\nFAIRING_POD_TOKEN = False"
+    expect(settings.field("GPUs")).to_have_value("0")
+    expect(settings.field("Spot nodes")).to_be_checked()

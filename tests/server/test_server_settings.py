@@ -42,6 +42,21 @@ def test_resolve_tells_value_source_and_what_is_wrong_all_at_once(server):
     assert "azure_storage_account" in found["missing"]
 
 
+def test_false_and_zero_are_values_and_win_over_a_profile(server):
+    server.ask("PUT", "profiles/gpus", {"values": {"spot": True, "gpus": 2, "pod_token": True, "retries": 3}})
+    body = {"profile": "gpus", "values": {"spot": False, "gpus": 0}}
+
+    found = server.ask("POST", "settings/resolve", body).json()
+
+    wanted = {"spot": False, "gpus": 0, "pod_token": True, "retries": 3}
+    assert {field: found["values"][field] for field in wanted} == wanted
+    sources = {each["field"]: each["source"] for each in found["fields"]}
+    assert sources["spot"] == sources["gpus"] == "argument"
+    assert sources["pod_token"] == sources["retries"] == "profile"
+    kept = server.ask("PUT", "profiles/gpus", {"values": {"spot": False, "gpus": 0}}).json()["values"]
+    assert kept == {"spot": False, "gpus": 0, "pod_token": True, "retries": 3}
+
+
 def test_resolve_goes_by_the_editors_text_and_not_by_the_file(server):
     path = server.write_notebook("edited.ipynb", parameters="AZURE_RESOURCE_GROUP = 'on-disk'")
     content = path.read_text().replace("on-disk", "in-editor")

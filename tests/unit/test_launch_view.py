@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import threading
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import pytest
 
+from fairing_az_jupyter.frontends import launch_view
 from fairing_az_jupyter.frontends.launch_log import LaunchLog
 from fairing_az_jupyter.frontends.launch_view import LaunchView, duration
 
@@ -80,6 +82,29 @@ def test_the_last_events_of_the_cluster_are_shown(view):
 
     assert shown == [*(f"pod-{number}: Pulling" for number in range(12, 19)), "pod-19: Pulling, image x"]
     assert "What the cluster says" in text(view)
+
+
+def test_a_long_wait_is_one_line_that_changes_and_says_how_to_stop(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(launch_view, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    view = LaunchView("Training Model", backend="KubeflowAzureBackend", stop="To delete it: delete NAME")
+    view.event("phase", "schedule", "started", "")
+    for minutes in range(30):
+        now[0] = 100.0 + 60 * minutes
+        waited = f"0/3 nodes are available. Waiting for {minutes} min so far, at most 30 min."
+        view.event("pod-event", "fairing-job-1a2b3c4d-x7k2p", "unschedulable", waited)
+        if not minutes:
+            assert "To delete it" not in text(view)
+
+    assert text(view).count("Waiting for 29 min so far, at most 30 min.") == 2, "one line, and the list that is folded"
+    assert "28 min" not in text(view)
+    assert "To delete it: delete fairing-job-1a2b3c4d" in text(view)
+    assert [each for each in view.plain().splitlines() if "0/3" in each or "delete" in each] == [
+        f"  fairing-job-1a2b3c4d-x7k2p: unschedulable, {waited}",
+        "  To delete it: delete fairing-job-1a2b3c4d",
+    ]
+    view.event("phase", "run", "started", "")
+    assert "To delete it" not in text(view) + view.plain()
 
 
 @pytest.mark.parametrize(("state", "opened"), [("failed", True), ("succeeded", False)])

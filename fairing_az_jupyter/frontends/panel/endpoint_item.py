@@ -50,7 +50,7 @@ class EndpointItem:
         self._log = parts.html()
         self._trial = parts.column(self._rows, parts.row(self._predict), self._answer, css="fairing-az-form")
         self._sure = parts.column(
-            parts.html(f"The endpoint {escape(name)} answers nobody any more. This can't be taken back."),
+            parts.html(f"The endpoint {escape(name)} will stop. This can't be undone."),
             parts.row(
                 parts.button("Delete", self._delete, kind="danger", tip=f"Delete the endpoint {name}"),
                 parts.button("Keep it", lambda: self._open("delete")),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FillPreview"]
 
-_NOTHING = "Nothing to fill in by now: set something above, or choose a profile."
+_NOTHING = "No changes yet. Edit a setting or choose a profile."
 _CORRECT = "Correct what is wrong above; then this shows what will change."
 _SAME = "Nothing to change: the notebook has these settings."
 

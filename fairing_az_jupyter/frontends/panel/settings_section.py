@@ -41,7 +41,7 @@ class SettingsSection:
         self._more_fields = parts.column()
         self._is_more_open = False
         self._made_more: tuple[Shown, ...] = ()
-        self._take_back = parts.button("Take all back", self._take_all_back)
+        self._take_back = parts.button("Discard", self._take_all_back)
         self._typed = parts.html(css="fairing-az-quiet")
         self._typed_row = parts.row(css="fairing-az-buttons")
         self._fill = FillPreview(parts, state)
@@ -78,7 +78,7 @@ class SettingsSection:
         self.parts.put(self._status, "".join(lines))
         self._draw_more(wrong)
         typed = len(state.typed)
-        self.parts.put(self._typed, f"{typed} setting{' is' if typed == 1 else 's are'} typed here." if typed else "")
+        self.parts.put(self._typed, f"{typed} unsaved change{'' if typed == 1 else 's'}." if typed else "")
         children = (self._typed, self._take_back) if typed else ()
         if self._typed_row.children != children:
             self._typed_row.children = children

@@ -50,7 +50,7 @@ LIVE = f"""
   padding:8px 2px; font-weight:600; background:transparent }}
 .fairing-az-panel .widget-button.fairing-az-head:hover:enabled {{ background:var(--jp-layout-color2,#eee) }}
 .fairing-az-panel .fairing-az-body {{ padding:2px 2px 14px }}
-.fairing-az-panel .fairing-az-group {{ {_QUIET}; font-weight:600; padding-top:8px }}
+.fairing-az-panel .fairing-az-group {{ font-weight:600; padding-top:12px }}
 .fairing-az-panel .widget-inline-hbox {{ width:auto; height:auto; align-items:center }}
 .fairing-az-panel .fairing-az-column > .widget-inline-hbox:not(.widget-html) {{ margin:3px 0 }}
 .fairing-az-panel .widget-inline-hbox > select {{ appearance:auto; background-image:none; padding:0 6px }}
@@ -70,6 +70,7 @@ LIVE = f"""
   align-items:center; gap:6px; line-height:1.4; white-space:normal }}
 .fairing-az-panel .widget-checkbox .widget-label-basic input {{ margin:0 }}
 .fairing-az-panel .fairing-az-field {{ padding:5px 0 }}
+.fairing-az-panel .fairing-az-field .widget-checkbox {{ padding-left:calc(14em + 10px) }}
 .fairing-az-panel .fairing-az-entry {{ flex-wrap:nowrap }}
 .fairing-az-panel .fairing-az-entry > .widget-inline-hbox {{ flex:1 1 auto; min-width:0 }}
 .fairing-az-panel .fairing-az-entry > .fairing-az-source {{ flex:0 0 11.5em }}
@@ -99,7 +100,7 @@ LIVE = f"""
   .fairing-az-panel .widget-inline-hbox .widget-label {{ width:auto; max-width:none; margin:0 0 2px }}
   .fairing-az-panel .fairing-az-entry {{ align-items:flex-end }}
   .fairing-az-panel .fairing-az-entry > .fairing-az-source {{ flex:0 0 8.5em }}
-  .fairing-az-panel .fairing-az-below {{ padding-left:0 }}
+  .fairing-az-panel .fairing-az-below, .fairing-az-panel .fairing-az-field .widget-checkbox {{ padding-left:0 }}
 }}
 """
 """The style sheet of the live panel."""

@@ -22,6 +22,8 @@ export interface IPhaseStep {
   readonly started: number;
   readonly duration: number | null;
   readonly message: string;
+  /** What the cluster has said last while it is going on. */
+  readonly latest?: string;
 }
 
 /** One line of what happens: of a pod, or of the log. */
@@ -30,6 +32,8 @@ export interface IFeedLine {
   readonly source: 'pod' | 'log';
   readonly name: string;
   readonly text: string;
+  /** The reason of an event of a pod: one that is reported again while it lasts is one line. */
+  readonly reason?: string;
 }
 
 /** What is known of a run by its events. */
@@ -83,8 +87,19 @@ export function advance(before: IProgress, event: IRunEvent): IProgress {
     case 'phase':
       return withPhase(before, event);
     case 'pod-event': {
-      const text = [said(event.value), event.message ?? ''].filter(Boolean).join(': ');
-      return { ...before, feed: fed(before.feed, event.time, 'pod', event.name ?? '', text) };
+      const reason = said(event.value);
+      const message = event.message ?? '';
+      const text = [reason, message].filter(Boolean).join(': ');
+      const feed = before.feed.filter(
+        line => line.source !== 'pod' || line.name !== event.name || line.reason !== reason
+      );
+      return {
+        ...before,
+        feed: fed(feed, event.time, 'pod', event.name ?? '', text, reason),
+        phases: before.phases.map(phase =>
+          phase.state === 'running' ? { ...phase, latest: message || reason } : phase
+        )
+      };
     }
     case 'output':
       return { ...before, feed: fed(before.feed, event.time, 'log', '', event.text ?? '') };
@@ -176,7 +191,8 @@ function fed(
   time: number,
   source: IFeedLine['source'],
   name: string,
-  text: string
+  text: string,
+  reason = ''
 ): readonly IFeedLine[] {
   // Only its end can be seen; the whole of a text of megabytes is not worth splitting.
   const tail = stripAnsi(text.length > 20000 ? text.slice(-20000) : text);
@@ -185,7 +201,7 @@ function fed(
     .map(line => line.slice(line.lastIndexOf('\r') + 1))
     .filter(line => line.trim() !== '')
     .slice(-MOST_FEED)
-    .map(line => ({ time, source, name, text: line.slice(0, 500) }));
+    .map(line => ({ time, source, name, text: line.slice(0, 500), reason }));
   if (!lines.length) {
     return before;
   }

@@ -48,7 +48,7 @@ export function EndpointItem(props: IEndpointItemProps): JSX.Element {
   };
   const remove = async () => {
     const title = trans.__('Delete the endpoint %1?', endpoint.name);
-    const body = trans.__('It answers nobody any more, %1. This can’t be taken back.', place);
+    const body = trans.__('The endpoint %1 will stop. This can’t be undone.', place);
     if (
       !isDeleting &&
       (await host.confirm(title, body, trans.__('Delete'))) &&

@@ -33,9 +33,26 @@ export function Field(props: IFieldProps): JSX.Element {
     props.onChange(next);
     toControl();
   };
+  const control = (
+    <Control
+      id={id}
+      kind={kind}
+      property={property}
+      value={value}
+      isTyped={isTyped}
+      isWrong={error !== null}
+      describedBy={`${id}-help${error ? ` ${id}-error` : ''}`}
+      trans={trans}
+      onChange={props.onChange}
+      onReset={props.onReset}
+    />
+  );
+  // A box that is ticked stands before its label, as everywhere.
+  const isSwitch = kind.control === 'switch';
   return (
     <div className="jp-fairing-az-field" ref={frame} data-field={name}>
       <div className="jp-fairing-az-field-head">
+        {isSwitch ? control : null}
         <label id={`${id}-label`} htmlFor={id} title={property.notebook_name ?? name}>
           {title}
         </label>
@@ -56,18 +73,7 @@ export function Field(props: IFieldProps): JSX.Element {
           </button>
         ) : null}
       </div>
-      <Control
-        id={id}
-        kind={kind}
-        property={property}
-        value={value}
-        isTyped={isTyped}
-        isWrong={error !== null}
-        describedBy={`${id}-help${error ? ` ${id}-error` : ''}`}
-        trans={trans}
-        onChange={props.onChange}
-        onReset={props.onReset}
-      />
+      {isSwitch ? null : control}
       {error ? (
         <div id={`${id}-error`} className="jp-fairing-az-field-error">
           <strong>{trans.__('Error')}:</strong> {error.message} {error.hint}

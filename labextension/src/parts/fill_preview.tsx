@@ -110,7 +110,7 @@ function FillStatus(props: {
   }
   // The server plans nothing, and so names no cell that it has seen, where no source sets anything.
   if (error?.code === 'nothing-to-fill' || plan?.before_digest === '') {
-    return empty(trans.__('Nothing to fill in by now: set something above, or choose a profile.'));
+    return empty(trans.__('No changes yet. Edit a setting or choose a profile.'));
   }
   if (plan) {
     return plan.changed

@@ -23,6 +23,7 @@ export function TimeLine(props: {
     <ol className="jp-fairing-az-phases" aria-label={trans.__('Phases of the launch')}>
       {phases.map(phase => {
         const isRunning = phase.state === 'running';
+        const message = phase.message || (isRunning && run.is_active ? phase.latest : '');
         const seconds = phase.duration ?? (isRunning && run.is_active ? now - phase.started : null);
         return (
           <li key={phase.name} {...(isRunning ? { 'aria-current': 'step' as const } : {})}>
@@ -34,7 +35,7 @@ export function TimeLine(props: {
                 {seconds === null ? '' : ` · ${span(seconds, trans)}`}
               </span>
             </span>
-            {phase.message && <span className="jp-fairing-az-phase-message">{phase.message}</span>}
+            {message && <span className="jp-fairing-az-phase-message">{message}</span>}
           </li>
         );
       })}

@@ -73,7 +73,7 @@ function FormStatus({ model, trans }: ISectionProps): JSX.Element {
       {typed > 0 ? (
         <div className="jp-fairing-az-buttons">
           <span className="jp-fairing-az-help">
-            {trans._n('%1 setting is typed here.', '%1 settings are typed here.', typed)}
+            {trans._n('%1 unsaved change.', '%1 unsaved changes.', typed)}
           </span>
           <button
             type="button"
@@ -84,7 +84,7 @@ function FormStatus({ model, trans }: ISectionProps): JSX.Element {
               form?.querySelector<HTMLElement>('[data-field] [id]')?.focus();
             }}
           >
-            {trans.__('Take all back')}
+            {trans.__('Discard')}
           </button>
         </div>
       ) : null}

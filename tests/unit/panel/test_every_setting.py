@@ -20,7 +20,9 @@ def other_value(declared):
 def test_every_setting_is_reachable_from_magic_panel_and_command_line(front, capsys):
     wanted = {field: other_value(declared) for field, declared in PROPERTIES.items()}
     numbers = {field for field, declared in PROPERTIES.items() if declared.get("type") == "integer"}
+    switches = {field for field, declared in PROPERTIES.items() if declared.get("type") == "boolean"}
     expected = {field: int(value) if field in numbers else value for field, value in wanted.items()}
+    expected |= {field: wanted[field] == "True" for field in switches}
     flags = [word for field, value in wanted.items() for word in (setting_flag(field), value)]
 
     assert main(["settings", "--json", *flags]) == 0
@@ -31,13 +33,15 @@ def test_every_setting_is_reachable_from_magic_panel_and_command_line(front, cap
     for field, declared in PROPERTIES.items():
         if "enum" in declared:
             front.choose(declared["title"], wanted[field])
+        elif field in switches:
+            front.type(declared["title"], expected[field])
         else:
             front.type(declared["title"], wanted[field])
     shown = {field: front.value(declared["title"]) for field, declared in PROPERTIES.items()}
 
     assert on_command_line == expected
     assert in_magic == expected
-    assert shown == wanted
+    assert shown == {**wanted, **{field: expected[field] for field in switches}}
     # What the form says is what a launch of the panel gets.
     for declared in PROPERTIES.values():
         assert f"{declared['title']} {wanted[_field(declared)]}\nform" in front.text()

@@ -185,7 +185,7 @@ def test_an_endpoint_is_deployed_tried_listened_to_and_deleted(front, defined):
     front.wait_until(lambda: not re.search("Reading its log", front.text(second)))
 
     front.click("Delete …", root=second)
-    assert "answers nobody any more" in front.text(second)
+    assert "will stop. This can't be undone." in front.text(second)
     front.click("Keep it", root=second)
     assert front.printed("print(len(manager.list_endpoints()[0]))") == "1\n"
     front.click("Delete …", root=second)

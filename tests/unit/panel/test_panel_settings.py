@@ -59,7 +59,7 @@ def test_a_typed_value_wins_over_the_notebooks_variables_until_it_is_taken_back(
 
     front.click("Take back")
     assert f"{REGISTRY} contoso.azurecr.io\nnotebook's variables" in front.text()
-    assert not front.is_shown("Take all back")
+    assert not front.is_shown("Discard")
 
 
 def test_what_another_cell_sets_appears_in_the_form(front):
@@ -99,7 +99,7 @@ def test_a_profile_is_saved_chosen_and_deleted_after_a_question(front):
 
     assert "Done: The settings are saved as profile team-a." in front.text()
     assert front.value("Profile") == "team-a"
-    front.click("Take all back")
+    front.click("Discard")
     assert f"{REGISTRY} typed.azurecr.io\nprofile team-a" in front.text()
     front.choose("Profile", "(none is active)")
     assert f"{REGISTRY}\ndefault" in front.text()
