@@ -91,6 +91,7 @@ def node(stand: Stand) -> Iterator[Node]:
     try:
         yield stand.node
     finally:
+        stand.node.calm()
         stand.node.pause()
 
 

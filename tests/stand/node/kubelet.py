@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .events import Recorder
     from .lead_out import LeadOut
     from .sandbox import Sandbox
+    from .weather import Weather
 
 Object = dict[str, Any]
 LABEL = "stand/kubelet"
@@ -49,6 +50,7 @@ class Ground:
         bundle_at: Where they find it.
         gone: Called when a worker has ended.
         stopped: Set at the end of everything.
+        weather: What starts of pods go through; None for nothing.
 
     """
 
@@ -63,6 +65,7 @@ class Ground:
     bundle_at: str
     gone: Callable[[PodWorker], None] = lambda _: None
     stopped: threading.Event = field(default_factory=threading.Event)
+    weather: Weather | None = None
     _numbers: Any = field(default_factory=lambda: itertools.count(2))
 
     def addresses(self) -> str:

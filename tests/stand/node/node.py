@@ -21,6 +21,7 @@ from .relay import NameProxy
 from .sandbox import Sandbox
 from .scheduler import Scheduler
 from .services import Services
+from .weather import Weather
 
 if TYPE_CHECKING:
     from tests.stand.authority import Authority
@@ -114,7 +115,7 @@ class Node:
         }
         sandbox = self._keep(Sandbox(self._folder, guard, self._environment))
         scheduled = control_plane.kubeconfig(token, "default", path=self._folder / "scheduler-kubeconfig")
-        ground = Ground(
+        self._ground = ground = Ground(
             api=control_plane.api(token),
             engine=Engine(sandbox, self._group),
             sandbox=sandbox,
@@ -151,6 +152,25 @@ class Node:
     def resume(self) -> None:
         """Take new pods again."""
         self.scheduler.resume()
+
+    def weather(
+        self, kind: str | None = None, *, seed: int = 0, scale: float = 0.1, namespace: str | None = None
+    ) -> Weather:
+        """Let each start of a pod from now on go through a hiccup, until `calm`; return who met what.
+
+        Args:
+            kind: The kind for every pod, one of `weather.KINDS`; None to choose by the seed.
+            seed: Chooses a kind for each pod, the same ones in the same order each time.
+            scale: What a real node's times are multiplied by.
+            namespace: The pods that it is for; all if None.
+
+        """
+        self._ground.weather = Weather(kind, seed=seed, scale=scale, namespace=namespace)
+        return self._ground.weather
+
+    def calm(self) -> None:
+        """End the weather: what starts from now on starts at once."""
+        self._ground.weather = None
 
     def service_url(self, namespace: str, name: str, port: int | None = None) -> str:
         """Return where a service is reached from the tests; each connection goes to one of its ready pods.

@@ -59,6 +59,7 @@ class PodWorker:
         self._ground = ground
         self._sent: Object | None = None
         self._over: tuple[str, str] | None = None
+        self.start = ground.weather.at(pod) if ground.weather else None
         self._started = now()
         self._next_try = 0.0
         self._vanished = threading.Event()
@@ -161,13 +162,9 @@ class PodWorker:
             self._finish(current)
 
     def _prepare(self) -> None:
-        if time.monotonic() < self._next_try:
+        """Make the volumes and then the network, as a kubelet does."""
+        if time.monotonic() < self._next_try or self._disturbed("volumes"):
             return
-        if self.network is None:
-            self.network = self._ground.make_network(self.address)
-            self._ground.lead_out.open(self.network, self.hosts, self.name)
-            with suppress(requests.RequestException):
-                self._tell()
         for volume in self.pod["spec"].get("volumes", []):
             if volume["name"] in self.volumes:
                 continue
@@ -180,6 +177,31 @@ class PodWorker:
                 self._next_try = time.monotonic() + _AGAIN
                 return
             self.volumes[volume["name"]] = (volume, made)
+        if self.network is None:
+            if self._disturbed("sandbox"):
+                return
+            if self.start:
+                self.rest(self.start.hiccup.slow_sandbox)
+            self.network = self._ground.make_network(self.address)
+            self._ground.lead_out.open(self.network, self.hosts, self.name)
+            with suppress(requests.RequestException):
+                self._tell()
+
+    def _disturbed(self, part: str) -> bool:
+        """Report what the weather has in store for a part of the start, if there is more."""
+        found = self.start.next_event(part, self.pod) if self.start else None
+        if found is None:
+            return False
+        event, seconds = found
+        self._ground.events.write(self.pod, event.reason, event.message, warning=True, component=event.component)
+        self._next_try = time.monotonic() + seconds
+        return True
+
+    def rest(self, seconds: float) -> None:
+        """Let a slow part of the start take its time, by the weather's scale, while the pod is wanted."""
+        end = time.monotonic() + seconds * (self.start.scale if self.start else 1)
+        while time.monotonic() < end and not self.deleted and not self._ground.stopped.is_set():
+            time.sleep(min(_TICK, max(0, end - time.monotonic())))
 
     def _service_account_token(self, asked: Object) -> str:
         spec: Object = {
