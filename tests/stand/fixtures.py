@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .acr_tasks import Tasks
     from .node import Node
+    from .node.pools import Pool, Pools
     from .stand import Stand
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "namespace",
     "node",
     "package_index",
+    "pools",
     "pytest_collection_finish",
     "stand",
     "stand_of_session",
@@ -93,6 +95,22 @@ def node(stand: Stand) -> Iterator[Node]:
     finally:
         stand.node.calm()
         stand.node.pause()
+
+
+@pytest.fixture
+def pools(node: Node, stand: Stand) -> Iterator[Callable[..., Pools]]:
+    """Return what makes pools of nodes that come late, with autoscaler: `pools(Pool(...), style=..., delay=...)`."""
+    from .node.pools import Pools
+
+    made: list[Pools] = []
+
+    def make(*pools: Pool, **options: Any) -> Pools:
+        made.append(Pools(node, stand.control_plane.admin, pools, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

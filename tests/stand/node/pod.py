@@ -24,6 +24,7 @@ from .pod_container import PodContainer
 from .statuses import conditions, phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .kubelet import Ground
@@ -41,10 +42,11 @@ class PodWorker:
     Args:
         pod: As the API server has it.
         ground: What all pods of the node share.
+        gone: Called when the worker has ended.
 
     """
 
-    def __init__(self, pod: Object, ground: Ground) -> None:
+    def __init__(self, pod: Object, ground: Ground, gone: Callable[[PodWorker], None]) -> None:
         self.pod = pod
         self.uid: str = pod["metadata"]["uid"]
         self.namespace: str = pod["metadata"]["namespace"]
@@ -56,10 +58,11 @@ class PodWorker:
         self.before = [PodContainer(self, spec, ground, init=True) for spec in pod["spec"].get("initContainers", [])]
         self.containers = [PodContainer(self, spec, ground) for spec in pod["spec"]["containers"]]
         self.address = ground.addresses()
-        self._ground = ground
+        self._ground, self._gone = ground, gone
         self._sent: Object | None = None
         self._over: tuple[str, str] | None = None
-        self.start = ground.weather.at(pod) if ground.weather else None
+        weather = ground.weather()
+        self.start = weather.at(pod) if weather else None
         self._started = now()
         self._next_try = 0.0
         self._vanished = threading.Event()
@@ -86,6 +89,12 @@ class PodWorker:
         """Take note that the pod is gone from the API server."""
         self._vanished.set()
         self._changed.set()
+
+    def lose(self) -> None:
+        """End its containers without a word, after the node has stopped."""
+        for one in [*self.before, *self.containers]:
+            one.forget()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def wake(self) -> None:
         """Have the pod looked after at once."""
@@ -306,7 +315,7 @@ class PodWorker:
             self.network.close()
         if not self._ground.stopped.is_set():
             shutil.rmtree(self.folder, ignore_errors=True)
-            self._ground.gone(self)
+            self._gone(self)
 
 
 def _age(since: str) -> float:
