@@ -318,10 +318,37 @@ class ControlPlane:
             f"--service-account-key-file={self._folder / 'service-account.pub'}",
             f"--service-account-signing-key-file={self._folder / 'service-account.key'}",
             "--service-cluster-ip-range=10.96.0.0/16",
+            # 300 s in a cluster: how long pods stay on a node that is gone, before they are evicted.
+            "--default-not-ready-toleration-seconds=5",
+            "--default-unreachable-toleration-seconds=5",
             "--v=1",
         ]
         url = f"https://127.0.0.1:{port}/readyz"
         return self._server("kube-apiserver", command, lambda: _answers(url, self._authority.bundle, self._admin_token))
+
+    def start_controllers(self, name: str, controllers: tuple[str, ...], settings: tuple[str, ...]) -> Server:
+        """Start a second kube-controller-manager, for what only some tests need; the caller ends it.
+
+        Args:
+            name: What it is called in errors.
+            controllers: The controllers that it runs.
+            settings: More of its options.
+
+        """
+        kubeconfig = self.kubeconfig(self._admin_token, "default")
+        command = [
+            str(self._programs.controller_manager),
+            f"--kubeconfig={kubeconfig}",
+            "--leader-elect=false",
+            "--secure-port=0",
+            f"--controllers={','.join(controllers)}",
+            f"--service-account-private-key-file={self._folder / 'service-account.key'}",
+            "--v=1",
+            *settings,
+        ]
+        log = self._folder / f"{name}.log"
+        started = controllers[-1]
+        return self._server(name, command, lambda: f'Started controller" controller="{started}' in log.read_text())
 
     def _start_controller_manager(self) -> Server:
         kubeconfig = self.kubeconfig(self._admin_token, "default", path=self._folder / "controller-manager.json")

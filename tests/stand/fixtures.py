@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from .acr_tasks import Tasks
     from .node import Node
+    from .node.disruptions import Disruptions
     from .node.pools import Pool, Pools
     from .stand import Stand
 
 __all__ = [
+    "disruptions",
     "kaniko",
     "kserve",
     "kubernetes",
@@ -111,6 +113,16 @@ def pools(node: Node, stand: Stand) -> Iterator[Callable[..., Pools]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def disruptions(node: Node, stand: Stand) -> Iterator[Disruptions]:
+    """Return what evicts pods, drains nodes and takes them away."""
+    from .node.disruptions import Disruptions
+
+    made = Disruptions(stand.control_plane, node)
+    yield made
+    made.close()
 
 
 @pytest.fixture
