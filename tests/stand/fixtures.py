@@ -25,15 +25,19 @@ if TYPE_CHECKING:
 
     from .acr_tasks import Tasks
     from .node import Node
+    from .node.disruptions import Disruptions
+    from .node.pools import Pool, Pools
     from .stand import Stand
 
 __all__ = [
+    "disruptions",
     "kaniko",
     "kserve",
     "kubernetes",
     "namespace",
     "node",
     "package_index",
+    "pools",
     "pytest_collection_finish",
     "stand",
     "stand_of_session",
@@ -91,7 +95,34 @@ def node(stand: Stand) -> Iterator[Node]:
     try:
         yield stand.node
     finally:
+        stand.node.calm()
         stand.node.pause()
+
+
+@pytest.fixture
+def pools(node: Node, stand: Stand) -> Iterator[Callable[..., Pools]]:
+    """Return what makes pools of nodes that come late, with autoscaler: `pools(Pool(...), style=..., delay=...)`."""
+    from .node.pools import Pools
+
+    made: list[Pools] = []
+
+    def make(*pools: Pool, **options: Any) -> Pools:
+        made.append(Pools(node, stand.control_plane.admin, pools, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def disruptions(node: Node, stand: Stand) -> Iterator[Disruptions]:
+    """Return what evicts pods, drains nodes and takes them away."""
+    from .node.disruptions import Disruptions
+
+    made = Disruptions(stand.control_plane, node)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -212,6 +212,7 @@ class Stand:
         prepared: bool = True,
         abac: bool = False,
         data_role: bool = False,
+        pod_security: str = "baseline",
     ) -> Setup:
         """Make everything as the documented workflow says, new for this namespace.
 
@@ -221,6 +222,7 @@ class Stand:
             prepared: Also make the two Secrets and name the pull secret in the service account.
             abac: The registry takes repository roles in place of AcrPush.
             data_role: Also give the service principal 'Storage Blob Data Contributor'.
+            pod_security: The Pod Security level that the namespace enforces: privileged, baseline or restricted.
 
         """
         tenant, client, subscription = (str(uuid.uuid4()) for _ in range(3))
@@ -234,7 +236,7 @@ class Stand:
         self.arm.assign(app.oid, "Storage Account Contributor", group)
         if data_role:
             self.arm.assign(app.oid, "Storage Blob Data Contributor", group)
-        profile = self.control_plane.profile(namespace, role)
+        profile = self.control_plane.profile(namespace, role, pod_security=pod_security)
         port = self.kubernetes_front.port
         pod = self.folder / "pods" / namespace
         addresses = self.control_plane.in_cluster(pod, profile.editor, namespace, port=port)
