@@ -22,7 +22,7 @@ from fairing_az_jupyter.clients.workloads import Workloads
 from fairing_az_jupyter.exceptions import FairingAzureError, NotFoundError
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target, placement_of
 from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER
-from fairing_az_jupyter.settings import check_launch
+from fairing_az_jupyter.settings import check_launch, scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
