@@ -8,6 +8,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.exceptions import JobFailedError
+from fairing_az_jupyter.fairing import cluster_events
 from fairing_az_jupyter.fairing.pod_objects import Placement
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.test_builders import as_in_a_notebook, yard  # noqa: F401 - fixtures
@@ -76,6 +77,29 @@ def test_a_training_whose_pod_is_evicted_runs_in_another_one_and_succeeds(place)
     assert len(evictor.seen) == 2
     assert job.lines[-1] == "ended"
     assert place.nothing_left()
+
+
+def test_a_job_whose_pod_was_evicted_unseen_is_followed_and_not_replaced(place, monkeypatch, caplog):  # noqa: F811
+    def interrupted(text, **_more):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_events, "print_line", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            place.run(LONG)
+    [pod] = pods(place.admin, place.namespace)
+    evict(place.admin, place.namespace, pod)
+    end = time.monotonic() + 40
+    while not {each["metadata"]["name"] for each in pods(place.admin, place.namespace)} - {pod["metadata"]["name"]}:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    [before] = place.launcher.workloads.list("Job")
+
+    job = place.run(LONG)
+
+    assert job == before["metadata"]["name"]
+    assert job.lines[-1] == "ended"
+    assert not any("it is replaced" in message for message in caplog.messages)
 
 
 def test_a_build_whose_pod_is_evicted_begins_anew_and_gives_the_image(yard):  # noqa: F811

@@ -95,6 +95,14 @@ def test_pods_that_ask_for_gpus_tolerate_the_taints_of_gpu_nodes_and_their_init_
     assert "tolerations" not in finished_pod(with_first(), TARGET, Placement(), ends=ends)
 
 
+def test_a_taint_is_tolerated_once_however_often_it_is_named():
+    sku = {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}
+
+    found = pod({**SPEC, "tolerations": [sku]}, gpus=1, tolerations=[sku])
+
+    assert found["tolerations"].count(sku) == 1
+
+
 def test_jobs_under_spot_rather_take_spot_nodes_and_endpoints_never_do():
     found = pod(spot=True)
     served = finished_pod(SPEC, TARGET, Placement(spot=True), ends=False)
@@ -142,9 +150,11 @@ def test_a_job_replaces_pods_that_the_cluster_takes_away_and_stays_where_it_is()
     assert not stays.keys() & served["spec"]["template"]["metadata"]["annotations"].keys()
 
 
-@pytest.mark.parametrize(("cpu_limit", "expected"), [("", "3"), ("4", "4")])
-def test_an_inference_service_has_limits_so_that_kserve_sets_none_below_its_requests(cpu_limit, expected):
-    served = finished_pod(SPEC, TARGET, Placement(cpu="3", memory="5Gi", cpu_limit=cpu_limit), ends=False)
+@pytest.mark.parametrize(
+    ("cpu", "cpu_limit", "expected"), [("3", "", "3"), ("500m", "", "1"), ("3", "4", "4"), ("100m", "200m", "200m")]
+)
+def test_an_inference_service_has_limits_so_that_kserve_sets_none_below_its_requests(cpu, cpu_limit, expected):
+    served = finished_pod(SPEC, TARGET, Placement(cpu=cpu, memory="5Gi", cpu_limit=cpu_limit), ends=False)
 
     [container] = pod_objects.inference_service("one", served, TARGET)["spec"]["predictor"]["containers"]
 
