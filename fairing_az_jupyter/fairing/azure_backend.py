@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kubeflow.fairing.backends.backends import BackendInterface
 
+from fairing_az_jupyter.exceptions import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -44,6 +46,9 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         retries: How often a job is started again after its program has failed.
         pod_security: The Pod Security Standard that pods keep to: `baseline` or `restricted`.
         pod_token: Whether a job's pod gets its service account's token, to talk to the cluster.
+
+    Raises:
+        InputError: `pod_security` is none of the two.
 
     """
 

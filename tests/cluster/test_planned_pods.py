@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.fairing.planned_pods import planned_objects
 from fairing_az_jupyter.fairing.pod_objects import Target
 from fairing_az_jupyter.settings import Settings
@@ -67,6 +68,27 @@ def test_they_tell_apart_by_their_kind_and_name_images_as_launches_do():
 
 
 @pytest.mark.parametrize("more", [{"builder": "acr-tasks"}, {"pod_security": "restricted"}])
+def test_a_backends_arguments_go_before_the_settings_and_reach_its_pods():
+    from kubeflow.fairing.backends import KubeflowAzureBackend
+
+    settings = Settings(**GIVEN, gpus=2, retries=3, pod_token=True)
+    backend = KubeflowAzureBackend(
+        settings=settings, gpus=0, cpu_limit="4", retries=1, pod_security="restricted", pod_token=False
+    )
+
+    found = backend._launcher(None).placement
+
+    assert (found.gpus, found.cpu_limit, found.retries, found.pod_security, found.pod_token) == (
+        0,
+        "4",
+        1,
+        "restricted",
+        False,
+    )
+    with pytest.raises(InputError, match="'Restricted'"):
+        KubeflowAzureBackend(settings=settings, pod_security="Restricted")
+
+
 def test_there_is_no_build_where_none_is_made_in_the_cluster(more):
     assert list(planned(**more)) == ["job", "endpoint"]
 
@@ -87,6 +109,20 @@ def test_what_settings_say_reaches_every_pod():
             assert container["resources"]["requests"].keys() >= {"cpu", "memory"}
         assert ("affinity" in pod) is (kind != "endpoint")
         assert ("nvidia.com/gpu" in str(pod["containers"][0]["resources"])) is (kind != "build")
+
+
+@pytest.mark.parametrize("kind", ["deployment", "inference-service"])
+def test_an_endpoint_is_watched_by_three_probes_of_which_none_ends_a_busy_server_soon(kind):
+    body = planned(endpoint_kind=kind)["endpoint"]
+    [container] = spec_of(body)["containers"]
+
+    probes = {name: container[f"{name}Probe"] for name in ("startup", "readiness", "liveness")}
+    assert probes["liveness"]["httpGet"]["path"] == "/v2/health/live"
+    assert probes["liveness"]["periodSeconds"] * probes["liveness"]["failureThreshold"] >= 600
+    assert probes["startup"]["periodSeconds"] * probes["startup"]["failureThreshold"] == 600
+    if kind == "deployment":
+        # Waiting for a node is no failure of the endpoint's.
+        assert body["spec"]["progressDeadlineSeconds"] > 600 + 1800
 
 
 def test_the_specification_is_the_one_that_fairing_and_the_builders_make():
