@@ -73,6 +73,10 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         self.build_context_source = build_context_source
         self._given = settings
         self._deadline, self._ready_timeout = deadline, ready_timeout
+        if pod_security not in {None, "baseline", "restricted"}:
+            raise InputError(
+                f"pod_security can't be {pod_security!r}.", hint="Name baseline or restricted.", code="pod-security"
+            )
         placed: dict[str, Any] = {
             "gpus": gpus,
             "node_selector": node_selector,

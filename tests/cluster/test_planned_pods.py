@@ -67,7 +67,6 @@ def test_they_tell_apart_by_their_kind_and_name_images_as_launches_do():
     assert "--cache-repo=contosoml.azurecr.io/team/fairing-cache" in arguments
 
 
-@pytest.mark.parametrize("more", [{"builder": "acr-tasks"}, {"pod_security": "restricted"}])
 def test_a_backends_arguments_go_before_the_settings_and_reach_its_pods():
     from kubeflow.fairing.backends import KubeflowAzureBackend
 
@@ -76,7 +75,7 @@ def test_a_backends_arguments_go_before_the_settings_and_reach_its_pods():
         settings=settings, gpus=0, cpu_limit="4", retries=1, pod_security="restricted", pod_token=False
     )
 
-    found = backend._launcher(None).placement
+    found = backend.get_training_deployer()._launcher.placement  # noqa: SLF001 - nothing is asked of the cluster
 
     assert (found.gpus, found.cpu_limit, found.retries, found.pod_security, found.pod_token) == (
         0,
@@ -89,6 +88,7 @@ def test_a_backends_arguments_go_before_the_settings_and_reach_its_pods():
         KubeflowAzureBackend(settings=settings, pod_security="Restricted")
 
 
+@pytest.mark.parametrize("more", [{"builder": "acr-tasks"}, {"pod_security": "restricted"}])
 def test_there_is_no_build_where_none_is_made_in_the_cluster(more):
     assert list(planned(**more)) == ["job", "endpoint"]
 
