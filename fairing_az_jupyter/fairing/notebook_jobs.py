@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 
     Object = Mapping[str, Any]
 
-__all__ = ["PATIENCE_SECONDS", "JobView", "NotebookJob", "delete_job", "job_name", "start_job", "view", "view_of"]
+__all__ = [
+    "PATIENCE_SECONDS",
+    "JobView",
+    "NotebookJob",
+    "delete_job",
+    "job_name",
+    "notebook_object",
+    "start_job",
+    "view",
+    "view_of",
+]
 
 PATIENCE_SECONDS = 30.0
 """How long a trouble may last that may pass by itself, such as a pod that no node takes, before a Job is given up."""

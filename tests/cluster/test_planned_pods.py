@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.fairing.notebook_jobs import NotebookJob, notebook_object
 from fairing_az_jupyter.fairing.planned_pods import planned_objects
-from fairing_az_jupyter.fairing.pod_objects import Target
+from fairing_az_jupyter.fairing.pod_objects import Target, placement_of
 from fairing_az_jupyter.settings import Settings
 
 KIND = "fairing-az-jupyter/kind"
@@ -144,3 +145,47 @@ def test_the_specification_is_the_one_that_fairing_and_the_builders_make():
     [container] = pod["containers"]
     assert {name: container[name] for name in made["containers"][0]} | {"image": "x:1"} == made["containers"][0]
     assert made["nodeSelector"].items() <= pod["nodeSelector"].items()
+
+
+def of_notebooks(runs=1, **more):
+    settings, target = Settings(**GIVEN, **more), Target("team-a", "default-editor", "acrcreds", "tester")
+    wanted = NotebookJob("fairing-job-1", "abs://x/y/batch.json", runs, parallelism=runs)
+    spec = {"containers": [{"name": "model", "image": "x:1", "command": ["python"], "workingDir": "/app/"}]}
+    return notebook_object(wanted, spec, settings, target, placement_of(settings))["spec"]
+
+
+@pytest.mark.parametrize(
+    ("more", "token"),
+    [
+        ({}, True),
+        ({"credential": "secret"}, True),
+        ({"credential": "workload-identity"}, False),
+        ({"credential": "workload-identity", "pod_token": True}, True),
+    ],
+)
+def test_a_notebook_has_a_token_where_it_reads_its_credential_by_it_or_asks_for_it(more, token):
+    assert of_notebooks(**more)["template"]["spec"]["automountServiceAccountToken"] is token
+
+
+def test_each_run_of_a_notebooks_job_has_its_own_retries_and_outlives_disruptions():
+    one, several = of_notebooks(retries=2), of_notebooks(runs=3, retries=2)
+
+    assert (one["backoffLimit"], several["backoffLimitPerIndex"]) == (2, 2)
+    assert "backoffLimit" not in several
+    for spec in (one, several):
+        assert spec["podFailurePolicy"]["rules"][0]["onPodConditions"][0]["type"] == "DisruptionTarget"
+        assert spec["template"]["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+
+
+def test_a_real_api_server_accepts_the_pods_of_notebooks_under_restricted(kubernetes, namespace):
+    kubernetes.control_plane.profile(namespace)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    admin = kubernetes.control_plane.admin
+    admin.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": labels}})
+    spec = of_notebooks(runs=3, retries=1, pod_security="restricted")["template"]["spec"]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "dry"}, "spec": spec}
+
+    query = {"dryRun": "All", "fieldValidation": "Strict"}
+    answer = admin.call("POST", f"/api/v1/namespaces/{namespace}/pods", pod, query=query)
+
+    assert answer.status_code == 201, answer.text
