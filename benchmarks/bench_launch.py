@@ -31,7 +31,8 @@ from table import Row
 
 from fairing_az_jupyter.clients.storage import CONTAINER
 from fairing_az_jupyter.fairing.archive import ArchiveEntry, write_archive
-from fairing_az_jupyter.fairing.build_job import BuildOrder, build_in_cluster
+from fairing_az_jupyter.fairing.build_job import build_in_cluster
+from fairing_az_jupyter.fairing.build_pods import BuildOrder
 from fairing_az_jupyter.fairing.cluster_job import ClusterJob
 from fairing_az_jupyter.fairing.launcher import Launcher
 from fairing_az_jupyter.fairing.pod_objects import Placement

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kubeflow.fairing.backends.backends import BackendInterface
 
+from fairing_az_jupyter.exceptions import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -45,6 +47,9 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         pod_security: The Pod Security Standard that pods keep to: `baseline` or `restricted`.
         pod_token: Whether a job's pod gets its service account's token, to talk to the cluster.
 
+    Raises:
+        InputError: `pod_security` is none of the two.
+
     """
 
     def __init__(  # noqa: PLR0913 - each is a word that a notebook may say
@@ -68,6 +73,10 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         self.build_context_source = build_context_source
         self._given = settings
         self._deadline, self._ready_timeout = deadline, ready_timeout
+        if pod_security not in {None, "baseline", "restricted"}:
+            raise InputError(
+                f"pod_security can't be {pod_security!r}.", hint="Name baseline or restricted.", code="pod-security"
+            )
         placed: dict[str, Any] = {
             "gpus": gpus,
             "node_selector": node_selector,

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 
     Object = Mapping[str, Any]
 
-__all__ = ["JobView", "NotebookJob", "delete_job", "job_name", "start_job", "view", "view_of"]
+__all__ = [
+    "JobView",
+    "NotebookJob",
+    "delete_job",
+    "job_name",
+    "notebook_object",
+    "start_job",
+    "view",
+    "view_of",
+]
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _JOB = "batch.kubernetes.io/job-name"

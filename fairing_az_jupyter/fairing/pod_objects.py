@@ -53,6 +53,8 @@ _NO_PROXY = {"sidecar.istio.io/inject": "false"}
 _RAW = {"serving.kserve.io/deploymentMode": "RawDeployment"}
 # KServe's ingress would let in whoever finds it, and nobody there asks for a credential.
 _NOT_PUBLISHED = {"networking.kserve.io/visibility": "cluster-local"}
+# What KServe gives a container that names no limit of processor cores.
+_KSERVE_LIMIT = "1"
 _LONGEST_LABEL = 63
 # A pod that is gone by itself takes its log with it: a day is enough to look.
 _KEPT_SECONDS = 24 * 3600
@@ -342,14 +344,15 @@ def inference_service(
     """
     all_labels = {**(labels or {}), **labels_of("endpoint", name, target.owner), **_NOT_PUBLISHED}
     all_annotations = {**(annotations or {}), **_RAW, **_NO_PROXY}
-    # KServe gives a container without a processor limit one of 1, which may be less than it asks for. Source:
+    # KServe gives a container without limits its own, which may be less than it asks for. Source:
     # https://github.com/kserve/kserve/blob/v0.16.0/pkg/apis/serving/v1beta1/inference_service_defaults.go (line 59)
     # with cpuLimit "1" in https://github.com/kserve/kserve/blob/v0.16.0/config/configmap/inferenceservice.yaml.
     served, *others = copy.deepcopy(list(pod["containers"]))
     resources = served.setdefault("resources", {})
-    for amount, asked in resources.get("requests", {}).items():
-        if amount in {"cpu", "memory"}:
-            resources.setdefault("limits", {}).setdefault(amount, asked)
+    asked, limits = resources.get("requests", {}), resources.setdefault("limits", {})
+    limits.setdefault("cpu", larger(str(asked.get("cpu", "0")), _KSERVE_LIMIT))
+    if "memory" in asked:
+        limits.setdefault("memory", asked["memory"])
     predictor = {**pod, "containers": [{**served, "name": KSERVE_CONTAINER}, *others], "minReplicas": 1}
     spec = {"predictor": predictor}
     version = "serving.kserve.io/v1beta1"
@@ -365,7 +368,9 @@ def _place(pod: Object, placement: Placement, *, spot: bool) -> None:
     pod["nodeSelector"] = {**_LINUX, **placement.node_selector, **pod.get("nodeSelector", {})}
     accepted = list(pod.get("tolerations", []))
     wanted = [*placement.tolerations, *([_SPOT] if spot else ()), *(_GPU_TAINTS if placement.gpus else ())]
-    accepted += [dict(each) for each in wanted if each not in accepted]
+    for each in map(dict, wanted):
+        if each not in accepted:
+            accepted.append(each)
     if accepted:
         pod["tolerations"] = accepted
     if spot:

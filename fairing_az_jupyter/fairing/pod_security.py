@@ -26,7 +26,7 @@ _APP_VOLUME, _HOME_VOLUME, _TMP_VOLUME = "fairing-app", "fairing-home", "fairing
 _COPY_FILES = """\
 import os, shutil, sys
 source, target = sys.argv[1:]
-for entry in os.scandir(source):
+for entry in os.scandir(source) if os.path.isdir(source) else ():
     copy = os.path.join(target, entry.name)
     if entry.is_dir(follow_symlinks=False):
         shutil.copytree(entry.path, copy, symlinks=True)

@@ -168,6 +168,8 @@ class AcrService:
         self.identities = {AAD_TOKEN: {"pull", "push"}}
         self.refresh = {}
         self.tokens = {}
+        # Seconds that a token lives, as ACR's do.
+        self.life = 4500
 
     def __call__(self, request):
         path = urlsplit(request.path).path
@@ -187,23 +189,29 @@ class AcrService:
 
     def token(self, request):
         if request.method == "POST":
-            fields, rights = request.form, self.refresh.get(request.form.get("refresh_token"))
+            rights = self.refresh.get(request.form.get("refresh_token"))
         else:
-            fields, (secret, rights) = request.query, self.users.get((request.basic or ("", ""))[0], ("", None))
+            secret, rights = self.users.get((request.basic or ("", ""))[0], ("", None))
             rights = rights if request.basic and request.basic[1] == secret else None
         if rights is None:
             return 401, {}, errors("UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization")
-        kind, name, actions = fields["scope"].split(":")
-        access = {"type": kind, "name": name, "actions": [one for one in actions.split(",") if one in rights]}
-        token = claims_token(access=[access], jti=len(self.tokens), grant_type="access_token")
+        # A request may name several: https://learn.microsoft.com/rest/api/containerregistry/access-tokens/get
+        named = parse_qs(request.body.decode() if request.method == "POST" else urlsplit(request.path).query)
+        access = []
+        for scope in named["scope"]:
+            kind, name, actions = scope.split(":")
+            access.append({"type": kind, "name": name, "actions": [one for one in actions.split(",") if one in rights]})
+        life = {"iat": 1_000_000, "exp": 1_000_000 + self.life}
+        token = claims_token(access=access, jti=len(self.tokens), grant_type="access_token", **life)
         self.tokens[token] = access
         return 200, {"Content-Type": "application/json"}, json.dumps({"access_token": token}).encode()
 
     def registry(self, request):
         access = self.tokens.get(request.bearer)
+        allowed = {one["name"]: one["actions"] for one in access or ()}
         found = re.match(r"/v2/(.+)/(?:tags|manifests|blobs)/", request.path)
         action = "pull" if request.method in {"GET", "HEAD"} else "push"
-        if access and (not found or (found[1] == access["name"] and action in access["actions"])):
+        if access and (not found or action in allowed.get(found[1], ())):
             return self.behind(request)
         host = request.headers["Host"]
         challenge = f'Bearer realm="https://{host}/oauth2/token",service="{host}"'

@@ -13,6 +13,7 @@ import pytest
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.docker_config import (
     ACR_TOKEN_USER,
+    docker_config_of,
     make_docker_config,
     parse_docker_config,
     registry_host,
@@ -335,3 +336,13 @@ def test_what_kubernetes_can_not_read_fails_for_whichever_registry_it_is():
     text = json.dumps({"auths": {"ghcr.io": {"auth": "MARKED secret!"}, HOST: {"auth": auth(f"id:{SECRET}")}}})
     with pytest.raises(CredentialError, match=r"'ghcr\.io' has an 'auth' that is not base64"):
         parse_docker_config(text, host=HOST)
+
+
+def test_a_docker_config_of_made_entries_names_docker_hub_as_its_readers_look_for_it():
+    entries = {"contosoml.azurecr.io": Hidden('{"registrytoken": "one"}'), "index.docker.io": Hidden('{"auth": "two"}')}
+
+    made = docker_config_of(entries)
+
+    assert json.loads(made.reveal()) == {
+        "auths": {"contosoml.azurecr.io": {"registrytoken": "one"}, "https://index.docker.io/v1/": {"auth": "two"}}
+    }

@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.oci.auth import granted
 from fairing_az_jupyter.clients.registry import Registry
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotAllowedError, NotFoundError
 from tests.clients.registry_servers import (
@@ -286,6 +287,52 @@ def test_a_password_file_on_the_machine_does_not_replace_the_credential(connect,
     assert connect().check_push("team/new").push is True
 
 
+RIGHTS = {"team/model": "pull,push", "base/python": "pull"}
+
+
+def bearer(entry):
+    return Hidden(json.loads(entry.reveal())["registrytoken"])
+
+
+@pytest.mark.parametrize("login", [{}, {"username": None, "password": None, "aad_token": Hidden(AAD_TOKEN)}])
+def test_another_program_gets_a_token_for_the_repositories_that_it_needs_and_no_login(connect, acr, login):
+    entry = connect(**login).entry_for(RIGHTS, 3600)
+
+    token = bearer(entry)
+    assert {name: granted(token, name) for name in RIGHTS} == {
+        "team/model": {"pull", "push"},
+        "base/python": {"pull"},
+    }
+    assert list(json.loads(entry.reveal())) == ["registrytoken"]
+    assert SECRET not in entry.reveal()
+    assert MARK not in f"{entry!r} {entry}"
+
+
+def test_each_program_gets_a_token_of_its_own_that_has_all_of_its_time_left(connect):
+    registry = connect()
+
+    assert bearer(registry.entry_for(RIGHTS, 3600)) != bearer(registry.entry_for(RIGHTS, 3600))
+
+
+def test_a_program_that_needs_longer_than_a_token_lives_gets_the_login_itself(connect, acr):
+    acr.answer.life = 300
+
+    entry = connect().entry_for(RIGHTS, 3600)
+
+    assert json.loads(entry.reveal()) == {"username": PUSHER, "password": SECRET}
+    assert "registrytoken" in connect().entry_for(RIGHTS, 200).reveal()
+
+
+def test_nobody_has_no_login_to_hand_on(connect, acr):
+    assert connect(None, None).entry_for({"base/python": "pull"}, 3600) is None
+    assert acr.asked("GET /oauth2/token") == []
+
+
+def test_a_login_that_is_not_believed_is_not_handed_on(connect):
+    with pytest.raises(CredentialError):
+        connect(password=f"{MARK}-wrong").entry_for(RIGHTS, 3600)
+
+
 @pytest.fixture
 def basic(tmp_path):
     with docker_registry(tmp_path, htpasswd=f"{PUSHER}:{SECRET_IN_HTPASSWD}\n") as host:
@@ -297,6 +344,13 @@ def test_a_registry_with_basic_authentication_is_checked_too(basic):
         push, pull = registry.check_push("team/new"), registry.check_pull("team/new")
     assert (push.push, push.scheme, push.granted, push.cancelled) == (True, "basic", None, True)
     assert (pull.pull, pull.exists) == (True, False)
+
+
+def test_a_registry_without_a_token_service_needs_the_login_itself(basic):
+    with Registry(basic, username=PUSHER, password=Hidden(SECRET), scheme="http") as registry:
+        entry = registry.entry_for(RIGHTS, 3600)
+
+    assert json.loads(entry.reveal()) == {"username": PUSHER, "password": SECRET}
 
 
 @pytest.mark.parametrize("check", ["check_pull", "check_push"])

@@ -322,7 +322,7 @@ def test_a_token_that_tells_nothing_is_as_good_as_one_that_does(authority, tmp_p
 def test_a_token_with_odd_claims_is_used_all_the_same(authority, tmp_path, access):
     service = AcrService(lambda request: STARTED)
     odd = claims_token(access=access)
-    service.tokens[odd] = {"name": "team/new", "actions": ["pull", "push"]}
+    service.tokens[odd] = [{"name": "team/new", "actions": ["pull", "push"]}]
 
     def answer(request):
         token = (200, JSON, f'{{"access_token": "{odd}", "expires_in": "soon"}}'.encode())

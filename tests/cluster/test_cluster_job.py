@@ -417,7 +417,7 @@ def test_a_job_that_has_failed_unseen_is_replaced(place, monkeypatch, caplog):
         with pytest.raises(KeyboardInterrupt):
             place.run(code)
     end = time.monotonic() + 20
-    while not place.launcher.workloads.list("Job")[0]["status"].get("failed"):
+    while not place.launcher.workloads.list("Job")[0]["status"].get("conditions"):
         assert time.monotonic() < end
         time.sleep(0.1)
 

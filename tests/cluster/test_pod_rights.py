@@ -9,10 +9,12 @@ import cloudpickle
 import pytest
 from kubeflow.fairing import TrainJob
 
+from fairing_az_jupyter.clients.acr_tasks import ROLE
 from fairing_az_jupyter.exceptions import FairingAzureError
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.notebooks_scene import wheels, yard  # noqa: F401 - fixtures
 from tests.cluster.test_deploy_command_on_the_cluster import Terminal
+from tests.cluster.test_example_on_the_cluster import wheels as serving_wheels  # noqa: F401 - a fixture
 from tests.stand.fixtures import all_there
 
 ENFORCED = "pod-security.kubernetes.io/enforce"
@@ -129,9 +131,15 @@ class Probing:
 
 
 @pytest.fixture
-def terminal(wheels, workshop, own_folders, tasks):  # noqa: F811 - Azure builds
+def azure_builds(workshop, tasks):  # noqa: F811
+    workshop.stand.arm.assign(workshop.setup.oid, ROLE, workshop.setup.registry)
+    return tasks
+
+
+@pytest.fixture
+def terminal(serving_wheels, workshop, own_folders, azure_builds):  # noqa: F811 - Azure builds
     with all_there():
-        for wheel in wheels.glob("*.whl"):
+        for wheel in serving_wheels.glob("*.whl"):
             (workshop.index.folder / wheel.name).symlink_to(wheel)
     return Terminal(workshop, own_folders)
 
@@ -155,7 +163,7 @@ def test_an_endpoint_serves_under_restricted_and_has_no_token(terminal, tmp_path
     terminal.type("delete", name)
 
 
-def test_a_notebook_runs_under_restricted(yard, tasks):  # noqa: F811 - Azure builds
+def test_a_notebook_runs_under_restricted(yard, azure_builds):  # noqa: F811 - Azure builds
     enforce(yard.workshop)
     changed = {"pod_security": "restricted", "builder": "acr-tasks"}
 
