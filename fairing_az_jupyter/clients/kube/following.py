@@ -396,26 +396,31 @@ class Follower:
             yield from self._event(Change("ADDED", event))
 
     def _given_up(self, pod: Object, uid: str, *, gone: bool) -> Iterator[Event]:
-        """Yield once that a Job's pod has come to its end, and that another one takes its place."""
+        """Yield once that a pod has come to its end before the work was done, and that another one takes its place."""
         phase = str(mapping(pod.get("status")).get("phase") or "")
-        if self._owner is None or self._target.kind != "Job" or uid in self._over_with:
+        kind, name = self._target.kind, self._target.name
+        if self._owner is None or uid in self._over_with:
             return
         if phase == "Succeeded" or (phase != "Failed" and not gone):
             return
         self._over_with.add(uid)
-        if self._ended() is not None or mapping(self._owner.get("metadata")).get("deletionTimestamp"):
+        if (self._ended() is not None and kind == "Job") or mapping(self._owner.get("metadata")).get(
+            "deletionTimestamp"
+        ):
             return
         taken = disruption(pod)
-        if taken is not None and replaces_disrupted(self._owner):
+        if taken is not None and (kind != "Job" or replaces_disrupted(self._owner)):
             self._disruptions += 1
             said, reason = sanitized(str(taken.get("message") or ""), {}), str(taken.get("reason") or "")
-            yield Disrupted("Job", self._target.name, name_of(pod), reason, said, self._disruptions)
+            yield Disrupted(kind, name, name_of(pod), reason, said, self._disruptions)
+            return
+        if kind != "Job":
             return
         self._failures += 1
         spec = mapping(self._owner.get("spec"))
         attempts = int(spec.get("backoffLimit", _BACKOFF_LIMIT)) + 1
         if self._failures < attempts and spec.get("completions", 1) == 1:
-            yield Retried(self._target.name, pod_failed(pod, self._target.namespace), self._failures, attempts)
+            yield Retried(name, pod_failed(pod, self._target.namespace), self._failures, attempts)
 
     def _read_log(self, pod: Object, container: str) -> None:
         uid = uid_of(pod)
