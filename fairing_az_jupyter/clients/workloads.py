@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.clients.kube.container_logs import log_path
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
-from fairing_az_jupyter.clients.kube.following import Follower, Target
+from fairing_az_jupyter.clients.kube.following import Follower
 from fairing_az_jupyter.clients.kube.log_lines import shown
 from fairing_az_jupyter.clients.kube.objects import KINDS, kind_named, kind_of, label_selector, name_of, uid_of
 from fairing_az_jupyter.clients.kube.port_forwarding import PortForward
 from fairing_az_jupyter.clients.kube.streaming import Halt, StreamCalls
+from fairing_az_jupyter.clients.kube.targets import Target
 from fairing_az_jupyter.clients.kube.troubles import endpoint_ready
 from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import (

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
-from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.exceptions import (
     ContextError,
     ExecutionError,
@@ -37,7 +36,6 @@ __all__ = ["ClusterJob", "plain_spec"]
 logger = logging.getLogger(LOGGER_NAME)
 
 _GONE_SECONDS = 5.0
-_GIVEN_UP = frozenset({"Failed", "FailureTarget"})
 
 
 class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
@@ -146,7 +144,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             with contextlib.ExitStack() as cared:
                 cared.callback(release)
                 self.name = str(found["metadata"]["name"])
-                if _has_given_up(found):
+                if _has_failed(found):
                     logger.warning(
                         "The job %s does the same and has failed, seen by nobody: it is replaced.", self.name
                     )
@@ -227,16 +225,6 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         logger.warning("%s: %s. %s Or follow it: %s. Delete it: %s", what, where, again, follow, delete)
 
 
-def _has_given_up(found: Mapping[str, Any]) -> bool:
-    """Tell whether a Job has failed, or will have when its pods are gone.
-
-    Its count of failed pods does not say so: others run in the place of those that were taken away or tried again.
-    Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
-    """
-    conditions = entries(mapping(found.get("status")).get("conditions"))
-    return any(each.get("type") in _GIVEN_UP and each.get("status") == "True" for each in conditions)
-
-
 def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespace: str) -> dict[str, Any]:  # noqa: ANN401
     """Return a pod's specification as plain data, changed by the user's mutators.
 
@@ -276,6 +264,12 @@ def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespa
             # As the API server does; defaults of ours could be more than the user's limits.
             resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
     return spec
+
+
+def _has_failed(found: Mapping[str, Any]) -> bool:
+    """Tell whether a Job has failed, or is about to say so: with retries left, a pod that has failed is not the end."""
+    failed = int((found.get("status") or {}).get("failed") or 0)
+    return job_failure(found) is not None or failed > int((found.get("spec") or {}).get("backoffLimit") or 0)
 
 
 class _KubeManagerIfAsked:

@@ -109,9 +109,9 @@ def test_images_that_can_never_be_pulled_are_known_by_the_reason_alone(reason, c
 
 
 def test_a_pull_that_is_not_allowed_tells_that_a_new_role_takes_time():
-    hint = diagnose(job(), [pod("Pending", waiting("ErrImagePull", "401 Unauthorized"))]).hint
-    assert "--attach-acr team" in hint
-    assert "10 minutes" in hint
+    found = diagnose(job(), [pod("Pending", waiting("ErrImagePull", "401 Unauthorized"))])
+    assert "a new role assignment takes up to 10 minutes to act" in found.message
+    assert "--attach-acr team" in found.hint
 
 
 def test_an_older_kubelet_tells_the_reason_of_a_back_off_in_an_event():
@@ -342,20 +342,20 @@ def test_the_autoscalers_last_word_counts():
 )
 def test_a_taint_is_named_with_the_setting_that_tolerates_it(said, hint):
     taints = [("team", "a", "NoSchedule")]
-    assert hint in diagnose(job(), [unschedulable(f"0/2 nodes are available: {said}.")], [], taints).hint
+    assert hint in diagnose(job(), [unschedulable(f"0/2 nodes are available: {said}.")], [], taints).message
 
 
 def test_karpenter_names_a_taint_with_its_effect():
     said = 'Failed to schedule pod, incompatible with nodepool "gpu", did not tolerate taint (taint=sku=gpu:NoSchedule)'
     one = unschedulable("0/2 nodes are available: 2 node(s) had untolerated taint(s).")
     found = diagnose(job(), [one], [event("FailedScheduling", said)])
-    assert "FAIRING_TOLERATIONS = 'sku=gpu:NoSchedule'" in found.hint
+    assert "FAIRING_TOLERATIONS = 'sku=gpu:NoSchedule'" in found.message
 
 
 @pytest.mark.parametrize("taint", ["node.kubernetes.io/not-ready", "CriticalAddonsOnly", "karpenter.sh/disrupted"])
 def test_a_taint_of_kubernetes_own_is_not_to_be_tolerated(taint):
     said = f"0/2 nodes are available: 1 node(s) had untolerated taint {{{taint}: true}}."
-    assert "FAIRING_TOLERATIONS" not in diagnose(job(), [unschedulable(said)]).hint
+    assert "FAIRING_TOLERATIONS" not in diagnose(job(), [unschedulable(said)]).message
 
 
 def test_the_taints_of_nodes_that_a_pod_does_not_tolerate_are_found():

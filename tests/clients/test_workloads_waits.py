@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from fairing_az_jupyter.clients.kube.clocks import Clocks
 from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.followed import Disrupted, Retried, Trouble
 from fairing_az_jupyter.clients.kube.lasting import lasted
@@ -106,6 +107,69 @@ def test_a_wait_for_a_node_that_is_over_says_how_to_wait_longer():
     assert ended.message == "No node takes pod 'p'. It lasted for 30 min."
     assert "FAIRING_NODE_WAIT" in ended.hint
     assert "FAIRING_NODE_WAIT" not in Diagnosis("volume", "m", "h", condition="volume").after(480).hint
+
+
+PULL = Diagnosis("image-unreachable", "", "", condition="image-passing", pod="p", container="main")
+DENIED = Diagnosis("image-unauthorized", "", "", condition="image-access", pod="p", container="main")
+
+
+def test_a_pull_that_fails_in_different_ways_has_one_clock():
+    clocks = Clocks(Waits(image=300, access=120), "j")
+    assert clocks.see(PULL, 0.0)[0] is not None
+    assert clocks.see(DENIED, 20.0) == (None, None)
+    assert clocks.see(PULL, 40.0)[0].waited == 40
+    for seconds in (60.0, 80.0, 100.0):
+        assert clocks.see(PULL, seconds)[1] is None
+    report, over = clocks.see(DENIED, 121.0)
+    assert report is None
+    assert over.code == "image-unauthorized"
+
+
+def test_another_container_or_another_pod_has_a_clock_of_its_own():
+    clocks = Clocks(Waits(image=10), "j")
+    clocks.see(PULL, 0.0)
+    for other in (replace(PULL, container="second"), replace(PULL, pod="q"), NO_NODE):
+        report, over = clocks.see(other, 11.0)
+        assert over is None
+        assert report.waited == 0
+
+
+def test_a_condition_that_is_gone_for_a_moment_goes_on_and_one_that_is_gone_for_longer_begins_anew():
+    clocks = Clocks(Waits(image=60), "j")
+    clocks.see(PULL, 0.0)
+    assert clocks.see(None, 5.0) == (None, None)
+    clocks.see(PULL, 25.0)
+    assert clocks.see(PULL, 50.0)[0].waited == 50
+    assert clocks.see(None, 90.0) == (None, None)
+    assert clocks.see(PULL, 91.0)[0].waited == 0
+
+
+def test_news_is_reported_before_its_time_but_not_each_second():
+    clocks = Clocks(Waits(), "j")
+    clocks.see(NO_NODE, 0.0)
+    news = replace(NO_NODE, message="No node takes pod 'p'. Karpenter gets it a node.")
+    assert clocks.see(news, 1.0) == (None, None)
+    assert clocks.see(news, 6.0)[0].diagnosis is news
+    assert clocks.see(news, 12.0) == (None, None)
+    assert clocks.see(NO_NODE, 12.0)[0].diagnosis is NO_NODE
+
+
+def test_what_is_only_being_made_is_reported_after_30_s_and_ends_after_its_own_time():
+    made = Diagnosis("not-started", "", "", condition="starting", pod="p")
+    clocks = Clocks(Waits(start=100), "j")
+    assert clocks.see(made, 0.0) == (None, None)
+    assert clocks.see(made, 29.0) == (None, None)
+    assert clocks.see(made, 31.0)[0].waited == 31
+    assert clocks.see(made, 50.0) == (None, None)
+    assert clocks.see(made, 70.0)[1] is None
+    assert clocks.see(made, 99.0)[1] is None
+    assert clocks.see(made, 100.0)[1].code == "not-started"
+
+
+def test_what_can_not_pass_is_over_at_once():
+    clocks = Clocks(Waits(), "j")
+    definite = Diagnosis("image-not-found", "", "", condition="image-definite", pod="p")
+    assert clocks.see(definite, 0.0) == (None, definite)
 
 
 def test_a_disruption_says_why_and_how_many_it_were():

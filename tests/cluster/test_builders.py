@@ -26,7 +26,7 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing import build_job, build_pods
+from fairing_az_jupyter.fairing import build_job, build_pods, pod_objects
 from fairing_az_jupyter.fairing.dockerfiles import LABEL
 from tests.cluster.builders_scene import Workshop, workshop  # noqa: F401 - fixtures
 
@@ -203,6 +203,39 @@ def test_a_builder_image_that_is_not_there_is_told(yard):
     assert yard.workshop.nothing_left()
 
 
+def test_a_build_whose_pod_is_evicted_goes_on_in_a_new_one(yard, monkeypatch, caplog):
+    ignores = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+
+    def job(*arguments, **options):
+        body = pod_objects.job(*arguments, **options)
+        body["spec"].setdefault("podFailurePolicy", {"rules": [ignores]})
+        return body
+
+    monkeypatch.setattr(build_job, "job", job)
+    path, evicted = f"/api/v1/namespaces/{yard.workshop.namespace}/pods", []
+
+    def evict():
+        end = time.monotonic() + 90
+        while time.monotonic() < end and not evicted:
+            time.sleep(0.1)
+            for pod in yard.workshop.admin.get(path)["items"]:
+                if pod["status"].get("phase") == "Running" and not evicted:
+                    evicted.append(pod["metadata"]["name"])
+                    metadata = {"name": evicted[0], "namespace": yard.workshop.namespace}
+                    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+                    yard.workshop.admin.post(f"{path}/{evicted[0]}/eviction", body)
+
+    thread = threading.Thread(target=evict)
+    thread.start()
+    assert yard.task().submit().lines == ("one 3",)
+    thread.join()
+
+    (told,) = [message for message in caplog.messages if "was taken away" in message]
+    assert evicted[0].startswith("fairing-build-")
+    assert evicted[0] in told
+    assert yard.workshop.nothing_left()
+
+
 def test_a_base_image_that_is_not_there_is_told_before_anything_is_built(yard):
     with pytest.raises(ContextError, match="no image 'base/none:1'") as caught:
         yard.task(base=f"{yard.workshop.setup.login_server}/base/none:1").builder.build()
@@ -286,16 +319,14 @@ def test_without_the_role_for_tasks_the_cure_is_told(yard, tasks):
     assert ROLE in caught.value.hint
 
 
-def test_mutators_place_the_build_too_and_the_callers_list_stays(yard, monkeypatch):
-    monkeypatch.setenv("FAIRING_NODE_WAIT", "0")
-
+def test_mutators_place_the_build_too_and_the_callers_list_stays(yard):
     def placed(kube_manager, pod_spec, namespace):
         pod_spec.node_selector = {"pool": "nowhere"}
         pod_spec.tolerations = [V1Toleration(key="gpu", operator="Exists")]
 
     mutators = [placed]
     with pytest.raises(BuildFailedError) as caught:
-        yard.task(mutators=mutators).builder.build()
+        yard.task(mutators=mutators, node_wait="0").builder.build()
 
     assert caught.value.code == "unschedulable-affinity"
     assert mutators == [placed]

@@ -177,10 +177,10 @@ def test_a_job_that_goes_between_being_found_and_being_followed_is_launched_anew
     code = "print('done')"
     name, follow = left_behind(jobs, code), jobs.launcher.workloads.follow
 
-    def gone_first(kind, wanted):
+    def gone_first(kind, wanted, **options):
         if wanted == name:
             jobs.launcher.workloads.delete(kind, wanted, wait=20)
-        return follow(kind, wanted)
+        return follow(kind, wanted, **options)
 
     monkeypatch.setattr(jobs.launcher.workloads, "follow", gone_first)
     launched = ClusterJob(jobs.launcher).deploy(spec_of(jobs, code))

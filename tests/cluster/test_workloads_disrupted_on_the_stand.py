@@ -8,7 +8,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.clients.kube.followed import Disrupted, Finished, Retried, Started, Terminated
-from tests.cluster.workloads_kubelet import job, running, terminated
+from tests.cluster.workloads_kubelet import deployment, job, running, terminated
 from tests.cluster.workloads_scene import *  # noqa: F403 - fixtures are found by their names
 from tests.cluster.workloads_scene import finish, pod_of
 
@@ -151,6 +151,29 @@ def test_a_job_that_does_not_ignore_disruptions_fails_by_one(workloads, kubelet,
     seen.end()
     assert seen.error.code == "preempted"
     assert not any(isinstance(event, Disrupted) for event in seen.events)
+
+
+def test_an_endpoint_whose_pod_is_taken_away_while_it_starts_becomes_ready_in_a_new_one(workloads, kubelet, namespace):
+    workloads.create(deployment())
+    events, names = [], []
+
+    def restart():
+        for ready in (False, True):
+            names.append(pod_of(workloads, {"app": "serve"}, seen=names))
+            kubelet.bind(namespace, names[-1])
+            status = [{"type": "Ready", "status": str(ready), "lastTransitionTime": "2026-11-22T10:00:00Z"}]
+            kubelet.say(namespace, names[-1], "Running", running(ready=ready), conditions=status)
+            time.sleep(0.5)
+            if not ready:
+                gone = [disrupted("EvictionByEvictionAPI")]
+                kubelet.say(namespace, names[-1], "Failed", terminated(143), conditions=gone)
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    workloads.wait_ready("Deployment", "serve", seconds=20, tell=events.append)
+    thread.join()
+    (told,) = [event for event in events if isinstance(event, Disrupted)]
+    assert (told.kind, told.pod, told.count) == ("Deployment", names[0], 1)
 
 
 def test_a_program_that_fails_is_tried_again_and_each_attempt_is_told(workloads, kubelet, admin, namespace, follow):

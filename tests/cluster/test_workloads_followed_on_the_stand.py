@@ -208,6 +208,23 @@ def test_a_node_that_comes_late_takes_the_pod(workloads, kubelet, namespace, fol
     assert told in " ".join(str(event) for event in seen.events)
 
 
+def test_a_taint_that_the_scheduler_does_not_name_is_read_from_the_nodes_where_that_is_allowed(
+    workloads, control_plane, kubelet, profile, namespace, follow
+):
+    taint = {"key": "team", "value": "research", "effect": "NoSchedule"}
+    merge = "application/merge-patch+json"
+    control_plane.admin.patch(f"/api/v1/nodes/{kubelet.name}", {"spec": {"taints": [taint]}}, merge)
+    control_plane.let_read_nodes(namespace)
+    workloads.create(job())
+    seen = follow("Job", "train")
+    pod = pod_of(workloads, {"job-name": "train"})
+    said = "0/1 nodes are available: 1 node(s) had untolerated taint(s)."
+    kubelet.event(namespace, pod, "FailedScheduling", said, type="Warning")
+    kubelet.say(namespace, pod, "Pending", conditions=[unschedulable(said)])
+    told = "set FAIRING_TOLERATIONS = 'team=research:NoSchedule'"
+    assert seen.wait(lambda event: isinstance(event, Trouble) and told in str(event), seconds=20)
+
+
 def test_a_wait_for_a_node_does_not_count_against_the_time_to_be_ready(workloads, kubelet, namespace):
     workloads.create(deployment())
     pod = pod_of(workloads, {"app": "serve"})

@@ -12,36 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.kube.asking import Asked, CallFailed
 from fairing_az_jupyter.clients.kube.board import Board
+from fairing_az_jupyter.clients.kube.clocks import Clocks
 from fairing_az_jupyter.clients.kube.container_logs import ContainerLog
 from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.facts import Object, entries, mapping
 from fairing_az_jupyter.clients.kube.followed import (
-    Disrupted,
     Finished,
     LogLine,
     Notice,
     Phase,
-    Retried,
-    Trouble,
     Waiting,
 )
-from fairing_az_jupyter.clients.kube.objects import KINDS, name_of, pod_selector, uid_of
+from fairing_az_jupyter.clients.kube.objects import KINDS, name_of, uid_of
 from fairing_az_jupyter.clients.kube.pod_troubles import containers
 from fairing_az_jupyter.clients.kube.refused_changes import sanitized
+from fairing_az_jupyter.clients.kube.replacements import Replacements
 from fairing_az_jupyter.clients.kube.scheduling_events import taints_named, untolerated
 from fairing_az_jupyter.clients.kube.streaming import Halt
 from fairing_az_jupyter.clients.kube.troubles import (
     diagnose,
-    disruption,
     endpoint_ready,
     is_live,
     job_complete,
     job_failure,
-    pod_failed,
-    replaces_disrupted,
     stuck_on_node,
 )
-from fairing_az_jupyter.clients.kube.waits import Waits, reports_after
 from fairing_az_jupyter.clients.kube.watching import Change, Watched, changes
 from fairing_az_jupyter.exceptions import NotAllowedError
 
@@ -50,6 +45,8 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.followed import Event
     from fairing_az_jupyter.clients.kube.streaming import StreamCalls
+    from fairing_az_jupyter.clients.kube.targets import Target
+    from fairing_az_jupyter.clients.kube.waits import Waits
 
 _DONE = frozenset({"Succeeded", "Failed"})
 _TURN_SECONDS = 0.1
@@ -59,97 +56,15 @@ _JOIN_SECONDS = 2.0
 _READERS = 64
 _TAIL = 20
 _HELD = 500
-# Between two attempts of the kubelet or the scheduler a condition may be gone for a moment.
-_FORGOTTEN_SECONDS = 30.0
-# The scheduler's and the autoscaler's words change often in a busy cluster.
-_NEWS_SECONDS = 5.0
-# The images of a pod are pulled one after the other, each in a time of its own.
-_PER_CONTAINER = frozenset({"image", "start"})
-# Where a Job does not say it: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
-_BACKOFF_LIMIT = 6
 _NODES = Asked("list", "the nodes", "nodes")
 _QUEUE = 32
 _AT_ONCE = 50
 
 
 @dataclass(frozen=True)
-class Target:
-    """What is followed.
-
-    Args:
-        namespace: Its namespace.
-        owner: The Job, Deployment or InferenceService as it is now; None where it is pods by themselves.
-        pod: The pod as it is now, where it is one.
-        selector: The pods' labels, where it is neither.
-
-    """
-
-    namespace: str
-    owner: Object | None = None
-    pod: Object | None = None
-    selector: str = ""
-
-    @property
-    def kind(self) -> str:
-        """The kind of what is followed."""
-        return str((self.owner or {}).get("kind") or "Pod")
-
-    @property
-    def name(self) -> str:
-        """Its name, or the selector."""
-        return name_of(self.owner or self.pod or {}) or self.selector
-
-    def pods(self) -> Watched:
-        """Return the pods to watch."""
-        query = (
-            {"fieldSelector": f"metadata.name={self.name}"}
-            if self.pod is not None
-            else {"labelSelector": self.selector or pod_selector(self.owner or {})}
-        )
-        kind = KINDS["Pod"]
-        return Watched(kind.collection(self.namespace), kind.asked("list", self.namespace), query)
-
-    def itself(self) -> Watched:
-        """Return the owner to watch."""
-        kind = KINDS[self.kind]
-        query = {"fieldSelector": f"metadata.name={self.name}"}
-        return Watched(kind.collection(self.namespace), kind.asked("list", self.namespace), query)
-
-    def events(self) -> Watched:
-        """Return the events to watch: the API can't select those of several objects."""
-        kind = KINDS["Event"]
-        return Watched(kind.collection(self.namespace), kind.asked("list", self.namespace), {})
-
-
-@dataclass(frozen=True)
 class _Broken:
     source: str
     error: BaseException
-
-
-@dataclass
-class _Clock:
-    """How long a condition lasts.
-
-    Args:
-        began: When it was seen first.
-        seen: When it was seen last.
-        due: After how many seconds it is reported next.
-        message: What was reported last.
-        reported: After how many seconds that was.
-
-    """
-
-    began: float
-    seen: float = 0.0
-    due: float = 0.0
-    message: str = ""
-    reported: float = 0.0
-
-    def is_due(self, waited: float, message: str) -> bool:
-        """Tell whether it is to be reported: the time has come, or there is something new to say."""
-        changed = bool(self.message) and message != self.message and waited - self.reported >= _NEWS_SECONDS
-        return waited >= self.due or changed
 
 
 class Follower:
@@ -178,7 +93,6 @@ class Follower:
         seconds: float | None = None,
     ) -> None:
         self._calls, self._target, self._logs, self._until_ready = calls, target, logs, until_ready
-        self._waits = waits
         self._cancel = cancel or threading.Event()
         self._seconds, self._used, self._counted = seconds, 0.0, time.monotonic()
         self._halt = Halt()
@@ -194,9 +108,7 @@ class Follower:
         self._replica_sets: set[str] = set()
         self._told: set[tuple[str, str, str]] = set()
         self._tails: dict[tuple[str, str], deque[str]] = {}
-        self._clocks: dict[tuple[str, str, str], _Clock] = {}
-        self._over_with: set[str] = set()
-        self._disruptions = self._failures = 0
+        self._clocks, self._replacements = Clocks(waits, target.name), Replacements()
         self._nodes: list[Object] = []
         self._nodes_asked = False
         self._fatal: tuple[Diagnosis, float] | None = None
@@ -258,6 +170,7 @@ class Follower:
                     yield event
                     if self._stopped():
                         return
+                yield from self._replacements.told(self._talking(), time.monotonic())
                 yield from self._troubles()
                 if self._over():
                     yield from self._finish()
@@ -389,33 +302,13 @@ class Follower:
             if reason and (entry.get("name"), (reason, message)) not in known:
                 yield Waiting(name_of(pod), str(entry.get("name")), reason, message)
             self._read_log(pod, str(entry.get("name")))
-        yield from self._given_up(pod, uid, gone=gone)
+        if self._owner is not None:
+            over = self._target.kind == "Job" and self._ended() is not None
+            self._replacements.see(self._owner, pod, time.monotonic(), gone=gone, over=over)
         if gone:
             yield Phase("Pod", name_of(pod), "Deleted")
         for event in self._held.pop(uid, []):
             yield from self._event(Change("ADDED", event))
-
-    def _given_up(self, pod: Object, uid: str, *, gone: bool) -> Iterator[Event]:
-        """Yield once that a Job's pod has come to its end, and that another one takes its place."""
-        phase = str(mapping(pod.get("status")).get("phase") or "")
-        if self._owner is None or self._target.kind != "Job" or uid in self._over_with:
-            return
-        if phase == "Succeeded" or (phase != "Failed" and not gone):
-            return
-        self._over_with.add(uid)
-        if self._ended() is not None or mapping(self._owner.get("metadata")).get("deletionTimestamp"):
-            return
-        taken = disruption(pod)
-        if taken is not None and replaces_disrupted(self._owner):
-            self._disruptions += 1
-            said, reason = sanitized(str(taken.get("message") or ""), {}), str(taken.get("reason") or "")
-            yield Disrupted("Job", self._target.name, name_of(pod), reason, said, self._disruptions)
-            return
-        self._failures += 1
-        spec = mapping(self._owner.get("spec"))
-        attempts = int(spec.get("backoffLimit", _BACKOFF_LIMIT)) + 1
-        if self._failures < attempts and spec.get("completions", 1) == 1:
-            yield Retried(self._target.name, pod_failed(pod, self._target.namespace), self._failures, attempts)
 
     def _read_log(self, pod: Object, container: str) -> None:
         uid = uid_of(pod)
@@ -472,21 +365,16 @@ class Follower:
         trouble = self.trouble if self._ended() is None else None
         if trouble is None and self._ended() is None:
             trouble = self._quiet()
-        self._clocks = {key: clock for key, clock in self._clocks.items() if now - clock.seen < _FORGOTTEN_SECONDS}
-        if trouble is None:
-            return
-        rule = trouble.rule
-        limit = rule.seconds(self._waits)
-        key = (rule.group, trouble.pod, trouble.container if rule.group in _PER_CONTAINER else "")
-        clock = self._clocks.setdefault(key, _Clock(now, due=rule.first))
-        clock.seen = now
-        waited = now - clock.began
-        if trouble.heals and waited < limit and clock.is_due(waited, trouble.message):
-            clock.due, clock.message, clock.reported = reports_after(waited), trouble.message, waited
-            yield Trouble(trouble, limit, waited, self._target.name)
-        if not trouble.heals or waited >= limit:
-            self._fatal = (trouble.after(waited) if trouble.heals else trouble, now)
+        report, over = self._clocks.see(trouble, now)
+        if report is not None:
+            yield report
+        if over is not None:
+            self._fatal = (over, now)
             yield from self._troubles()
+
+    def _talking(self) -> set[str]:
+        """Return the pods whose lines are still being read."""
+        return {reader.pod for reader in self._readers.values() if reader.reading} if self._logs else set()
 
     def _quiet(self) -> Diagnosis | None:
         """Return what is waited for where nothing is wrong: a node that does not answer, a container being made."""
@@ -545,6 +433,7 @@ class Follower:
         return not (still or unseen) or now - max(self._heard, self._ending) > _QUIET_SECONDS
 
     def _finish(self) -> Iterator[Event]:
+        yield from self._replacements.told(set(), time.monotonic(), last=True)
         good = bool(self._ended())
         yield Finished(self._target.kind, self._target.name, good)
         if good:

@@ -97,9 +97,9 @@ _CAUSES = (
         "image-unauthorized",
         r"unauthorized|authentication required|401 Unauthorized|403 Forbidden|access denied|insufficient_scope|"
         r"authorization failed|no basic auth|denied:|access to the resource is denied|" + _HTTP + r"\b40[13]\b",
-        "the registry does not let the node pull it",
-        "Grant AcrPull to the cluster (az aks update --attach-acr {acr}) or check the pull secret of the pod's "
-        "ServiceAccount: %fairing_azure check. A new role assignment takes up to 10 minutes to act: then launch again",
+        "the registry does not let the node pull it; a new role assignment takes up to 10 minutes to act",
+        "Grant AcrPull to the cluster (az aks update --attach-acr {acr}), or check the pull secret of the pod's "
+        "ServiceAccount: %fairing_azure check. Then launch again.",
         condition="image-access",
     ),
     _Cause(

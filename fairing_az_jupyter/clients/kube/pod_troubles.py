@@ -120,14 +120,13 @@ def no_node(
     grows = autoscaler_says(pod, events)
     # The scheduler names no taint since 1.34; the autoscaler may.
     named = taints_named(f"{said} {grows}") or (tuple(taints) if "taint" in said else ())
-    hint = f"{cure}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}"
-    tolerate = toleration_hint(named)
-    hint = tolerate if tolerate and code == "taint" else f"{hint}. {tolerate}" if tolerate else hint
+    # Part of the message: it is shown from the first report on.
+    further = [each for each in (grows, toleration_hint(named)) if each]
     return Diagnosis(
         code=f"unschedulable-{code}" if code else "unschedulable",
         message=f"No node takes pod '{pod}' in namespace '{namespace}': "
-        f"{said.rstrip('.') or 'the scheduler gave no reason'}.{f' {grows}' if grows else ''}",
-        hint=hint,
+        f"{' '.join([(said.rstrip('.') or 'the scheduler gave no reason') + '.', *further])}",
+        hint=f"{cure}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}",
         condition="claim-missing" if missing else "unschedulable",
         pod=pod,
     )
