@@ -115,6 +115,7 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> argparse.Names
         words, pairs = grammar_runs.without_pairs(words)
         words, varying = grammar_sweeps.without_varying(words)
     words = without_switch_values(words)
+    refusals.refuse_switch_values(words)
     in_notebook = program != PROGRAM
     talkative = not _TALKATIVE.isdisjoint(words[:1])
     strict = not talkative and _NAMES_ONLY.isdisjoint(words[:1])

@@ -12,7 +12,7 @@ from fairing_az_jupyter.frontends.grammar_parts import (
     add_command,
     add_notebook,
     add_profile,
-    add_setting,
+    add_settings,
     complete,
 )
 from fairing_az_jupyter.frontends.grammar_runs import (
@@ -21,7 +21,6 @@ from fairing_az_jupyter.frontends.grammar_runs import (
     add_parameters,
     add_runs_folder,
 )
-from fairing_az_jupyter.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +43,7 @@ def add_sweep(commands: Commands[argparse.ArgumentParser]) -> None:
     _add_points(run)
     add_parameters(run)
     add_profile(run)
-    add_setting(run, "backend", Settings.model_json_schema()["properties"]["backend"])
+    add_settings(run)
     about = "a folder or abs://... for the executed notebooks, by point (default: in the records only)"
     complete(run.add_argument("--output-folder", metavar="FOLDER", help=about), FOLDERS)
     _add_sharing(run)

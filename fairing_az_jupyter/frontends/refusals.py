@@ -126,6 +126,27 @@ def refuse_glued(words: Sequence[str], program: str) -> None:
             raise CommandLineError(f"{told} that stands right behind it.", hint=f"See: {program} --help")
 
 
+def refuse_switch_values(words: Sequence[str]) -> None:
+    """Refuse a value of a setting's flag that is neither true nor false.
+
+    Args:
+        words: The words behind the program, after `without_switch_values`.
+
+    Raises:
+        CommandLineError: There is such a value; the error does not repeat it.
+
+    """
+    switches = {
+        flag: flags for field in Settings.model_fields if len(flags := setting_flags(field)) > 1 for flag in flags
+    }
+    for word in words:
+        if word == "--":
+            return
+        flag, equals, _ = word.partition("=")
+        if equals and flag in switches:
+            raise CommandLineError(f"{flag} takes true or false.", hint=f"Write {' or '.join(switches[flag])}.")
+
+
 def refuse_unknown(words: Sequence[str], program: str, known: Iterable[str] = ()) -> None:
     """Refuse words that no option or argument has taken.
 

@@ -35,13 +35,15 @@ def _run(parsed: argparse.Namespace, output: Output) -> int:
     fields = ("grid", "choices", "ranges", "list_file", "csv_file", "sample", "seed")
     points = manager.sweep_points(**{name: getattr(parsed, name) for name in fields})
     earlier = manager.describe_run(parsed.from_run, parsed.runs_folder).parameters if parsed.from_run else None
+    explicit = grammar.explicit_settings(parsed)
     planned = manager.plan_sweep(
         parsed.notebook,
         points,
         pairs=[(name, value) for name, value in parsed.parameters],
         parameters_file=parsed.parameters_file,
         output_folder=parsed.output_folder,
-        explicit=grammar.explicit_settings(parsed),
+        # The Job's own settings need no place in the parameters cell.
+        explicit=manager.settings_in_cell(parsed.notebook, explicit) if parsed.on_cluster else explicit,
         profile=parsed.profile,
         from_run=earlier,
         kernel_name=parsed.kernel,

@@ -15,6 +15,7 @@ from fairing_az_jupyter.manager.cluster_launching import (
     ClusterPoint,
     cluster_settings,
     plan_cluster_run,
+    settings_in_cell,
     start_on_cluster,
 )
 from fairing_az_jupyter.manager.cluster_records import launched_with
@@ -123,6 +124,7 @@ __all__ = [
     "run_notebook",
     "run_sweep",
     "save_profile",
+    "settings_in_cell",
     "settings_in_force",
     "start_launch",
     "start_on_cluster",

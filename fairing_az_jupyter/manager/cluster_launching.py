@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.runs.places import Places
     from fairing_az_jupyter.settings import Settings
 
-__all__ = ["ClusterBatch", "ClusterPoint", "cluster_settings", "plan_cluster_run", "start_on_cluster"]
+__all__ = [
+    "ClusterBatch",
+    "ClusterPoint",
+    "cluster_settings",
+    "plan_cluster_run",
+    "settings_in_cell",
+    "start_on_cluster",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +90,22 @@ def cluster_settings(
     return settings_in_force(chosen, notebook=cell or None, profile=profile).settings
 
 
+def settings_in_cell(notebook: str, explicit: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return those of some settings that a notebook's parameters cell names: they are parameters of its runs, too.
+
+    Args:
+        notebook: The notebook.
+        explicit: Settings given as arguments, by field.
+
+    Raises:
+        InputError: A value breaks its rule, or the notebook can't be read.
+
+    """
+    given = check_values(dict(explicit or {}))
+    with brought_here(notebook) as path:
+        return _named_by(parameters.read_parameters(path, shown=notebook), given)
+
+
 def plan_cluster_run(
     notebook: str,
     *,
@@ -110,12 +133,16 @@ def plan_cluster_run(
             hint="Leave --cwd out: the notebook works in its own folder there. Name what it needs by --input-files.",
             code="cwd-on-cluster",
         )
-    given, names = check_values(dict(explicit or {})), notebook_names()
+    given = check_values(dict(explicit or {}))
     with brought_here(notebook) as path:
         cell = parameters.read_parameters(path, shown=notebook)
-    in_cell = {field: value for field, value in given.items() if names[field] in cell.names}
-    request = plan_run(notebook, explicit=in_cell, profile=profile, **options)
+    request = plan_run(notebook, explicit=_named_by(cell, given), profile=profile, **options)
     return request, cluster_settings(given, {**cell.values, **request.parameters}, profile)
+
+
+def _named_by(cell: parameters.CellReading, given: Mapping[str, Any]) -> dict[str, Any]:
+    names = notebook_names()
+    return {field: value for field, value in given.items() if names[field] in cell.names}
 
 
 def start_on_cluster(

@@ -8,9 +8,11 @@ import nbformat
 import pytest
 
 from fairing_az_jupyter import manager
+from fairing_az_jupyter.exceptions import NotFoundError
 from fairing_az_jupyter.frontends import completion, grammar
 from fairing_az_jupyter.frontends.cli import main
 from fairing_az_jupyter.frontends.refusals import CommandLineError
+from fairing_az_jupyter.manager import cluster_sweeps
 from fairing_az_jupyter.manager.launch_planning import launch_environment, plan_launch
 from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.settings.profiles import ProfileStore
@@ -18,7 +20,7 @@ from fairing_az_jupyter.settings.profiles import ProfileStore
 CELL = "%fairing_azure"
 
 
-CODE = "FAIRING_SPOT = True\nFAIRING_GPUS = 2"
+CODE = "FAIRING_SPOT = True\nFAIRING_GPUS = 2\nRATE = 0"
 
 
 @pytest.fixture
@@ -65,14 +67,13 @@ def test_the_switch_about_tokens_is_not_taken_for_a_secret(flag, program):
     assert settings_of("train", "train.py:Trainer", flag, program=program).keys() == {"pod_token"}
 
 
-def test_a_switch_with_another_value_is_an_error(capsys):
-    with pytest.raises(SystemExit) as ended:
-        grammar.parse(["settings", "--spot=maybe"])
+@pytest.mark.parametrize("program", [grammar.PROGRAM, CELL])
+@pytest.mark.parametrize("word", ["--spot=maybe", "--spot=", "--no-spot=true"])
+def test_a_switch_with_another_value_is_an_error_that_says_what_to_write(word, program):
+    with pytest.raises(CommandLineError, match="takes true or false") as caught:
+        grammar.parse(["check", word], program=program)
 
-    assert ended.value.code == 2
-    assert "--spot" in capsys.readouterr().err
-    with pytest.raises(CommandLineError, match="--spot/--no-spot takes no value"):
-        grammar.parse(["check", "--spot=maybe"], program=CELL)
+    assert caught.value.hint == "Write --spot or --no-spot."
 
 
 def test_tab_offers_both_ways_to_set_a_switch():
@@ -148,3 +149,25 @@ def test_a_run_of_the_cluster_is_launched_with_what_its_cell_and_its_flags_say(n
 
     assert (settings.spot, settings.gpus, settings.retries) == (True, 0, 1)
     assert settings.node_selector == "pool=a"
+
+
+def test_a_sweep_of_the_cluster_is_launched_with_flags_that_its_cell_does_not_name(notebook, monkeypatch, tmp_path):
+    monkeypatch.setenv("FAIRING_AZURE_RUNS", str(tmp_path / "runs"))
+    launched = []
+
+    def start(points, settings, **_options):
+        launched.append((points, settings))
+        # What comes next needs a cluster.
+        raise NotFoundError("no cluster", hint="")
+
+    monkeypatch.setattr(cluster_sweeps, "start_on_cluster", start)
+    needed = ["--docker-registry", "contoso.azurecr.io", "--azure-resource-group", "rg"]
+    needed += ["--azure-storage-account", "contosodata"]
+    words = ["sweep", "run", notebook, "--on-cluster", "--grid", "RATE", "1", "--no-spot", "--pod-token"]
+
+    assert main([*words, "--retries", "2", "--node-wait", "1h", *needed]) == 6
+
+    [(points, settings)] = launched
+    assert (settings.spot, settings.pod_token, settings.gpus) == (False, True, 2)
+    assert (settings.retries, settings.node_wait) == (2, "1h")
+    assert [point.request.parameters for point in points] == [{"FAIRING_SPOT": False, "RATE": 1}]
