@@ -24,6 +24,8 @@ from .faults import Fault
 from .forwarding import Forwarder
 from .names import Names
 from .processes import Guard
+from .public_registry import HOSTS as PUBLIC_HOSTS
+from .public_registry import PublicRegistry
 from .registry import Registry
 
 if TYPE_CHECKING:
@@ -168,6 +170,11 @@ class Stand:
         return self._once("registry", lambda: Registry(self.authority, folder, self.guard, self.entra, self.arm))
 
     @property
+    def public_registry(self) -> PublicRegistry:
+        """Docker Hub and GitHub's registry, without faults."""
+        return self._once("public-registry", lambda: PublicRegistry(self.folder / "public-registry", self.guard))
+
+    @property
     def node(self) -> Node:
         """A node that runs pods as containers; from its start on pods are scheduled, while it is not paused."""
         return self._once("node", self._start_node)
@@ -197,6 +204,11 @@ class Stand:
     def registry_front(self) -> Fault:
         """Azure Container Registry, with faults."""
         return self._front("registry", refusals.registry, lambda: self.registry.answer)
+
+    @property
+    def public_front(self) -> Fault:
+        """Docker Hub and GitHub's registry, with faults."""
+        return self._front("public", refusals.registry, lambda: self.public_registry.answer, PUBLIC_HOSTS)
 
     @property
     def servers(self) -> list[Server]:
@@ -317,7 +329,7 @@ class Stand:
 
     def _name(self, setup: Setup) -> None:
         # Entra's and the Resource Manager's own names are known from the start of their fronts.
-        _ = self.entra_front, self.arm_front
+        _ = self.entra_front, self.arm_front, self.public_front
         self.names.add(f"{setup.account}.blob.core.windows.net", self.blob_front.port)
         self.names.add(setup.login_server, self.registry_front.port)
 
