@@ -9,6 +9,7 @@ token (https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md).
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.docker_config import registry_host
 from fairing_az_jupyter.clients.oci.errors import unexpected
 from fairing_az_jupyter.clients.oci.http import LARGEST_BODY, REDIRECTS, Answer, Transport
@@ -23,11 +25,10 @@ from fairing_az_jupyter.clients.oci.login import Credential, Permit
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, InputError, NotAllowedError, NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from typing_extensions import Self
-
-    from fairing_az_jupyter.clients.hidden import Hidden
 
 MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -308,6 +309,38 @@ class Registry:
         if not _DIGEST.fullmatch(digest):
             raise _bad_name(f"'{digest}' is no digest")
         return self._read("HEAD", f"/v2/{repository}/blobs/{digest}", repository, "look for a blob of") is not None
+
+    def entry_for(self, rights: Mapping[str, str], seconds: float) -> Hidden | None:
+        """Return what a docker config needs so that another program can use some repositories for some time.
+
+        Sources: https://learn.microsoft.com/rest/api/containerregistry/access-tokens/get for several scopes at once,
+        https://pkg.go.dev/github.com/google/go-containerregistry/pkg/authn#AuthConfig for the entry.
+
+        Args:
+            rights: The actions, such as `pull,push`, by repository.
+            seconds: How long the program may need them.
+
+        Returns:
+            The entry's JSON text: a token for these repositories and actions only. Where the registry has no token
+            service, or its tokens end before, the login itself. None where nobody logs in.
+
+        Raises:
+            FairingAzureError: As for `check_pull`.
+
+        """
+        for repository in rights:
+            _require_repository(repository)
+        if self.credential.anonymous:
+            return None
+        login = self.credential.login()
+        scopes = " ".join(f"repository:{repository}:{actions}" for repository, actions in sorted(rights.items()))
+        issued = self.credential.issue(scopes, time.monotonic() + self._deadline)
+        if issued is not None and (login is None or issued[1] >= seconds):
+            return Hidden(json.dumps({"registrytoken": issued[0].reveal()}))
+        if login is None:
+            return None
+        user, password = login
+        return Hidden(json.dumps({"username": user, "password": password.reveal()}))
 
     def _read(self, method: str, path: str, repository: str, doing: str) -> Answer | None:
         """Return the answer to a pull, None for 404."""

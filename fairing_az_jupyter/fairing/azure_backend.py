@@ -6,7 +6,7 @@ import dataclasses
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kubeflow.fairing.backends.backends import BackendInterface
 
@@ -40,6 +40,10 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         node_selector: Labels that a pod's node has to have.
         tolerations: Taints that a pod accepts, as Kubernetes writes them.
         spot: Whether a job may run on AKS's spot nodes, which Azure may take away at any time.
+        cpu_limit: How many processor cores a pod may use at most.
+        retries: How often a job is started again after its program has failed.
+        pod_security: The Pod Security Standard that pods keep to: `baseline` or `restricted`.
+        pod_token: Whether a job's pod gets its service account's token, to talk to the cluster.
 
     """
 
@@ -55,13 +59,23 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         node_selector: Mapping[str, str] | None = None,
         tolerations: Sequence[Mapping[str, str]] | None = None,
         spot: bool | None = None,
+        cpu_limit: str | None = None,
+        retries: int | None = None,
+        pod_security: Literal["baseline", "restricted"] | None = None,
+        pod_token: bool | None = None,
     ) -> None:
         self.namespace = namespace
         self.build_context_source = build_context_source
         self._given = settings
         self._deadline, self._ready_timeout = deadline, ready_timeout
-        placed = {"gpus": gpus, "node_selector": node_selector, "tolerations": tolerations, "spot": spot}
-        self._placed: dict[str, Any] = {name: value for name, value in placed.items() if value is not None}
+        placed: dict[str, Any] = {
+            "gpus": gpus,
+            "node_selector": node_selector,
+            "tolerations": tolerations,
+            "spot": spot,
+        }
+        placed |= {"cpu_limit": cpu_limit, "retries": retries, "pod_security": pod_security, "pod_token": pod_token}
+        self._placed = {name: value for name, value in placed.items() if value is not None}
         self._registry: str | None = None
         self._launchers: dict[str | None, Launcher] = {}
         self._lock = threading.Lock()

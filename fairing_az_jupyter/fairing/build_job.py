@@ -1,19 +1,14 @@
-"""Builds an image in the cluster: Kaniko in a Job, from a context in Blob storage that it may read for one hour.
-
-Sources: https://github.com/osscontainertools/kaniko#additional-flags for Kaniko's options, and
-https://kubernetes.io/docs/concepts/workloads/pods/init-containers/ for the order of the two containers.
-"""
+"""Builds an image in the cluster: Kaniko in a Job, whose link to its context and whose login end with its time."""
 
 from __future__ import annotations
 
 import collections
 import contextlib
 import dataclasses
-import hashlib
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.followed import LogLine, Notice, Terminated
@@ -21,16 +16,22 @@ from fairing_az_jupyter.clients.kube.objects import name_of, uid_of
 from fairing_az_jupyter.exceptions import ConflictError, ExecutionError, FairingAzureError, NotFoundError, ServiceError
 from fairing_az_jupyter.fairing import ownership
 from fairing_az_jupyter.fairing.build_errors import build_failed
+from fairing_az_jupyter.fairing.build_logins import build_login
+from fairing_az_jupyter.fairing.build_pods import (
+    CONTAINER,
+    LINK_KEY,
+    LOGIN_KEY,
+    BuildOrder,
+    build_name,
+    build_object,
+)
 from fairing_az_jupyter.fairing.cluster_events import Shown
-from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME as DOCKERFILE
-from fairing_az_jupyter.fairing.dockerfiles import LABEL
-from fairing_az_jupyter.fairing.pod_objects import PREFIX, Placement, finished_pod, job, labels_of
 from fairing_az_jupyter.fairing.requirements import without_secrets
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
 
     from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.facts import Object
@@ -41,72 +42,31 @@ __all__ = ["BuildOrder", "build_in_cluster"]
 
 logger = logging.getLogger(LOGGER_NAME)
 
-IMAGE = f"{PREFIX}image"
-"""The label that tells which image a build makes: its tag."""
-
-_CONTAINER = "kaniko"
-_WORKSPACE = "/workspace"
-_CONTEXT = f"{_WORKSPACE}/context.tar.gz"
-_LINK = "link"
-_LONGEST_SECONDS = 3600
 _GONE_SECONDS = 5.0
 # A pod that is deleted gets 30 s to end by itself.
 _OLD_SECONDS = 45.0
 _TRIES = 5
 _SERVER_ERROR = 500
-_NAMES = "fairing-build-"
-_DIGITS = 8
 # How a build starts: it says nothing to who launches.
 _OUR_OWN = frozenset({"Suspended", "Resumed"})
 _ENDS = frozenset({"Complete", "Failed", "FailureTarget", "SuccessCriteriaMet"})
 # https://pkg.go.dev/github.com/sirupsen/logrus#TextFormatter: what `--log-format=text` gives.
 _LOGGED = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<message>".*")')
 _ENOUGH_LINES = 20
-# By Python, which every base image has: a builder's own image has no shell. What it says never holds the link.
-_FETCH = f"""\
-import http.client, os, sys, time, urllib.error, urllib.request
-for left in reversed(range(6)):
-    try:
-        with urllib.request.urlopen(os.environ["CONTEXT_LINK"], timeout=60) as answer, open("{_CONTEXT}", "wb") as file:
-            while part := answer.read(1 << 20):
-                file.write(part)
-            size = answer.headers.get("Content-Length")
-            if size and file.tell() != int(size):
-                raise OSError(f"the connection was lost after {{file.tell()}} of {{size}} bytes")
-        break
-    except urllib.error.HTTPError as error:
-        said = f"HTTP Error {{error.code}}: {{error.headers.get('x-ms-error-code') or error.reason}}"
-        left = left if error.code >= 500 or error.code == 429 else 0
-    except (OSError, http.client.HTTPException) as error:
-        said = str(getattr(error, "reason", error))
-    if not left:
-        sys.exit(f"The build context can't be read: {{said}}")
-    time.sleep(2 ** (5 - left))
-"""
 
 
 @dataclasses.dataclass(frozen=True)
-class BuildOrder:
-    """An image that is to be built.
+class _Access:
+    """What a build may reach, and for its own time only.
 
     Args:
-        image: Its whole name, with its tag.
-        tag: The tag, which is the same for the same image.
-        base: The base image, whose Python also fetches the context.
-        dockerfile: Where the Dockerfile is in the context.
-        options: Further options of Kaniko.
-        requirements: What the image has installed, in one line, for its label; empty for nothing.
-        placement: Where the pod may run, and what of the pod's specification the user has set besides.
+        link: The link by which its context can be read.
+        login: The docker config with which it pulls and pushes.
 
     """
 
-    image: str
-    tag: str
-    base: str
-    dockerfile: str = DOCKERFILE
-    options: tuple[str, ...] = ()
-    requirements: str = ""
-    placement: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    link: Hidden
+    login: Hidden
 
 
 def build_in_cluster(
@@ -126,36 +86,41 @@ def build_in_cluster(
         The digest of the image's manifest; empty where the builder did not tell.
 
     Raises:
+        InputError: Pods have to keep to the Pod Security Standard `restricted`, which Kaniko can't.
         BuildFailedError: The build can't start, or has failed; nothing of it is left.
         ServiceError: The cluster does not do what is asked; the build may go on there.
 
     """
     phases = phases or Phases()
+    # Before anything is packed or sent: what it raises is known without that.
+    build_object(order, launcher.settings, launcher.target, launcher.placement)
 
-    def linked() -> Hidden:
+    def access() -> _Access:
+        # The login last: packing and sending takes its time, and a token is counted from its making.
         made = link()
+        found = _Access(made, build_login(launcher, order))
         phases.begin("build")
-        return made
+        return found
 
-    build = _have(launcher, order, f"{_NAMES}{_digits(order.image)}", linked)
+    build = _have(launcher, order, build_name(order.image), access)
     phases.begin("build")
     phases.say(f"Image {order.image}")
     with ownership.caring_for(name_of(build)):
         return _followed(launcher, order, build)
 
 
-def _have(launcher: Launcher, order: BuildOrder, name: str, link: Callable[[], Hidden]) -> Object:
+def _have(launcher: Launcher, order: BuildOrder, name: str, access: Callable[[], _Access]) -> Object:
     """Return the Job that makes an image; its name is the image's, so that there is one, whoever asks at once."""
-    hidden: Hidden | None = None
+    own: _Access | None = None
     for left in reversed(range(_TRIES)):
         found = _found(launcher, name)
         if found is None:
             # Before anything is there: packing and sending takes its time, and may be interrupted.
-            hidden = hidden or link()
+            own = own or access()
             made = _make(launcher, order, name, may_fail=left > 0)
             if made is None:
                 continue
-            _start_own(launcher, made, hidden)
+            _start_own(launcher, made, own)
             logger.warning("The build %s launched.", name)
             return made
         if _is_over(found):
@@ -166,7 +131,7 @@ def _have(launcher: Launcher, order: BuildOrder, name: str, link: Callable[[], H
         logger.warning("A build of the same image runs already: %s is followed to its end.", name)
         if mapping(found.get("spec")).get("suspend"):
             # Who has made it was ended before it could start it.
-            _start(launcher, found, link())
+            _start(launcher, found, access())
         return found
     raise ConflictError(
         f"Job '{name}' in namespace '{launcher.target.namespace}', which is to build image '{order.image}', is made "
@@ -197,12 +162,7 @@ def _make(launcher: Launcher, order: BuildOrder, name: str, *, may_fail: bool) -
 
     So it is where somebody else was faster, and where the API server stumbled: its name is the same the next time.
     """
-    target = launcher.target
-    labels = {**labels_of("build", name, target.owner), IMAGE: order.tag}
-    pod = finished_pod(_pod(launcher, order, name), target, _placement(launcher), ends=True)
-    body = job(name, pod, target, kind="build", labels=labels, annotations=ownership.mark(), deadline=_LONGEST_SECONDS)
-    # So no Secret is ever there without its Job, whenever this process is ended.
-    body["spec"]["suspend"] = True
+    body = build_object(order, launcher.settings, launcher.target, launcher.placement, ownership.mark())
     try:
         return launcher.workloads.create(body)
     except ServiceError as error:
@@ -214,11 +174,11 @@ def _make(launcher: Launcher, order: BuildOrder, name: str, *, may_fail: bool) -
         raise
 
 
-def _start_own(launcher: Launcher, made: Object, link: Hidden) -> None:
+def _start_own(launcher: Launcher, made: Object, access: _Access) -> None:
     """Start a Job that this process has made; where that fails, nothing of it is left."""
     name = name_of(made)
     try:
-        _start(launcher, made, link)
+        _start(launcher, made, access)
     except BaseException:
         try:
             launcher.workloads.delete("Job", name, uid=uid_of(made))
@@ -227,8 +187,8 @@ def _start_own(launcher: Launcher, made: Object, link: Hidden) -> None:
         raise
 
 
-def _start(launcher: Launcher, made: Object, link: Hidden) -> None:
-    """Give a Job the link to its context, in a Secret that goes with it, and start it; again does no harm."""
+def _start(launcher: Launcher, made: Object, access: _Access) -> None:
+    """Give a Job what it may reach, in a Secret that goes with it, and start it; again does no harm."""
     metadata, name, uid = mapping(made["metadata"]), name_of(made), uid_of(made)
     place = {"name": name, "namespace": launcher.target.namespace}
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
@@ -237,65 +197,15 @@ def _start(launcher: Launcher, made: Object, link: Hidden) -> None:
         "kind": "Secret",
         "type": "Opaque",
         "metadata": {**place, "labels": dict(mapping(metadata.get("labels"))), "ownerReferences": [owner]},
-        "stringData": {_LINK: link.reveal()},
+        "stringData": {LINK_KEY: access.link.reveal(), LOGIN_KEY: access.login.reveal()},
     }
     launcher.workloads.apply(secret)
     spec = {"suspend": False}
     launcher.workloads.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {**place, "uid": uid}, "spec": spec})
 
 
-def _pod(launcher: Launcher, order: BuildOrder, name: str) -> dict[str, Any]:
-    workspace = {"name": "workspace", "mountPath": _WORKSPACE}
-    login = {"name": "registry-login", "mountPath": "/kaniko/.docker", "readOnly": True}
-    secret = launcher.settings.registry_secret_name
-    item = {"key": ".dockerconfigjson", "path": "config.json"}
-    link = {"name": "CONTEXT_LINK", "valueFrom": {"secretKeyRef": {"name": name, "key": _LINK}}}
-    return {
-        **order.placement,
-        "initContainers": [
-            {
-                "name": "context",
-                "image": order.base,
-                "command": ["python", "-I", "-c", _FETCH],
-                "env": [link],
-                "volumeMounts": [workspace],
-            }
-        ],
-        "containers": [
-            {
-                "name": _CONTAINER,
-                "image": launcher.settings.builder_image,
-                "args": [
-                    f"--context=tar://{_CONTEXT}",
-                    f"--dockerfile={order.dockerfile}",
-                    f"--destination={order.image}",
-                    "--digest-file=/dev/termination-log",
-                    "--log-format=text",
-                    *order.options,
-                    *_labels(order.requirements),
-                ],
-                "volumeMounts": [workspace, login],
-            }
-        ],
-        "volumes": [
-            {"name": "workspace", "emptyDir": {}},
-            {"name": "registry-login", "secret": {"secretName": secret, "items": [item]}},
-        ],
-    }
-
-
-def _labels(requirements: str) -> list[str]:
-    # Kubernetes would put a variable's value in the place of $(NAME).
-    # https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/
-    return [f"--label={LABEL}={requirements.replace('$', '$$')}"] if requirements else []
-
-
-def _placement(launcher: Launcher) -> Placement:
-    return Placement(cpu=launcher.settings.build_cpu, memory=launcher.settings.build_memory)
-
-
 def _followed(launcher: Launcher, order: BuildOrder, build: Object) -> str:
-    name, shown, digest, failed = name_of(build), Shown(_CONTAINER, printed=False), "", ""
+    name, shown, digest, failed = name_of(build), Shown(CONTAINER, printed=False), "", ""
     last: dict[str, collections.deque[str]] = {}
     namespace = launcher.target.namespace
     try:
@@ -307,7 +217,7 @@ def _followed(launcher: Launcher, order: BuildOrder, build: Object) -> str:
                     last.setdefault(event.container, collections.deque(maxlen=_ENOUGH_LINES)).append(event.text)
                 elif isinstance(event, Terminated) and event.exit_code:
                     failed = event.container
-                elif isinstance(event, Terminated) and event.container == _CONTAINER:
+                elif isinstance(event, Terminated) and event.container == CONTAINER:
                     digest = event.message.strip()
                 if not (isinstance(event, Notice) and event.reason in _OUR_OWN):
                     shown.show(event)
@@ -357,7 +267,3 @@ def _delete(launcher: Launcher, build: Object, wait: float = 0.0) -> None:
         logger.info("Build %s is being deleted.", name)
     except FairingAzureError as error:
         logger.warning("%s So build %s has ended and is still there. %s", error, name, _how_to_go_on(launcher, name))
-
-
-def _digits(image: str) -> str:
-    return hashlib.sha256(image.encode()).hexdigest()[:_DIGITS]

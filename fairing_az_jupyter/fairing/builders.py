@@ -18,6 +18,7 @@ from fairing_az_jupyter import audience
 from fairing_az_jupyter.clients.images import ImageReference
 from fairing_az_jupyter.exceptions import ContextError, CredentialError, NotAllowedError, UnreachableError
 from fairing_az_jupyter.fairing.archive import ArchiveEntry, write_archive
+from fairing_az_jupyter.fairing.build_pods import LONGEST_SECONDS
 from fairing_az_jupyter.fairing.cluster_job import plain_spec
 from fairing_az_jupyter.fairing.dockerfiles import BESIDE
 from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME as DOCKERFILE
@@ -45,6 +46,8 @@ __all__ = ["ImageBuilder", "Requirements", "combined", "megabytes", "progress", 
 logger = logging.getLogger(LOGGER_NAME)
 
 _TAG_LENGTH = 32
+# From the making of the link to the build's start, and for a clock that goes before.
+_LINK_MARGIN_SECONDS = 900
 _PLACEMENT = ("affinity", "imagePullSecrets", "nodeSelector", "priorityClassName", "schedulerName", "tolerations")
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -206,7 +209,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         return inner, tuple(entry for entry in members if entry not in within)
 
     def link(self, entries: Iterable[ArchiveEntry], dockerfile: str, beside: Sequence[ArchiveEntry] = ()) -> Hidden:
-        """Have a build context in the Storage account and return the link by which it can be read for an hour.
+        """Have a build context in the Storage account and return the link by which a build can read it.
 
         Args:
             entries: Its members.
@@ -223,7 +226,8 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
                 write_archive(beside, archive, compression="none")
                 members.append(ArchiveEntry(BESIDE, archive))
             stored = self.kept(members)
-        return self._launcher.contexts.link(stored)
+        # As long as the build may last: a pod that takes another one's place reads it again.
+        return self._launcher.contexts.link(stored, (LONGEST_SECONDS + _LINK_MARGIN_SECONDS) / 3600)
 
     def placement(self) -> dict[str, Any]:
         """Return where the user's mutators put the pods of a task, for the pod that builds its image."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
+from fairing_az_jupyter.clients.kube.troubles import job_failure
 from fairing_az_jupyter.exceptions import (
     ContextError,
     ExecutionError,
@@ -39,12 +40,15 @@ _GONE_SECONDS = 5.0
 
 
 class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
-    """Runs a training job as a Kubernetes Job of one pod, which is not tried again.
+    """Runs a training job as a Kubernetes Job of one pod at a time.
+
+    A pod that the cluster takes away, such as with its node, is replaced; a program that fails is started again as
+    often as the setting `retries` says. The program then begins anew, with nothing of what it has written before.
 
     Args:
         launcher: The cluster, and in whose name pods run there.
         pod_spec_mutators: Functions that change the pod's specification, as Fairing calls them.
-        deadline: Seconds after which the job is ended; None for none.
+        deadline: Seconds after which the job is ended, over all its pods; None for none.
 
     """
 
@@ -82,13 +86,16 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         spec = plain_spec(pod_spec, self._mutators, target.namespace)
         pod = finished_pod(spec, target, self._launcher.placement, ends=True)
         self._container, self._shown = str(pod["containers"][0].get("name") or ""), None
-        task = ownership.digest_of_task({**pod, "deadline": self._deadline})
+        retries = self._launcher.placement.retries
+        task = ownership.digest_of_task({**pod, "deadline": self._deadline, "retries": retries})
         with Phases() as phases:
             if (lines := self._picked_up(task, phases)) is not None:
                 return LaunchedJob(self.name, lines)
             self.name = new_name("job")
             labels, marks = {ownership.TASK: task}, ownership.mark()
-            body = job(self.name, pod, target, labels=labels, annotations=marks, deadline=self._deadline)
+            body = job(
+                self.name, pod, target, labels=labels, annotations=marks, deadline=self._deadline, retries=retries
+            )
             return LaunchedJob(self.name, self._launched(body, phases))
 
     def get_logs(self) -> None:
@@ -138,7 +145,8 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             with contextlib.ExitStack() as cared:
                 cared.callback(release)
                 self.name = str(found["metadata"]["name"])
-                if (found.get("status") or {}).get("failed"):
+                # It counts pods that have failed, too, in whose place others run.
+                if job_failure(found) is not None:
                     logger.warning(
                         "The job %s does the same and has failed, seen by nobody: it is replaced.", self.name
                     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import EndpointError
 from fairing_az_jupyter.fairing.endpoint_deployer import EndpointDeployer, Marks, is_public
+from fairing_az_jupyter.fairing.endpoint_pods import progress_seconds
 from fairing_az_jupyter.fairing.pod_objects import deployment, service
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 
@@ -68,7 +68,7 @@ class ClusterServing(EndpointDeployer):
                 "credential. Without service_type='LoadBalancer' only the cluster reaches it.",
                 self.name,
             )
-        patience = max(1, math.ceil(self._ready_timeout))
+        patience = progress_seconds(self._ready_timeout)
         self._launcher.workloads.create(
             deployment(self.name, pod, target, patience=patience, labels=marks.labels, annotations=marks.annotations)
         )

@@ -6,7 +6,6 @@ import abc
 import contextlib
 import http.client
 import logging
-import math
 import re
 import time
 import weakref
@@ -21,9 +20,9 @@ from fairing_az_jupyter.exceptions import EndpointError, ExecutionError, Fairing
 from fairing_az_jupyter.fairing import ownership
 from fairing_az_jupyter.fairing.cluster_events import Shown, print_line, told_after_deletion
 from fairing_az_jupyter.fairing.cluster_job import plain_spec
+from fairing_az_jupyter.fairing.endpoint_pods import READY_SECONDS, endpoint_pod
 from fairing_az_jupyter.fairing.forwarding import Forward
-from fairing_az_jupyter.fairing.pod_objects import PORT, PREFIX, finished_pod, labels_of, new_name
-from fairing_az_jupyter.fairing.serving import CONTAINER_FILES
+from fairing_az_jupyter.fairing.pod_objects import PREFIX, labels_of, new_name
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.reporting import Phases
 
@@ -37,11 +36,8 @@ __all__ = ["EndpointDeployer", "Marks", "is_public"]
 
 logger = logging.getLogger(LOGGER_NAME)
 
-_SERVER = f"/app/{CONTAINER_FILES['serving.py']}"
 _GONE_SECONDS = 60.0
 _UNDONE_SECONDS = 15.0
-# Our server ends within two; Kubernetes' own 30 would keep a `delete` waiting for one that does not listen.
-_GRACE_SECONDS = 5
 _ANSWER_SECONDS = 15.0
 _ONE_ANSWER_SECONDS = 5.0
 _PUBLIC = "LoadBalancer"
@@ -87,7 +83,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         serving_class: str,
         *,
         pod_spec_mutators: Sequence[Callable[..., object]] | None = None,
-        ready_timeout: float = 600.0,
+        ready_timeout: float = READY_SECONDS,
     ) -> None:
         self._launcher, self._class = launcher, serving_class
         self._mutators = tuple(pod_spec_mutators or ())
@@ -116,10 +112,8 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         self.delete()
         target = self._launcher.target
         spec = plain_spec(pod_spec, self._mutators, target.namespace)
-        pod = finished_pod(spec, target, self._launcher.placement, ends=False)
-        pod.setdefault("terminationGracePeriodSeconds", _GRACE_SECONDS)
+        pod = endpoint_pod(spec, self._class, target, self._launcher.placement, self._ready_timeout)
         served = pod["containers"][0]
-        _serve(served, self._class, self._ready_timeout)
         self._container = self.container_name or str(served.get("name") or "")
         marks = Marks(
             labels={ownership.TASK: ownership.digest_of_task({**pod, "made of": self._makeup()}), **self._of_class()},
@@ -337,18 +331,6 @@ def is_public(service_type: str) -> bool:
             code="service-type",
         )
     return service_type == _PUBLIC
-
-
-def _serve(container: dict[str, Any], serving_class: str, ready_timeout: float) -> None:
-    """Make a container the endpoint's; probes and ports that a mutator has set stay."""
-    container["command"] = ["python", _SERVER, serving_class, "--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
-    container.pop("args", None)
-    container.setdefault("ports", [{"name": "http", "containerPort": PORT, "protocol": "TCP"}])
-    ready = {"httpGet": {"path": f"/v2/models/{serving_class}/ready", "port": PORT}, "timeoutSeconds": 5}
-    # While it loads it is asked each second, so that it is known at once, and then seldom: predictions come first.
-    patience = max(1, math.ceil(ready_timeout))
-    container.setdefault("startupProbe", {**ready, "periodSeconds": 1, "failureThreshold": patience})
-    container.setdefault("readinessProbe", {**ready, "periodSeconds": 5, "failureThreshold": 3})
 
 
 def _answers(url: str) -> bool:

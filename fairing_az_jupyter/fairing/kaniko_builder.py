@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import BuildFailedError
 from fairing_az_jupyter.fairing.archive import digest_of
-from fairing_az_jupyter.fairing.build_job import BuildOrder, build_in_cluster
+from fairing_az_jupyter.fairing.build_job import build_in_cluster
+from fairing_az_jupyter.fairing.build_pods import KANIKO_OPTIONS, BuildOrder
 from fairing_az_jupyter.fairing.builders import ImageBuilder, combined
 from fairing_az_jupyter.fairing.dockerfiles import whole_image
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
@@ -18,20 +19,9 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.images import ImageStore
     from fairing_az_jupyter.fairing.archive import ArchiveEntry
 
-__all__ = ["KANIKO_OPTIONS", "KanikoBuilder", "require_pushed"]
+__all__ = ["KanikoBuilder", "require_pushed"]
 
 logger = logging.getLogger(LOGGER_NAME)
-
-KANIKO_OPTIONS = (
-    # By size, time and mode of files in place of their contents: a build that installs large packages is read once.
-    "--snapshot-mode=redo",
-    # Layers are written to the disk, not held in memory.
-    "--compressed-caching=false",
-    # A registry that is busy for a moment costs no build.
-    "--push-retry=3",
-    "--image-fs-extract-retry=3",
-)
-"""What every build of ours tells Kaniko."""
 
 
 class KanikoBuilder(ImageBuilder):
@@ -57,11 +47,8 @@ class KanikoBuilder(ImageBuilder):
             image=f"{self._host}/{repository}:{tag}",
             tag=tag,
             base=str(base),
-            options=(
-                *KANIKO_OPTIONS,
-                "--cache=true",
-                f"--cache-repo={self._host}/{self.repository('fairing-cache')}",
-            ),
+            options=KANIKO_OPTIONS,
+            cache=self.repository("fairing-cache"),
             requirements=shown or "",
             placement=self.placement(),
         )

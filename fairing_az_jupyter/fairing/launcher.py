@@ -19,9 +19,9 @@ from fairing_az_jupyter.clients.registry import Registry
 from fairing_az_jupyter.clients.storage import CONTAINER
 from fairing_az_jupyter.clients.workloads import Workloads
 from fairing_az_jupyter.exceptions import FairingAzureError, NotFoundError
-from fairing_az_jupyter.fairing.pod_objects import Placement, Target
+from fairing_az_jupyter.fairing.pod_objects import Placement, Target, placement_of
 from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER
-from fairing_az_jupyter.settings import check_launch, scheduling
+from fairing_az_jupyter.settings import check_launch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -229,24 +229,6 @@ def _no_docker_config(name: str, namespace: str) -> NotFoundError:
         hint="Make it anew: %fairing_azure secrets create --acr --replace",
         code="secret-type",
         service="kubernetes",
-    )
-
-
-def placement_of(settings: Settings) -> Placement:
-    """Return what the settings say about a job's pod and its place.
-
-    Args:
-        settings: The settings in force.
-
-    """
-    return Placement(
-        cpu=settings.cpu,
-        memory=settings.memory,
-        cpu_limit=settings.cpu_limit or "",
-        gpus=settings.gpus,
-        node_selector=scheduling.labels_in(settings.node_selector) if settings.node_selector else {},
-        tolerations=scheduling.tolerations_in(settings.tolerations) if settings.tolerations else (),
-        spot=settings.spot,
     )
 
 

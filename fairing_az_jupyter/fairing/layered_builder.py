@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.clients.images import ConfigChanges, ImageReference, Layer
 from fairing_az_jupyter.exceptions import ContextError
 from fairing_az_jupyter.fairing.archive import digest_of
-from fairing_az_jupyter.fairing.build_job import BuildOrder, build_in_cluster
+from fairing_az_jupyter.fairing.build_job import build_in_cluster
+from fairing_az_jupyter.fairing.build_pods import KANIKO_OPTIONS, BuildOrder
 from fairing_az_jupyter.fairing.builders import (
     ImageBuilder,
     Requirements,
@@ -25,7 +26,7 @@ from fairing_az_jupyter.fairing.builders import (
     without_base_folders,
 )
 from fairing_az_jupyter.fairing.dockerfiles import dependency_image
-from fairing_az_jupyter.fairing.kaniko_builder import KANIKO_OPTIONS, require_pushed
+from fairing_az_jupyter.fairing.kaniko_builder import require_pushed
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.fairing.task_files import scratch_file
 

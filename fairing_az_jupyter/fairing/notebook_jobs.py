@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
     from fairing_az_jupyter.fairing.launcher import Launcher
+    from fairing_az_jupyter.fairing.pod_objects import Placement, Target
     from fairing_az_jupyter.settings import Settings
 
     Object = Mapping[str, Any]
@@ -44,10 +45,6 @@ _GRACE_SECONDS = 60
 # Logins of the machine that launches; a pod has the Secret, or a workload identity.
 _LOGINS_OF_HERE = frozenset({"environment", "azure-cli"})
 _WORKLOAD_IDENTITY = {"azure.workload.identity/use": "true"}
-# A pod that the cluster takes away for its own sake is started again, and does not count as failed.
-_FAILURE_POLICY = {
-    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}],
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,27 +196,47 @@ def view_of(found: Object | None, pods: Sequence[Object], events: Sequence[Objec
 
 
 def _body(launcher: Launcher, wanted: NotebookJob, spec: Object) -> dict[str, Any]:
-    settings, target = launcher.settings, launcher.target
-    pod = finished_pod(spec, target, launcher.placement, ends=True)
+    return notebook_object(wanted, spec, launcher.settings, launcher.target, launcher.placement)
+
+
+def notebook_object(
+    wanted: NotebookJob, spec: Object, settings: Settings, target: Target, placement: Placement
+) -> dict[str, Any]:
+    """Return the Job that runs notebooks.
+
+    Its pods get their service account's token: what runs there reads the Secret of the service principal by it, and a
+    notebook may launch by it. With `credential = 'workload-identity'` there is no Secret to read, and no token either
+    unless `pod_token` asks for it, as for a notebook that launches.
+
+    Args:
+        wanted: What it is to be.
+        spec: The specification of a pod; it is not changed.
+        settings: The settings in force, which the pods get as variables.
+        target: In whose name it runs.
+        placement: What its pods ask for.
+
+    """
+    by_identity = settings.credential == "workload-identity"
+    placement = dataclasses.replace(placement, pod_token=placement.pod_token or not by_identity)
+    pod = finished_pod(spec, target, placement, ends=True)
     pod["terminationGracePeriodSeconds"] = _GRACE_SECONDS
     container = pod["containers"][0]
     container["command"] = [*container["command"], wanted.batch]
     container["env"] = [*container.get("env", []), *_variables(settings)]
-    body = job(wanted.name, pod, target)
+    body = job(wanted.name, pod, target, retries=placement.retries)
     inner = body["spec"]
     inner |= {
         "completionMode": "Indexed",
         "completions": wanted.runs,
         "parallelism": min(wanted.parallelism, wanted.runs),
-        "podFailurePolicy": _FAILURE_POLICY,
     }
     if wanted.runs > 1:
         # One that fails takes none of the others with it.
         del inner["backoffLimit"]
         # The Job gives up when there are more than that.
         most = wanted.runs if wanted.max_failed is None else max(0, min(wanted.max_failed, wanted.runs) - 1)
-        inner |= {"backoffLimitPerIndex": 0, "maxFailedIndexes": most}
-    if settings.credential == "workload-identity":
+        inner |= {"backoffLimitPerIndex": placement.retries, "maxFailedIndexes": most}
+    if by_identity:
         inner["template"]["metadata"]["labels"] |= _WORKLOAD_IDENTITY
     return body
 

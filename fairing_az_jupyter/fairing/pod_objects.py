@@ -12,10 +12,16 @@ import copy
 import dataclasses
 import re
 import uuid
+from decimal import InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
+from fairing_az_jupyter.fairing.pod_security import restrict
+from fairing_az_jupyter.settings import quantities, scheduling
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fairing_az_jupyter.settings import Settings
 
 __all__ = [
     "PORT",
@@ -27,6 +33,7 @@ __all__ = [
     "inference_service",
     "job",
     "labels_of",
+    "placement_of",
     "service",
 ]
 
@@ -50,8 +57,29 @@ _LONGEST_LABEL = 63
 # A pod that is gone by itself takes its log with it: a day is enough to look.
 _KEPT_SECONDS = 24 * 3600
 _GPU = "nvidia.com/gpu"
-# Source: https://learn.microsoft.com/azure/aks/spot-node-pool, "Schedule a pod to run on a spot node".
-_SPOT = {"key": "kubernetes.azure.com/scalesetpriority", "operator": "Equal", "value": "spot", "effect": "NoSchedule"}
+# Source: https://learn.microsoft.com/azure/aks/spot-node-pool, "Schedule a pod to run on a spot node": taint and label.
+_SPOT_KEY = "kubernetes.azure.com/scalesetpriority"
+_SPOT = {"key": _SPOT_KEY, "operator": "Equal", "value": "spot", "effect": "NoSchedule"}
+_RATHER_SPOT = {
+    "weight": 100,
+    "preference": {"matchExpressions": [{"key": _SPOT_KEY, "operator": "In", "values": ["spot"]}]},
+}
+# Source: https://learn.microsoft.com/azure/aks/use-nvidia-gpu: its node pool has the first; the second is the usual one
+# elsewhere, such as https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/getting-started.html.
+_GPU_TAINTS = (
+    {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"},
+    {"key": _GPU, "operator": "Exists", "effect": "NoSchedule"},
+)
+_LINUX = {"kubernetes.io/os": "linux"}
+# A pod that runs to its end begins anew where it is moved. Sources:
+# https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md (what prevents CA from removing a node)
+# https://karpenter.sh/docs/concepts/disruption/#pod-level-controls
+_STAYS = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
+# A pod that the cluster takes away for its own sake is replaced, and does not count as failed.
+# Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
+_FAILURE_POLICY = {
+    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}],
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +94,9 @@ class Placement:
         node_selector: Labels that its node has to have.
         tolerations: Taints that it accepts.
         spot: Whether it may run on AKS's spot nodes, which Azure may take away at any time; never what serves.
+        retries: How often a job is started again after its program has failed.
+        pod_security: The Pod Security Standard that it keeps to: `baseline` or `restricted`.
+        pod_token: Whether a job's pod gets its service account's token.
 
     """
 
@@ -76,6 +107,14 @@ class Placement:
     node_selector: Mapping[str, str] = dataclasses.field(default_factory=dict)
     tolerations: Sequence[Mapping[str, str]] = ()
     spot: bool = False
+    retries: int = 0
+    pod_security: str = "baseline"
+    pod_token: bool = False
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the pod keeps to `restricted`."""
+        return self.pod_security == "restricted"
 
     def resources(self) -> Object:
         """Return the container's resources."""
@@ -143,6 +182,8 @@ def finished_pod(spec: Mapping[str, Any], target: Target, placement: Placement, 
     """
     pod = copy.deepcopy(dict(spec))
     pod.setdefault("serviceAccountName", target.service_account)
+    # Whoever has the token can do what the service account may, such as read the namespace's Secrets.
+    pod.setdefault("automountServiceAccountToken", placement.pod_token and ends)
     if target.pull_secret:
         named = pod.setdefault("imagePullSecrets", [])
         if {"name": target.pull_secret} not in named:
@@ -150,20 +191,47 @@ def finished_pod(spec: Mapping[str, Any], target: Target, placement: Placement, 
     pod["restartPolicy"] = "Never" if ends else "Always"
     # Service names of the namespace as variables: hundreds in a busy one, and none of them is used.
     pod.setdefault("enableServiceLinks", False)
-    selector = {**placement.node_selector, **pod.get("nodeSelector", {})}
-    if selector:
-        pod["nodeSelector"] = selector
-    spot = [_SPOT] if placement.spot and ends else []
-    accepted = [*pod.get("tolerations", []), *map(dict, placement.tolerations), *spot]
-    if accepted:
-        pod["tolerations"] = accepted
-    resources = pod["containers"][0].setdefault("resources", {})
-    for part, amounts in placement.resources().items():
-        resources[part] = {**amounts, **resources.get(part, {})}
-    for first in pod.get("initContainers", []):
-        # Otherwise a quota on requests refuses the pod; it runs before the others, so that it takes no more room.
-        first.setdefault("resources", copy.deepcopy(resources))
+    _place(pod, placement, spot=placement.spot and ends)
+    _give_resources(pod, placement)
+    if placement.restricted:
+        restrict(pod)
     return pod
+
+
+def placement_of(settings: Settings) -> Placement:
+    """Return what the settings say about a job's pod and its place.
+
+    Args:
+        settings: The settings in force.
+
+    """
+    return Placement(
+        cpu=settings.cpu,
+        memory=settings.memory,
+        cpu_limit=settings.cpu_limit or "",
+        gpus=settings.gpus,
+        node_selector=scheduling.labels_in(settings.node_selector) if settings.node_selector else {},
+        tolerations=scheduling.tolerations_in(settings.tolerations) if settings.tolerations else (),
+        spot=settings.spot,
+        retries=settings.retries,
+        pod_security=settings.pod_security,
+        pod_token=settings.pod_token,
+    )
+
+
+def larger(one: str, other: str) -> str:
+    """Return the larger of two amounts of processor cores; the first where they are the same or not to be compared.
+
+    Args:
+        one: An amount, as Kubernetes writes it.
+        other: Another one.
+
+    """
+    try:
+        return other if quantities.amount(other) > quantities.amount(one) else one
+    except InvalidOperation:
+        # A mutator may have written it in one of Kubernetes' rarer forms.
+        return one
 
 
 def job(
@@ -175,8 +243,9 @@ def job(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
     deadline: int | None = None,
+    retries: int = 0,
 ) -> Object:
-    """Return a Job that runs a pod once.
+    """Return a Job that runs a pod to its end; one that the cluster takes away is replaced.
 
     Args:
         name: Its name.
@@ -185,14 +254,16 @@ def job(
         kind: What it is for.
         labels: Further labels.
         annotations: Annotations of the object itself.
-        deadline: Seconds after which it is ended; None for none.
+        deadline: Seconds after which it is ended, over all its pods; None for none.
+        retries: How often it is started again after its program has failed.
 
     """
     all_labels = {**(labels or {}), **labels_of(kind, name, target.owner)}
     spec: Object = {
-        "backoffLimit": 0,
+        "backoffLimit": retries,
+        "podFailurePolicy": copy.deepcopy(_FAILURE_POLICY),
         "ttlSecondsAfterFinished": _KEPT_SECONDS,
-        "template": _template(pod, all_labels),
+        "template": _template(pod, all_labels, _STAYS),
     }
     if deadline is not None:
         spec["activeDeadlineSeconds"] = deadline
@@ -206,7 +277,7 @@ def deployment(
     *,
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
-    patience: int = 600,
+    patience: int = 4200,
 ) -> Object:
     """Return a Deployment that keeps one pod running.
 
@@ -216,7 +287,7 @@ def deployment(
         target: In whose name it runs.
         labels: Further labels.
         annotations: Annotations of the object itself.
-        patience: Seconds after which Kubernetes tells that it makes no progress.
+        patience: Seconds after which Kubernetes reports that it makes no progress; waiting for a node counts, too.
 
     """
     all_labels = {**(labels or {}), **labels_of("endpoint", name, target.owner)}
@@ -271,7 +342,14 @@ def inference_service(
     """
     all_labels = {**(labels or {}), **labels_of("endpoint", name, target.owner), **_NOT_PUBLISHED}
     all_annotations = {**(annotations or {}), **_RAW, **_NO_PROXY}
-    served, *others = pod["containers"]
+    # KServe gives a container without a processor limit one of 1, which may be less than it asks for. Source:
+    # https://github.com/kserve/kserve/blob/v0.16.0/pkg/apis/serving/v1beta1/inference_service_defaults.go (line 59)
+    # with cpuLimit "1" in https://github.com/kserve/kserve/blob/v0.16.0/config/configmap/inferenceservice.yaml.
+    served, *others = copy.deepcopy(list(pod["containers"]))
+    resources = served.setdefault("resources", {})
+    for amount, asked in resources.get("requests", {}).items():
+        if amount in {"cpu", "memory"}:
+            resources.setdefault("limits", {}).setdefault(amount, asked)
     predictor = {**pod, "containers": [{**served, "name": KSERVE_CONTAINER}, *others], "minReplicas": 1}
     spec = {"predictor": predictor}
     version = "serving.kserve.io/v1beta1"
@@ -282,9 +360,53 @@ def _selector(name: str) -> dict[str, str]:
     return {f"{PREFIX}launch": name}
 
 
-def _template(pod: Mapping[str, Any], labels: Mapping[str, str]) -> Object:
+def _place(pod: Object, placement: Placement, *, spot: bool) -> None:
+    """Say where a pod may run; what it says itself stays."""
+    pod["nodeSelector"] = {**_LINUX, **placement.node_selector, **pod.get("nodeSelector", {})}
+    accepted = list(pod.get("tolerations", []))
+    wanted = [*placement.tolerations, *([_SPOT] if spot else ()), *(_GPU_TAINTS if placement.gpus else ())]
+    accepted += [dict(each) for each in wanted if each not in accepted]
+    if accepted:
+        pod["tolerations"] = accepted
+    if spot:
+        by_node = pod.setdefault("affinity", {}).setdefault("nodeAffinity", {})
+        by_node.setdefault("preferredDuringSchedulingIgnoredDuringExecution", [copy.deepcopy(_RATHER_SPOT)])
+
+
+def _give_resources(pod: Object, placement: Placement) -> None:
+    """Say what a pod's containers get; what they say themselves stays."""
+    resources = pod["containers"][0].setdefault("resources", {})
+    for part, amounts in placement.resources().items():
+        resources[part] = {**amounts, **resources.get(part, {})}
+    for first in pod.get("initContainers", []):
+        # Otherwise a quota on requests refuses the pod; it runs before the others, so that it takes no more room.
+        first.setdefault("resources", _without_gpus(resources))
+    if placement.cpu_limit:
+        for container in _containers(pod):
+            found = container.setdefault("resources", {})
+            limits = found.setdefault("limits", {})
+            least = str(found.get("requests", {}).get("cpu", "0"))
+            # A mutator that asks for more than the limit means more.
+            limits["cpu"] = larger(str(limits.get("cpu", placement.cpu_limit)), least)
+
+
+def _without_gpus(resources: Mapping[str, Any]) -> Object:
+    found = copy.deepcopy(dict(resources))
+    for part in ("requests", "limits"):
+        found.get(part, {}).pop(_GPU, None)
+    return found
+
+
+def _containers(pod: Mapping[str, Any]) -> Iterator[Object]:
+    yield from pod.get("initContainers", ())
+    yield from pod["containers"]
+
+
+def _template(
+    pod: Mapping[str, Any], labels: Mapping[str, str], annotations: Mapping[str, str] | None = None
+) -> Object:
     # Istio reads the label since 1.10, and the annotation before that.
-    metadata = {"labels": {**labels, **_NO_PROXY}, "annotations": dict(_NO_PROXY)}
+    metadata = {"labels": {**labels, **_NO_PROXY}, "annotations": {**(annotations or {}), **_NO_PROXY}}
     return {"metadata": metadata, "spec": dict(pod)}
 
 

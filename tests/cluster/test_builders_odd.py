@@ -19,7 +19,7 @@ from kubeflow.fairing import TrainJob
 
 from fairing_az_jupyter.clients.images import ConfigChanges, ImageReference, Layer
 from fairing_az_jupyter.exceptions import BuildFailedError, ContextError, FairingAzureError
-from fairing_az_jupyter.fairing.build_job import _CONTEXT, _FETCH
+from fairing_az_jupyter.fairing.build_pods import _CONTEXT, _FETCH
 from fairing_az_jupyter.fairing.dockerfiles import LABEL
 from tests.clients.image_parts import tar_of
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture

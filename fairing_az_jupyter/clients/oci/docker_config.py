@@ -12,10 +12,13 @@ import binascii
 import difflib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ACR_TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - a name, not a password
 """The user name that tells an Azure Container Registry that the password is a refresh token (see `registry`)."""
@@ -27,6 +30,8 @@ SECRET_KEY = ".dockerconfigjson"  # noqa: S105 - a key's name
 """Under which key such a Secret holds the docker config."""
 
 _DOCKER_HUB = "index.docker.io"
+# Source: https://pkg.go.dev/github.com/google/go-containerregistry/pkg/authn#pkg-constants (DefaultAuthKey)
+_DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 _DOCKER_HUB_NAMES = frozenset({"docker.io", _DOCKER_HUB, "registry-1.docker.io", "registry.hub.docker.com"})
 _REMAKE = "Make the secret anew: %fairing_azure secrets create --acr"
 
@@ -199,6 +204,21 @@ def make_docker_config(host: str, username: str, password: Hidden) -> Hidden:
     auth = base64.b64encode(f"{username}:{secret}".encode()).decode("ascii")
     entry = {"username": username, "password": secret, "auth": auth}
     return Hidden(json.dumps({"auths": {server: entry}}, separators=(",", ":")))
+
+
+def docker_config_of(entries: Mapping[str, Hidden]) -> Hidden:
+    """Make a docker config of entries that are made already.
+
+    Args:
+        entries: The JSON text of each entry, by its registry's host.
+
+    Returns:
+        The JSON text.
+
+    """
+    named = {_DOCKER_HUB_KEY if host == _DOCKER_HUB else host: entry for host, entry in entries.items()}
+    made = {key: json.loads(entry.reveal()) for key, entry in named.items()}
+    return Hidden(json.dumps({"auths": made}, separators=(",", ":")))
 
 
 def with_login(existing: Hidden | str | bytes | None, host: str, username: str, password: Hidden) -> Hidden:

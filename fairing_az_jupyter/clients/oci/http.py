@@ -103,7 +103,7 @@ class Transport:
         *,
         end: float,
         headers: Mapping[str, str] | None = None,
-        form: Mapping[str, str] | None = None,
+        form: Mapping[str, str | list[str]] | None = None,
         follow: bool = True,
     ) -> Answer:
         """Send a request.
@@ -140,7 +140,7 @@ class Transport:
         url: str,
         end: float,
         headers: Mapping[str, str],
-        form: Mapping[str, str] | None,
+        form: Mapping[str, str | list[str]] | None,
     ) -> Answer:
         def attempt(seconds: float) -> Answer:
             answer = _bounded(lambda: self._send(method, url, seconds, headers, form), seconds + _GRACE)
@@ -172,7 +172,7 @@ class Transport:
         url: str,
         seconds: float,
         headers: Mapping[str, str],
-        form: Mapping[str, str] | None,
+        form: Mapping[str, str | list[str]] | None,
     ) -> Answer:
         import requests  # noqa: PLC0415 - heavy: as late as possible
         from requests.utils import get_environ_proxies  # noqa: PLC0415 - as above

@@ -124,6 +124,38 @@ class Credential:
             raise credential_missing(self._host, "takes only a user name and a password")
         return Permit(self._basic() if "basic" in challenges else None, None, fresh=True)
 
+    def issue(self, scope: str, end: float) -> tuple[Hidden, float] | None:
+        """Have the registry's token service make a new token, for somebody else to use.
+
+        Args:
+            scope: What it is to allow: one or more scopes, with blanks between them.
+            end: When to give up, on `time.monotonic`'s clock.
+
+        Returns:
+            The token, and the seconds that it lives; None where the registry has no token service.
+
+        Raises:
+            FairingAzureError: As `permit`.
+
+        """
+        challenge = next((one for one in self._offered(end) if one.scheme == "bearer"), None)
+        if challenge is None:
+            return None
+        answer = self._answered(challenge, scope, end)
+        token = self._issued(answer, "access_token", "token")
+        return token, _life(token, answer)
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody in particular asks."""
+        return self._username is None and self._aad_token is None
+
+    def login(self) -> tuple[str, Hidden] | None:
+        """Return the user and the password; None where nobody logs in by a password."""
+        if self._username is None or not self._password:
+            return None
+        return self._username, self._password
+
     def forget(self) -> None:
         """Throw away the tokens that are kept: one of them was refused."""
         with self._lock:
@@ -193,18 +225,20 @@ class Credential:
 
     def _token(self, challenge: Challenge, scope: str, end: float) -> Hidden:
         """Get an access token from the registry's token service."""
-        address = token_address(challenge, self._base)
-        service = challenge.parameters.get("service", self._host)
-        if self._aad_token is None:
-            answer = self._by_password(address, service, scope, end)
-        else:
-            answer = self._by_exchange(address, service, scope, end)
+        answer = self._answered(challenge, scope, end)
         token = self._issued(answer, "access_token", "token")
         life = answer.json().get("expires_in")
         seconds = float(min(life, _LONGEST_TOKEN_LIFE)) if isinstance(life, (int, float)) and life > 0 else _TOKEN_LIFE
         with self._lock:
             self._tokens[scope] = (token, time.monotonic() + seconds - _TOKEN_MARGIN)
         return token
+
+    def _answered(self, challenge: Challenge, scope: str, end: float) -> Answer:
+        address = token_address(challenge, self._base)
+        service = challenge.parameters.get("service", self._host)
+        if self._aad_token is None:
+            return self._by_password(address, service, scope, end)
+        return self._by_exchange(address, service, scope, end)
 
     def _by_password(self, address: str, service: str, scope: str, end: float) -> Answer:
         from requests import Request  # noqa: PLC0415 - heavy: as late as possible
@@ -215,7 +249,11 @@ class Credential:
 
     def _by_exchange(self, address: str, service: str, scope: str, end: float) -> Answer:
         aad_token = self._aad_token or Hidden("")
-        form = {"grant_type": "access_token", "service": service, "access_token": aad_token.reveal()}
+        form: dict[str, str | list[str]] = {
+            "grant_type": "access_token",
+            "service": service,
+            "access_token": aad_token.reveal(),
+        }
         tenant = claims(aad_token).get("tid")
         if isinstance(tenant, str):
             form["tenant"] = tenant
@@ -223,8 +261,14 @@ class Credential:
         if answer.status in _NOT_HERE and not answer.is_html:
             raise credential_missing(self._host, "takes only a user name and a password")
         refresh = self._issued(answer, "refresh_token").reveal()
-        form = {"grant_type": "refresh_token", "service": service, "scope": scope, "refresh_token": refresh}
-        return self._transport.ask("POST", address, form=form, end=end)
+        # Each scope has a field of its own: https://learn.microsoft.com/rest/api/containerregistry/access-tokens/get
+        asked: dict[str, str | list[str]] = {
+            "grant_type": "refresh_token",
+            "service": service,
+            "scope": scope.split(),
+            "refresh_token": refresh,
+        }
+        return self._transport.ask("POST", address, form=asked, end=end)
 
     def _issued(self, answer: Answer, *names: str) -> Hidden:
         """Return the token in a token service's answer."""
@@ -240,6 +284,18 @@ class Credential:
         if answer.status != HTTPStatus.OK or not token.isascii() or not token.isprintable() or not token:
             raise unexpected(self._host, answer, "issue a token")
         return Hidden(token)
+
+
+def _life(token: Hidden, answer: Answer) -> float:
+    """Return the seconds that a new token lives: by its service's words, or by its own, which ACR's alone have."""
+    said = answer.json().get("expires_in")
+    if isinstance(said, (int, float)) and said > 0:
+        return float(said)
+    found = claims(token)
+    begin, end = found.get("iat", found.get("nbf")), found.get("exp")
+    if isinstance(begin, (int, float)) and isinstance(end, (int, float)) and end > begin:
+        return float(end - begin)
+    return _TOKEN_LIFE
 
 
 def _like_a_registry(answer: Answer) -> bool:

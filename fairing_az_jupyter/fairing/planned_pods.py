@@ -1,0 +1,102 @@
+"""What a launch would create in the cluster, without launching: for dry runs by the API server.
+
+The bodies come from the functions that launches use. Only names, tags and digests differ: of those a launch makes new
+ones each time, or finds out in the registry.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter.clients.oci.docker_config import registry_host
+from fairing_az_jupyter.fairing.build_pods import KANIKO_OPTIONS, BuildOrder, build_object
+from fairing_az_jupyter.fairing.endpoint_pods import READY_SECONDS, endpoint_pod, progress_seconds
+from fairing_az_jupyter.fairing.pod_objects import (
+    deployment,
+    finished_pod,
+    inference_service,
+    job,
+    new_name,
+    placement_of,
+)
+from fairing_az_jupyter.settings.naming import python_image
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.fairing.pod_objects import Object, Placement, Target
+    from fairing_az_jupyter.settings import Settings
+
+__all__ = ["planned_objects"]
+
+_APP = "/app/"
+_CLASS = "Model"
+_TAG = "0" * 32
+_COMMAND = ["python", f"{_APP}function_shim.py"]
+
+
+def planned_objects(
+    settings: Settings, target: Target, *, placement: Placement | None = None, architecture: str = "amd64"
+) -> tuple[Object, ...]:
+    """Return the Job of a training, the Job of a build, and the Deployment or InferenceService of an endpoint.
+
+    Their label `fairing-az-jupyter/kind` tells them apart: `job`, `build`, `endpoint`. Where no build of Kaniko's can
+    be needed (`builder = 'acr-tasks'`) or made (`pod_security = 'restricted'`), there is none.
+
+    Args:
+        settings: The settings in force.
+        target: In whose name pods would run.
+        placement: What pods ask for, and where they may run; None for what the settings say.
+        architecture: The processors that images are made for.
+
+    """
+    placement = placement or placement_of(settings)
+    registry = settings.docker_registry or "registry.invalid"
+    spec = _spec(f"{registry}/fairing-job:{_TAG}", architecture)
+    found = [
+        job(new_name("job"), finished_pod(spec, target, placement, ends=True), target, retries=placement.retries),
+        _endpoint(spec, settings, target, placement),
+    ]
+    if settings.builder != "acr-tasks" and not placement.restricted:
+        found.insert(1, build_object(_order(settings, architecture), settings, target, placement))
+    return tuple(found)
+
+
+def _spec(image: str, architecture: str) -> dict[str, Any]:
+    """Return the specification that Kubeflow Fairing 1.0.2 and our builders give a task's pod.
+
+    Source: `generate_pod_spec` in kubeflow/fairing/builders/base_builder.py; a test compares it with the real one.
+    """
+    variables = [{"name": "FAIRING_RUNTIME", "value": "1"}, {"name": "PYTHONUNBUFFERED", "value": "1"}]
+    container = {
+        "name": "model",
+        "image": image,
+        "command": _COMMAND,
+        "securityContext": {"runAsUser": 0},
+        "env": variables,
+        "workingDir": _APP,
+    }
+    return {"containers": [container], "nodeSelector": {"kubernetes.io/arch": architecture}}
+
+
+def _order(settings: Settings, architecture: str) -> BuildOrder:
+    host, _, path = (settings.docker_registry or "registry.invalid").partition("/")
+    whole = settings.builder == "kaniko"
+    name = "fairing-job" if whole else "fairing-dependencies"
+    prefix = f"{path}/" if path else ""
+    return BuildOrder(
+        image=f"{registry_host(host)}/{prefix}{name}:{_TAG}",
+        tag=_TAG,
+        base=settings.base_image or python_image("{}.{}".format(*sys.version_info)),
+        options=KANIKO_OPTIONS,
+        requirements="xgboost",
+        placement={"nodeSelector": {"kubernetes.io/arch": architecture}},
+        cache=f"{prefix}fairing-cache" if whole else "",
+    )
+
+
+def _endpoint(spec: dict[str, Any], settings: Settings, target: Target, placement: Placement) -> Object:
+    pod = endpoint_pod(spec, _CLASS, target, placement)
+    name = new_name("endpoint")
+    if settings.endpoint_kind == "inference-service":
+        return inference_service(name, pod, target)
+    return deployment(name, pod, target, patience=progress_seconds(READY_SECONDS))
