@@ -231,7 +231,16 @@ def _planned(subject: Subject, kind: Planned, namespace: str) -> tuple[Object, .
         if body["kind"] == "Deployment":
             public = settings.service_type == "LoadBalancer"
             found.append(service(body["metadata"]["name"], target, public=public))
+        if kind == "build":
+            found.append(_secret_of(body))
     return tuple(found)
+
+
+def _secret_of(body: Object) -> Object:
+    """Return the Secret that a build gets, without what is in it."""
+    marks = {part: body["metadata"][part] for part in ("name", "namespace", "labels")}
+    values = {"link": "", "config.json": "{}"}
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": marks, "stringData": values}
 
 
 def _pod_of(body: Object) -> Object:

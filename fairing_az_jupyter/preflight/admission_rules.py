@@ -33,7 +33,7 @@ _RANGE = re.compile(
     r"?(?: but (?:(?P<no>no \w+ is specified)|(?:request|limit) is [^\],\s]+))?"
 )
 _RATIO = re.compile(r"(?P<what>[\w./-]+) max limit to request ratio per (?:Container|Pod) is (?P<bound>[^,\s]+)")
-_UNDER_REQUEST = re.compile(r"must be less than or equal to (cpu|memory) limit")
+_UNDER_REQUEST = re.compile(r"must be less than or equal to (?P<what>cpu|memory) limit(?: of (?P<bound>[^;\s]+))?")
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '([^']+)'|admission webhook \"([^\"]+)\" denied")
 _SAID = (
     (re.compile(r"root|privilege|capabilit|seccomp|securitycontext|run ?as", re.IGNORECASE), "security"),
@@ -128,8 +128,12 @@ class _Amounts:
                 yield change_setting(self._subject, field, found["bound"])
         if any(each["what"] == "cpu" for each in _RATIO.finditer(text)):
             yield from self.limit()
-        if any(each.group(1) == "cpu" for each in _UNDER_REQUEST.finditer(text)):
-            yield from self.limit()
+        for found in _UNDER_REQUEST.finditer(text):
+            # A LimitRange gives limits to what has none: its default, or its maximum where it names no default.
+            if found["what"] == "cpu":
+                yield from self.limit()
+            if found["bound"]:
+                yield change_setting(self._subject, self._fields[found["what"]], found["bound"].rstrip("."))
         yield self._describe
 
 
@@ -154,7 +158,8 @@ def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amoun
             yield from copied(subject, field, subject.image(field))
     if "images" in about and kind != "build":
         yield cures.text(
-            f"Set {notebook_names()['docker_registry']} to a registry that the policy allows: a launch's image is there."
+            f"Set {notebook_names()['docker_registry']} to a registry that the policy allows: a launch's images are "
+            "there."
         )
     if "probes" in about and kind != "endpoint":
         yield cures.text("A pod that ends by itself has no probes: have the policy leave out pods of Jobs.")

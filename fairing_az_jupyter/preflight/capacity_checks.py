@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.cluster import Cluster
     from fairing_az_jupyter.clients.kube.facts import Capacity, NodeCapacity, QuotaState
-    from fairing_az_jupyter.models import Cure
     from fairing_az_jupyter.preflight.subject import Subject
 
 _GIB = 1024**3
@@ -324,29 +323,9 @@ def room(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked_at:
         The finding; a warning at most, for an autoscaler may add the node that is missing.
 
     """
-    see = cures.kubectl("describe", "nodes")
-    pools = cures.az("aks", "nodepool", "list", "--resource-group", "GROUP", "--cluster-name", "CLUSTER")
-    if not nodes:
-        message = f"There is no node: the pools are scaled to zero, or down; one with {need} has to start first."
-        return Finding("warn", looked_at, message, (cures.kubectl("get", "nodes"),), code="no-nodes")
     selected = [node for node in nodes if need.selects(node)]
-    if not selected:
-        labels = ",".join(f"{name}={value}" for name, value in need.node_selector.items())
-        message = f"None of the {len(nodes)} nodes has the labels that a {need.what} asks for: {labels}."
-        change = cures.text(f"Set {notebook_names()['node_selector']} to labels that nodes have.")
-        return Finding(
-            "warn",
-            looked_at,
-            message,
-            (change, cures.kubectl("get", "nodes", "--show-labels")),
-            code="no-node-selected",
-        )
-    if not any(need.fits(node.allocatable) for node in selected):
-        return _too_large(selected, need, looked_at, (pools, see))
-    large = [node for node in selected if need.fits(node.allocatable)]
-    open_to_it = [node for node in large if not need.barred_by(node)]
-    if not open_to_it:
-        return _tainted(subject, large, need, looked_at)
+    if never := _nowhere(subject, nodes, selected, need, looked_at):
+        return never
     usable = [node for node in selected if node.ready and not node.cordoned and not need.barred_by(node)]
     fitting = [node for node in usable if need.fits(node.allocatable if node.free is None else node.free)]
     blind = all(node.free is None for node in usable)
@@ -363,10 +342,32 @@ def room(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked_at:
     state = "has" if blind else "has free"
     message = f"No node has room for a {need.what} of {need} now: the one with the most {state} {largest}."
     wait = cures.text("Wait for an autoscaler or for other pods to end; delete endpoints that are no longer needed.")
-    return Finding("warn", looked_at, message, (wait, see), code="no-room")
+    return Finding("warn", looked_at, message, (wait, cures.kubectl("describe", "nodes")), code="no-room")
 
 
-def _too_large(nodes: Sequence[NodeCapacity], need: Need, looked_at: str, see: tuple[Cure, ...]) -> Finding:
+def _nowhere(
+    subject: Subject, nodes: Sequence[NodeCapacity], selected: Sequence[NodeCapacity], need: Need, looked_at: str
+) -> Finding | None:
+    """Return the finding where no node that is there would ever take the pod; None where one would."""
+    if not nodes:
+        message = f"There is no node: the pools are scaled to zero, or down; one with {need} has to start first."
+        return Finding("warn", looked_at, message, (cures.kubectl("get", "nodes"),), code="no-nodes")
+    if not selected:
+        labels = ",".join(f"{name}={value}" for name, value in need.node_selector.items())
+        message = f"None of the {len(nodes)} nodes has the labels that a {need.what} asks for: {labels}."
+        change = cures.text(f"Set {notebook_names()['node_selector']} to labels that nodes have.")
+        show = cures.kubectl("get", "nodes", "--show-labels")
+        return Finding("warn", looked_at, message, (change, show), code="no-node-selected")
+    large = [node for node in selected if need.fits(node.allocatable)]
+    if not large:
+        return _too_large(selected, need, looked_at)
+    if all(need.barred_by(node) for node in large):
+        return _tainted(subject, large, need, looked_at)
+    return None
+
+
+def _too_large(nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:
+    pools = cures.az("aks", "nodepool", "list", "--resource-group", "GROUP", "--cluster-name", "CLUSTER")
     if need.gpus and not any(node.allocatable.gpus >= need.gpus for node in nodes):
         most = max(node.allocatable.gpus for node in nodes)
         has = f"the most that one has is {most}" if most else "none has any"
@@ -376,7 +377,9 @@ def _too_large(nodes: Sequence[NodeCapacity], need: Need, looked_at: str, see: t
         largest = _words(max((node.allocatable for node in nodes), key=_size))
         message = f"No node that is there now can hold a {need.what} of {need}: the largest has {largest}."
         code, lower = "job-too-large", f"Lower {need.settings}, or add a node pool of a larger VM size."
-    return Finding("warn", looked_at, message, (cures.text(lower), *see), code=code)
+    return Finding(
+        "warn", looked_at, message, (cures.text(lower), pools, cures.kubectl("describe", "nodes")), code=code
+    )
 
 
 def _tainted(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:

@@ -6,6 +6,7 @@ platforms an image has takes a GET; it is left out for Docker Hub's official ima
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
@@ -43,6 +44,8 @@ Field = Literal["base_image", "builder_image"]
 
 _HUB = registry_host("docker.io")
 _OFFICIAL = "library/"
+# What is silent for so long is most likely closed: a firewall drops what it does not let through.
+_SECONDS = 5.0
 _AFTER = ("cluster", "cluster.service-account", "registry.secret")
 
 
@@ -118,13 +121,24 @@ def _builder(subject: Subject, given: Mapping[str, Finding]) -> Finding:
 
 def _pulled(subject: Subject, reference: ImageReference, given: Mapping[str, Finding], looked_at: str) -> Finding:
     """Try the logins that a build's pod has, one after the other, as a node does."""
-    refused: CredentialError | NotAllowedError | None = None
-    for login in _logins(given, reference.host):
-        try:
+    *logins, last = _logins(given, reference.host)
+    for login in logins:
+        with contextlib.suppress(CredentialError, NotAllowedError):
             return _had(subject, "builder_image", reference, login, given, looked_at)
-        except (CredentialError, NotAllowedError) as error:
-            refused = error
-    assert refused is not None  # noqa: S101 - there is always one to try, if only without a login
+    try:
+        return _had(subject, "builder_image", reference, last, given, looked_at)
+    except (CredentialError, NotAllowedError) as error:
+        return _by_nobody(subject, reference, error, given, looked_at)
+
+
+def _by_nobody(
+    subject: Subject,
+    reference: ImageReference,
+    refused: CredentialError | NotAllowedError,
+    given: Mapping[str, Finding],
+    looked_at: str,
+) -> Finding:
+    """Return what it means that no login of a build's pod may read the builder's image."""
     if given["registry.secret"].unseen:
         return from_error(refused, looked_at)
     if cloud_of_registry(reference.host) is not None:
@@ -172,15 +186,16 @@ def _had(
     """
     cluster: Cluster | None = given["cluster"].value
     wanted = subject.platform(in_cluster=cluster is not None and cluster.in_cluster)
+    seconds = min(subject.deadline, _SECONDS)
     registry = Registry(
         reference.host,
         username=login.username if login else None,
         password=login.password if login else None,
-        timeout=subject.timeout,
-        deadline=subject.deadline,
+        timeout=seconds,
+        deadline=seconds,
     )
     with registry:
-        store = ImageStore(registry)
+        store = ImageStore(registry, timeout=seconds, deadline=seconds)
         digest = store.has(reference.repository, reference.reference)
         if digest is None:
             return _absent(subject, field, reference, looked_at)
@@ -237,12 +252,15 @@ def _node_alone_pulls(
     if cluster is None or not cluster.in_cluster:
         message = f"{error.message} Whether the cluster's nodes reach it, which pull the builder's image, is not known."
         return Finding("warn", looked_at, message, more, code="image-unreachable-here")
-    message = f"{error.message} This is a pod of the cluster, so its nodes, which pull the builder's image, most likely don't reach it either."
+    message = (
+        f"{error.message} This is a pod of the cluster, so its nodes, which pull the builder's image, most likely do "
+        "not reach it either."
+    )
     return Finding("fail", looked_at, message, more, code="image-unreachable")
 
 
 def _skipped(subject: Subject, field: Field, given: Mapping[str, Finding], looked_at: str) -> Finding | None:
-    """Return the finding of an image that is not looked at: its name is broken, or its registry has been judged."""
+    """Return the finding of an image that is not looked at: its name is broken, or its registry was judged."""
     if field in subject.broken:
         return subject.unusable(field, looks_at=looked_at)
     try:

@@ -148,7 +148,7 @@ def _meaning(
         return Finding("skipped", looked_at, f"Not checked: {error.message}")
     if isinstance(error, NotAllowedError | ConflictError):
         return _refused(error, subject, kind, namespace, looked_at)
-    return _unanswered(error, looked_at)
+    return _unanswered(error, what, looked_at)
 
 
 def _never_built(subject: Subject, looked_at: str) -> Finding:
@@ -169,12 +169,15 @@ def _refused(error: ServiceError, subject: Subject, kind: Planned, namespace: st
     return Finding("fail", looked_at, error.message, rule.cures, code=rule.code)
 
 
-def _unanswered(error: ServiceError, looked_at: str) -> Finding:
-    """Return the finding where something does not answer: a launch waits some minutes for that."""
+def _unanswered(error: ServiceError, what: str, looked_at: str) -> Finding:
+    """Return the finding where something does not answer: pods are made again and again, for some minutes."""
     silent = _WEBHOOK.search(error.message)
     if silent is None or (error.status or 0) < _SERVER_ERROR:
         return from_error(error, looked_at)
-    message = f"{error.message} A launch waits some minutes for it."
     see = cures.kubectl("get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
     ask = cures.text(f"Ask the cluster's administrator about the webhook {silent.group(1)}.")
-    return Finding("warn", looked_at, message, (ask, see), code="webhook-silent")
+    if what == "Pod":
+        message = f"{error.message} A launch waits some minutes for it."
+        return Finding("warn", looked_at, message, (ask, see), code="webhook-silent")
+    message = f"{error.message} A launch fails as long as it is silent."
+    return Finding("unknown", looked_at, message, (ask, see), code="webhook-silent")
