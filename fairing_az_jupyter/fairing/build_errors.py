@@ -17,6 +17,15 @@ __all__ = ["build_failed", "cure_for"]
 # Patterns of pip's, Kaniko's and the build pod's own words, with a code and what to do; the first that matches counts.
 _KNOWN = (
     (
+        r"The build context '(?P<it>[^']+)' in Blob storage was changed",
+        "context-changed",
+        (
+            "Nothing was built from it. See who may write to the Storage account, delete the blob, and launch again: "
+            "az storage blob delete --auth-mode login --account-name ACCOUNT --container-name fairing-az-jupyter "
+            "--name '{it}'"
+        ),
+    ),
+    (
         r"The build context can't be read: HTTP Error 40[0-9]",
         "context-refused",
         (

@@ -76,16 +76,16 @@ for left in reversed(range(6)):
     if not left:
         sys.exit(f"The build context can't be read: {{said}}")
     time.sleep(2 ** (5 - left))
-named, digest = re.findall("[0-9a-f]{{64}}", urllib.parse.urlsplit(link).path)[-1:], hashlib.sha256()
+name = "/".join(urllib.parse.unquote(urllib.parse.urlsplit(link).path).split("/")[-2:])
+changed, digest = f"The build context '{{name}}' in Blob storage was changed: ", hashlib.sha256()
 try:
     with gzip.open(path) as file:
         while part := file.read(1 << 20):
             digest.update(part)
 except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-    sys.exit(f"The build context in Blob storage was changed: it is not a whole gzip file any more ({{error}}).")
-if named != [digest.hexdigest()]:
-    sys.exit(f"The build context in Blob storage was changed: its SHA-256 is {{digest.hexdigest()}}, not the one in "
-        "its name.")
+    sys.exit(f"{{changed}}it is not a whole gzip file any more ({{error}}).")
+if re.findall("[0-9a-f]{{64}}", name) != [digest.hexdigest()]:
+    sys.exit(f"{{changed}}its SHA-256 is {{digest.hexdigest()}}, not the one in its name.")
 """
 
 

@@ -22,7 +22,7 @@ from fairing_az_jupyter.exceptions import FairingAzureError, InputError, RunCanc
 from fairing_az_jupyter.models import ENDED, RunRequest
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.records.log_text import LogText
-from fairing_az_jupyter.runs.mirroring import RecordSender, resume
+from fairing_az_jupyter.runs.mirroring import RecordSender, read_state, resume
 from fairing_az_jupyter.runs.places import Places
 from fairing_az_jupyter.settings import sources
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 INDEX = "JOB_COMPLETION_INDEX"
 _ENDED_BY_SIGNAL = 143
+# In a run's state: how often it has failed so far.
+_FAILURES = "failures"
 _INTERRUPTED_SECONDS = 15.0
 """How long the end of a run is tried to be sent when the pod has to go."""
 
@@ -55,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if len(words) != 1:
             raise InputError(f"One URL is expected, and {len(words)} were given.", hint="Name the batch's document.")
-        return run_index(places, words[0], _index(os.environ.get(INDEX, "")), Path.cwd())
+        index = _index(os.environ.get(INDEX, ""))
+        return run_index(places, words[0], index, Path.cwd(), retries=_settings().retries)
     except FairingAzureError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -63,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         places.close()
 
 
-def run_index(places: Places, url: str, index: int, folder: Path) -> int:
+def run_index(places: Places, url: str, index: int, folder: Path, *, retries: int = 0) -> int:
     """Run the notebook that stands at a place of a batch.
 
     Args:
@@ -72,6 +75,7 @@ def run_index(places: Places, url: str, index: int, folder: Path) -> int:
             and `request`.
         index: The place, from 0.
         folder: The folder with the notebook and its files.
+        retries: How often Kubernetes starts the run again after it has failed.
 
     Returns:
         As `main`.
@@ -90,10 +94,11 @@ def run_index(places: Places, url: str, index: int, folder: Path) -> int:
         if before in ENDED:
             sys.stdout.write(f"Run {run} has {before} before: there is nothing to do.\n")
             return 0 if before == "succeeded" else 1
-        return _run(places, store, record, prefix)
+        failures = int(read_state(places, prefix).get(_FAILURES) or 0) if before and retries else 0
+        return _run(places, store, record, prefix, retries=retries, failures=failures)
 
 
-def _run(places: Places, store: RunStore, record: Path, prefix: str) -> int:
+def _run(places: Places, store: RunStore, record: Path, prefix: str, *, retries: int, failures: int) -> int:
     from fairing_az_jupyter.runs.recorded import run_recorded  # noqa: PLC0415 - loads papermill
 
     problem: FairingAzureError | None = None
@@ -109,7 +114,11 @@ def _run(places: Places, store: RunStore, record: Path, prefix: str) -> int:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
     interrupted = isinstance(problem, RunCancelledError) and not sender.cancel.is_set()
     # Nobody wanted this run to stop: Kubernetes takes the pod away, and may start another one that runs it anew.
-    changes: dict[str, Any] = {"state": "lost", "ended": None, "error": None} if interrupted else {}
+    # So does it with a run that has failed, as long as it has retries left.
+    again = problem is not None and not isinstance(problem, RunCancelledError) and failures < retries
+    changes: dict[str, Any] = {"state": "lost", "ended": None, "error": None} if interrupted or again else {}
+    if retries:
+        changes[_FAILURES] = failures + again
     sender.send_end(changes, **({"seconds": _INTERRUPTED_SECONDS} if interrupted else {}))
     if problem is not None:
         sys.stderr.write(f"{problem}\n")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import sys
 import threading
 import time
+from datetime import datetime, timezone
+from urllib.parse import parse_qs, urlsplit
 
 import cloudpickle
 import pytest
@@ -14,6 +17,8 @@ from kubeflow.fairing import TrainJob
 from kubernetes.client import V1Toleration
 
 from fairing_az_jupyter.clients.acr_tasks import ROLE
+from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.oci.auth import claims
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     ContextError,
@@ -21,7 +26,7 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing import build_job
+from fairing_az_jupyter.fairing import build_job, build_pods
 from fairing_az_jupyter.fairing.dockerfiles import LABEL
 from tests.cluster.builders_scene import Workshop, workshop  # noqa: F401 - fixtures
 
@@ -131,7 +136,7 @@ def test_skopeo_inspects_and_copies_every_image_and_tells_what_was_installed(yar
     assert "files of the task, sha256:" in history[-1]
 
 
-def test_a_build_gets_a_link_to_its_context_and_no_key(yard):
+def test_a_build_gets_a_link_to_its_context_and_a_token_for_its_repositories_and_no_key(yard):
     made = []
     front, namespace = yard.stand.kubernetes_front, yard.workshop.namespace
     admin, over = yard.workshop.admin, threading.Event()
@@ -153,9 +158,21 @@ def test_a_build_gets_a_link_to_its_context_and_no_key(yard):
     assert {item["metadata"]["labels"]["fairing-az-jupyter/kind"] for item in made} == {"build"}
     links = [item["data"] for item in made if "data" in item]
     assert links
-    assert {key for data in links for key in data} == {"link"}
+    assert {key for data in links for key in data} == {"link", "config.json"}
+    [[host, login]] = json.loads(base64.b64decode(links[-1]["config.json"]))["auths"].items()
+    assert (host, list(login)) == (yard.workshop.setup.login_server, ["registrytoken"])
+    told = claims(Hidden(login["registrytoken"]))
+    assert {entry["name"]: entry["actions"] for entry in told["access"]} == {
+        f"{yard.path}/fairing-dependencies": ["pull", "push"],
+        "base/python-pip": ["pull"],
+    }
+    assert told["exp"] - time.time() > build_pods.LONGEST_SECONDS
+    signed = parse_qs(urlsplit(base64.b64decode(links[-1]["link"]).decode()).query)["se"][0]
+    left = datetime.fromisoformat(signed.replace("Z", "+00:00")) - datetime.now(timezone.utc)
+    assert left.total_seconds() > build_pods.LONGEST_SECONDS
     assert any(item["metadata"].get("ownerReferences", [{}])[0].get("kind") == "Job" for item in made if "data" in item)
-    assert not [mark for mark in yard.workshop.setup.marks if mark in json.dumps(made)]
+    values = [base64.b64decode(value).decode() for data in links for value in data.values()]
+    assert not [mark for mark in yard.workshop.setup.marks if mark in json.dumps([*made, *values])]
 
 
 def test_a_requirement_that_nobody_has_fails_the_build_with_its_name(yard):

@@ -234,6 +234,22 @@ def test_a_run_that_has_succeeded_before_is_not_run_twice(places, there, tmp_pat
     assert not (tmp_path / "there" / "log.txt").exists()
 
 
+def test_a_run_that_fails_is_begun_again_as_often_as_retries_says_and_then_has_failed(places, there, tmp_path, folder):
+    broken = json.loads(json.dumps(NOTEBOOK))
+    broken["cells"][0]["source"] = "1 / 0"
+    (folder / "a.ipynb").write_text(json.dumps(broken))
+
+    states = []
+    for _ in range(2):
+        assert in_pod.run_index(places, batch(tmp_path, there), 0, folder, retries=1) == 1
+        states.append(read_state(places, there))
+
+    assert [state["state"] for state in states] == ["lost", "failed"]
+    assert states[0]["error"] is None
+    assert "ZeroDivisionError" in states[1]["error"]["message"]
+    assert states[1]["attempt"] == 2
+
+
 def test_a_run_that_was_told_to_stop_before_its_pod_started_ends_as_cancelled(places, there, tmp_path, folder):
     (tmp_path / "there" / "cancel").touch()
 

@@ -1,0 +1,110 @@
+"""What a launch would create, planned without one: the same as what launches create, and what the cluster accepts."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairing_az_jupyter.fairing.planned_pods import planned_objects
+from fairing_az_jupyter.fairing.pod_objects import Target
+from fairing_az_jupyter.settings import Settings
+
+KIND = "fairing-az-jupyter/kind"
+GIVEN = {
+    "backend": "KubeflowAzureBackend",
+    "docker_registry": "contosoml.azurecr.io/team",
+    "azure_resource_group": "ml",
+    "azure_storage_account": "contosomldata",
+}
+PATHS = {
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+}
+
+
+def planned(namespace="team-a", **more):
+    target = Target(namespace, "default-editor", "acrcreds", "tester")
+    return {body["metadata"]["labels"][KIND]: body for body in planned_objects(Settings(**GIVEN, **more), target)}
+
+
+def spec_of(body):
+    return body["spec"]["predictor"] if body["kind"] == "InferenceService" else body["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("kind", ["job", "build", "endpoint"])
+@pytest.mark.parametrize("security", ["baseline", "restricted"])
+def test_a_real_api_server_accepts_them_strictly_under_the_level_that_they_keep_to(
+    kubernetes, namespace, kind, security
+):
+    kubernetes.control_plane.profile(namespace)
+    admin = kubernetes.control_plane.admin
+    labels = {"pod-security.kubernetes.io/enforce": security}
+    admin.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": labels}})
+    more = {"gpus": 1, "spot": True, "cpu_limit": "4", "node_selector": "pool=a", "tolerations": "x=y:NoSchedule"}
+    body = planned(namespace, pod_security=security, retries=2, **more).get(kind)
+    if body is None:
+        assert (kind, security) == ("build", "restricted")
+        return
+    dry = {"dryRun": "All", "fieldValidation": "Strict"}
+
+    answer = admin.call("POST", PATHS[body["kind"]].format(namespace), body, query=dry)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "dry"}, "spec": spec_of(body)}
+    pod_answer = admin.call("POST", f"/api/v1/namespaces/{namespace}/pods", pod, query=dry)
+
+    assert answer.status_code == 201, answer.text
+    assert pod_answer.status_code == 201, pod_answer.text
+
+
+def test_they_tell_apart_by_their_kind_and_name_images_as_launches_do():
+    found = planned(builder="kaniko", endpoint_kind="inference-service")
+
+    assert list(found) == ["job", "build", "endpoint"]
+    assert [body["kind"] for body in found.values()] == ["Job", "Job", "InferenceService"]
+    for kind in ("job", "endpoint"):
+        assert spec_of(found[kind])["containers"][0]["image"].startswith("contosoml.azurecr.io/team/fairing-job:")
+    arguments = spec_of(found["build"])["containers"][0]["args"]
+    assert any(each.startswith("--destination=contosoml.azurecr.io/team/fairing-job:") for each in arguments)
+    assert "--cache-repo=contosoml.azurecr.io/team/fairing-cache" in arguments
+
+
+@pytest.mark.parametrize("more", [{"builder": "acr-tasks"}, {"pod_security": "restricted"}])
+def test_there_is_no_build_where_none_is_made_in_the_cluster(more):
+    assert list(planned(**more)) == ["job", "endpoint"]
+
+
+def test_what_settings_say_reaches_every_pod():
+    found = planned(
+        cpu_limit="1500m", build_cpu="2", node_selector="pool=a", tolerations="x:NoSchedule", spot=True, gpus=1
+    )
+
+    for kind, body in found.items():
+        pod = spec_of(body)
+        assert pod["nodeSelector"]["pool"] == "a"
+        assert {"key": "x", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
+        assert pod["automountServiceAccountToken"] is False
+        limit = "2" if kind == "build" else "1500m"
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            assert container["resources"]["limits"]["cpu"] == limit
+            assert container["resources"]["requests"].keys() >= {"cpu", "memory"}
+        assert ("affinity" in pod) is (kind != "endpoint")
+        assert ("nvidia.com/gpu" in str(pod["containers"][0]["resources"])) is (kind != "build")
+
+
+def test_the_specification_is_the_one_that_fairing_and_the_builders_make():
+    from kubeflow.fairing.preprocessors.base import BasePreProcessor
+
+    from fairing_az_jupyter.fairing.cluster_job import plain_spec
+    from fairing_az_jupyter.fairing.launcher import Launcher
+    from fairing_az_jupyter.fairing.layered_builder import LayeredBuilder
+
+    class AtAzure(LayeredBuilder):
+        platform = "linux/amd64"
+
+    with Launcher(Settings(**GIVEN)) as launcher:
+        files = BasePreProcessor(command=["python", "/app/function_shim.py"])
+        builder = AtAzure(launcher, files, "docker.io/library/python:3.11-slim")
+        made = plain_spec(builder.generate_pod_spec("x:1"), (), "team-a")
+
+    pod = spec_of(planned()["job"])
+    [container] = pod["containers"]
+    assert {name: container[name] for name in made["containers"][0]} | {"image": "x:1"} == made["containers"][0]
+    assert made["nodeSelector"].items() <= pod["nodeSelector"].items()
