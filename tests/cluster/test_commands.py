@@ -197,7 +197,7 @@ def test_every_cure_of_ours_mends_its_fault_when_it_is_typed_as_it_stands(desk):
     write_notebook(desk.folder / "my train.ipynb", cell)
     desk.environ |= desk.setup.azcreds
     failing = desk.failing("my train.ipynb")
-    assert {result["check"] for result in failing} == {"azure.secret", "registry.secret", "cluster.pull-secret"}
+    assert {result["check"] for result in failing} == {"azure.secret", "registry.secret"}
 
     for result in failing:
         cure = result["cures"][0]
