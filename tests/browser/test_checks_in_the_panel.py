@@ -50,7 +50,7 @@ class Checks:
 
 @pytest.fixture
 def setup(stand, namespace):
-    """A namespace in which one Secret is missing, and another is named in no service account."""
+    """A namespace in which one Secret is missing, and the other is named in no service account, which is no fault."""
     made = stand.correct_setup(namespace)
     base = f"/api/v1/namespaces/{namespace}"
     admin = stand.control_plane.admin
