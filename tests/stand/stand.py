@@ -22,6 +22,7 @@ from .control_plane import ControlPlane
 from .entra import Entra
 from .faults import Fault
 from .forwarding import Forwarder
+from .kserve import KServe
 from .names import Names
 from .processes import Guard
 from .registry import Registry
@@ -171,6 +172,12 @@ class Stand:
     def node(self) -> Node:
         """A node that runs pods as containers; from its start on pods are scheduled, while it is not paused."""
         return self._once("node", self._start_node)
+
+    @property
+    def kserve(self) -> KServe:
+        """KServe's controller, which does nothing until it is resumed."""
+        folder = self.folder / "kserve"
+        return self._once("kserve", lambda: KServe(self.control_plane, self.authority, folder, self.guard))
 
     @property
     def kubernetes_front(self) -> Fault:
