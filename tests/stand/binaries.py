@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
 CLUSTER = Path(__file__).resolve().parents[1] / "cluster"
 _KANIKO = CLUSTER / "kaniko"
+_KWOK = CLUSTER / "kwok"
+_KSERVE = CLUSTER / "kserve"
+_KSERVE_MODULE = "github.com/kserve/kserve"
 AZURITE = "azurite@3.37.0"
 _NODE = (20,)
 _GO = (1, 24)
+_GO_OF_KWOK = (1, 26)
 _PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
 # What the base image is made of. bookworm's python3 is 3.11; as in the official image `python` is there, too, and pip
 # installs where it is told to.
@@ -162,6 +166,74 @@ def kaniko_is_ready() -> bool:
     return _kaniko_folder().is_dir()
 
 
+def kwok() -> Path:
+    """Return kwok, built with Go, once: it imitates nodes, and pods on them that run no container.
+
+    Raises:
+        MissingError: Go is missing, or the build failed.
+
+    """
+    folder = _kwok_folder()
+    if not folder.is_dir():
+        stamp = f"-X sigs.k8s.io/kwok/pkg/consts.Version={_release_in(_KWOK, 'sigs.k8s.io/kwok')}"
+        build = _go_build({"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, _KWOK, stamp, least=_GO_OF_KWOK)
+        sys.stderr.write(f"\nBuilding kwok into {folder}, once (about 2 to 3 min).\n")
+        make_once(folder, build)
+    return folder / "kwok"
+
+
+def kwok_is_ready() -> bool:
+    """Tell whether `kwok` returns at once; the first build takes minutes."""
+    return _kwok_folder().is_dir()
+
+
+@dataclass(frozen=True)
+class KServeFiles:
+    """KServe's controller and what belongs into a cluster for it.
+
+    Args:
+        manager: The program.
+        definitions: The CustomResourceDefinitions, one file each.
+        settings: The ConfigMap inferenceservice-config.
+        webhooks: The webhook configurations, several documents in one file.
+
+    """
+
+    manager: Path
+    definitions: list[Path]
+    settings: Path
+    webhooks: Path
+
+    def __str__(self) -> str:
+        return str(self.manager)
+
+
+def kserve() -> KServeFiles:
+    """Return KServe's controller, built with Go, once; its objects are copied from its Go module then.
+
+    Raises:
+        MissingError: Go is missing, or the build failed.
+
+    """
+    folder = _kserve_folder()
+    if not folder.is_dir():
+        build = _go_build({"manager": f"{_KSERVE_MODULE}/cmd/manager"}, _KSERVE, "")
+
+        def make(target: Path) -> None:
+            build(target)
+            _copy_kserve_objects(target)
+
+        sys.stderr.write(f"\nBuilding KServe's controller into {folder}, once (about 3 to 5 min).\n")
+        make_once(folder, make)
+    definitions = sorted((folder / "crd").glob("*.yaml"))
+    return KServeFiles(folder / "manager", definitions, folder / "settings.yaml", folder / "webhooks.yaml")
+
+
+def kserve_is_ready() -> bool:
+    """Tell whether `kserve` returns at once; the first build takes minutes."""
+    return _kserve_folder().is_dir()
+
+
 def node_is_ready() -> bool:
     """Tell whether `scheduler` and `base_image` return at once; making them takes minutes."""
     scheduled = bool(os.environ.get("KUBEBUILDER_ASSETS")) or _folder_of("scheduler").is_dir()
@@ -220,13 +292,33 @@ def _kaniko_folder() -> Path:
     return _folder_of("kaniko", _KANIKO)
 
 
+def _kwok_folder() -> Path:
+    return _folder_of("kwok", _KWOK)
+
+
+def _kserve_folder() -> Path:
+    return _folder_of("kserve", _KSERVE)
+
+
+def _copy_kserve_objects(target: Path) -> None:
+    go = _program("go", "Go")
+    command = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", _KSERVE_MODULE]
+    said = subprocess.run(command, cwd=_KSERVE, capture_output=True, text=True, timeout=300, check=True).stdout
+    source = Path(said.strip()) / "config"
+    (target / "crd").mkdir()
+    for path in (source / "crd" / "full").glob("serving.kserve.io_*.yaml"):
+        shutil.copyfile(path, target / "crd" / path.name)
+    shutil.copyfile(source / "configmap" / "inferenceservice.yaml", target / "settings.yaml")
+    shutil.copyfile(source / "webhook" / "manifests.yaml", target / "webhooks.yaml")
+
+
 def _folder_of(what: str, modules: Path = CLUSTER) -> Path:
     content = b"".join((modules / name).read_bytes() for name in ("go.mod", "go.sum"))
     return cache() / f"{what}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def _go_build(
-    packages: Mapping[str, str], modules: Path, stamp: str, *, static: bool = False
+    packages: Mapping[str, str], modules: Path, stamp: str, *, static: bool = False, least: tuple[int, ...] = _GO
 ) -> Callable[[Path], None]:
     """Return what builds programs into a folder.
 
@@ -235,10 +327,11 @@ def _go_build(
         modules: The folder of the go.mod that has them.
         stamp: The linker's options that tell a program its version.
         static: Link to no library of this machine.
+        least: The version of Go that it takes.
 
     """
-    go = _program("go", "Go {}.{} or newer, or KUBEBUILDER_ASSETS,".format(*_GO))
-    _require_version(go, ("version",), _GO, "Go")
+    go = _program("go", "Go {}.{} or newer, or KUBEBUILDER_ASSETS,".format(*least))
+    _require_version(go, ("version",), least, "Go")
     command: list[str | Path] = ["env", "CGO_ENABLED=0", go] if static else [go]
     options = ["-trimpath", "-mod=readonly", "-buildvcs=false", f"-ldflags=-s -w {stamp}"]
 
@@ -359,7 +452,7 @@ def run(command: Sequence[str | Path], folder: Path) -> None:
 def main() -> None:
     """Make what is missing and say where it is; end with the way to get it where that can't be done."""
     try:
-        node = (scheduler, base_image, kaniko) if sys.platform == "linux" and os.geteuid() == 0 else ()
+        node = (scheduler, base_image, kaniko, kwok, kserve) if sys.platform == "linux" and os.geteuid() == 0 else ()
         for find in (control_plane, azurite, registry, *node):
             began = time.monotonic()
             sys.stdout.write(f"{find.__name__}: {find()} ({time.monotonic() - began:.0f} s)\n")

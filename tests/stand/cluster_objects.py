@@ -1,64 +1,10 @@
-"""What a Kubeflow cluster has before any user comes: its roles, and the API group of InferenceService."""
+"""What a Kubeflow cluster has before any user comes: the API group of InferenceService, namespaces, nodes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 Object = dict[str, Any]
-
-_READ = ["get", "list", "watch"]
-_WRITE = ["create", "delete", "deletecollection", "patch", "update"]
-
-
-def _rule(group: str, resources: str, verbs: list[str]) -> Object:
-    return {"apiGroups": [group], "resources": resources.split(), "verbs": verbs}
-
-
-# What kubeflow/manifests (common/kubeflow-roles/base/cluster-roles.yaml) and KServe's overlay for it grant together,
-# kept to what a notebook's launch could want. Nobody here gets nodes, roles or events to write, as there.
-_VIEW = [
-    _rule(
-        "",
-        "configmaps endpoints persistentvolumeclaims pods serviceaccounts services events limitranges"
-        " pods/log pods/status resourcequotas namespaces",
-        _READ,
-    ),
-    _rule("apps", "deployments deployments/scale deployments/status replicasets statefulsets", _READ),
-    _rule("batch", "cronjobs cronjobs/status jobs jobs/status", _READ),
-    _rule("networking.k8s.io", "ingresses networkpolicies", _READ),
-    _rule("serving.kserve.io", "inferenceservices", _READ),
-]
-_EDIT = [
-    *_VIEW,
-    _rule("", "pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy", _READ),
-    _rule(
-        "",
-        "pods pods/attach pods/exec pods/portforward configmaps endpoints persistentvolumeclaims secrets"
-        " serviceaccounts services",
-        _WRITE,
-    ),
-    _rule("apps", "deployments deployments/scale replicasets statefulsets", _WRITE),
-    _rule("batch", "cronjobs jobs", _WRITE),
-    _rule("networking.k8s.io", "ingresses networkpolicies", _WRITE),
-    _rule("serving.kserve.io", "inferenceservices", _WRITE),
-]
-
-
-def cluster_role(name: str, rules: list[Object]) -> Object:
-    """Return a ClusterRole."""
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": name},
-        "rules": rules,
-    }
-
-
-CLUSTER_ROLES = (
-    cluster_role("kubeflow-edit", _EDIT),
-    cluster_role("kubeflow-view", _VIEW),
-    cluster_role("read-nodes", [_rule("", "nodes", _READ)]),
-)
 
 # The least that makes the API group exist: no webhooks, no defaults.
 # https://kserve.github.io/website/docs/reference/crd-api
@@ -115,9 +61,20 @@ def role_binding(namespace: str, service_account: str, role: str) -> Object:
     }
 
 
-def namespace(name: str) -> Object:
-    """Return a namespace as a Kubeflow profile owns it."""
-    labels = {"app.kubernetes.io/part-of": "kubeflow-profile", "istio-injection": "enabled"}
+def namespace(name: str, pod_security: str = "baseline") -> Object:
+    """Return a namespace as a Kubeflow profile owns it.
+
+    Args:
+        name: Its name.
+        pod_security: The Pod Security level that is enforced there; Kubeflow's example profiles have `baseline`:
+            https://github.com/kubeflow/manifests/tree/master/experimental/security/PSS
+
+    """
+    labels = {
+        "app.kubernetes.io/part-of": "kubeflow-profile",
+        "istio-injection": "enabled",
+        "pod-security.kubernetes.io/enforce": pod_security,
+    }
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 

@@ -12,7 +12,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from . import binaries, cluster_objects
+from . import binaries, cluster_objects, kubeflow_roles
 from .processes import Server, StartError, on_free_port
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _CONTROLLERS = (
     "garbage-collector-controller",
     "ttl-after-finished-controller",
     "resourcequota-controller",
+    "clusterrole-aggregation-controller",
 )
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _READY = 90
@@ -163,6 +164,7 @@ class ControlPlane:
             self.servers.append(apiserver)
             self.url = f"https://127.0.0.1:{self.port}"
             self.admin = self.api(self._admin_token)
+            self._define()
             self.servers.append(self._start_controller_manager())
             self._prepare()
         except BaseException:
@@ -176,16 +178,17 @@ class ControlPlane:
         self._apis.append(api)
         return api
 
-    def profile(self, name: str, role: str | None = "kubeflow-edit") -> Profile:
+    def profile(self, name: str, role: str | None = "kubeflow-edit", *, pod_security: str = "baseline") -> Profile:
         """Make a namespace as Kubeflow's profile controller does.
 
         Args:
             name: The namespace, which must not exist.
             role: The ClusterRole of `default-editor` there: kubeflow-edit, kubeflow-view, or None for no rights at all.
+            pod_security: The Pod Security level that is enforced there: privileged, baseline or restricted.
 
         """
         base = f"/api/v1/namespaces/{name}"
-        self.admin.post("/api/v1/namespaces", cluster_objects.namespace(name))
+        self.admin.post("/api/v1/namespaces", cluster_objects.namespace(name, pod_security))
         for account, bound in (("default-editor", role), ("default-viewer", "kubeflow-view")):
             self.admin.post(f"{base}/serviceaccounts", {"metadata": {"name": account}})
             if bound:
@@ -316,10 +319,37 @@ class ControlPlane:
             f"--service-account-key-file={self._folder / 'service-account.pub'}",
             f"--service-account-signing-key-file={self._folder / 'service-account.key'}",
             "--service-cluster-ip-range=10.96.0.0/16",
+            # 300 s in a cluster: how long pods stay on a node that is gone, before they are evicted.
+            "--default-not-ready-toleration-seconds=5",
+            "--default-unreachable-toleration-seconds=5",
             "--v=1",
         ]
         url = f"https://127.0.0.1:{port}/readyz"
         return self._server("kube-apiserver", command, lambda: _answers(url, self._authority.bundle, self._admin_token))
+
+    def start_controllers(self, name: str, controllers: tuple[str, ...], settings: tuple[str, ...]) -> Server:
+        """Start a second kube-controller-manager, for what only some tests need; the caller ends it.
+
+        Args:
+            name: What it is called in errors.
+            controllers: The controllers that it runs.
+            settings: More of its options.
+
+        """
+        kubeconfig = self.kubeconfig(self._admin_token, "default")
+        command = [
+            str(self._programs.controller_manager),
+            f"--kubeconfig={kubeconfig}",
+            "--leader-elect=false",
+            "--secure-port=0",
+            f"--controllers={','.join(controllers)}",
+            f"--service-account-private-key-file={self._folder / 'service-account.key'}",
+            "--v=1",
+            *settings,
+        ]
+        log = self._folder / f"{name}.log"
+        started = controllers[-1]
+        return self._server(name, command, lambda: f'Started controller" controller="{started}' in log.read_text())
 
     def _start_controller_manager(self) -> Server:
         kubeconfig = self.kubeconfig(self._admin_token, "default", path=self._folder / "controller-manager.json")
@@ -341,12 +371,18 @@ class ControlPlane:
         log = self._folder / f"{name}.log"
         return Server(name, command, log=log, ready=ready, guard=self._guard, timeout=_READY)
 
-    def _prepare(self) -> None:
-        for role in cluster_objects.CLUSTER_ROLES:
-            self.admin.post(f"{_RBAC}/clusterroles", role)
+    def _define(self) -> None:
+        """Make the API group of InferenceService: what is there first, the garbage collector knows at once."""
         self.admin.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", cluster_objects.INFERENCE_SERVICE)
         path = "/apis/serving.kserve.io/v1beta1/inferenceservices"
         self._wait(lambda: self.admin.call("GET", path).ok, "the API group serving.kserve.io")
+
+    def _prepare(self) -> None:
+        for role in kubeflow_roles.CLUSTER_ROLES:
+            self.admin.post(f"{_RBAC}/clusterroles", role)
+        for name in kubeflow_roles.AGGREGATED:
+            path = f"{_RBAC}/clusterroles/{name}"
+            self._wait(lambda path=path: kubeflow_roles.complete(self.admin.get(path)), f"the rules of {name}")
 
     def _write_keys(self) -> bytes:
         key = ec.generate_private_key(ec.SECP256R1())

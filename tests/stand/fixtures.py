@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import acr_tasks, binaries
-from .kserve import KServe
 from .package_index import PackageIndex
 from .stand import close_shared, shared
 
@@ -24,16 +23,21 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .acr_tasks import Tasks
+    from .kserve import KServe
     from .node import Node
+    from .node.disruptions import Disruptions
+    from .node.pools import Pool, Pools
     from .stand import Stand
 
 __all__ = [
+    "disruptions",
     "kaniko",
     "kserve",
     "kubernetes",
     "namespace",
     "node",
     "package_index",
+    "pools",
     "pytest_collection_finish",
     "stand",
     "stand_of_session",
@@ -43,6 +47,8 @@ __all__ = [
 _NEED_CLUSTER = frozenset({"stand", "kubernetes"})
 _NEED_NODE = frozenset({"node"})
 _NEED_KANIKO = frozenset({"kaniko"})
+_NEED_KSERVE = frozenset({"kserve"})
+_NEED_KWOK = frozenset({"kwok"})
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -58,6 +64,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             binaries.base_image()
         if _NEED_KANIKO & used and not binaries.kaniko_is_ready():
             binaries.kaniko()
+        if _NEED_KSERVE & used and not binaries.kserve_is_ready():
+            binaries.kserve()
+        if _NEED_KWOK & used and not binaries.kwok_is_ready():
+            binaries.kwok()
     except binaries.MissingError as error:
         sys.stderr.write(f"{error}\n")
 
@@ -91,7 +101,34 @@ def node(stand: Stand) -> Iterator[Node]:
     try:
         yield stand.node
     finally:
+        stand.node.calm()
         stand.node.pause()
+
+
+@pytest.fixture
+def pools(node: Node, stand: Stand) -> Iterator[Callable[..., Pools]]:
+    """Return what makes pools of nodes that come late, with autoscaler: `pools(Pool(...), style=..., delay=...)`."""
+    from .node.pools import Pools
+
+    made: list[Pools] = []
+
+    def make(*pools: Pool, **options: Any) -> Pools:
+        made.append(Pools(node, stand.control_plane.admin, pools, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def disruptions(node: Node, stand: Stand) -> Iterator[Disruptions]:
+    """Return what evicts pods, drains nodes and takes them away."""
+    from .node.disruptions import Disruptions
+
+    made = Disruptions(stand.control_plane, node)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -104,10 +141,12 @@ def kaniko(node: Node) -> Callable[[str, dict[str, Any]], str]:
 
 @pytest.fixture
 def kserve(node: Node, stand: Stand) -> Iterator[KServe]:
-    """KServe's controller, as far as endpoints need it: without it an InferenceService stays as it was made."""
-    found = KServe(stand.control_plane)
-    yield found
-    found.close()
+    """KServe's own controller: without it an InferenceService stays as it was made."""
+    _start(stand, "kserve")
+    stand.kserve.resume()
+    yield stand.kserve
+    stand.kserve.clear()
+    stand.kserve.pause()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from .control_plane import ControlPlane
 from .entra import Entra
 from .faults import Fault
 from .forwarding import Forwarder
+from .kserve import KServe
 from .names import Names
 from .processes import Guard
 from .public_registry import HOSTS as PUBLIC_HOSTS
@@ -180,6 +181,12 @@ class Stand:
         return self._once("node", self._start_node)
 
     @property
+    def kserve(self) -> KServe:
+        """KServe's controller, which does nothing until it is resumed."""
+        folder = self.folder / "kserve"
+        return self._once("kserve", lambda: KServe(self.control_plane, self.authority, folder, self.guard))
+
+    @property
     def kubernetes_front(self) -> Fault:
         """The API server, with faults."""
         return self._front("kubernetes", refusals.kubernetes, lambda: self._forwarder(self.control_plane.url))
@@ -224,6 +231,7 @@ class Stand:
         prepared: bool = True,
         abac: bool = False,
         data_role: bool = False,
+        pod_security: str = "baseline",
     ) -> Setup:
         """Make everything as the documented workflow says, new for this namespace.
 
@@ -233,6 +241,7 @@ class Stand:
             prepared: Also make the two Secrets and name the pull secret in the service account.
             abac: The registry takes repository roles in place of AcrPush.
             data_role: Also give the service principal 'Storage Blob Data Contributor'.
+            pod_security: The Pod Security level that the namespace enforces: privileged, baseline or restricted.
 
         """
         tenant, client, subscription = (str(uuid.uuid4()) for _ in range(3))
@@ -246,7 +255,7 @@ class Stand:
         self.arm.assign(app.oid, "Storage Account Contributor", group)
         if data_role:
             self.arm.assign(app.oid, "Storage Blob Data Contributor", group)
-        profile = self.control_plane.profile(namespace, role)
+        profile = self.control_plane.profile(namespace, role, pod_security=pod_security)
         port = self.kubernetes_front.port
         pod = self.folder / "pods" / namespace
         addresses = self.control_plane.in_cluster(pod, profile.editor, namespace, port=port)

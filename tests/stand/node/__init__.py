@@ -7,6 +7,9 @@ pod.py         one pod: volumes, network, order, deadline, deletion, status
 pod_container.py  one container of it: image, start, probes, end, restarts
 statuses.py    phase and conditions, from the containers' states
 environment.py, volumes.py  what a container finds
+disruptions.py evictions, drains, nodes that are gone
+pools.py       nodes that come late, and an imitated autoscaler
+weather.py     what goes wrong for a while when pods start
 containers.py  podman and runc;  sandbox.py  the namespaces that all of it ends with
 kaniko.py      the image that builds images
 images.py      pulls, in containerd's words;  probes.py, events.py, logs.py, watch.py

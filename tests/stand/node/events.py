@@ -36,8 +36,27 @@ class Recorder:
         self._known: dict[tuple[str, str, str, str], tuple[str, int]] = {}
         self._lock = threading.Lock()
 
-    def write(self, pod: Object, reason: str, message: str, *, warning: bool = False, container: str = "") -> None:
-        """Write an event of a pod, or of one of its containers (`spec.containers{name}`)."""
+    def write(
+        self,
+        pod: Object,
+        reason: str,
+        message: str,
+        *,
+        warning: bool = False,
+        container: str = "",
+        component: str = "kubelet",
+    ) -> None:
+        """Write an event of a pod, or of one of its containers (`spec.containers{name}`).
+
+        Args:
+            pod: The pod.
+            reason: The event's reason.
+            message: Its text.
+            warning: It is a warning.
+            container: The container's path in the pod, if it is about one.
+            component: Who writes it.
+
+        """
         message = message[:_LIMIT]
         meta = pod["metadata"]
         path = f"/api/v1/namespaces/{meta['namespace']}/events"
@@ -50,7 +69,10 @@ class Recorder:
                 body = {"count": count + 1, "lastTimestamp": now()}
                 self._api.call("PATCH", f"{path}/{name}", body, kind="application/merge-patch+json")
             else:
-                self._api.call("POST", path, self._event(pod, name, reason, message, container, warning=warning))
+                body = self._event(pod, name, reason, message, container, warning=warning)
+                if component != "kubelet":
+                    body |= {"source": {"component": component}, "reportingComponent": component}
+                self._api.call("POST", path, body)
         except requests.RequestException:
             # An event is told once or not at all, by a kubelet too.
             return

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +16,14 @@ from tests.stand import binaries
 from . import images, kaniko
 from .containers import Engine, write_settings
 from .events import Recorder
-from .kubelet import Ground, Kubelet
+from .kubelet import Ground, Kubelet, Machine
 from .lead_out import API_PORT, LeadOut
 from .log_server import LogServer
 from .relay import NameProxy
 from .sandbox import Sandbox
 from .scheduler import Scheduler
 from .services import Services
+from .weather import Weather
 
 if TYPE_CHECKING:
     from tests.stand.authority import Authority
@@ -79,6 +82,9 @@ class Node:
         # One of an attempt that has failed may be there.
         folder.mkdir(exist_ok=True)
         self.servers: list[Server] = []
+        self.kubelets: dict[str, Kubelet] = {}
+        self._stops: dict[str, threading.Event] = {}
+        self._weather: Weather | None = None
         self._closing: list[Any] = []
         self._folder, self._names = folder, names
         self._api = control_plane.admin
@@ -120,6 +126,7 @@ class Node:
             sandbox=sandbox,
             events=Recorder(control_plane.admin, _NAME),
             lead_out=LeadOut(hosts, api_port),
+            weather=lambda: self._weather,
             folder=self._folder / "pods",
             environment={
                 "KUBERNETES_SERVICE_HOST": "127.0.0.1",
@@ -133,16 +140,66 @@ class Node:
         )
         certificate, key = authority.write_pair(self._folder, "kubelet", _NAME)
         self._server = LogServer(certificate, key, self._find)
-        self.kubelet = Kubelet(control_plane, token, ground, name=_NAME, cpu=cpu, memory=memory, port=self._server.port)
+        self._made_of = control_plane, token, ground
+        self.kubelet = Kubelet(control_plane, token, ground, Machine(_NAME, cpu, memory), port=self._server.port)
+        self.kubelets[_NAME] = self.kubelet
         # In this order they end, the last one first: workers before what they use.
         self._keep(self.kubelet)
         self._keep(self._server)
-        self._services = self._keep(Services(control_plane.url, authority.bundle, token, self.kubelet, self._names))
+        self._services = self._keep(Services(control_plane.url, authority.bundle, token, self._workers, self._names))
         self.scheduler = self._keep(Scheduler(scheduled, self._folder, guard))
         self.servers = [sandbox.server, self.scheduler.server]
 
     def _find(self, namespace: str, name: str) -> PodWorker | None:
-        return self.kubelet.find(namespace, name)
+        found = (kubelet.find(namespace, name) for kubelet in list(self.kubelets.values()))
+        return next(filter(None, found), None)
+
+    def _workers(self) -> list[PodWorker]:
+        return [worker for kubelet in list(self.kubelets.values()) for worker in kubelet.workers()]
+
+    def join(self, machine: Machine, *, ready_after: float = 0, device_after: float = 0) -> None:
+        """Add a node that runs real containers; return when it is ready.
+
+        Args:
+            machine: What it is.
+            ready_after: Seconds that it is there before it is ready.
+            device_after: Seconds after that until its GPUs are there.
+
+        """
+        control_plane, token, ground = self._made_of
+        own = replace(ground, events=Recorder(control_plane.admin, machine.name), stopped=threading.Event())
+        self._stops[machine.name] = own.stopped
+        kubelet = Kubelet(
+            control_plane,
+            token,
+            own,
+            machine,
+            port=self._server.port,
+            ready_after=ready_after,
+            device_after=device_after,
+        )
+        kubelet.heartbeat = self.kubelet.heartbeat
+        self.kubelets[machine.name] = kubelet
+
+    def vanish(self, name: str, *, delete: bool = False) -> None:
+        """Switch a node off that has joined: its containers end at once, and nothing is reported any more.
+
+        Args:
+            name: The node's name.
+            delete: Also delete its object, as a cloud's controller does once it knows that the machine is gone.
+
+        """
+        self._stops.pop(name).set()
+        kubelet = self.kubelets.pop(name, None)
+        if kubelet is not None:
+            kubelet.vanish()
+        if delete:
+            self._api.call("DELETE", f"/api/v1/nodes/{name}")
+
+    def set_heartbeat(self, seconds: float) -> None:
+        """Let all nodes say every so many seconds that they are ready."""
+        for kubelet in list(self.kubelets.values()):
+            kubelet.heartbeat = seconds
 
     def pause(self) -> None:
         """Take no new pod until `resume`; those that run go on."""
@@ -151,6 +208,25 @@ class Node:
     def resume(self) -> None:
         """Take new pods again."""
         self.scheduler.resume()
+
+    def weather(
+        self, kind: str | None = None, *, seed: int = 0, scale: float = 0.1, namespace: str | None = None
+    ) -> Weather:
+        """Let each start of a pod from now on go through a hiccup, until `calm`; return who met what.
+
+        Args:
+            kind: The kind for every pod, one of `weather.KINDS`; None to choose by the seed.
+            seed: Chooses a kind for each pod, the same ones in the same order each time.
+            scale: What a real node's times are multiplied by.
+            namespace: The pods that it is for; all if None.
+
+        """
+        self._weather = Weather(kind, seed=seed, scale=scale, namespace=namespace)
+        return self._weather
+
+    def calm(self) -> None:
+        """End the weather: what starts from now on starts at once."""
+        self._weather = None
 
     def service_url(self, namespace: str, name: str, port: int | None = None) -> str:
         """Return where a service is reached from the tests; each connection goes to one of its ready pods.
@@ -201,6 +277,8 @@ class Node:
 
     def close(self) -> None:
         """End all pods without grace and everything else; safe to repeat."""
+        for name in list(self._stops):
+            self.vanish(name)
         while self._closing:
             self._closing.pop().close()
         _remove_groups(self._group)

@@ -24,6 +24,7 @@ from .pod_container import PodContainer
 from .statuses import conditions, phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .kubelet import Ground
@@ -41,10 +42,11 @@ class PodWorker:
     Args:
         pod: As the API server has it.
         ground: What all pods of the node share.
+        gone: Called when the worker has ended.
 
     """
 
-    def __init__(self, pod: Object, ground: Ground) -> None:
+    def __init__(self, pod: Object, ground: Ground, gone: Callable[[PodWorker], None]) -> None:
         self.pod = pod
         self.uid: str = pod["metadata"]["uid"]
         self.namespace: str = pod["metadata"]["namespace"]
@@ -56,9 +58,11 @@ class PodWorker:
         self.before = [PodContainer(self, spec, ground, init=True) for spec in pod["spec"].get("initContainers", [])]
         self.containers = [PodContainer(self, spec, ground) for spec in pod["spec"]["containers"]]
         self.address = ground.addresses()
-        self._ground = ground
+        self._ground, self._gone = ground, gone
         self._sent: Object | None = None
         self._over: tuple[str, str] | None = None
+        weather = ground.weather()
+        self.start = weather.at(pod) if weather else None
         self._started = now()
         self._next_try = 0.0
         self._vanished = threading.Event()
@@ -85,6 +89,12 @@ class PodWorker:
         """Take note that the pod is gone from the API server."""
         self._vanished.set()
         self._changed.set()
+
+    def lose(self) -> None:
+        """End its containers without a word, after the node has stopped."""
+        for one in [*self.before, *self.containers]:
+            one.forget()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def wake(self) -> None:
         """Have the pod looked after at once."""
@@ -161,13 +171,9 @@ class PodWorker:
             self._finish(current)
 
     def _prepare(self) -> None:
-        if time.monotonic() < self._next_try:
+        """Make the volumes and then the network, as a kubelet does."""
+        if time.monotonic() < self._next_try or self._disturbed("volumes"):
             return
-        if self.network is None:
-            self.network = self._ground.make_network(self.address)
-            self._ground.lead_out.open(self.network, self.hosts, self.name)
-            with suppress(requests.RequestException):
-                self._tell()
         for volume in self.pod["spec"].get("volumes", []):
             if volume["name"] in self.volumes:
                 continue
@@ -180,6 +186,31 @@ class PodWorker:
                 self._next_try = time.monotonic() + _AGAIN
                 return
             self.volumes[volume["name"]] = (volume, made)
+        if self.network is None:
+            if self._disturbed("sandbox"):
+                return
+            if self.start:
+                self.rest(self.start.hiccup.slow_sandbox)
+            self.network = self._ground.make_network(self.address)
+            self._ground.lead_out.open(self.network, self.hosts, self.name)
+            with suppress(requests.RequestException):
+                self._tell()
+
+    def _disturbed(self, part: str) -> bool:
+        """Report what the weather has in store for a part of the start, if there is more."""
+        found = self.start.next_event(part, self.pod) if self.start else None
+        if found is None:
+            return False
+        event, seconds = found
+        self._ground.events.write(self.pod, event.reason, event.message, warning=True, component=event.component)
+        self._next_try = time.monotonic() + seconds
+        return True
+
+    def rest(self, seconds: float) -> None:
+        """Let a slow part of the start take its time, by the weather's scale, while the pod is wanted."""
+        end = time.monotonic() + seconds * (self.start.scale if self.start else 1)
+        while time.monotonic() < end and not self.deleted and not self._ground.stopped.is_set():
+            time.sleep(min(_TICK, max(0, end - time.monotonic())))
 
     def _service_account_token(self, asked: Object) -> str:
         spec: Object = {
@@ -284,7 +315,7 @@ class PodWorker:
             self.network.close()
         if not self._ground.stopped.is_set():
             shutil.rmtree(self.folder, ignore_errors=True)
-            self._ground.gone(self)
+            self._gone(self)
 
 
 def _age(since: str) -> float:

@@ -152,11 +152,14 @@ class PodContainer:
         if image is None:
             return
         try:
+            self._disturbed("configs")
             spec = self._container(image)
         except ConfigError as error:
             self.state.wait("CreateContainerConfigError", str(error))
             self._event("Failed", f"Error: {error}", warning=True)
             self._next = time.monotonic() + _RETRY
+            return
+        if self._create_fails():
             return
         if "terminated" in self.state.state:
             self.state.last = self.state.state
@@ -177,6 +180,31 @@ class PodContainer:
         self._event("Started", f"Started container {self.state.name}")
         self._start_probes()
 
+    def _disturbed(self, part: str) -> None:
+        """Fail as the weather says.
+
+        Raises:
+            ConfigError: It has something in store for this part of the start.
+
+        """
+        start = self._worker.start
+        said = start.next_error(part) if start else None
+        if said is not None:
+            raise ConfigError(said)
+
+    def _create_fails(self) -> bool:
+        start = self._worker.start
+        if start is None:
+            return False
+        self._worker.rest(start.hiccup.slow_create)
+        said = start.next_error("creates", container=self.state.name, pod=self._worker.name)
+        if said is None:
+            return False
+        self.state.wait("CreateContainerError", said)
+        self._event("Failed", f"Error: {said}", warning=True)
+        self._next = time.monotonic() + _RETRY
+        return True
+
     def _image(self) -> Image | None:
         name = self.spec["image"]
         policy = self.spec.get("imagePullPolicy", "IfNotPresent")
@@ -188,7 +216,9 @@ class PodContainer:
             self._next = self._pull_again
             return None
         try:
-            present = None if policy == "Always" else images.find(self._ground.engine, name)
+            start = self._worker.start
+            pulled = policy == "Always" or (policy != "Never" and start is not None and start.pulls())
+            present = None if pulled else images.find(self._ground.engine, name)
             if present is not None:
                 self._event("Pulled", f'Container image "{name}" already present on machine')
                 return present
@@ -204,6 +234,12 @@ class PodContainer:
             raise PullError("ErrImageNeverPull", msg)
         self._event("Pulling", f'Pulling image "{name}"')
         began = time.monotonic()
+        start = self._worker.start
+        said = start.next_error("pulls", image=images.full_name(name)) if start else None
+        if said is not None:
+            raise PullError("ErrImagePull", said)
+        if start is not None:
+            self._worker.rest(start.hiccup.slow_pull)
         image = images.pull(self._ground.engine, name, self._worker.pull_secrets(), self._worker.folder)
         took = _duration(time.monotonic() - began)
         text = (
@@ -219,14 +255,16 @@ class PodContainer:
             self._event("Failed", f'Failed to pull image "{name}": {error}', warning=True)
             self._event("Failed", "Error: ErrImagePull", warning=True)
             self._pull_pause = min(self._pull_pause * 2 or _FIRST_PAUSE, _LONGEST_PAUSE)
-            self._pull_again = time.monotonic() + self._pull_pause
+            scale = self._worker.start.scale if self._worker.start else 1
+            self._pull_again = time.monotonic() + self._pull_pause * scale
             self._pull_said = f"{error.reason}: {error}"
         else:
             self._event(
                 "InspectFailed" if error.reason == "InvalidImageName" else error.reason, str(error), warning=True
             )
             self._event("Failed", f"Error: {error.reason}", warning=True)
-        self._next = time.monotonic() + (_SYNC if error.reason == "ErrImagePull" else _RETRY)
+        quick = self._worker.start.scale if self._worker.start else 1
+        self._next = time.monotonic() + (_SYNC * quick if error.reason == "ErrImagePull" else _RETRY)
 
     def _container(self, image: Image) -> ContainerSpec:
         worker, spec = self._worker, self.spec

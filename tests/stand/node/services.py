@@ -17,12 +17,14 @@ from .relay import join, serve
 from .watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.stand.names import Names
 
-    from .kubelet import Kubelet
     from .pod import PodWorker
+
+    Workers = Callable[[], list[PodWorker]]
 
 Object = dict[str, Any]
 _PATIENCE = 10
@@ -35,13 +37,13 @@ class Services:
         url: The API server.
         bundle: The CA that signed its certificate.
         token: Who watches there.
-        kubelet: Runs the pods.
+        workers: Returns all pods that run on the stand's nodes.
         names: Get the services' names.
 
     """
 
-    def __init__(self, url: str, bundle: Path, token: str, kubelet: Kubelet, names: Names) -> None:
-        self._kubelet, self._names = kubelet, names
+    def __init__(self, url: str, bundle: Path, token: str, workers: Workers, names: Names) -> None:
+        self._workers, self._names = workers, names
         self._services: dict[tuple[str, str], Object] = {}
         self._ports: dict[tuple[str, str, int], socket.socket] = {}
         self._turns = itertools.count()
@@ -89,6 +91,9 @@ class Services:
                 with self._lock:
                     self._ports[place] = listener
                 serve(listener, self._leading(key, number), "service")
+        if not wanted:
+            # A headless Service may have no ports: it is there for the names of its pods only.
+            return
         for host in _hosts(*key):
             self._names.add(host, self.port(*key, wanted[0]))
 
@@ -114,7 +119,7 @@ class Services:
             service = self._services.get(key)
             if service is None:
                 return
-            ready = [worker for worker in self._kubelet.workers() if worker.is_ready and _selected(service, worker)]
+            ready = [worker for worker in self._workers() if worker.is_ready and _selected(service, worker)]
             if not ready:
                 return
             worker = ready[next(self._turns) % len(ready)]
