@@ -139,11 +139,11 @@ class _Amounts:
 
 def _secured(subject: Subject, kind: Planned) -> Iterator[Cure]:
     """Yield what makes pods keep to the restricted Pod Security Standard."""
-    if "pod_security" not in subject.broken and subject.settings.pod_security != "restricted":
-        yield change_setting(subject, "pod_security", "restricted")
     if kind == "build":
         # Kaniko unpacks images as root.
         yield change_setting(subject, "builder", "acr-tasks")
+    if "pod_security" not in subject.broken and subject.settings.pod_security != "restricted":
+        yield change_setting(subject, "pod_security", "restricted")
 
 
 def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amounts) -> Iterator[Cure]:
