@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # 422 is a policy's answer unless it names another reason:
 # https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#getting-started-with-validating-admission-policy
 _RULED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY})
+# What RBAC says; a policy may say in its own words that something cannot be done.
+_ROLES = re.compile(r'User "[^"]*" cannot ')
 _SHOWN = 500
 _LEAST_SECRET = 4
 # `Invalid value: core.PodTemplateSpec{... Env: ...}: field is immutable` quotes the whole of what was sent.
@@ -27,8 +29,6 @@ _SIGNED = re.compile(r"(sig|code|token|password|secret|key)=[^&\s\"']+", re.IGNO
 _WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied')
 _POD_SECURITY = re.compile(r'violates PodSecurity "([^"]{1,80})"')
 _QUOTA = re.compile(r"exceeded quota: ([a-z0-9.-]+)")
-# What RBAC says; a policy may say in its own words that something cannot be done.
-_ROLES = re.compile(r'User "[^"]*" cannot ')
 
 
 def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFailed | None:
