@@ -379,10 +379,27 @@ class Cluster:
             ServiceError: See `exceptions.py`.
 
         """
+        mesh = self.mesh(namespace)
+        return None if mesh is None else mesh == "sidecar"
+
+    def mesh(self, namespace: str | None = None) -> str | None:
+        """Tell how Istio takes the pods of a namespace into its mesh.
+
+        Args:
+            namespace: None is this client's own.
+
+        Returns:
+            `sidecar` by a proxy in each pod, `ambient` by the node; empty where not at all, None where the namespace
+            may not be read.
+
+        Raises:
+            ServiceError: See `exceptions.py`.
+
+        """
         name = _named(namespace or self.namespace, "namespace", _LABEL)
         asked = Asked("get", f"namespace '{name}'", "namespaces")
         try:
-            return cluster_facts.istio_injects(self._calls.call("GET", f"/api/v1/namespaces/{name}", asked))
+            return cluster_facts.istio_mesh(self._calls.call("GET", f"/api/v1/namespaces/{name}", asked))
         except NotAllowedError:
             return None
 

@@ -109,10 +109,12 @@ class ImageStore:
 
     Args:
         registry: The registry; it stays open, and is closed by who made it.
+        timeout: Seconds that the registry may be silent.
+        deadline: Seconds for all tries of one request without a long body.
 
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, *, timeout: float = 30, deadline: float = 60) -> None:
         self.host = registry.host
         # Reading and writing are two halves of one client: same connections, same tokens.
         self._exchange = Exchange(
@@ -120,6 +122,8 @@ class ImageStore:
             registry.base,
             registry.transport,
             registry.credential,
+            timeout=timeout,
+            patience=deadline,
         )
 
     def __repr__(self) -> str:

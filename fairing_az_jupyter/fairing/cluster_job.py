@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
+from fairing_az_jupyter.clients.kube.troubles import job_failure
 from fairing_az_jupyter.exceptions import (
     ContextError,
     ExecutionError,

@@ -10,7 +10,7 @@ from fairing_az_jupyter.fairing.pod_objects import PORT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["url_in_cluster", "what_kserve_says"]
+__all__ = ["last_warning", "url_in_cluster", "what_kserve_says"]
 
 _HTTP = 80
 
@@ -32,6 +32,22 @@ def what_kserve_says(found: Mapping[str, Any]) -> str:
     if any(text for kind, text in said.items() if kind != "Ready"):
         said.pop("Ready", None)
     return "; ".join(f"{kind}: {sanitized(text, found)}" for kind, text in said.items() if text)
+
+
+def last_warning(found: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> str:
+    """Return the text of the last warning about an InferenceService; empty where there is none.
+
+    Args:
+        found: The InferenceService.
+        events: The events of its namespace.
+
+    """
+    uid = (found.get("metadata") or {}).get("uid")
+    warnings = [
+        one for one in events if one.get("type") == "Warning" and (one.get("involvedObject") or {}).get("uid") == uid
+    ]
+    warnings.sort(key=lambda one: str(one.get("lastTimestamp") or ""))
+    return sanitized(str(warnings[-1].get("message") or ""), found) if warnings else ""
 
 
 def url_in_cluster(found: Mapping[str, Any], services: Iterable[Mapping[str, Any]]) -> str:

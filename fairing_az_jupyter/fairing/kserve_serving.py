@@ -13,7 +13,7 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
 )
 from fairing_az_jupyter.fairing.endpoint_deployer import EndpointDeployer, Marks, is_public
-from fairing_az_jupyter.fairing.kserve_facts import url_in_cluster, what_kserve_says
+from fairing_az_jupyter.fairing.kserve_facts import last_warning, url_in_cluster, what_kserve_says
 from fairing_az_jupyter.fairing.pod_objects import KSERVE_CONTAINER, inference_service
 from fairing_az_jupyter.settings import notebook_names
 
@@ -122,7 +122,9 @@ class KServeServing(EndpointDeployer):
             if time.monotonic() >= end:
                 break
             time.sleep(_LOOK_SECONDS)
-        said = what_kserve_says(self._launcher.workloads.get(_KIND, self.name))
+        made = self._launcher.workloads.get(_KIND, self.name)
+        # What keeps it from making the Deployment, KServe 0.16 says by an event only.
+        said = what_kserve_says(made) or last_warning(made, self._launcher.workloads.list("Event"))
         where = f"{_KIND} '{self.name}' in namespace '{self._launcher.target.namespace}'"
         if said:
             raise EndpointError(

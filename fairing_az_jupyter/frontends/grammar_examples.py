@@ -77,6 +77,7 @@ EXAMPLES: tuple[Example, ...] = (
     Example("run train.ipynb -p N_ESTIMATORS 200 -o done.ipynb", "cell", assigned="done"),
     Example("run train.ipynb -p N_ESTIMATORS 200 -f more.yaml", "terminal"),
     Example("launch train.ipynb --profile team-a"),
+    Example("launch train.ipynb --profile team-a --skip-checks"),
     Example("runs list --state failed"),
     Example("runs show last"),
     Example("runs logs last --follow"),

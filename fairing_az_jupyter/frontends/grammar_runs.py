@@ -39,6 +39,8 @@ def add_run(commands: Commands[argparse.ArgumentParser]) -> None:
     about = "Check everything that a notebook's launch needs, and run it: train, deploy, predict and clean up."
     launch = add_command(commands, "launch", about)
     _add_run_options(launch)
+    about = "launch without the checks, also where they would say that it fails"
+    launch.add_argument("--skip-checks", action="store_true", help=about)
     add_settings(launch)
 
 

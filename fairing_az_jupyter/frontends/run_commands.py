@@ -43,13 +43,16 @@ def run(parsed: argparse.Namespace, output: Output) -> int:
 
 
 def launch(parsed: argparse.Namespace, output: Output, caller: Caller) -> int:
-    """Check what a notebook's launch needs, and run it."""
+    """Check what a notebook's launch needs, unless told not to, and run it."""
     with _report(parsed) as report:
         request = planned(parsed)
-        failing = launch_commands.checked(parsed, caller, request)
+        failing = 0 if parsed.skip_checks else launch_commands.checked(parsed, caller, request)
         if failing:
             report.of(request)
             report.refuse("The run was not started: a check has found what would make its launch fail.")
+            if not parsed.json:
+                again = "To launch it without the checks, add --skip-checks."
+                sys.stdout.write(f"{again}\n")
             return failing
         return _execute(parsed, output, request, report)
 

@@ -30,6 +30,8 @@ _VERDICTS = {
     "fail": "A launch would fail.",
     "unknown": "Whether a launch works could not be found out.",
 }
+# A warning may be about what nobody can see from here, such as what the nodes' own identity may pull.
+_WARNED = "Nothing that could be seen would make a launch fail; mind the warnings."
 AT_ONCE = "To make all that is missing at once"
 _MADE = {
     "azcreds": ("secrets", "create", "--azure"),
@@ -112,7 +114,9 @@ def summary(results: Sequence[CheckResult]) -> str:
     """Return all in one line."""
     told = ", ".join(f"{number} {status}" for status, number in counts(results).items() if number) or "nothing to check"
     checks = "1 check" if len(results) == 1 else f"{len(results)} checks"
-    return f"{checks}: {told}. {_VERDICTS[overall(results)]}"
+    status = overall(results)
+    verdict = _WARNED if status == "pass" and counts(results)["warn"] else _VERDICTS[status]
+    return f"{checks}: {told}. {verdict}"
 
 
 def row(result: CheckResult, style: Style, *, verbose: bool = False) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import FairingAzureError
@@ -14,8 +16,13 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.manager.configuring import Notebook
     from fairing_az_jupyter.models import CheckResult, Question, SecretChange, SecretState
-    from fairing_az_jupyter.preflight.subject import Subject
+    from fairing_az_jupyter.preflight.subject import Planned, Subject
     from fairing_az_jupyter.settings.sources import Resolved
+
+Object = dict[str, Any]
+
+# Fields of a predictor that are no pod's; of those that this package sets.
+_OF_KSERVE = frozenset({"minReplicas", "maxReplicas", "deploymentStrategy", "timeout"})
 
 
 def check(
@@ -194,7 +201,7 @@ def subject_of(
     )
     if not chosen and (azure or entries or "KUBERNETES_SERVICE_HOST" in environ):
         settings = settings.model_copy(update={"backend": "KubeflowAzureBackend"})
-    return Subject(
+    subject = Subject(
         settings,
         broken={field: entry["message"] for field, entry in entries.items()},
         hints={field: entry["hint"] for field, entry in entries.items()},
@@ -202,7 +209,63 @@ def subject_of(
         notebook=notebook,
         environ=environ,
         fairing=installation.installed_version(),
+        installs=_asks_for_something(Path(notebook).parent if notebook is not None else Path.cwd()),
     )
+    return dataclasses.replace(subject, planned=lambda kind, namespace: _planned(subject, kind, namespace))
+
+
+def _planned(subject: Subject, kind: Planned, namespace: str) -> tuple[Object, ...]:
+    """Return what a launch would make of a kind: first of all its pod, then what makes the pod."""
+    from fairing_az_jupyter.fairing.planned_pods import planned_objects  # noqa: PLC0415 - most commands need none
+    from fairing_az_jupyter.fairing.pod_objects import PREFIX, Target, service  # noqa: PLC0415 - likewise
+
+    settings = subject.settings
+    target = Target(namespace, settings.service_account, settings.registry_secret_name)
+    in_cluster = "KUBERNETES_SERVICE_HOST" in subject.environ
+    architecture = subject.platform(in_cluster=in_cluster).partition("/")[2]
+    found: list[Object] = []
+    for body in planned_objects(settings, target, architecture=architecture):
+        if body["metadata"]["labels"][f"{PREFIX}kind"] != kind:
+            continue
+        found += [_pod_of(body), body]
+        if body["kind"] == "Deployment":
+            public = settings.service_type == "LoadBalancer"
+            found.append(service(body["metadata"]["name"], target, public=public))
+        if kind == "build":
+            found.append(_secret_of(body))
+    return tuple(found)
+
+
+def _secret_of(body: Object) -> Object:
+    """Return the Secret that a build gets, without what is in it."""
+    marks = {part: body["metadata"][part] for part in ("name", "namespace", "labels")}
+    values = {"link": "", "config.json": "{}"}
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": marks, "stringData": values}
+
+
+def _pod_of(body: Object) -> Object:
+    """Return the pod that an object's controller would make, to be judged by itself."""
+    metadata = body["metadata"]
+    name = {"name": f"{metadata['name']}-dry", "namespace": metadata["namespace"]}
+    if body["kind"] == "InferenceService":
+        # What KServe hands on: the predictor but for its own fields, the labels and the annotations.
+        spec = {field: value for field, value in body["spec"]["predictor"].items() if field not in _OF_KSERVE}
+        template: Object = {"metadata": metadata, "spec": spec}
+    else:
+        template = body["spec"]["template"]
+    marks = {part: template["metadata"][part] for part in ("labels", "annotations") if part in template["metadata"]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {**marks, **name}, "spec": template["spec"]}
+
+
+def _asks_for_something(folder: Path) -> bool:
+    """Tell whether a folder has a requirements.txt that asks for something to be installed."""
+    from fairing_az_jupyter.fairing import requirements  # noqa: PLC0415 - most commands need none
+
+    try:
+        content = (folder / "requirements.txt").read_bytes()
+    except (OSError, ValueError):
+        return False
+    return requirements.asks_for_something(requirements.requirements_text(content))
 
 
 def _subject(explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None) -> Subject:

@@ -13,6 +13,8 @@ from fairing_az_jupyter.preflight import (
     credential_checks,
     cures,
     endpoint_checks,
+    image_checks,
+    launch_checks,
     local_checks,
     permission_checks,
     registry_checks,
@@ -36,7 +38,9 @@ _ON_THE_CLUSTER = (
     storage_checks,
     registry_checks,
     acr_tasks_checks,
+    image_checks,
     endpoint_checks,
+    launch_checks,
 )
 _NAMESPACE = "cluster.namespace"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.cluster import Cluster
@@ -61,14 +60,6 @@ def checks(subject: Subject) -> list[Check]:
             lambda given: _service_account(subject, given["cluster"].value),
             needs=("cluster", "cluster.namespace"),
             even_unseen=("cluster.namespace",),
-        ),
-        Check(
-            "cluster.pull-secret",
-            "The service account can pull images",
-            "A pod whose service account does not name the registry's Secret hangs in ImagePullBackOff.",
-            f"imagePullSecrets of {account}",
-            lambda given: _pull_secret(subject, given["cluster"].value, given["cluster.service-account"].value),
-            needs=("cluster", "cluster.service-account"),
         ),
     ]
 
@@ -155,7 +146,7 @@ def _namespace(subject: Subject, cluster: Cluster) -> Finding:
         )
     home = split_service_account(known_user(cluster))[0]
     try:
-        injects = cluster.istio_injection()
+        mesh = cluster.mesh()
     except NotFoundError as error:
         if error.code != NotFoundError.code:  # something that is no API server
             return from_error(error, looked_at)
@@ -169,8 +160,8 @@ def _namespace(subject: Subject, cluster: Cluster) -> Finding:
                 cures.kubectl("create", "namespace", name),
             ),
         )
-    if injects is not None:
-        return Finding("pass", looked_at, f"Namespace {name} is there.", value=injects)
+    if mesh is not None:
+        return Finding("pass", looked_at, f"Namespace {name} is there.", value=mesh)
     if home == name:
         message = (
             f"Namespace {name} is there, for this notebook's own service account is in it; it may not be looked at."
@@ -216,28 +207,3 @@ def _service_account(subject: Subject, cluster: Cluster) -> Finding:
         mend = (change_setting(subject, "service_account", own),) if own and home == namespace and own != name else ()
         return from_error(error, looked_at, (*mend, cures.kubectl("-n", namespace, "create", "serviceaccount", name)))
     return Finding("pass", looked_at, f"ServiceAccount {name} is there.", value=secrets)
-
-
-def _pull_secret(subject: Subject, cluster: Cluster, named: tuple[str, ...]) -> Finding:
-    settings, namespace = subject.settings, cluster.namespace
-    account, secret = settings.service_account, settings.registry_secret_name
-    looked_at = f"imagePullSecrets of ServiceAccount {account} in namespace {namespace}"
-    unusable = subject.unusable("registry_secret_name", looks_at=looked_at)
-    if unusable is not None:
-        return unusable
-    if secret in named:
-        return Finding("pass", looked_at, f"ServiceAccount {account} pulls images with Secret {secret}.")
-    return Finding(
-        "fail",
-        looked_at,
-        f"ServiceAccount {account} does not name Secret {secret}; it names {', '.join(named) or 'none'}.",
-        (cures.ours("secrets", "attach"), _patch(namespace, account, (*named, secret))),
-        mendable=True,
-        code="pull-secret-not-named",
-    )
-
-
-def _patch(namespace: str, account: str, secrets: tuple[str, ...]) -> Cure:
-    # The API server replaces the list: what is not in the patch would be lost.
-    body = json.dumps({"imagePullSecrets": [{"name": name} for name in secrets]})
-    return cures.kubectl("-n", namespace, "patch", "serviceaccount", account, "--type=merge", "-p", body)

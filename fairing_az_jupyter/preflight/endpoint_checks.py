@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fairing_az_jupyter.clients.kube.facts import mapping
 from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.runner import Check, Finding
@@ -12,6 +13,9 @@ from fairing_az_jupyter.settings import notebook_names
 if TYPE_CHECKING:
     from fairing_az_jupyter.clients.cluster import Cluster
     from fairing_az_jupyter.preflight.subject import Subject
+
+# https://istio.io/latest/docs/ambient/usage/add-workloads/
+_AMBIENT = "istio.io/dataplane-mode"
 
 
 def checks(subject: Subject) -> list[Check]:
@@ -27,7 +31,7 @@ def checks(subject: Subject) -> list[Check]:
             "The endpoint is reached as meant",
             "Istio's proxy keeps a Job from ending, and a pod without it is guarded by nobody.",
             "Istio and the endpoint's service type",
-            lambda given: _istio(subject, given["cluster"].value, injects=given["cluster.namespace"].value),
+            lambda given: _istio(subject, given["cluster"].value, mesh=given["cluster.namespace"].value),
             needs=("cluster", "cluster.namespace"),
             even_unseen=("cluster.namespace",),
         ),
@@ -42,7 +46,7 @@ def checks(subject: Subject) -> list[Check]:
     ]
 
 
-def _istio(subject: Subject, cluster: Cluster, *, injects: bool | None) -> Finding:
+def _istio(subject: Subject, cluster: Cluster, *, mesh: str | None) -> Finding:
     looked_at = f"Istio's injection in namespace {cluster.namespace}"
     unusable = subject.unusable("service_type", "endpoint_kind", looks_at=looked_at)
     if unusable is not None:
@@ -55,16 +59,32 @@ def _istio(subject: Subject, cluster: Cluster, *, injects: bool | None) -> Findi
         )
         mend = change_setting(subject, "service_type", "ClusterIP")
         return Finding("warn", "the endpoint's service type", message, (mend,), code="public-endpoint")
-    if injects is None:
+    if mesh is None:
         message = f"Namespace {cluster.namespace} may not be looked at, so nobody can say whether Istio injects there."
         return Finding("skipped", looked_at, message)
-    message = (
-        f"Istio injects its proxy into the pods of namespace {cluster.namespace}; those of a launch opt out, by label "
-        "and by annotation."
-        if injects
-        else f"Istio injects nothing into the pods of namespace {cluster.namespace}."
-    )
-    return Finding("pass", looked_at, message)
+    if mesh == "ambient" and not _opts_out(subject, cluster.namespace):
+        message = (
+            f"Namespace {cluster.namespace} is in Istio's ambient mesh, which has no proxy in a pod to opt out of: the "
+            "traffic of a launch's pods goes through the node's ztunnel. Jobs end there as they should; an "
+            "AuthorizationPolicy of the namespace may keep this notebook from an endpoint."
+        )
+        see = cures.kubectl("-n", cluster.namespace, "get", "authorizationpolicies.security.istio.io")
+        return Finding("warn", looked_at, message, (see,), code="ambient-mesh")
+    said = {
+        "sidecar": f"Istio injects its proxy into the pods of namespace {cluster.namespace}; those of a launch opt "
+        "out, by label and by annotation.",
+        "ambient": f"Namespace {cluster.namespace} is in Istio's ambient mesh; pods of a launch opt out, by the label "
+        f"{_AMBIENT}=none.",
+    }
+    nothing = f"Istio injects nothing into the pods of namespace {cluster.namespace}."
+    return Finding("pass", looked_at, said.get(mesh, nothing))
+
+
+def _opts_out(subject: Subject, namespace: str) -> bool:
+    """Tell whether the pods of an endpoint say that they are in no ambient mesh."""
+    planned = subject.planned("endpoint", namespace) if subject.planned else ()
+    pods = [mapping(body.get("metadata")) for body in planned if body.get("kind") == "Pod"]
+    return bool(pods) and all(mapping(pod.get("labels")).get(_AMBIENT) == "none" for pod in pods)
 
 
 def _kserve(subject: Subject, cluster: Cluster) -> Finding:

@@ -97,6 +97,16 @@ def checks(subject: Subject) -> list[Check]:
             after=("azure.token", "azure.secret-keys"),
         ),
         *pushed,
+        Check(
+            "cluster.pull-secret",
+            "Pods can pull images",
+            "A launch's pods name the registry's Secret themselves; a node that can't use it leaves them in "
+            "ImagePullBackOff.",
+            f"{secret} as nodes read it",
+            functools.partial(_pull_secret, subject),
+            ("cluster", "registry.secret", "registry.secret-login"),
+            after=("cluster.service-account",),
+        ),
     ]
 
 
@@ -115,16 +125,15 @@ def _secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         return from_error(error, looked_at, (cures.ours("secrets", "create", "--acr"), create), mendable=True)
     except FairingAzureError as error:
         return from_error(error, looked_at)
-    if stored.type != SECRET_TYPE:
+    # What has the type's key can be pushed with all the same; what nodes make of it is `cluster.pull-secret`'s.
+    if stored.type != SECRET_TYPE and SECRET_KEY not in stored.data:
         message = (
             f"Secret '{name}' in namespace '{cluster.namespace}' has the type '{stored.type}', not '{SECRET_TYPE}'; "
             "the type of a Secret can't be changed, so it has to be made anew."
         )
-        delete = cures.kubectl("delete", "secret", name, "-n", cluster.namespace)
-        anew = Cure("kubectl", f"{delete.command} && {create.command}")
-        cure = (cures.ours("secrets", "create", "--acr", "--replace"), anew)
+        cure = _made_anew(name, cluster.namespace)
         return Finding("fail", looked_at, message, cure, mendable=True, code="secret-type")
-    message = f"Secret '{name}' is there and has the type '{SECRET_TYPE}'."
+    message = f"Secret '{name}' is there and has the type '{stored.type}'."
     return Finding("pass", looked_at, message, value=stored)
 
 
@@ -152,29 +161,76 @@ def _secret_login(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     except NotFoundError as error:
         present = [one.host for one in config.logins]
         return from_error(error, looked_at, (again, *_other_host(subject, host, present), anew), mendable=True)
-    if problem := _misplaced(login, stored.name, _repository(subject)):
-        code, message = problem
-        return Finding("fail", looked_at, message, (again, anew), mendable=True, code=code)
+    if _swapped(login):
+        message = (
+            f"The login for '{login.host}' in Secret '{stored.name}' has what looks like a client secret as its user "
+            "name, so that the two probably stand in each other's place."
+        )
+        return Finding("fail", looked_at, message, (again, anew), mendable=True, code="docker-config-swapped")
     message = (
         f"Secret '{stored.name}' has a login for '{host}', as user '{login.username}'{_in_another_cloud(subject)}."
     )
     return Finding("pass", looked_at, message, value=login)
 
 
-def _misplaced(login: Login, secret: str, repository: str) -> tuple[str, str] | None:
-    """Return code and message for a login that nobody could use where it stands; None for one that is in order."""
-    if _swapped(login):
-        message = (
-            f"The login for '{login.host}' in Secret '{secret}' has what looks like a client secret as its user name, "
-            "so that the two probably stand in each other's place."
-        )
-        return "docker-config-swapped", message
-    if unread := login.unread_by_nodes(repository):
-        message = (
-            f"The entry for '{login.host}' in Secret '{secret}' {unread}; a launch would wait in ImagePullBackOff."
-        )
-        return "docker-config-unread", message
-    return None
+def _pull_secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+    """Tell whether nodes pull with the Secret, which the pods of a launch name themselves.
+
+    Where they do not, they may still pull with the service account's other Secrets, or with an identity of their own
+    (`az aks update --attach-acr`), which nobody here can see.
+    """
+    cluster: Cluster = given["cluster"].value
+    login: Login = given["registry.secret-login"].value
+    stored = given["registry.secret"].value
+    looked_at = given["registry.secret"].looked_at
+    namespace, account = cluster.namespace, subject.settings.service_account
+    unread = login.unread_by_nodes(_repository(subject))
+    if stored.type == SECRET_TYPE and not unread:
+        named = given["cluster.service-account"].value or ()
+        too = f"; ServiceAccount {account} names it, too" if stored.name in named else ""
+        return Finding("pass", looked_at, f"Pods of a launch name Secret '{stored.name}' themselves{too}.")
+    if stored.type != SECRET_TYPE:
+        problem = f"Secret '{stored.name}' has the type '{stored.type}', and nodes read only '{SECRET_TYPE}'"
+        cure, code = _made_anew(stored.name, namespace), "secret-type"
+    else:
+        problem = f"The entry for '{login.host}' in Secret '{stored.name}' {unread}"
+        create = _kubectl_create(stored.name, namespace)
+        delete = cures.kubectl("delete", "secret", stored.name, "-n", namespace)
+        anew = Cure("kubectl", f"{delete.command} && {create.command}")
+        cure, code = (cures.ours("secrets", "create", "--acr"), anew), "docker-config-unread"
+    if _others_pull(cluster, given["cluster.service-account"].value or (), stored.name, login.host, subject):
+        return Finding("pass", looked_at, f"{problem}; another Secret of ServiceAccount {account} lets pods pull.")
+    if cloud_of_registry(login.host) is None:
+        message = f"{problem}; a launch would wait in ImagePullBackOff."
+        return Finding("fail", looked_at, message, cure, mendable=True, code=code)
+    message = (
+        f"{problem}; a launch would wait in ImagePullBackOff unless the nodes' own identity may pull (az aks update "
+        "--attach-acr), which can't be seen from here."
+    )
+    return Finding("warn", looked_at, message, cure, mendable=True, code=code)
+
+
+def _others_pull(cluster: Cluster, names: tuple[str, ...], but: str, host: str, subject: Subject) -> bool:
+    """Tell whether another Secret of the service account has a login for a registry that nodes read."""
+    for name in names:
+        if name == but:
+            continue
+        try:
+            stored = cluster.read_secret(name)
+            login = parse_docker_config(stored.data.get(SECRET_KEY, Hidden("")), host=host).find(host)
+        except FairingAzureError:
+            continue
+        if stored.type == SECRET_TYPE and not login.unread_by_nodes(_repository(subject)):
+            return True
+    return False
+
+
+def _made_anew(name: str, namespace: str) -> tuple[Cure, ...]:
+    """Return what makes a Secret anew whose type is wrong."""
+    delete, create = cures.kubectl("delete", "secret", name, "-n", namespace), _kubectl_create(name, namespace)
+    return cures.ours("secrets", "create", "--acr", "--replace"), Cure(
+        "kubectl", f"{delete.command} && {create.command}"
+    )
 
 
 def _pull(subject: Subject, given: Mapping[str, Finding]) -> Finding:
@@ -262,13 +318,22 @@ def _other_password(login: Login) -> tuple[Cure, ...]:
         return ()
     acr = _acr(login.host)
     if login.username == ACR_TOKEN_USER:
-        return (
-            cures.text("A token of `az acr login --expose-token` lasts three hours; a client secret lasts longer."),
-        )
+        return _other_token(acr)
     if login.username.lower() == acr:
         return (cures.az("acr", "credential", "renew", "--name", acr, "--password-name", "password"),)
     token = ("--name", login.username, "--registry", acr, "--password1")
     return (cures.az("acr", "token", "credential", "generate", *token),)
+
+
+def _other_token(acr: str) -> tuple[Cure, ...]:
+    """Return how a login is renewed that is somebody's token: it lasts three hours, and no role can be granted to it.
+
+    Source: https://learn.microsoft.com/azure/container-registry/container-registry-authentication
+    """
+    again = cures.az("acr", "login", "--name", acr, "--expose-token", "--query", "accessToken", "--output", "tsv")
+    return again, cures.text(
+        "That token lasts three hours; `secrets create` takes a client secret, which lasts longer."
+    )
 
 
 def _refused(subject: Subject, error: FairingAzureError, looked_at: str, login: Login) -> Finding:
@@ -277,8 +342,7 @@ def _refused(subject: Subject, error: FairingAzureError, looked_at: str, login: 
         # Here 'not allowed' is the answer, and not the lack of one.
         finding = dataclasses.replace(from_error(error, looked_at), status="fail", unseen=False)
         if login.username == ACR_TOKEN_USER and error.code.startswith("not-allowed"):
-            # It is what `az acr login --expose-token` gives: it lasts some hours, and no role can be granted to it.
-            again = (cures.ours("secrets", "create", "--acr"), *finding.cures)
+            again = (cures.ours("secrets", "create", "--acr"), *_other_token(_acr(login.host)))
             return dataclasses.replace(finding, cures=again, mendable=True)
         return dataclasses.replace(finding, cures=_granting(error, finding, login))
     if error.code == "dns-unknown":

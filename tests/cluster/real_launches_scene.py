@@ -1,4 +1,4 @@
-"""A training, a build and an endpoint of one namespace, launched at once for real, and what their user was told when."""
+"""A training, a build and an endpoint of one namespace, launched at once for real, and what was said when."""
 
 from __future__ import annotations
 

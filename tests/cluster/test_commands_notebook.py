@@ -135,7 +135,7 @@ def test_an_interrupted_check_says_so_and_leaves_nothing_running(notebook):
         assert time.monotonic() < end
         time.sleep(0.2)
     messages, _ = notebook.run("%fairing_azure check")
-    assert "29 checks" in messages[-1]["content"]["data"]["text/plain"]
+    assert "34 checks" in messages[-1]["content"]["data"]["text/plain"]
 
 
 def test_an_interrupt_at_a_question_says_that_nothing_was_changed(notebook):

@@ -1,4 +1,4 @@
-"""Endpoints by KServe's InferenceService, on the test stand: real API server and containers, a double of KServe."""
+"""Endpoints by KServe's InferenceService, on the test stand: real API server, containers and KServe controller."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ def place(node, stand, namespace):
 def inference_services(place):
     path = f"/apis/serving.kserve.io/v1beta1/namespaces/{place.namespace}/inferenceservices"
     return place.admin.get(path)["items"]
+
+
+def says(place, found, **condition):
+    """Let an InferenceService say something, in place of a controller that is paused."""
+    meta = found["metadata"]
+    path = f"/apis/serving.kserve.io/v1beta1/namespaces/{meta['namespace']}/inferenceservices/{meta['name']}/status"
+    ready = {"type": "Ready", "status": "False"}
+    body = {"status": {"conditions": [condition, ready]}}
+    place.admin.patch(path, body, "application/merge-patch+json")
 
 
 def pods(place):
@@ -141,11 +150,30 @@ def test_what_keeps_kserve_from_making_a_deployment_is_told_in_its_words_and_not
     time.sleep(1)
     deployer, spec = place.serving(ready_timeout=5)
 
-    with pytest.raises(EndpointError, match=r"KServe says: PredictorReady: .*exceeded quota: team") as caught:
+    with pytest.raises(EndpointError, match=r"KServe says: .*exceeded quota: team") as caught:
         deployer.deploy(spec)
 
     assert caught.value.code == "kserve-failed"
     assert INSTEAD in caught.value.hint
+    assert place.left() == []
+
+
+def test_what_kserve_says_of_a_deployment_that_it_did_not_make_is_told(place, kserve, monkeypatch):
+    kserve.pause()
+    original = place.launcher.workloads.list
+
+    def told(kind, labels):
+        for found in inference_services(place):
+            says(place, found, type="PredictorReady", status="False", reason="R", message="no quota left")
+        return original(kind, labels)
+
+    monkeypatch.setattr(place.launcher.workloads, "list", told)
+    deployer, spec = place.serving(ready_timeout=3)
+
+    with pytest.raises(EndpointError, match="KServe says: PredictorReady: no quota left") as caught:
+        deployer.deploy(spec)
+
+    assert caught.value.code == "kserve-failed"
     assert place.left() == []
 
 
@@ -166,13 +194,24 @@ def test_a_controller_that_does_not_run_is_told_long_before_the_time_for_startin
 
 def test_an_inference_service_whose_ingress_fails_is_told_with_what_kserve_says(kserve, place, monkeypatch):
     monkeypatch.setattr(kserve_serving, "_AGREED_SECONDS", 3)
-    kserve.ingress_trouble = "no gateway 'kserve/kserve-ingress-gateway'"
+    original = place.launcher.workloads.wait_ready
+
+    def then_no_gateway(kind, name, **more):
+        original(kind, name, **more)
+        if kind == "Deployment":
+            kserve.pause()
+            [found] = inference_services(place)
+            says(place, found, type="IngressReady", status="False", message="no gateway")
+
+    monkeypatch.setattr(place.launcher.workloads, "wait_ready", then_no_gateway)
     deployer, spec = place.serving()
 
     with pytest.raises(EndpointError, match="Its pods serve, but KServe says: IngressReady: no gateway") as caught:
         deployer.deploy(spec)
 
+    kserve.resume()
     assert caught.value.code == "not-ready"
+    deployer.delete()
     assert place.left() == []
 
 
@@ -188,7 +227,6 @@ def test_connections_that_drop_while_it_starts_are_made_again(kserve, place, sta
 
 def test_an_interrupt_while_it_starts_leaves_nothing(kserve, place, monkeypatch):
     deployer, spec = place.serving("import time; time.sleep(600)")
-    place.launcher.placement = Placement(cpu="64", memory="64Mi")
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt

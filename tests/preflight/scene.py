@@ -35,6 +35,7 @@ class Scene:
         service_account_folder: Where the pod has its service account.
         python: The notebook's Python, as (major, minor).
         fairing: The version of Fairing that is installed.
+        installs: Whether the notebook's requirements.txt asks for something.
         deadline: Seconds that a call may take.
 
     """
@@ -46,6 +47,7 @@ class Scene:
     service_account_folder: Path
     python: tuple[int, int] = (3, 11)
     fairing: str | None = "1.0.2"
+    installs: bool = True
     deadline: float = 9.0
 
     @classmethod
@@ -64,6 +66,7 @@ class Scene:
             service_account_folder=self.service_account_folder,
             python=self.python,
             fairing=self.fairing,
+            installs=self.installs,
             timeout=min(4.0, self.deadline),
             deadline=self.deadline,
         )

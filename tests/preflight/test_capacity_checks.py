@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import time
 
 import pytest
 
+from fairing_az_jupyter import manager
 from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.kube.facts import Capacity, NodeCapacity, QuotaState
 from fairing_az_jupyter.preflight.capacity_checks import Need, checks, quota_room, room, together
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.preflight.subject import Subject
-from fairing_az_jupyter.settings import Settings
+from fairing_az_jupyter.settings import Settings, sources
 
 GIB = 1024**3
 NEED = Need("1", "2Gi")
@@ -21,10 +24,13 @@ def quota(hard, used=None, *, scoped=False):
     return QuotaState("few", hard, used or {}, scoped)
 
 
-def node(name, cpu, gib, *, free=None, ready=True, schedulable=True):
-    allocatable = Capacity(cpu, int(gib * GIB), 0, 110)
-    left = None if free is None else Capacity(free[0], int(free[1] * GIB), 0, free[2])
-    return NodeCapacity(name, ready, schedulable, allocatable, left)
+def node(name, cpu, gib, *, free=None, ready=True, schedulable=True, gpus=0, **more):
+    allocatable = Capacity(cpu, int(gib * GIB), gpus, 110)
+    left = None if free is None else Capacity(free[0], int(free[1] * GIB), gpus, free[2])
+    return NodeCapacity(name, ready, schedulable, allocatable, left, **more)
+
+
+SUBJECT = Subject(Settings(), notebook="train.ipynb")
 
 
 @pytest.fixture
@@ -38,7 +44,9 @@ def checked(kubernetes, namespace, tmp_path):
         environ = control_plane.in_cluster(tmp_path / "pod", token, namespace, port=port)
         cluster = Cluster.connect(environ, tmp_path / "pod", timeout=2.0, deadline=2.0)
         opened.append(cluster)
-        subject = Subject(Settings(**settings), broken=broken or {})
+        resolved, errors = sources.resolve_usable(explicit={"backend": "KubeflowAzureBackend", **settings})
+        found = manager.subject_of(resolved, errors, os.environ)
+        subject = dataclasses.replace(found, broken=broken or {}, installs=True)
         given = [standing("cluster", cluster), standing("cluster.namespace", None)]
         return {result.check: result for result in run_checks([*given, *checks(subject)])}
 
@@ -89,8 +97,10 @@ def test_real_nodes_are_judged_where_they_may_be_read(checked, kubernetes, names
         assert checked()["cluster.nodes"].status == "pass"
         assert "how much of that is free may not be looked at" in checked()["cluster.nodes"].message
         large = checked(cpu="400")["cluster.nodes"]
-        assert (large.status, large.code) == ("fail", "job-too-large")
+        assert (large.status, large.code) == ("warn", "job-too-large")
         assert "FAIRING_CPU" in large.cures[0].command
+        assert "waits up to 30m (FAIRING_NODE_WAIT) for an autoscaler" in large.message
+        assert checked(cpu="400", node_wait="0")["cluster.nodes"].status == "fail"
     finally:
         kubernetes.control_plane.admin.delete(f"/api/v1/nodes/{name}")
 
@@ -114,7 +124,7 @@ def test_amounts_that_are_broken_are_not_replaced_by_the_defaults(checked):
         ({"count/jobs.batch": "1"}, {"count/jobs.batch": "1"}, "fail"),
         ({"count/pods": "0"}, {}, "fail"),
         ({"secrets": "0", "requests.nvidia.com/gpu": "0", "requests.storage": "0"}, {}, "pass"),
-        ({"limits.cpu": "10"}, {}, "warn"),
+        ({"limits.cpu": "10"}, {}, "pass"),
         ({"limits.memory": "2Gi"}, {}, "pass"),
         ({"limits.memory": "2Gi"}, {"limits.memory": "1"}, "fail"),
     ],
@@ -132,9 +142,9 @@ def test_a_build_takes_a_secret_of_its_own_and_a_job_takes_none():
 
 def test_job_and_build_are_told_in_one_finding_with_the_settings_of_both():
     needs = (Need("9", "2Gi"), Need("1", "9Gi", "build"))
-    finding = together(room([node("a", 4, 8)], need, "nodes") for need in needs)
+    finding = together(room(SUBJECT, [node("a", 4, 8)], need, "nodes") for need in needs)
 
-    assert (finding.status, finding.code) == ("fail", "job-too-large")
+    assert (finding.status, finding.code) == ("warn", "job-too-large")
     assert "a job of 9 cpu and 2Gi memory" in finding.message
     assert "a build of 1 cpu and 9Gi memory" in finding.message
     told = " ".join(cure.command for cure in finding.cures)
@@ -144,11 +154,11 @@ def test_job_and_build_are_told_in_one_finding_with_the_settings_of_both():
 
 def test_the_one_of_job_and_build_that_finds_no_room_is_told_alone():
     needs = (Need("1", "2Gi"), Need("1", "9Gi", "build"))
-    finding = together(room([node("a", 4, 8)], need, "nodes") for need in needs)
+    finding = together(room(SUBJECT, [node("a", 4, 8)], need, "nodes") for need in needs)
 
     assert finding.message == (
-        "No node can ever hold a build of 1 cpu and 9Gi memory: the largest has 4 cpu, 8 GiB memory and room for 110 "
-        "pods."
+        "No node that is there now can hold a build of 1 cpu and 9Gi memory: the largest has 4 cpu, 8 GiB memory and "
+        "room for 110 pods."
     )
 
 
@@ -170,21 +180,114 @@ def test_of_several_quotas_the_one_without_room_is_named():
         ([node("a", 4, 16, free=(1, 2, 1))], "pass", ""),
         ([node("a", 4, 16, free=(0.999, 2, 1))], "warn", "no-room"),
         ([node("a", 4, 16, free=(4, 16, 0))], "warn", "no-room"),
-        ([node("a", 0.5, 16), node("b", 8, 1)], "fail", "job-too-large"),
-        ([node("a", 4, 16, ready=False), node("b", 4, 16, schedulable=False)], "warn", "no-usable-node"),
-        ([node("a", 0.5, 1), node("b", 4, 16, schedulable=False)], "warn", "no-room"),
+        ([node("a", 0.5, 16), node("b", 8, 1)], "warn", "job-too-large"),
+        ([node("a", 4, 16, ready=False), node("b", 4, 16, cordoned=True)], "warn", "no-usable-node"),
+        ([node("a", 0.5, 1), node("b", 4, 16, cordoned=True)], "warn", "no-room"),
         ([node("a", 4, 16)], "pass", ""),
     ],
 )
 def test_nodes_are_judged_by_what_is_left_on_them(nodes, status, code):
-    finding = room(nodes, NEED, "nodes")
+    finding = room(SUBJECT, nodes, NEED, "nodes")
 
     assert (finding.status, finding.code) == (status, code)
     assert bool(finding.cures) == (status != "pass")
 
 
 def test_the_largest_room_is_told_where_none_is_enough():
-    finding = room([node("a", 4, 16, free=(0.25, 0.5, 10)), node("b", 4, 16, free=(0.5, 1, 20))], NEED, "nodes")
+    finding = room(
+        SUBJECT, [node("a", 4, 16, free=(0.25, 0.5, 10)), node("b", 4, 16, free=(0.5, 1, 20))], NEED, "nodes"
+    )
 
     assert "has free 0.5 cpu, 1 GiB memory and room for 20 pods" in finding.message
     assert "1 cpu and 2Gi memory" in finding.message
+
+
+SPOT = {"key": "kubernetes.azure.com/scalesetpriority", "value": "spot", "effect": "NoSchedule"}
+TEAM = {"key": "team", "value": "vision", "effect": "NoExecute"}
+GPU = {"key": "sku", "value": "gpu", "effect": "NoSchedule"}
+NOT_READY = {"key": "node.kubernetes.io/not-ready", "value": "", "effect": "NoSchedule"}
+
+
+def test_a_taint_that_keeps_a_pod_off_is_named_with_the_toleration_to_set():
+    finding = room(SUBJECT, [node("a", 4, 16, taints=(TEAM, SPOT))], NEED, "nodes")
+
+    assert (finding.status, finding.code) == ("warn", "taint")
+    assert "team=vision:NoExecute" in finding.message
+    assert "fairing-azure fill train.ipynb --spot True" in [cure.command for cure in finding.cures]
+    tolerated = "team=vision:NoExecute,kubernetes.azure.com/scalesetpriority=spot:NoSchedule"
+    assert f"fairing-azure fill train.ipynb --tolerations {tolerated}" in [cure.command for cure in finding.cures]
+
+
+@pytest.mark.parametrize(
+    "toleration",
+    [
+        {"key": "team", "operator": "Equal", "value": "vision", "effect": "NoExecute"},
+        {"key": "team", "value": "vision"},
+        {"key": "team", "operator": "Exists"},
+        {"operator": "Exists"},
+    ],
+)
+def test_a_taint_that_is_tolerated_keeps_nobody_off(toleration):
+    need = dataclasses.replace(NEED, tolerations=(toleration,))
+
+    assert room(SUBJECT, [node("a", 4, 16, taints=(TEAM,))], need, "nodes").status == "pass"
+
+
+@pytest.mark.parametrize(
+    "toleration",
+    [
+        {"key": "team", "operator": "Equal", "value": "speech"},
+        {"key": "team", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "other", "operator": "Exists"},
+    ],
+)
+def test_a_toleration_of_something_else_does_not_help(toleration):
+    need = dataclasses.replace(NEED, tolerations=(toleration,))
+
+    assert room(SUBJECT, [node("a", 4, 16, taints=(TEAM,))], need, "nodes").code == "taint"
+
+
+def test_a_taint_that_passes_by_itself_is_not_to_be_tolerated():
+    finding = room(SUBJECT, [node("a", 4, 16, taints=(NOT_READY,), ready=False)], NEED, "nodes")
+
+    assert (finding.status, finding.code) == ("warn", "no-usable-node")
+
+
+def test_gpus_that_no_node_has_are_a_warning_since_a_pool_may_be_at_zero():
+    need = dataclasses.replace(NEED, gpus=2)
+
+    assert room(SUBJECT, [node("a", 64, 256)], need, "nodes").code == "no-gpu-node"
+    assert "the most that one has is 1" in room(SUBJECT, [node("a", 64, 256, gpus=1)], need, "nodes").message
+    assert room(SUBJECT, [node("a", 64, 256, gpus=2)], need, "nodes").status == "pass"
+
+
+def test_labels_that_no_node_has_are_named():
+    need = dataclasses.replace(NEED, node_selector={"pool": "gpu", "kubernetes.io/os": "linux"})
+
+    finding = room(SUBJECT, [node("a", 64, 256, labels={"pool": "cpu"})], need, "nodes")
+
+    assert (finding.status, finding.code) == ("warn", "no-node-selected")
+    assert "pool=gpu" in finding.message
+    assert room(SUBJECT, [node("a", 64, 256, labels={"pool": "gpu"})], need, "nodes").status == "pass"
+
+
+def test_what_a_pod_tolerates_and_asks_for_is_read_from_the_pod_itself(checked, kubernetes, namespace):
+    kubernetes.control_plane.let_read_nodes(namespace)
+    name, admin = f"gpu-{namespace}", kubernetes.control_plane.admin
+    labels = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "pool": name}
+    kubernetes.control_plane.node(name, cpu="16", memory="64Gi", **labels)
+    merge = "application/merge-patch+json"
+    try:
+        admin.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": [GPU]}}, merge)
+        amounts = {"nvidia.com/gpu": "1"}
+        admin.patch(f"/api/v1/nodes/{name}/status", {"status": {"capacity": amounts, "allocatable": amounts}}, merge)
+        plain = {"docker_registry": "contoso.azurecr.io", "node_selector": f"pool={name}", "builder": "acr-tasks"}
+
+        tolerant = checked(**plain, gpus=1)["cluster.nodes"]
+        barred = checked(**plain)["cluster.nodes"]
+    finally:
+        admin.delete(f"/api/v1/nodes/{name}")
+
+    assert tolerant.status == "pass", tolerant.message
+    assert (barred.status, barred.code) == ("warn", "taint")
+    assert "sku=gpu:NoSchedule" in barred.message

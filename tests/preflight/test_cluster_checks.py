@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import time
 from pathlib import Path
 
@@ -58,7 +57,6 @@ def test_a_correct_set_up_passes_and_says_who_asks(stand, setup):
 
     assert set(statuses(results).values()) == {"pass"}
     assert f"service account default-editor of namespace {setup.namespace}" in results["cluster"].message
-    assert "acrcreds" in results["cluster.pull-secret"].message
 
 
 def test_a_kubeconfig_is_a_way_too_and_is_named(stand, setup):
@@ -120,11 +118,7 @@ def test_a_namespace_that_is_not_there_is_the_only_failure(stand, setup):
     assert (namespace.status, namespace.code) == ("fail", "not-found")
     assert "kubectl create namespace nobodys-team" in commands(namespace)
     assert any("FAIRING_NAMESPACE" in command for command in commands(namespace))
-    assert statuses(results) == {
-        "cluster": "pass",
-        "cluster.service-account": "skipped",
-        "cluster.pull-secret": "skipped",
-    }
+    assert statuses(results) == {"cluster": "pass", "cluster.service-account": "skipped"}
 
 
 def test_a_foreign_namespace_is_unknown_and_the_own_one_is_suggested(stand, setup):
@@ -134,11 +128,7 @@ def test_a_foreign_namespace_is_unknown_and_the_own_one_is_suggested(stand, setu
     assert namespace.status == "unknown"
     assert "not found" not in namespace.message
     assert any(command.endswith(f"--namespace {setup.namespace}") for command in commands(namespace))
-    assert statuses(results) == {
-        "cluster": "pass",
-        "cluster.service-account": "skipped",
-        "cluster.pull-secret": "skipped",
-    }
+    assert statuses(results) == {"cluster": "pass", "cluster.service-account": "skipped"}
 
 
 def test_a_namespace_that_one_may_work_in_but_not_look_at_keeps_nothing_else_from_being_checked(stand, setup):
@@ -179,7 +169,6 @@ def test_a_broken_namespace_setting_is_not_replaced_by_another_namespace(stand, 
 
     assert results["cluster.namespace"].status == "skipped"
     assert "FAIRING_NAMESPACE" in results["cluster.namespace"].message
-    assert results["cluster.pull-secret"].status == "skipped"
 
 
 def test_a_missing_service_account_is_the_only_failure(stand, setup):
@@ -189,7 +178,6 @@ def test_a_missing_service_account_is_the_only_failure(stand, setup):
     assert (missing.status, missing.code) == ("fail", "not-found")
     assert commands(missing)[0].endswith("--service-account default-editor")
     assert f"kubectl -n {setup.namespace} create serviceaccount nobody" in commands(missing)
-    assert results["cluster.pull-secret"].status == "skipped"
 
 
 def test_a_service_account_that_may_not_be_looked_at_is_never_missing(stand, setup):
@@ -200,24 +188,8 @@ def test_a_service_account_that_may_not_be_looked_at_is_never_missing(stand, set
         "cluster": "pass",
         "cluster.namespace": "pass",
         "cluster.service-account": "unknown",
-        "cluster.pull-secret": "skipped",
     }
     assert "not found" not in results["cluster.service-account"].message
-
-
-def test_a_pull_secret_that_is_not_named_fails_and_both_cures_keep_the_others(stand, setup):
-    account(setup, admin=stand.control_plane.admin, imagePullSecrets=[{"name": "theirs"}, {"name": "more"}])
-    result = found(subject_of(setup))["cluster.pull-secret"]
-
-    assert (result.status, result.mendable) == ("fail", True)
-    assert result.cures[0].magic == "%fairing_azure secrets attach"
-    words = shlex.split(commands(result)[1])
-    assert words[:6] == ["kubectl", "-n", setup.namespace, "patch", "serviceaccount", "default-editor"]
-    account(setup, admin=stand.control_plane.admin, **json.loads(words[-1]))
-    path = f"/api/v1/namespaces/{setup.namespace}/serviceaccounts/default-editor"
-    named = [entry["name"] for entry in stand.control_plane.admin.get(path)["imagePullSecrets"]]
-    assert named == ["theirs", "more", "acrcreds"]
-    assert found(subject_of(setup))["cluster.pull-secret"].status == "pass"
 
 
 def test_nothing_that_is_found_holds_a_secret(stand, setup):

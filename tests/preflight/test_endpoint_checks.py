@@ -17,12 +17,12 @@ def checked(kubernetes, namespace, tmp_path):
     control_plane, opened = kubernetes.control_plane, []
     token = control_plane.profile(namespace).editor
 
-    def checked(injects=None, broken=None, notebook=None, **settings):
+    def checked(injects=None, broken=None, notebook=None, planned=None, **settings):
         port = kubernetes.kubernetes_front.port
         environ = control_plane.in_cluster(tmp_path / "pod", token, namespace, port=port)
         cluster = Cluster.connect(environ, tmp_path / "pod", timeout=2.0, deadline=2.0)
         opened.append(cluster)
-        subject = Subject(Settings(**settings), broken=broken or {}, notebook=notebook)
+        subject = Subject(Settings(**settings), broken=broken or {}, notebook=notebook, planned=planned)
         given = [standing("cluster", cluster), standing("cluster.namespace", injects)]
         return {result.check: result for result in run_checks([*given, *checks(subject)])}
 
@@ -35,19 +35,37 @@ def standing(name, value):
     return Check(name, name, "why", "thing", lambda _: Finding("pass", "thing", "fine", value=value))
 
 
-@pytest.mark.parametrize(("injects", "said"), [(True, "opt out"), (False, "injects nothing")])
-def test_istio_is_fine_either_way(checked, injects, said):
-    result = checked(injects)["endpoint.istio"]
+@pytest.mark.parametrize(("mesh", "said"), [("sidecar", "opt out"), ("", "injects nothing")])
+def test_istio_is_fine_either_way(checked, mesh, said):
+    result = checked(mesh)["endpoint.istio"]
 
     assert result.status == "pass"
     assert said in result.message
+
+
+def test_the_ambient_mesh_is_named_since_no_pod_has_a_proxy_to_opt_out_of(checked):
+    result = checked("ambient")["endpoint.istio"]
+
+    assert (result.status, result.code) == ("warn", "ambient-mesh")
+    assert "ztunnel" in result.message
+
+
+def test_the_ambient_mesh_is_fine_where_pods_opt_out_of_it(checked):
+    def planned(_kind, namespace):
+        labels = {"istio.io/dataplane-mode": "none"}
+        return ({"kind": "Pod", "metadata": {"name": "x", "namespace": namespace, "labels": labels}},)
+
+    result = checked("ambient", planned=planned)["endpoint.istio"]
+
+    assert result.status == "pass"
+    assert "opt out, by the label istio.io/dataplane-mode=none" in result.message
 
 
 def test_a_namespace_that_may_not_be_looked_at_says_nothing_about_istio(checked):
     assert checked(None)["endpoint.istio"].status == "skipped"
 
 
-@pytest.mark.parametrize("injects", [True, False, None])
+@pytest.mark.parametrize("injects", ["sidecar", "ambient", "", None])
 def test_a_public_endpoint_is_warned_of_with_the_way_back(checked, injects):
     result = checked(injects, notebook="my train.ipynb", service_type="LoadBalancer")["endpoint.istio"]
 

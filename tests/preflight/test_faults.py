@@ -76,7 +76,7 @@ def test_for_each_fault_exactly_the_right_check_tells_it_with_its_cure(scene, fa
 
     found = results[fault.check]
     assert found.status == fault.status, (found.message, told(results))
-    assert set(told(results)) - set(fault.unseen) <= {fault.check}, told(results)
+    assert set(told(results)) - set(fault.unseen) <= {fault.check, *fault.also}, told(results)
     assert {results[name].status for name in fault.unseen} <= {"unknown"}
     assert fault.code in {None, found.code}
     assert expected_cure(fault, scene.setup) in " | ".join(cure.command for cure in found.cures)
@@ -101,14 +101,14 @@ def expected_cure(fault, setup):
     )
 
 
-@pytest.mark.parametrize("service", ["kubernetes", "entra", "arm", "blob", "registry"])
+@pytest.mark.parametrize("service", ["kubernetes", "entra", "arm", "blob", "registry", "public"])
 def test_a_service_that_asks_for_patience_once_gets_it(scene, service):
     getattr(scene.stand, f"{service}_front").throttle(1, times=1)
 
     assert told(scene.check()) == {}
 
 
-@pytest.mark.parametrize("service", ["kubernetes", "entra", "arm", "blob", "registry"])
+@pytest.mark.parametrize("service", ["kubernetes", "entra", "arm", "blob", "registry", "public"])
 def test_a_connection_that_is_dropped_once_is_made_again(scene, service):
     getattr(scene.stand, f"{service}_front").drop(times=1)
 
@@ -124,6 +124,19 @@ def test_whatever_hangs_the_check_ends_within_15_seconds(scene, service):
 
     assert time.monotonic() - began < 15
     assert {status for status, _ in told(results).values()} == {"unknown"}
+
+
+def test_registries_of_others_that_hang_end_the_check_within_15_seconds_as_closed_ones(scene):
+    scene.stand.public_front.hang()
+
+    began = time.monotonic()
+    results = scene.check()
+
+    assert time.monotonic() - began < 15
+    assert {name: status for name, (status, _) in told(results).items()} == {
+        "image.base": "fail",
+        "image.builder": "fail",
+    }
 
 
 def test_there_are_at_least_40_faults_and_each_check_has_one(scene):

@@ -52,13 +52,14 @@ def login_of(scene):
         ("HTTPS://{}".format, "in a form that nodes do not know"),
     ],
 )
-def test_a_login_that_nodes_would_not_find_fails_though_the_registry_takes_it(scene, spelling, says):
+def test_a_login_that_nodes_would_not_find_is_warned_of_since_their_own_identity_may_pull(scene, spelling, says):
     scene.acrcreds({"auths": {spelling(scene.setup.login_server): {"auth": login_of(scene)}}})
 
     results = scene.check()
 
-    assert told(results) == {"registry.secret-login": ("fail", "docker-config-unread")}
-    found = results["registry.secret-login"]
+    assert told(results) == {}
+    found = results["cluster.pull-secret"]
+    assert (found.status, found.code) == ("warn", "docker-config-unread")
     assert says in found.message
     assert found.mendable
     assert commands(found).startswith("fairing-azure secrets create --acr")
@@ -78,14 +79,16 @@ def test_a_login_for_the_path_of_the_images_is_well(scene):
     assert told(scene.check()) == {}
 
 
-def test_an_identity_token_fails_since_nodes_pass_over_it(scene):
+def test_an_identity_token_is_warned_of_since_nodes_pass_over_it(scene):
     auth = encoded("00000000-0000-0000-0000-000000000000:")
     scene.acrcreds({"auths": {scene.setup.login_server: {"auth": auth, "identitytoken": "eyJhbGciOi"}}})
 
     results = scene.check()
 
-    assert told(results) == {"registry.secret-login": ("fail", "docker-config-unread")}
-    assert "identity token" in results["registry.secret-login"].message
+    assert told(results) == {"registry.pull": ("fail", "credential")}
+    assert "az acr login --name" in commands(results["registry.pull"])
+    assert results["cluster.pull-secret"].status == "warn"
+    assert "identity token" in results["cluster.pull-secret"].message
 
 
 def test_of_two_logins_the_one_with_the_plain_host_counts(scene):
@@ -100,7 +103,7 @@ def test_of_two_logins_the_one_with_the_plain_host_counts(scene):
     [
         ("{name}", "az acr credential renew --name {name} --password-name password"),
         ("pusher", "az acr token credential generate --name pusher --registry {name} --password1"),
-        ("00000000-0000-0000-0000-000000000000", "lasts three hours"),
+        ("00000000-0000-0000-0000-000000000000", "az acr login --name {name} --expose-token"),
     ],
 )
 def test_the_wrong_password_of_who_is_no_service_principal_is_not_to_be_mended_by_a_client_secret(scene, user, cure):

@@ -60,7 +60,7 @@ def statuses(results):
     return {name.removeprefix("permissions."): r.status for name, r in results.items() if name.startswith("perm")}
 
 
-def allow_only(stand, setup, rules):
+def allow_only(stand, setup, rules, *, until="events"):
     """Give `default-editor` these rules and nothing else."""
     admin, base = stand.control_plane.admin, f"{RBAC}/namespaces/{setup.namespace}"
     body = [
@@ -78,7 +78,7 @@ def allow_only(stand, setup, rules):
     admin.post(f"{base}/rolebindings", {"metadata": {"name": "some"}, "roleRef": reference, "subjects": [subject]})
     api = stand.control_plane.api(setup.profile.editor)
     end = time.monotonic() + 10
-    while not api.may("list", "events", setup.namespace) and time.monotonic() < end:
+    while not api.may("list", until, setup.namespace) and time.monotonic() < end:
         time.sleep(0.02)
 
 
@@ -131,6 +131,22 @@ def test_a_missing_log_is_told_alone(stand, namespace, checked):
     assert "may not get pods/log in namespace" in results["permissions.pods"].message
     assert "patch serviceaccounts default-editor" in results["permissions.prepare"].message
     assert "breaks nothing" in results["permissions.prepare"].message
+
+
+def test_pods_that_may_be_read_and_not_made_are_enough_and_their_events_are_not_needed(stand, namespace, checked):
+    setup = stand.correct_setup(namespace, role=None)
+    every = "create get list watch patch delete"
+    rules = [
+        ("batch", "jobs", every),
+        ("apps", "deployments", every),
+        ("", "services secrets", every),
+        ("", "pods", "get list watch"),
+        ("", "pods/log", "get"),
+        ("", "serviceaccounts", "get patch"),
+    ]
+    allow_only(stand, setup, rules, until="pods")
+
+    assert set(statuses(checked(setup)).values()) == {"pass"}
 
 
 def test_rights_on_secrets_by_name_are_rights_on_these_secrets(stand, namespace, checked):

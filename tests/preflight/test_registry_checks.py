@@ -42,6 +42,7 @@ def checked(setup, *, changed=None, token=PASS, principal="azcreds", **more):
     with Cluster.connect(environ, setup.service_account, namespace=setup.namespace, timeout=2, deadline=4) as cluster:
         before = [
             given("cluster", Finding("pass", "", "", value=cluster)),
+            given("cluster.service-account", Finding("pass", "", "", value=())),
             given("azure.secret-keys", Finding("pass", "", "", value=principal)),
             given("azure.token", token),
         ]
@@ -136,7 +137,7 @@ def test_a_missing_secret_fails_with_the_commands_that_make_it(stand, namespace)
 def test_a_secret_of_the_wrong_type_fails_and_has_to_be_made_anew(stand, setup):
     admin, path = stand.control_plane.admin, f"/api/v1/namespaces/{setup.namespace}/secrets"
     admin.delete(f"{path}/acrcreds")
-    data = {".dockerconfigjson": json.dumps(setup.dockerconfig)}
+    data = {"config.json": json.dumps(setup.dockerconfig)}
     admin.post(path, {"metadata": {"name": "acrcreds"}, "type": "Opaque", "stringData": data})
 
     result = only(checked(setup), "registry.secret")

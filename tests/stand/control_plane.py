@@ -164,6 +164,7 @@ class ControlPlane:
             self.servers.append(apiserver)
             self.url = f"https://127.0.0.1:{self.port}"
             self.admin = self.api(self._admin_token)
+            self._define()
             self.servers.append(self._start_controller_manager())
             self._prepare()
         except BaseException:
@@ -370,15 +371,18 @@ class ControlPlane:
         log = self._folder / f"{name}.log"
         return Server(name, command, log=log, ready=ready, guard=self._guard, timeout=_READY)
 
+    def _define(self) -> None:
+        """Make the API group of InferenceService: what is there first, the garbage collector knows at once."""
+        self.admin.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", cluster_objects.INFERENCE_SERVICE)
+        path = "/apis/serving.kserve.io/v1beta1/inferenceservices"
+        self._wait(lambda: self.admin.call("GET", path).ok, "the API group serving.kserve.io")
+
     def _prepare(self) -> None:
         for role in kubeflow_roles.CLUSTER_ROLES:
             self.admin.post(f"{_RBAC}/clusterroles", role)
         for name in kubeflow_roles.AGGREGATED:
             path = f"{_RBAC}/clusterroles/{name}"
             self._wait(lambda path=path: kubeflow_roles.complete(self.admin.get(path)), f"the rules of {name}")
-        self.admin.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", cluster_objects.INFERENCE_SERVICE)
-        path = "/apis/serving.kserve.io/v1beta1/inferenceservices"
-        self._wait(lambda: self.admin.call("GET", path).ok, "the API group serving.kserve.io")
 
     def _write_keys(self) -> bytes:
         key = ec.generate_private_key(ec.SECP256R1())

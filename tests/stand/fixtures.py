@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import acr_tasks, binaries
-from .kserve import KServe
 from .package_index import PackageIndex
 from .stand import close_shared, shared
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .acr_tasks import Tasks
+    from .kserve import KServe
     from .node import Node
     from .node.disruptions import Disruptions
     from .node.pools import Pool, Pools
@@ -47,6 +47,8 @@ __all__ = [
 _NEED_CLUSTER = frozenset({"stand", "kubernetes"})
 _NEED_NODE = frozenset({"node"})
 _NEED_KANIKO = frozenset({"kaniko"})
+_NEED_KSERVE = frozenset({"kserve"})
+_NEED_KWOK = frozenset({"kwok"})
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -62,6 +64,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             binaries.base_image()
         if _NEED_KANIKO & used and not binaries.kaniko_is_ready():
             binaries.kaniko()
+        if _NEED_KSERVE & used and not binaries.kserve_is_ready():
+            binaries.kserve()
+        if _NEED_KWOK & used and not binaries.kwok_is_ready():
+            binaries.kwok()
     except binaries.MissingError as error:
         sys.stderr.write(f"{error}\n")
 
@@ -135,10 +141,12 @@ def kaniko(node: Node) -> Callable[[str, dict[str, Any]], str]:
 
 @pytest.fixture
 def kserve(node: Node, stand: Stand) -> Iterator[KServe]:
-    """KServe's controller, as far as endpoints need it: without it an InferenceService stays as it was made."""
-    found = KServe(stand.control_plane)
-    yield found
-    found.close()
+    """KServe's own controller: without it an InferenceService stays as it was made."""
+    _start(stand, "kserve")
+    stand.kserve.resume()
+    yield stand.kserve
+    stand.kserve.clear()
+    stand.kserve.pause()
 
 
 @pytest.fixture

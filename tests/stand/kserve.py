@@ -1,167 +1,199 @@
-"""A double of KServe's controller: it makes what an InferenceService becomes without Knative, and says how that is.
+"""KServe's own controller and webhooks, built from its Go module, without Knative, Istio and an ingress.
 
-What it makes and says is what KServe's own does in the mode RawDeployment, as far as endpoints meet it:
-https://github.com/kserve/kserve/tree/master/pkg/controller/v1beta1/inferenceservice , there
-reconcilers/deployment/deployment_reconciler.go and reconcilers/service/service_reconciler.go for the objects,
-reconcilers/ingress/kube_ingress_reconciler.go for the addresses, and
-pkg/apis/serving/v1beta1/inference_service_status.go for the conditions. The CustomResourceDefinition is in
-cluster_objects.py. There is no webhook, no autoscaler and no ingress.
+Its objects are those of its release: the CustomResourceDefinitions of config/crd/full, the ConfigMap
+inferenceservice-config of config/configmap and the webhooks of config/webhook, which are called at a loopback address
+and not at a Service. https://github.com/kserve/kserve
 """
 
 from __future__ import annotations
 
-import threading
+import base64
+import json
+import os
+import shutil
+import signal
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import requests
+import yaml
+
+from . import binaries
+from .processes import Server, free_port
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .authority import Authority
     from .control_plane import Api, ControlPlane
+    from .processes import Guard
 
 Object = dict[str, Any]
 
 _API = "/apis/serving.kserve.io/v1beta1"
-_CONTAINER = "kserve-container"
-_MODE = "serving.kserve.io/deploymentMode"
-_LABEL = "serving.kserve.io/inferenceservice"
-_LOCAL = ("networking.kserve.io/visibility", "cluster-local")
-# The fields of a predictor that are not its pod's.
-_EXTENSIONS = frozenset({"minReplicas", "maxReplicas", "timeout", "labels", "annotations"})
+_WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
+_SETTINGS = "/api/v1/namespaces/kserve/configmaps/inferenceservice-config"
 _ACCOUNT = "kserve-controller-manager"
-_TURN_SECONDS = 0.2
+_MERGE = "application/merge-patch+json"
+_READY = 90
+_GONE_SECONDS = 30
 # The garbage collector learns of a new API group only every 30 s.
 _COLLECTED_SECONDS = 60
 
 
 class KServe:
-    """The controller, from its making until `close`.
+    """The controller, from its making until `close`; nothing is done and no webhook is called until `resume`.
 
     Args:
         control_plane: Where it works, in all namespaces.
+        authority: Signs its webhooks' certificate.
+        folder: For its certificate and its log.
+        guard: Ends it if this process can't.
+
+    Raises:
+        MissingError: It is not here and can't be built here.
+        StartError: It did not start.
 
     """
 
-    def __init__(self, control_plane: ControlPlane) -> None:
-        self.headless = False
-        """Whether the Services have no address of their own, as `serviceClusterIPNone` makes them."""
-        self.ingress_trouble = ""
-        """What keeps IngressReady from being true."""
-        self._api = control_plane.api(_token(control_plane))
+    def __init__(self, control_plane: ControlPlane, authority: Authority, folder: Path, guard: Guard) -> None:
+        files = binaries.kserve()
+        began = time.monotonic()
+        self._api = control_plane.admin
         _wait_for_garbage_collection(self._api)
-        self._paused, self._over = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="kserve-controller", daemon=True)
-        self._thread.start()
+        for path in files.definitions:
+            _apply(self._api, path)
+        self._make_settings(files.settings)
+        port = free_port()
+        self._webhooks = self._called_at(files.webhooks, authority.bundle.read_bytes(), port)
+        # Of an attempt that has failed.
+        shutil.rmtree(folder, ignore_errors=True)
+        certificates = folder / "k8s-webhook-server" / "serving-certs"
+        certificates.mkdir(parents=True)
+        authority.write_pair(certificates, "tls")
+        health = f"127.0.0.1:{free_port()}"
+        command = [
+            str(files.manager),
+            "--metrics-addr=0",
+            f"--webhook-port={port}",
+            f"--health-probe-addr={health}",
+        ]
+        environment = {
+            "KUBECONFIG": str(control_plane.kubeconfig(_token(control_plane), "kserve", path=folder / "kubeconfig")),
+            "POD_NAMESPACE": "kserve",
+            "TMPDIR": str(folder),
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "HOME": str(folder),
+        }
+        log = folder / "kserve-controller.log"
+        self.server = Server(
+            "KServe's controller",
+            command,
+            log=log,
+            ready=lambda: _healthy(health),
+            guard=guard,
+            environment=environment,
+            timeout=_READY,
+        )
+        self.servers = [self.server]
+        self.pause()
+        self.seconds = time.monotonic() - began
 
-    def pause(self) -> None:
-        """Do nothing any more, as a controller that does not run."""
-        self._paused.set()
+    def resume(self) -> None:
+        """Have it work, with its own settings, and its webhooks called; safe to repeat."""
+        self._signal(signal.SIGCONT)
+        self._api.put(_SETTINGS, {**self._own_settings, "metadata": {"name": "inferenceservice-config"}})
+        for kind, body in self._webhooks:
+            self._api.call("POST", f"{_WEBHOOKS}/{kind}", body)
+
+    def pause(self, *, webhooks: bool = False) -> None:
+        """Have it do nothing, as a controller that does not run.
+
+        Args:
+            webhooks: Its webhooks are still called, and don't answer: nobody can make an InferenceService then.
+
+        """
+        if not webhooks:
+            self._forget_webhooks()
+        self._signal(signal.SIGSTOP)
+
+    def set(self, part: str, **values: Any) -> None:
+        """Change a part of its ConfigMap until the next `resume`, such as `ingress` or `deploy`."""
+        known = json.loads(self._own_settings["data"].get(part, "{}"))
+        self._api.patch(_SETTINGS, {"data": {part: json.dumps({**known, **values})}}, _MERGE)
+
+    def clear(self) -> None:
+        """Delete all InferenceServices and wait until it has let go of them; its webhooks could keep it from that."""
+        self._forget_webhooks()
+        self._signal(signal.SIGCONT)
+        end = time.monotonic() + _GONE_SECONDS
+        while found := self._api.get(f"{_API}/inferenceservices")["items"]:
+            if time.monotonic() > end:
+                names = ", ".join(one["metadata"]["name"] for one in found)
+                msg = f"Waited {_GONE_SECONDS} s in vain for the end of {names}.\n{self.server.tail()}"
+                raise RuntimeError(msg)
+            for one in found:
+                meta = one["metadata"]
+                path = f"{_API}/namespaces/{meta['namespace']}/inferenceservices/{meta['name']}"
+                self._api.call("DELETE", path)
+            time.sleep(0.1)
 
     def close(self) -> None:
-        """Stop, and wait until nothing is done any more; safe to repeat."""
-        self._over.set()
-        self._thread.join(30)
-        self._api.close()
+        """End it; safe to repeat."""
+        self._signal(signal.SIGCONT)
+        self.server.end()
 
-    def _run(self) -> None:
-        while not self._over.wait(_TURN_SECONDS):
-            if self._paused.is_set():
-                continue
-            # What is deleted meanwhile, or the API server's refusal of the moment: the next turn sees.
-            with suppress(RuntimeError, OSError):
-                for found in self._api.get(f"{_API}/inferenceservices")["items"]:
-                    self._reconcile(found)
+    def _forget_webhooks(self) -> None:
+        for kind, body in self._webhooks:
+            self._api.call("DELETE", f"{_WEBHOOKS}/{kind}/{body['metadata']['name']}")
 
-    def _reconcile(self, found: Object) -> None:
-        metadata = found["metadata"]
-        raw = metadata.get("annotations", {}).get(_MODE) == "RawDeployment"
-        if "deletionTimestamp" in metadata or not raw:
-            return
+    def _make_settings(self, path: Path) -> None:
+        self._api.call("POST", "/api/v1/namespaces", {"metadata": {"name": "kserve"}})
+        self._own_settings = yaml.load(path.read_bytes(), yaml.CSafeLoader)
+        del self._own_settings["data"]["_example"]
+        self._api.call("POST", "/api/v1/namespaces/kserve/configmaps", self._own_settings)
+
+    @staticmethod
+    def _called_at(path: Path, bundle: bytes, port: int) -> list[tuple[str, Object]]:
+        result = []
+        for body in yaml.load_all(path.read_bytes(), yaml.CSafeLoader):
+            for webhook in body["webhooks"]:
+                place = webhook["clientConfig"]["service"]["path"]
+                webhook["clientConfig"] = {
+                    "url": f"https://127.0.0.1:{port}{place}",
+                    "caBundle": base64.b64encode(bundle).decode(),
+                }
+            body["metadata"].pop("creationTimestamp", None)
+            result.append((f"{body['kind'].lower()}s", body))
+        return result
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.server.pid, number)
+
+
+def _apply(api: Api, path: Path) -> None:
+    body = yaml.load(path.read_bytes(), yaml.CSafeLoader)
+    collection = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    name = body["metadata"]["name"]
+    answer = api.call("GET", f"{collection}/{name}")
+    if answer.ok:
+        # The stand's own, which only makes the API group exist.
+        body["metadata"]["resourceVersion"] = answer.json()["metadata"]["resourceVersion"]
+        api.put(f"{collection}/{name}", body)
+    else:
+        api.post(collection, body)
+
+
+def _healthy(address: str) -> bool:
+    session = requests.Session()
+    session.trust_env = False
+    with session:
         try:
-            made = self._made(found)
-        except RuntimeError as error:
-            conditions = [_condition("PredictorReady", "False", "ReconcileFailed", str(error))]
-        else:
-            conditions = [_predictor_ready(made), self._ingress_ready(metadata)]
-        ready = all(one["status"] == "True" for one in conditions)
-        conditions.append(_condition("Ready", "True" if ready else "False"))
-        name, namespace = metadata["name"], metadata["namespace"]
-        status: Object = {"conditions": conditions, "deploymentMode": "RawDeployment"}
-        if ready:
-            host = f"{name}-predictor.{namespace}.svc.cluster.local"
-            status |= {"url": f"http://{name}-{namespace}.example.com", "address": {"url": f"http://{host}"}}
-        before = {key: found.get("status", {}).get(key) for key in status}
-        if before != status:
-            path = f"{_API}/namespaces/{namespace}/inferenceservices/{name}/status"
-            self._api.patch(path, {"status": status}, "application/merge-patch+json")
-
-    def _made(self, found: Object) -> Object:
-        """Make the Deployment and the Service where there are none; return the Deployment."""
-        metadata, predictor = found["metadata"], found["spec"]["predictor"]
-        pod = {name: value for name, value in predictor.items() if name not in _EXTENSIONS}
-        names = [container["name"] for container in pod["containers"]]
-        if names[0] != _CONTAINER:
-            msg = f"the first container is {names[0]!r} and not {_CONTAINER!r}"
-            raise RuntimeError(msg)
-        about = _metadata(found)
-        namespace, selector = metadata["namespace"], {"app": about["labels"]["app"]}
-        template = {"metadata": {"labels": about["labels"], "annotations": about["annotations"]}, "spec": pod}
-        deployment = {"metadata": about, "spec": {"selector": {"matchLabels": selector}, "template": template}}
-        port = pod["containers"][0].get("ports", [{"containerPort": 8080}])[0]
-        ports = [{"name": port.get("name"), "port": 80, "targetPort": port["containerPort"], "protocol": "TCP"}]
-        service = {"metadata": about, "spec": {"selector": selector, "ports": ports}}
-        if self.headless:
-            service["spec"]["clusterIP"] = "None"
-        made = self._once(f"/apis/apps/v1/namespaces/{namespace}/deployments", deployment)
-        self._once(f"/api/v1/namespaces/{namespace}/services", service)
-        return made
-
-    def _once(self, collection: str, body: Object) -> Object:
-        answer = self._api.call("GET", f"{collection}/{body['metadata']['name']}")
-        if answer.ok:
-            return dict(answer.json())
-        answer = self._api.call("POST", collection, body, query={"fieldValidation": "Strict"})
-        if not answer.ok:
-            raise RuntimeError(answer.json()["message"])
-        return dict(answer.json())
-
-    def _ingress_ready(self, metadata: Object) -> Object:
-        trouble = self.ingress_trouble
-        if not trouble and metadata.get("labels", {}).get(_LOCAL[0]) != _LOCAL[1]:
-            trouble = "the stand has no ingress"
-        return _condition("IngressReady", "False" if trouble else "True", "IngressFailed" if trouble else "", trouble)
-
-
-def _metadata(found: Object) -> Object:
-    """Return the metadata of what is made for an InferenceService: its labels and annotations are handed on."""
-    metadata = found["metadata"]
-    name = f"{metadata['name']}-predictor"
-    owner = {
-        "apiVersion": "serving.kserve.io/v1beta1",
-        "kind": "InferenceService",
-        "name": metadata["name"],
-        "uid": metadata["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-    labels = {**metadata.get("labels", {}), "app": f"isvc.{name}", "component": "predictor", _LABEL: metadata["name"]}
-    return {
-        "name": name,
-        "labels": labels,
-        "annotations": metadata.get("annotations", {}),
-        "ownerReferences": [owner],
-    }
-
-
-def _predictor_ready(deployment: Object) -> Object:
-    for one in deployment.get("status", {}).get("conditions", []):
-        if one["type"] == "Available":
-            return _condition("PredictorReady", one["status"], one["reason"], one["message"])
-    return _condition("PredictorReady", "Unknown")
-
-
-def _condition(kind: str, status: str, reason: str = "", message: str = "") -> Object:
-    found = {"type": kind, "status": status, "reason": reason, "message": message}
-    return {name: value for name, value in found.items() if value}
+            return session.get(f"http://{address}/readyz", timeout=2).ok
+        except requests.RequestException:
+            return False
 
 
 def _token(control_plane: ControlPlane) -> str:
@@ -182,11 +214,6 @@ def _wait_for_garbage_collection(api: Api) -> None:
     """Wait until what belongs to an InferenceService goes with it."""
     collection = f"{_API}/namespaces/default/inferenceservices"
     end = time.monotonic() + _COLLECTED_SECONDS
-    while not (answer := api.call("GET", collection)).ok:
-        # A binding acts as soon as the authorizer's watch has seen it.
-        if time.monotonic() > end:
-            raise RuntimeError(answer.text)
-        time.sleep(0.05)
     body = {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",

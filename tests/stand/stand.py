@@ -22,8 +22,11 @@ from .control_plane import ControlPlane
 from .entra import Entra
 from .faults import Fault
 from .forwarding import Forwarder
+from .kserve import KServe
 from .names import Names
 from .processes import Guard
+from .public_registry import HOSTS as PUBLIC_HOSTS
+from .public_registry import PublicRegistry
 from .registry import Registry
 
 if TYPE_CHECKING:
@@ -168,9 +171,20 @@ class Stand:
         return self._once("registry", lambda: Registry(self.authority, folder, self.guard, self.entra, self.arm))
 
     @property
+    def public_registry(self) -> PublicRegistry:
+        """Docker Hub and GitHub's registry, without faults."""
+        return self._once("public-registry", lambda: PublicRegistry(self.folder / "public-registry", self.guard))
+
+    @property
     def node(self) -> Node:
         """A node that runs pods as containers; from its start on pods are scheduled, while it is not paused."""
         return self._once("node", self._start_node)
+
+    @property
+    def kserve(self) -> KServe:
+        """KServe's controller, which does nothing until it is resumed."""
+        folder = self.folder / "kserve"
+        return self._once("kserve", lambda: KServe(self.control_plane, self.authority, folder, self.guard))
 
     @property
     def kubernetes_front(self) -> Fault:
@@ -197,6 +211,11 @@ class Stand:
     def registry_front(self) -> Fault:
         """Azure Container Registry, with faults."""
         return self._front("registry", refusals.registry, lambda: self.registry.answer)
+
+    @property
+    def public_front(self) -> Fault:
+        """Docker Hub and GitHub's registry, with faults."""
+        return self._front("public", refusals.registry, lambda: self.public_registry.answer, PUBLIC_HOSTS)
 
     @property
     def servers(self) -> list[Server]:
@@ -319,7 +338,7 @@ class Stand:
 
     def _name(self, setup: Setup) -> None:
         # Entra's and the Resource Manager's own names are known from the start of their fronts.
-        _ = self.entra_front, self.arm_front
+        _ = self.entra_front, self.arm_front, self.public_front
         self.names.add(f"{setup.account}.blob.core.windows.net", self.blob_front.port)
         self.names.add(setup.login_server, self.registry_front.port)
 

@@ -147,6 +147,12 @@ def test_the_report_says_why_and_has_each_command_on_a_line_of_its_own(check):
     assert lines[-1] == "7 checks: 5 pass, 1 warn, 1 fail. A launch would fail."
 
 
+def test_with_a_warning_the_verdict_does_not_say_that_nothing_stands_in_the_way(check):
+    assert check(PASSES)[1].endswith("5 checks: 5 pass. Nothing stands in the way of a launch.\n")
+    told = "Nothing that could be seen would make a launch fail; mind the warnings."
+    assert check((*PASSES, WARN))[1].endswith(f"6 checks: 5 pass, 1 warn. {told}\n")
+
+
 def test_verbose_says_what_the_passing_checks_have_looked_at(check):
     assert "object of cluster" not in check(PASSES)[1]
     assert "object of cluster" in check(PASSES, "--verbose")[1]
@@ -314,7 +320,7 @@ def failing(check, *words):
 
 AZURE = failing("azure.secret", "secrets", "create", "--azure", "a b.ipynb")
 ACR = failing("registry.secret", "secrets", "create", "--acr", "a b.ipynb")
-ATTACH = failing("cluster.pull-secret", "secrets", "attach", "a b.ipynb")
+ATTACH = failing("cluster.service-account", "secrets", "attach", "a b.ipynb")
 REPLACE = failing("registry.secret", "secrets", "create", "--acr", "--replace", "a b.ipynb")
 
 

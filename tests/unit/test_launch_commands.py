@@ -414,6 +414,26 @@ def test_launch_stops_at_what_would_make_it_fail_and_shows_the_cures(folder, fai
     assert document["check"]["status"] == "fail"
 
 
+def test_launch_without_checks_runs_what_a_check_would_stop(folder, fairing_azure, monkeypatch):
+    monkeypatch.setattr(manager, "check", lambda *_, **__: pytest.fail("it was checked"))
+    path = notebook_in(folder)
+
+    code, out, _ = fairing_azure("launch", path, "--skip-checks", "-o", folder / "done.ipynb")
+
+    assert code == 0
+    assert (folder / "done.ipynb").exists()
+    assert "A launch would fail." not in out
+
+
+def test_a_launch_that_is_stopped_by_a_check_names_the_way_round_it(folder, fairing_azure):
+    words = ("--backend", "KubeflowAzureBackend")
+
+    code, out, _ = fairing_azure("launch", notebook_in(folder), *words)
+
+    assert code == 7
+    assert out.endswith("To launch it without the checks, add --skip-checks.\n")
+
+
 def test_launch_refuses_a_wrong_parameter_before_it_checks(folder, fairing_azure):
     code, out, err = fairing_azure("launch", notebook_in(folder), "-p", "RONDS", "7")
 

@@ -24,6 +24,7 @@ MANAGED_BY = ("app.kubernetes.io/managed-by", "fairing-az-jupyter")
 # https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-scopes
 _OF_OTHERS = frozenset({"BestEffort", "CrossNamespacePodAffinity"})
 _GPUS = ("nvidia.com/gpu", "amd.com/gpu")
+_KEEP_OFF = frozenset({"NoSchedule", "NoExecute"})
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,9 @@ class NodeCapacity:
         schedulable: Whether ordinary pods may be put on it: not cordoned, and no taint that keeps them off.
         allocatable: What all pods on it may ask for together.
         free: What is left of that; None where the pods of the whole cluster may not be read.
+        cordoned: Whether it takes no new pods at all.
+        labels: Its labels.
+        taints: Its taints that keep pods off, each with `key`, `value` and `effect`.
 
     """
 
@@ -109,6 +113,9 @@ class NodeCapacity:
     schedulable: bool
     allocatable: Capacity
     free: Capacity | None = None
+    cordoned: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -241,6 +248,24 @@ def istio_injects(namespace: Object) -> bool:
     return bool(labels.get("istio.io/rev"))
 
 
+def istio_mesh(namespace: Object) -> str:
+    """Tell from a namespace's labels how Istio takes pods there into its mesh.
+
+    Source: https://istio.io/latest/docs/ambient/usage/add-workloads/, where a proxy in the pod goes first.
+
+    Args:
+        namespace: The Namespace object.
+
+    Returns:
+        `sidecar`, `ambient`, or empty.
+
+    """
+    if istio_injects(namespace):
+        return "sidecar"
+    labels = mapping(mapping(namespace.get("metadata")).get("labels"))
+    return "ambient" if labels.get("istio.io/dataplane-mode") == "ambient" else ""
+
+
 def quantity(value: object) -> Decimal:
     """Read a Kubernetes quantity.
 
@@ -301,17 +326,79 @@ def _node(node: Object, asked: Mapping[str, list[Capacity]] | None) -> NodeCapac
             gpus=max(0, allocatable.gpus - sum(pod.gpus for pod in used)),
             pods=max(0, allocatable.pods - len(used)),
         )
+    taints = tuple(
+        {part: str(taint.get(part) or "") for part in ("key", "value", "effect")}
+        for taint in entries(spec.get("taints"))
+        if taint.get("effect") in _KEEP_OFF
+    )
     return NodeCapacity(
         name=name,
         ready=any(
             condition.get("type") == "Ready" and condition.get("status") == "True"
             for condition in entries(status.get("conditions"))
         ),
-        schedulable=not spec.get("unschedulable")
-        and all(taint.get("effect") not in {"NoSchedule", "NoExecute"} for taint in entries(spec.get("taints"))),
+        schedulable=not spec.get("unschedulable") and not taints,
         allocatable=allocatable,
         free=free,
+        cordoned=bool(spec.get("unschedulable")),
+        labels=_texts(mapping(node.get("metadata")).get("labels")),
+        taints=taints,
     )
+
+
+def tolerated(taint: Mapping[str, str], tolerations: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether a pod accepts a taint.
+
+    Source: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#concepts
+
+    Args:
+        taint: The taint, with `key`, `value` and `effect`.
+        tolerations: The pod's tolerations.
+
+    """
+    for each in tolerations:
+        key, effect = each.get("key") or "", each.get("effect") or ""
+        any_value = each.get("operator") == "Exists"
+        if effect in ("", taint["effect"]) and (
+            (key == taint["key"] and (any_value or (each.get("value") or "") == taint["value"]))
+            or (not key and any_value)
+        ):
+            return True
+    return False
+
+
+def requests_of_pod(spec: Object) -> Mapping[str, Decimal]:
+    """Return what the scheduler reserves for a pod, by resource.
+
+    Args:
+        spec: The pod's specification. Where a container has a limit and no request, the limit is its request, as the
+            API server makes it.
+
+    """
+    copied = dict(spec)
+    for part in ("initContainers", "containers"):
+        copied[part] = [
+            {**each, "resources": {"requests": {**mapping(res.get("limits")), **mapping(res.get("requests"))}}}
+            for each in entries(spec.get(part))
+            for res in (mapping(each.get("resources")),)
+        ]
+    return _pod_requests(copied)
+
+
+def limits_of_pod(spec: Object) -> Mapping[str, Decimal]:
+    """Return what a pod may use at most, by resource, as a quota counts it; a resource without a limit is absent.
+
+    Args:
+        spec: The pod's specification.
+
+    """
+    copied = dict(spec)
+    for part in ("initContainers", "containers"):
+        copied[part] = [
+            {**each, "resources": {"requests": mapping(mapping(each.get("resources")).get("limits"))}}
+            for each in entries(spec.get(part))
+        ]
+    return _pod_requests(copied)
 
 
 def _pod_requests(spec: Object) -> dict[str, Decimal]:

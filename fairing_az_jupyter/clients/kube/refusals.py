@@ -34,7 +34,10 @@ _RENEW = "Restart the notebook server, or renew the kubeconfig: az aks get-crede
 _USER = re.compile(r'User "([^"]{1,253})" cannot ')
 # What the API server says where it knows the group and not the resource; without the group it sends plain text.
 _NO_SUCH_API = "could not find the requested resource"
-_RULES = re.compile(r'exceeded quota: [a-z0-9.-]+|admission webhook "[a-z0-9.-]+" denied|being terminated')
+_RULES = re.compile(
+    r'exceeded quota: [a-z0-9.-]+|admission webhook "[a-z0-9.-]+" denied|being terminated|'
+    r'failed calling webhook "[a-z0-9.-]+"'
+)
 
 
 def refusal(answer: Answer, asked: Asked, asker: Asker) -> CallFailed:

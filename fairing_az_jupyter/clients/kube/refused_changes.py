@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.objects import AskedChange
 
+# 422 is a policy's answer unless it names another reason:
+# https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#getting-started-with-validating-admission-policy
+_RULED = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY})
+# What RBAC says; a policy may say in its own words that something cannot be done.
+_ROLES = re.compile(r'User "[^"]*" cannot ')
 _SHOWN = 500
 _LEAST_SECRET = 4
 # `Invalid value: core.PodTemplateSpec{... Env: ...}: field is immutable` quotes the whole of what was sent.
@@ -72,7 +77,7 @@ def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFail
             service=SERVICE,
             status=answer.status,
         )
-    elif answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+    elif answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and "ValidatingAdmissionPolicy" not in text:
         problems = [
             f"{cause.get('field') or 'the object'}: {_unquoted(str(cause.get('message') or cause.get('reason') or ''))}"
             for cause in entries(mapping(status.get("details")).get("causes"))
@@ -85,7 +90,7 @@ def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFail
             service=SERVICE,
             status=answer.status,
         )
-    elif answer.status == HTTPStatus.FORBIDDEN and text and " cannot " not in text and "being terminated" not in text:
+    elif answer.status in _RULED and text and not _ROLES.search(text) and "being terminated" not in text:
         code, hint = rule_of(text, asked.namespace)
         error = NotAllowedError(
             f"A rule of the cluster at {asker.address} forbids to {asked}: {sanitized(text, asked.sent, asker)}.",

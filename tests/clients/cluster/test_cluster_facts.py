@@ -85,6 +85,20 @@ def test_istio_is_read_from_the_namespaces_labels(api, cluster, labels, injected
     assert cluster.istio_injection() is injected
 
 
+@pytest.mark.parametrize(
+    ("labels", "mesh"),
+    [
+        ({"istio.io/dataplane-mode": "ambient"}, "ambient"),
+        ({"istio.io/dataplane-mode": "ambient", "istio-injection": "enabled"}, "sidecar"),
+        ({"istio.io/dataplane-mode": "none"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_ambient_mesh_is_told_from_proxies_in_the_pods(api, cluster, labels, mesh):
+    api.put("namespaces", "team-a", namespace="", metadata={"labels": labels})
+    assert cluster.mesh() == mesh
+
+
 def test_a_namespace_that_may_not_be_read_says_nothing_about_istio(api, cluster):
     api.fault(status(403, "Forbidden", 'namespaces "b" is forbidden: User "x" cannot get resource "namespaces"'))
     assert cluster.istio_injection("team-b") is None

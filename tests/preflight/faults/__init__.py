@@ -5,9 +5,17 @@ The README's troubleshooting table is made of these rows: `python -m tests.prefl
 
 from __future__ import annotations
 
-from . import azure, cluster, credentials, registry, settings
+from . import admission, azure, cluster, credentials, images, registry, settings
 from .fault import Fault
 
 __all__ = ["FAULTS", "Fault"]
 
-FAULTS = [*settings.FAULTS, *cluster.FAULTS, *credentials.FAULTS, *azure.FAULTS, *registry.FAULTS]
+FAULTS = [
+    *settings.FAULTS,
+    *cluster.FAULTS,
+    *admission.FAULTS,
+    *credentials.FAULTS,
+    *azure.FAULTS,
+    *registry.FAULTS,
+    *images.FAULTS,
+]

@@ -44,6 +44,35 @@ def _node_too_small_for_a_build(scene: Scene) -> None:
     scene.settings["FAIRING_BUILD_MEMORY"] = "500Gi"
 
 
+def _small_node_and_no_wait(scene: Scene) -> None:
+    _small_node(scene)
+    scene.settings["FAIRING_NODE_WAIT"] = "0"
+
+
+def _pool(scene: Scene) -> str:
+    """Make a node of its own pool, and ask for that."""
+    name = f"pool-{scene.setup.namespace}"
+    scene.stand.control_plane.node(name, cpu="8", memory="32Gi", pool=name)
+    scene.stand.control_plane.let_read_nodes(scene.setup.namespace)
+    scene.settings["FAIRING_NODE_SELECTOR"] = f"pool={name}"
+    return name
+
+
+def _tainted_node(scene: Scene) -> None:
+    taints = [{"key": "team", "value": "vision", "effect": "NoSchedule"}]
+    path = f"/api/v1/nodes/{_pool(scene)}"
+    scene.stand.control_plane.admin.patch(path, {"spec": {"taints": taints}}, "application/merge-patch+json")
+
+
+def _no_such_labels(scene: Scene) -> None:
+    scene.settings["FAIRING_NODE_SELECTOR"] = f"{_pool(scene)}=gone"
+
+
+def _login_elsewhere(scene: Scene) -> None:
+    (entry,) = scene.setup.dockerconfig["auths"].values()
+    scene.acrcreds({"auths": {f"{scene.setup.login_server}/elsewhere": entry}})
+
+
 FAULTS = [
     fault(
         "cluster",
@@ -136,10 +165,11 @@ FAULTS = [
     ),
     fault(
         "cluster.pull-secret",
-        "the service account does not name the pull secret",
-        "the service account does not name `acrcreds` in imagePullSecrets: pods hang in ImagePullBackOff",
-        "fairing-azure secrets attach",
-        lambda scene: scene.api("PATCH", "serviceaccounts/default-editor", {"imagePullSecrets": None}),
+        "nodes do not read the pull secret",
+        "the login in `acrcreds` is for another path of the registry, so nodes pull only if their own identity may",
+        "fairing-azure secrets create --acr",
+        _login_elsewhere,
+        status="warn",
     ),
     fault(
         "permissions.jobs",
@@ -194,15 +224,44 @@ FAULTS = [
     fault(
         "cluster.nodes",
         "no node is large enough",
-        "no node can ever hold what a job asks for",
+        "no node that is there holds what a job asks for; an autoscaler may add one",
         "Lower FAIRING_CPU or FAIRING_MEMORY, or add a node pool of a larger VM size.",
         _small_node,
+        status="warn",
+        code="job-too-large",
+    ),
+    fault(
+        "cluster.nodes",
+        "no node is large enough, and none is waited for",
+        "no node that is there holds what a job asks for, and FAIRING_NODE_WAIT is 0",
+        "Lower FAIRING_CPU or FAIRING_MEMORY, or add a node pool of a larger VM size.",
+        _small_node_and_no_wait,
+        code="job-too-large",
+    ),
+    fault(
+        "cluster.nodes",
+        "a taint keeps the pods off",
+        "the nodes have a taint that pods of a launch do not tolerate",
+        "fairing-azure fill train.ipynb --tolerations team=vision:NoSchedule",
+        _tainted_node,
+        status="warn",
+        code="taint",
+    ),
+    fault(
+        "cluster.nodes",
+        "no node has the labels",
+        "no node has the labels of FAIRING_NODE_SELECTOR",
+        "kubectl get nodes --show-labels",
+        _no_such_labels,
+        status="warn",
+        code="no-node-selected",
     ),
     fault(
         "cluster.nodes",
         "no node is large enough for a build",
-        "no node can ever hold what a build in the cluster asks for",
+        "no node that is there holds what a build in the cluster asks for; an autoscaler may add one",
         "Lower FAIRING_BUILD_CPU or FAIRING_BUILD_MEMORY, or add a node pool of a larger VM size.",
         _node_too_small_for_a_build,
+        status="warn",
     ),
 ]

@@ -26,6 +26,7 @@ class Fault:
             group, account, subscription, tenant.
         make: Brings it about.
         code: The finding's code; None where any will do.
+        also: Checks that tell it, too, with a cure of their own.
         unseen: Checks that can't find out anything either, for the same reason.
         options: Further arguments of `correct_setup`.
 
@@ -38,6 +39,7 @@ class Fault:
     cure: str
     make: Make
     code: str | None = None
+    also: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -1,0 +1,166 @@
+"""Which rule of a cluster does not take a launch's object, by the cluster's own words, and which setting keeps to it.
+
+Sources of the words: plugin/pkg/admission/limitranger/admission.go and plugin/pkg/admission/resourcequota of
+https://github.com/kubernetes/kubernetes, https://kubernetes.io/docs/concepts/security/pod-security-admission/,
+https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/ .
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.kube.facts import quantity
+from fairing_az_jupyter.preflight import cures
+from fairing_az_jupyter.preflight.cluster_checks import change_setting
+from fairing_az_jupyter.preflight.image_copies import copied
+from fairing_az_jupyter.settings import notebook_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.preflight.subject import Planned, Subject
+
+__all__ = ["Rule", "rule_in"]
+
+_UNSET = re.compile(r"failed quota: ([a-z0-9.-]+): must specify ([^;]+)")
+_USED_UP = re.compile(r"exceeded quota: ([a-z0-9.-]+)")
+_POD_SECURITY = re.compile(r'violates PodSecurity "(\w+)')
+_RANGE = re.compile(
+    r"(?P<end>minimum|maximum) (?P<what>[\w./-]+) usage per (?P<whom>Container|Pod) is (?P<bound>[^,\s]+)[,.]"
+    r"?(?: but (?:(?P<no>no \w+ is specified)|(?:request|limit) is [^\],\s]+))?"
+)
+_RATIO = re.compile(r"(?P<what>[\w./-]+) max limit to request ratio per (?:Container|Pod) is (?P<bound>[^,\s]+)")
+_UNDER_REQUEST = re.compile(r"must be less than or equal to (?P<what>cpu|memory) limit(?: of (?P<bound>[^;\s]+))?")
+_POLICY = re.compile(r"ValidatingAdmissionPolicy '([^']+)'|admission webhook \"([^\"]+)\" denied")
+_SAID = (
+    (re.compile(r"root|privilege|capabilit|seccomp|securitycontext|run ?as", re.IGNORECASE), "security"),
+    (re.compile(r"image|registr", re.IGNORECASE), "images"),
+    (re.compile(r"\blimits?\b", re.IGNORECASE), "limits"),
+    (re.compile(r"probe", re.IGNORECASE), "probes"),
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that does not take an object.
+
+    Args:
+        code: The finding's code.
+        cures: What keeps to it.
+
+    """
+
+    code: str
+    cures: tuple[Cure, ...]
+
+
+def rule_in(text: str, subject: Subject, kind: Planned, namespace: str) -> Rule:
+    """Tell which rule does not take an object.
+
+    Args:
+        text: What the cluster says.
+        subject: What is checked.
+        kind: What the object is made for.
+        namespace: Where.
+
+    """
+    amounts = _Amounts(subject, kind, namespace)
+    if found := _UNSET.search(text):
+        return Rule("quota-on-limits", tuple(amounts.with_limits(found.group(2), found.group(1))))
+    if found := _USED_UP.search(text):
+        describe = cures.kubectl("-n", namespace, "describe", "quota", found.group(1))
+        return Rule("quota", (describe, amounts.lower("for more")))
+    if found := _POD_SECURITY.search(text):
+        return Rule("pod-security", (*_secured(subject, kind), cures.kubectl("get", "namespace", namespace, "-o=yaml")))
+    if (
+        found := _RANGE.search(text) or _RATIO.search(text) or _UNDER_REQUEST.search(text)
+    ) is not None and not _POLICY.search(text):
+        return Rule("limit-range", tuple(amounts.within(text)))
+    if found := _POLICY.search(text):
+        name = found.group(1) or found.group(2)
+        return Rule("policy", tuple(_kept(text[found.end() :], name, subject, kind, amounts)))
+    return Rule("not-allowed-by-rule", (cures.text("Ask the cluster's administrator about this rule."),))
+
+
+class _Amounts:
+    """The settings of what one kind of pod asks for."""
+
+    def __init__(self, subject: Subject, kind: Planned, namespace: str) -> None:
+        self._subject, self._namespace = subject, namespace
+        prefix = "build_" if kind == "build" else ""
+        self._fields = {"cpu": f"{prefix}cpu", "memory": f"{prefix}memory", "nvidia.com/gpu": "gpus"}
+        self._describe = cures.kubectl("-n", namespace, "describe", "limitrange")
+
+    def limit(self) -> Iterator[Cure]:
+        """Yield what gives pods a limit of processor cores: one that is enough for jobs and builds."""
+        settings = self._subject.settings
+        asked = (settings.cpu, settings.build_cpu) if self._subject.builds_in_cluster else (settings.cpu,)
+        needed = max(asked, key=quantity)
+        if not settings.cpu_limit or quantity(settings.cpu_limit) < quantity(needed):
+            yield change_setting(self._subject, "cpu_limit", needed)
+
+    def with_limits(self, missing: str, quota: str) -> Iterator[Cure]:
+        """Yield what names the amounts that a quota wants named."""
+        if "limits.cpu" in missing:
+            yield from self.limit()
+        yield cures.kubectl("-n", self._namespace, "describe", "quota", quota)
+
+    def lower(self, more: str) -> Cure:
+        """Return what makes a pod ask for less."""
+        names = notebook_names()
+        settings = " or ".join(names[field] for field in list(self._fields.values())[:2])
+        return cures.text(
+            f"Delete what is no longer needed, lower {settings}, or ask the owner of the profile {self._namespace} "
+            f"{more}."
+        )
+
+    def within(self, text: str) -> Iterator[Cure]:
+        """Yield what brings a pod's amounts within a LimitRange."""
+        for found in _RANGE.finditer(text):
+            field = self._fields.get(found["what"])
+            if found["no"] and found["what"] == "cpu":
+                yield from self.limit()
+            elif field is not None:
+                # The cluster tells bytes and cores in a form that settings take.
+                yield change_setting(self._subject, field, found["bound"])
+        if any(each["what"] == "cpu" for each in _RATIO.finditer(text)):
+            yield from self.limit()
+        for found in _UNDER_REQUEST.finditer(text):
+            # A LimitRange gives limits to what has none: its default, or its maximum where it names no default.
+            if found["what"] == "cpu":
+                yield from self.limit()
+            if found["bound"]:
+                yield change_setting(self._subject, self._fields[found["what"]], found["bound"].rstrip("."))
+        yield self._describe
+
+
+def _secured(subject: Subject, kind: Planned) -> Iterator[Cure]:
+    """Yield what makes pods keep to the restricted Pod Security Standard."""
+    if kind == "build":
+        # Kaniko unpacks images as root.
+        yield change_setting(subject, "builder", "acr-tasks")
+    if "pod_security" not in subject.broken and subject.settings.pod_security != "restricted":
+        yield change_setting(subject, "pod_security", "restricted")
+
+
+def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amounts) -> Iterator[Cure]:
+    """Yield what keeps to a policy, as far as its message tells what it is about."""
+    about = {what for said, what in _SAID if said.search(text)}
+    if "limits" in about:
+        yield from amounts.limit()
+    if "security" in about:
+        yield from _secured(subject, kind)
+    if "images" in about and kind == "build":
+        for field in ("base_image", "builder_image"):
+            yield from copied(subject, field, subject.image(field))
+    if "images" in about and kind != "build":
+        yield cures.text(
+            f"Set {notebook_names()['docker_registry']} to a registry that the policy allows: a launch's images are "
+            "there."
+        )
+    if "probes" in about and kind != "endpoint":
+        yield cures.text("A pod that ends by itself has no probes: have the policy leave out pods of Jobs.")
+    yield cures.text(f"Ask who has set the policy {name} what it wants, or for an exemption.")

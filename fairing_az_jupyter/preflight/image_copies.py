@@ -1,0 +1,56 @@
+"""How an image is copied into the registry of the settings, and named there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
+from fairing_az_jupyter.clients.oci.docker_config import registry_host
+from fairing_az_jupyter.clients.oci.references import ImageReference
+from fairing_az_jupyter.preflight import cures
+from fairing_az_jupyter.preflight.cluster_checks import change_setting
+from fairing_az_jupyter.settings import notebook_names
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.preflight.subject import Subject
+
+__all__ = ["copied", "own_host"]
+
+_HUB = registry_host("docker.io")
+
+
+def own_host(subject: Subject) -> str:
+    """Return the host of the registry of the settings; empty where that is not usable.
+
+    Args:
+        subject: What is checked.
+
+    """
+    registry = "" if "docker_registry" in subject.broken else subject.settings.docker_registry or ""
+    return registry_host(registry) if registry else ""
+
+
+def copied(subject: Subject, field: str, image: str) -> tuple[Cure, ...]:
+    """Return what copies an image into the registry of the settings and names it in its setting.
+
+    Source: https://learn.microsoft.com/azure/container-registry/container-registry-import-images
+
+    Args:
+        subject: What is checked.
+        field: The setting that names the image.
+        image: The image.
+
+    """
+    host, name = own_host(subject), notebook_names()[field]
+    found = ImageReference.parse(image)
+    if found.host == host:
+        return ()
+    if cloud_of_registry(host) is None:
+        return (cures.text(f"Copy the image into a registry that can be reached, and set {name} to the copy."),)
+    source = f"{'docker.io' if found.host == _HUB else found.host}/{found.repository}"
+    kept = f"{found.repository}:{found.tag or 'imported'}"
+    whole = f"{source}@{found.digest}" if found.digest else f"{source}:{found.tag}"
+    copy = ("acr", "import", "--name", re.split(r"[.-]", host)[0], "--source", whole, "--image", kept)
+    return (cures.az(*copy), change_setting(subject, field, f"{host}/{kept}"))

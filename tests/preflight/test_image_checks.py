@@ -1,0 +1,166 @@
+"""The images that a launch starts from, at real registries: who may read them from where."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fairing_az_jupyter.preflight.image_copies import copied
+from fairing_az_jupyter.preflight.subject import Subject
+from fairing_az_jupyter.settings import Settings
+
+from .faults.registry import by_tasks
+from .scene import Scene
+
+_FINE = {"pass", "warn", "skipped"}
+_KANIKO = "^/v2/osscontainertools/"
+
+
+@pytest.fixture
+def scene(stand, namespace):
+    return Scene.of(stand, stand.correct_setup(namespace))
+
+
+def told(results):
+    return {name: (result.status, result.code) for name, result in results.items() if result.status not in _FINE}
+
+
+def from_outside(scene):
+    """Let a machine outside of the cluster ask, by a kubeconfig."""
+    scene.environ.pop("KUBERNETES_SERVICE_HOST")
+    scene.environ["KUBECONFIG"] = str(scene.setup.kubeconfig)
+
+
+def test_images_are_looked_up_by_head_and_official_ones_are_never_pulled(scene):
+    scene.check()
+
+    assert scene.stand.public_front.count("library/python/manifests", "HEAD") == 1
+    assert scene.stand.public_front.count("library/python/manifests", "GET") == 0
+    assert scene.stand.public_front.count("kaniko/manifests", "HEAD") == 1
+
+
+def test_azure_builds_without_an_image_of_a_builder(scene):
+    by_tasks(scene)
+    scene.settings["FAIRING_BUILDER_IMAGE"] = "ghcr.io/osscontainertools/kaniko:v0"
+
+    results = scene.check()
+
+    assert told(results) == {}
+    assert "image.builder" not in results
+
+
+def test_a_builders_image_that_this_machine_does_not_reach_may_be_reached_by_the_nodes(scene):
+    from_outside(scene)
+    scene.stand.public_front.drop(path=_KANIKO)
+
+    results = scene.check()
+
+    assert told(results) == {}
+    found = results["image.builder"]
+    assert (found.status, found.code) == ("warn", "image-unreachable-here")
+
+
+def test_a_base_image_that_this_machine_does_not_reach_fails_since_a_launch_reads_it_from_here(scene):
+    from_outside(scene)
+    scene.stand.public_front.drop(path="^/v2/library/")
+
+    assert told(scene.check()) == {"image.base": ("fail", "image-unreachable")}
+
+
+def test_a_builders_image_in_another_acr_may_be_pulled_by_the_nodes_own_identity(scene, stand, namespace):
+    other = stand.correct_setup(f"{namespace}-b")
+    scene.settings["FAIRING_BUILDER_IMAGE"] = f"{other.login_server}/kaniko:1"
+
+    results = scene.check()
+
+    assert told(results) == {}
+    assert (results["image.builder"].status, results["image.builder"].code) == ("warn", "image-by-node")
+    assert "--attach-acr" in results["image.builder"].message
+
+
+def test_a_builders_image_is_read_with_a_login_of_the_service_accounts_other_secret(scene, stand, namespace):
+    other = stand.correct_setup(f"{namespace}-b")
+    scene.settings["FAIRING_BUILDER_IMAGE"] = f"{other.login_server}/kaniko:1"
+    data = {".dockerconfigjson": json.dumps(other.dockerconfig)}
+    body = {"metadata": {"name": "other"}, "type": "kubernetes.io/dockerconfigjson", "stringData": data}
+    scene.api("POST", "secrets", body)
+    scene.api("PATCH", "serviceaccounts/default-editor", {"imagePullSecrets": [{"name": "other"}]})
+
+    results = scene.check()
+
+    # It may be read, and so it is known that it is not there.
+    assert told(results) == {"image.builder": ("fail", "image-absent")}
+
+
+def test_an_image_in_the_own_registry_is_read_with_its_login(scene):
+    scene.settings["FAIRING_BASE_IMAGE"] = f"{scene.setup.login_server}/python:3.11-slim"
+
+    results = scene.check()
+
+    assert told(results) == {"image.base": ("fail", "image-absent")}
+    name = scene.setup.login_server.partition(".")[0]
+    imported = f"az acr import --name {name} --source docker.io/library/python:3.11-slim"
+    assert any(cure.command.startswith(imported) for cure in results["image.base"].cures)
+
+
+def test_a_registry_that_lets_nobody_in_is_told_once(scene):
+    scene.settings["FAIRING_BASE_IMAGE"] = f"{scene.setup.login_server}/python:3.11-slim"
+    scene.login("last-years")
+
+    results = scene.check()
+
+    assert set(told(results)) == {"registry.pull"}
+    assert results["image.base"].status == "skipped"
+
+
+def test_who_may_not_read_the_secret_can_not_say_that_an_image_is_not_given(scene):
+    scene.stand.kubernetes_front.refuse(403, path="/secrets/acrcreds$")
+    scene.stand.public_front.refuse(403, path="^/v2/library/")
+
+    results = scene.check()
+
+    assert {name: status for name, (status, _) in told(results).items()} == {
+        "registry.secret": "unknown",
+        "image.base": "unknown",
+    }
+
+
+def test_a_registry_of_others_that_throttles_tells_nothing(scene):
+    scene.stand.public_front.refuse(429)
+
+    assert {status for status, _ in told(scene.check()).values()} == {"unknown"}
+
+
+def test_without_a_requirements_txt_a_builders_image_that_is_not_there_is_a_warning(scene):
+    scene.installs = False
+    scene.settings["FAIRING_BUILDER_IMAGE"] = "ghcr.io/osscontainertools/kaniko:v0"
+
+    results = scene.check()
+
+    assert told(results) == {}
+    assert results["image.builder"].status == "warn"
+
+
+@pytest.mark.parametrize(
+    ("image", "source", "kept"),
+    [
+        ("python:3.11-slim", "docker.io/library/python:3.11-slim", "library/python:3.11-slim"),
+        ("ghcr.io/a/b:1", "ghcr.io/a/b:1", "a/b:1"),
+        ("ghcr.io/a/b", "ghcr.io/a/b:latest", "a/b:latest"),
+        (f"ghcr.io/a/b@sha256:{'0' * 64}", f"ghcr.io/a/b@sha256:{'0' * 64}", "a/b:imported"),
+    ],
+)
+def test_an_image_is_copied_into_the_own_registry_and_named_there(image, source, kept):
+    subject = Subject(Settings(docker_registry="contoso-abc.azurecr.io/team"), notebook="train.ipynb")
+
+    copy, name = copied(subject, "base_image", image)
+
+    assert copy.command == f"az acr import --name contoso --source {source} --image {kept}"
+    assert name.command == f"fairing-azure fill train.ipynb --base-image contoso-abc.azurecr.io/{kept}"
+
+
+def test_what_is_in_the_own_registry_is_not_copied_there():
+    subject = Subject(Settings(docker_registry="contoso.azurecr.io"))
+
+    assert copied(subject, "base_image", "contoso.azurecr.io/python:3.11") == ()

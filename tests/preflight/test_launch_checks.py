@@ -1,0 +1,228 @@
+"""Dry runs of what a launch makes, on a real API server with real rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from fairing_az_jupyter import manager
+from fairing_az_jupyter.preflight.admission_rules import rule_in
+from fairing_az_jupyter.preflight.subject import Subject
+from fairing_az_jupyter.settings import Settings
+
+from .faults import admission
+from .faults.registry import by_tasks
+from .scene import Scene
+
+_FINE = {"pass", "warn", "skipped"}
+_WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+
+
+@pytest.fixture
+def scene(stand, namespace):
+    return Scene.of(stand, stand.correct_setup(namespace))
+
+
+def told(results):
+    return {name: (result.status, result.code) for name, result in results.items() if result.status not in _FINE}
+
+
+def commands(result):
+    return [cure.command for cure in result.cures]
+
+
+def made(scene):
+    """Return all that is in the namespace and could come from a launch."""
+    admin, found = scene.stand.control_plane.admin, []
+    for path in ("api/v1/{}/pods", "api/v1/{}/services", "api/v1/{}/secrets", "apis/batch/v1/{}/jobs"):
+        found += admin.get(f"/{path.format(f'namespaces/{scene.setup.namespace}')}")["items"]
+    found += admin.get(f"/apis/apps/v1/namespaces/{scene.setup.namespace}/deployments")["items"]
+    return sorted(each["metadata"]["name"] for each in found)
+
+
+def test_dry_runs_leave_nothing_behind(scene):
+    results = scene.check()
+
+    assert {results[f"launch.{kind}"].status for kind in ("job", "build", "endpoint")} == {"pass"}
+    assert made(scene) == ["acrcreds", "azcreds"]
+
+
+def test_pods_are_tried_as_pods_since_only_pods_are_judged_by_some_rules(scene):
+    scene.check()
+
+    assert scene.stand.kubernetes_front.count("/pods$", "POST") == 3
+    assert scene.stand.kubernetes_front.count("/jobs$", "POST") == 2
+    assert scene.stand.kubernetes_front.count("/(deployments|services|secrets)$", "POST") == 3
+
+
+def test_a_namespace_that_enforces_baseline_takes_a_launch_as_it_is(scene):
+    admission.level("baseline")(scene)
+
+    assert told(scene.check()) == {}
+
+
+def test_under_restricted_a_launch_is_taken_with_restricted_pods_that_azure_builds(scene):
+    admission.level("restricted")(scene)
+    by_tasks(scene)
+    scene.settings["FAIRING_POD_SECURITY"] = "restricted"
+
+    assert told(scene.check()) == {}
+
+
+@pytest.mark.parametrize("builder", ["layered", "kaniko"])
+def test_a_quota_on_limits_is_kept_to_with_the_limit_that_the_cure_sets(scene, builder):
+    scene.settings["FAIRING_BUILDER"] = builder
+    admission.quota(limits_cpu="8", limits_memory="64Gi")(scene)
+    found = scene.check()["launch.job"]
+    assert (found.status, found.code) == ("fail", "quota-on-limits")
+
+    flag, value = commands(found)[0].split()[-2:]
+    scene.settings["FAIRING_CPU_LIMIT"] = value
+
+    assert flag == "--cpu-limit"
+    assert told(scene.check()) == {}
+
+
+def test_amounts_beyond_a_limit_range_are_kept_to_with_the_cures(scene):
+    admission.limit_range(max={"cpu": "500m", "memory": "1Gi"})(scene)
+    found = scene.check()["launch.job"]
+    assert (found.status, found.code) == ("fail", "limit-range")
+    assert "fairing-azure fill train.ipynb --cpu 500m" in commands(found)
+    scene.settings["FAIRING_CPU"] = "500m"
+    found = scene.check()["launch.job"]
+    assert "fairing-azure fill train.ipynb --memory 1Gi" in commands(found)
+
+    amounts = {"MEMORY": "1Gi", "BUILD_CPU": "500m", "BUILD_MEMORY": "1Gi"}
+    scene.settings.update({f"FAIRING_{name}": value for name, value in amounts.items()})
+
+    assert told(scene.check()) == {}
+
+
+def test_a_limit_range_with_defaults_that_suit_is_well(scene):
+    admission.limit_range(default={"cpu": "4", "memory": "16Gi"})(scene)
+
+    assert told(scene.check()) == {}
+
+
+def test_who_may_not_make_pods_is_told_that_the_rules_for_them_stay_untried(scene):
+    scene.role(but=("", "pods", "create"))
+
+    results = scene.check()
+
+    assert told(results) == {f"launch.{kind}": ("unknown", "pods-untried") for kind in ("job", "build", "endpoint")}
+    assert "may not create" in results["launch.job"].message
+
+
+def test_a_policy_that_says_cannot_is_not_taken_for_a_missing_role(scene):
+    admission.policy("cannot", "false", "pods cannot be made here")(scene)
+
+    results = scene.check()
+
+    assert (results["launch.job"].status, results["launch.job"].code) == ("fail", "policy")
+    assert "pods cannot be made here" in results["launch.job"].message
+
+
+def test_a_policy_about_jobs_is_met_though_their_pods_are_taken(scene):
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "judged"}, "spec": {}}
+    job["spec"] = {"template": {"spec": {**admission.pod()["spec"], "restartPolicy": "Never"}}}
+    rule = "has(object.spec.activeDeadlineSeconds)"
+    make = admission.policy(
+        "deadline", rule, "jobs need a deadline", group="batch", plural="jobs", body=job, path="/apis/batch/v1"
+    )
+    make(scene)
+
+    results = scene.check()
+
+    # A build has a deadline of its own.
+    assert told(results) == {"launch.job": ("fail", "policy")}
+    assert "jobs need a deadline" in results["launch.job"].message
+
+
+def test_a_webhook_that_does_not_answer_is_a_warning_since_a_launch_waits_for_it(scene):
+    admin, name = scene.stand.control_plane.admin, f"silent-{scene.setup.namespace}"
+    hook = {
+        "name": "silent.contoso.example",
+        "clientConfig": {"url": "https://127.0.0.1:1/judge"},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": scene.setup.namespace}},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "failurePolicy": "Fail",
+    }
+    admin.post(_WEBHOOKS, {"metadata": {"name": name}, "webhooks": [hook]})
+    try:
+        admission.until_refused(scene, admission.pod())
+        results = scene.check()
+    finally:
+        admin.delete(f"{_WEBHOOKS}/{name}")
+
+    assert told(results) == {}
+    assert {results[f"launch.{kind}"].status for kind in ("job", "build", "endpoint")} == {"warn"}
+    assert "silent.contoso.example" in results["launch.job"].message
+
+
+def test_where_nothing_is_to_be_installed_a_build_that_would_fail_is_a_warning(scene):
+    scene.installs = False
+    admission.limit_range(max={"memory": "3Gi"})(scene)
+
+    results = scene.check()
+
+    assert told(results) == {}
+    assert (results["launch.build"].status, results["launch.build"].code) == ("warn", "limit-range")
+    assert "others need no build" in results["launch.build"].message
+
+
+def test_the_builder_kaniko_builds_whatever_is_installed(scene):
+    scene.installs = False
+    scene.settings["FAIRING_BUILDER"] = "kaniko"
+    admission.limit_range(max={"memory": "3Gi"})(scene)
+
+    assert told(scene.check()) == {"launch.build": ("fail", "limit-range")}
+
+
+@pytest.mark.parametrize(("text", "asks"), [("", False), ("# nothing\n", False), ("xgboost\n", True), (None, False)])
+def test_what_is_installed_is_read_from_the_requirements_beside_the_notebook(scene, tmp_path, text, asks):
+    if text is not None:
+        (tmp_path / "requirements.txt").write_text(text)
+    found = manager.subject_of(
+        dataclasses.replace(resolved_of(scene)), (), scene.environ, str(tmp_path / "train.ipynb")
+    )
+
+    assert found.installs is asks
+
+
+def resolved_of(scene):
+    from fairing_az_jupyter.settings import sources
+
+    return sources.resolve_usable(cell=scene.settings, cluster={"namespace": scene.setup.namespace})[0]
+
+
+def test_nothing_of_a_secret_is_in_a_dry_run(scene):
+    bodies = [body for kind in ("job", "build", "endpoint") for body in scene.subject().planned(kind, "team-a")]
+
+    assert [mark for mark in scene.setup.marks if mark in json.dumps(bodies)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "code", "cure"),
+    [
+        ("minimum cpu usage per Container is 2, but request is 1", "job", "limit-range", "--cpu 2"),
+        ("maximum memory usage per Pod is 1Gi, but limit is 2147483648", "build", "limit-range", "--build-memory 1Gi"),
+        ("maximum cpu usage per Container is 4, but no limit is specified", "job", "limit-range", "--cpu-limit 1"),
+        ("cpu max limit to request ratio per Container is 2, but no limit", "job", "limit-range", "--cpu-limit 1"),
+        ("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: runs as root", "job", "policy", "restricted"),
+        ('admission webhook "w" denied the request: readOnlyRootFilesystem', "job", "policy", "restricted"),
+        ('admission webhook "w" denied the request: no readinessProbe', "job", "policy", "leave out pods of Jobs"),
+        ('admission webhook "w" denied the request: image docker.io/x', "job", "policy", "DOCKER_REGISTRY"),
+        ("something else", "job", "not-allowed-by-rule", "administrator"),
+    ],
+)
+def test_each_rule_has_the_setting_that_keeps_to_it(text, kind, code, cure):
+    subject = Subject(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
+
+    rule = rule_in(text, subject, kind, "team-a")
+
+    assert rule.code == code
+    assert cure in " | ".join(each.command for each in rule.cures)
