@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import socket
+
 import pytest
 
 from tests.stand import kubeflow_roles
@@ -54,3 +57,68 @@ def test_a_set_up_is_baseline_where_nothing_else_is_said(kubernetes, namespace):
     labels = kubernetes.control_plane.admin.get(f"/api/v1/namespaces/{namespace}")["metadata"]["labels"]
 
     assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
+
+
+GOOD = {
+    "name": "main",
+    "image": "contoso.azurecr.io/job:1",
+    "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
+    "securityContext": {"runAsNonRoot": True, "readOnlyRootFilesystem": True},
+    "livenessProbe": {"tcpSocket": {"port": 8080}},
+    "readinessProbe": {"tcpSocket": {"port": 8080}},
+}
+LACKS = {
+    "limits": {"resources": {"limits": {"cpu": "1"}}},
+    "registries": {"image": "docker.io/library/python:3.11"},
+    "read-only-root": {"securityContext": {"runAsNonRoot": True}},
+    "non-root": {"securityContext": {"readOnlyRootFilesystem": True}},
+    "probes": {"livenessProbe": None},
+}
+
+
+@pytest.mark.parametrize("rule", sorted(LACKS))
+def test_a_policy_refuses_what_breaks_it_and_only_in_its_namespace(kubernetes, policies, namespace, rule):
+    other = f"{namespace}-other"
+    for name in (namespace, other):
+        kubernetes.control_plane.profile(name)
+    policies.require(namespace, rule, registries=("contoso.azurecr.io",))
+    bad = {"spec": {"containers": [{**GOOD, **LACKS[rule]}]}}
+
+    refused = admitted(kubernetes, namespace, bad)
+
+    assert (refused.status_code, f"safeguard-{rule}" in refused.json()["message"]) == (422, True)
+    assert admitted(kubernetes, namespace, {"spec": {"containers": [GOOD]}}).ok
+    assert admitted(kubernetes, other, bad).ok
+
+
+def test_a_limit_range_a_quota_on_limits_and_a_silent_webhook_refuse_in_the_servers_words(
+    kubernetes, policies, namespace
+):
+    kubernetes.control_plane.profile(namespace)
+    policies.limit_range(namespace, max={"memory": "512Mi"})
+    assert (
+        "maximum memory usage per Container is 512Mi"
+        in admitted(kubernetes, namespace, {"spec": {"containers": [GOOD]}}).text
+    )
+    policies.quota(namespace, limits_cpu="2")
+    said = admitted(kubernetes, namespace, POD).text
+    assert "failed quota: team: must specify limits.cpu" in said
+    name = policies.silent_webhook(namespace)
+    assert "failed calling webhook" in admitted(kubernetes, namespace, POD).text
+    policies.end_webhook(name)
+
+
+def test_a_registry_is_shut_off_from_the_notebook_or_from_a_node(stand):
+    names = stand.names
+    names.add("contoso.azurecr.io", 443)
+
+    names.shut("contoso.azurecr.io", "node", unknown=True)
+    names.shut("contoso.azurecr.io", "pods")
+
+    known = {place: json.loads(file.read_text()).get("contoso.azurecr.io") for place, file in names.files.items()}
+    assert (known["notebook"], known["node"]) == (443, None)
+    with socket.create_connection(("127.0.0.1", known["pods"])) as reset, pytest.raises(ConnectionResetError):
+        reset.recv(1)
+    stand.reset()
+    assert {json.loads(file.read_text())["contoso.azurecr.io"] for file in names.files.values()} == {443}
+    names.remove("contoso.azurecr.io")

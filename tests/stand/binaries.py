@@ -166,7 +166,24 @@ def kaniko_is_ready() -> bool:
     return _kaniko_folder().is_dir()
 
 
-def kwok() -> Path:
+@dataclass(frozen=True)
+class KwokFiles:
+    """kwok and what it does with nodes and pods.
+
+    Args:
+        program: The program.
+        stages: Its Stages, one file each.
+
+    """
+
+    program: Path
+    stages: list[Path]
+
+    def __str__(self) -> str:
+        return str(self.program)
+
+
+def kwok() -> KwokFiles:
     """Return kwok, built with Go, once: it imitates nodes, and pods on them that run no container.
 
     Raises:
@@ -177,9 +194,14 @@ def kwok() -> Path:
     if not folder.is_dir():
         stamp = f"-X sigs.k8s.io/kwok/pkg/consts.Version={_release_in(_KWOK, 'sigs.k8s.io/kwok')}"
         build = _go_build({"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, _KWOK, stamp, least=_GO_OF_KWOK)
+
+        def make(target: Path) -> None:
+            build(target)
+            _copy_kwok_stages(target)
+
         sys.stderr.write(f"\nBuilding kwok into {folder}, once (about 2 to 3 min).\n")
-        make_once(folder, build)
-    return folder / "kwok"
+        make_once(folder, make)
+    return KwokFiles(folder / "kwok", sorted((folder / "stages").glob("*.yaml")))
 
 
 def kwok_is_ready() -> bool:
@@ -300,11 +322,24 @@ def _kserve_folder() -> Path:
     return _folder_of("kserve", _KSERVE)
 
 
+def _module_folder(module: str, modules: Path) -> Path:
+    """Return where Go has unpacked a module."""
+    command = [_program("go", "Go"), "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]
+    said = subprocess.run(command, cwd=modules, capture_output=True, text=True, timeout=300, check=True).stdout
+    return Path(said.strip())
+
+
+def _copy_kwok_stages(target: Path) -> None:
+    source = _module_folder("sigs.k8s.io/kwok", _KWOK) / "kustomize" / "stage"
+    (target / "stages").mkdir()
+    for part in ("node/fast", "node/heartbeat-with-lease", "pod/fast"):
+        for path in (source / part).glob("*.yaml"):
+            if path.name != "kustomization.yaml":
+                shutil.copyfile(path, target / "stages" / path.name)
+
+
 def _copy_kserve_objects(target: Path) -> None:
-    go = _program("go", "Go")
-    command = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", _KSERVE_MODULE]
-    said = subprocess.run(command, cwd=_KSERVE, capture_output=True, text=True, timeout=300, check=True).stdout
-    source = Path(said.strip()) / "config"
+    source = _module_folder(_KSERVE_MODULE, _KSERVE) / "config"
     (target / "crd").mkdir()
     for path in (source / "crd" / "full").glob("serving.kserve.io_*.yaml"):
         shutil.copyfile(path, target / "crd" / path.name)

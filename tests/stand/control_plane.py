@@ -277,6 +277,10 @@ class ControlPlane:
         path.write_text(json.dumps(content))  # JSON is YAML, too.
         return path
 
+    def admin_kubeconfig(self) -> Path:
+        """Write a kubeconfig of an administrator, for servers of the stand, and return its path."""
+        return self.kubeconfig(self._admin_token, "default")
+
     def close(self) -> None:
         """End the servers, the last started first; safe to repeat."""
         for api in self._apis:

@@ -15,6 +15,7 @@ import pytest
 
 from . import acr_tasks, binaries
 from .package_index import PackageIndex
+from .policies import Policies
 from .stand import close_shared, shared
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from .acr_tasks import Tasks
     from .kserve import KServe
+    from .kwok import Kwok
     from .node import Node
     from .node.disruptions import Disruptions
     from .node.pools import Pool, Pools
@@ -34,9 +36,11 @@ __all__ = [
     "kaniko",
     "kserve",
     "kubernetes",
+    "kwok",
     "namespace",
     "node",
     "package_index",
+    "policies",
     "pools",
     "pytest_collection_finish",
     "stand",
@@ -147,6 +151,22 @@ def kserve(node: Node, stand: Stand) -> Iterator[KServe]:
     yield stand.kserve
     stand.kserve.clear()
     stand.kserve.pause()
+
+
+@pytest.fixture
+def kwok(node: Node, stand: Stand) -> Iterator[Kwok]:
+    """Return kwok, which imitates nodes and the pods on them; without any node at first."""
+    _start(stand, "kwok")
+    yield stand.kwok
+    stand.kwok.clear()
+
+
+@pytest.fixture
+def policies(kubernetes: Stand) -> Iterator[Policies]:
+    """Return what sets an administrator's rules for a namespace."""
+    made = Policies(kubernetes.control_plane.admin)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import struct
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from .resolver import sitecustomize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+Place = Literal["notebook", "node", "pods"]
+PLACES: tuple[Place, ...] = get_args(Place)
+_FILES = ("hosts", "node-hosts", "pod-hosts")
 _RESOLVER = Path(__file__).with_name("resolver")
 
 
@@ -27,7 +32,11 @@ class Names:
     """
 
     def __init__(self, folder: Path, bundle: Path) -> None:
-        self._file = folder / "hosts.json"
+        # Notebooks, nodes' pulls and pods have each their own way out, which may be closed.
+        self.files = {place: folder / f"{file}.json" for place, file in zip(PLACES, _FILES, strict=True)}
+        self._file = self.files["notebook"]
+        self._closed: dict[tuple[str, Place], bool] = {}
+        self._resets: socket.socket | None = None
         self._bundle = bundle
         self._hosts: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -44,6 +53,27 @@ class Names:
         with self._lock:
             self._hosts.pop(host.lower(), None)
             self._write()
+
+    def shut(self, host: str, *places: Place, unknown: bool = False) -> None:
+        """Close the way out to a name, as a firewall does.
+
+        Args:
+            host: The name.
+            places: From where; from everywhere if none is given.
+            unknown: The name is not known there; else each connection is reset.
+
+        """
+        with self._lock:
+            for place in places or PLACES:
+                self._closed[host.lower(), place] = unknown
+            self._write()
+
+    def open_all(self) -> None:
+        """Open again what `shut` has closed."""
+        with self._lock:
+            if self._closed:
+                self._closed = {}
+                self._write()
 
     def environment(self) -> dict[str, str]:
         """Return what a child process needs to be led to the stand and to trust it."""
@@ -83,6 +113,33 @@ class Names:
             sitecustomize.uninstall()
 
     def _write(self) -> None:
-        unfinished = self._file.with_suffix(".new")
-        unfinished.write_text(json.dumps(self._hosts), encoding="utf-8")
-        unfinished.replace(self._file)
+        for place, file in self.files.items():
+            hosts = dict(self._hosts)
+            for (host, closed_at), unknown in self._closed.items():
+                if closed_at != place:
+                    continue
+                if unknown:
+                    hosts.pop(host, None)
+                else:
+                    hosts[host] = self._reset_port()
+            unfinished = file.with_suffix(".new")
+            unfinished.write_text(json.dumps(hosts), encoding="utf-8")
+            unfinished.replace(file)
+
+    def _reset_port(self) -> int:
+        """Return a port at which each connection is reset."""
+        if self._resets is None:
+            self._resets = socket.create_server(("127.0.0.1", 0))
+            threading.Thread(target=_reset, args=(self._resets,), name="firewall", daemon=True).start()
+        return int(self._resets.getsockname()[1])
+
+
+def _reset(listener: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        # Without lingering, closing sends RST.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()

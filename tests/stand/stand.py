@@ -23,6 +23,7 @@ from .entra import Entra
 from .faults import Fault
 from .forwarding import Forwarder
 from .kserve import KServe
+from .kwok import Kwok
 from .names import Names
 from .processes import Guard
 from .public_registry import HOSTS as PUBLIC_HOSTS
@@ -187,6 +188,11 @@ class Stand:
         return self._once("kserve", lambda: KServe(self.control_plane, self.authority, folder, self.guard))
 
     @property
+    def kwok(self) -> Kwok:
+        """kwok, which imitates the nodes that are added to it."""
+        return self._once("kwok", lambda: Kwok(self.control_plane, self.folder / "kwok", self.guard))
+
+    @property
     def kubernetes_front(self) -> Fault:
         """The API server, with faults."""
         return self._front("kubernetes", refusals.kubernetes, lambda: self._forwarder(self.control_plane.url))
@@ -283,6 +289,7 @@ class Stand:
         """Take all faults away and forget the calls; set-ups stay."""
         for front in self._fronts.values():
             front.clear()
+        self.names.open_all()
 
     def close(self) -> None:
         """End everything and remove all files; safe to repeat."""

@@ -107,9 +107,9 @@ class Node:
         cpu: str,
         memory: str,
     ) -> None:
-        hosts = self._names.environment()["STAND_HOSTS"]
+        hosts = {place: str(file) for place, file in self._names.files.items()}
         token = self._account(control_plane)
-        proxy = self._keep(NameProxy(hosts))
+        proxy = self._keep(NameProxy(hosts["node"]))
         self._environment = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "HOME": str(self._folder),
@@ -125,7 +125,7 @@ class Node:
             engine=Engine(sandbox, self._group),
             sandbox=sandbox,
             events=Recorder(control_plane.admin, _NAME),
-            lead_out=LeadOut(hosts, api_port),
+            lead_out=LeadOut(hosts["pods"], api_port),
             weather=lambda: self._weather,
             folder=self._folder / "pods",
             environment={
