@@ -52,8 +52,37 @@ class _Heard(logging.Handler):
         self.by_thread.setdefault(record.threadName, []).append((record.created, record.getMessage()))
 
 
+def at_once(**launches):
+    """Launch in threads what the arguments name, and return the outcomes by the same names."""
+    heard, outcomes = _Heard(), {name: Outcome() for name in launches}
+    logger = logging.getLogger(LOGGER)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(heard)
+
+    def run(name):
+        try:
+            outcomes[name].value = launches[name]()
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            outcomes[name].error = error
+
+    threads = [threading.Thread(target=run, args=(name,), name=f"{name} launch") for name in launches]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(400)
+            assert not thread.is_alive(), (thread.name, heard.by_thread.get(thread.name))
+    finally:
+        logger.removeHandler(heard)
+        logger.setLevel(level)
+    for name, outcome in outcomes.items():
+        outcome.said = heard.by_thread.get(f"{name} launch", [])
+    return outcomes
+
+
 class Launches:
-    """What can be launched here; `at_once` does all of it in threads."""
+    """What can be launched here; `at_once` does several of it in threads."""
 
     def __init__(self, workshop, node):  # noqa: F811
         setup = workshop.setup
@@ -74,34 +103,6 @@ class Launches:
         deployer, spec = self.endpoints.serving(**more)
         url = deployer.deploy(spec)
         return ask(url)
-
-    def at_once(self, **launches):
-        """Launch in threads what the arguments name, and return the outcomes by the same names."""
-        heard, outcomes = _Heard(), {name: Outcome() for name in launches}
-        logger = logging.getLogger(LOGGER)
-        level = logger.level
-        logger.setLevel(logging.DEBUG)
-        logger.addHandler(heard)
-
-        def run(name):
-            try:
-                outcomes[name].value = launches[name]()
-            except BaseException as error:  # noqa: BLE001 - the test looks at it
-                outcomes[name].error = error
-
-        threads = [threading.Thread(target=run, args=(name,), name=f"{name} launch") for name in launches]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(400)
-                assert not thread.is_alive(), (thread.name, heard.by_thread.get(thread.name))
-        finally:
-            logger.removeHandler(heard)
-            logger.setLevel(level)
-        for name, outcome in outcomes.items():
-            outcome.said = heard.by_thread.get(f"{name} launch", [])
-        return outcomes
 
     def pod_running(self, label, other=(), seconds=60):
         """Wait for a pod with a label that runs, and return its name and its node's."""

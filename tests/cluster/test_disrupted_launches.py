@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.cluster.real_launches_scene import launches, workshop  # noqa: F401 - fixtures
+from tests.cluster.real_launches_scene import at_once, launches, workshop  # noqa: F401 - fixtures
 from tests.cluster.test_builders import as_in_a_notebook  # noqa: F401 - a fixture
 from tests.stand.node.kubelet import Machine
 
@@ -43,7 +43,7 @@ def launched(launches, node, disruptions, label, how, launch):  # noqa: F811
     taken = []
     thread = threading.Thread(target=lambda: taken.append(taken_away(launches, disruptions, label, how)))
     thread.start()
-    outcome = launches.at_once(it=launch)["it"]
+    outcome = at_once(it=launch)["it"]
     thread.join(100)
     assert outcome.error is None, outcome.error
     [first] = taken

@@ -9,7 +9,7 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import BuildFailedError, EndpointError, JobFailedError
-from tests.cluster.real_launches_scene import launches, workshop  # noqa: F401 - fixtures
+from tests.cluster.real_launches_scene import at_once, launches, workshop  # noqa: F401 - fixtures
 from tests.cluster.test_builders import as_in_a_notebook  # noqa: F401 - a fixture
 from tests.stand.node.pools import Pool
 
@@ -24,9 +24,7 @@ def test_job_build_and_endpoint_succeed_on_a_node_that_comes_after_90_seconds(la
     began = time.monotonic()
 
     # An endpoint's own time is far shorter than the wait for its node.
-    outcomes = launches.at_once(
-        job=launches.train, build=launches.build, endpoint=lambda: launches.serve(ready_timeout=60.0)
-    )
+    outcomes = at_once(job=launches.train, build=launches.build, endpoint=lambda: launches.serve(ready_timeout=60.0))
 
     assert {name: outcome.error for name, outcome in outcomes.items()} == dict.fromkeys(outcomes)
     assert min(came.joined.values()) - began > 80
@@ -55,7 +53,7 @@ def test_a_pool_that_stays_at_zero_ends_a_launch_at_node_wait_with_the_reason(la
         place.launcher = dataclasses.replace(place.launcher, waits=waits)
     began = time.monotonic()
 
-    outcomes = launches.at_once(job=launches.train, endpoint=launches.serve)
+    outcomes = at_once(job=launches.train, endpoint=launches.serve)
 
     assert time.monotonic() - began > waits.node
     assert isinstance(outcomes["job"].error, JobFailedError)
@@ -72,7 +70,7 @@ def test_the_setting_says_how_long_a_build_waits_and_nothing_of_it_is_left(launc
     settings = launches.workshop.settings
     launches.workshop.settings = lambda **more: settings(node_wait="6s", **more)
 
-    outcome = launches.at_once(build=launches.build)["build"]
+    outcome = at_once(build=launches.build)["build"]
 
     assert isinstance(outcome.error, BuildFailedError)
     assert "No node takes" in outcome.error.message
@@ -84,7 +82,7 @@ def test_without_a_wait_the_schedulers_first_word_ends_it(launches, pools):  # n
     launches.jobs.launcher = dataclasses.replace(launches.jobs.launcher, waits=Waits(node=0.0))
     began = time.monotonic()
 
-    outcome = launches.at_once(job=launches.train)["job"]
+    outcome = at_once(job=launches.train)["job"]
 
     assert outcome.error.code.startswith("unschedulable")
     assert time.monotonic() - began < REPORTED_SECONDS

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from fairing_az_jupyter.clients.kube.waits import Waits
-from tests.cluster.real_launches_scene import launches, workshop  # noqa: F401 - fixtures
+from tests.cluster.real_launches_scene import at_once, launches, workshop  # noqa: F401 - fixtures
 from tests.cluster.test_builders import as_in_a_notebook  # noqa: F401 - a fixture
 
 SEEDS = range(20)
@@ -25,7 +25,7 @@ def test_a_training_and_an_endpoint_pass_under_the_weather_of_a_seed(launches, n
         place.launcher = dataclasses.replace(place.launcher, waits=scaled(Waits()))
     weather = node.weather(seed=seed, scale=SCALE, namespace=launches.namespace)
 
-    outcomes = launches.at_once(job=launches.train, endpoint=lambda: launches.serve(ready_timeout=20.0))
+    outcomes = at_once(job=launches.train, endpoint=lambda: launches.serve(ready_timeout=20.0))
 
     assert len(weather.given) >= 2
     told = {name: outcome.texts() for name, outcome in outcomes.items()}
