@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+import requests
 
-from tests.cluster.test_stand_node import Team
+from tests.cluster.test_stand_node import SERVER, Team
 from tests.stand.node.pools import Pool
 
 GPU = Pool("gpu", gpus=1, taints=("sku=gpu:NoSchedule",))
@@ -50,6 +51,28 @@ def test_a_pod_runs_on_a_node_that_came_for_it(team, pools, style, said):
     assert said_of(team, "p") == said
     waited = [message for reason, message in team.events("p") if reason == "FailedScheduling"]
     assert waited[0].startswith("0/1 nodes are available: 1 ")
+
+
+def test_what_serves_on_a_late_node_is_reached_by_its_service(team, node, pools):
+    made = pools(Pool("spot", spot=True), **FAST)
+    labels = {"app": "served"}
+    tolerated = {"tolerations": [{"key": "kubernetes.azure.com/scalesetpriority", "operator": "Exists"}]}
+    spec = team.spec(SERVER, container={"resources": {"requests": {"cpu": "3"}}}, **tolerated)
+    team.admin.post(f"{team.core}/pods", {"metadata": {"name": "served", "labels": labels}, "spec": spec})
+    service = {
+        "metadata": {"name": "served"},
+        "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+    team.admin.post(f"{team.core}/services", service)
+
+    def answered():
+        try:
+            return requests.get(node.service_url(team.namespace, "served"), timeout=10).text
+        except requests.ConnectionError:
+            return ""
+
+    assert team.until(answered, "an answer") == "served"
+    assert team.admin.get(f"{team.core}/pods/served")["spec"]["nodeName"] == made.nodes()[0]
 
 
 @pytest.mark.parametrize(

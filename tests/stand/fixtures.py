@@ -110,14 +110,14 @@ def node(stand: Stand) -> Iterator[Node]:
 
 
 @pytest.fixture
-def pools(node: Node, stand: Stand) -> Iterator[Callable[..., Pools]]:
+def pools(node: Node, stand: Stand, namespace: str) -> Iterator[Callable[..., Pools]]:
     """Return what makes pools of nodes that come late, with autoscaler: `pools(Pool(...), style=..., delay=...)`."""
     from .node.pools import Pools
 
     made: list[Pools] = []
 
     def make(*pools: Pool, **options: Any) -> Pools:
-        made.append(Pools(node, stand.control_plane.admin, pools, **options))
+        made.append(Pools(node, stand.control_plane.admin, pools, **{"namespace": namespace, **options}))
         return made[-1]
 
     yield make

@@ -136,6 +136,7 @@ class Pools:
         style: Who brings nodes: the classic cluster autoscaler, Karpenter, or somebody who says nothing.
         delay: Seconds from the request for a node until it is ready.
         interval: Seconds between two looks; 10 for the classic autoscaler in a cluster.
+        namespace: The pods that nodes are brought for; all if None. Other tests may have left some.
 
     """
 
@@ -148,9 +149,11 @@ class Pools:
         *,
         delay: float = 90,
         interval: float = 10,
+        namespace: str | None = None,
     ) -> None:
         self._node, self._api, self._pools, self._style = node, api, pools, style
         self._delay, self._interval = delay, interval
+        self._path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
         self._events = Recorder(api, "")
         self._members: dict[str, list[str]] = {pool.name: [] for pool in pools}
         self._asked: dict[str, tuple[Pool, str, float]] = {}
@@ -205,7 +208,7 @@ class Pools:
     def _look(self) -> None:
         self._fail_late()
         coming: list[tuple[Pool, str, list[Object]]] = []
-        for pod in [pod for pod in self._api.get("/api/v1/pods")["items"] if _unschedulable(pod)]:
+        for pod in [pod for pod in self._api.get(self._path)["items"] if _unschedulable(pod)]:
             known = self._asked.get(pod["metadata"]["uid"])
             if known is not None and (known[1] in self._waiting() or known[1] in self.joined):
                 continue
@@ -301,7 +304,7 @@ class Pools:
             if name in self._members[pool.name]:
                 self._members[pool.name].remove(name)
             self._failed[pool.name] = time.monotonic()
-            pod = next((one for one in self._api.get("/api/v1/pods")["items"] if one["metadata"]["uid"] == uid), None)
+            pod = next((one for one in self._api.get(self._path)["items"] if one["metadata"]["uid"] == uid), None)
             if pod is not None and self._style == "classic":
                 text = f"Node scale up in zones northeurope-1 associated with this pod failed: {pool.failure}. "
                 self._event(pod, "FailedScaleUp", f"{text}Pod is at risk of not being scheduled.", warning=True)
