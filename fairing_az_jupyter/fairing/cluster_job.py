@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
-from fairing_az_jupyter.clients.kube.troubles import job_failure
 from fairing_az_jupyter.exceptions import (
     ContextError,
     ExecutionError,
@@ -27,7 +26,7 @@ from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from fairing_az_jupyter.clients.kube.followed import Event
     from fairing_az_jupyter.fairing.launcher import Launcher
@@ -145,7 +144,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             with contextlib.ExitStack() as cared:
                 cared.callback(release)
                 self.name = str(found["metadata"]["name"])
-                if _has_failed(found):
+                if (found.get("status") or {}).get("failed"):
                     logger.warning(
                         "The job %s does the same and has failed, seen by nobody: it is replaced.", self.name
                     )
@@ -265,12 +264,6 @@ def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespa
             # As the API server does; defaults of ours could be more than the user's limits.
             resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
     return spec
-
-
-def _has_failed(found: Mapping[str, Any]) -> bool:
-    """Tell whether a Job has failed, or is about to say so: with retries left, a pod that has failed is not the end."""
-    failed = int((found.get("status") or {}).get("failed") or 0)
-    return job_failure(found) is not None or failed > int((found.get("spec") or {}).get("backoffLimit") or 0)
 
 
 class _KubeManagerIfAsked:

@@ -195,6 +195,13 @@ def test_what_the_scheduler_said_before_is_no_trouble_once_there_is_a_node():
             True,
         ),
         ("Error creating: etcdserver: request timed out", "webhook-unreachable", True),
+        ('Error creating: Pod "p" is invalid: spec.containers[0].image: Required value', "invalid", False),
+        (
+            "Pod \"p\" is invalid: : ValidatingAdmissionPolicy 'limits' with binding 'b' denied request: no",
+            "admission-denied",
+            False,
+        ),
+        ("Error creating: something that nobody has seen", "no-pod", True),
         ('Error creating: admission webhook "guard.example.com" denied the request: no', "admission-denied", False),
         ('Error creating: pods "p" is forbidden: violates PodSecurity "restricted:latest"', "pod-security", False),
         (

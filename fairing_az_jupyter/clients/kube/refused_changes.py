@@ -178,7 +178,7 @@ def unanswered(text: str) -> str | None:
         The webhook's name, empty where it is not named; None where it has answered.
 
     """
-    if _UNANSWERED.search(text) is None or _WEBHOOK.search(text):
+    if _UNANSWERED.search(text) is None or _WEBHOOK.search(text) or _POLICY.search(text):
         return None
     named = _NAMED_WEBHOOK.search(text)
     return named.group(1) if named else ""

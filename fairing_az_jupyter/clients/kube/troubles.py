@@ -215,12 +215,13 @@ def _why_no_pod(text: str, owner: Object, namespace: str) -> tuple[str, str, str
         return "webhook-unreachable", f"Ask who runs the webhook{asked}, or see: {describe}", "webhook-unreachable"
     code, hint = rule_of(text, namespace)
     if code == "quota":
-        if lacks_limits(text):
-            return code, hint, "quota-unset"
-        return code, hint, "quota-too-small" if exceeds_quota_alone(text) else "quota"
+        alone = "quota-too-small" if exceeds_quota_alone(text) else "quota"
+        return code, hint, "quota-unset" if lacks_limits(text) else alone
     if code == "not-allowed-by-rule" and 'serviceaccount "' in text:
         code = "service-account-missing"
         return code, f"Create it, or name another: kubectl -n {namespace} get serviceaccounts", code
+    if code == "not-allowed-by-rule" and " is invalid: " in text:
+        return "invalid", f"Correct the field that it names: {describe}", "admission"
     if code == "not-allowed-by-rule" and "forbidden" not in text:
         # Not a rule's words: the controller tries again.
         return "no-pod", describe, "webhook-unreachable"
