@@ -26,7 +26,7 @@ RUNS = 5
 CANDIDATES = 3
 PROMISE = 1.3
 LONGEST = 15.0
-SERVICES = ("kubernetes", "entra", "arm", "blob", "registry")
+SERVICES = ("kubernetes", "entra", "arm", "blob", "registry", "public")
 
 
 def rows() -> list[Row]:

@@ -19,11 +19,12 @@ from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
     from fairing_az_jupyter.models import Cure
     from fairing_az_jupyter.preflight.subject import Planned, Subject
 
-__all__ = ["Rule", "rule_in"]
+__all__ = ["Rule", "asks_beyond_quota", "rule_in"]
 
 _UNSET = re.compile(r"failed quota: ([a-z0-9.-]+): must specify ([^;]+)")
 _USED_UP = re.compile(r"exceeded quota: ([a-z0-9.-]+)")
@@ -83,6 +84,23 @@ def rule_in(text: str, subject: Subject, kind: Planned, namespace: str) -> Rule:
         name = found.group(1) or found.group(2)
         return Rule("policy", tuple(_kept(text[found.end() :], name, subject, kind, amounts)))
     return Rule("not-allowed-by-rule", (cures.text("Ask the cluster's administrator about this rule."),))
+
+
+def asks_beyond_quota(text: str) -> bool:
+    """Tell whether an object asks for more than a quota has in all, so that no other's end makes room for it.
+
+    Args:
+        text: What the cluster says: `exceeded quota: NAME, requested: pods=1, used: pods=3, limited: pods=3`.
+
+    """
+    requested, limited = (_listed(text, word) for word in ("requested", "limited"))
+    return any(amount > limited[name] for name, amount in requested.items() if name in limited)
+
+
+def _listed(text: str, word: str) -> dict[str, Decimal]:
+    found = re.search(rf"{word}: ((?:[\w./-]+=[^,\s]+,?)+)", text)
+    pairs = (pair.partition("=") for pair in found.group(1).strip(",").split(",")) if found else ()
+    return {name: quantity(amount.rstrip(".")) for name, _, amount in pairs}
 
 
 class _Amounts:

@@ -33,6 +33,7 @@ _GIB = 1024**3
 # What the quota may count besides pods: a build keeps the link to its context in a Secret.
 _JOBS = frozenset({"pods", "count/pods", "count/jobs.batch"})
 _BUILDS = _JOBS | {"secrets", "count/secrets"}
+_COUNTED = frozenset({"count/jobs.batch", "secrets", "count/secrets"})
 _WORST = ("fail", "unknown", "warn", "skipped", "pass")
 _GPU = "nvidia.com/gpu"
 # What every node has, so that a pod loses nothing by asking for it where labels are not shown.
@@ -163,18 +164,21 @@ def checks(subject: Subject) -> list[Check]:
 def _needs(subject: Subject, namespace: str) -> list[Need]:
     """Return what has to find room; one after the other, for the job starts when its image is built."""
     kinds: tuple[Literal["job", "build"], ...] = ("job", "build") if subject.builds_in_cluster else ("job",)
-    return [_need(subject, kind, namespace) for kind in kinds]
+    return [need for kind in kinds if (need := _need(subject, kind, namespace)) is not None]
 
 
-def _need(subject: Subject, what: Literal["job", "build"], namespace: str) -> Need:
-    """Return what a pod asks for, as its settings have it; where it may run, as its own specification says."""
+def _need(subject: Subject, what: Literal["job", "build"], namespace: str) -> Need | None:
+    """Return what a pod asks for, as its settings have it; where it may run, as its own specification says.
+
+    None where there is no such pod.
+    """
     settings, prefix = subject.settings, "build_" if what == "build" else ""
     need = Need(getattr(settings, f"{prefix}cpu"), getattr(settings, f"{prefix}memory"), what)
     if subject.planned is None or subject.unusable("docker_registry", looks_at=""):
         return need
     pods = [body for body in subject.planned(what, namespace) if body.get("kind") == "Pod"]
     if not pods:
-        return need
+        return None
     spec = mapping(pods[0].get("spec"))
     limit = limits_of_pod(spec).get("cpu")
     return replace(
@@ -258,11 +262,35 @@ def _no_quota_left(quota: QuotaState, need: Need, short: str, namespace: str) ->
         # Which pods it counts depends on their priority and deadline, which a job may or may not have.
         message = f"ResourceQuota {quota.name}, which counts only some pods, has no room for a {need.what}: {short}."
         return Finding("warn", looked_at, message, (describe,), code="quota-scoped")
+    if _passes(quota, need):
+        wait = cures.text(f"Wait for other pods to end, or delete what is no longer needed; lower {need.settings}.")
+        message = (
+            f"ResourceQuota {quota.name} has no room for a {need.what} now: {short}. A launch waits some minutes for "
+            "other pods to end."
+        )
+        return Finding("warn", looked_at, message, (describe, wait), code="quota-used-up")
     lower = cures.text(
         f"Delete what is no longer needed, lower {need.settings}, or ask the owner of the profile {namespace} for more."
     )
     message = f"ResourceQuota {quota.name} has no room for a {need.what}: {short}."
     return Finding("fail", looked_at, message, (describe, lower), code="quota-exceeded")
+
+
+def _passes(quota: QuotaState, need: Need) -> bool:
+    """Tell whether a pod has room in a quota once other pods have ended.
+
+    An object that is counted itself, such as a Job, is refused at once and for good.
+    """
+    return all(
+        resource not in _COUNTED and need.of(resource) <= quantity(hard)
+        for resource, hard in quota.hard.items()
+        if _lacks(quota, need, resource, hard)
+    )
+
+
+def _lacks(quota: QuotaState, need: Need, resource: str, hard: str) -> bool:
+    wanted = need.of(resource)
+    return bool(wanted) and quantity(quota.used.get(resource, "0")) + wanted > quantity(hard)
 
 
 def shortages(quota: QuotaState, need: Need) -> Iterator[str]:
@@ -277,9 +305,8 @@ def shortages(quota: QuotaState, need: Need) -> Iterator[str]:
 
     """
     for resource, hard in quota.hard.items():
-        wanted = need.of(resource)
-        used = quota.used.get(resource, "0")
-        if wanted and quantity(used) + wanted > quantity(hard):
+        if _lacks(quota, need, resource, hard):
+            used = quota.used.get(resource, "0")
             asked = need.cpu if resource.endswith("cpu") else need.memory if resource.endswith("memory") else "1"
             yield f"{resource}: {asked} is needed, {used} of {hard} is used"
 
@@ -299,15 +326,20 @@ def _nodes(subject: Subject, cluster: Cluster) -> Finding:
             "'FailedScheduling: Insufficient cpu' or 'Insufficient memory' among its events.",
         )
     waits = 0 if "node_wait" in subject.broken else seconds_in(subject.settings.node_wait)
-    found = together(
-        _of_build(subject, need, room(subject, nodes, need, looked_at)) for need in _needs(subject, cluster.namespace)
-    )
-    if found.status != "warn":
-        return found
-    name, wait = notebook_names()["node_wait"], subject.settings.node_wait
-    if waits:
-        return replace(found, message=f"{found.message} A launch waits up to {wait} ({name}) for an autoscaler.")
-    return replace(found, status="fail", message=f"{found.message} A launch would not wait: {name} is {wait}.")
+    found = [
+        _of_build(subject, need, _waited_for(room(subject, nodes, need, looked_at), waits))
+        for need in _needs(subject, cluster.namespace)
+    ]
+    worst, name, wait = together(found), notebook_names()["node_wait"], subject.settings.node_wait
+    if worst.status == "pass":
+        return worst
+    rest = f"waits up to {wait} ({name}) for an autoscaler" if waits else f"would not wait: {name} is {wait}"
+    return replace(worst, message=f"{worst.message} A launch {rest}.")
+
+
+def _waited_for(finding: Finding, seconds: int) -> Finding:
+    """Return a failure for a node that is missing and that nobody waits for."""
+    return replace(finding, status="fail") if finding.status == "warn" and not seconds else finding
 
 
 def room(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:

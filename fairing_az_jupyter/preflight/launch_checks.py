@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.clients.workloads import Workloads
 from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, NotFoundError, ServiceError
 from fairing_az_jupyter.preflight import cures
-from fairing_az_jupyter.preflight.admission_rules import rule_in
+from fairing_az_jupyter.preflight.admission_rules import asks_beyond_quota, rule_in
 from fairing_az_jupyter.preflight.builds import only_some_launches
 from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
@@ -41,6 +41,7 @@ _FIELDS: Mapping[Planned, tuple[str, ...]] = {
 _OPTIONAL = (
     "cpu_limit", "gpus", "node_selector", "tolerations", "spot", "pod_security", "pod_token", "base_image", "retries",
 )  # fmt: skip
+_NO_QUOTA = frozenset({"quota-exceeded", "quota-used-up"})
 _SHARED = ("cluster.service-account", "cluster.quota")
 
 
@@ -87,7 +88,7 @@ def _tried(subject: Subject, kind: Planned, given: Mapping[str, Finding]) -> Fin
 
 def _told_once(subject: Subject, kind: Planned, found: Finding, given: Mapping[str, Finding]) -> Finding:
     """Return a finding; skipped where another check tells the same fault."""
-    if found.code == "quota" and given["cluster.quota"].code == "quota-exceeded":
+    if found.code == "quota" and given["cluster.quota"].code in _NO_QUOTA:
         return dataclasses.replace(found, status="skipped", message=f"{found.message} See cluster.quota.", cures=())
     before = given.get("launch.job")
     if before and found.status == before.status == "fail" and found.code == before.code and _cured_by(found, before):
@@ -146,7 +147,11 @@ def _meaning(
     if isinstance(error, NotFoundError):
         return Finding("skipped", looked_at, f"Not checked: {error.message}")
     if isinstance(error, NotAllowedError | ConflictError):
-        return _refused(error, subject, kind, namespace, looked_at)
+        found = _refused(error, subject, kind, namespace, looked_at)
+        if what == "Pod" and found.code == "quota" and not asks_beyond_quota(error.message):
+            message = f"{found.message} A launch waits some minutes for other pods to end."
+            return dataclasses.replace(found, status="warn", message=message)
+        return found
     return _unanswered(error, what, looked_at)
 
 

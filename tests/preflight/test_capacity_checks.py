@@ -116,17 +116,19 @@ def test_amounts_that_are_broken_are_not_replaced_by_the_defaults(checked):
     ("hard", "used", "status"),
     [
         ({"requests.cpu": "4"}, {"requests.cpu": "3"}, "pass"),
-        ({"requests.cpu": "4"}, {"requests.cpu": "3001m"}, "fail"),
+        ({"requests.cpu": "4"}, {"requests.cpu": "3001m"}, "warn"),
+        ({"requests.cpu": "999m"}, {"requests.cpu": "0"}, "fail"),
         ({"cpu": "1000m"}, {}, "pass"),
-        ({"memory": "2Gi"}, {"memory": "1"}, "fail"),
+        ({"memory": "2Gi"}, {"memory": "1"}, "warn"),
         ({"requests.memory": "2G"}, {}, "fail"),
-        ({"pods": "5"}, {"pods": "5"}, "fail"),
+        ({"pods": "5"}, {"pods": "5"}, "warn"),
         ({"count/jobs.batch": "1"}, {"count/jobs.batch": "1"}, "fail"),
         ({"count/pods": "0"}, {}, "fail"),
         ({"secrets": "0", "requests.nvidia.com/gpu": "0", "requests.storage": "0"}, {}, "pass"),
         ({"limits.cpu": "10"}, {}, "pass"),
         ({"limits.memory": "2Gi"}, {}, "pass"),
-        ({"limits.memory": "2Gi"}, {"limits.memory": "1"}, "fail"),
+        ({"limits.memory": "2Gi"}, {"limits.memory": "1"}, "warn"),
+        ({"pods": "5", "count/jobs.batch": "1"}, {"pods": "5", "count/jobs.batch": "1"}, "fail"),
     ],
 )
 def test_a_job_fits_into_a_quota_to_the_last_bit(hard, used, status):

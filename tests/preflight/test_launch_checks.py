@@ -8,7 +8,7 @@ import json
 import pytest
 
 from fairing_az_jupyter import manager
-from fairing_az_jupyter.preflight.admission_rules import rule_in
+from fairing_az_jupyter.preflight.admission_rules import asks_beyond_quota, rule_in
 from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings
 
@@ -174,6 +174,18 @@ def test_where_nothing_is_to_be_installed_a_build_that_would_fail_is_a_warning(s
     assert "others need no build" in results["launch.build"].message
 
 
+def test_restricted_pods_ask_for_no_room_for_a_build_that_is_never_made(scene):
+    scene.installs = False
+    scene.settings["FAIRING_POD_SECURITY"] = "restricted"
+    admission.quota(requests_memory="3Gi")(scene)
+
+    results = scene.check()
+
+    assert told(results) == {}
+    assert results["cluster.quota"].status == "pass"
+    assert results["launch.build"].status == "warn"
+
+
 def test_the_builder_kaniko_builds_whatever_is_installed(scene):
     scene.installs = False
     scene.settings["FAIRING_BUILDER"] = "kaniko"
@@ -226,3 +238,29 @@ def test_each_rule_has_the_setting_that_keeps_to_it(text, kind, code, cure):
 
     assert rule.code == code
     assert cure in " | ".join(each.command for each in rule.cures)
+
+
+@pytest.mark.parametrize(
+    ("said", "beyond"),
+    [
+        ("exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3", False),
+        (
+            "exceeded quota: q, requested: pods=1,requests.cpu=2, used: pods=0, limited: pods=3,requests.cpu=1500m.",
+            True,
+        ),
+        ("exceeded quota: q, requested: requests.cpu=1, used: requests.cpu=1, limited: requests.cpu=1500m", False),
+    ],
+)
+def test_a_quota_that_is_used_up_is_told_from_one_that_is_too_small(said, beyond):
+    assert asks_beyond_quota(said) is beyond
+
+
+def test_a_quota_that_others_have_used_up_is_a_warning_since_a_launch_waits_for_their_end(scene):
+    admin, pods = scene.stand.control_plane.admin, f"/api/v1/namespaces/{scene.setup.namespace}/pods"
+    admin.post(pods, admission.pod())
+    admission.quota(pods="1")(scene)
+
+    results = scene.check()
+
+    assert told(results) == {}
+    assert (results["cluster.quota"].status, results["cluster.quota"].code) == ("warn", "quota-used-up")
