@@ -326,7 +326,6 @@ def test_what_kserve_says_has_no_value_of_an_environment_variable():
     found = {"spec": {"predictor": {"containers": [container]}}, "status": {"conditions": [condition]}}
 
     assert "MARK" not in what_kserve_says(found)
-    assert "MARK" not in what_kserve_says(found)
 
 
 def test_an_endpoint_that_asks_for_more_cores_than_kserves_own_limit_serves(kserve, place):
