@@ -364,3 +364,16 @@ def test_what_kserve_says_has_no_value_of_an_environment_variable():
     found = {"spec": {"predictor": {"containers": [container]}}, "status": {"conditions": [condition]}}
 
     assert "MARK" not in what_kserve_says(found)
+
+
+def test_an_endpoint_that_asks_for_more_cores_than_kserves_own_limit_serves(kserve, place):
+    place.launcher.placement = Placement(cpu="1200m", memory="64Mi")
+    deployer, spec = place.serving(in_cluster=True)
+
+    deployer.deploy(spec)
+
+    [pod] = place.launcher.workloads.list("Pod", {"serving.kserve.io/inferenceservice": deployer.name})
+    resources = pod["spec"]["containers"][0]["resources"]
+    assert (resources["requests"]["cpu"], resources["limits"]["cpu"]) == ("1200m", "1200m")
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    deployer.delete()
