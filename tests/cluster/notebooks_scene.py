@@ -57,12 +57,12 @@ class Yard:
         request, _ = manager.plan_cluster_run(notebook, values=values)
         return request
 
-    def run(self, notebook, *, settings=None, input_files=(), **values):
+    def run(self, notebook, *, settings=None, input_files=(), tell=None, **values):
         """Run it in the cluster to its end; return what happened in it, and its record."""
         seen = []
         batch = self.start(self.request(notebook, **values), settings=settings, input_files=input_files)
         with contextlib.suppress(RunFailedError, RunCancelledError):
-            manager.follow_cluster_run(batch.runs[0], seen.append, runs_folder=self.runs)
+            manager.follow_cluster_run(batch.runs[0], seen.append, runs_folder=self.runs, tell=tell)
         return seen, manager.describe_run(batch.runs[0], self.runs)
 
     def start(self, *requests, settings=None, **options):

@@ -200,6 +200,7 @@ def test_a_builder_image_that_is_not_there_is_told(yard):
         yard.task(builder_image=missing).builder.build()
 
     assert caught.value.code == "image-not-found"
+    assert "FAIRING_BUILDER_IMAGE (builder_image)" in caught.value.hint
     assert yard.workshop.nothing_left()
 
 
