@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
+from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.exceptions import (
     ContextError,
     ExecutionError,
@@ -26,7 +27,7 @@ from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from fairing_az_jupyter.clients.kube.followed import Event
     from fairing_az_jupyter.fairing.launcher import Launcher
@@ -36,6 +37,7 @@ __all__ = ["ClusterJob", "plain_spec"]
 logger = logging.getLogger(LOGGER_NAME)
 
 _GONE_SECONDS = 5.0
+_GIVEN_UP = frozenset({"Failed", "FailureTarget"})
 
 
 class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
@@ -144,7 +146,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             with contextlib.ExitStack() as cared:
                 cared.callback(release)
                 self.name = str(found["metadata"]["name"])
-                if (found.get("status") or {}).get("failed"):
+                if _has_given_up(found):
                     logger.warning(
                         "The job %s does the same and has failed, seen by nobody: it is replaced.", self.name
                     )
@@ -223,6 +225,16 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         where = f"job {self.name} in namespace '{namespace}'"
         again = "The same launch, made again, follows it to its end."
         logger.warning("%s: %s. %s Or follow it: %s. Delete it: %s", what, where, again, follow, delete)
+
+
+def _has_given_up(found: Mapping[str, Any]) -> bool:
+    """Tell whether a Job has failed, or will have when its pods are gone.
+
+    Its count of failed pods does not say so: others run in the place of those that were taken away or tried again.
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
+    """
+    conditions = entries(mapping(found.get("status")).get("conditions"))
+    return any(each.get("type") in _GIVEN_UP and each.get("status") == "True" for each in conditions)
 
 
 def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespace: str) -> dict[str, Any]:  # noqa: ANN401

@@ -368,7 +368,9 @@ class Settings(BaseModel):
     spot: Switch = Field(
         default=False,
         title="Spot nodes",
-        description="Whether training jobs may run on AKS spot nodes, which Azure can take back at any time.",
+        description=(
+            "Whether trainings, builds and notebooks may run on AKS spot nodes, which Azure can take back at any time."
+        ),
         examples=[True],
         json_schema_extra={"group": "Scheduling", "rule": "true or false.", "rule_source": _SPOT_POOLS},
     )
