@@ -62,7 +62,14 @@ def errors_in(folder):
     return {error for _, error in found}
 
 
-def test_the_notebook_runs_to_its_end_on_the_cluster_with_the_same_error(ready, workshop):  # noqa: F811
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_notebook_runs_to_its_end_on_the_cluster_with_the_same_error_whatever_the_weather(
+    ready,
+    workshop,  # noqa: F811
+    node,
+    seed,
+):
+    weather = node.weather(seed=seed, namespace=workshop.namespace)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES_")}
     command = [sys.executable, "-m", "fairing_az_jupyter", "run", NOTEBOOK, *parameters(workshop), "-o", "out.ipynb"]
 
@@ -75,7 +82,8 @@ def test_the_notebook_runs_to_its_end_on_the_cluster_with_the_same_error(ready, 
         check=False,
     )
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, (weather.given, done.stdout + done.stderr)
+    assert len(weather.given) >= 2
     assert len(errors_in(ready)) == 1
     for said in ("Model export success: trained_ames_model.dat", "Deploying the endpoint.", "Deleting the endpoint."):
         assert said in done.stdout
@@ -84,7 +92,8 @@ def test_the_notebook_runs_to_its_end_on_the_cluster_with_the_same_error(ready, 
     assert workshop.nothing_left()
 
 
-def test_in_a_notebook_server_of_the_cluster_it_runs_by_the_service_account_alone(ready, workshop):  # noqa: F811
+def test_in_a_notebook_server_of_the_cluster_it_runs_by_the_service_account_alone(ready, workshop, node):  # noqa: F811
+    weather = node.weather(seed=3, namespace=workshop.namespace)
     here = {"repository": REPOSITORY, "packages": Path(sysconfig.get_paths()["purelib"]), "notebook": ready}
     mounts = [{"name": name, "mountPath": f"/mnt/{name}"} for name in here]
     variables = {
@@ -120,7 +129,8 @@ def test_in_a_notebook_server_of_the_cluster_it_runs_by_the_service_account_alon
         time.sleep(0.5)
 
     said = workshop.admin.call("GET", f"{pods}/mine-0/log").text
-    assert workshop.admin.get(f"{pods}/mine-0")["status"]["phase"] == "Succeeded", said
+    assert workshop.admin.get(f"{pods}/mine-0")["status"]["phase"] == "Succeeded", (weather.given, said)
+    assert len(weather.given) >= 3
     assert len(errors_in(ready)) == 1
     assert re.search(rf"Prediction endpoint: http://fairing-endpoint-\w+\.{workshop.namespace}\.svc\.", said)
     workshop.admin.call("DELETE", f"{pods}/mine-0")
