@@ -154,7 +154,7 @@ CONFIGURATIONS = (
         {**_RESTRICTED, "cpu_limit": "1"},
     ),
     Configuration("pull secret not on the service account", "pulls", _without_pull_secret, builds=True),
-    Configuration("no service account", "pulls", _gone("serviceaccounts/default-editor")),
+    Configuration("no such service account", "pulls", settings={"service_account": "trainer"}),
     Configuration("no registry Secret", "pulls", _gone("secrets/acrcreds")),
     Configuration("registry password wrong", "pulls", _login(password="last-years")),
     Configuration("login for another registry", "pulls", _login(host="other.azurecr.io")),

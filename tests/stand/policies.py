@@ -80,7 +80,7 @@ _BETTER: Object = {
 
 
 class Policies:
-    """What administrators set, and takes it away again.
+    """What administrators set; what would reach further than its namespace is taken away again.
 
     Args:
         api: The API server, as its administrator sees it.
@@ -188,7 +188,7 @@ class Policies:
         self._api.call("DELETE", f"{_ADMISSION}/validatingwebhookconfigurations/{name}")
 
     def close(self) -> None:
-        """Take all policies and webhooks away; safe to repeat."""
+        """Take all webhooks away; safe to repeat."""
         for path in reversed(self._made):
             self._api.call("DELETE", path)
         for listener in self._listeners:
@@ -216,8 +216,8 @@ class Policies:
             binding["paramRef"] = {"name": _PARAMETERS, "parameterNotFoundAction": "Deny"}
         for kind, body in (("validatingadmissionpolicies", spec), ("validatingadmissionpolicybindings", binding)):
             path = f"{_ADMISSION}/{kind}"
-            if self._api.call("POST", path, {"metadata": {"name": name}, "spec": body}).ok:
-                self._made.append(f"{path}/{name}")
+            # They stay: they bind labelled namespaces only, and a policy that is made anew finds no parameters.
+            self._api.call("POST", path, {"metadata": {"name": name}, "spec": body})
 
     def _label(self, namespace: str, rule: str, value: str | None) -> None:
         body = {"metadata": {"labels": {f"{_LABEL}{rule}": value}}}
@@ -239,6 +239,10 @@ class Policies:
         else:
             del container["livenessProbe"]
         self._until(lambda: "forbidden" in self._tried(namespace, pod, image), f"policy {rule}")
+        if rule == "registries":
+            # The API server learns of the parameters a moment later, and denies everything until then.
+            allowed = f"{registries[0]}/x"
+            self._until(lambda: "parameter" not in self._tried(namespace, copy.deepcopy(_BETTER), allowed), rule)
 
     def _tried(self, namespace: str, pod: Object, image: str) -> str:
         pod["spec"]["containers"][0]["image"] = image
