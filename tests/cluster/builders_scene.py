@@ -105,7 +105,7 @@ def with_index(images, base, url):
         resolved,
         images,
         layer,
-        repository="base/python-pip",
+        repository="with-index/python",
         tag="3.11",
         created_by="pip",
         changes=ConfigChanges(env=env),

@@ -20,18 +20,20 @@ from tests.cluster.real_launches_scene import at_once
 from tests.cluster.test_cluster_serving import SERVER
 from tests.preflight.scene import Scene
 
-# Why a launch fails, by the code of its error, and the codes of findings that say the same.
+# Why a launch fails, by the code of its error, and the checks with their codes that say the same.
 REASONS = {
-    "admission-denied": r"policy",
-    "base-image": r"image-.*|base-image",
-    "image-.*": r"image-.*|builder-image.*|denied|pull-.*",
-    "invalid": r"limit-range|invalid|job-too-large|cpu.*",
-    "limit-range": r"limit-range",
-    "not-allowed-by-rule": r"policy|limit-range|not-allowed-by-rule",
-    "pod-security": r"pod-security",
-    "quota.*": r"quota.*",
-    "service-account-missing": r"not-found",
-    "unschedulable.*": r"job-too-large|no-.*|taint.*|selector.*|gpu.*|nodes?-.*",
+    "admission-denied": r"launch\.\w+:policy",
+    "base-image|reset|unreachable": r"image\.base:.*",
+    "image-unauthorized|image-not-found|credential|not-allowed.*|denied|docker-config.*|not-found|forbidden": (
+        r"(image|registry|azure|storage|permissions)\..*|cluster\.(pull-secret|service-account):.*"
+    ),
+    "image-.*": r"image\..*",
+    "invalid|limit-range": r"launch\.\w+:(limit-range|invalid)",
+    "not-allowed-by-rule": r"launch\.\w+:(policy|limit-range|not-allowed-by-rule)",
+    "pod-security": r"launch\.\w+:pod-security",
+    "quota.*": r"(launch\.\w+|cluster\.quota):quota.*",
+    "service-account-missing": r"cluster\.service-account:.*",
+    "unschedulable.*": r"cluster\.nodes:.*",
 }
 
 
@@ -132,8 +134,8 @@ def cluster(workshop, policies, pools, monkeypatch):  # noqa: F811
 def same_reason(error, found):
     """Tell whether what a launch failed of is what a check has found."""
     code = str(getattr(error, "code", ""))
-    wanted = next((words for each, words in REASONS.items() if re.fullmatch(each, code)), code)
-    return any(re.fullmatch(wanted, result.code or "") for result in found.values())
+    wanted = next((words for each, words in REASONS.items() if re.fullmatch(each, code)), "nothing")
+    return any(re.fullmatch(wanted, f"{name}:{result.code}") for name, result in found.items())
 
 
 def judged(cluster):

@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -140,6 +140,11 @@ def _reset(listener: socket.socket) -> None:
             connection, _ = listener.accept()
         except OSError:
             return
+        # A firewall that looks into TLS resets when it has read the name. (A reset before that meets a mistake of
+        # CPython's: ssl.SSLSocket._create leaves a socket open whose first recv fails.)
+        connection.settimeout(2)
+        with suppress(OSError):
+            connection.recv(1 << 10)
         # Without lingering, closing sends RST.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()

@@ -306,18 +306,17 @@ class PodContainer:
         assert self._running is not None
         assert self._worker.network is not None
         ports = {port["name"]: port["containerPort"] for port in self.spec.get("ports", []) if "name" in port}
-        self._probes = {
-            kind: Probe(
-                self.spec[kind],
-                self._running,
-                ports,
-                self._worker.network,
-                self._ground.engine,
-                initial=kind == "livenessProbe",
-            )
-            for kind in KINDS
-            if kind in self.spec
-        }
+        for kind in KINDS:
+            if kind in self.spec:
+                self._probes[kind] = Probe(
+                    self.spec[kind],
+                    self._running,
+                    ports,
+                    self._worker.network,
+                    self._ground.engine,
+                    initial=kind == "livenessProbe",
+                    after=self._probes.get("startupProbe"),
+                )
         self._look_at_probes()
 
     def _look_at_probes(self) -> None:

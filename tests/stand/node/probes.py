@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 KINDS = ("startupProbe", "readinessProbe", "livenessProbe")
+_LOOK_SECONDS = 0.1
 
 
 class Probe:
@@ -25,6 +26,8 @@ class Probe:
         network: The pod's network.
         engine: Runs commands in the container.
         initial: What holds until the thresholds are reached: readiness begins as False, liveness as True.
+        after: The startup probe; it is not asked before that has passed, as by a kubelet
+            (pkg/kubelet/prober/worker.go of https://github.com/kubernetes/kubernetes). None for no such wait.
 
     """
 
@@ -37,8 +40,9 @@ class Probe:
         engine: Engine,
         *,
         initial: bool,
+        after: Probe | None = None,
     ) -> None:
-        self.spec = spec
+        self.spec, self._after = spec, after
         self.passes = initial
         self.said = ""
         self.failed = 0
@@ -55,6 +59,8 @@ class Probe:
         good = bad = 0
         period = self.spec.get("periodSeconds", 10)
         self._stopped.wait(self.spec.get("initialDelaySeconds", 0))
+        while self._after is not None and not self._after.passes and not self._stopped.is_set():
+            self._stopped.wait(_LOOK_SECONDS)
         while not self._stopped.is_set():
             began = time.monotonic()
             said = self._ask()
