@@ -164,7 +164,7 @@ def test_a_build_gets_a_link_to_its_context_and_a_token_for_its_repositories_and
     told = claims(Hidden(login["registrytoken"]))
     assert {entry["name"]: entry["actions"] for entry in told["access"]} == {
         f"{yard.path}/fairing-dependencies": ["pull", "push"],
-        "base/python-pip": ["pull"],
+        "with-index/python": ["pull"],
     }
     assert told["exp"] - time.time() > build_pods.LONGEST_SECONDS
     signed = parse_qs(urlsplit(base64.b64decode(links[-1]["link"]).decode()).query)["se"][0]
