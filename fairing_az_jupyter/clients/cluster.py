@@ -366,22 +366,6 @@ class Cluster:
         """
         return _KSERVE in self.api_groups()
 
-    def istio_injection(self, namespace: str | None = None) -> bool | None:
-        """Tell whether Istio puts its proxy into the pods of a namespace.
-
-        Args:
-            namespace: None is this client's own.
-
-        Returns:
-            Whether it does by default; None where the namespace may not be read.
-
-        Raises:
-            ServiceError: See `exceptions.py`.
-
-        """
-        mesh = self.mesh(namespace)
-        return None if mesh is None else mesh == "sidecar"
-
     def mesh(self, namespace: str | None = None) -> str | None:
         """Tell how Istio takes the pods of a namespace into its mesh.
 

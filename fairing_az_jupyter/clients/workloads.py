@@ -5,16 +5,15 @@ Objects are plain mappings, as in a YAML file. Everything that others raise beco
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
-from fairing_az_jupyter.clients.kube.calls import MERGE_PATCH
 from fairing_az_jupyter.clients.kube.container_logs import log_path
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.following import Follower
+from fairing_az_jupyter.clients.kube.kserve_mode import agree_on_mode
 from fairing_az_jupyter.clients.kube.log_lines import shown
 from fairing_az_jupyter.clients.kube.objects import KINDS, kind_named, kind_of, label_selector, name_of, uid_of
 from fairing_az_jupyter.clients.kube.port_forwarding import PortForward
@@ -54,7 +53,6 @@ _MANAGER = "fairing-az-jupyter"
 _REQUEST = f"{_MANAGER}/request"
 _APPLY_PATCH = "application/apply-patch+yaml"
 _SERVER_ERROR = 500
-_MODE = "serving.kserve.io/deploymentMode"
 _TURNS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 
 
@@ -238,7 +236,7 @@ class Workloads:
         options |= {"dryRun": ["All"]} if dry_run else {}
         path, asked = found.path(self.namespace, name), found.asked("delete", self.namespace, name)
         if kind == "InferenceService" and not dry_run:
-            self._agree_on_mode(name)
+            agree_on_mode(self._calls, self.namespace, name)
         try:
             answer = self._calls.call("DELETE", path, asked, body=options)
         except NotFoundError as error:
@@ -439,24 +437,6 @@ class Workloads:
         except NotFoundError:
             return None
 
-    def _agree_on_mode(self, name: str) -> None:
-        """Name an InferenceService's mode as its status does, or KServe 0.16.0 never lets go of it.
-
-        There the status says `Standard` of what was made as `RawDeployment`, the only name that older releases know.
-        The webhook rejects each update in which both differ, even that by which the controller removes its finalizer:
-        https://github.com/kserve/kserve/issues/5885
-        """
-        kind = KINDS["InferenceService"]
-        # Who may neither see nor change it is told so by the deletion.
-        with contextlib.suppress(ServiceError):
-            found = self._look(kind.name, name, self._calls.patience())
-            annotations = mapping(mapping(mapping(found).get("metadata")).get("annotations"))
-            used = mapping(mapping(found).get("status")).get("deploymentMode")
-            if used and annotations.get(_MODE, used) != used:
-                body = {"metadata": {"annotations": {_MODE: used}}}
-                asked = kind.asked("patch", self.namespace, name)
-                self._calls.call("PATCH", kind.path(self.namespace, name), asked, body=body, kind=MERGE_PATCH)
-
     def _wait_until_gone(self, kind: str, name: str, uid: str, seconds: float, cancel: threading.Event) -> None:
         end, turn = time.monotonic() + seconds, 0
         while not cancel.is_set():
@@ -464,7 +444,7 @@ class Workloads:
             if found is None or (uid and uid_of(found) != uid):
                 return
             if kind == "InferenceService":
-                self._agree_on_mode(name)
+                agree_on_mode(self._calls, self.namespace, name)
             left = end - time.monotonic()
             if left <= 0:
                 holders = ", ".join(str(one) for one in mapping(found.get("metadata")).get("finalizers") or [])

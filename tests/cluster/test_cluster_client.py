@@ -237,7 +237,7 @@ def test_a_full_quota_is_told_from_a_lack_of_rights(control_plane, namespace, ed
 def test_facts_that_matter_for_an_endpoint(editor):
     assert editor.has_kserve()
     assert "batch" in editor.api_groups()
-    assert editor.istio_injection() in {True, False, None}
+    assert editor.mesh() in {"sidecar", "ambient", "", None}
 
 
 def test_nodes_are_read_where_that_is_allowed(control_plane, namespace, connect):

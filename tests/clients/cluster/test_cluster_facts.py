@@ -71,18 +71,18 @@ def test_facts_about_the_cluster(api, cluster):
 
 
 @pytest.mark.parametrize(
-    ("labels", "injected"),
+    ("labels", "mesh"),
     [
-        ({"istio-injection": "enabled"}, True),
-        ({"istio-injection": "disabled", "istio.io/rev": "stable"}, False),
-        ({"istio.io/rev": "stable"}, True),
-        ({"team": "a"}, False),
-        (None, False),
+        ({"istio-injection": "enabled"}, "sidecar"),
+        ({"istio-injection": "disabled", "istio.io/rev": "stable"}, ""),
+        ({"istio.io/rev": "stable"}, "sidecar"),
+        ({"team": "a"}, ""),
+        (None, ""),
     ],
 )
-def test_istio_is_read_from_the_namespaces_labels(api, cluster, labels, injected):
+def test_istio_is_read_from_the_namespaces_labels(api, cluster, labels, mesh):
     api.put("namespaces", "team-a", namespace="", metadata={"labels": labels})
-    assert cluster.istio_injection() is injected
+    assert cluster.mesh() == mesh
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_ambient_mesh_is_told_from_proxies_in_the_pods(api, cluster, labels,
 
 def test_a_namespace_that_may_not_be_read_says_nothing_about_istio(api, cluster):
     api.fault(status(403, "Forbidden", 'namespaces "b" is forbidden: User "x" cannot get resource "namespaces"'))
-    assert cluster.istio_injection("team-b") is None
+    assert cluster.mesh("team-b") is None
 
 
 def test_quotas_are_listed_with_their_use(api, cluster):
