@@ -118,14 +118,25 @@ def test_a_training_gets_its_service_accounts_token_if_it_is_asked_for_only(work
 
 
 MODEL = f"""
-import json
+import json, os, ssl, urllib.request
+
+def answer(kind):
+    # With what there is to ask with: nothing.
+    host = f"{{os.environ['KUBERNETES_SERVICE_HOST']}}:{{os.environ['KUBERNETES_SERVICE_PORT']}}"
+    url = f"https://{{host}}/api/v1/namespaces/NAMESPACE/{{kind}}"
+    try:
+        urllib.request.urlopen(url, timeout=10, context=ssl._create_unverified_context())
+    except OSError as error:
+        return getattr(error, "code", str(error))
+    return "read"
 
 class Probing:
     def predict(self, X, feature_names=None):
         names = {{}}
         exec({WRITES!r}, names)
         token = names["pathlib"].Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-        print("FOUND", json.dumps({{**names["found"], "token": token.exists()}}), flush=True)
+        read = [answer("secrets"), answer("secrets/azcreds")]
+        print("FOUND", json.dumps({{**names["found"], "token": token.exists(), "read": read}}), flush=True)
         return [1.0 for _ in X]
 """
 
@@ -145,9 +156,9 @@ def terminal(serving_wheels, workshop, own_folders, azure_builds):  # noqa: F811
 
 
 @pytest.mark.parametrize("kind", ["deployment", "inference-service"])
-def test_an_endpoint_serves_under_restricted_and_has_no_token(terminal, tmp_path, kserve, kind):
+def test_an_endpoint_serves_under_restricted_and_has_no_token_and_reads_no_secret(terminal, tmp_path, kserve, kind):
     folder = tmp_path / "notebook"
-    (folder / "probing.py").write_text(MODEL)
+    (folder / "probing.py").write_text(MODEL.replace("NAMESPACE", terminal.workshop.namespace))
     (folder / "requirements.txt").write_text("kserve>=0.15\n")
     enforce(terminal.workshop)
     terminal.settings()
@@ -160,6 +171,7 @@ def test_an_endpoint_serves_under_restricted_and_has_no_token(terminal, tmp_path
     [line] = [line for line in terminal.type("logs", name)[0].splitlines() if line.startswith("FOUND")]
     found = json.loads(line.removeprefix("FOUND "))
     assert (found["user"], found["root"], found["token"]) == (1000, "Read-only file system", False)
+    assert set(found["read"]) <= {401, 403}, found
     terminal.type("delete", name)
 
 

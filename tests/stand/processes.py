@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LOG_LINES = 25
+# Images and logs of a whole session, on a machine that has other work.
+_REMOVED_SECONDS = 120
 _GUARD = Path(__file__).with_name("guard.py")
 
 
@@ -60,7 +62,7 @@ class Guard:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(15)
+            self._process.wait(_REMOVED_SECONDS)
 
     def _say(self, line: str) -> None:
         if self._process.stdin is None or self._process.stdin.closed:
