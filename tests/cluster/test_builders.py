@@ -26,7 +26,7 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing import build_job, build_pods, pod_objects
+from fairing_az_jupyter.fairing import build_job, build_pods
 from fairing_az_jupyter.fairing.dockerfiles import LABEL
 from tests.cluster.builders_scene import Workshop, workshop  # noqa: F401 - fixtures
 
@@ -201,39 +201,6 @@ def test_a_builder_image_that_is_not_there_is_told(yard):
 
     assert caught.value.code == "image-not-found"
     assert "FAIRING_BUILDER_IMAGE (builder_image)" in caught.value.hint
-    assert yard.workshop.nothing_left()
-
-
-def test_a_build_whose_pod_is_evicted_goes_on_in_a_new_one(yard, monkeypatch, caplog):
-    ignores = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-
-    def job(*arguments, **options):
-        body = pod_objects.job(*arguments, **options)
-        body["spec"].setdefault("podFailurePolicy", {"rules": [ignores]})
-        return body
-
-    monkeypatch.setattr(build_job, "job", job)
-    path, evicted = f"/api/v1/namespaces/{yard.workshop.namespace}/pods", []
-
-    def evict():
-        end = time.monotonic() + 90
-        while time.monotonic() < end and not evicted:
-            time.sleep(0.1)
-            for pod in yard.workshop.admin.get(path)["items"]:
-                if pod["status"].get("phase") == "Running" and not evicted:
-                    evicted.append(pod["metadata"]["name"])
-                    metadata = {"name": evicted[0], "namespace": yard.workshop.namespace}
-                    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-                    yard.workshop.admin.post(f"{path}/{evicted[0]}/eviction", body)
-
-    thread = threading.Thread(target=evict)
-    thread.start()
-    assert yard.task().submit().lines == ("one 3",)
-    thread.join()
-
-    (told,) = [message for message in caplog.messages if "was taken away" in message]
-    assert evicted[0].startswith("fairing-build-")
-    assert evicted[0] in told
     assert yard.workshop.nothing_left()
 
 

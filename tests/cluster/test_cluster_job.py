@@ -29,7 +29,6 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing import cluster_job, pod_objects
 from fairing_az_jupyter.fairing.cluster_job import ClusterJob, plain_spec
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target
 from fairing_az_jupyter.reporting import listening
@@ -190,20 +189,7 @@ def test_a_job_that_is_too_large_for_all_nodes_is_told_and_given_up_when_the_wai
     assert place.nothing_left()
 
 
-@pytest.fixture
-def replaced(monkeypatch):
-    """Make the Jobs that are launched here start a new pod in place of one that the cluster takes away."""
-    ignores = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-
-    def job(*arguments, **options):
-        body = pod_objects.job(*arguments, **options)
-        body["spec"].setdefault("podFailurePolicy", {"rules": [ignores]})
-        return body
-
-    monkeypatch.setattr(cluster_job, "job", job)
-
-
-def test_a_job_whose_pod_is_evicted_goes_on_in_a_new_one(place, replaced, capfd, caplog):
+def test_a_job_whose_pod_is_evicted_goes_on_in_a_new_one(place, capfd, caplog):
     path = f"/api/v1/namespaces/{place.namespace}/pods"
     evicted = []
 

@@ -10,8 +10,6 @@ import pytest
 from fairing_az_jupyter.exceptions import JobFailedError
 from fairing_az_jupyter.fairing import cluster_events
 from fairing_az_jupyter.fairing.pod_objects import Placement
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
-from tests.cluster.test_builders import as_in_a_notebook, yard  # noqa: F401 - fixtures
 from tests.cluster.test_cluster_job import Place, place  # noqa: F401 - fixtures
 
 LONG = """
@@ -67,18 +65,6 @@ class Evictor(threading.Thread):
         self.join()
 
 
-def test_a_training_whose_pod_is_evicted_runs_in_another_one_and_succeeds(place):  # noqa: F811
-    evictor = Evictor(place.admin, place.namespace, "model")
-
-    job = place.run(LONG)
-
-    evictor.close()
-    assert evictor.evicted
-    assert len(evictor.seen) == 2
-    assert job.lines[-1] == "ended"
-    assert place.nothing_left()
-
-
 def test_a_job_whose_pod_was_evicted_unseen_is_followed_and_not_replaced(place, monkeypatch, caplog):  # noqa: F811
     def interrupted(text, **_more):
         raise KeyboardInterrupt
@@ -100,19 +86,6 @@ def test_a_job_whose_pod_was_evicted_unseen_is_followed_and_not_replaced(place, 
     assert job == before["metadata"]["name"]
     assert job.lines[-1] == "ended"
     assert not any("it is replaced" in message for message in caplog.messages)
-
-
-def test_a_build_whose_pod_is_evicted_begins_anew_and_gives_the_image(yard):  # noqa: F811
-    evictor = Evictor(yard.workshop.admin, yard.workshop.namespace, "kaniko", wait=0.2)
-
-    task = yard.task()
-    task.builder.build()
-
-    evictor.close()
-    assert evictor.evicted
-    assert len(evictor.seen) == 2
-    assert task.builder.image_tag
-    assert yard.workshop.nothing_left()
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2)])

@@ -24,7 +24,7 @@ from tests.preflight.scene import Scene
 REASONS = {
     "admission-denied": r"launch\.\w+:policy",
     "base-image|reset|unreachable": r"image\.base:.*",
-    "image-unauthorized|image-not-found|credential|not-allowed.*|denied|docker-config.*|not-found|forbidden": (
+    "image-unauthorized|image-not-found|credential|not-allowed(-push)?|denied|docker-config.*|not-found|forbidden": (
         r"(image|registry|azure|storage|permissions)\..*|cluster\.(pull-secret|service-account):.*"
     ),
     "image-.*": r"image\..*",
