@@ -3,7 +3,9 @@
 Sources, in the repositories' own folders: kubernetes/autoscaler,
 cluster-autoscaler/processors/status/eventing_scale_up_processor.go, for the cluster autoscaler's events; and
 kubernetes-sigs/karpenter, pkg/controllers/provisioning/scheduling/events.go, for Karpenter's, which says
-`Nominated` and never `TriggeredScaleUp`.
+`Nominated` and never `TriggeredScaleUp`. `FailedScaleUp` at a pod is what GKE's autoscaler says; the upstream one, and
+so AKS's, reports failures at its own status:
+https://docs.cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility
 """
 
 from __future__ import annotations
