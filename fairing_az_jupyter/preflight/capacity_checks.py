@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.facts import entries, limits_of_pod, mapping, quantity, requests_of_pod
 from fairing_az_jupyter.exceptions import NotAllowedError
 from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.builds import only_some_launches
 from fairing_az_jupyter.preflight.node_room import room
-from fairing_az_jupyter.preflight.pod_needs import GPU, Need
+from fairing_az_jupyter.preflight.pod_needs import GPU, Need, settings_of
 from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings import notebook_names
 from fairing_az_jupyter.settings.scheduling import seconds_in
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.cluster import Cluster
     from fairing_az_jupyter.clients.kube.facts import QuotaState
-    from fairing_az_jupyter.preflight.subject import Subject
+    from fairing_az_jupyter.preflight.subject import Planned, Subject
 
 _COUNTED = frozenset({"count/jobs.batch", "secrets", "count/secrets"})
 _WORST = ("fail", "unknown", "warn", "skipped", "pass")
@@ -59,7 +59,7 @@ def checks(subject: Subject) -> list[Check]:
 
 def _needs(subject: Subject, namespace: str) -> list[Need]:
     """Return what has to find room; one after the other, for the job starts when its image is built."""
-    kinds: tuple[Literal["job", "build"], ...] = ("job", "build") if subject.builds_in_cluster else ("job",)
+    kinds: tuple[Planned, ...] = ("job", "build") if subject.builds_in_cluster else ("job",)
     return [need for kind in kinds if (need := _need(subject, kind, namespace)) is not None]
 
 
@@ -74,7 +74,7 @@ def _endpoint_need(subject: Subject, job: Need | None, namespace: str) -> Need |
     return None if need is None or replace(need, what="job") == job else need
 
 
-def _need(subject: Subject, what: Literal["job", "build", "endpoint"], namespace: str) -> Need | None:
+def _need(subject: Subject, what: Planned, namespace: str) -> Need | None:
     """Return what a pod asks for, as its settings have it; where it may run, as its own specification says.
 
     None where there is no such pod.
@@ -164,7 +164,7 @@ def quota_room(quotas: Sequence[QuotaState], need: Need, namespace: str) -> Find
 def _no_quota_left(quota: QuotaState, need: Need, lacking: Mapping[str, str], namespace: str) -> Finding:
     looked_at = f"ResourceQuotas of namespace {namespace}"
     describe = cures.kubectl("-n", namespace, "describe", "quota", quota.name)
-    short, settings = "; ".join(lacking.values()), need.settings_of(lacking)
+    short, settings = "; ".join(lacking.values()), settings_of(need.what, lacking)
     if quota.scoped:
         # Which pods it counts depends on their priority and deadline, which a job may or may not have.
         message = f"ResourceQuota {quota.name}, which counts only some pods, has no room for a {need.what}: {short}."

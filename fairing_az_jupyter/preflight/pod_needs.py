@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.facts import quantity, tolerated
 from fairing_az_jupyter.clients.kube.scheduling_events import may_be_tolerated, passes
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fairing_az_jupyter.clients.kube.facts import Capacity, NodeCapacity
+    from fairing_az_jupyter.preflight.subject import Planned
 
 GPU = "nvidia.com/gpu"
 SPOT = "kubernetes.azure.com/scalesetpriority"
@@ -41,7 +42,7 @@ class Need:
 
     cpu: str
     memory: str
-    what: Literal["job", "build", "endpoint"] = "job"
+    what: Planned = "job"
     cpu_limit: str = ""
     gpus: int = 0
     node_selector: Mapping[str, str] = field(default_factory=dict)
@@ -59,26 +60,7 @@ class Need:
     @property
     def settings(self) -> str:
         """The settings that it comes from, as a notebook names them."""
-        return self.settings_of(["cpu", "memory", *([f"requests.{GPU}"] if self.gpus else [])])
-
-    def settings_of(self, resources: Iterable[str]) -> str:
-        """Return the settings that some of a quota's resources come from; empty where they count objects only.
-
-        Args:
-            resources: Their names in a ResourceQuota.
-
-        """
-        names, prefix = notebook_names(), "build_" if self.what == "build" else ""
-        fields: list[str] = []
-        for resource in resources:
-            if resource == "limits.cpu":
-                # A build's limit is no less than what it asks for.
-                fields += ["cpu_limit", *(["build_cpu"] if prefix else [])]
-            elif resource == f"requests.{GPU}":
-                fields.append("gpus")
-            elif resource.rpartition(".")[2] in {"cpu", "memory"}:
-                fields.append(f"{prefix}{resource.rpartition('.')[2]}")
-        return " or ".join(names[each] for each in dict.fromkeys(fields))
+        return settings_of(self.what, ["cpu", "memory", *([f"requests.{GPU}"] if self.gpus else [])])
 
     def amount(self, resource: str) -> str:
         """Return what it takes of a quota's resource, as its setting writes it.
@@ -162,3 +144,28 @@ class Need:
         """
         keys = {taint["key"] for taint in self.kept_off_by(node)}
         return all(map(may_be_tolerated, keys)) and not (self.what == "endpoint" and SPOT in keys)
+
+
+def settings_of(what: Planned, resources: Iterable[str]) -> str:
+    """Return the settings that some of a quota's resources come from, as a notebook names them.
+
+    Args:
+        what: What the pod is for.
+        resources: Their names in a ResourceQuota.
+
+    Returns:
+        Such as `FAIRING_CPU or FAIRING_MEMORY`; empty where the resources count objects only.
+
+    """
+    names, prefix = notebook_names(), "build_" if what == "build" else ""
+    fields: list[str] = []
+    for resource in resources:
+        amount = resource.rpartition(".")[2]
+        if resource == "limits.cpu":
+            # A build's limit is no less than what it asks for.
+            fields += ["cpu_limit", *(["build_cpu"] if prefix else [])]
+        elif resource == f"requests.{GPU}":
+            fields.append("gpus")
+        elif amount in {"cpu", "memory"}:
+            fields.append(f"{prefix}{amount}")
+    return " or ".join(names[each] for each in dict.fromkeys(fields))
