@@ -137,7 +137,7 @@ def _tainted(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked
             f"for other pods, or about to go, by its taint ({shown})."
         )
         pools = cures.az("aks", "nodepool", "list", "--resource-group", "GROUP", "--cluster-name", "CLUSTER")
-        add = cures.text("Add a node pool without such taints, or let the autoscaler of yours add a node.")
+        add = cures.text("Add a node pool without such taints, or let the autoscaler add a node to yours.")
         return Finding("warn", looked_at, message, (add, pools, see), code="no-node-of-pool")
     before = "" if "tolerations" in subject.broken else subject.settings.tolerations or ""
     wanted = ",".join(map(_written, tolerable[0]))
