@@ -36,7 +36,7 @@ _PLAIN = re.compile(r"true|false|none|null|yes|no|on|off", re.IGNORECASE)
 _QUOTED = re.compile(r"((?:Invalid|Unsupported|Duplicate) value|Not found|Too many|Too long)(?:: .*)?: ", re.DOTALL)
 # Signatures and credentials of links: Azure's, Amazon's `X-Amz-Signature`, CloudFlare's `verify`, and of plain ones.
 _SIGNED = re.compile(
-    r"((?:sig|signature|code|token|password|passwd|secret|key|credential|verify))=[^&\s\"']+", re.IGNORECASE
+    r"(sig|signature|code|token|password|passwd|secret|key|credential|(?<=[?&])verify)=[^&\s\"']+", re.IGNORECASE
 )
 # `https://user:password@host`; a digest stands behind an @ as well.
 _LOGIN = re.compile(r"://[^\s/\"'<>]+@(?!sha\d+:)")
