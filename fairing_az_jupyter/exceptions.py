@@ -194,6 +194,7 @@ class ServiceError(FairingAzureError):
         hint: See `FairingAzureError`.
         service: Which one: `kubernetes`, `entra`, `arm`, `blob` or `registry`.
         status: The HTTP status that it answered with, if it answered.
+        said: What it said, without secret values, where that may be longer than what the message shows of it.
 
     """
 
@@ -208,10 +209,12 @@ class ServiceError(FairingAzureError):
         code: str | None = None,
         service: str = "",
         status: int | None = None,
+        said: str = "",
     ) -> None:
         super().__init__(message, hint=hint, code=code)
         self.service = service
         self.status = status
+        self.said = said
 
 
 class UnreachableError(ServiceError):

@@ -15,10 +15,11 @@ from fairing_az_jupyter.clients.kube.facts import quantity
 from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.image_copies import copied
+from fairing_az_jupyter.preflight.pod_needs import settings_of
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from decimal import Decimal
 
     from fairing_az_jupyter.models import Cure
@@ -30,15 +31,21 @@ _UNSET = re.compile(r"failed quota: ([a-z0-9.-]+): must specify ([^;]+)")
 _USED_UP = re.compile(r"exceeded quota: ([a-z0-9.-]+)")
 _POD_SECURITY = re.compile(r'violates PodSecurity "(\w+)')
 _RANGE = re.compile(
-    r"(?P<end>minimum|maximum) (?P<what>[\w./-]+) usage per (?P<whom>Container|Pod) is (?P<bound>[^,\s]+)[,.]"
-    r"?(?: but (?:(?P<no>no \w+ is specified)|(?:request|limit) is [^\],\s]+))?"
+    r"(?P<end>minimum|maximum) (?P<what>[\w./-]+) usage per (?P<whom>Container|Pod) is (?P<bound>[\w.]*\w)"
+    r"(?:[,.]? +(?:but )?(?:(?P<no>no \w+ is specified)|(?P<part>request|limit) is [^\],\s]+))?",
+    re.IGNORECASE,
 )
 _RATIO = re.compile(r"(?P<what>[\w./-]+) max limit to request ratio per (?:Container|Pod) is (?P<bound>[^,\s]+)")
 _UNDER_REQUEST = re.compile(r"must be less than or equal to (?P<what>cpu|memory) limit(?: of (?P<bound>[^;\s]+))?")
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '([^']+)'|admission webhook \"([^\"]+)\" denied")
+# Gatekeeper's library and Azure Policy: library/general/containerlimits of open-policy-agent/gatekeeper-library.
+_HIGHER = re.compile(
+    r"\b(?P<what>cpu|memory) limit <?[\w.]+>? is higher than the maximum allowed of <?(?P<bound>[\w.]*\w)",
+    re.IGNORECASE,
+)
 _SAID = (
     (re.compile(r"root|privilege|capabilit|seccomp|securitycontext|run ?as", re.IGNORECASE), "security"),
-    (re.compile(r"image|registr", re.IGNORECASE), "images"),
+    (re.compile(r"image(?![ -]?pull)|registr", re.IGNORECASE), "images"),
     (re.compile(r"\blimits?\b", re.IGNORECASE), "limits"),
     (re.compile(r"probe", re.IGNORECASE), "probes"),
 )
@@ -73,13 +80,13 @@ def rule_in(text: str, subject: Subject, kind: Planned, namespace: str) -> Rule:
         return Rule("quota-on-limits", tuple(amounts.with_limits(found.group(2), found.group(1))))
     if found := _USED_UP.search(text):
         describe = cures.kubectl("-n", namespace, "describe", "quota", found.group(1))
-        return Rule("quota", (describe, amounts.lower("for more")))
+        return Rule("quota", (describe, amounts.lower(_listed(text, "requested"))))
     if found := _POD_SECURITY.search(text):
         return Rule("pod-security", (*_secured(subject, kind), cures.kubectl("get", "namespace", namespace, "-o=yaml")))
     if (
         found := _RANGE.search(text) or _RATIO.search(text) or _UNDER_REQUEST.search(text)
     ) is not None and not _POLICY.search(text):
-        return Rule("limit-range", tuple(amounts.within(text)))
+        return Rule("limit-range", tuple(dict.fromkeys(amounts.within(text))))
     if found := _POLICY.search(text):
         name = found.group(1) or found.group(2)
         return Rule("policy", tuple(_kept(text[found.end() :], name, subject, kind, amounts)))
@@ -107,7 +114,7 @@ class _Amounts:
     """The settings of what one kind of pod asks for."""
 
     def __init__(self, subject: Subject, kind: Planned, namespace: str) -> None:
-        self._subject, self._namespace = subject, namespace
+        self._subject, self._kind, self._namespace = subject, kind, namespace
         prefix = "build_" if kind == "build" else ""
         self._fields = {"cpu": f"{prefix}cpu", "memory": f"{prefix}memory", "nvidia.com/gpu": "gpus"}
         self._describe = cures.kubectl("-n", namespace, "describe", "limitrange")
@@ -126,24 +133,51 @@ class _Amounts:
             yield from self.limit()
         yield cures.kubectl("-n", self._namespace, "describe", "quota", quota)
 
-    def lower(self, more: str) -> Cure:
-        """Return what makes a pod ask for less."""
-        names = notebook_names()
-        settings = " or ".join(names[field] for field in list(self._fields.values())[:2])
+    def lower(self, resources: Iterable[str]) -> Cure:
+        """Return what makes a pod ask for less of some of a quota's resources."""
+        settings = settings_of(self._kind, resources)
+        lower = f", lower {settings}," if settings else ""
         return cures.text(
-            f"Delete what is no longer needed, lower {settings}, or ask the owner of the profile {self._namespace} "
-            f"{more}."
+            f"Delete what is no longer needed{lower} or ask the owner of the profile {self._namespace} for more."
         )
+
+    def at_most(self, what: str, bound: str, *, of_limit: bool = True) -> Iterator[Cure]:
+        """Yield what brings an amount down to a bound, which is told in a form that settings take."""
+        if what != "cpu":
+            # The memory that a pod asks for is its limit as well.
+            yield from self._set([self._fields.get(what)], bound)
+            return
+        # The limit may not be less than what is asked for, so that goes first.
+        high = [field for field in dict.fromkeys((self._fields["cpu"], "cpu")) if self._is_more(field, bound)]
+        if self._is_more("cpu_limit", bound):
+            yield from self._set([*high, "cpu_limit"], bound)
+        else:
+            yield from self._set(high[:1] or ["cpu_limit" if of_limit else self._fields["cpu"]], bound)
+
+    def at_least(self, what: str, bound: str) -> Iterator[Cure]:
+        """Yield what brings an amount up to a bound."""
+        limit = self._subject.settings.cpu_limit
+        if what == "cpu" and limit and quantity(limit) < quantity(bound):
+            yield change_setting(self._subject, "cpu_limit", bound)
+        yield from self._set([self._fields.get(what)], bound)
+
+    def _is_more(self, field: str, bound: str) -> bool:
+        value = getattr(self._subject.settings, field)
+        return bool(value) and quantity(value) > quantity(bound)
+
+    def _set(self, fields: Iterable[str | None], value: str) -> Iterator[Cure]:
+        for field in filter(None, fields):
+            yield change_setting(self._subject, field, value)
 
     def within(self, text: str) -> Iterator[Cure]:
         """Yield what brings a pod's amounts within a LimitRange."""
         for found in _RANGE.finditer(text):
-            field = self._fields.get(found["what"])
             if found["no"] and found["what"] == "cpu":
                 yield from self.limit()
-            elif field is not None:
-                # The cluster tells bytes and cores in a form that settings take.
-                yield change_setting(self._subject, field, found["bound"])
+            elif found["end"].lower() == "maximum":
+                yield from self.at_most(found["what"], found["bound"], of_limit=found["part"] == "limit")
+            else:
+                yield from self.at_least(found["what"], found["bound"])
         if any(each["what"] == "cpu" for each in _RATIO.finditer(text)):
             yield from self.limit()
         for found in _UNDER_REQUEST.finditer(text):
@@ -167,7 +201,10 @@ def _secured(subject: Subject, kind: Planned) -> Iterator[Cure]:
 def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amounts) -> Iterator[Cure]:
     """Yield what keeps to a policy, as far as its message tells what it is about."""
     about = {what for said, what in _SAID if said.search(text)}
-    if "limits" in about:
+    high = list(_HIGHER.finditer(text))
+    for found in high:
+        yield from amounts.at_most(found["what"].lower(), found["bound"])
+    if "limits" in about and not high:
         yield from amounts.limit()
     if "security" in about:
         yield from _secured(subject, kind)

@@ -148,7 +148,7 @@ def _meaning(
         return Finding("skipped", looked_at, f"Not checked: {error.message}")
     if isinstance(error, NotAllowedError | ConflictError):
         found = _refused(error, subject, kind, namespace, looked_at)
-        if what == "Pod" and found.code == "quota" and not asks_beyond_quota(error.message):
+        if what == "Pod" and found.code == "quota" and not asks_beyond_quota(error.said or error.message):
             message = f"{found.message} A launch waits some minutes for other pods to end."
             return dataclasses.replace(found, status="warn", message=message)
         return found
@@ -167,7 +167,8 @@ def _never_built(subject: Subject, looked_at: str) -> Finding:
 
 
 def _refused(error: ServiceError, subject: Subject, kind: Planned, namespace: str, looked_at: str) -> Finding:
-    rule = rule_in(error.message, subject, kind, namespace)
+    # The message may show only the first of several rules that are broken.
+    rule = rule_in(error.said or error.message, subject, kind, namespace)
     if rule.code == "not-allowed-by-rule" and error.hint:
         rule = dataclasses.replace(rule, code=error.code, cures=(cures.text(error.hint), *rule.cures))
     return Finding("fail", looked_at, error.message, rule.cures, code=rule.code)

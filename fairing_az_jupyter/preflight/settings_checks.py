@@ -52,17 +52,34 @@ def _settings(subject: Subject, looked_at: str) -> Finding:
 
 
 def _cures(subject: Subject, missing: list[str]) -> Iterator[Cure]:
-    wanted = [field for field in (*subject.broken, *missing) if field in declarations()]
-    if wanted:
+    declared = declarations()
+    wanted = [field for field in (*subject.broken, *missing) if field in declared]
+    # A command would have to choose for the user.
+    switches = [field for field in wanted if declared[field].get("type") == "boolean"]
+    given = [field for field in wanted if field not in switches]
+    if given:
         # Where nothing can be suggested there is a placeholder, which every command of ours refuses.
         flags = [
             word
-            for flag, field in ((field.replace("_", "-"), field) for field in wanted)
-            for word in (f"--{flag}", subject.suggestions.get(field) or f"<{flag}>")
+            for flag, field in ((_flag(field), field) for field in given)
+            for word in (flag, subject.suggestions.get(field) or f"<{flag[2:]}>")
         ]
-        if subject.notebook:
-            yield cures.ours("fill", subject.notebook, *flags)
-        else:
-            yield cures.ours("profile", "set", "NAME", *flags)
-    for hint in dict.fromkeys(subject.hints[field] for field in subject.broken if subject.hints.get(field)):
+        yield _command(subject, *flags)
+    for field in switches:
+        flag = _flag(field)
+        yield cures.text(
+            f"Set {notebook_names()[field]} to True or False: {_command(subject, flag).command}, or --no-{flag[2:]}."
+        )
+    others = [field for field in subject.broken if field not in switches and subject.hints.get(field)]
+    for hint in dict.fromkeys(subject.hints[field] for field in others):
         yield cures.text(hint)
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
+def _command(subject: Subject, *flags: str) -> Cure:
+    if subject.notebook:
+        return cures.ours("fill", subject.notebook, *flags)
+    return cures.ours("profile", "set", "NAME", *flags)

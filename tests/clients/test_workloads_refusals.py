@@ -9,17 +9,21 @@ import pytest
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.asking import Answer, Asker
 from fairing_az_jupyter.clients.kube.objects import KINDS, kind_of, pod_selector
-from fairing_az_jupyter.clients.kube.refused_changes import refused_change, sanitized
+from fairing_az_jupyter.clients.kube.refused_changes import passes_by_itself, refused_change, sanitized
 from fairing_az_jupyter.exceptions import ConflictError, InputError, NotAllowedError
 
 ASKER = Asker("10.0.0.1:443", secret=Hidden("Bearer MARKED-token"))
 SENT = {"spec": {"containers": [{"name": "main", "env": [{"name": "A", "value": "MARKED-value"}]}]}}
 
 
-def refused(status, message, reason="", causes=()):
+def refused_call(status, message, reason="", causes=()):
     body = {"kind": "Status", "message": message, "reason": reason, "details": {"causes": list(causes)}}
     asked = KINDS["Pod"].change("create", "team-a", "p", SENT)
-    failed = refused_change(Answer(status, {}, json.dumps(body).encode()), asked, ASKER)
+    return refused_change(Answer(status, {}, json.dumps(body).encode()), asked, ASKER)
+
+
+def refused(status, message, reason="", causes=()):
+    failed = refused_call(status, message, reason, causes)
     return None if failed is None else failed.error
 
 
@@ -55,6 +59,21 @@ def test_a_webhook_may_refuse_with_another_status():
     assert refused(400, 'admission webhook "g.example.com" denied the request: MARKED-value').code == "admission-denied"
 
 
+@pytest.mark.parametrize(
+    ("message", "passes"),
+    [
+        ('pods "p" is forbidden: status unknown for quota: team, resources: pods', True),
+        ('pods "p" is forbidden: not yet ready to handle request', True),
+        ("Internal error occurred: resource quota evaluation timed out", True),
+        ('Operation cannot be fulfilled on resourcequotas "team": the object has been modified', True),
+        ('pods "p" is forbidden: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1', False),
+        ('admission webhook "g.example.com" denied the request: status unknown for quota: team', False),
+    ],
+)
+def test_an_api_server_that_can_not_judge_yet_is_told_from_a_rule(message, passes):
+    assert passes_by_itself(message) is passes
+
+
 def test_an_invalid_field_is_named_and_what_was_sent_is_not():
     causes = [
         {
@@ -78,10 +97,100 @@ def test_an_invalid_field_is_named_and_what_was_sent_is_not():
         "Authorization MARKED-token",
         "https://a.blob.core.windows.net/c/x?sv=2026&sig=MARKED%2Bx%3D&se=1",
         "password=MARKED token=MARKED",
+        "proxyconnect https://user:MARKED@proxy.example.com:3128 refused",
+        "https://MARKED@host/x",
+        "https://user:p@MARKED@host/x",
+        "https://s3/x?X-Amz-Credential=MARKED%2F1&X-Amz-Signature=MARKED",
+        "https://production.cloudflare.docker.com/x?verify=1732-MARKED%3D",
+        "Authorization: Bearer MARKED",
+        '{"authorization": "Basic MARKED"}',
+        "asked with Bearer MARKED-abcdefghijklmnop.x",
+        "a token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJNQVJLRUQifQ.MARKED",
     ],
 )
 def test_nothing_secret_is_repeated(text):
     assert "MARKED" not in refused(403, f"a rule says: {text}").message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker-pullable://python@sha256:0123 and contoso.azurecr.io/a/b@sha256:0123",
+        'www-authenticate: Bearer realm="https://contoso.azurecr.io/oauth2/token",service="contoso.azurecr.io"',
+        "https://contoso.blob.core.windows.net/c/x, mail a@contoso.example",
+        "basic checks of authorization failed, verify=false",
+    ],
+)
+def test_what_only_looks_like_a_secret_is_repeated(text):
+    assert sanitized(text, {}) == text
+
+
+def pod_with(**env):
+    container = {"name": "model", "image": "contoso.azurecr.io/fairing-job:1"}
+    container["env"] = [{"name": name, "value": value} for name, value in env.items()]
+    labels = {"fairing-az-jupyter/kind": "digits-job"}
+    return {"metadata": {"name": "fairing-job-abcd", "labels": labels}, "spec": {"containers": [container]}}
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"USER": "fairing", "LOGNAME": "fairing", "HOME": "/home/fairing", "FAIRING_RUNTIME": "1"},
+        {"FAIRING_DOCKER_REGISTRY": "contoso.azurecr.io", "AZURE_STORAGE_ACCOUNT": "quota"},
+        {"KIND": "job", "MODEL": "digits", "DEBUG": "true", "IMAGE": "fairing-job:1"},
+    ],
+)
+def test_names_and_constants_among_the_variables_are_no_secrets(env):
+    text = "fairing-job-abcd, image contoso.azurecr.io/fairing-job:1 of digits: quota true, /home/fairing"
+    assert sanitized(text, pod_with(**env)) == text
+
+
+@pytest.mark.parametrize("value", ["MARKED", "airing", "fairing-job-abc", "MARKED\ndigits"])
+def test_a_value_that_is_no_name_of_the_object_is_hidden(value):
+    assert value not in sanitized(f"env X is {value}", pod_with(X=value, FAIRING_TOKEN="MARKED-too"))
+    assert "MARKED" not in sanitized("MARKED-too", pod_with(X="1234", FAIRING_TOKEN="MARKED-too"))
+
+
+DENIED = (
+    'admission webhook "g.example.com" denied the request: User "a" cannot do that, see {}',
+    "pods \"p\" is forbidden: ValidatingAdmissionPolicy 'guard' with binding 'b' denied request: {}",
+)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503])
+@pytest.mark.parametrize("text", DENIED)
+def test_a_denial_is_a_rules_whatever_status_it_has(status, text):
+    error = refused(status, text.format("quota evaluation timed out"), "AlreadyExists")
+
+    assert isinstance(error, NotAllowedError)
+    assert (error.code, error.status) == ("admission-denied", 403)
+    assert "quota evaluation timed out" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (403, 'pods "p" is forbidden: status unknown for quota: team, resources: pods'),
+        (403, 'pods "p" is forbidden: not yet ready to handle request'),
+        (500, "Internal error occurred: resource quota evaluation timed out"),
+        (409, 'Operation cannot be fulfilled on resourcequotas "team": the object has been modified'),
+    ],
+)
+def test_what_passes_by_itself_is_asked_again_and_is_no_rule(status, message):
+    failed = refused_call(status, message)
+
+    assert (failed.error.code, failed.arrived) == ("not-ready", False)
+    assert failed.retry is not None
+    assert not isinstance(failed.error, NotAllowedError)
+    assert message in failed.error.message
+
+
+def test_what_the_message_cuts_is_kept_whole_and_without_secrets():
+    error = refused(403, 'admission webhook "g" denied the request: ' + "x" * 600 + " MARKED-value sig=MARKED last")
+
+    assert "last" not in error.message
+    assert error.said.endswith("last")
+    assert "MARKED" not in error.said
 
 
 def test_a_long_text_is_cut_and_stands_in_one_line():

@@ -11,7 +11,9 @@ import pytest
 from fairing_az_jupyter import manager
 from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.kube.facts import Capacity, NodeCapacity, QuotaState
-from fairing_az_jupyter.preflight.capacity_checks import Need, checks, quota_room, room, together
+from fairing_az_jupyter.preflight.capacity_checks import checks, quota_room, together
+from fairing_az_jupyter.preflight.node_room import room
+from fairing_az_jupyter.preflight.pod_needs import Need
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings, sources
@@ -253,6 +255,147 @@ def test_a_taint_that_passes_by_itself_is_not_to_be_tolerated():
     finding = room(SUBJECT, [node("a", 4, 16, taints=(NOT_READY,), ready=False)], NEED, "nodes")
 
     assert (finding.status, finding.code) == ("warn", "no-usable-node")
+
+
+def tainted(key, effect="NoSchedule", name="a", **more):
+    return node(name, 4, 16, taints=({"key": key, "value": "true", "effect": effect},), **more)
+
+
+SYSTEM = tainted("CriticalAddonsOnly", name="system")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "CriticalAddonsOnly",
+        "ToBeDeletedByClusterAutoscaler",
+        "karpenter.sh/disrupted",
+        "virtual-kubelet.io/provider",
+        "node-role.kubernetes.io/control-plane",
+    ],
+)
+def test_a_node_that_is_kept_for_the_system_or_about_to_go_is_not_to_be_tolerated(key):
+    finding = room(SUBJECT, [tainted(key)], NEED, "nodes")
+
+    assert (finding.status, finding.code) == ("warn", "no-node-of-pool")
+    assert finding.message.startswith("The pool that takes your pods has no node now")
+    assert not [cure for cure in finding.cures if "tolerations" in cure.command]
+
+
+def test_of_several_tainted_nodes_one_that_is_set_apart_for_users_is_to_be_tolerated():
+    both = [SYSTEM, node("b", 4, 16, taints=(TEAM,))]
+    finding = room(SUBJECT, both, NEED, "nodes")
+
+    assert finding.code == "taint"
+    assert finding.cures[0].command == "fairing-azure fill train.ipynb --tolerations team=vision:NoExecute"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "node.kubernetes.io/disk-pressure",
+        "node.cloudprovider.kubernetes.io/uninitialized",
+        "node.cilium.io/agent-not-ready",
+        "startup-taint.cluster-autoscaler.kubernetes.io/gpu",
+        "remediator.kubernetes.azure.com/unschedulable",
+    ],
+)
+def test_a_node_whose_taint_goes_by_itself_is_not_usable_now(key):
+    finding = room(SUBJECT, [SYSTEM, tainted(key)], NEED, "nodes")
+
+    assert (finding.status, finding.code) == ("warn", "no-usable-node")
+    assert key in finding.message
+    assert not [cure for cure in finding.cures if "tolerations" in cure.command]
+    assert room(SUBJECT, [tainted(key), node("b", 4, 16)], NEED, "nodes").status == "pass"
+
+
+def test_nodes_without_amd64_or_linux_are_told_as_such():
+    need = dataclasses.replace(NEED, node_selector={"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"})
+    arm = node("a", 64, 256, labels={"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64"})
+    windows = node("w", 64, 256, labels={"kubernetes.io/os": "windows", "kubernetes.io/arch": "amd64"})
+
+    found = {name: room(SUBJECT, [each], need, "nodes") for name, each in (("arm", arm), ("windows", windows))}
+
+    assert {finding.code for finding in found.values()} == {"no-node-of-platform"}
+    assert "images are made for amd64 from here" in found["arm"].message
+    assert "runs Linux" in found["windows"].message
+    assert not [each for finding in found.values() for each in finding.cures if "NODE_SELECTOR" in each.command]
+    assert room(SUBJECT, [arm, windows], need, "nodes").code == "no-node-of-platform"
+
+
+class Known:
+    """A cluster whose nodes are known."""
+
+    namespace = "team-a"
+
+    def __init__(self, *found):
+        self.found = found
+
+    def nodes(self):
+        return self.found
+
+
+def judged(*found, **settings):
+    explicit = {"backend": "KubeflowAzureBackend", "docker_registry": "contoso.azurecr.io", **settings}
+    resolved, errors = sources.resolve_usable(explicit={**explicit, "builder": "acr-tasks"})
+    subject = manager.subject_of(resolved, errors, {})
+    given = [standing("cluster", Known(*found)), standing("cluster.namespace", None)]
+    return {each.check: each for each in run_checks([*given, *checks(subject)])}["cluster.nodes"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wait", "status", "code"),
+    [
+        ([SYSTEM], "30m", "warn", "no-node-of-pool"),
+        ([SYSTEM], "0", "fail", "no-node-of-pool"),
+        ([tainted("node.kubernetes.io/disk-pressure")], "0", "fail", "no-usable-node"),
+        ([tainted("node.kubernetes.io/memory-pressure")], "0", "warn", "memory-pressure"),
+        ([tainted("node.kubernetes.io/memory-pressure"), node("b", 4, 16)], "0", "pass", ""),
+    ],
+)
+def test_what_is_not_usable_now_fails_where_no_node_is_waited_for(nodes, wait, status, code):
+    finding = judged(*nodes, node_wait=wait)
+
+    assert (finding.status, finding.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("others", "wait", "status"),
+    [([SYSTEM], "30m", "warn"), ([SYSTEM], "0", "warn"), ([node("b", 4, 16)], "0", "pass")],
+)
+def test_endpoints_stay_off_spot_nodes_and_need_another(others, wait, status):
+    finding = judged(node("spot", 4, 16, taints=(SPOT,)), *others, spot="true", node_wait=wait)
+
+    assert finding.status == status
+    if status == "warn":
+        assert "an endpoint of 1 cpu and 2Gi memory" in finding.message
+        assert "a job" not in finding.message
+        assert not [cure for cure in finding.cures if "--spot" in cure.command]
+
+
+@pytest.mark.parametrize("spot", ["true", "false"])
+def test_a_job_that_has_no_node_is_told_before_an_endpoint(spot):
+    finding = judged(SYSTEM, spot=spot, node_wait="0")
+
+    assert (finding.status, finding.code) == ("fail", "no-node-of-pool")
+    assert "endpoint" not in finding.message
+
+
+@pytest.mark.parametrize(
+    ("need", "hard", "said", "settings"),
+    [
+        ({"gpus": 2}, {"requests.nvidia.com/gpu": "1"}, "requests.nvidia.com/gpu: 2 is needed", "lower FAIRING_GPUS,"),
+        ({"cpu_limit": "8"}, {"limits.cpu": "4"}, "limits.cpu: 8 is needed", "lower FAIRING_CPU_LIMIT,"),
+        ({}, {"cpu": "0.5", "memory": "1Gi"}, "memory: 2Gi is needed", "lower FAIRING_CPU or FAIRING_MEMORY,"),
+        ({"what": "build"}, {"secrets": "0"}, "secrets: 1 is needed", "no longer needed or ask"),
+        ({"what": "build"}, {"requests.cpu": "0"}, "requests.cpu: 1 is needed", "lower FAIRING_BUILD_CPU,"),
+    ],
+)
+def test_a_quota_names_what_is_asked_of_it_and_the_setting_that_asks(need, hard, said, settings):
+    finding = quota_room([quota(hard)], dataclasses.replace(NEED, **need), "team-a")
+
+    assert said in finding.message
+    assert settings in finding.cures[1].command
 
 
 def test_gpus_that_no_node_has_are_a_warning_since_a_pool_may_be_at_zero():

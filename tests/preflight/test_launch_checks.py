@@ -240,6 +240,85 @@ def test_each_rule_has_the_setting_that_keeps_to_it(text, kind, code, cure):
     assert cure in " | ".join(each.command for each in rule.cures)
 
 
+HIGHER = 'admission webhook "w" denied: container <model> {} limit <{}> is higher than the maximum allowed of <{}>'
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "settings", "cures"),
+    [
+        (
+            "maximum cpu usage per Container is 2, but limit is 4",
+            "job",
+            {"cpu_limit": "4"},
+            ["--cpu-limit 2"],
+        ),
+        (
+            "maximum cpu usage per Pod is 2, but limit is 4",
+            "job",
+            {"cpu": "3", "cpu_limit": "4"},
+            ["--cpu 2", "--cpu-limit 2"],
+        ),
+        ("maximum cpu usage per Container is 2, but limit is 4", "build", {"build_cpu": "4"}, ["--build-cpu 2"]),
+        ("maximum cpu usage per Container is 2, but request is 4", "job", {"cpu": "4"}, ["--cpu 2"]),
+        ("Maximum cpu usage per Container is 2. No limit is specified.", "job", {"cpu": "1"}, ["--cpu-limit 1"]),
+        (
+            "[maximum memory usage per Container is 4Gi, but limit is 8Gi, maximum memory usage per Pod is 4Gi.]",
+            "job",
+            {"memory": "8Gi"},
+            ["--memory 4Gi"],
+        ),
+        (
+            "minimum cpu usage per Container is 2, but request is 1",
+            "job",
+            {"cpu_limit": "1"},
+            ["--cpu-limit 2", "--cpu 2"],
+        ),
+        (HIGHER.format("cpu", "4", "2"), "job", {"cpu_limit": "4"}, ["--cpu-limit 2"]),
+        (HIGHER.format("cpu", "1", "200m"), "job", {"cpu_limit": "1"}, ["--cpu 200m", "--cpu-limit 200m"]),
+        (HIGHER.format("memory", "2Gi", "1Gi"), "job", {}, ["--memory 1Gi"]),
+        (HIGHER.format("memory", "4Gi", "1Gi"), "build", {}, ["--build-memory 1Gi"]),
+        ('admission webhook "w" denied the request: must set imagePullPolicy Always', "job", {}, []),
+        ('admission webhook "w" denied the request: image pull secrets are wanted', "build", {}, []),
+    ],
+)
+def test_amounts_beyond_a_bound_name_the_setting_that_is(text, kind, settings, cures):
+    subject = Subject(Settings(docker_registry="contoso.azurecr.io", **settings), notebook="train.ipynb")
+
+    commands = [each.command for each in rule_in(text, subject, kind, "team-a").cures]
+
+    assert [each for each in commands if each.startswith("fairing-azure")] == [
+        f"fairing-azure fill train.ipynb {each}" for each in cures
+    ]
+    assert not [each for each in commands if "DOCKER_REGISTRY" in each]
+
+
+@pytest.mark.parametrize(
+    ("requested", "kind", "said"),
+    [
+        ("pods=1", "job", "no longer needed or ask"),
+        ("limits.cpu=8,pods=1", "job", "lower FAIRING_CPU_LIMIT, or"),
+        ("requests.nvidia.com/gpu=2", "endpoint", "lower FAIRING_GPUS, or"),
+        ("requests.cpu=2,requests.memory=4Gi", "build", "lower FAIRING_BUILD_CPU or FAIRING_BUILD_MEMORY, or"),
+    ],
+)
+def test_a_quota_that_is_exceeded_names_the_settings_of_what_it_counts(requested, kind, said):
+    subject = Subject(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
+    text = f"exceeded quota: q, requested: {requested}, used: pods=1, limited: pods=1"
+
+    assert said in rule_in(text, subject, kind, "team-a").cures[1].command
+
+
+def test_rules_that_a_long_message_does_not_show_are_kept_to_as_well(scene):
+    admission.policy("long", "false", f"{'image not allowed, ' * 40}runs as root, needs limits")(scene)
+
+    found = scene.check()["launch.job"]
+
+    assert (found.status, found.code) == ("fail", "policy")
+    assert "runs as root" not in found.message
+    assert "fairing-azure fill train.ipynb --pod-security restricted" in commands(found)
+    assert "fairing-azure fill train.ipynb --cpu-limit 1" in commands(found)
+
+
 @pytest.mark.parametrize(
     ("said", "beyond"),
     [

@@ -65,6 +65,27 @@ def test_a_broken_or_missing_setting_is_named_with_the_command_that_mends_it(fie
     assert field in grammar.explicit_settings(parsed)
 
 
+@pytest.mark.parametrize(("field", "flag"), [("spot", "--spot"), ("pod_token", "--pod-token")])
+@pytest.mark.parametrize("value", ["maybe", "2", "<yes>"])
+def test_a_switch_that_is_broken_is_told_with_both_of_its_flags(field, flag, value):
+    result = found(**{field: value})
+    commands = [cure.command for cure in result.cures]
+
+    assert (result.status, result.code) == ("fail", "settings-invalid")
+    fill = f"fairing-azure fill 'my train.ipynb' {flag}"
+    assert commands == [f"Set FAIRING_{field.upper()} to True or False: {fill}, or --no-{flag[2:]}."]
+    grammar.parse(shlex.split(fill)[1:])
+
+
+def test_a_broken_switch_stays_out_of_the_command_for_other_settings():
+    result = found(spot="maybe", azure_region="<region>")
+
+    assert result.cures[0].command == "fairing-azure fill 'my train.ipynb' --azure-region '<azure-region>'"
+    assert [cure.command for cure in result.cures if "--spot" in cure.command] == [
+        "Set FAIRING_SPOT to True or False: fairing-azure fill 'my train.ipynb' --spot, or --no-spot."
+    ]
+
+
 def test_a_slip_is_mended_in_the_command():
     result = found(docker_registry="https://contosoml.azurecr.io/")
 

@@ -23,7 +23,8 @@ MANAGED_BY = ("app.kubernetes.io/managed-by", "fairing-az-jupyter")
 # Scopes without pods that ask for processor cores or memory and have no affinity to pods of other namespaces:
 # https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-scopes
 _OF_OTHERS = frozenset({"BestEffort", "CrossNamespacePodAffinity"})
-_GPUS = ("nvidia.com/gpu", "amd.com/gpu")
+# Pods of launches ask for these; no other vendor's would do.
+_GPU = "nvidia.com/gpu"
 _KEEP_OFF = frozenset({"NoSchedule", "NoExecute"})
 
 
@@ -81,7 +82,7 @@ class Capacity:
     Args:
         cpu: Processor cores.
         memory: Bytes.
-        gpus: Graphics processors.
+        gpus: Graphics processors of NVIDIA's.
         pods: Pods.
 
     """
@@ -440,7 +441,7 @@ def _capacity(amounts: Mapping[str, Decimal], pods: int | None = None) -> Capaci
     return Capacity(
         cpu=round(float(amounts.get("cpu", 0)), 3),
         memory=int(amounts.get("memory", 0)),
-        gpus=sum(int(amounts.get(name, 0)) for name in _GPUS),
+        gpus=int(amounts.get(_GPU, 0)),
         pods=int(amounts.get("pods", 0)) if pods is None else pods,
     )
 

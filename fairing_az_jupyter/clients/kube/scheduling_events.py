@@ -3,7 +3,9 @@
 Sources, in the repositories' own folders: kubernetes/autoscaler,
 cluster-autoscaler/processors/status/eventing_scale_up_processor.go, for the cluster autoscaler's events; and
 kubernetes-sigs/karpenter, pkg/controllers/provisioning/scheduling/events.go, for Karpenter's, which says
-`Nominated` and never `TriggeredScaleUp`.
+`Nominated` and never `TriggeredScaleUp`. `FailedScaleUp` at a pod is what GKE's autoscaler says; the upstream one, and
+so AKS's, reports failures at its own status:
+https://docs.cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler-visibility
 """
 
 from __future__ import annotations
@@ -20,7 +22,17 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.facts import Object
 
-__all__ = ["PROGRESS", "autoscaler_says", "has_progressed", "in_order", "moment_of", "taints_named", "untolerated"]
+__all__ = [
+    "PROGRESS",
+    "autoscaler_says",
+    "has_progressed",
+    "in_order",
+    "may_be_tolerated",
+    "moment_of",
+    "passes",
+    "taints_named",
+    "untolerated",
+]
 
 PROGRESS = frozenset({"SuccessfulAttachVolume", "Pulling", "Pulled", "Created", "Started"})
 """The kubelet's and the attach/detach controller's reasons that show that mounting goes on.
@@ -35,12 +47,22 @@ _BEGINNING = frozenset({"", "ContainerCreating", "PodInitializing"})
 # https://github.com/kubernetes/kubernetes/tree/v1.34.4/pkg/scheduler/framework/plugins/tainttoleration
 _TAINT = re.compile(r"(?:untolerated taint|had taint) \{([^:{}\s]+): ?([^{}]*)\}")
 _KARPENTER_TAINT = re.compile(r"did not tolerate taint \(taint=([^=:()\s]+)(?:=([^:()\s]*))?(?::(\w+))?\)")
-# Kubernetes' own: they go by themselves, or keep a node for the system's pods.
-# https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions
-_OWN = re.compile(
-    r"node\.kubernetes\.io/|node\.cloudprovider\.kubernetes\.io/|node-role\.kubernetes\.io/|karpenter\.sh/"
+# Set while a node starts, is repaired or is short of something, and taken away again by who has set them. Sources:
+# https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions,
+# https://docs.cilium.io/en/stable/installation/taints/, cluster-autoscaler/FAQ.md of kubernetes/autoscaler for its
+# start-up taints, and https://learn.microsoft.com/azure/aks/node-auto-drain.
+_PASSING = re.compile(
+    r"node\.kubernetes\.io/|node\.cloudprovider\.kubernetes\.io/|(?:.+/)?(?:agent-not-ready|uninitialized)$|"
+    r"karpenter\.sh/unregistered$|(?:startup|status|ignore)-taint\.cluster-autoscaler\.kubernetes\.io/|"
+    r"remediator\.(?:kubernetes\.azure\.com|aks\.microsoft\.com)/"
 )
-_RESERVED = frozenset({"CriticalAddonsOnly", "ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler"})
+# Nodes of the system's own pods, nodes that are about to go, and virtual nodes, which lack most of what pods need:
+# https://learn.microsoft.com/azure/aks/use-system-pools, https://karpenter.sh/docs/concepts/disruption/,
+# https://learn.microsoft.com/azure/aks/virtual-nodes.
+_KEPT = re.compile(
+    r"node-role\.kubernetes\.io/|karpenter\.sh/|virtual-kubelet\.io/|"
+    r"(?:CriticalAddonsOnly|ToBeDeletedByClusterAutoscaler|DeletionCandidateOfClusterAutoscaler)$"
+)
 _KEEPS_OFF = frozenset({"NoSchedule", "NoExecute"})
 
 
@@ -139,7 +161,7 @@ def taints_named(said: str) -> tuple[tuple[str, str, str], ...]:
     """
     found = [(key, value.strip(), "") for key, value in _TAINT.findall(said)]
     found += _KARPENTER_TAINT.findall(said)
-    return tuple(dict.fromkeys(each for each in found if _may_be_tolerated(each[0])))
+    return tuple(dict.fromkeys(each for each in found if may_be_tolerated(each[0])))
 
 
 def untolerated(pod: Object, nodes: Iterable[Object]) -> tuple[tuple[str, str, str], ...]:
@@ -159,14 +181,30 @@ def untolerated(pod: Object, nodes: Iterable[Object]) -> tuple[tuple[str, str, s
             (str(taint.get("key")), str(taint.get("value") or ""), str(taint.get("effect")))
             for taint in taints
             if taint.get("effect") in _KEEPS_OFF
-            and _may_be_tolerated(str(taint.get("key")))
+            and may_be_tolerated(str(taint.get("key")))
             and not any(_tolerates(each, taint) for each in tolerated)
         )
     )
 
 
-def _may_be_tolerated(key: str) -> bool:
-    return key not in _RESERVED and _OWN.match(key) is None
+def passes(key: str) -> bool:
+    """Tell whether a taint goes by itself, with the node staying.
+
+    Args:
+        key: Its key.
+
+    """
+    return _PASSING.match(key) is not None
+
+
+def may_be_tolerated(key: str) -> bool:
+    """Tell whether a pod of a launch may well tolerate a taint: it sets nodes apart for some of the users' pods.
+
+    Args:
+        key: Its key.
+
+    """
+    return not passes(key) and _KEPT.match(key) is None
 
 
 def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:

@@ -258,3 +258,17 @@ def test_a_server_that_has_gone_is_unreachable(authority, tmp_path):
             cluster.server_version()
         assert caught.value.code == "unreachable-refused"
         assert api.address in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("amounts", "gpus"),
+    [
+        ({"nvidia.com/gpu": "2"}, 2),
+        ({"amd.com/gpu": "2"}, 0),
+        ({"nvidia.com/gpu": "1", "amd.com/gpu": "4", "nvidia.com/mig-1g.5gb": "7"}, 1),
+    ],
+)
+def test_only_graphics_processors_that_launches_ask_for_are_counted(amounts, gpus):
+    found = node_capacities([{"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "4", **amounts}}}], [])
+
+    assert (found[0].allocatable.gpus, found[0].free.gpus) == (gpus, gpus)

@@ -58,10 +58,13 @@ def _pool(scene: Scene) -> str:
     return name
 
 
-def _tainted_node(scene: Scene) -> None:
-    taints = [{"key": "team", "value": "vision", "effect": "NoSchedule"}]
-    path = f"/api/v1/nodes/{_pool(scene)}"
-    scene.stand.control_plane.admin.patch(path, {"spec": {"taints": taints}}, "application/merge-patch+json")
+def _tainted(key: str, value: str) -> Make:
+    def make(scene: Scene) -> None:
+        taints = [{"key": key, "value": value, "effect": "NoSchedule"}]
+        path = f"/api/v1/nodes/{_pool(scene)}"
+        scene.stand.control_plane.admin.patch(path, {"spec": {"taints": taints}}, "application/merge-patch+json")
+
+    return make
 
 
 def _no_such_labels(scene: Scene) -> None:
@@ -218,7 +221,7 @@ FAULTS = [
         "cluster.quota",
         "the quota has no room for a build",
         "the namespace's quota has room for a job, and none for the build of its image",
-        "lower FAIRING_BUILD_CPU or FAIRING_BUILD_MEMORY",
+        "lower FAIRING_BUILD_MEMORY",
         _quota(requests_memory="3Gi"),
     ),
     fault(
@@ -243,9 +246,18 @@ FAULTS = [
         "a taint keeps the pods off",
         "the nodes have a taint that pods of a launch do not tolerate",
         "fairing-azure fill train.ipynb --tolerations team=vision:NoSchedule",
-        _tainted_node,
+        _tainted("team", "vision"),
         status="warn",
         code="taint",
+    ),
+    fault(
+        "cluster.nodes",
+        "only a system pool has nodes",
+        "only an AKS system pool, kept for the system's own pods, has nodes now",
+        "Add a node pool without such taints, or let the autoscaler add a node to yours.",
+        _tainted("CriticalAddonsOnly", "true"),
+        status="warn",
+        code="no-node-of-pool",
     ),
     fault(
         "cluster.nodes",
