@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from fairing_az_jupyter.clients.images import ImageReference
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME as DOCKERFILE
 from fairing_az_jupyter.fairing.dockerfiles import LABEL
@@ -193,7 +194,7 @@ def _pod(order: BuildOrder, builder_image: str, name: str) -> dict[str, Any]:
         "initContainers": [
             {
                 "name": "context",
-                "image": order.base,
+                "image": _in_pods(order.base),
                 "command": ["python", "-I", "-c", _FETCH],
                 "env": [link],
                 "volumeMounts": [workspace],
@@ -221,6 +222,13 @@ def _pod(order: BuildOrder, builder_image: str, name: str) -> dict[str, Any]:
             {"name": "registry-login", "secret": {"secretName": name, "items": [item]}},
         ],
     }
+
+
+def _in_pods(image: str) -> str:
+    try:
+        return ImageReference.parse(image).in_pods
+    except InputError:
+        return image
 
 
 def _labels(requirements: str) -> list[str]:

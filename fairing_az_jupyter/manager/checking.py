@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.settings.sources import Resolved
 
 Object = dict[str, Any]
-
-# Fields of a predictor that are no pod's; of those that this package sets.
-_OF_KSERVE = frozenset({"minReplicas", "maxReplicas", "deploymentStrategy", "timeout"})
 
 
 def check(
@@ -216,7 +214,7 @@ def subject_of(
 
 def _planned(subject: Subject, kind: Planned, namespace: str) -> tuple[Object, ...]:
     """Return what a launch would make of a kind: first of all its pod, then what makes the pod."""
-    from fairing_az_jupyter.fairing.planned_pods import planned_objects  # noqa: PLC0415 - most commands need none
+    from fairing_az_jupyter.fairing.planned_pods import made_by_kserve, planned_objects  # noqa: PLC0415 - most commands need none
     from fairing_az_jupyter.fairing.pod_objects import PREFIX, Target, service  # noqa: PLC0415 - likewise
 
     settings = subject.settings
@@ -231,6 +229,8 @@ def _planned(subject: Subject, kind: Planned, namespace: str) -> tuple[Object, .
         if body["kind"] == "Deployment":
             public = settings.service_type == "LoadBalancer"
             found.append(service(body["metadata"]["name"], target, public=public))
+        if body["kind"] == "InferenceService":
+            found += made_by_kserve(body, target)
         if kind == "build":
             found.append(_secret_of(body))
     return tuple(found)
@@ -244,17 +244,30 @@ def _secret_of(body: Object) -> Object:
 
 
 def _pod_of(body: Object) -> Object:
-    """Return the pod that an object's controller would make, to be judged by itself."""
+    """Return the pod that an object's controller would make, to be judged by itself.
+
+    It names its owner as a controller's pod does, because some policies refuse a pod without one, such as Azure's
+    BlockNakedPods. No object of that name and UID has to be there.
+    """
+    from fairing_az_jupyter.fairing.planned_pods import predictor_pod  # noqa: PLC0415 - most commands need none
+
     metadata = body["metadata"]
     name = {"name": f"{metadata['name']}-dry", "namespace": metadata["namespace"]}
+    version, owner = ("batch/v1", "Job") if body["kind"] == "Job" else ("apps/v1", "ReplicaSet")
+    # Without blockOwnerDeletion, which takes a right on the owner's finalizers.
+    by = {"apiVersion": version, "kind": owner, "name": metadata["name"], "uid": str(uuid.uuid4()), "controller": True}
     if body["kind"] == "InferenceService":
         # What KServe hands on: the predictor but for its own fields, the labels and the annotations.
-        spec = {field: value for field, value in body["spec"]["predictor"].items() if field not in _OF_KSERVE}
-        template: Object = {"metadata": metadata, "spec": spec}
+        template: Object = {"metadata": metadata, "spec": predictor_pod(body)}
     else:
         template = body["spec"]["template"]
     marks = {part: template["metadata"][part] for part in ("labels", "annotations") if part in template["metadata"]}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {**marks, **name}, "spec": template["spec"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**marks, **name, "ownerReferences": [by]},
+        "spec": template["spec"],
+    }
 
 
 def _asks_for_something(folder: Path) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.models import Cure
     from fairing_az_jupyter.preflight.subject import Planned, Subject
 
-__all__ = ["Rule", "asks_beyond_quota", "rule_in"]
+__all__ = ["Rule", "asks_beyond_quota", "exceeded", "own_words", "rule_in"]
 
 _UNSET = re.compile(r"failed quota: ([a-z0-9.-]+): must specify ([^;]+)")
 _USED_UP = re.compile(r"exceeded quota: ([a-z0-9.-]+)")
@@ -43,6 +43,7 @@ _HIGHER = re.compile(
     r"\b(?P<what>cpu|memory) limit <?[\w.]+>? is higher than the maximum allowed of <?(?P<bound>[\w.]*\w)",
     re.IGNORECASE,
 )
+_CONSTRAINT = re.compile(r"\[([a-z0-9.-]+)\] ")
 _SAID = (
     (re.compile(r"root|privilege|capabilit|seccomp|securitycontext|run ?as", re.IGNORECASE), "security"),
     (re.compile(r"image(?![ -]?pull)|registr", re.IGNORECASE), "images"),
@@ -102,6 +103,31 @@ def asks_beyond_quota(text: str) -> bool:
     """
     requested, limited = (_listed(text, word) for word in ("requested", "limited"))
     return any(amount > limited[name] for name, amount in requested.items() if name in limited)
+
+
+def exceeded(text: str) -> tuple[str, ...]:
+    """Name what of a quota would be exceeded.
+
+    Args:
+        text: What the cluster says; see `asks_beyond_quota`.
+
+    """
+    return tuple(_listed(text, "requested"))
+
+
+def own_words(text: str) -> str:
+    """Return what a policy says itself, without who enforces it; empty for a rule that is none of a policy's.
+
+    Args:
+        text: What the cluster says. Gatekeeper names its constraints: `... denied the request: [NAME] words`, one line
+            for each; these names are the rule then, for the words also name containers and images.
+
+    """
+    found = _POLICY.search(text)
+    if found is None:
+        return ""
+    names = sorted(set(_CONSTRAINT.findall(text[found.end() :])))
+    return ", ".join(names) or text[found.start() :]
 
 
 def _listed(text: str, word: str) -> dict[str, Decimal]:

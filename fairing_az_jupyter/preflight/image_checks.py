@@ -1,12 +1,15 @@
 """Can the images be had that a launch starts from: the base image, and the one that builds run in?
 
 Asked by a HEAD, which Docker Hub does not count as a pull (https://docs.docker.com/docker-hub/usage/pulls/). Which
-platforms an image has takes a GET; it is left out for Docker Hub's official images, which all have linux/amd64.
+platforms an image has takes a GET; it is left out for Docker Hub's official images, which all have linux/amd64 but for
+the tags of Windows (https://github.com/docker-library/official-images#multiple-architectures) and what a digest names.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import re
 from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
@@ -44,6 +47,7 @@ Field = Literal["base_image", "builder_image"]
 
 _HUB = registry_host("docker.io")
 _OFFICIAL = "library/"
+_WINDOWS = re.compile(r"windowsservercore|nanoserver")
 # What is silent for so long is most likely closed: a firewall drops what it does not let through.
 _SECONDS = 5.0
 _AFTER = ("cluster", "cluster.service-account", "registry.secret")
@@ -97,14 +101,35 @@ def _base(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     try:
         return _had(subject, "base_image", reference, login, given, looked_at)
     except UnreachableError as error:
-        # This process asks that registry in a launch, too: what it does not reach now is most likely closed.
-        message = f"{error.message} A launch asks it for the base image, and would fail."
-        more = (*copied(subject, "base_image", str(reference)), *_hint(error))
-        return Finding("fail", looked_at, message, more, code="image-unreachable")
+        return _base_unreached(subject, reference, error, looked_at)
     except (CredentialError, NotAllowedError) as error:
         if login is None and given["registry.secret"].unseen:
             return from_error(error, looked_at)
-        return _not_given(subject, "base_image", reference, error, looked_at)
+        found = _not_given(subject, "base_image", reference, error, looked_at)
+        return _of_others(found) if _others_ask(subject, reference) else found
+
+
+def _base_unreached(subject: Subject, reference: ImageReference, error: UnreachableError, looked_at: str) -> Finding:
+    more = (*copied(subject, "base_image", str(reference)), *_hint(error))
+    if _others_ask(subject, reference):
+        return _of_others(Finding("warn", looked_at, error.message, more, code="image-unreachable-here"))
+    silent = from_error(error, looked_at)
+    if silent.status == "unknown":
+        message = f"{error.message} A launch asks it for the base image, too, with more time."
+        return dataclasses.replace(silent, message=message, cures=more)
+    # This process asks that registry in a launch, too: what refuses a connection now most likely will then.
+    message = f"{error.message} A launch asks it for the base image, and would fail."
+    return Finding("fail", looked_at, message, more, code="image-unreachable")
+
+
+def _others_ask(subject: Subject, base: ImageReference) -> bool:
+    """Tell whether only whoever builds asks for the base image: its digest needs no look-up, and no layer is added."""
+    return base.digest is not None and subject.settings.builder != "layered"
+
+
+def _of_others(found: Finding) -> Finding:
+    message = f"{found.message} Only the build itself asks for this image, from elsewhere and with logins of its own."
+    return dataclasses.replace(found, status="warn", message=message)
 
 
 def _builder(subject: Subject, given: Mapping[str, Finding]) -> Finding:
@@ -199,7 +224,7 @@ def _had(
         digest = store.has(reference.repository, reference.reference)
         if digest is None:
             return _absent(subject, field, reference, looked_at)
-        if wanted != "linux/amd64" or not (reference.host == _HUB and reference.repository.startswith(_OFFICIAL)):
+        if wanted != "linux/amd64" or not _is_for_all(reference):
             try:
                 store.resolve(reference, wanted)
             except NotFoundError as error:
@@ -209,6 +234,12 @@ def _had(
             except ThrottledError:
                 pass
     return Finding("pass", looked_at, f"It is there: {digest[:19]}…, for {wanted}.")
+
+
+def _is_for_all(reference: ImageReference) -> bool:
+    """Tell whether an image is known to have linux/amd64."""
+    official = reference.host == _HUB and reference.repository.startswith(_OFFICIAL)
+    return official and reference.digest is None and not _WINDOWS.search(reference.reference)
 
 
 def _absent(subject: Subject, field: Field, reference: ImageReference, looked_at: str) -> Finding:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from fairing_az_jupyter.clients.cluster import Cluster
-    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.models import CheckStatus, Cure
     from fairing_az_jupyter.preflight.subject import Subject
+    from fairing_az_jupyter.settings import Settings
 
 _ROLE = "kubeflow-edit"
 _DENIED = "verbs-missing"
@@ -202,17 +203,31 @@ def _prepare(subject: Subject, cluster: Cluster, given: Mapping[str, Finding]) -
     who = user or "the user of this credential"
     if not missing:
         return Finding("pass", looked_at, f"{who} may write the Secrets and the service account.")
-    unread = any(access in missing for access in reading)
+    unread = [access for access in reading if access in missing]
     rest = (
-        "so neither a launch nor this check can read the Secrets"
+        f"so neither a launch nor this check can read {_named(unread)}"
         if unread
         else "which breaks nothing once an administrator has prepared the Secrets"
     )
     lacks = f"{who} may not {in_words(missing)} in namespace {cluster.namespace}"
     if not unread and "permissions.builds" in given and given["permissions.builds"].status == "fail":
         return Finding("skipped", looked_at, f"{lacks} either; mend permissions.builds first.", code=_DENIED)
-    message = f"{lacks}, {rest}."
-    return Finding("warn", looked_at, message, _binding(cluster.namespace, user), code=_DENIED)
+    # What lets nobody launch is told once: one role most likely gives both.
+    fails = any(access.name in _needed(settings) for access in unread) and not any(
+        given[name].status == "fail" for name in before
+    )
+    status: CheckStatus = "fail" if fails else "warn"
+    return Finding(status, looked_at, f"{lacks}, {rest}.", _binding(cluster.namespace, user), code=_DENIED)
+
+
+def _needed(settings: Settings) -> set[str]:
+    """Return the Secrets without which no launch succeeds: another credential may be found in place of the other."""
+    own = {settings.azure_secret_name} if settings.credential == "secret" else set()
+    return {settings.registry_secret_name, *own}
+
+
+def _named(unread: Iterable[Access]) -> str:
+    return " and ".join(f"Secret '{access.name}'" for access in unread)
 
 
 def in_words(accesses: Iterable[Access]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -211,7 +212,7 @@ def _pull_secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
 
 
 def _others_pull(cluster: Cluster, names: tuple[str, ...], but: str, host: str, subject: Subject) -> bool:
-    """Tell whether another Secret of the service account has a login for a registry that nodes read."""
+    """Tell whether another Secret of the service account has a login that nodes read, and the registry lets it pull."""
     for name in names:
         if name == but:
             continue
@@ -220,9 +221,28 @@ def _others_pull(cluster: Cluster, names: tuple[str, ...], but: str, host: str, 
             login = parse_docker_config(stored.data.get(SECRET_KEY, Hidden("")), host=host).find(host)
         except FairingAzureError:
             continue
-        if stored.type == SECRET_TYPE and not login.unread_by_nodes(_repository(subject)):
+        if stored.type == SECRET_TYPE and not login.unread_by_nodes(_repository(subject)) and _pulls(login, subject):
             return True
     return False
+
+
+def _pulls(login: Login, subject: Subject) -> bool:
+    with contextlib.closing(_opened(login, subject)) as registry:
+        try:
+            registry.check_pull(_repository(subject))
+        except FairingAzureError:
+            return False
+    return True
+
+
+def _opened(login: Login, subject: Subject) -> Registry:
+    return Registry(
+        login.host,
+        username=login.username,
+        password=login.password,
+        timeout=subject.timeout,
+        deadline=subject.deadline,
+    )
 
 
 def _made_anew(name: str, namespace: str) -> tuple[Cure, ...]:
@@ -246,13 +266,7 @@ def _pull(subject: Subject, given: Mapping[str, Finding]) -> Finding:
             f"'{settings.azure_secret_name}', which gets no token from Microsoft Entra ID (see azure.token)."
         )
         return Finding("skipped", looked_at, message)
-    registry = Registry(
-        login.host,
-        username=login.username,
-        password=login.password,
-        timeout=subject.timeout,
-        deadline=subject.deadline,
-    )
+    registry = _opened(login, subject)
     try:
         access = registry.check_pull(repository)
     except FairingAzureError as error:

@@ -126,7 +126,7 @@ def test_whatever_hangs_the_check_ends_within_15_seconds(scene, service):
     assert {status for status, _ in told(results).values()} == {"unknown"}
 
 
-def test_registries_of_others_that_hang_end_the_check_within_15_seconds_as_closed_ones(scene):
+def test_registries_of_others_that_hang_end_the_check_within_15_seconds(scene):
     scene.stand.public_front.hang()
 
     began = time.monotonic()
@@ -134,7 +134,7 @@ def test_registries_of_others_that_hang_end_the_check_within_15_seconds_as_close
 
     assert time.monotonic() - began < 15
     assert {name: status for name, (status, _) in told(results).items()} == {
-        "image.base": "fail",
+        "image.base": "unknown",
         "image.builder": "fail",
     }
 

@@ -6,7 +6,11 @@ import json
 
 import pytest
 
+from fairing_az_jupyter.clients.images import ImageStore
+from fairing_az_jupyter.exceptions import NotAllowedError, NotFoundError, UnreachableError
+from fairing_az_jupyter.preflight.image_checks import checks
 from fairing_az_jupyter.preflight.image_copies import copied
+from fairing_az_jupyter.preflight.runner import Finding
 from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings
 
@@ -14,6 +18,7 @@ from .faults.registry import by_tasks
 from .scene import Scene
 
 _FINE = {"pass", "warn", "skipped"}
+_PINNED = f"docker.io/library/python@sha256:{'d' * 64}"
 _KANIKO = "^/v2/osscontainertools/"
 
 
@@ -66,6 +71,85 @@ def test_a_base_image_that_this_machine_does_not_reach_fails_since_a_launch_read
     scene.stand.public_front.drop(path="^/v2/library/")
 
     assert told(scene.check()) == {"image.base": ("fail", "image-unreachable")}
+
+
+def test_a_base_image_whose_registry_is_only_slow_is_unknown_since_a_launch_has_more_time(scene):
+    scene.stand.public_front.hang(path="^/v2/library/")
+
+    results = scene.check()
+
+    assert told(results) == {"image.base": ("unknown", "timeout")}
+    assert results["image.base"].cures[0].command.startswith("az acr import --name")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("timeout", "unknown"), ("dns", "unknown"), ("dns-unknown", "fail"), ("refused", "fail"), ("tls", "fail")],
+)
+def test_what_does_not_answer_yet_is_told_from_what_refuses(monkeypatch, code, status):
+    assert base_with(monkeypatch, unreachable(code), base_image="python:3.11").status == status
+
+
+@pytest.mark.parametrize(
+    ("builder", "image", "status"),
+    [
+        ("layered", _PINNED, "fail"),
+        ("kaniko", _PINNED, "warn"),
+        ("acr-tasks", _PINNED, "warn"),
+        ("kaniko", "python:3.11", "fail"),
+        ("acr-tasks", "python:3.11", "fail"),
+    ],
+)
+@pytest.mark.parametrize("error", ["refused", "denied"])
+def test_a_base_image_that_only_the_build_asks_for_is_a_warning_at_most(monkeypatch, builder, image, status, error):
+    denied = NotAllowedError("It may not be read.", service="registry")
+
+    found = base_with(
+        monkeypatch, denied if error == "denied" else unreachable(error), base_image=image, builder=builder
+    )
+
+    assert found.status == status
+    assert ("Only the build itself asks for this image" in found.message) is (status == "warn")
+
+
+@pytest.mark.parametrize(
+    ("image", "asked"),
+    [
+        ("python:3.11-slim", False),
+        (_PINNED, True),
+        ("python:3.11-windowsservercore-ltsc2022", True),
+        ("docker.io/library/golang:1.23-nanoserver", True),
+        ("contoso/python:3.11", True),
+    ],
+)
+def test_platforms_are_asked_for_unless_an_official_tag_is_known_to_have_them(monkeypatch, image, asked):
+    none = NotFoundError("It has no linux/amd64.", service="registry", code="platform")
+
+    found = base_with(monkeypatch, None, none, base_image=image)
+
+    assert (found.status, found.code) == (("fail", "image-platform") if asked else ("pass", ""))
+
+
+def unreachable(code):
+    return UnreachableError("Registry 'index.docker.io' did not answer.", service="registry", code=code)
+
+
+def base_with(monkeypatch, error, of_platforms=None, **settings):
+    """Return what is found of a base image whose registry answers so: no real one gives all these answers."""
+
+    def has(store, repository, reference):
+        return raised(error) or f"sha256:{'c' * 64}"
+
+    monkeypatch.setattr(ImageStore, "has", has)
+    monkeypatch.setattr(ImageStore, "resolve", lambda store, reference, platform: raised(of_platforms))
+    fine = dict.fromkeys(("cluster", "cluster.service-account", "registry.secret"), Finding("pass", "x", "fine"))
+    subject = Subject(Settings(docker_registry="contoso.azurecr.io", **settings))
+    return next(check for check in checks(subject) if check.id == "image.base").run(fine)
+
+
+def raised(error):
+    if error is not None:
+        raise error
 
 
 def test_a_builders_image_in_another_acr_may_be_pulled_by_the_nodes_own_identity(scene, stand, namespace):

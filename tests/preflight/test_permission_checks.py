@@ -110,7 +110,7 @@ def test_a_reader_is_told_every_verb_that_is_missing(stand, namespace, checked):
     results = checked(stand.correct_setup(namespace, role="kubeflow-view"))
 
     assert "may not create, delete jobs.batch in namespace" in results["permissions.jobs"].message
-    assert "read the Secrets" in results["permissions.prepare"].message
+    assert "can read Secret 'azcreds' and Secret 'acrcreds'" in results["permissions.prepare"].message
     assert [name for name, status in statuses(results).items() if status == "fail"] == ["jobs"]
 
 
@@ -147,6 +147,38 @@ def test_pods_that_may_be_read_and_not_made_are_enough_and_their_events_are_not_
     allow_only(stand, setup, rules, until="pods")
 
     assert set(statuses(checked(setup)).values()) == {"pass"}
+
+
+@pytest.mark.parametrize(
+    ("readable", "credential", "status"),
+    [
+        ("azcreds", "auto", "fail"),
+        ("azcreds", "workload-identity", "fail"),
+        ("acrcreds", "secret", "fail"),
+        ("acrcreds", "auto", "warn"),
+        ("acrcreds", "workload-identity", "warn"),
+    ],
+)
+def test_a_secret_that_a_launch_needs_and_may_not_be_read_fails(
+    stand, namespace, checked, readable, credential, status
+):
+    setup = stand.correct_setup(namespace, role=None)
+    every = "create get list watch patch delete"
+    rules = [
+        ("batch", "jobs", every),
+        ("apps", "deployments", every),
+        ("", "pods pods/log events services serviceaccounts", every),
+        ("", "secrets", "create patch"),
+        ("", "secrets", "get", readable),
+    ]
+    allow_only(stand, setup, rules)
+
+    result = checked(setup, credential=credential)["permissions.prepare"]
+
+    unread = {"azcreds": "acrcreds", "acrcreds": "azcreds"}[readable]
+    assert (result.status, result.code) == (status, "verbs-missing")
+    assert f"get secrets {unread} in namespace" in result.message
+    assert f"so neither a launch nor this check can read Secret '{unread}'." in result.message
 
 
 def test_rights_on_secrets_by_name_are_rights_on_these_secrets(stand, namespace, checked):

@@ -75,6 +75,35 @@ def test_a_login_that_nodes_do_not_read_is_well_where_another_secret_of_the_serv
     assert results["cluster.pull-secret"].status == "pass"
 
 
+def other_logins(scene, *passwords, user=None):
+    """Name further Secrets in the service account, each with a login of its own."""
+    for number, password in enumerate(passwords):
+        entry = {"username": user or scene.setup.client, "password": password}
+        data = {".dockerconfigjson": json.dumps({"auths": {scene.setup.login_server: entry}})}
+        body = {"metadata": {"name": f"other-{number}"}, "type": "kubernetes.io/dockerconfigjson", "stringData": data}
+        scene.api("POST", "secrets", body)
+    names = [{"name": f"other-{number}"} for number in range(len(passwords))]
+    scene.api("PATCH", "serviceaccounts/default-editor", {"imagePullSecrets": names})
+
+
+@pytest.mark.parametrize(
+    ("passwords", "user", "status"),
+    [
+        (["last-years"], None, "warn"),
+        (["last-years", "SECRET"], None, "pass"),
+        (["SECRET"], "11111111-2222-3333-4444-555555555555", "warn"),
+    ],
+)
+def test_another_secret_counts_only_if_the_registry_lets_its_login_pull(scene, passwords, user, status):
+    unread(scene)
+    other_logins(scene, *(scene.setup.secret if each == "SECRET" else each for each in passwords), user=user)
+
+    results = scene.check()
+
+    assert told(results) == {}
+    assert results["cluster.pull-secret"].status == status
+
+
 def test_a_secret_that_can_be_pushed_with_and_not_pulled_is_a_warning(scene):
     remade(scene, "Opaque", scene.setup.dockerconfig)
 

@@ -36,7 +36,7 @@ _USER = re.compile(r'User "([^"]{1,253})" cannot ')
 _NO_SUCH_API = "could not find the requested resource"
 _RULES = re.compile(
     r'exceeded quota: [a-z0-9.-]+|admission webhook "[a-z0-9.-]+" denied|being terminated|'
-    r'failed calling webhook "[a-z0-9.-]+"'
+    r'failed calling webhook "[a-z0-9.-]+"|admission webhook "[a-z0-9.-]+" does not support dry run'
 )
 
 

@@ -7,7 +7,7 @@ https://github.com/distribution/reference (how Docker reads a name without a reg
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairing_az_jupyter.clients.oci.docker_config import registry_host
 from fairing_az_jupyter.exceptions import InputError
@@ -79,6 +79,14 @@ class ImageReference:
     def reference(self) -> str:
         """What a registry is asked for: the digest where there is one, otherwise the tag."""
         return self.digest or self.tag or "latest"
+
+    @property
+    def in_pods(self) -> str:
+        """The name for a pod's specification: Docker Hub is `docker.io` there, as lists of allowed registries have it.
+
+        Source: https://kubernetes.io/docs/concepts/containers/images/#image-names
+        """
+        return str(replace(self, host="docker.io") if self.host == _DOCKER_HUB else self)
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
