@@ -6,7 +6,8 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.board import container_state
 from fairing_az_jupyter.clients.kube.scheduling_events import untolerated
-from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready, replaces_disrupted, stuck_on_node
+from fairing_az_jupyter.clients.kube.starting import stuck_on_node
+from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready, replaces_disrupted
 from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import EndpointError, JobFailedError
 
@@ -81,6 +82,35 @@ PASSING, ACCESS, DEFINITE = "image-passing", "image-access", "image-definite"
         ("unexpected status from GET request to https://r.io/a: 503 Service Unavailable", "image-unavailable", PASSING),
         ("failed to authorize: unexpected status: 500 Internal Server Error", "image-unavailable", PASSING),
         ("x509: certificate signed by unknown authority", "image-tls", PASSING),
+        ('failed to do request: Head "https://r.io/v2/a": remote error: tls: access denied', "image-tls", PASSING),
+        ('failed to do request: Head "https://r.io/v2/a/manifests/1": EOF', "image-unreachable", PASSING),
+        ('failed to do request: Head "https://r.io/v2/a": Proxy Authentication Required', "image-proxy", PASSING),
+        ('failed to do request: Head "https://r.io/v2/a": Forbidden', "image-proxy", PASSING),
+        ("proxyconnect tcp: dial tcp 10.0.0.4:3128: connect: connection refused", "image-proxy", PASSING),
+        ("failed to get reader from content store: content digest sha256:b: not found", "image-node", PASSING),
+        ("unexpected media type text/html for sha256:a: not found", "image-node", PASSING),
+        ("parent snapshot sha256:b does not exist: not found", "image-node", PASSING),
+        ("failed to stat snapshot sha256:b: snapshot sha256:b does not exist: not found", "image-node", PASSING),
+        ('lease "123": not found', "image-node", PASSING),
+        (
+            "httpReadSeeker: failed open: unexpected status code https://r.io/v2/a/blobs/sha256:a: 404 Not Found",
+            "image-node",
+            PASSING,
+        ),
+        (
+            "httpReadSeeker: failed open: unexpected status code https://r.io/v2/a/blobs/sha256:a: 403 Forbidden",
+            "image-unauthorized",
+            ACCESS,
+        ),
+        ('failed to get credentials: exec plugin: "acr-credential-provider" not found', "image-node", PASSING),
+        (
+            (
+                "failed to authorize: failed to fetch oauth token: unexpected status from POST request to "
+                "https://r.io/oauth2/token: 404 Not Found"
+            ),
+            "image-node",
+            PASSING,
+        ),
         ("write /var/lib/containerd: no space left on device", "image-disk", PASSING),
         ("something new", "image-pull", PASSING),
         ("", "image-pull", PASSING),
@@ -99,6 +129,54 @@ def test_the_words_of_an_images_name_are_no_reason():
     assert diagnose(job(), [pod("Pending", status)]).code == "image-unreachable"
 
 
+@pytest.mark.parametrize("image", ["acme/snapshot:1", "certificate:1", "unreachable-proxyconnect"])
+def test_the_words_of_an_images_full_name_are_no_reason(image):
+    named = f"docker.io/{image}" if "/" in image else f"docker.io/library/{image}"
+    said = f'failed to resolve reference "{named}": {named}: not found'
+    assert diagnose(job(), [pod("Pending", waiting("ErrImagePull", said, image=image))]).code == "image-not-found"
+
+
+def pull_event(reason, message, second, container="main"):
+    about = {"kind": "Pod", "name": "p", "fieldPath": f"spec.containers{{{container}}}"}
+    return {
+        "reason": reason,
+        "message": message,
+        "involvedObject": about,
+        "lastTimestamp": f"2026-11-29T10:00:{second:02}Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("later", "code"),
+    [
+        ([("Pulling", 11)], None),
+        ([("BackOff", 9), ("Pulling", 11)], None),
+        ([("Pulling", 11), ("Failed", 11)], "image-unauthorized"),
+        ([("Pulling", 11), ("Failed", 41)], "image-unauthorized"),
+        ([("Pulling", 11), ("Failed", 41), ("Pulling", 61)], None),
+        ([], "image-unauthorized"),
+    ],
+)
+def test_a_pull_that_is_under_way_is_no_failing_pull_though_the_kubelet_still_shows_the_last_failure(later, code):
+    events = [pull_event("Failed", 'Failed to pull image "x": 401 Unauthorized', 1)]
+    events += [pull_event(reason, "Failed to pull image" if reason == "Failed" else "", at) for reason, at in later]
+    one = pod("Pending", waiting("ImagePullBackOff", "Back-off: 401 Unauthorized"), spec={"nodeName": "n"})
+    found = diagnose(job(), [one], events)
+    assert (found and found.code) == code
+    if code is None:
+        assert (stuck_on_node(one, "team-a").code, stuck_on_node(one, "team-a").condition) == ("pulling", "starting")
+
+
+def test_another_containers_pull_does_not_count():
+    events = [pull_event("Failed", 'Failed to pull image "x": 401 Unauthorized', 1)]
+    events += [
+        pull_event("Failed", 'Failed to pull image "y": y: not found', 2, "other"),
+        pull_event("Pulling", "", 11, "other"),
+    ]
+    one = pod("Pending", waiting("ImagePullBackOff", 'Back-off pulling image "x"'))
+    assert diagnose(job(), [one], events).condition == ACCESS
+
+
 @pytest.mark.parametrize(
     ("reason", "code"),
     [("InvalidImageName", "image-name"), ("ErrImageNeverPull", "image-absent")],
@@ -114,8 +192,9 @@ def test_a_pull_that_is_not_allowed_tells_that_a_new_role_takes_time():
     assert "--attach-acr team" in found.hint
 
 
-def test_an_older_kubelet_tells_the_reason_of_a_back_off_in_an_event():
-    said = event("Failed", 'Failed to pull image "x": 401 Unauthorized')
+@pytest.mark.parametrize("before", ["", "(combined from similar events): "])
+def test_an_older_kubelet_tells_the_reason_of_a_back_off_in_an_event(before):
+    said = event("Failed", f'{before}Failed to pull image "x": 401 Unauthorized')
     found = diagnose(job(), [pod("Pending", waiting("ImagePullBackOff", 'Back-off pulling image "x"'))], [said])
     assert found.code == "image-unauthorized"
 
@@ -423,6 +502,12 @@ def test_a_container_that_is_being_made_is_reported_only_after_a_while():
     [
         ("CreateContainerConfigError", "container has runAsNonRoot and image will run as root", "runs-as-root", False),
         ("RunContainerError", 'exec: "pyton": executable file not found in $PATH', "start-failed", False),
+        (
+            "CreateContainerConfigError",
+            'container\'s runAsUser breaks non-root policy (pod: "p", container: main)',
+            "runs-as-root",
+            False,
+        ),
         (
             "CreateContainerError",
             "failed to reserve container name: context deadline exceeded",

@@ -28,6 +28,7 @@ from fairing_az_jupyter.clients.kube.pod_troubles import containers
 from fairing_az_jupyter.clients.kube.refused_changes import sanitized
 from fairing_az_jupyter.clients.kube.replacements import Replacements
 from fairing_az_jupyter.clients.kube.scheduling_events import taints_named, untolerated
+from fairing_az_jupyter.clients.kube.starting import stuck_on_node
 from fairing_az_jupyter.clients.kube.streaming import Halt
 from fairing_az_jupyter.clients.kube.troubles import (
     diagnose,
@@ -35,7 +36,6 @@ from fairing_az_jupyter.clients.kube.troubles import (
     is_live,
     job_complete,
     job_failure,
-    stuck_on_node,
 )
 from fairing_az_jupyter.clients.kube.watching import Change, Watched, changes
 from fairing_az_jupyter.exceptions import NotAllowedError

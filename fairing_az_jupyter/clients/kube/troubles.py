@@ -8,7 +8,6 @@ from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects import name_of
 from fairing_az_jupyter.clients.kube.pod_troubles import (
-    containers,
     ended,
     failed_containers,
     missing_object,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 _DONE = frozenset({"Succeeded", "Failed"})
 _VOLUMES = frozenset({"FailedMount", "FailedAttachVolume"})
-_BEGINNING = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def diagnose(
@@ -71,11 +69,6 @@ def _troubles(
     if owner is not None and failed is not None:
         yield _job_failed(owner, failed, pods, namespace)
         return
-    pulls = {
-        str(mapping(event.get("involvedObject")).get("name")): str(event["message"])
-        for event in events
-        if event.get("reason") == "Failed" and str(event.get("message")).startswith("Failed to pull image")
-    }
     for pod in pods:
         if mapping(pod.get("status")).get("phase") in _DONE:
             if kind == "Pod" and mapping(pod.get("status")).get("phase") == "Failed":
@@ -84,7 +77,7 @@ def _troubles(
         if kind != "Pod" and disruption(pod) is not None:
             # Its controller replaces it.
             continue
-        for trouble in stuck_containers(pod, namespace, pulls):
+        for trouble in stuck_containers(pod, namespace, events):
             # A Job's pod that restarts in place is the Job's own affair, until it gives up.
             if not (kind == "Job" and trouble.returncode is not None):
                 yield trouble
@@ -267,60 +260,6 @@ def replaces_disrupted(job: Object) -> bool:
         and any(one.get("type") == "DisruptionTarget" for one in entries(rule.get("onPodConditions")))
         for rule in rules
     )
-
-
-def stuck_on_node(pod: Object, namespace: str) -> Diagnosis | None:
-    """Tell what a pod waits for on its node while nothing is reported as wrong.
-
-    Sources: https://kubernetes.io/docs/concepts/architecture/nodes/#condition for a node that does not answer: its pods
-    are no longer ready, and stay `Terminating`; https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
-
-    Args:
-        pod: The pod.
-        namespace: Its namespace.
-
-    Returns:
-        The diagnosis; None where it runs, or has no node yet.
-
-    """
-    status, name = mapping(pod.get("status")), name_of(pod)
-    node = str(mapping(pod.get("spec")).get("nodeName") or "")
-    if not node or status.get("phase") in _DONE:
-        return None
-    where = f"pod '{name}' in namespace '{namespace}'"
-    if _is_lost(pod):
-        message = (
-            f"Node '{node}' of {where} does not answer. The pod goes on when it is back, or is replaced when it is "
-        )
-        hint = f"kubectl get node {node}"
-        return Diagnosis("node-not-ready", f"{message}gone.", hint, condition="node-lost", pod=name)
-    hint = f"kubectl -n {namespace} describe pod {name}"
-    states = [entry for entry, _ in containers(pod)]
-    if not states:
-        message = f"Node '{node}' has not reported anything about {where} yet."
-        return Diagnosis("not-started", message, hint, condition="starting", pod=name)
-    for entry in states:
-        state = mapping(entry.get("state"))
-        if "running" in state or mapping(entry.get("lastState")):
-            return None
-        reason = str(mapping(state.get("waiting")).get("reason") or "")
-        if reason in _BEGINNING and not state.get("terminated"):
-            container = str(entry.get("name") or "")
-            image = f": image '{entry.get('image')}' is pulled" if entry.get("image") else ""
-            message = f"Container '{container}' of {where} is being made ({reason or 'not begun'}){image}."
-            return Diagnosis("not-started", message, hint, condition="starting", pod=name, container=container)
-    return None
-
-
-def _is_lost(pod: Object) -> bool:
-    """Tell whether the node of a pod does not answer: it is called not ready while its containers are."""
-    status = mapping(pod.get("status"))
-    if status.get("reason") == "NodeLost" or status.get("phase") == "Unknown":
-        return True
-    ready = next((one for one in entries(status.get("conditions")) if one.get("type") == "Ready"), {})
-    states = entries(status.get("containerStatuses"))
-    running = bool(states) and all(one.get("ready") and "running" in mapping(one.get("state")) for one in states)
-    return ready.get("status") == "False" and running and not entries(mapping(pod.get("spec")).get("readinessGates"))
 
 
 def _told_by_events(
