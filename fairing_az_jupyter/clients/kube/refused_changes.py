@@ -41,6 +41,14 @@ _UNANSWERED = re.compile(
     r"the server is currently unable|too many requests|TLS handshake timeout",
     re.IGNORECASE,
 )
+# Said until the API server knows a quota that was just made or changed, and where others use up the same quota at once.
+# Sources: pkg/admission/plugin/resourcequota/controller.go and pkg/admission/handler.go, of
+# https://github.com/kubernetes/apiserver
+_PASSING = re.compile(
+    r"status unknown for quota: |not yet ready to handle request|resource quota evaluation timed out|"
+    r"Operation cannot be fulfilled on resourcequotas",
+    re.IGNORECASE,
+)
 _NAMED_WEBHOOK = re.compile(r'call(?:ing)? webhook "([^"]{1,253})"')
 _SETTINGS = {
     "limits.cpu": "FAIRING_CPU_LIMIT",
@@ -182,6 +190,16 @@ def unanswered(text: str) -> str | None:
         return None
     named = _NAMED_WEBHOOK.search(text)
     return named.group(1) if named else ""
+
+
+def passes_by_itself(text: str) -> bool:
+    """Tell whether the API server is not ready to judge an object, in words like a rule's: seconds later it is.
+
+    Args:
+        text: What the API server or a controller says.
+
+    """
+    return _PASSING.search(text) is not None and not (_WEBHOOK.search(text) or _POLICY.search(text))
 
 
 def _amounts(text: str) -> dict[str, float]:
