@@ -273,6 +273,9 @@ def test_what_the_scheduler_said_before_is_no_trouble_once_there_is_a_node():
             "webhook-unreachable",
             True,
         ),
+        ('pods "p" is forbidden: status unknown for quota: team, resources: limits.cpu', "no-pod", True),
+        ('pods "p" is forbidden: not yet ready to handle request', "no-pod", True),
+        ('pods "p" is forbidden: Internal error occurred: resource quota evaluation timed out', "no-pod", True),
         ("Error creating: etcdserver: request timed out", "webhook-unreachable", True),
         ('Error creating: Pod "p" is invalid: spec.containers[0].image: Required value', "invalid", False),
         (

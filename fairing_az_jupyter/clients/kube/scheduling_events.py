@@ -1,7 +1,8 @@
 """What events say about a pod that waits: the autoscaler's answers, taints in the way, and what has gone on since.
 
 Sources, in the repositories' own folders: kubernetes/autoscaler,
-cluster-autoscaler/processors/status/eventing_scale_up_processor.go, for the cluster autoscaler's events; and
+cluster-autoscaler/processors/status/eventing_scale_up_processor.go, for the cluster autoscaler's events about pods,
+`TriggeredScaleUp` and `NotTriggerScaleUp` (GKE's own autoscaler also writes `FailedScaleUp`); and
 kubernetes-sigs/karpenter, pkg/controllers/provisioning/scheduling/events.go, for Karpenter's, which says
 `Nominated` and never `TriggeredScaleUp`.
 """

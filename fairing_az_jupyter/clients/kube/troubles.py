@@ -18,6 +18,7 @@ from fairing_az_jupyter.clients.kube.pod_troubles import (
 from fairing_az_jupyter.clients.kube.refused_changes import (
     exceeds_quota_alone,
     lacks_limits,
+    passes_by_itself,
     rule_of,
     sanitized,
     unanswered,
@@ -215,10 +216,21 @@ def _why_no_pod(text: str, owner: Object, namespace: str) -> tuple[str, str, str
         return code, f"Create it, or name another: kubectl -n {namespace} get serviceaccounts", code
     if code == "not-allowed-by-rule" and " is invalid: " in text:
         return "invalid", f"Correct the field that it names: {describe}", "admission"
-    if code == "not-allowed-by-rule" and "forbidden" not in text:
-        # Not a rule's words: the controller tries again.
+    if passes_by_itself(text) or (code == "not-allowed-by-rule" and "forbidden" not in text):
+        # Not a rule's words, or not its last: the controller tries again.
         return "no-pod", describe, "webhook-unreachable"
     return code, hint, "admission"
+
+
+def condition_of_no_pod(text: str, owner: Object) -> str:
+    """Return the name of the condition that keeps a controller from making a pod.
+
+    Args:
+        text: What the controller says.
+        owner: The Job, Deployment or InferenceService.
+
+    """
+    return _why_no_pod(text, owner, _namespace(owner, []))[2]
 
 
 def is_live(pod: Object) -> bool:
