@@ -6,7 +6,7 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.board import container_state
 from fairing_az_jupyter.clients.kube.scheduling_events import untolerated
-from fairing_az_jupyter.clients.kube.starting import stuck_on_node
+from fairing_az_jupyter.clients.kube.starting import not_looked_at, stuck_on_node
 from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready, replaces_disrupted
 from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import EndpointError, JobFailedError
@@ -222,6 +222,90 @@ def test_pods_that_no_node_takes_are_told_apart_and_may_heal(said, code, by_even
     assert said.rstrip(".") in found.message
 
 
+@pytest.mark.parametrize(
+    ("condition", "events", "over"),
+    [
+        ({"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient cpu."}, [], True),
+        ({"reason": "SchedulerError", "message": "binding rejected: timeout"}, [], False),
+        ({"reason": "SchedulingGated", "message": "gates"}, [], False),
+        (
+            {},
+            [event("FailedScheduling", 'running PreBind plugin "VolumeBinding": the object has been modified')],
+            False,
+        ),
+        ({}, [event("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.")], False),
+    ],
+)
+def test_without_a_wait_for_nodes_only_the_schedulers_verdict_on_the_pod_ends_it_at_once(condition, events, over):
+    conditions = [{"type": "PodScheduled", "status": "False", **condition}] if condition else []
+    found = diagnose(job(), [pod(status={"conditions": conditions})], events)
+    assert (found.rule.seconds(Waits(node=0)) == 0) is over
+    assert found.heals
+
+
+def test_a_pod_that_no_scheduler_has_looked_at_is_reported_with_the_schedulers_name():
+    found = not_looked_at(pod(spec={"schedulerName": "volcano"}), "team-a")
+    assert "scheduler 'volcano' has not looked at it yet" in found.message
+    assert (found.condition, found.rule.first) == ("overlooked", 10.0)
+    assert "'default-scheduler'" in not_looked_at(pod(), "team-a").message
+
+
+@pytest.mark.parametrize(
+    "one",
+    [unschedulable("0/1 nodes"), pod(spec={"nodeName": "n"}), pod("Running"), pod(deletionTimestamp="2026-11-29")],
+)
+def test_a_pod_that_a_scheduler_has_looked_at_or_that_goes_is_not_said_to_be_overlooked(one):
+    assert not_looked_at(one, "team-a") is None
+
+
+def rejected(number, reason="UnexpectedAdmissionError"):
+    status = {"reason": reason, "message": "Allocate failed due to no healthy devices present"}
+    return [pod("Failed", name=f"r{each}", status=status) for each in range(number)]
+
+
+@pytest.mark.parametrize(
+    ("pods", "said"),
+    [
+        (rejected(1), "rejected 1 pod of"),
+        (rejected(7, "OutOfnvidia.com/gpu"), "at least 5 pods of Deployment 'serve'"),
+        ([*rejected(60), pod(spec={"nodeName": "n"})], "at least 50 pods of"),
+    ],
+)
+def test_an_endpoints_pods_that_nodes_reject_again_and_again_are_counted_and_waited_for(pods, said):
+    found = diagnose(deployment(), pods)
+    assert said in found.message
+    assert "no healthy devices" in found.message
+    assert (found.condition, found.rule.seconds(Waits())) == ("rejected", 300)
+
+
+def test_rejected_pods_are_past_when_a_node_has_accepted_one_and_a_jobs_own_affair():
+    accepted = pod("Pending", waiting("ContainerCreating"), spec={"nodeName": "n"})
+    assert diagnose(deployment(), [*rejected(3), accepted]) is None
+    assert diagnose(job(), rejected(3)) is None
+
+
+def test_a_suspended_job_is_queued_and_waited_for():
+    held = {**job(), "spec": {"suspend": True}}
+    found = diagnose(held, [])
+    assert (found.code, found.rule.seconds(Waits())) == ("queued", float("inf"))
+    assert diagnose(held, [pod("Running")]) is None
+    assert diagnose(job(), []) is None
+
+
+@pytest.mark.parametrize("owner", [job(), deployment()])
+@pytest.mark.parametrize("status", [waiting("InvalidImageName"), waiting("ErrImagePull", "i/o timeout")])
+def test_a_pod_that_is_being_deleted_is_no_trouble_of_its_owner(owner, status):
+    going = pod("Pending", status, deletionTimestamp="2026-11-29T10:00:00Z")
+    assert diagnose(owner, [going, pod("Running")]) is None
+    assert diagnose(None, [going]) is not None
+
+
+@pytest.mark.parametrize("reason", ["PostStartHookError", "PreStartHookError", "SomethingNew"])
+def test_a_waiting_reason_without_a_rule_is_waited_for_like_other_errors_of_the_runtime(reason):
+    found = diagnose(deployment(), [pod("Pending", waiting(reason, "boom"), spec={"nodeName": "n"})])
+    assert (found.condition, reason in found.message, "boom" in found.message) == ("container-passing", True, True)
+
+
 def test_what_the_scheduler_said_before_is_no_trouble_once_there_is_a_node():
     said = event("FailedScheduling", "0/2 nodes are available: 2 Insufficient cpu.")
     assert diagnose(job(), [pod(spec={"nodeName": "n"})], [said]) is None
@@ -329,11 +413,33 @@ def test_a_quota_that_wants_limits_names_the_settings_that_give_them():
     )
 
 
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ("requests.nvidia.com/gpu for: gpu", "Set FAIRING_GPUS; see"),
+        ("limits.cpu for: memory; requests.nvidia.com/gpu for: c", "Set FAIRING_CPU_LIMIT and FAIRING_GPUS; see"),
+        ("limits.cpu,limits.ephemeral-storage", "Set FAIRING_CPU_LIMIT; limits.ephemeral-storage is no setting: have"),
+        ("limits.ephemeral-storage for: c", "limits.ephemeral-storage is no setting: have a LimitRange give a default"),
+    ],
+)
+def test_a_quota_that_wants_something_else_names_its_setting_or_that_there_is_none(wanted, hint):
+    said = f'pods "p" is forbidden: failed quota: team: must specify {wanted}'
+    found = diagnose(job(), [], [event("FailedCreate", said, kind="Job", name="train")])
+    assert found.hint.startswith(hint)
+
+
 def test_what_kept_the_last_pod_from_being_made_is_no_trouble_of_the_next_one():
     said = event("FailedCreate", "exceeded quota: team", kind="Job", name="train", lastTimestamp="2026-11-29T10:00:00Z")
     gone = pod("Failed", creationTimestamp="2026-11-29T10:00:05Z", deletionTimestamp="2026-11-29T10:01:00Z")
     assert diagnose(job(), [gone], [said]) is None
     assert diagnose(job(), [gone], [{**said, "lastTimestamp": "2026-11-29T10:01:02Z"}]).code == "quota"
+
+
+def test_what_kept_the_last_pod_from_being_made_is_past_also_when_that_pod_has_gone():
+    said = event("FailedCreate", "exceeded quota: team", kind="ReplicaSet", lastTimestamp="2026-11-29T10:00:00Z")
+    assert diagnose(deployment(), [], [said]).code == "quota"
+    assert diagnose(deployment(), [], [said], made="2026-11-29T10:00:05Z") is None
+    assert diagnose(deployment(), [], [said], made="2026-11-29T09:59:00Z").code == "quota"
 
 
 @pytest.mark.parametrize(
@@ -379,6 +485,14 @@ def test_a_failed_mount_has_passed_when_the_pod_goes_on(progress):
 def test_a_failed_mount_has_passed_when_a_container_came_further(status):
     failed = event("FailedMount", "timed out")
     assert diagnose(job(), [pod("Pending", status, spec={"nodeName": "n"})], [failed]) is None
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_progress_in_the_same_second_as_a_failed_mount_counts_in_either_order(turned):
+    stamp = {"lastTimestamp": "2026-11-29T10:00:00Z"}
+    events = [event("FailedMount", "timed out", **stamp), event("Pulling", "", **stamp)]
+    one = pod("Pending", waiting("ContainerCreating"), spec={"nodeName": "n"})
+    assert diagnose(job(), [one], events[::-1] if turned else events) is None
 
 
 def test_another_pods_progress_does_not_count():
@@ -490,6 +604,9 @@ def test_a_running_pod_that_is_not_ready_though_its_containers_are_has_lost_its_
     found = stuck_on_node(lost, "team-a")
     assert (found.code, found.heals) == ("node-not-ready", True)
     assert found.rule.seconds(Waits()) == float("inf")
+    assert "goes on when it is back" in found.message
+    going = pod("Running", status, spec={"nodeName": "n"}, status=lost["status"], deletionTimestamp="2026-11-29")
+    assert "goes on" not in stuck_on_node(going, "team-a").message
     starting = pod("Running", {**status, "ready": False}, spec={"nodeName": "n"})
     assert stuck_on_node(starting, "team-a") is None
 

@@ -57,6 +57,7 @@ def test_a_node_is_waited_for_as_long_as_the_setting_says_by_default():
         ("object-missing", 180),
         ("service-account-missing", 180),
         ("not-scheduled", 1800),
+        ("overlooked", 1800),
         ("rejected", 300),
         ("no-pod-yet", 3600),
         ("queued", float("inf")),
@@ -75,7 +76,7 @@ def test_a_node_is_waited_for_as_long_as_the_setting_says_by_default():
 def test_each_condition_has_its_time(name, seconds):
     assert condition(name).seconds(Waits()) == seconds
     assert condition(name).seconds(Waits(node=7)) == (
-        7 if name == "unschedulable" else 60 if name == "not-scheduled" else seconds
+        7 if name == "unschedulable" else 60 if name in {"not-scheduled", "overlooked"} else seconds
     )
 
 
@@ -223,6 +224,13 @@ def test_what_is_only_being_made_is_reported_after_30_s_and_ends_after_its_own_t
     assert clocks.see(made, 70.0)[1] is None
     assert clocks.see(made, 99.0)[1] is None
     assert clocks.see(made, 100.0)[1].code == "not-started"
+
+
+def test_what_is_to_be_reported_at_once_does_not_wait_for_what_is_reported_late():
+    clocks = Clocks(Waits(), "j")
+    assert clocks.see(replace(NO_NODE, condition="overlooked"), 0.0) == (None, None)
+    assert clocks.see(NO_NODE, 1.0)[0].diagnosis is NO_NODE
+    assert clocks.see(NO_NODE, 2.0) == (None, None)
 
 
 def test_what_can_not_pass_is_over_at_once():

@@ -33,6 +33,7 @@ class _Clock:
         each: When each condition was seen first: one that comes late has its whole time.
         message: What was reported last.
         reported: After how many seconds that was.
+        told: Whether anything was reported.
 
     """
 
@@ -42,6 +43,7 @@ class _Clock:
     each: dict[str, float] = field(default_factory=dict)
     message: str = ""
     reported: float = 0.0
+    told: bool = False
 
     def pause(self, now: float) -> None:
         """Leave the time since it was seen last out."""
@@ -92,11 +94,13 @@ class Clocks:
             pulls.pause(now)
         clock = self._clocks.setdefault(key, _Clock(now, rule.first))
         clock.seen = now
+        if not clock.told:
+            clock.due = min(clock.due, rule.first)
         waited = now - clock.began
         limit = clock.each.setdefault(rule.name, now) - clock.began + rule.seconds(self._waits)
         if waited >= limit:
             return None, trouble.after(waited)
         if not clock.is_due(waited, trouble.message):
             return None, None
-        clock.due, clock.message, clock.reported = reports_after(waited), trouble.message, waited
+        clock.due, clock.message, clock.reported, clock.told = reports_after(waited), trouble.message, waited, True
         return Trouble(trouble, limit, waited, self._name), None

@@ -88,9 +88,9 @@ def unscheduled(
         if condition.get("reason") == "SchedulingGated":
             message = f"Pod '{name_of(pod)}' in namespace '{namespace}' is held back by a scheduling gate: {said}."
             hint = "A queue such as Kueue, or who has set the gate, lets it go"
-            return Diagnosis("unschedulable", message, hint, condition="unschedulable", pod=name_of(pod))
-        if condition.get("reason") == "Unschedulable":
-            return no_node(name_of(pod), said, namespace, events, taints)
+            return Diagnosis("queued", message, hint, condition="queued", pod=name_of(pod))
+        settled = condition.get("reason") == "Unschedulable"
+        return no_node(name_of(pod), said, namespace, events, taints, settled=settled)
     return None
 
 
@@ -100,6 +100,8 @@ def no_node(
     namespace: str,
     events: Iterable[Object] = (),
     taints: Iterable[tuple[str, str, str]] = (),
+    *,
+    settled: bool = True,
 ) -> Diagnosis:
     """Tell why no node takes a pod, from the scheduler's words.
 
@@ -109,6 +111,7 @@ def no_node(
         namespace: Its namespace.
         events: See `unscheduled`.
         taints: See `unscheduled`.
+        settled: Whether the scheduler has said of the pod that no node takes it, and not only that an attempt failed.
 
     """
     found = [(code, cure) for pattern, code, cure in _UNSCHEDULABLE if re.search(pattern, said, re.IGNORECASE)]
@@ -129,7 +132,7 @@ def no_node(
         message=f"No node takes pod '{pod}' in namespace '{namespace}': "
         f"{' '.join([(said.rstrip('.') or 'the scheduler gave no reason') + '.', *further])}",
         hint=f"{cure}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}",
-        condition="claim-missing" if missing else "unschedulable",
+        condition="claim-missing" if missing else "unschedulable" if settled else "not-scheduled",
         pod=pod,
     )
 
@@ -180,7 +183,7 @@ def ended(pod: Object, namespace: str) -> Diagnosis | None:
             or "more important pods needed its place"
         )
         return Diagnosis("preempted", f"{where} had to leave its node: {why}.", "Launch again.", pod=name)
-    if reason in {"UnexpectedAdmissionError", "OutOfcpu", "OutOfmemory", "OutOfpods", "NodeAffinity"}:
+    if is_rejected(pod):
         hint = f"Launch again; see the node: kubectl -n {namespace} describe pod {name}"
         return Diagnosis(
             "node-refused", f"{where} was refused by its node ({reason}): {said or reason}.", hint, pod=name
@@ -188,6 +191,24 @@ def ended(pod: Object, namespace: str) -> Diagnosis | None:
     return None
 
 
+def is_rejected(pod: Object) -> bool:
+    """Tell whether the kubelet did not take a pod that the scheduler had given to its node.
+
+    Sources: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/lifecycle/predicate.go (`OutOf…`,
+    `NodeAffinity`, `UnexpectedAdmissionError`) and the topology manager's `TopologyAffinityError`.
+
+    Args:
+        pod: The pod.
+
+    """
+    status = mapping(pod.get("status"))
+    return status.get("phase") == "Failed" and _REJECTED.match(str(status.get("reason") or "")) is not None
+
+
+_REJECTED = re.compile(
+    r"OutOf[\w./-]+$|(?:UnexpectedAdmissionError|NodeAffinity|NodeName|NodePorts|AdmissionFailed|TopologyAffinityError|"
+    r"Taint(?:Toleration)?|PodOSNotSupported|PodOSSelectorNodeLabelDoesNotMatch)$"
+)
 _LONGER = "Give it a longer deadline, or more CPU."
 
 

@@ -118,17 +118,14 @@ def has_progressed(pod: Object, event: Object, events: Sequence[Object]) -> bool
             # Volumes are mounted before the first image is pulled.
             if str(mapping(state.get("waiting")).get("reason") or "") not in _BEGINNING:
                 return True
-    since, place = moment_of(event), _place(event, events)
+    since = moment_of(event)
+    # The API writes seconds: within one, an attempt that fails after progress is tried, and told, again.
     return any(
         each.get("reason") in PROGRESS
         and mapping(each.get("involvedObject")).get("name") == name_of(pod)
-        and (moment_of(each), number) > (since, place)
-        for number, each in enumerate(events)
+        and moment_of(each) >= since
+        for each in events
     )
-
-
-def _place(event: Object, events: Sequence[Object]) -> int:
-    return next((number for number, each in enumerate(events) if each is event), -1)
 
 
 def taints_named(said: str) -> tuple[tuple[str, str, str], ...]:

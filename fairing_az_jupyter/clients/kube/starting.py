@@ -47,7 +47,7 @@ def not_looked_at(pod: Object, namespace: str) -> Diagnosis | None:
     scheduler = str(spec.get("schedulerName") or "default-scheduler")
     message = f"No node takes pod '{name_of(pod)}' in namespace '{namespace}': scheduler '{scheduler}' has not "
     hint = f"See whether it runs: kubectl -n {namespace} describe pod {name_of(pod)}"
-    return Diagnosis("unschedulable", f"{message}looked at it yet.", hint, condition="not-scheduled", pod=name_of(pod))
+    return Diagnosis("unschedulable", f"{message}looked at it yet.", hint, condition="overlooked", pod=name_of(pod))
 
 
 def stuck_on_node(pod: Object, namespace: str) -> Diagnosis | None:

@@ -8,8 +8,10 @@ from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects import name_of
 from fairing_az_jupyter.clients.kube.pod_troubles import (
+    containers,
     ended,
     failed_containers,
+    is_rejected,
     missing_object,
     no_node,
     stuck_containers,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.facts import Object
 
 _DONE = frozenset({"Succeeded", "Failed"})
+_NUMBERS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _VOLUMES = frozenset({"FailedMount", "FailedAttachVolume"})
 
 
@@ -39,6 +42,8 @@ def diagnose(
     pods: Iterable[Object],
     events: Iterable[Object] = (),
     taints: Iterable[tuple[str, str, str]] = (),
+    *,
+    made: str = "",
 ) -> Diagnosis | None:
     """Tell what is wrong.
 
@@ -47,6 +52,7 @@ def diagnose(
         pods: Its pods, those that have gone included.
         events: The events of the owner, its ReplicaSets and its pods.
         taints: The taints of nodes that keep the pods off, where nodes may be read: key, value and effect of each.
+        made: When its newest pod was made, as the API writes it, where that is no longer among the pods.
 
     Returns:
         The gravest trouble; None where there is none. A Job is only in trouble by a container that failed when it has
@@ -54,7 +60,7 @@ def diagnose(
 
     """
     pods, events = list(pods), in_order(events)
-    found = sorted(_troubles(owner, pods, events, tuple(taints)), key=lambda diagnosis: diagnosis.heals)
+    found = sorted(_troubles(owner, pods, events, tuple(taints), made), key=lambda diagnosis: diagnosis.heals)
     return found[0] if found else None
 
 
@@ -63,6 +69,7 @@ def _troubles(
     pods: Sequence[Object],
     events: Sequence[Object],
     taints: Sequence[tuple[str, str, str]],
+    made: str,
 ) -> Iterator[Diagnosis]:
     kind = str((owner or {}).get("kind") or "Pod")
     namespace = _namespace(owner, pods)
@@ -75,7 +82,7 @@ def _troubles(
             if kind == "Pod" and mapping(pod.get("status")).get("phase") == "Failed":
                 yield pod_failed(pod, namespace)
             continue
-        if kind != "Pod" and disruption(pod) is not None:
+        if kind != "Pod" and (disruption(pod) is not None or mapping(pod.get("metadata")).get("deletionTimestamp")):
             # Its controller replaces it.
             continue
         for trouble in stuck_containers(pod, namespace, events):
@@ -85,7 +92,8 @@ def _troubles(
         outside = ended(pod, namespace) if kind == "Pod" else None
         yield from filter(None, [outside, unscheduled(pod, namespace, events, taints)])
     if owner is not None:
-        yield from _no_pods(owner, pods, events, namespace)
+        yield from _held_back(owner, pods, namespace)
+        yield from _no_pods(owner, pods, events, made)
     yield from _told_by_events(pods, events, namespace, taints)
 
 
@@ -183,13 +191,46 @@ def _job_failed(job: Object, condition: Object, pods: Sequence[Object], namespac
     return Diagnosis("job-failed", f"{where} failed ({reason or 'no reason given'}): {said or 'it gave none'}.", hint)
 
 
-def _no_pods(owner: Object, pods: Sequence[Object], events: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
+def _held_back(owner: Object, pods: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
+    """Yield that a Job is suspended, or that nodes take no pod of an endpoint."""
+    kind, name, live = owner.get("kind"), name_of(owner), [pod for pod in pods if is_live(pod)]
+    if kind == "Job":
+        if mapping(owner.get("spec")).get("suspend") and not live:
+            message = f"Job '{name}' in namespace '{namespace}' is suspended: it has no pods until it is let go."
+            hint = f"A queue such as Kueue, or who suspended it, lets it go: kubectl -n {namespace} describe job {name}"
+            yield Diagnosis("queued", message, hint, condition="queued")
+        return
+    rejected = [pod for pod in pods if is_rejected(pod)]
+    if not rejected or any(True for pod in live for _ in containers(pod)):
+        return
+    # A ReplicaSet makes hundreds in minutes: the exact number would be news each second.
+    number = max(each for each in _NUMBERS if each <= len(rejected))
+    last = mapping(max(rejected, key=made_at).get("status"))
+    message = (
+        f"Nodes have rejected {'at least ' if number > 1 else ''}{number} pod{'s' if number > 1 else ''} of {kind} "
+        f"'{name}' in namespace '{namespace}' ({last.get('reason')}): {sanitized(str(last.get('message') or ''), {})}."
+    )
+    hint = f"See the node's devices and what it has left: kubectl -n {namespace} get pods -o wide"
+    yield Diagnosis("node-refused", message, hint, condition="rejected")
+
+
+def made_at(pod: Object) -> str:
+    """Return when a pod was made, as the API writes it; comparable as text to the second.
+
+    Args:
+        pod: The pod.
+
+    """
+    return str(mapping(pod.get("metadata")).get("creationTimestamp") or "")[:19]
+
+
+def _no_pods(owner: Object, pods: Sequence[Object], events: Sequence[Object], made: str) -> Iterator[Diagnosis]:
     """Yield why the controller can't make pods: it says so in events, and of a Deployment in a condition."""
     if any(is_live(pod) for pod in pods):
         return
-    made = max((str(mapping(pod.get("metadata")).get("creationTimestamp") or "") for pod in pods), default="")[:19]
+    namespace, made = _namespace(owner, pods), max([made[:19], *map(made_at, pods)])
     # What was said before the last pod was made has passed.
-    newer = [event for event in events if not pods or moment_of(event) > made]
+    newer = [event for event in events if not made or moment_of(event) > made]
     said = [str(event.get("message") or "") for event in newer if event.get("reason") == "FailedCreate"][-1:]
     replica_failure = _condition(owner, "ReplicaFailure")
     if replica_failure is not None:
@@ -292,7 +333,7 @@ def _told_by_events(
         reason, name = str(event.get("reason") or ""), name_of(pod)
         if reason == "FailedScheduling" and not mapping(pod.get("spec")).get("nodeName"):
             if not said.startswith("Failed to schedule pod"):
-                yield no_node(name, said, namespace, events, taints)
+                yield no_node(name, said, namespace, events, taints, settled=False)
         elif reason not in _VOLUMES | {"FailedCreatePodSandBox"} or has_progressed(pod, event, events):
             continue
         elif reason in _VOLUMES:

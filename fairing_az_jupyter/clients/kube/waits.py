@@ -148,12 +148,23 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "not-scheduled",
         "node",
-        "Event `FailedScheduling` without that condition, `PodScheduled=False` with another reason such as "
-        "`SchedulerError`, or neither for 10 s: no scheduler has looked at the pod",
-        "The scheduler's words, or the scheduler's name",
+        "Event `FailedScheduling` without that condition; `PodScheduled=False` with another reason, such as "
+        "`SchedulerError`",
+        "The scheduler's words",
         "The scheduler tries again; with `node_wait` 0 it has 1 min",
         (f"{_DOCS}/concepts/scheduling-eviction/kube-scheduler/", _SCHEDULER),
         wait="node",
+        least=60.0,
+    ),
+    Condition(
+        "overlooked",
+        "node",
+        "Neither a node nor a condition `PodScheduled` nor an event",
+        "After 10 s: that the scheduler, by its name, has not looked at the pod",
+        "The scheduler looks at it; with `node_wait` 0 it has 1 min",
+        (f"{_DOCS}/tasks/extend-kubernetes/configure-multiple-schedulers/",),
+        wait="node",
+        first=10.0,
         least=60.0,
     ),
     Condition(
