@@ -113,6 +113,18 @@ def test_a_pod_that_no_scheduler_looks_at_and_a_job_without_a_pod_are_reported(f
     assert (followed.trouble, followed._quiet()) == (None, None)
 
 
+def test_an_endpoint_that_was_scaled_to_none_waits_for_no_pod(follower):
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    service = {"kind": "InferenceService", "metadata": {"namespace": "team-a", "name": "serve", "uid": "i"}}
+    assert follower({**service, **ready})._quiet() is None
+    assert follower(service)._quiet().condition == "no-pod-yet"
+    refused = pod("a", "Failed", reason="UnexpectedAdmissionError")
+    for owner, code in (({**service, **ready}, None), (service, "node-refused")):
+        followed = follower(owner)
+        take(followed, refused)
+        assert (followed.trouble and followed.trouble.code) == code
+
+
 def test_an_endpoint_that_never_gets_a_node_is_waited_for_no_longer_than_the_longest_wait_and_its_own(follower):
     followed = follower(deployment(), until_ready=True, seconds=600)
     take(followed, pod("a"))

@@ -418,8 +418,14 @@ def test_a_quota_that_wants_limits_names_the_settings_that_give_them():
     [
         ("requests.nvidia.com/gpu for: gpu", "Set FAIRING_GPUS; see"),
         ("limits.cpu for: memory; requests.nvidia.com/gpu for: c", "Set FAIRING_CPU_LIMIT and FAIRING_GPUS; see"),
-        ("limits.cpu,limits.ephemeral-storage", "Set FAIRING_CPU_LIMIT; limits.ephemeral-storage is no setting: have"),
-        ("limits.ephemeral-storage for: c", "limits.ephemeral-storage is no setting: have a LimitRange give a default"),
+        (
+            "limits.cpu,limits.ephemeral-storage",
+            "Set FAIRING_CPU_LIMIT; limits.ephemeral-storage is not a setting: have",
+        ),
+        (
+            "limits.ephemeral-storage for: c",
+            "limits.ephemeral-storage is not a setting: have a LimitRange give a default",
+        ),
     ],
 )
 def test_a_quota_that_wants_something_else_names_its_setting_or_that_there_is_none(wanted, hint):

@@ -393,6 +393,9 @@ class Follower:
         """Return what is waited for where nothing is wrong: a node that does not answer, a container being made."""
         namespace = self._target.namespace
         if not self._pods and self._owner is not None:
+            # An endpoint that is ready without a pod has been scaled to none.
+            if self._target.kind != "Job" and endpoint_ready(self._owner):
+                return None
             return no_pod_yet(self._owner, namespace)
         pods = [pod for pod, gone in self._pods.values() if not gone]
         found = (stuck_on_node(pod, namespace) or not_looked_at(pod, namespace) for pod in pods)

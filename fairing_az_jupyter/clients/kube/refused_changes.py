@@ -161,8 +161,8 @@ def _to_set(wanted: str) -> str:
     others = [each for each in amounts if each not in _SETTINGS]
     parts = [f"Set {' and '.join(named)}"] if named else []
     if others or not named:
-        besides = f"{' and '.join(others) or wanted} is no setting: have a LimitRange give a default"
-        parts.append(besides)
+        are = "are not settings" if len(others) > 1 else "is not a setting"
+        parts.append(f"{' and '.join(others) or wanted} {are}: have a LimitRange give a default")
     return "; ".join(parts)
 
 

@@ -201,7 +201,7 @@ def _held_back(owner: Object, pods: Sequence[Object], namespace: str) -> Iterato
             yield Diagnosis("queued", message, hint, condition="queued")
         return
     rejected = [pod for pod in pods if is_rejected(pod)]
-    if not rejected or any(True for pod in live for _ in containers(pod)):
+    if not rejected or endpoint_ready(owner) or any(True for pod in live for _ in containers(pod)):
         return
     # A ReplicaSet makes hundreds in minutes: the exact number would be news each second.
     number = max(each for each in _NUMBERS if each <= len(rejected))
