@@ -281,12 +281,21 @@ def test_what_keeps_a_job_from_its_pod_lasts_since_the_controller_first_said_so(
     assert lasted(quota, None, [], [], now=NOW) == 0
 
 
+SECRET = Diagnosis("secret-missing", "", "", condition="object-missing", pod="p")
+VOLUME = Diagnosis("volume", "", "", condition="volume", pod="p")
+CONTAINER = Diagnosis("container-config", "", "", condition="container-passing", pod="p")
+
+
 @pytest.mark.parametrize(
     ("diagnosis", "reason", "before", "own"),
     [
         (PULL, "Failed", "Failed to pull image: 401 Unauthorized", "Failed to pull image: i/o timeout"),
         (DENIED, "Failed", "Failed to pull image: i/o timeout", "Failed to pull image: 401 Unauthorized"),
         (QUOTA, "FailedCreate", 'failed calling webhook "w": context deadline exceeded', "exceeded quota: q"),
+        (SECRET, "FailedMount", "timed out waiting for the condition", 'secret "s" not found'),
+        (VOLUME, "FailedMount", 'configmap "c" not found', "Multi-Attach error for volume"),
+        (CONTAINER, "Failed", "Failed to pull image: i/o timeout", "Error: failed to reserve container name"),
+        (CONTAINER, "Failed", "Error: ImagePullBackOff", "Error: failed to reserve container name"),
     ],
 )
 def test_a_condition_lasts_since_its_own_first_event_and_not_since_another_one_of_its_kind(

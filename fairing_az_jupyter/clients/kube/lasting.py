@@ -7,8 +7,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
-from fairing_az_jupyter.clients.kube.image_troubles import condition_of_pull, tells_failed_pull
+from fairing_az_jupyter.clients.kube.image_troubles import PULLING, condition_of_pull, tells_failed_pull
 from fairing_az_jupyter.clients.kube.objects import name_of
+from fairing_az_jupyter.clients.kube.pod_troubles import missing_object
 from fairing_az_jupyter.clients.kube.troubles import condition_of_no_pod
 
 if TYPE_CHECKING:
@@ -63,17 +64,20 @@ def _first_event(diagnosis: Diagnosis, owner: Object | None, events: Iterable[Ob
             continue
         moment = seconds_at(event.get("firstTimestamp") or event.get("eventTime"))
         if moment is not None:
-            found.append((not _is_same(diagnosis, owner, str(event.get("message") or "")), moment))
+            found.append((not _is_same(diagnosis, owner, event), moment))
     return min(found)[1] if found else None
 
 
-def _is_same(diagnosis: Diagnosis, owner: Object | None, said: str) -> bool:
+def _is_same(diagnosis: Diagnosis, owner: Object | None, event: Object) -> bool:
     """Tell whether an event of the diagnosis' group is about its very condition, which has a limit of its own."""
-    if diagnosis.rule.group == "image":
+    group, said = diagnosis.rule.group, str(event.get("message") or "")
+    if group == "image":
         return condition_of_pull(diagnosis.image, said) == diagnosis.condition
-    if diagnosis.rule.group == "pods":
+    if event.get("reason") == "FailedCreate":
         return condition_of_no_pod(said, owner or {}) == diagnosis.condition
-    return True
+    if group == "container":
+        return not tells_failed_pull(event) and said.removeprefix("Error: ") not in PULLING
+    return (missing_object(said, "") is not None) == (group == "object")
 
 
 def _since(pod: Object | None, *, waits_for_node: bool) -> float | None:
