@@ -539,6 +539,19 @@ def test_the_autoscalers_last_word_counts():
     assert "adds no node" not in found.message
 
 
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_why_a_node_could_not_be_added_is_told_also_while_the_autoscaler_holds_back_after_it(times):
+    failed = event("FailedScaleUp", "Node scale up failed: quota exceeded", lastTimestamp="2026-11-29T10:00:00Z")
+    message = "pod didn't trigger scale-up: 1 in backoff after failed scale-up"
+    held = [
+        event("NotTriggerScaleUp", message, lastTimestamp=f"2026-11-29T10:00:0{each + 1}Z") for each in range(times)
+    ]
+    found = diagnose(job(), [unschedulable("0/1 nodes")], [failed, *held])
+    assert found.message.count("quota exceeded") == found.message.count("in backoff") == 1
+    grown = event("TriggeredScaleUp", "pod triggered scale-up: [{a 1->2}]", lastTimestamp="2026-11-29T10:00:30Z")
+    assert "quota exceeded" not in diagnose(job(), [unschedulable("0/1 nodes")], [failed, *held, grown]).message
+
+
 @pytest.mark.parametrize(
     ("said", "hint"),
     [

@@ -83,7 +83,10 @@ def autoscaler_says(pod: str, events: Iterable[Object]) -> str:
         if reason == "FailedScheduling" and message.startswith("Failed to schedule pod"):
             said = f"Karpenter says: {message}."
         elif reason in _GROWTH:
-            said = _growth(reason, message)
+            # Who only waits after a failure says nothing of what that was.
+            failed = said if "failed to add a node" in said and "backoff after failed" in message else ""
+            failed = failed.partition(" The cluster autoscaler adds no node")[0]
+            said = f"{failed} {_growth(reason, message)}".strip()
     return said
 
 
