@@ -77,7 +77,9 @@ _SETTINGS = {
     "requests.memory": "FAIRING_MEMORY",
     "memory": "FAIRING_MEMORY",
     "requests.nvidia.com/gpu": "FAIRING_GPUS",
+    "limits.nvidia.com/gpu": "FAIRING_GPUS",
 }
+_AMOUNT = re.compile(r"(?<![\w./-])(?:(?:limits|requests)\.[\w./-]*\w|cpu|memory|ephemeral-storage)(?![\w./-])")
 
 
 def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFailed | None:
@@ -169,10 +171,10 @@ def rule_of(text: str, namespace: str) -> tuple[str, str]:
 
     """
     if found := _UNSET.search(text):
-        wanted = re.findall(r"[a-z.]*(?:cpu|memory|gpu)", found.group(2))
-        named = list(dict.fromkeys(_SETTINGS.get(each, each) for each in wanted))
-        hint = f"Set {' and '.join(named) or found.group(2)}; see the quota: kubectl -n {namespace} describe quota"
-        return "quota", f"{hint} {found.group(1)}"
+        return (
+            "quota",
+            f"{_to_set(found.group(2))}; see the quota: kubectl -n {namespace} describe quota {found.group(1)}",
+        )
     if found := _QUOTA.search(text):
         hint = (
             f"Ask for less, free what is not needed, or have the quota raised: kubectl -n {namespace} describe quota "
@@ -191,6 +193,18 @@ def rule_of(text: str, namespace: str) -> tuple[str, str]:
     if "LimitRange" in text or "usage per" in text:
         return "limit-range", f"Ask for amounts within the limits: kubectl -n {namespace} describe limitrange"
     return "not-allowed-by-rule", "Ask the cluster's administrator about this rule."
+
+
+def _to_set(wanted: str) -> str:
+    """Return what to do about amounts that a quota wants, as in `limits.cpu for: model; limits.memory for: model`."""
+    amounts = dict.fromkeys(_AMOUNT.findall(re.sub(r" for: [^;]*", "", wanted)))
+    named = dict.fromkeys(_SETTINGS[each] for each in amounts if each in _SETTINGS)
+    others = [each for each in amounts if each not in _SETTINGS]
+    parts = [f"Set {' and '.join(named)}"] if named else []
+    if others or not named:
+        are = "are not settings" if len(others) > 1 else "is not a setting"
+        parts.append(f"{' and '.join(others) or wanted} {are}: have a LimitRange give a default")
+    return "; ".join(parts)
 
 
 def exceeds_quota_alone(text: str) -> bool:
