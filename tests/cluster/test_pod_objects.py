@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from fairing_az_jupyter.fairing import pod_objects
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target, finished_pod
+from tests.cluster.test_cluster_job import Place, place  # noqa: F401 - fixtures
 
 SPEC = {"containers": [{"name": "model", "image": "contoso.azurecr.io/fairing-job:1", "command": ["python", "x.py"]}]}
 TARGET = Target("team-a", "default-editor", "acrcreds", "my notebook!")
@@ -267,6 +269,28 @@ def test_every_container_of_a_pod_that_ends_has_probes_that_never_act_unless_it_
         assert probe["initialDelaySeconds"] < 2**31
     assert more["livenessProbe"] == own
     assert "livenessProbe" not in finished_pod(SPEC, TARGET, Placement(), ends=False)["containers"][0]
+
+
+def test_a_job_with_idle_probes_is_never_ready_and_runs_to_its_end_as_any_other(place, caplog):  # noqa: F811
+    seen, over = [], threading.Event()
+
+    def look():
+        while not over.wait(0.2):
+            for each in place.admin.get(f"/api/v1/namespaces/{place.namespace}/pods")["items"]:
+                seen.extend(each["status"].get("containerStatuses", []))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    job = place.run("import time\nfor number in range(4):\n    time.sleep(1)\n    print(number, flush=True)")
+    over.set()
+    watcher.join()
+
+    assert job.lines == ("0", "1", "2", "3")
+    running = [state for state in seen if "running" in state["state"]]
+    assert running
+    assert not any(state["ready"] or state["restartCount"] for state in running)
+    assert "does not answer" not in caplog.text
+    assert place.nothing_left()
 
 
 def test_restricted_pods_have_no_root_no_rights_and_write_in_three_places_only():
