@@ -15,7 +15,14 @@ import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.fairing.pod_probes import give_idle_probes
-from fairing_az_jupyter.fairing.pod_resources import GPU, give_limits, give_resources, gpus_of, limit_all
+from fairing_az_jupyter.fairing.pod_resources import (
+    GPU,
+    give_limits,
+    give_resources,
+    give_shared_memory,
+    gpus_of,
+    limit_all,
+)
 from fairing_az_jupyter.fairing.pod_security import restrict
 from fairing_az_jupyter.settings import scheduling
 
@@ -194,6 +201,8 @@ def finished_pod(spec: Mapping[str, Any], target: Target, placement: Placement, 
     _place(pod, placement, spot=placement.spot and ends)
     if placement.cpu_limit:
         limit_all(pod, placement.cpu_limit, placement.memory)
+    if gpus_of(pod):
+        give_shared_memory(pod)
     if ends:
         give_idle_probes(pod)
     if placement.restricted:

@@ -14,10 +14,12 @@ from fairing_az_jupyter.settings import quantities
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["GPU", "give_limits", "give_resources", "gpus_of", "larger", "limit_all"]
+__all__ = ["GPU", "give_limits", "give_resources", "give_shared_memory", "gpus_of", "larger", "limit_all"]
 
 GPU = "nvidia.com/gpu"
 """What a graphics processor of NVIDIA's is called as a resource."""
+
+_SHARED, _SHARED_VOLUME = "/dev/shm", "fairing-shared-memory"  # noqa: S108 - the pod's
 
 
 def give_resources(pod: dict[str, Any], amounts: Mapping[str, Mapping[str, str]]) -> None:
@@ -62,6 +64,23 @@ def give_limits(pod: dict[str, Any], cpu: str) -> None:
             # One of what is not asked for would be asked for by it.
             least = {"cpu": cpu, "memory": str(requests.get("memory", ""))}
             _limit(container, {name: amount for name, amount in least.items() if amount})
+
+
+def give_shared_memory(pod: dict[str, Any]) -> None:
+    """Let the program of a pod share as much memory among its processes as it may use.
+
+    A container runtime gives 64 MB, of which PyTorch's data loaders have too little:
+    https://pytorch.org/docs/stable/multiprocessing.html. What is shared counts against the memory limit:
+    https://kubernetes.io/docs/concepts/storage/volumes/#emptydir.
+
+    Args:
+        pod: The pod's specification; it is changed, unless something is mounted there already.
+
+    """
+    mounts = pod["containers"][0].setdefault("volumeMounts", [])
+    if all(str(mount["mountPath"]).rstrip("/") != _SHARED for mount in mounts):
+        mounts.append({"name": _SHARED_VOLUME, "mountPath": _SHARED})
+        pod.setdefault("volumes", []).append({"name": _SHARED_VOLUME, "emptyDir": {"medium": "Memory"}})
 
 
 def gpus_of(pod: Mapping[str, Any]) -> list[str]:

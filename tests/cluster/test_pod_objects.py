@@ -152,6 +152,19 @@ def test_a_sidecars_gpus_are_tolerated_as_the_programs_are(mutate):
     assert taints(pod(spec)) == (GPU_TAINTS if mutate else set())
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_programs_with_gpus_share_memory_up_to_their_limit_unless_they_have_something_there(ends):
+    found = finished_pod(SPEC, TARGET, Placement(gpus=1), ends=ends)
+
+    [mount], [volume] = found["containers"][0]["volumeMounts"], found["volumes"]
+    assert mount == {"name": volume["name"], "mountPath": "/dev/shm"}  # noqa: S108 - the pod's
+    assert volume["emptyDir"] == {"medium": "Memory"}
+    assert "volumes" not in finished_pod(SPEC, TARGET, Placement(), ends=ends)
+    own = {"volumeMounts": [{"name": "mine", "mountPath": "/dev/shm/"}]}  # noqa: S108 - the pod's
+    spec = {"containers": [{**SPEC["containers"][0], **own}], "volumes": [{"name": "mine"}]}
+    assert finished_pod(spec, TARGET, Placement(gpus=1), ends=ends)["volumes"] == [{"name": "mine"}]
+
+
 def test_a_taint_is_tolerated_once_however_often_it_is_named():
     sku = {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}
 
@@ -312,7 +325,8 @@ def test_restricted_pods_have_no_root_no_rights_and_write_in_three_places_only()
             "readOnlyRootFilesystem": True,
         }
     [served], [first] = found["containers"], found["initContainers"]
-    assert {mount["mountPath"] for mount in served["volumeMounts"]} == {"/app", "/tmp", "/home/fairing"}  # noqa: S108
+    written = {mount["mountPath"] for mount in served["volumeMounts"]}
+    assert written == {"/app", "/tmp", "/home/fairing", "/dev/shm"}  # noqa: S108 - the pod's
     assert first["image"] == served["image"]
     assert "nvidia.com/gpu" not in str(first["resources"])
 
