@@ -310,19 +310,18 @@ class Registry:
             raise _bad_name(f"'{digest}' is no digest")
         return self._read("HEAD", f"/v2/{repository}/blobs/{digest}", repository, "look for a blob of") is not None
 
-    def entry_for(self, rights: Mapping[str, str], seconds: float) -> Hidden | None:
-        """Return what a docker config needs so that another program can use some repositories for some time.
+    def token_for(self, rights: Mapping[str, str]) -> tuple[Hidden, float] | None:
+        """Have a token made by which another program can use some repositories for some time, and nothing else.
 
         Sources: https://learn.microsoft.com/rest/api/containerregistry/access-tokens/get for several scopes at once,
         https://pkg.go.dev/github.com/google/go-containerregistry/pkg/authn#AuthConfig for the entry.
 
         Args:
             rights: The actions, such as `pull,push`, by repository.
-            seconds: How long the program may need them.
 
         Returns:
-            The entry's JSON text: a token for these repositories and actions only. Where the registry has no token
-            service, or its tokens end before, the login itself. None where nobody logs in.
+            What a docker config has for the registry, as JSON text, and the seconds that the token lives; None where
+            nobody logs in, or where the registry has no token service.
 
         Raises:
             FairingAzureError: As for `check_pull`.
@@ -332,11 +331,21 @@ class Registry:
             _require_repository(repository)
         if self.credential.anonymous:
             return None
-        login = self.credential.login()
         scopes = " ".join(f"repository:{repository}:{actions}" for repository, actions in sorted(rights.items()))
         issued = self.credential.issue(scopes, time.monotonic() + self._deadline)
-        if issued is not None and (login is None or issued[1] >= seconds):
-            return Hidden(json.dumps({"registrytoken": issued[0].reveal()}))
+        if issued is None:
+            return None
+        token, seconds = issued
+        return Hidden(json.dumps({"registrytoken": token.reveal()})), seconds
+
+    def login_entry(self) -> Hidden | None:
+        """Return what a docker config has for the registry so that another program has the whole login.
+
+        Returns:
+            The JSON text; None where nobody logs in by a password.
+
+        """
+        login = self.credential.login()
         if login is None:
             return None
         user, password = login

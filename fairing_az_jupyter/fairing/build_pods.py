@@ -14,7 +14,8 @@ from fairing_az_jupyter.clients.images import ImageReference
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME as DOCKERFILE
 from fairing_az_jupyter.fairing.dockerfiles import LABEL
-from fairing_az_jupyter.fairing.pod_objects import PREFIX, Placement, finished_pod, job, labels_of, larger
+from fairing_az_jupyter.fairing.pod_objects import PREFIX, Placement, finished_pod, job, labels_of
+from fairing_az_jupyter.fairing.pod_resources import larger
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:

@@ -45,6 +45,7 @@ logger = logging.getLogger(LOGGER_NAME)
 _LINKS = {name: f"usr/{name}" for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin")}
 _LINKS |= {"var/lock": "run/lock", "var/run": "run"}
 _SHARED = ("tmp", "var/tmp")
+_DIGITS = 16
 
 
 class LayeredBuilder(ImageBuilder):
@@ -97,7 +98,9 @@ class LayeredBuilder(ImageBuilder):
         self, base: ImageReference, requirements: Requirements, tag: str, entries: Sequence[ArchiveEntry]
     ) -> ResolvedImage:
         """Return the image that has what is asked for; it is built if it is not in the registry yet."""
-        repository = self.repository("fairing-dependencies")
+        # A repository for each, for the build may push to the whole of it: no package that is installed into one image
+        # can put another in the place of somebody else's. Not a folder of them: Docker Hub has none.
+        repository = self.repository(f"fairing-dependencies-{tag[:_DIGITS]}")
         reference = ImageReference(self._host, repository, tag)
         if self.images.has(repository, tag) is None:
             # The requirement's file alone, so that the image is the same whatever the code is.

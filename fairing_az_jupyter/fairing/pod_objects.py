@@ -12,14 +12,22 @@ import copy
 import dataclasses
 import re
 import uuid
-from decimal import InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
+from fairing_az_jupyter.fairing.pod_probes import give_idle_probes
+from fairing_az_jupyter.fairing.pod_resources import (
+    GPU,
+    give_limits,
+    give_resources,
+    give_shared_memory,
+    gpus_of,
+    limit_all,
+)
 from fairing_az_jupyter.fairing.pod_security import restrict
-from fairing_az_jupyter.settings import quantities, scheduling
+from fairing_az_jupyter.settings import scheduling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from fairing_az_jupyter.settings import Settings
 
@@ -58,7 +66,6 @@ _KSERVE_LIMIT = "1"
 _LONGEST_LABEL = 63
 # A pod that is gone by itself takes its log with it: a day is enough to look.
 _KEPT_SECONDS = 24 * 3600
-_GPU = "nvidia.com/gpu"
 # Source: https://learn.microsoft.com/azure/aks/spot-node-pool, "Schedule a pod to run on a spot node": taint and label.
 _SPOT_KEY = "kubernetes.azure.com/scalesetpriority"
 _SPOT = {"key": _SPOT_KEY, "operator": "Equal", "value": "spot", "effect": "NoSchedule"}
@@ -66,12 +73,9 @@ _RATHER_SPOT = {
     "weight": 100,
     "preference": {"matchExpressions": [{"key": _SPOT_KEY, "operator": "In", "values": ["spot"]}]},
 }
-# Source: https://learn.microsoft.com/azure/aks/use-nvidia-gpu: its node pool has the first; the second is the usual one
-# elsewhere, such as https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/getting-started.html.
-_GPU_TAINTS = (
-    {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"},
-    {"key": _GPU, "operator": "Exists", "effect": "NoSchedule"},
-)
+# Source: https://learn.microsoft.com/azure/aks/use-nvidia-gpu: its node pool has this one; the usual one elsewhere is
+# called as the resource: https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/getting-started.html.
+_GPU_POOL = {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}
 _LINUX = {"kubernetes.io/os": "linux"}
 # A pod that runs to its end begins anew where it is moved. Sources:
 # https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md (what prevents CA from removing a node)
@@ -123,7 +127,7 @@ class Placement:
         requests: Object = {"cpu": self.cpu, "memory": self.memory}
         limits: Object = {"memory": self.memory, **({"cpu": self.cpu_limit} if self.cpu_limit else {})}
         if self.gpus:
-            limits[_GPU] = requests[_GPU] = str(self.gpus)
+            limits[GPU] = requests[GPU] = str(self.gpus)
         return {"requests": requests, "limits": limits}
 
 
@@ -193,8 +197,14 @@ def finished_pod(spec: Mapping[str, Any], target: Target, placement: Placement, 
     pod["restartPolicy"] = "Never" if ends else "Always"
     # Service names of the namespace as variables: hundreds in a busy one, and none of them is used.
     pod.setdefault("enableServiceLinks", False)
+    give_resources(pod, placement.resources())
     _place(pod, placement, spot=placement.spot and ends)
-    _give_resources(pod, placement)
+    if placement.cpu_limit:
+        limit_all(pod, placement.cpu_limit, placement.memory)
+    if gpus_of(pod):
+        give_shared_memory(pod)
+    if ends:
+        give_idle_probes(pod)
     if placement.restricted:
         restrict(pod)
     return pod
@@ -219,21 +229,6 @@ def placement_of(settings: Settings) -> Placement:
         pod_security=settings.pod_security,
         pod_token=settings.pod_token,
     )
-
-
-def larger(one: str, other: str) -> str:
-    """Return the larger of two amounts of processor cores; the first where they are the same or not to be compared.
-
-    Args:
-        one: An amount, as Kubernetes writes it.
-        other: Another one.
-
-    """
-    try:
-        return other if quantities.amount(other) > quantities.amount(one) else one
-    except InvalidOperation:
-        # A mutator may have written it in one of Kubernetes' rarer forms.
-        return one
 
 
 def job(
@@ -347,13 +342,10 @@ def inference_service(
     # KServe gives a container without limits its own, which may be less than it asks for. Source:
     # https://github.com/kserve/kserve/blob/v0.16.0/pkg/apis/serving/v1beta1/inference_service_defaults.go (line 59)
     # with cpuLimit "1" in https://github.com/kserve/kserve/blob/v0.16.0/config/configmap/inferenceservice.yaml.
-    served, *others = copy.deepcopy(list(pod["containers"]))
-    resources = served.setdefault("resources", {})
-    asked, limits = resources.get("requests", {}), resources.setdefault("limits", {})
-    limits.setdefault("cpu", larger(str(asked.get("cpu", "0")), _KSERVE_LIMIT))
-    if "memory" in asked:
-        limits.setdefault("memory", asked["memory"])
-    predictor = {**pod, "containers": [{**served, "name": KSERVE_CONTAINER}, *others], "minReplicas": 1}
+    own = copy.deepcopy(dict(pod))
+    give_limits(own, _KSERVE_LIMIT)
+    served, *others = own["containers"]
+    predictor = {**own, "containers": [{**served, "name": KSERVE_CONTAINER}, *others], "minReplicas": 1}
     spec = {"predictor": predictor}
     version = "serving.kserve.io/v1beta1"
     return _object(version, "InferenceService", name, target, all_labels, spec, all_annotations)
@@ -367,7 +359,8 @@ def _place(pod: Object, placement: Placement, *, spot: bool) -> None:
     """Say where a pod may run; what it says itself stays."""
     pod["nodeSelector"] = {**_LINUX, **placement.node_selector, **pod.get("nodeSelector", {})}
     accepted = list(pod.get("tolerations", []))
-    wanted = [*placement.tolerations, *([_SPOT] if spot else ()), *(_GPU_TAINTS if placement.gpus else ())]
+    gpus = [{"key": f"{vendor}/gpu", "operator": "Exists", "effect": "NoSchedule"} for vendor in gpus_of(pod)]
+    wanted = [*placement.tolerations, *([_SPOT] if spot else ()), *([_GPU_POOL, *gpus] if gpus else ())]
     for each in map(dict, wanted):
         if each not in accepted:
             accepted.append(each)
@@ -375,36 +368,9 @@ def _place(pod: Object, placement: Placement, *, spot: bool) -> None:
         pod["tolerations"] = accepted
     if spot:
         by_node = pod.setdefault("affinity", {}).setdefault("nodeAffinity", {})
-        by_node.setdefault("preferredDuringSchedulingIgnoredDuringExecution", [copy.deepcopy(_RATHER_SPOT)])
-
-
-def _give_resources(pod: Object, placement: Placement) -> None:
-    """Say what a pod's containers get; what they say themselves stays."""
-    resources = pod["containers"][0].setdefault("resources", {})
-    for part, amounts in placement.resources().items():
-        resources[part] = {**amounts, **resources.get(part, {})}
-    for first in pod.get("initContainers", []):
-        # Otherwise a quota on requests refuses the pod; it runs before the others, so that it takes no more room.
-        first.setdefault("resources", _without_gpus(resources))
-    if placement.cpu_limit:
-        for container in _containers(pod):
-            found = container.setdefault("resources", {})
-            limits = found.setdefault("limits", {})
-            least = str(found.get("requests", {}).get("cpu", "0"))
-            # A mutator that asks for more than the limit means more.
-            limits["cpu"] = larger(str(limits.get("cpu", placement.cpu_limit)), least)
-
-
-def _without_gpus(resources: Mapping[str, Any]) -> Object:
-    found = copy.deepcopy(dict(resources))
-    for part in ("requests", "limits"):
-        found.get(part, {}).pop(_GPU, None)
-    return found
-
-
-def _containers(pod: Mapping[str, Any]) -> Iterator[Object]:
-    yield from pod.get("initContainers", ())
-    yield from pod["containers"]
+        preferred = by_node.setdefault("preferredDuringSchedulingIgnoredDuringExecution", [])
+        if _RATHER_SPOT not in preferred:
+            preferred.append(copy.deepcopy(_RATHER_SPOT))
 
 
 def _template(

@@ -22,10 +22,20 @@ HOME = "/home/fairing"
 _USER = "fairing"
 _COPY = "/fairing-app"
 _APP_VOLUME, _HOME_VOLUME, _TMP_VOLUME = "fairing-app", "fairing-home", "fairing-tmp"
-# The folder itself is the volume's, whose mode only root can change, as `shutil.copytree` would for it.
+# The folder itself is the volume's, whose mode only root can change, as `shutil.copytree` would for it. A kubelet runs
+# init containers again where it has to make the pod's sandbox anew, and the volume then has the first copy, whole or
+# not: https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#pod-restart-reasons
 _COPY_FILES = """\
 import os, shutil, sys
 source, target = sys.argv[1:]
+for folder, names, files in os.walk(target):
+    if folder != target:
+        os.chmod(folder, 0o700)
+for entry in list(os.scandir(target)):
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path)
+    else:
+        os.remove(entry.path)
 for entry in os.scandir(source) if os.path.isdir(source) else ():
     copy = os.path.join(target, entry.name)
     if entry.is_dir(follow_symlinks=False):

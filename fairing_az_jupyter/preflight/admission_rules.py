@@ -243,5 +243,7 @@ def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amoun
             "there."
         )
     if "probes" in about and kind != "endpoint":
-        yield cures.text("A pod that ends by itself has no probes: have the policy leave out pods of Jobs.")
+        yield cures.text(
+            "Probes of a pod that ends by itself are there and never act: have the policy leave out pods of Jobs."
+        )
     yield cures.text(f"Ask who has set the policy {name} what it wants, or for an exemption.")

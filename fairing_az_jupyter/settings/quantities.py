@@ -11,8 +11,10 @@ QUANTITIES = "https://kubernetes.io/docs/reference/kubernetes-api/common-definit
 
 _CORES = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?|[0-9]{1,9}m")
 _BYTES = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,3})?(?:[KMGTP]i|[kMGTP])?")
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
-_UNITS |= {f"{letter}i": 1024**power for power, letter in enumerate("KMGTP", start=1)}
+_UNITS = {"m": Decimal("0.001"), "": Decimal(1)}
+_UNITS |= {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", start=1)}
+_UNITS |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)}
+_AMOUNT = re.compile(r"([0-9.]+)([KMGTPE]i|[mkMGTPE])")
 _LEAST_BYTES = 1024**2
 
 
@@ -69,19 +71,20 @@ def memory(text: str) -> str:
     if not _BYTES.fullmatch(text):
         raise BrokenRuleError("is no amount of memory", mended=mended if _BYTES.fullmatch(mended) else "")
     number = re.match(r"[0-9.]+", text)
-    if number is None or float(number[0]) * _UNITS[text[number.end() :]] < _LEAST_BYTES:
+    if number is None or Decimal(number[0]) * _UNITS[text[number.end() :]] < _LEAST_BYTES:
         raise BrokenRuleError("is less memory than any process needs (1Mi); a number without a unit is bytes")
     return text
 
 
 def amount(text: str) -> Decimal:
-    """Return the cores that a valid text stands for.
+    """Return the cores or the bytes that a valid text stands for.
 
     Args:
-        text: Such as `2`, `0.5` or `500m`.
+        text: Such as `2`, `0.5`, `500m` or `2Gi`.
 
     """
-    return Decimal(text.removesuffix("m")) / (1000 if text.endswith("m") else 1)
+    parts = _AMOUNT.fullmatch(text)
+    return Decimal(parts[1]) * _UNITS[parts[2]] if parts else Decimal(text)
 
 
 def _is_cores(text: str) -> bool:

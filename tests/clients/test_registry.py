@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 import trustme
@@ -17,6 +18,8 @@ from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth import granted
 from fairing_az_jupyter.clients.registry import Registry
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotAllowedError, NotFoundError
+from fairing_az_jupyter.fairing.build_logins import build_login
+from fairing_az_jupyter.fairing.build_pods import BuildOrder
 from tests.clients.registry_servers import (
     AAD_TOKEN,
     MARK,
@@ -296,7 +299,7 @@ def bearer(entry):
 
 @pytest.mark.parametrize("login", [{}, {"username": None, "password": None, "aad_token": Hidden(AAD_TOKEN)}])
 def test_another_program_gets_a_token_for_the_repositories_that_it_needs_and_no_login(connect, acr, login):
-    entry = connect(**login).entry_for(RIGHTS, 3600)
+    entry, _ = connect(**login).token_for(RIGHTS)
 
     token = bearer(entry)
     assert {name: granted(token, name) for name in RIGHTS} == {
@@ -311,26 +314,81 @@ def test_another_program_gets_a_token_for_the_repositories_that_it_needs_and_no_
 def test_each_program_gets_a_token_of_its_own_that_has_all_of_its_time_left(connect):
     registry = connect()
 
-    assert bearer(registry.entry_for(RIGHTS, 3600)) != bearer(registry.entry_for(RIGHTS, 3600))
+    assert bearer(registry.token_for(RIGHTS)[0]) != bearer(registry.token_for(RIGHTS)[0])
 
 
-def test_a_program_that_needs_longer_than_a_token_lives_gets_the_login_itself(connect, acr):
-    acr.answer.life = 300
+@pytest.mark.parametrize("life", [60, 300, 4500])
+def test_a_token_for_another_program_comes_with_the_seconds_that_it_lives(connect, acr, life):
+    acr.answer.life = life
 
-    entry = connect().entry_for(RIGHTS, 3600)
+    entry, seconds = connect().token_for(RIGHTS)
 
-    assert json.loads(entry.reveal()) == {"username": PUSHER, "password": SECRET}
-    assert "registrytoken" in connect().entry_for(RIGHTS, 200).reveal()
+    assert seconds == life
+    assert "registrytoken" in entry.reveal()
 
 
 def test_nobody_has_no_login_to_hand_on(connect, acr):
-    assert connect(None, None).entry_for({"base/python": "pull"}, 3600) is None
+    assert connect(None, None).token_for({"base/python": "pull"}) is None
+    assert connect(None, None).login_entry() is None
     assert acr.asked("GET /oauth2/token") == []
 
 
 def test_a_login_that_is_not_believed_is_not_handed_on(connect):
     with pytest.raises(CredentialError):
-        connect(password=f"{MARK}-wrong").entry_for(RIGHTS, 3600)
+        connect(password=f"{MARK}-wrong").token_for(RIGHTS)
+
+
+@pytest.fixture
+def builds(connect, acr):
+    """Return a function that makes the docker config of a build: the ACR-like registry is its own or the base's."""
+
+    def make(*, own, registry=None):
+        other, image = "elsewhere.example.com", f"{acr.host}/team/model:1"
+        base = f"{other}/base/python:3"
+        if not own:
+            base, image = f"{acr.host}/base/python:3", f"{other}/team/model:1"
+        known = {acr.host: registry or connect()}
+        launcher = SimpleNamespace(registry=lambda host: known.get(host) or connect(None, None, host=host))
+        order = BuildOrder(image=image, tag="1", base=base)
+        return json.loads(build_login(launcher, order).reveal())["auths"]
+
+    return make
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_build_gets_tokens_that_outlive_it_for_its_own_registry_and_that_of_its_base(builds, acr, own):
+    [(host, entry)] = builds(own=own).items()
+
+    assert (host, list(entry)) == (acr.host, ["registrytoken"])
+    assert granted(Hidden(entry["registrytoken"]), "team/model" if own else "base/python") >= {"pull"}
+
+
+@pytest.mark.parametrize("life", [60, 300])
+def test_a_base_in_a_registry_of_short_tokens_is_pulled_by_nobody_and_the_log_says_so(builds, acr, caplog, life):
+    acr.answer.life = life
+
+    assert builds(own=False) == {}
+    assert "base/python from registry" in caplog.text
+    assert "without a login" in caplog.text
+    assert MARK not in caplog.text
+
+
+def test_short_tokens_of_the_builds_own_registry_are_a_warning_and_never_the_password(builds, acr, caplog):
+    acr.answer.life = 300
+
+    [entry] = builds(own=True).values()
+
+    assert list(entry) == ["registrytoken"]
+    assert "expire after 300 s" in caplog.text
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_password_reaches_a_build_only_for_its_own_registry_and_where_that_has_no_tokens(builds, basic, caplog, own):
+    with Registry(basic, username=PUSHER, password=Hidden(SECRET), scheme="http") as registry:
+        found = list(builds(own=own, registry=registry).values())
+
+    assert found == ([{"username": PUSHER, "password": SECRET}] if own else [])
+    assert ("without a login" in caplog.text) is not own
 
 
 @pytest.fixture
@@ -348,7 +406,8 @@ def test_a_registry_with_basic_authentication_is_checked_too(basic):
 
 def test_a_registry_without_a_token_service_needs_the_login_itself(basic):
     with Registry(basic, username=PUSHER, password=Hidden(SECRET), scheme="http") as registry:
-        entry = registry.entry_for(RIGHTS, 3600)
+        assert registry.token_for(RIGHTS) is None
+        entry = registry.login_entry()
 
     assert json.loads(entry.reveal()) == {"username": PUSHER, "password": SECRET}
 

@@ -119,10 +119,13 @@ def test_what_is_there_is_neither_built_nor_sent_again(yard, monkeypatch):
     assert yard.workshop.nothing_left()
 
 
-def test_skopeo_inspects_and_copies_every_image_and_tells_what_was_installed(yard, tmp_path):
+def test_skopeo_inspects_and_copies_every_image_and_tells_what_was_installed(yard, tmp_path, caplog):
     yard.task().builder.build()
 
-    for repository in (f"{yard.path}/fairing-dependencies", f"{yard.path}/fairing-job"):
+    [installed] = [text for text in caplog.messages if "is installed into an image" in text]
+    dependencies = installed.rpartition(f"{yard.workshop.setup.login_server}/")[2].partition(":")[0]
+    assert dependencies.startswith(f"{yard.path}/fairing-dependencies-")
+    for repository in (dependencies, f"{yard.path}/fairing-job"):
         [tag] = yard.workshop.images.tags(repository)
         told = yard.workshop.skopeo(tmp_path, "inspect", f"{repository}:{tag}")
         assert told["Labels"][LABEL] == "greeter==1.0"
@@ -162,10 +165,13 @@ def test_a_build_gets_a_link_to_its_context_and_a_token_for_its_repositories_and
     [[host, login]] = json.loads(base64.b64decode(links[-1]["config.json"]))["auths"].items()
     assert (host, list(login)) == (yard.workshop.setup.login_server, ["registrytoken"])
     told = claims(Hidden(login["registrytoken"]))
-    assert {entry["name"]: entry["actions"] for entry in told["access"]} == {
-        f"{yard.path}/fairing-dependencies": ["pull", "push"],
-        "with-index/python": ["pull"],
-    }
+    allowed = {entry["name"]: entry["actions"] for entry in told["access"]}
+    assert allowed.pop("with-index/python") == ["pull"]
+    # The image's own repository, in which there is no other image.
+    [(repository, actions)] = allowed.items()
+    assert (repository.partition("-dependencies-")[0], actions) == (f"{yard.path}/fairing", ["pull", "push"])
+    [tag] = yard.workshop.images.tags(repository)
+    assert repository.endswith(tag[:16])
     assert told["exp"] - time.time() > build_pods.LONGEST_SECONDS
     signed = parse_qs(urlsplit(base64.b64decode(links[-1]["link"]).decode()).query)["se"][0]
     left = datetime.fromisoformat(signed.replace("Z", "+00:00")) - datetime.now(timezone.utc)

@@ -382,7 +382,7 @@ def test_a_build_outlives_faults_of_all_services(yard):  # noqa: F811
     write("requirements.txt", "greeter==1.0\n")
     write("large.bin", os.urandom(20 << 20))
     stand = yard.stand
-    stand.registry_front.refuse(500, path="fairing-dependencies/manifests/", method="PUT", times=1)
+    stand.registry_front.refuse(500, path="fairing-dependencies-[0-9a-f]+/manifests/", method="PUT", times=1)
     stand.registry_front.refuse(503, path="fairing-job/blobs/uploads", times=2)
     stand.registry_front.refuse(429, path="fairing-job/manifests/", method="PUT", times=1)
     stand.blob_front.refuse(503, code="ServerBusy", message="busy", method="PUT", times=2)

@@ -304,7 +304,7 @@ def test_only_the_first_container_is_the_one_that_serves_and_the_users_specifica
     predictor = made["spec"]["predictor"]
     assert [container["name"] for container in predictor["containers"]] == ["kserve-container", "proxy"]
     assert [container["name"] for container in pod["containers"]] == ["model", "proxy"]
-    assert predictor["volumes"] == [{"name": "v"}]
+    assert predictor["volumes"][0] == {"name": "v"}
     assert accepted in predictor["tolerations"]
     assert predictor["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert (made["metadata"]["labels"]["team"], made["metadata"]["annotations"]["why"]) == ("a", "asked for")

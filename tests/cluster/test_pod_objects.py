@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
+
 import pytest
 
 from fairing_az_jupyter.fairing import pod_objects
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target, finished_pod
+from tests.cluster.test_cluster_job import Place, place  # noqa: F401 - fixtures
 
 SPEC = {"containers": [{"name": "model", "image": "contoso.azurecr.io/fairing-job:1", "command": ["python", "x.py"]}]}
 TARGET = Target("team-a", "default-editor", "acrcreds", "my notebook!")
@@ -70,6 +75,31 @@ def test_what_a_mutator_has_set_stays():
     assert spec["containers"][0]["resources"] == {"requests": {"cpu": "4"}, "limits": {"memory": "8Gi"}}
 
 
+@pytest.mark.parametrize(
+    ("own", "requests", "limits"),
+    [
+        ({"requests": {"memory": "8Gi"}}, {"cpu": "1", "memory": "8Gi"}, {"memory": "8Gi"}),
+        ({"requests": {"memory": "512Mi"}}, {"cpu": "1", "memory": "512Mi"}, {"memory": "2Gi"}),
+        ({"requests": {"memory": 3 << 30}}, {"cpu": "1", "memory": 3 << 30}, {"memory": str(3 << 30)}),
+        ({"limits": {"memory": "1Gi"}}, {"cpu": "1", "memory": "1Gi"}, {"memory": "1Gi"}),
+        ({"limits": {"cpu": "500m"}}, {"cpu": "500m", "memory": "2Gi"}, {"cpu": "500m", "memory": "2Gi"}),
+    ],
+)
+def test_no_container_asks_for_more_than_its_limit_whatever_a_mutator_has_set(own, requests, limits):
+    found = pod({"containers": [{**SPEC["containers"][0], "resources": own}]})
+
+    assert found["containers"][0]["resources"] == {"requests": requests, "limits": limits}
+
+
+def test_of_gpus_a_mutators_number_counts_in_requests_and_limits():
+    for part in ("requests", "limits"):
+        container = {**SPEC["containers"][0], "resources": {part: {"nvidia.com/gpu": "3"}}}
+
+        resources = pod({"containers": [container]}, gpus=1)["containers"][0]["resources"]
+
+        assert (resources["requests"]["nvidia.com/gpu"], resources["limits"]["nvidia.com/gpu"]) == ("3", "3")
+
+
 SPOT_LABEL = "kubernetes.azure.com/scalesetpriority"
 GPU_TAINTS = {("sku", "gpu", "NoSchedule"), ("nvidia.com/gpu", None, "NoSchedule")}
 
@@ -95,6 +125,46 @@ def test_pods_that_ask_for_gpus_tolerate_the_taints_of_gpu_nodes_and_their_init_
     assert "tolerations" not in finished_pod(with_first(), TARGET, Placement(), ends=ends)
 
 
+@pytest.mark.parametrize(
+    ("resource", "key"),
+    [
+        ("nvidia.com/gpu", "nvidia.com/gpu"),
+        ("amd.com/gpu", "amd.com/gpu"),
+        ("nvidia.com/mig-1g.5gb", "nvidia.com/gpu"),
+    ],
+)
+def test_gpus_that_a_mutator_asks_for_are_tolerated_too_and_reach_no_init_container(resource, key):
+    spec = with_first()
+    spec["containers"][0]["resources"] = {"limits": {resource: 1}}
+
+    found = pod(spec)
+
+    assert taints(found) == {("sku", "gpu", "NoSchedule"), (key, None, "NoSchedule")}
+    assert resource not in str(found["initContainers"])
+    spec["containers"][0]["resources"] = {"limits": {resource: 0}}
+    assert "tolerations" not in pod(spec)
+
+
+@pytest.mark.parametrize("mutate", [{"resources": {"limits": {"nvidia.com/gpu": 1}}}, {}])
+def test_a_sidecars_gpus_are_tolerated_as_the_programs_are(mutate):
+    spec = {"containers": [dict(SPEC["containers"][0]), {"name": "more", "image": "x:1", **mutate}]}
+
+    assert taints(pod(spec)) == (GPU_TAINTS if mutate else set())
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_programs_with_gpus_share_memory_up_to_their_limit_unless_they_have_something_there(ends):
+    found = finished_pod(SPEC, TARGET, Placement(gpus=1), ends=ends)
+
+    [mount], [volume] = found["containers"][0]["volumeMounts"], found["volumes"]
+    assert mount == {"name": volume["name"], "mountPath": "/dev/shm"}  # noqa: S108 - the pod's
+    assert volume["emptyDir"] == {"medium": "Memory"}
+    assert "volumes" not in finished_pod(SPEC, TARGET, Placement(), ends=ends)
+    own = {"volumeMounts": [{"name": "mine", "mountPath": "/dev/shm/"}]}  # noqa: S108 - the pod's
+    spec = {"containers": [{**SPEC["containers"][0], **own}], "volumes": [{"name": "mine"}]}
+    assert finished_pod(spec, TARGET, Placement(gpus=1), ends=ends)["volumes"] == [{"name": "mine"}]
+
+
 def test_a_taint_is_tolerated_once_however_often_it_is_named():
     sku = {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}
 
@@ -114,6 +184,23 @@ def test_jobs_under_spot_rather_take_spot_nodes_and_endpoints_never_do():
     assert "tolerations" not in served
 
 
+def test_spot_is_preferred_beside_what_the_user_prefers():
+    own = {"weight": 1, "preference": {"matchExpressions": [{"key": "disk", "operator": "Exists"}]}}
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [own]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}
+
+    found = pod({**SPEC, "affinity": {"nodeAffinity": {**preferred, **required}, "podAffinity": {}}}, spot=True)
+
+    by_node = found["affinity"]["nodeAffinity"]
+    first, second = by_node.pop("preferredDuringSchedulingIgnoredDuringExecution")
+    assert first == own
+    assert second["preference"]["matchExpressions"][0]["key"] == SPOT_LABEL
+    assert by_node == required
+    assert found["affinity"]["podAffinity"] == {}
+    again = pod({**SPEC, "affinity": pod(spot=True)["affinity"]}, spot=True)
+    assert again["affinity"] == pod(spot=True)["affinity"]
+
+
 def test_every_pod_selects_linux_unless_its_user_says_otherwise():
     assert pod()["nodeSelector"] == {"kubernetes.io/os": "linux"}
     assert pod(node_selector={"kubernetes.io/os": "windows"})["nodeSelector"] == {"kubernetes.io/os": "windows"}
@@ -128,6 +215,8 @@ def test_a_processor_limit_is_every_containers_and_never_less_than_what_it_asks_
 
     limits = [each["resources"]["limits"]["cpu"] for each in [*found["initContainers"], *found["containers"]]]
     assert limits == ["4", "4", "6"]
+    memory = [each["resources"]["limits"]["memory"] for each in [*found["initContainers"], *found["containers"]]]
+    assert memory == ["2Gi"] * 3
     assert "cpu" not in pod()["containers"][0]["resources"]["limits"]
 
 
@@ -162,6 +251,61 @@ def test_an_inference_service_has_limits_so_that_kserve_sets_none_below_its_requ
     assert "cpu" not in served["containers"][0]["resources"]["limits"] or cpu_limit
 
 
+@pytest.mark.parametrize("cpu_limit", ["", "4"])
+def test_what_restricted_adds_and_what_a_mutator_adds_has_limits_where_the_program_has_them(cpu_limit):
+    more = {"name": "more", "image": "x:1", "resources": {"requests": {"cpu": "2", "memory": "3Gi"}}}
+    spec = {"containers": [{**SPEC["containers"][0], "workingDir": "/app/"}, more]}
+    placement = Placement(pod_security="restricted", cpu="500m", cpu_limit=cpu_limit)
+    served = finished_pod(spec, TARGET, placement, ends=False)
+
+    predictor = pod_objects.inference_service("one", served, TARGET)["spec"]["predictor"]
+
+    copying, program, sidecar = (
+        each["resources"]["limits"] for each in [*predictor["initContainers"], *predictor["containers"]]
+    )
+    assert copying == program == {"cpu": cpu_limit or "1", "memory": "2Gi"}
+    assert sidecar == {"cpu": cpu_limit or "2", "memory": "3Gi"}
+
+
+def test_every_container_of_a_pod_that_ends_has_probes_that_never_act_unless_it_has_its_own():
+    own = {"httpGet": {"path": "/", "port": 80}}
+    spec = with_first()
+    spec["containers"] += [{"name": "more", "image": "x:1", "livenessProbe": own}]
+
+    found = pod(spec)
+
+    [first], [program, more] = found["initContainers"], found["containers"]
+    assert not [name for name in first if name.endswith("Probe")]
+    for probe in (program["readinessProbe"], program["livenessProbe"], more["readinessProbe"]):
+        assert probe["initialDelaySeconds"] > 300_000_000
+        # The API's field is an int32, and a kubelet's clock has to get along with it.
+        assert probe["initialDelaySeconds"] < 2**31
+    assert more["livenessProbe"] == own
+    assert "livenessProbe" not in finished_pod(SPEC, TARGET, Placement(), ends=False)["containers"][0]
+
+
+def test_a_job_with_idle_probes_is_never_ready_and_runs_to_its_end_as_any_other(place, caplog):  # noqa: F811
+    seen, over = [], threading.Event()
+
+    def look():
+        while not over.wait(0.2):
+            for each in place.admin.get(f"/api/v1/namespaces/{place.namespace}/pods")["items"]:
+                seen.extend(each["status"].get("containerStatuses", []))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    job = place.run("import time\nfor number in range(4):\n    time.sleep(1)\n    print(number, flush=True)")
+    over.set()
+    watcher.join()
+
+    assert job.lines == ("0", "1", "2", "3")
+    running = [state for state in seen if "running" in state["state"]]
+    assert running
+    assert not any(state["ready"] or state["restartCount"] for state in running)
+    assert "does not answer" not in caplog.text
+    assert place.nothing_left()
+
+
 def test_restricted_pods_have_no_root_no_rights_and_write_in_three_places_only():
     container = {**SPEC["containers"][0], "workingDir": "/app/", "securityContext": {"runAsUser": 0}}
     found = pod({"containers": [container]}, pod_security="restricted", gpus=1)
@@ -181,9 +325,39 @@ def test_restricted_pods_have_no_root_no_rights_and_write_in_three_places_only()
             "readOnlyRootFilesystem": True,
         }
     [served], [first] = found["containers"], found["initContainers"]
-    assert {mount["mountPath"] for mount in served["volumeMounts"]} == {"/app", "/tmp", "/home/fairing"}  # noqa: S108
+    written = {mount["mountPath"] for mount in served["volumeMounts"]}
+    assert written == {"/app", "/tmp", "/home/fairing", "/dev/shm"}  # noqa: S108 - the pod's
     assert first["image"] == served["image"]
     assert "nvidia.com/gpu" not in str(first["resources"])
+
+
+def test_the_application_folder_is_copied_as_often_as_the_kubelet_asks_for_it(tmp_path):
+    container = {**SPEC["containers"][0], "workingDir": "/app/"}
+    [first] = pod({"containers": [container]}, pod_security="restricted")["initContainers"]
+    source, target = tmp_path / "app", tmp_path / "copy"
+    (source / "data" / "deep").mkdir(parents=True)
+    (source / "data" / "deep" / "rows.csv").write_text("1")
+    (source / "main.py").write_text("pass")
+    (source / "to-file").symlink_to("main.py")
+    (source / "to-folder").symlink_to("data")
+    (source / "to-nothing").symlink_to("absent")
+    (source / "data" / "deep").chmod(0o555)
+    target.mkdir()
+    # What a copy that was broken off has left.
+    (target / "main.py").write_text("pa")
+    (target / "data").symlink_to("elsewhere")
+
+    for _ in range(3):
+        program = [sys.executable, *first["command"][1:-2], str(source), str(target)]
+        done = subprocess.run(program, capture_output=True, text=True, check=False)
+
+        assert (done.returncode, done.stderr) == (0, "")
+        names = sorted(str(each.relative_to(target)) for each in target.rglob("*") if not each.is_symlink())
+        assert names == ["data", "data/deep", "data/deep/rows.csv", "main.py"]
+        links = {each.name: str(each.readlink()) for each in target.iterdir() if each.is_symlink()}
+        assert links == {"to-file": "main.py", "to-folder": "data", "to-nothing": "absent"}
+        assert (target / "main.py").read_text() == "pass"
+        assert (source / "data" / "deep" / "rows.csv").read_text() == "1"
 
 
 def test_restricted_leaves_what_a_mutator_has_set():

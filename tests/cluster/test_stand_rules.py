@@ -91,6 +91,20 @@ def test_a_policy_refuses_what_breaks_it_and_only_in_its_namespace(kubernetes, p
     assert admitted(kubernetes, other, bad).ok
 
 
+@pytest.mark.parametrize("restart", ["Never", "OnFailure", "Always"])
+def test_probes_are_asked_of_every_pod_whether_it_ends_or_not_and_of_no_init_container(
+    kubernetes, policies, namespace, restart
+):
+    kubernetes.control_plane.profile(namespace)
+    policies.require(namespace, "probes")
+    first = {"name": "first", "image": "contoso.azurecr.io/job:1"}
+    spec = {"restartPolicy": restart, "initContainers": [first]}
+
+    assert admitted(kubernetes, namespace, {"spec": {**spec, "containers": [GOOD]}}).ok
+    refused = admitted(kubernetes, namespace, {"spec": {**spec, "containers": [GOOD, {**first, "name": "more"}]}})
+    assert "safeguard-probes" in refused.json()["message"]
+
+
 def test_a_limit_range_a_quota_on_limits_and_a_silent_webhook_refuse_in_the_servers_words(
     kubernetes, policies, namespace
 ):

@@ -25,8 +25,6 @@ _MERGE = "application/merge-patch+json"
 _SECONDS = 20
 _SEEN = 2
 _ALL = "variables.containers.all(c, {})"
-# An init container and a job's container are asked no probes.
-_RUNS_TO_ITS_END = "(has(object.spec.restartPolicy) && object.spec.restartPolicy != 'Always')"
 _RULES: dict[str, tuple[str, str]] = {
     "limits": (
         _ALL.format("has(c.resources) && has(c.resources.limits) && ['cpu', 'memory'].all(r, r in c.resources.limits)"),
@@ -52,7 +50,8 @@ _RULES: dict[str, tuple[str, str]] = {
         "containers must not run as root",
     ),
     "probes": (
-        _RUNS_TO_ITS_END + " || object.spec.containers.all(c, has(c.livenessProbe) && has(c.readinessProbe))",
+        # Of every pod, a Job's too; init containers can't have any.
+        "object.spec.containers.all(c, has(c.livenessProbe) && has(c.readinessProbe))",
         "containers must have a liveness probe and a readiness probe",
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.settings import InvalidSettingsError, Settings
+from fairing_az_jupyter.settings import InvalidSettingsError, Settings, quantities
 
 
 @pytest.mark.parametrize("text", ["1", "2", "0.5", "500m", "16", "1.5", "0.001"])
@@ -59,3 +59,11 @@ def test_other_memory_is_refused_with_what_was_probably_meant(text, mended):
 def test_what_is_neither_text_nor_number_is_refused(value):
     with pytest.raises(InvalidSettingsError):
         Settings(cpu=value)
+
+
+@pytest.mark.parametrize(
+    ("small", "large"),
+    [("999m", "1"), ("2", "2.001"), ("512Mi", "1Gi"), ("1G", "1Gi"), ("2Gi", "3e9"), ("900k", "1Mi"), ("9P", "8Pi")],
+)
+def test_amounts_are_compared_whatever_their_units(small, large):
+    assert quantities.amount(small) < quantities.amount(large)
