@@ -113,5 +113,18 @@ def _is_lost(pod: Object) -> bool:
         return True
     ready = next((one for one in entries(status.get("conditions")) if one.get("type") == "Ready"), {})
     states = entries(status.get("containerStatuses"))
+    if _is_going(pod) and any("running" in mapping(one.get("state")) for one in states) and _is_ended_for_its_node(pod):
+        return True
     running = bool(states) and all(one.get("ready") and "running" in mapping(one.get("state")) for one in states)
     return ready.get("status") == "False" and running and not entries(mapping(pod.get("spec")).get("readinessGates"))
+
+
+def _is_ended_for_its_node(pod: Object) -> bool:
+    """Tell whether a pod is being deleted because its node does not answer.
+
+    A pod that is never ready, as a job's is not, is not called so when its node is lost.
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
+    """
+    conditions = entries(mapping(pod.get("status")).get("conditions"))
+    disrupted = next((one for one in conditions if one.get("type") == "DisruptionTarget"), {})
+    return disrupted.get("status") == "True" and disrupted.get("reason") == "DeletionByTaintManager"
