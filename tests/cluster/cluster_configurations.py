@@ -138,6 +138,8 @@ CONFIGURATIONS = (
     Configuration("quota on limits, one set", "quota", _quota(limits_cpu="8"), {"cpu_limit": "1"}, builds=True),
     Configuration("quota on memory limits, too small", "quota", _quota(limits_memory="64Mi")),
     Configuration("quota of no jobs", "quota", _quota(**{"count/jobs.batch": "0"})),
+    Configuration("quota of no services", "quota", _quota(services="0")),
+    Configuration("quota of no deployments", "quota", _quota(**{"count/deployments.apps": "0"})),
     Configuration("limits required, none set", "policy", _policy("limits")),
     Configuration("limits required and set", "policy", _policy("limits"), {"cpu_limit": "1"}, builds=True),
     Configuration("own registry allowed", "policy", _policy(own=True), builds=True),
