@@ -332,6 +332,21 @@ def test_a_running_pod_that_is_not_ready_though_its_containers_are_has_lost_its_
     assert stuck_on_node(starting, "team-a") is None
 
 
+@pytest.mark.parametrize(
+    ("reason", "state", "code"),
+    [
+        ("DeletionByTaintManager", {"running": {}}, "node-not-ready"),
+        ("EvictionByEvictionAPI", {"running": {}}, None),
+        ("DeletionByTaintManager", {"terminated": {"exitCode": 143}}, None),
+    ],
+)
+def test_a_pod_that_is_never_ready_has_lost_its_node_when_it_is_ended_for_that(reason, state, code):
+    status = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": reason}]}
+    main = {"name": "main", "ready": False, "state": state}
+    going = pod("Running", main, spec={"nodeName": "n"}, status=status, deletionTimestamp="2026-11-29")
+    assert getattr(stuck_on_node(going, "team-a"), "code", None) == code
+
+
 def test_a_container_that_is_being_made_is_reported_only_after_a_while():
     found = stuck_on_node(pod("Pending", waiting("ContainerCreating"), spec={"nodeName": "n"}), "team-a")
     assert (found.code, found.rule.first) == ("not-started", 30.0)
