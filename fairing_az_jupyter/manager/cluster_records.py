@@ -50,8 +50,9 @@ class JobRecords:
         self.job = job
         self.notes: list[str] = []
         """What could not be done, a sentence each."""
-        self.waiting = ""
-        """What all runs wait for while none has started, with the time so far; empty if nothing is in the way."""
+        self.waiting = self.reason = ""
+        """What a run waits for, with the time so far, and an identifier of it; empty if nothing is in the way."""
+        self._looks: Any = None
 
     def refresh(self, names: Iterable[str], *, files: bool = True) -> list[str]:
         """Bring records up to date; those of runs that have ended become final.
@@ -68,10 +69,12 @@ class JobRecords:
 
         """
         from fairing_az_jupyter.fairing.notebook_jobs import view  # noqa: PLC0415 - loads the clients
+        from fairing_az_jupyter.fairing.notebook_waits import Looks  # noqa: PLC0415 - likewise
 
+        self._looks = self._looks or Looks()
         # The Job first: what it says has ended has sent its record before.
-        seen = view(self._launcher, self.job)
-        self.waiting = seen.waiting
+        seen = view(self._launcher, self.job, self._looks)
+        self.waiting, self.reason = seen.waiting, seen.reason
         left = [name for name in names if not self._refreshed(name, seen, files=files)]
         if not left and seen.there and not seen.going and not self._unfinished():
             self.delete_job()

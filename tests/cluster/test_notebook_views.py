@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import ContextError, InputError
 from fairing_az_jupyter.fairing import notebook_jobs
 from fairing_az_jupyter.fairing.notebook_image import own_requirements, requirements_with_own
@@ -44,48 +43,7 @@ def pod(index, phase, state=None, **more):
     }
 
 
-UNSCHEDULABLE = {
-    "type": "PodScheduled",
-    "status": "False",
-    "reason": "Unschedulable",
-    "message": "0/1 nodes: Insufficient cpu.",
-}
 KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
-
-
-def test_a_pod_that_no_node_takes_is_waited_for_as_long_as_the_setting_says():
-    waits = pod(1, "Pending", conditions=[UNSCHEDULABLE])
-
-    seen = view_of(job(), [waits], [], now=NOW, waits=Waits(node=61))
-    assert seen.trouble is None
-    assert "Insufficient cpu. Waiting for 1 min so far, at most 61 s." in seen.waiting
-    ended = view_of(job(), [waits], [], now=NOW, waits=Waits(node=60))
-    assert ended.trouble.code == "unschedulable-cpu"
-    assert ended.waiting == ""
-    assert view_of(job(), [waits], [], now=NOW).trouble is None
-
-
-def test_a_pod_that_no_node_takes_is_no_trouble_once_another_run_has_started():
-    waits, runs = pod(1, "Pending", conditions=[UNSCHEDULABLE]), pod(0, "Running", {"running": {}})
-
-    assert view_of(job(), [waits, runs], [], now=NOW, waits=Waits(node=0)).trouble is None
-
-
-def test_what_the_autoscaler_says_is_part_of_what_a_run_waits_for():
-    event = {
-        "reason": "TriggeredScaleUp",
-        "involvedObject": {"name": "pod-1"},
-        "message": "pod triggered scale-up: [a]",
-    }
-
-    seen = view_of(job(), [pod(1, "Pending", conditions=[UNSCHEDULABLE])], [event], now=NOW)
-    assert "The cluster autoscaler adds a node: [a]." in seen.waiting
-
-
-def test_an_image_that_is_not_there_ends_a_run_at_once():
-    state = {"waiting": {"reason": "ErrImagePull", "message": "manifest unknown"}}
-
-    assert view_of(job(), [pod(1, "Pending", state)], [], now=NOW - 60).trouble.code == "image-not-found"
 
 
 def test_runs_that_have_failed_are_known_by_their_numbers_also_in_ranges():
