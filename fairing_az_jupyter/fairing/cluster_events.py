@@ -44,7 +44,7 @@ _STARTING = ("Startup probe failed", "Readiness probe failed")
 _BEGINNING = frozenset({"ContainerCreating", "PodInitializing"})
 _TOLD_EVENTS = 200
 _ENDED_BY_ITSELF = frozenset({"container-failed", "crash-loop", "init-failed"})
-_AT_WHAT_IS_GONE = re.compile(r"[:;,]?\s*(?:see \w+(?: \w+)*: )?kubectl -n \S+ (?:describe|logs) .*$")
+_AT_WHAT_IS_GONE = re.compile(r"[:;,]?\s*(?:(?:or )?see(?: [\w']+)*: )?kubectl -n \S+ (?:describe|logs) .*$")
 
 
 class Shown:
@@ -70,7 +70,7 @@ class Shown:
     ) -> None:
         self._container, self._printed, self._started = container, printed, started
         self._replaced, self._launch = replaced, launch
-        self._told: set[tuple[str, str, str]] = set()
+        self._told: dict[tuple[str, str, str], str] = {}
         self._kept: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
 
     @property
@@ -92,7 +92,7 @@ class Shown:
                 self._started()
             if isinstance(event, (Disrupted, Retried)) and self._replaced is not None:
                 self._replaced()
-            self._tell(_pod_event_of(event))
+            self._tell(event)
             return
         text = event.text if event.container == self._container else f"[{event.container}] {event.text}"
         self._kept.append(text)
@@ -102,11 +102,21 @@ class Shown:
         else:
             logger.info("%s", text)
 
-    def _tell(self, found: tuple[str, str, str] | None) -> None:
-        """Tell a pod's event once; a pod that fails for hours has very many."""
-        if found is not None and found not in self._told and len(self._told) < _TOLD_EVENTS:
-            self._told.add(found)
-            pod_event(*found)
+    def _tell(self, event: Event) -> None:
+        """Tell a pod's event once; a pod that fails for hours has very many, but what is waited for must be heard."""
+        found = _pod_event_of(event)
+        if found is None:
+            return
+        pod, reason, message = found
+        if isinstance(event, (Disrupted, Retried)):
+            pod_event(pod, reason, message)
+            return
+        waits = isinstance(event, Trouble)
+        key = (pod, reason, "" if waits else message)
+        if self._told.get(key) == message or (not waits and key not in self._told and len(self._told) >= _TOLD_EVENTS):
+            return
+        self._told[key] = message
+        pod_event(pod, reason, message)
 
 
 def print_line(text: str) -> None:

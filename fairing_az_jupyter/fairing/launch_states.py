@@ -15,12 +15,12 @@ from fairing_az_jupyter.clients.kube.followed import Trouble
 from fairing_az_jupyter.clients.kube.lasting import lasted
 from fairing_az_jupyter.clients.kube.objects import name_of, uid_of
 from fairing_az_jupyter.clients.kube.pod_troubles import containers
+from fairing_az_jupyter.clients.kube.starting import stuck_on_node
 from fairing_az_jupyter.clients.kube.troubles import (
     diagnose,
     endpoint_ready,
     job_complete,
     job_failure,
-    stuck_on_node,
 )
 from fairing_az_jupyter.fairing.kserve_facts import url_in_cluster
 from fairing_az_jupyter.fairing.pod_objects import KSERVE_CONTAINER, MANAGED_BY, PORT, PREFIX

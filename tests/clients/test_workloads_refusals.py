@@ -9,7 +9,7 @@ import pytest
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.asking import Answer, Asker
 from fairing_az_jupyter.clients.kube.objects import KINDS, kind_of, pod_selector
-from fairing_az_jupyter.clients.kube.refused_changes import refused_change, sanitized
+from fairing_az_jupyter.clients.kube.refused_changes import passes_by_itself, refused_change, sanitized
 from fairing_az_jupyter.exceptions import ConflictError, InputError, NotAllowedError
 
 ASKER = Asker("10.0.0.1:443", secret=Hidden("Bearer MARKED-token"))
@@ -53,6 +53,21 @@ def test_a_missing_right_is_no_rule():
 
 def test_a_webhook_may_refuse_with_another_status():
     assert refused(400, 'admission webhook "g.example.com" denied the request: MARKED-value').code == "admission-denied"
+
+
+@pytest.mark.parametrize(
+    ("message", "passes"),
+    [
+        ('pods "p" is forbidden: status unknown for quota: team, resources: pods', True),
+        ('pods "p" is forbidden: not yet ready to handle request', True),
+        ("Internal error occurred: resource quota evaluation timed out", True),
+        ('Operation cannot be fulfilled on resourcequotas "team": the object has been modified', True),
+        ('pods "p" is forbidden: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1', False),
+        ('admission webhook "g.example.com" denied the request: status unknown for quota: team', False),
+    ],
+)
+def test_an_api_server_that_can_not_judge_yet_is_told_from_a_rule(message, passes):
+    assert passes_by_itself(message) is passes
 
 
 def test_an_invalid_field_is_named_and_what_was_sent_is_not():

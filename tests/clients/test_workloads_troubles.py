@@ -6,146 +6,11 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.board import container_state
 from fairing_az_jupyter.clients.kube.scheduling_events import untolerated
-from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready, replaces_disrupted, stuck_on_node
+from fairing_az_jupyter.clients.kube.starting import stuck_on_node
+from fairing_az_jupyter.clients.kube.troubles import diagnose, endpoint_ready, replaces_disrupted
 from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import EndpointError, JobFailedError
-
-META = {"namespace": "team-a", "name": "p", "uid": "u"}
-
-
-def pod(phase="Pending", *statuses, init=(), **more):
-    status = {"phase": phase, "containerStatuses": list(statuses), "initContainerStatuses": list(init)}
-    status |= more.pop("status", {})
-    spec = {"containers": [{"name": "main"}], **more.pop("spec", {})}
-    return {"kind": "Pod", "metadata": {**META, **more}, "spec": spec, "status": status}
-
-
-def waiting(reason, message="", *, image="team.azurecr.io/train:1", **more):
-    state = {"waiting": {"reason": reason, "message": message}}
-    return {"name": "main", "image": image, "restartCount": 0, "state": state, **more}
-
-
-def ended(code, reason="Error", message=""):
-    return {
-        "name": "main",
-        "restartCount": 0,
-        "state": {"terminated": {"exitCode": code, "reason": reason, "message": message}},
-    }
-
-
-def job(**condition):
-    conditions = [{"status": "True", **condition}] if condition else []
-    return {"kind": "Job", "metadata": {**META, "name": "train"}, "spec": {}, "status": {"conditions": conditions}}
-
-
-def deployment(**status):
-    metadata = {**META, "name": "serve", "generation": 2}
-    return {"kind": "Deployment", "metadata": metadata, "spec": {"replicas": 2}, "status": status}
-
-
-def event(reason, message, *, kind="Pod", name="p", **more):
-    return {"reason": reason, "message": message, "involvedObject": {"kind": kind, "name": name}, **more}
-
-
-def unschedulable(said):
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
-    return pod(status={"conditions": [condition]})
-
-
-PASSING, ACCESS, DEFINITE = "image-passing", "image-access", "image-definite"
-
-
-@pytest.mark.parametrize(
-    ("said", "code", "rule"),
-    [
-        ("failed to authorize: failed to fetch anonymous token: 401 Unauthorized", "image-unauthorized", ACCESS),
-        ("pull access denied, repository does not exist or may require authorization", "image-unauthorized", ACCESS),
-        ("requested access to the resource is denied", "image-unauthorized", ACCESS),
-        ("failed to fetch oauth token: unexpected status: 403 Forbidden", "image-unauthorized", ACCESS),
-        ("unexpected status from HEAD request to https://r.io/v2/a/manifests/1: 401", "image-unauthorized", ACCESS),
-        ('rpc error: code = NotFound desc = "team.azurecr.io/train:1": not found', "image-not-found", DEFINITE),
-        ("manifest unknown: manifest tagged by 1 is not found", "image-not-found", DEFINITE),
-        ("reading manifest 1 in team.azurecr.io/train: manifest unknown", "image-not-found", DEFINITE),
-        ("name unknown: The repository with name 'train' is not known to the registry", "image-not-found", DEFINITE),
-        ("no match for platform in manifest: not found", "image-platform", DEFINITE),
-        ('no image found in image index for architecture "arm64"', "image-platform", DEFINITE),
-        ("signature validation failed: Source image rejected", "image-signature", DEFINITE),
-        ("dial tcp: lookup team.azurecr.io on 10.0.0.10:53: no such host", "image-host", PASSING),
-        ("lookup team.azurecr.io on 10.0.0.10:53: server misbehaving", "image-host", PASSING),
-        ("dial tcp 20.0.0.1:443: i/o timeout", "image-unreachable", PASSING),
-        ("read tcp 10.0.0.4:1->20.0.0.1:443: connection reset by peer", "image-unreachable", PASSING),
-        ("failed to copy: httpReadSeeker: failed open: unexpected EOF", "image-unreachable", PASSING),
-        ("net/http: TLS handshake timeout", "image-unreachable", PASSING),
-        ("toomanyrequests: You have reached your pull rate limit", "image-throttled", PASSING),
-        ("unexpected status from HEAD request to https://r.io/v2/a: 429 Too Many Requests", "image-throttled", PASSING),
-        ("unexpected status from GET request to https://r.io/a: 503 Service Unavailable", "image-unavailable", PASSING),
-        ("failed to authorize: unexpected status: 500 Internal Server Error", "image-unavailable", PASSING),
-        ("x509: certificate signed by unknown authority", "image-tls", PASSING),
-        ("write /var/lib/containerd: no space left on device", "image-disk", PASSING),
-        ("something new", "image-pull", PASSING),
-        ("", "image-pull", PASSING),
-    ],
-)
-@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
-def test_images_that_cant_be_pulled_are_told_apart_and_so_is_what_may_pass(said, code, rule, reason):
-    found = diagnose(job(), [pod("Pending", waiting(reason, f"Back-off pulling image: {said}"))])
-    assert (found.code, found.condition, found.heals) == (code, rule, rule != DEFINITE)
-    assert found.image == "team.azurecr.io/train:1"
-    assert "team.azurecr.io/train:1" in found.message
-
-
-def test_the_words_of_an_images_name_are_no_reason():
-    status = waiting("ErrImagePull", "x/404-unauthorized:1: i/o timeout", image="x/404-unauthorized:1")
-    assert diagnose(job(), [pod("Pending", status)]).code == "image-unreachable"
-
-
-@pytest.mark.parametrize(
-    ("reason", "code"),
-    [("InvalidImageName", "image-name"), ("ErrImageNeverPull", "image-absent")],
-)
-def test_images_that_can_never_be_pulled_are_known_by_the_reason_alone(reason, code):
-    found = diagnose(job(), [pod("Pending", waiting(reason))])
-    assert (found.code, found.heals) == (code, False)
-
-
-def test_a_pull_that_is_not_allowed_tells_that_a_new_role_takes_time():
-    found = diagnose(job(), [pod("Pending", waiting("ErrImagePull", "401 Unauthorized"))])
-    assert "a new role assignment takes up to 10 minutes to act" in found.message
-    assert "--attach-acr team" in found.hint
-
-
-def test_an_older_kubelet_tells_the_reason_of_a_back_off_in_an_event():
-    said = event("Failed", 'Failed to pull image "x": 401 Unauthorized')
-    found = diagnose(job(), [pod("Pending", waiting("ImagePullBackOff", 'Back-off pulling image "x"'))], [said])
-    assert found.code == "image-unauthorized"
-
-
-@pytest.mark.parametrize(
-    ("said", "code"),
-    [
-        ("0/2 nodes are available: 2 Insufficient cpu.", "unschedulable-cpu"),
-        ("0/2 nodes are available: 2 Insufficient memory.", "unschedulable-memory"),
-        ("0/2 nodes are available: 2 Insufficient nvidia.com/gpu.", "unschedulable-gpu"),
-        ("0/2 nodes are available: 1 node(s) had untolerated taint {spot: true}.", "unschedulable-taint"),
-        ("0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.", "unschedulable-affinity"),
-        ("0/2 nodes are available: 2 node(s) had volume node affinity conflict.", "unschedulable-volume"),
-        ('persistentvolumeclaim "data" not found', "unschedulable-volume"),
-        ("0/2 nodes are available: 2 Too many pods.", "unschedulable-pods"),
-        ("no nodes available to schedule pods", "unschedulable"),
-    ],
-)
-@pytest.mark.parametrize("by_event", [True, False])
-def test_pods_that_no_node_takes_are_told_apart_and_may_heal(said, code, by_event):
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
-    one = pod() if by_event else pod(status={"conditions": [condition]})
-    found = diagnose(job(), [one], [event("FailedScheduling", said)] if by_event else [])
-    assert (found.code, found.heals) == (code, True)
-    assert said.rstrip(".") in found.message
-
-
-def test_what_the_scheduler_said_before_is_no_trouble_once_there_is_a_node():
-    said = event("FailedScheduling", "0/2 nodes are available: 2 Insufficient cpu.")
-    assert diagnose(job(), [pod(spec={"nodeName": "n"})], [said]) is None
+from tests.clients.workloads_objects import META, deployment, ended, event, job, pod, unschedulable, waiting
 
 
 @pytest.mark.parametrize(
@@ -194,6 +59,9 @@ def test_what_the_scheduler_said_before_is_no_trouble_once_there_is_a_node():
             "webhook-unreachable",
             True,
         ),
+        ('pods "p" is forbidden: status unknown for quota: team, resources: limits.cpu', "no-pod", True),
+        ('pods "p" is forbidden: not yet ready to handle request', "no-pod", True),
+        ('pods "p" is forbidden: Internal error occurred: resource quota evaluation timed out', "no-pod", True),
         ("Error creating: etcdserver: request timed out", "webhook-unreachable", True),
         ('Error creating: Pod "p" is invalid: spec.containers[0].image: Required value', "invalid", False),
         (
@@ -247,11 +115,39 @@ def test_a_quota_that_wants_limits_names_the_settings_that_give_them():
     )
 
 
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ("requests.nvidia.com/gpu for: gpu", "Set FAIRING_GPUS; see"),
+        ("limits.cpu for: memory; requests.nvidia.com/gpu for: c", "Set FAIRING_CPU_LIMIT and FAIRING_GPUS; see"),
+        (
+            "limits.cpu,limits.ephemeral-storage",
+            "Set FAIRING_CPU_LIMIT; limits.ephemeral-storage is not a setting: have",
+        ),
+        (
+            "limits.ephemeral-storage for: c",
+            "limits.ephemeral-storage is not a setting: have a LimitRange give a default",
+        ),
+    ],
+)
+def test_a_quota_that_wants_something_else_names_its_setting_or_that_there_is_none(wanted, hint):
+    said = f'pods "p" is forbidden: failed quota: team: must specify {wanted}'
+    found = diagnose(job(), [], [event("FailedCreate", said, kind="Job", name="train")])
+    assert found.hint.startswith(hint)
+
+
 def test_what_kept_the_last_pod_from_being_made_is_no_trouble_of_the_next_one():
     said = event("FailedCreate", "exceeded quota: team", kind="Job", name="train", lastTimestamp="2026-11-29T10:00:00Z")
     gone = pod("Failed", creationTimestamp="2026-11-29T10:00:05Z", deletionTimestamp="2026-11-29T10:01:00Z")
     assert diagnose(job(), [gone], [said]) is None
     assert diagnose(job(), [gone], [{**said, "lastTimestamp": "2026-11-29T10:01:02Z"}]).code == "quota"
+
+
+def test_what_kept_the_last_pod_from_being_made_is_past_also_when_that_pod_has_gone():
+    said = event("FailedCreate", "exceeded quota: team", kind="ReplicaSet", lastTimestamp="2026-11-29T10:00:00Z")
+    assert diagnose(deployment(), [], [said]).code == "quota"
+    assert diagnose(deployment(), [], [said], made="2026-11-29T10:00:05Z") is None
+    assert diagnose(deployment(), [], [said], made="2026-11-29T09:59:00Z").code == "quota"
 
 
 @pytest.mark.parametrize(
@@ -299,6 +195,14 @@ def test_a_failed_mount_has_passed_when_a_container_came_further(status):
     assert diagnose(job(), [pod("Pending", status, spec={"nodeName": "n"})], [failed]) is None
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_progress_in_the_same_second_as_a_failed_mount_counts_in_either_order(turned):
+    stamp = {"lastTimestamp": "2026-11-29T10:00:00Z"}
+    events = [event("FailedMount", "timed out", **stamp), event("Pulling", "", **stamp)]
+    one = pod("Pending", waiting("ContainerCreating"), spec={"nodeName": "n"})
+    assert diagnose(job(), [one], events[::-1] if turned else events) is None
+
+
 def test_another_pods_progress_does_not_count():
     failed, other = event("FailedMount", "timed out"), event("Pulling", "", name="other")
     assert diagnose(job(), [pod(spec={"nodeName": "n"})], [failed, other]).code == "volume"
@@ -335,6 +239,19 @@ def test_the_autoscalers_last_word_counts():
     found = diagnose(job(), [unschedulable("0/1 nodes")], [last, first, of_another])
     assert "adds a node" in found.message
     assert "adds no node" not in found.message
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_why_a_node_could_not_be_added_is_told_also_while_the_autoscaler_holds_back_after_it(times):
+    failed = event("FailedScaleUp", "Node scale up failed: quota exceeded", lastTimestamp="2026-11-29T10:00:00Z")
+    message = "pod didn't trigger scale-up: 1 in backoff after failed scale-up"
+    held = [
+        event("NotTriggerScaleUp", message, lastTimestamp=f"2026-11-29T10:00:0{each + 1}Z") for each in range(times)
+    ]
+    found = diagnose(job(), [unschedulable("0/1 nodes")], [failed, *held])
+    assert found.message.count("quota exceeded") == found.message.count("in backoff") == 1
+    grown = event("TriggeredScaleUp", "pod triggered scale-up: [{a 1->2}]", lastTimestamp="2026-11-29T10:00:30Z")
+    assert "quota exceeded" not in diagnose(job(), [unschedulable("0/1 nodes")], [failed, *held, grown]).message
 
 
 @pytest.mark.parametrize(
@@ -408,6 +325,9 @@ def test_a_running_pod_that_is_not_ready_though_its_containers_are_has_lost_its_
     found = stuck_on_node(lost, "team-a")
     assert (found.code, found.heals) == ("node-not-ready", True)
     assert found.rule.seconds(Waits()) == float("inf")
+    assert "goes on when it is back" in found.message
+    going = pod("Running", status, spec={"nodeName": "n"}, status=lost["status"], deletionTimestamp="2026-11-29")
+    assert "goes on" not in stuck_on_node(going, "team-a").message
     starting = pod("Running", {**status, "ready": False}, spec={"nodeName": "n"})
     assert stuck_on_node(starting, "team-a") is None
 
@@ -423,6 +343,12 @@ def test_a_container_that_is_being_made_is_reported_only_after_a_while():
     [
         ("CreateContainerConfigError", "container has runAsNonRoot and image will run as root", "runs-as-root", False),
         ("RunContainerError", 'exec: "pyton": executable file not found in $PATH', "start-failed", False),
+        (
+            "CreateContainerConfigError",
+            'container\'s runAsUser breaks non-root policy (pod: "p", container: main)',
+            "runs-as-root",
+            False,
+        ),
         (
             "CreateContainerError",
             "failed to reserve container name: context deadline exceeded",

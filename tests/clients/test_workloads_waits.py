@@ -51,11 +51,16 @@ def test_a_node_is_waited_for_as_long_as_the_setting_says_by_default():
     ("name", "seconds"),
     [
         ("unschedulable", 1800),
-        ("quota", 600),
-        ("webhook-unreachable", 300),
+        ("quota", 900),
+        ("webhook-unreachable", 420),
         ("volume", 480),
-        ("object-missing", 60),
-        ("service-account-missing", 60),
+        ("object-missing", 180),
+        ("service-account-missing", 180),
+        ("not-scheduled", 1800),
+        ("overlooked", 1800),
+        ("rejected", 300),
+        ("no-pod-yet", 3600),
+        ("queued", float("inf")),
         ("image-passing", 360),
         ("image-access", 120),
         ("image-definite", 0),
@@ -70,11 +75,30 @@ def test_a_node_is_waited_for_as_long_as_the_setting_says_by_default():
 )
 def test_each_condition_has_its_time(name, seconds):
     assert condition(name).seconds(Waits()) == seconds
-    assert condition(name).seconds(Waits(node=7)) == (7 if name == "unschedulable" else seconds)
+    assert condition(name).seconds(Waits(node=7)) == (
+        7 if name == "unschedulable" else 60 if name in {"not-scheduled", "overlooked"} else seconds
+    )
 
 
 def test_the_kubelets_fifth_retry_of_a_pull_comes_within_the_wait_for_it():
     assert sum((10, 20, 40, 80, 160)) < Waits().image
+
+
+# Source: pkg/util/goroutinemap/exponentialbackoff of Kubernetes: 0.5 s, doubled up to 2 min 2 s.
+MOUNTS = [sum(0.5 * 2**number for number in range(count)) for count in range(1, 9)]
+# Source: pkg/controller/job/job_controller.go: 1 s, doubled up to 1 min.
+JOBS = [sum(min(2**number, 60) for number in range(count)) for count in range(1, 12)]
+# Source: client-go's DefaultControllerRateLimiter: 5 ms, doubled up to 1000 s.
+REPLICA_SETS = [0.005 * 2**count for count in range(1, 18)]
+
+
+@pytest.mark.parametrize(
+    ("retries", "name"),
+    [(MOUNTS, "object"), (JOBS, "object"), (JOBS, "webhook"), (REPLICA_SETS, "webhook"), (REPLICA_SETS, "quota")],
+)
+def test_what_is_put_right_within_half_of_a_wait_is_met_by_another_try_of_the_cluster(retries, name):
+    wait = getattr(Waits(), name)
+    assert any(wait / 2 <= each < wait for each in retries), retries
 
 
 def test_a_wait_is_reported_at_once_then_more_and_more_rarely():
@@ -120,9 +144,45 @@ def test_a_pull_that_fails_in_different_ways_has_one_clock():
     assert clocks.see(PULL, 40.0)[0].waited == 40
     for seconds in (60.0, 80.0, 100.0):
         assert clocks.see(PULL, seconds)[1] is None
-    report, over = clocks.see(DENIED, 121.0)
+    assert clocks.see(DENIED, 121.0) == (Trouble(DENIED, 140, 121, "j"), None)
+    report, over = clocks.see(DENIED, 140.0)
     assert report is None
     assert over.code == "image-unauthorized"
+
+
+QUOTA = Diagnosis("quota", "", "", condition="quota")
+WEBHOOK = Diagnosis("webhook-unreachable", "", "", condition="webhook-unreachable")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "limit"), [(PULL, DENIED, 120), (QUOTA, WEBHOOK, 420), (WEBHOOK, QUOTA, 900)]
+)
+def test_a_condition_that_comes_late_has_its_whole_time_and_another_one_does_not_renew_it(first, then, limit):
+    clocks = Clocks(Waits(), "j")
+    for seconds in range(0, 300, 10):
+        assert clocks.see(first, float(seconds))[1] is None
+    for seconds in range(300, 300 + limit, 10):
+        # It is seen in between as well, but not after its own time.
+        other = first if seconds == 310 else then
+        assert clocks.see(other, float(seconds))[1] is None
+    assert clocks.see(then, 300.0 + limit)[1].code == then.code
+
+
+AGAIN = Diagnosis("pulling", "", "", condition="starting", pod="p", container="main")
+
+
+@pytest.mark.parametrize("pull", [25, 40, 200])
+def test_the_time_of_an_attempt_to_pull_is_not_counted_and_the_failures_before_it_are_not_forgotten(pull):
+    clocks, now, failing = Clocks(Waits(image=100), "j"), 0.0, 0.0
+    while failing < 100:
+        for _ in range(10):
+            assert clocks.see(PULL, now)[1] is None
+            now, failing = now + 1, failing + 1
+        for _ in range(pull):
+            assert clocks.see(AGAIN, now)[1] is None
+            now += 1
+    assert failing == 100
+    assert clocks.see(PULL, now + 11)[1].code == "image-unreachable"
 
 
 def test_another_container_or_another_pod_has_a_clock_of_its_own():
@@ -164,6 +224,13 @@ def test_what_is_only_being_made_is_reported_after_30_s_and_ends_after_its_own_t
     assert clocks.see(made, 70.0)[1] is None
     assert clocks.see(made, 99.0)[1] is None
     assert clocks.see(made, 100.0)[1].code == "not-started"
+
+
+def test_what_is_to_be_reported_at_once_does_not_wait_for_what_is_reported_late():
+    clocks = Clocks(Waits(), "j")
+    assert clocks.see(replace(NO_NODE, condition="overlooked"), 0.0) == (None, None)
+    assert clocks.see(NO_NODE, 1.0)[0].diagnosis is NO_NODE
+    assert clocks.see(NO_NODE, 2.0) == (None, None)
 
 
 def test_what_can_not_pass_is_over_at_once():
@@ -212,3 +279,30 @@ def test_what_keeps_a_job_from_its_pod_lasts_since_the_controller_first_said_so(
     said = {"reason": "FailedCreate", "involvedObject": {"name": "train"}, "firstTimestamp": at(-80)}
     assert lasted(quota, owner, [], [said], now=NOW) == 80
     assert lasted(quota, None, [], [], now=NOW) == 0
+
+
+SECRET = Diagnosis("secret-missing", "", "", condition="object-missing", pod="p")
+VOLUME = Diagnosis("volume", "", "", condition="volume", pod="p")
+CONTAINER = Diagnosis("container-config", "", "", condition="container-passing", pod="p")
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "reason", "before", "own"),
+    [
+        (PULL, "Failed", "Failed to pull image: 401 Unauthorized", "Failed to pull image: i/o timeout"),
+        (DENIED, "Failed", "Failed to pull image: i/o timeout", "Failed to pull image: 401 Unauthorized"),
+        (QUOTA, "FailedCreate", 'failed calling webhook "w": context deadline exceeded', "exceeded quota: q"),
+        (SECRET, "FailedMount", "timed out waiting for the condition", 'secret "s" not found'),
+        (VOLUME, "FailedMount", 'configmap "c" not found', "Multi-Attach error for volume"),
+        (CONTAINER, "Failed", "Failed to pull image: i/o timeout", "Error: failed to reserve container name"),
+        (CONTAINER, "Failed", "Error: ImagePullBackOff", "Error: failed to reserve container name"),
+    ],
+)
+def test_a_condition_lasts_since_its_own_first_event_and_not_since_another_one_of_its_kind(
+    diagnosis, reason, before, own
+):
+    about = {"reason": reason, "involvedObject": {"name": diagnosis.pod or "train"}}
+    events = [{**about, "message": before, "firstTimestamp": at(-300)}]
+    events += [{**about, "message": own, "firstTimestamp": at(-20)}]
+    assert lasted(diagnosis, None, [pod()], events, now=NOW) == 20
+    assert lasted(diagnosis, None, [pod()], events[:1], now=NOW) == 300

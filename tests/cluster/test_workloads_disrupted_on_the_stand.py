@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.followed import Disrupted, Finished, Retried, Started, Terminated
+from fairing_az_jupyter.clients.kube.followed import Disrupted, Finished, Retried, Started, Terminated, Trouble
 from tests.cluster.workloads_kubelet import deployment, job, running, terminated
 from tests.cluster.workloads_scene import *  # noqa: F403 - fixtures are found by their names
 from tests.cluster.workloads_scene import finish, pod_of
@@ -101,6 +101,39 @@ def test_every_pod_that_is_taken_away_is_counted(begun, workloads, kubelet, admi
     seen.end(40)
     assert seen.error is None
     assert [event.count for event in seen.events if isinstance(event, Disrupted)] == [1, 2]
+
+
+def test_a_program_that_its_nodes_evict_three_times_in_a_row_ends_with_what_to_ask_for(
+    begun, workloads, kubelet, admin, namespace
+):
+    seen, pod = begun
+    before = []
+    said = {"reason": "Evicted", "message": "The node was low on resource: memory. Threshold quantity: 100Mi."}
+    for number in range(3):
+        before.append(pod)
+        kubelet.output(pod, "main").end()
+        pressed = disrupted("TerminationByKubelet")
+        kubelet.say(namespace, pod, "Failed", terminated(137), conditions=[pressed], **said)
+        forget(admin, namespace, pod)
+        if number < 2:
+            pod = run(workloads, kubelet, namespace, seen=before)
+    seen.end(40)
+    assert (seen.error.code, "FAIRING_MEMORY" in seen.error.hint) == ("node-pressure", True)
+    assert "evicted 3 times in a row" in seen.error.message
+    assert len([event for event in seen.events if isinstance(event, Disrupted)]) == 2
+
+
+def test_a_suspended_job_is_told_to_be_queued_and_followed_when_it_is_let_go(
+    workloads, kubelet, admin, namespace, follow
+):
+    workloads.create(job(suspend=True))
+    seen = follow("Job", "train")
+    told = seen.wait(lambda event: isinstance(event, Trouble))
+    assert "is suspended" in str(told)
+    assert "at most" not in str(told)
+    path = f"/apis/batch/v1/namespaces/{namespace}/jobs/train"
+    admin.patch(path, {"spec": {"suspend": False}}, "application/merge-patch+json")
+    ends_well(seen, workloads, kubelet, namespace)
 
 
 def test_the_log_of_a_pod_that_vanished_with_its_node_holds_nothing_up(begun, workloads, kubelet, admin, namespace):

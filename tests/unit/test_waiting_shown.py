@@ -9,8 +9,9 @@ from datetime import datetime, timezone
 import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
-from fairing_az_jupyter.clients.kube.followed import Disrupted, Retried, Trouble
-from fairing_az_jupyter.fairing.cluster_events import Shown
+from fairing_az_jupyter.clients.kube.followed import Disrupted, Notice, Retried, Trouble
+from fairing_az_jupyter.exceptions import JobFailedError
+from fairing_az_jupyter.fairing.cluster_events import Shown, told_after_deletion
 from fairing_az_jupyter.fairing.launch_states import endpoint_launch, job_launch
 from fairing_az_jupyter.reporting import listening
 
@@ -75,6 +76,35 @@ def test_a_pod_that_is_replaced_is_told_and_begins_the_schedule_again(told, even
     assert messages == [str(event)]
     assert heard == [("pod-event", "p", reason, str(event))]
     assert began == [1]
+
+
+def test_what_is_waited_for_is_told_also_after_very_many_other_events(told):
+    notices = [Notice("Pod", "p", "FailedScheduling", f"0/{number} nodes", warning=True) for number in range(300)]
+    replaced = Disrupted("Job", NAME, "p", "EvictionByEvictionAPI", "", 1)
+    _, heard, _ = told(*notices, Trouble(NO_NODE, 1800), Trouble(NO_NODE, 1800), replaced, replaced)
+
+    assert len(heard) == 200 + 1 + 2
+
+
+def test_reports_of_a_wait_take_no_room_from_other_events(told):
+    reports = [Trouble(NO_NODE, 1800, seconds) for seconds in range(1, 400)]
+    _, heard, _ = told(*reports, Notice("Pod", "p", "Failed", "Failed to pull image", warning=True))
+
+    assert heard[-1][3] == "Failed to pull image"
+
+
+@pytest.mark.parametrize(
+    ("hint", "after"),
+    [
+        ("Ask who runs the webhook w, or see: kubectl -n n describe job j", "Ask who runs the webhook w."),
+        ("Ask for less; see the quota: kubectl -n n describe quota q", "Ask for less."),
+        ("Launch again; see the node's state: kubectl -n n describe pod p", "Launch again."),
+        ("kubectl -n n describe pod p", "What the cluster said about it stands above."),
+    ],
+)
+def test_a_hint_at_what_was_deleted_leaves_whole_sentences(hint, after):
+    error = JobFailedError("m", hint=hint, code="quota")
+    assert told_after_deletion(error, "Model", ()).hint == after
 
 
 def pod(**status):

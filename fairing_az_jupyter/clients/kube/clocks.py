@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.followed import Trouble
@@ -24,22 +24,32 @@ _NEWS_SECONDS = 5.0
 
 @dataclass
 class _Clock:
-    """How long a condition lasts.
+    """How long a group of conditions lasts.
 
     Args:
-        began: When it was seen first.
+        began: When one of them was seen first.
         due: After how many seconds it is reported next.
-        seen: When it was seen last.
+        seen: When one of them was seen last.
+        each: When each condition was seen first: one that comes late has its whole time.
         message: What was reported last.
         reported: After how many seconds that was.
+        told: Whether anything was reported.
 
     """
 
     began: float
     due: float
     seen: float = 0.0
+    each: dict[str, float] = field(default_factory=dict)
     message: str = ""
     reported: float = 0.0
+    told: bool = False
+
+    def pause(self, now: float) -> None:
+        """Leave the time since it was seen last out."""
+        missed = now - self.seen
+        self.began, self.seen = self.began + missed, now
+        self.each = {name: began + missed for name, began in self.each.items()}
 
     def is_due(self, waited: float, message: str) -> bool:
         """Tell whether it is to be reported: the time has come, or there is something new to say."""
@@ -48,7 +58,7 @@ class _Clock:
 
 
 class Clocks:
-    """The clocks of what may pass by itself: one for each group of conditions of a pod.
+    """The clocks of what may pass by itself: one for each group of conditions of a pod, with a limit for each of them.
 
     Args:
         waits: How long each is waited for.
@@ -77,14 +87,20 @@ class Clocks:
         if not trouble.heals:
             return None, trouble
         rule = trouble.rule
-        limit = rule.seconds(self._waits)
         key = (rule.group, trouble.pod, trouble.container if rule.group in _PER_CONTAINER else "")
+        pulls = self._clocks.get(("image", trouble.pod, trouble.container))
+        if trouble.code == "pulling" and pulls is not None:
+            # An attempt may take long, and may be the one that succeeds.
+            pulls.pause(now)
         clock = self._clocks.setdefault(key, _Clock(now, rule.first))
         clock.seen = now
+        if not clock.told:
+            clock.due = min(clock.due, rule.first)
         waited = now - clock.began
+        limit = clock.each.setdefault(rule.name, now) - clock.began + rule.seconds(self._waits)
         if waited >= limit:
             return None, trouble.after(waited)
         if not clock.is_due(waited, trouble.message):
             return None, None
-        clock.due, clock.message, clock.reported = reports_after(waited), trouble.message, waited
+        clock.due, clock.message, clock.reported, clock.told = reports_after(waited), trouble.message, waited, True
         return Trouble(trouble, limit, waited, self._name), None

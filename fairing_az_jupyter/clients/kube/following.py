@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.kube.asking import Asked, CallFailed
@@ -28,6 +28,7 @@ from fairing_az_jupyter.clients.kube.pod_troubles import containers
 from fairing_az_jupyter.clients.kube.refused_changes import sanitized
 from fairing_az_jupyter.clients.kube.replacements import Replacements
 from fairing_az_jupyter.clients.kube.scheduling_events import taints_named, untolerated
+from fairing_az_jupyter.clients.kube.starting import no_pod_yet, not_looked_at, stuck_on_node
 from fairing_az_jupyter.clients.kube.streaming import Halt
 from fairing_az_jupyter.clients.kube.troubles import (
     diagnose,
@@ -35,7 +36,7 @@ from fairing_az_jupyter.clients.kube.troubles import (
     is_live,
     job_complete,
     job_failure,
-    stuck_on_node,
+    made_at,
 )
 from fairing_az_jupyter.clients.kube.watching import Change, Watched, changes
 from fairing_az_jupyter.exceptions import NotAllowedError
@@ -114,17 +115,23 @@ class Follower:
         self._fatal: tuple[Diagnosis, float] | None = None
         self._ending: float | None = None
         self._heard = time.monotonic()
+        # What is not counted has an end as well: each of its waits has, and they seldom come one after the other.
+        self._uncounted, self._made = max(float(getattr(waits, each.name)) for each in fields(waits)), ""
 
     @property
     def trouble(self) -> Diagnosis | None:
         """What is wrong now, if anything."""
         live = self._newest()
         taints = [taint for pod in live for taint in untolerated(pod, self._nodes)]
-        return diagnose(self._owner, live, self._events.values(), taints)
+        return diagnose(self._owner, live, self._events.values(), taints, made=self._made)
 
     def _newest(self) -> list[Object]:
         """Return the pods that count."""
-        live = [pod for pod, gone in self._pods.values() if not gone or self._target.kind != "Deployment"]
+        failed = self._owner is None or job_failure(self._owner) is not None
+        # What was in a pod's way when it went is in nobody's way; how it ended may be told later.
+        live = [pod for pod, gone in self._pods.values() if not gone or failed or _has_ended(pod)]
+        if self._target.kind == "Deployment":
+            live = [pod for pod, gone in self._pods.values() if not gone]
         newest = max(live, key=lambda pod: str(mapping(pod.get("metadata")).get("creationTimestamp")), default=None)
         if newest is not None and self._target.kind == "Deployment":
             # The pods of the version before may be in trouble: that is why there is a new one.
@@ -192,7 +199,10 @@ class Follower:
         spent, self._counted = now - self._counted, now
         if self._seconds is None:
             return False
-        self._used += 0.0 if self._is_starting() else spent
+        if self._uncounted > 0 and self._is_starting():
+            self._uncounted -= spent
+        else:
+            self._used += spent
         return self._used > self._seconds
 
     def _is_starting(self) -> bool:
@@ -282,6 +292,7 @@ class Follower:
             return
         # Objects that come in a list do not say their kind.
         self._owner = {"kind": self._target.kind, **change.object}
+        self._replacements.count(self._owner, time.monotonic())
         if change.what == "DELETED":
             self._owner_gone = True
             yield Phase(self._target.kind, self._target.name, "Deleted")
@@ -293,6 +304,7 @@ class Follower:
         if gone and before and not mapping(pod.get("status")).get("containerStatuses"):
             pod = before
         self._pods[uid] = (pod, gone)
+        self._made = max(self._made, made_at(pod))
         phase = str(mapping(pod.get("status")).get("phase") or "")
         if phase and phase != mapping(before.get("status")).get("phase"):
             yield Phase("Pod", name_of(pod), phase)
@@ -312,7 +324,8 @@ class Follower:
 
     def _read_log(self, pod: Object, container: str) -> None:
         uid = uid_of(pod)
-        if (uid, container) in self._readers or len(self._readers) >= _READERS:
+        alive = sum(reader.thread.is_alive() for reader in self._readers.values())
+        if (uid, container) in self._readers or alive >= _READERS:
             return
         about = (name_of(pod), uid)
         reader = ContainerLog(
@@ -362,9 +375,9 @@ class Follower:
             if not (talking and self._logs and diagnosis.returncode is not None) or now - since > _LAST_WORDS_SECONDS:
                 raise diagnosis.error(self._target.kind, self.last_lines(diagnosis.pod, diagnosis.container))
             return
-        trouble = self.trouble if self._ended() is None else None
-        if trouble is None and self._ended() is None:
-            trouble = self._quiet()
+        trouble = None
+        if self._ended() is None:
+            trouble = self._replacements.pressure or self.trouble or self._quiet()
         report, over = self._clocks.see(trouble, now)
         if report is not None:
             yield report
@@ -378,13 +391,15 @@ class Follower:
 
     def _quiet(self) -> Diagnosis | None:
         """Return what is waited for where nothing is wrong: a node that does not answer, a container being made."""
-        for pod, gone in self._pods.values():
-            if gone:
-                continue
-            found = stuck_on_node(pod, self._target.namespace)
-            if found is not None:
-                return found
-        return None
+        namespace = self._target.namespace
+        if not self._pods and self._owner is not None:
+            # An endpoint that is ready without a pod has been scaled to none.
+            if self._target.kind != "Job" and endpoint_ready(self._owner):
+                return None
+            return no_pod_yet(self._owner, namespace)
+        pods = [pod for pod, gone in self._pods.values() if not gone]
+        found = (stuck_on_node(pod, namespace) or not_looked_at(pod, namespace) for pod in pods)
+        return next(filter(None, found), None)
 
     def _ask_for_nodes(self) -> None:
         """Read the nodes once, where that is allowed: the scheduler no longer says which taint is in the way."""
@@ -444,6 +459,10 @@ class Follower:
             message = f"{kind} '{name}' in namespace '{namespace}' was deleted before it had ended."
             trouble = Diagnosis("deleted", message, f"See who did it: kubectl -n {namespace} get events")
         raise trouble.error(self._target.kind, self.last_lines(trouble.pod, trouble.container))
+
+
+def _has_ended(pod: Object) -> bool:
+    return mapping(pod.get("status")).get("phase") in _DONE
 
 
 def _has_begun(pod: Object) -> bool:

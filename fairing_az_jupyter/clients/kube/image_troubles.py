@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
+from fairing_az_jupyter.clients.kube.facts import mapping
 from fairing_az_jupyter.clients.kube.objects import name_of
 from fairing_az_jupyter.clients.kube.refused_changes import sanitized
+from fairing_az_jupyter.clients.kube.scheduling_events import moment_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fairing_az_jupyter.clients.kube.facts import Object
 
 # The kubelet's reasons: https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go
@@ -25,6 +29,11 @@ PULLING = frozenset(
         "SignatureValidationFailed",
     }
 )
+# The kubelet's events about one pull: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/events/event.go
+_ATTEMPT = frozenset({"Pulling", "Pulled", "Failed", "BackOff"})
+# Of events that only differ in their words, the tenth and those after it are told as one.
+_NOT_PULLED = re.compile(r"(?:\(combined from similar events\): )?Failed to pull image")
+_OF_CONTAINER = re.compile(r"\{(.+)\}$")
 _HTTP = r"(?:unexpected (?:http )?status(?: code)?|status(?: code)?|HTTP)\S*[^\n]{0,40}?"
 
 
@@ -67,6 +76,14 @@ _CAUSES = (
         "Sign it as the cluster's policy asks, or take an image that is: kubectl -n {namespace} describe pod {pod}",
         condition="image-definite",
     ),
+    # Go gives a proxy's refusal of CONNECT as the words of its status alone.
+    _Cause(
+        "image-proxy",
+        r"proxyconnect|Proxy Authentication Required|" + _HTTP + r"\b407\b|"
+        r'failed to do request: \w+ "?URL"?: (?:Forbidden|Bad Gateway|Service Unavailable|Gateway Timeout)',
+        "the proxy of the node does not let it reach the registry '{registry}'",
+        "Ask who runs the cluster's HTTP proxy: kubectl -n {namespace} describe pod {pod}",
+    ),
     _Cause(
         "image-host",
         r"no such host|name resolution|name or service not known|server misbehaving|lookup \S+ on \S+: ",
@@ -94,6 +111,12 @@ _CAUSES = (
         "Check the cluster's network and the registry's firewall: kubectl -n {namespace} describe pod {pod}",
     ),
     _Cause(
+        "image-tls",
+        r"x509|\btls: |certificate|HTTP response to HTTPS client",
+        "the node and the registry do not agree on a certificate",
+        "See what the node says: kubectl -n {namespace} describe pod {pod}",
+    ),
+    _Cause(
         "image-unauthorized",
         r"unauthorized|authentication required|401 Unauthorized|403 Forbidden|access denied|insufficient_scope|"
         r"authorization failed|no basic auth|denied:|access to the resource is denied|" + _HTTP + r"\b40[13]\b",
@@ -109,18 +132,20 @@ _CAUSES = (
         "Build it for linux/amd64, or take a node pool of its kind.",
         condition="image-definite",
     ),
+    # The registry has the image: a layer, the node's own store or a plug-in on the node is what was not found.
+    _Cause(
+        "image-node",
+        r"content store|content digest|unexpected media type|snapshot|lease \S+: not found|httpReadSeeker|exec plugin|"
+        r"failed to authorize|failed to fetch (?:oauth|anonymous) token",
+        "the node failed to fetch all of it or to unpack it",
+        "See what the node says: kubectl -n {namespace} describe pod {pod}",
+    ),
     _Cause(
         "image-not-found",
         r"not found|manifest unknown|name unknown|MANIFEST_UNKNOWN|NAME_UNKNOWN|does not exist|404 Not Found",
         "it is not in the registry",
         "Check its name and tag, or build it again: docker manifest inspect {image}",
         condition="image-definite",
-    ),
-    _Cause(
-        "image-tls",
-        r"x509|certificate|HTTP response to HTTPS client",
-        "the node does not trust the registry's certificate",
-        "See what the node says: kubectl -n {namespace} describe pod {pod}",
     ),
     _Cause(
         "image-disk",
@@ -146,10 +171,7 @@ def not_pulled(pod: Object, status: Object, reason: str, said: str, namespace: s
 
     """
     image = str(status.get("image") or "")
-    # The image's own name may hold any of the words, and so may its repository in the URLs of the registry's API.
-    named = re.sub(rf"(?<![\w/.:-]){re.escape(image)}(?![\w/-])", "IMAGE", said) if image else said
-    text = re.sub(r"https?://\S+", "URL", f"{reason} {named}")
-    cause = next((one for one in _CAUSES if re.search(one.words, text, re.IGNORECASE)), _UNKNOWN)
+    cause = _cause(image, reason, said)
     registry = _registry(image)
     acr = registry.partition(".")[0] if ".azurecr." in registry else "ACR"
     names = {"registry": registry, "acr": acr, "image": image, "pod": name_of(pod), "namespace": namespace}
@@ -165,6 +187,83 @@ def not_pulled(pod: Object, status: Object, reason: str, said: str, namespace: s
         container=container,
         image=image,
     )
+
+
+def condition_of_pull(image: str, said: str) -> str:
+    """Return the name of the condition that keeps an image from being pulled.
+
+    Args:
+        image: Its name.
+        said: What the kubelet says about it.
+
+    """
+    return _cause(image, "", said).condition
+
+
+def tells_failed_pull(event: Object) -> bool:
+    """Tell whether an event says why an image could not be pulled.
+
+    Args:
+        event: The event.
+
+    """
+    return event.get("reason") == "Failed" and _NOT_PULLED.match(str(event.get("message"))) is not None
+
+
+@dataclass(frozen=True)
+class Pulls:
+    """What events say about the pulls for one container.
+
+    The kubelet shows the last failure as the container's state until the next attempt has ended, also while that is
+    under way: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/reason_cache.go
+
+    Args:
+        begun: When the newest attempt began, as the API writes it.
+        ended: When one ended, or the kubelet held back, last.
+        error: Why the last one failed.
+
+    """
+
+    begun: str = ""
+    ended: str = ""
+    error: str = ""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an attempt has begun since the last one failed; it can't within the same second."""
+        return self.begun > self.ended
+
+
+def pulls_of(pod: str, container: str, events: Iterable[Object]) -> Pulls:
+    """Return what events say about the pulls for a container.
+
+    Args:
+        pod: The pod's name.
+        container: The container's name.
+        events: Events, those of other objects among them, the one that was seen last at the end.
+
+    """
+    begun = ended = error = ""
+    for event in events:
+        about = mapping(event.get("involvedObject"))
+        named = _OF_CONTAINER.search(str(about.get("fieldPath") or ""))
+        if event.get("reason") not in _ATTEMPT or about.get("name") != pod or (named and named[1] != container):
+            continue
+        if event.get("reason") == "Pulling":
+            begun = moment_of(event)
+        else:
+            ended = moment_of(event)
+        if tells_failed_pull(event):
+            error = str(event.get("message"))
+    return Pulls(begun, ended, error)
+
+
+def _cause(image: str, reason: str, said: str) -> _Cause:
+    # The image's own name may hold any of the words, and so may its repository in the URLs of the registry's API.
+    whole = rf"(?<![\w/.:-])(?:docker\.io/(?:library/)?)?{re.escape(image)}(?![\w/-])"
+    named = re.sub(whole, "IMAGE", said) if image else said
+    text = re.sub(r"https?://[^\s\"]+", "URL", f"{reason} {named}")
+    return next((one for one in _CAUSES if re.search(one.words, text, re.IGNORECASE)), _UNKNOWN)
 
 
 def _registry(image: str) -> str:

@@ -7,7 +7,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
+from fairing_az_jupyter.clients.kube.image_troubles import PULLING, condition_of_pull, tells_failed_pull
 from fairing_az_jupyter.clients.kube.objects import name_of
+from fairing_az_jupyter.clients.kube.pod_troubles import missing_object
+from fairing_az_jupyter.clients.kube.troubles import condition_of_no_pod
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,27 +43,41 @@ def lasted(
         now: Seconds since 1970-01-01 UTC.
 
     Returns:
-        The seconds since the first event about it; where there is none, since the pod has its node, or was made. 0
-        where no time is known.
+        The seconds since the first event about this condition, or else about one like it; where there is none,
+        since the pod has its node, or was made. 0 where no time is known.
 
     """
     pod = next((each for each in pods if name_of(each) == diagnosis.pod), None)
-    began = _first_event(diagnosis, events) or _since(pod, waits_for_node=diagnosis.rule.group == "node")
+    began = _first_event(diagnosis, owner, events) or _since(pod, waits_for_node=diagnosis.rule.group == "node")
     began = began or seconds_at(mapping((owner or {}).get("metadata")).get("creationTimestamp"))
     return max(0.0, now - began) if began is not None else 0.0
 
 
-def _first_event(diagnosis: Diagnosis, events: Iterable[Object]) -> float | None:
+def _first_event(diagnosis: Diagnosis, owner: Object | None, events: Iterable[Object]) -> float | None:
     wanted = _REASONS.get(diagnosis.rule.group, frozenset())
-    found = []
+    found: list[tuple[bool, float]] = []
     for event in events:
         about = mapping(event.get("involvedObject")).get("name")
         if event.get("reason") not in wanted or (diagnosis.pod and about != diagnosis.pod):
             continue
-        if diagnosis.rule.group == "image" and not str(event.get("message")).startswith("Failed to pull image"):
+        if diagnosis.rule.group == "image" and not tells_failed_pull(event):
             continue
-        found.append(seconds_at(event.get("firstTimestamp") or event.get("eventTime")))
-    return min((each for each in found if each is not None), default=None)
+        moment = seconds_at(event.get("firstTimestamp") or event.get("eventTime"))
+        if moment is not None:
+            found.append((not _is_same(diagnosis, owner, event), moment))
+    return min(found)[1] if found else None
+
+
+def _is_same(diagnosis: Diagnosis, owner: Object | None, event: Object) -> bool:
+    """Tell whether an event of the diagnosis' group is about its very condition, which has a limit of its own."""
+    group, said = diagnosis.rule.group, str(event.get("message") or "")
+    if group == "image":
+        return condition_of_pull(diagnosis.image, said) == diagnosis.condition
+    if event.get("reason") == "FailedCreate":
+        return condition_of_no_pod(said, owner or {}) == diagnosis.condition
+    if group == "container":
+        return not tells_failed_pull(event) and said.removeprefix("Error: ") not in PULLING
+    return (missing_object(said, "") is not None) == (group == "object")
 
 
 def _since(pod: Object | None, *, waits_for_node: bool) -> float | None:

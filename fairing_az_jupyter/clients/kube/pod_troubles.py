@@ -8,28 +8,30 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/.
 from __future__ import annotations
 
 import re
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
-from fairing_az_jupyter.clients.kube.image_troubles import PULLING, not_pulled
+from fairing_az_jupyter.clients.kube.image_troubles import PULLING, not_pulled, pulls_of
 from fairing_az_jupyter.clients.kube.objects import name_of
 from fairing_az_jupyter.clients.kube.refused_changes import sanitized
 from fairing_az_jupyter.clients.kube.scheduling_events import autoscaler_says, taints_named, toleration_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fairing_az_jupyter.clients.kube.facts import Object
 
 _KILLED = 137
 _SIGNALS = {130: "SIGINT", 134: "SIGABRT", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
+BEGINNING = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""Why a container waits that nothing keeps from being made."""
+
 _CREATING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _DEFINITE = (
     # https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/kuberuntime/security_context_others.go
     (
-        r"runAsNonRoot and image (?:will run as root|has non-numeric user|has an invalid user)",
+        r"runAsNonRoot and image (?:will run as root|has (?:non-numeric|an invalid) user)|runAsUser breaks non-root",
         "runs-as-root",
         "Take an image with a numeric user that is not root, or set FAIRING_POD_SECURITY = 'baseline'",
     ),
@@ -86,9 +88,9 @@ def unscheduled(
         if condition.get("reason") == "SchedulingGated":
             message = f"Pod '{name_of(pod)}' in namespace '{namespace}' is held back by a scheduling gate: {said}."
             hint = "A queue such as Kueue, or who has set the gate, lets it go"
-            return Diagnosis("unschedulable", message, hint, condition="unschedulable", pod=name_of(pod))
-        if condition.get("reason") == "Unschedulable":
-            return no_node(name_of(pod), said, namespace, events, taints)
+            return Diagnosis("queued", message, hint, condition="queued", pod=name_of(pod))
+        settled = condition.get("reason") == "Unschedulable"
+        return no_node(name_of(pod), said, namespace, events, taints, settled=settled)
     return None
 
 
@@ -98,6 +100,8 @@ def no_node(
     namespace: str,
     events: Iterable[Object] = (),
     taints: Iterable[tuple[str, str, str]] = (),
+    *,
+    settled: bool = True,
 ) -> Diagnosis:
     """Tell why no node takes a pod, from the scheduler's words.
 
@@ -107,6 +111,7 @@ def no_node(
         namespace: Its namespace.
         events: See `unscheduled`.
         taints: See `unscheduled`.
+        settled: Whether the scheduler has said of the pod that no node takes it, and not only that an attempt failed.
 
     """
     found = [(code, cure) for pattern, code, cure in _UNSCHEDULABLE if re.search(pattern, said, re.IGNORECASE)]
@@ -127,7 +132,7 @@ def no_node(
         message=f"No node takes pod '{pod}' in namespace '{namespace}': "
         f"{' '.join([(said.rstrip('.') or 'the scheduler gave no reason') + '.', *further])}",
         hint=f"{cure}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}",
-        condition="claim-missing" if missing else "unschedulable",
+        condition="claim-missing" if missing else "unschedulable" if settled else "not-scheduled",
         pod=pod,
     )
 
@@ -178,7 +183,7 @@ def ended(pod: Object, namespace: str) -> Diagnosis | None:
             or "more important pods needed its place"
         )
         return Diagnosis("preempted", f"{where} had to leave its node: {why}.", "Launch again.", pod=name)
-    if reason in {"UnexpectedAdmissionError", "OutOfcpu", "OutOfmemory", "OutOfpods", "NodeAffinity"}:
+    if is_rejected(pod):
         hint = f"Launch again; see the node: kubectl -n {namespace} describe pod {name}"
         return Diagnosis(
             "node-refused", f"{where} was refused by its node ({reason}): {said or reason}.", hint, pod=name
@@ -186,18 +191,34 @@ def ended(pod: Object, namespace: str) -> Diagnosis | None:
     return None
 
 
+def is_rejected(pod: Object) -> bool:
+    """Tell whether the kubelet did not take a pod that the scheduler had given to its node.
+
+    Sources: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/lifecycle/predicate.go (`OutOf…`,
+    `NodeAffinity`, `UnexpectedAdmissionError`) and the topology manager's `TopologyAffinityError`.
+
+    Args:
+        pod: The pod.
+
+    """
+    status = mapping(pod.get("status"))
+    return status.get("phase") == "Failed" and _REJECTED.match(str(status.get("reason") or "")) is not None
+
+
+_REJECTED = re.compile(
+    r"OutOf[\w./-]+$|(?:UnexpectedAdmissionError|NodeAffinity|NodeName|NodePorts|AdmissionFailed|TopologyAffinityError|"
+    r"Taint(?:Toleration)?|PodOSNotSupported|PodOSSelectorNodeLabelDoesNotMatch)$"
+)
 _LONGER = "Give it a longer deadline, or more CPU."
 
 
-def stuck_containers(
-    pod: Object, namespace: str, pull_errors: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[Diagnosis]:
+def stuck_containers(pod: Object, namespace: str, events: Sequence[Object] = ()) -> Iterator[Diagnosis]:
     """Yield why containers of a pod can't start, or end again and again.
 
     Args:
         pod: The pod.
         namespace: Its namespace.
-        pull_errors: What events say about images that can't be had, by the pod's name.
+        events: Events, those of other objects among them, the one that was seen last at the end.
 
     Yields:
         The diagnoses, init containers first.
@@ -208,9 +229,11 @@ def stuck_containers(
         reason, said = str(waiting.get("reason") or ""), sanitized(str(waiting.get("message") or ""), {})
         name = str(status.get("name") or "")
         if reason in PULLING:
+            pulls = pulls_of(name_of(pod), name, events)
             # Up to Kubernetes 1.30, the reason of a back-off is in the event only.
-            told = pull_errors.get(name_of(pod), "") if reason == "ImagePullBackOff" and ": " not in said else ""
-            yield not_pulled(pod, status, reason, told or said, namespace)
+            told = pulls.error if reason == "ImagePullBackOff" and ": " not in said else ""
+            if not pulls.under_way:
+                yield not_pulled(pod, status, reason, told or said, namespace)
         elif reason in _CREATING:
             yield _not_created(pod, name, reason, said, namespace)
         elif reason == "CrashLoopBackOff":
@@ -218,6 +241,9 @@ def stuck_containers(
             yield container_failed(
                 pod, name, last, namespace, init=init, again=max(1, int(status.get("restartCount") or 0))
             )
+        elif reason not in BEGINNING:
+            # Such as PostStartHookError: what the kubelet reports of its own is left to pass.
+            yield _not_created(pod, name, reason, said, namespace)
 
 
 def failed_containers(pod: Object, namespace: str) -> Iterator[Diagnosis]:

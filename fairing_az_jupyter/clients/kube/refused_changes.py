@@ -41,6 +41,14 @@ _UNANSWERED = re.compile(
     r"the server is currently unable|too many requests|TLS handshake timeout",
     re.IGNORECASE,
 )
+# Said until the API server knows a quota that was just made or changed, and where others use up the same quota at once.
+# Sources: pkg/admission/plugin/resourcequota/controller.go and pkg/admission/handler.go, of
+# https://github.com/kubernetes/apiserver
+_PASSING = re.compile(
+    r"status unknown for quota: |not yet ready to handle request|resource quota evaluation timed out|"
+    r"Operation cannot be fulfilled on resourcequotas",
+    re.IGNORECASE,
+)
 _NAMED_WEBHOOK = re.compile(r'call(?:ing)? webhook "([^"]{1,253})"')
 _SETTINGS = {
     "limits.cpu": "FAIRING_CPU_LIMIT",
@@ -50,7 +58,9 @@ _SETTINGS = {
     "requests.memory": "FAIRING_MEMORY",
     "memory": "FAIRING_MEMORY",
     "requests.nvidia.com/gpu": "FAIRING_GPUS",
+    "limits.nvidia.com/gpu": "FAIRING_GPUS",
 }
+_AMOUNT = re.compile(r"(?<![\w./-])(?:(?:limits|requests)\.[\w./-]*\w|cpu|memory|ephemeral-storage)(?![\w./-])")
 
 
 def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFailed | None:
@@ -120,10 +130,10 @@ def rule_of(text: str, namespace: str) -> tuple[str, str]:
 
     """
     if found := _UNSET.search(text):
-        wanted = re.findall(r"[a-z.]*(?:cpu|memory|gpu)", found.group(2))
-        named = list(dict.fromkeys(_SETTINGS.get(each, each) for each in wanted))
-        hint = f"Set {' and '.join(named) or found.group(2)}; see the quota: kubectl -n {namespace} describe quota"
-        return "quota", f"{hint} {found.group(1)}"
+        return (
+            "quota",
+            f"{_to_set(found.group(2))}; see the quota: kubectl -n {namespace} describe quota {found.group(1)}",
+        )
     if found := _QUOTA.search(text):
         hint = (
             f"Ask for less, free what is not needed, or have the quota raised: kubectl -n {namespace} describe quota "
@@ -142,6 +152,18 @@ def rule_of(text: str, namespace: str) -> tuple[str, str]:
     if "LimitRange" in text or "usage per" in text:
         return "limit-range", f"Ask for amounts within the limits: kubectl -n {namespace} describe limitrange"
     return "not-allowed-by-rule", "Ask the cluster's administrator about this rule."
+
+
+def _to_set(wanted: str) -> str:
+    """Return what to do about amounts that a quota wants, as in `limits.cpu for: model; limits.memory for: model`."""
+    amounts = dict.fromkeys(_AMOUNT.findall(re.sub(r" for: [^;]*", "", wanted)))
+    named = dict.fromkeys(_SETTINGS[each] for each in amounts if each in _SETTINGS)
+    others = [each for each in amounts if each not in _SETTINGS]
+    parts = [f"Set {' and '.join(named)}"] if named else []
+    if others or not named:
+        are = "are not settings" if len(others) > 1 else "is not a setting"
+        parts.append(f"{' and '.join(others) or wanted} {are}: have a LimitRange give a default")
+    return "; ".join(parts)
 
 
 def exceeds_quota_alone(text: str) -> bool:
@@ -182,6 +204,16 @@ def unanswered(text: str) -> str | None:
         return None
     named = _NAMED_WEBHOOK.search(text)
     return named.group(1) if named else ""
+
+
+def passes_by_itself(text: str) -> bool:
+    """Tell whether the API server is not ready to judge an object, in words like a rule's: seconds later it is.
+
+    Args:
+        text: What the API server or a controller says.
+
+    """
+    return _PASSING.search(text) is not None and not (_WEBHOOK.search(text) or _POLICY.search(text))
 
 
 def _amounts(text: str) -> dict[str, float]:

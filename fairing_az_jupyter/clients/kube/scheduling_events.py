@@ -1,7 +1,8 @@
 """What events say about a pod that waits: the autoscaler's answers, taints in the way, and what has gone on since.
 
 Sources, in the repositories' own folders: kubernetes/autoscaler,
-cluster-autoscaler/processors/status/eventing_scale_up_processor.go, for the cluster autoscaler's events; and
+cluster-autoscaler/processors/status/eventing_scale_up_processor.go, for the cluster autoscaler's events about pods,
+`TriggeredScaleUp` and `NotTriggerScaleUp` (GKE's own autoscaler also writes `FailedScaleUp`); and
 kubernetes-sigs/karpenter, pkg/controllers/provisioning/scheduling/events.go, for Karpenter's, which says
 `Nominated` and never `TriggeredScaleUp`.
 """
@@ -82,7 +83,10 @@ def autoscaler_says(pod: str, events: Iterable[Object]) -> str:
         if reason == "FailedScheduling" and message.startswith("Failed to schedule pod"):
             said = f"Karpenter says: {message}."
         elif reason in _GROWTH:
-            said = _growth(reason, message)
+            # Who only waits after a failure says nothing of what that was.
+            failed = said if "failed to add a node" in said and "backoff after failed" in message else ""
+            failed = failed.partition(" The cluster autoscaler adds no node")[0]
+            said = f"{failed} {_growth(reason, message)}".strip()
     return said
 
 
@@ -117,17 +121,14 @@ def has_progressed(pod: Object, event: Object, events: Sequence[Object]) -> bool
             # Volumes are mounted before the first image is pulled.
             if str(mapping(state.get("waiting")).get("reason") or "") not in _BEGINNING:
                 return True
-    since, place = moment_of(event), _place(event, events)
+    since = moment_of(event)
+    # The API writes seconds: within one, an attempt that fails after progress is tried, and told, again.
     return any(
         each.get("reason") in PROGRESS
         and mapping(each.get("involvedObject")).get("name") == name_of(pod)
-        and (moment_of(each), number) > (since, place)
-        for number, each in enumerate(events)
+        and moment_of(each) >= since
+        for each in events
     )
-
-
-def _place(event: Object, events: Sequence[Object]) -> int:
-    return next((number for number, each in enumerate(events) if each is event), -1)
 
 
 def taints_named(said: str) -> tuple[tuple[str, str, str], ...]:

@@ -11,6 +11,7 @@ from fairing_az_jupyter.clients.kube.pod_troubles import (
     containers,
     ended,
     failed_containers,
+    is_rejected,
     missing_object,
     no_node,
     stuck_containers,
@@ -19,6 +20,7 @@ from fairing_az_jupyter.clients.kube.pod_troubles import (
 from fairing_az_jupyter.clients.kube.refused_changes import (
     exceeds_quota_alone,
     lacks_limits,
+    passes_by_itself,
     rule_of,
     sanitized,
     unanswered,
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.facts import Object
 
 _DONE = frozenset({"Succeeded", "Failed"})
+_NUMBERS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _VOLUMES = frozenset({"FailedMount", "FailedAttachVolume"})
-_BEGINNING = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def diagnose(
@@ -40,6 +42,8 @@ def diagnose(
     pods: Iterable[Object],
     events: Iterable[Object] = (),
     taints: Iterable[tuple[str, str, str]] = (),
+    *,
+    made: str = "",
 ) -> Diagnosis | None:
     """Tell what is wrong.
 
@@ -48,6 +52,7 @@ def diagnose(
         pods: Its pods, those that have gone included.
         events: The events of the owner, its ReplicaSets and its pods.
         taints: The taints of nodes that keep the pods off, where nodes may be read: key, value and effect of each.
+        made: When its newest pod was made, as the API writes it, where that is no longer among the pods.
 
     Returns:
         The gravest trouble; None where there is none. A Job is only in trouble by a container that failed when it has
@@ -55,7 +60,7 @@ def diagnose(
 
     """
     pods, events = list(pods), in_order(events)
-    found = sorted(_troubles(owner, pods, events, tuple(taints)), key=lambda diagnosis: diagnosis.heals)
+    found = sorted(_troubles(owner, pods, events, tuple(taints), made), key=lambda diagnosis: diagnosis.heals)
     return found[0] if found else None
 
 
@@ -64,6 +69,7 @@ def _troubles(
     pods: Sequence[Object],
     events: Sequence[Object],
     taints: Sequence[tuple[str, str, str]],
+    made: str,
 ) -> Iterator[Diagnosis]:
     kind = str((owner or {}).get("kind") or "Pod")
     namespace = _namespace(owner, pods)
@@ -71,27 +77,23 @@ def _troubles(
     if owner is not None and failed is not None:
         yield _job_failed(owner, failed, pods, namespace)
         return
-    pulls = {
-        str(mapping(event.get("involvedObject")).get("name")): str(event["message"])
-        for event in events
-        if event.get("reason") == "Failed" and str(event.get("message")).startswith("Failed to pull image")
-    }
     for pod in pods:
         if mapping(pod.get("status")).get("phase") in _DONE:
             if kind == "Pod" and mapping(pod.get("status")).get("phase") == "Failed":
                 yield pod_failed(pod, namespace)
             continue
-        if kind != "Pod" and disruption(pod) is not None:
+        if kind != "Pod" and (disruption(pod) is not None or mapping(pod.get("metadata")).get("deletionTimestamp")):
             # Its controller replaces it.
             continue
-        for trouble in stuck_containers(pod, namespace, pulls):
+        for trouble in stuck_containers(pod, namespace, events):
             # A Job's pod that restarts in place is the Job's own affair, until it gives up.
             if not (kind == "Job" and trouble.returncode is not None):
                 yield trouble
         outside = ended(pod, namespace) if kind == "Pod" else None
         yield from filter(None, [outside, unscheduled(pod, namespace, events, taints)])
     if owner is not None:
-        yield from _no_pods(owner, pods, events, namespace)
+        yield from _held_back(owner, pods, namespace)
+        yield from _no_pods(owner, pods, events, made)
     yield from _told_by_events(pods, events, namespace, taints)
 
 
@@ -189,13 +191,46 @@ def _job_failed(job: Object, condition: Object, pods: Sequence[Object], namespac
     return Diagnosis("job-failed", f"{where} failed ({reason or 'no reason given'}): {said or 'it gave none'}.", hint)
 
 
-def _no_pods(owner: Object, pods: Sequence[Object], events: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
+def _held_back(owner: Object, pods: Sequence[Object], namespace: str) -> Iterator[Diagnosis]:
+    """Yield that a Job is suspended, or that nodes take no pod of an endpoint."""
+    kind, name, live = owner.get("kind"), name_of(owner), [pod for pod in pods if is_live(pod)]
+    if kind == "Job":
+        if mapping(owner.get("spec")).get("suspend") and not live:
+            message = f"Job '{name}' in namespace '{namespace}' is suspended: it has no pods until it is let go."
+            hint = f"A queue such as Kueue, or who suspended it, lets it go: kubectl -n {namespace} describe job {name}"
+            yield Diagnosis("queued", message, hint, condition="queued")
+        return
+    rejected = [pod for pod in pods if is_rejected(pod)]
+    if not rejected or endpoint_ready(owner) or any(True for pod in live for _ in containers(pod)):
+        return
+    # A ReplicaSet makes hundreds in minutes: the exact number would be news each second.
+    number = max(each for each in _NUMBERS if each <= len(rejected))
+    last = mapping(max(rejected, key=made_at).get("status"))
+    message = (
+        f"Nodes have rejected {'at least ' if number > 1 else ''}{number} pod{'s' if number > 1 else ''} of {kind} "
+        f"'{name}' in namespace '{namespace}' ({last.get('reason')}): {sanitized(str(last.get('message') or ''), {})}."
+    )
+    hint = f"See the node's devices and what it has left: kubectl -n {namespace} get pods -o wide"
+    yield Diagnosis("node-refused", message, hint, condition="rejected")
+
+
+def made_at(pod: Object) -> str:
+    """Return when a pod was made, as the API writes it; comparable as text to the second.
+
+    Args:
+        pod: The pod.
+
+    """
+    return str(mapping(pod.get("metadata")).get("creationTimestamp") or "")[:19]
+
+
+def _no_pods(owner: Object, pods: Sequence[Object], events: Sequence[Object], made: str) -> Iterator[Diagnosis]:
     """Yield why the controller can't make pods: it says so in events, and of a Deployment in a condition."""
     if any(is_live(pod) for pod in pods):
         return
-    made = max((str(mapping(pod.get("metadata")).get("creationTimestamp") or "") for pod in pods), default="")[:19]
+    namespace, made = _namespace(owner, pods), max([made[:19], *map(made_at, pods)])
     # What was said before the last pod was made has passed.
-    newer = [event for event in events if not pods or moment_of(event) > made]
+    newer = [event for event in events if not made or moment_of(event) > made]
     said = [str(event.get("message") or "") for event in newer if event.get("reason") == "FailedCreate"][-1:]
     replica_failure = _condition(owner, "ReplicaFailure")
     if replica_failure is not None:
@@ -222,10 +257,21 @@ def _why_no_pod(text: str, owner: Object, namespace: str) -> tuple[str, str, str
         return code, f"Create it, or name another: kubectl -n {namespace} get serviceaccounts", code
     if code == "not-allowed-by-rule" and " is invalid: " in text:
         return "invalid", f"Correct the field that it names: {describe}", "admission"
-    if code == "not-allowed-by-rule" and "forbidden" not in text:
-        # Not a rule's words: the controller tries again.
+    if passes_by_itself(text) or (code == "not-allowed-by-rule" and "forbidden" not in text):
+        # Not a rule's words, or not its last: the controller tries again.
         return "no-pod", describe, "webhook-unreachable"
     return code, hint, "admission"
+
+
+def condition_of_no_pod(text: str, owner: Object) -> str:
+    """Return the name of the condition that keeps a controller from making a pod.
+
+    Args:
+        text: What the controller says.
+        owner: The Job, Deployment or InferenceService.
+
+    """
+    return _why_no_pod(text, owner, _namespace(owner, []))[2]
 
 
 def is_live(pod: Object) -> bool:
@@ -269,60 +315,6 @@ def replaces_disrupted(job: Object) -> bool:
     )
 
 
-def stuck_on_node(pod: Object, namespace: str) -> Diagnosis | None:
-    """Tell what a pod waits for on its node while nothing is reported as wrong.
-
-    Sources: https://kubernetes.io/docs/concepts/architecture/nodes/#condition for a node that does not answer: its pods
-    are no longer ready, and stay `Terminating`; https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
-
-    Args:
-        pod: The pod.
-        namespace: Its namespace.
-
-    Returns:
-        The diagnosis; None where it runs, or has no node yet.
-
-    """
-    status, name = mapping(pod.get("status")), name_of(pod)
-    node = str(mapping(pod.get("spec")).get("nodeName") or "")
-    if not node or status.get("phase") in _DONE:
-        return None
-    where = f"pod '{name}' in namespace '{namespace}'"
-    if _is_lost(pod):
-        message = (
-            f"Node '{node}' of {where} does not answer. The pod goes on when it is back, or is replaced when it is "
-        )
-        hint = f"kubectl get node {node}"
-        return Diagnosis("node-not-ready", f"{message}gone.", hint, condition="node-lost", pod=name)
-    hint = f"kubectl -n {namespace} describe pod {name}"
-    states = [entry for entry, _ in containers(pod)]
-    if not states:
-        message = f"Node '{node}' has not reported anything about {where} yet."
-        return Diagnosis("not-started", message, hint, condition="starting", pod=name)
-    for entry in states:
-        state = mapping(entry.get("state"))
-        if "running" in state or mapping(entry.get("lastState")):
-            return None
-        reason = str(mapping(state.get("waiting")).get("reason") or "")
-        if reason in _BEGINNING and not state.get("terminated"):
-            container = str(entry.get("name") or "")
-            image = f": image '{entry.get('image')}' is pulled" if entry.get("image") else ""
-            message = f"Container '{container}' of {where} is being made ({reason or 'not begun'}){image}."
-            return Diagnosis("not-started", message, hint, condition="starting", pod=name, container=container)
-    return None
-
-
-def _is_lost(pod: Object) -> bool:
-    """Tell whether the node of a pod does not answer: it is called not ready while its containers are."""
-    status = mapping(pod.get("status"))
-    if status.get("reason") == "NodeLost" or status.get("phase") == "Unknown":
-        return True
-    ready = next((one for one in entries(status.get("conditions")) if one.get("type") == "Ready"), {})
-    states = entries(status.get("containerStatuses"))
-    running = bool(states) and all(one.get("ready") and "running" in mapping(one.get("state")) for one in states)
-    return ready.get("status") == "False" and running and not entries(mapping(pod.get("spec")).get("readinessGates"))
-
-
 def _told_by_events(
     pods: Sequence[Object], events: Sequence[Object], namespace: str, taints: Sequence[tuple[str, str, str]]
 ) -> Iterator[Diagnosis]:
@@ -341,7 +333,7 @@ def _told_by_events(
         reason, name = str(event.get("reason") or ""), name_of(pod)
         if reason == "FailedScheduling" and not mapping(pod.get("spec")).get("nodeName"):
             if not said.startswith("Failed to schedule pod"):
-                yield no_node(name, said, namespace, events, taints)
+                yield no_node(name, said, namespace, events, taints, settled=False)
         elif reason not in _VOLUMES | {"FailedCreatePodSandBox"} or has_progressed(pod, event, events):
             continue
         elif reason in _VOLUMES:

@@ -12,7 +12,7 @@ from typing import Literal
 
 __all__ = ["CONDITIONS", "REPEATS", "Condition", "Group", "Waits", "condition", "duration", "page", "reports_after"]
 
-Group = Literal["node", "pods", "volume", "image", "object", "container", "start", "program", "disruption"]
+Group = Literal["node", "pods", "volume", "image", "object", "container", "start", "program", "disruption", "queue"]
 
 REPEATS = (30.0, 60.0, 120.0, 300.0)
 """Seconds after which a condition that lasts is reported again; then every time the last of them has passed."""
@@ -24,6 +24,11 @@ _HOUR = 3600
 @dataclass(frozen=True)
 class Waits:
     """How long the conditions of `CONDITIONS` are waited for, in seconds; 0 means that the first report ends it.
+
+    Each but `node` is longer than the longest pause between two tries of the cluster that it allows for: else something
+    that is put right in time would be met by no try. The kubelet mounts again 0.5, 1.5, 3.5, …, 63.5 and 127.5 s after
+    the first failure, a Job makes its pod again after 1, 3, 7, …, 63 and 123 s, and a ReplicaSet after 82, 164, 328 and
+    655 s.
 
     Args:
         node: For a node that takes the pod; the setting `node_wait`.
@@ -39,10 +44,10 @@ class Waits:
     """
 
     node: float = 1800.0
-    quota: float = 600.0
-    webhook: float = 300.0
+    quota: float = 900.0
+    webhook: float = 420.0
     volume: float = 480.0
-    object: float = 60.0
+    object: float = 180.0
     image: float = 360.0
     access: float = 120.0
     container: float = 300.0
@@ -63,6 +68,7 @@ class Condition:
         wait: The field of `Waits` that limits the wait; empty where it ends the launch at once.
         passes: Whether it is no failure at all, and waited for until the object itself ends.
         first: Seconds that it lasts before it is reported for the first time.
+        least: Seconds that it is waited for at least, whatever `wait` says.
 
     """
 
@@ -75,6 +81,7 @@ class Condition:
     wait: str = ""
     passes: bool = False
     first: float = 0.0
+    least: float = 0.0
 
     def seconds(self, waits: Waits) -> float:
         """Return how long it is waited for.
@@ -85,7 +92,7 @@ class Condition:
         """
         if self.passes:
             return float("inf")
-        return float(getattr(waits, self.wait)) if self.wait else 0.0
+        return max(self.least, float(getattr(waits, self.wait))) if self.wait else 0.0
 
 
 _K8S = "https://github.com/kubernetes/kubernetes/blob/v1.34.4"
@@ -106,6 +113,13 @@ _ROLES = (
 _QUOTA = "https://github.com/kubernetes/apiserver/blob/master/pkg/admission/plugin/resourcequota/controller.go"
 _WEBHOOK = "https://github.com/kubernetes/apiserver/blob/master/pkg/util/webhook/error.go"
 _JOB_BACKOFF = f"{_K8S}/pkg/controller/job/job_controller.go (MaxJobApiBackOff)"
+_BACKOFF = (
+    "https://github.com/kubernetes/client-go/blob/v0.34.4/util/workqueue/default_rate_limiters.go "
+    "(DefaultTypedControllerRateLimiter)"
+)
+_MOUNT_BACKOFF = f"{_K8S}/pkg/util/goroutinemap/exponentialbackoff/exponential_backoff.go"
+_REASON_CACHE = f"{_K8S}/pkg/kubelet/reason_cache.go"
+_SCHEDULER = f"{_K8S}/pkg/scheduler/schedule_one.go (handleSchedulingFailure)"
 _MOUNTS = f"{_K8S}/pkg/kubelet/volumemanager/volume_manager.go (podAttachAndMountTimeout)"
 _DETACH = f"{_K8S}/pkg/controller/volume/attachdetach/attach_detach_controller.go (ReconcilerMaxWaitForUnmountDuration)"
 _POD_FAILURES = f"{_DOCS}/concepts/workloads/controllers/job/#pod-failure-policy"
@@ -118,12 +132,72 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "unschedulable",
         "node",
-        "`PodScheduled=False`, reason `Unschedulable` or `SchedulingGated`; event `FailedScheduling`",
-        "The scheduler's words; then what the cluster autoscaler (`TriggeredScaleUp`, `NotTriggerScaleUp`, "
+        "`PodScheduled=False`, reason `Unschedulable`",
+        "The scheduler's words; then what the cluster autoscaler (`TriggeredScaleUp`, `NotTriggerScaleUp`; on GKE also "
         "`FailedScaleUp`) or Karpenter (`Nominated`, with its node claim) says; a taint with the toleration to set",
         "A node takes the pod",
-        (f"{_DOCS}/concepts/scheduling-eviction/kube-scheduler/", _AKS_SCALER, _SCALER_FAQ, _SCALER, _KARPENTER),
+        (
+            f"{_DOCS}/concepts/scheduling-eviction/kube-scheduler/",
+            _AKS_SCALER,
+            _SCALER_FAQ,
+            _SCALER,
+            _KARPENTER,
+        ),
         wait="node",
+    ),
+    Condition(
+        "not-scheduled",
+        "node",
+        "Event `FailedScheduling` without that condition; `PodScheduled=False` with another reason, such as "
+        "`SchedulerError`",
+        "The scheduler's words",
+        "The scheduler tries again; with `node_wait` 0 it has 1 min",
+        (f"{_DOCS}/concepts/scheduling-eviction/kube-scheduler/", _SCHEDULER),
+        wait="node",
+        least=60.0,
+    ),
+    Condition(
+        "overlooked",
+        "node",
+        "Neither a node nor a condition `PodScheduled` nor an event",
+        "After 10 s: that the scheduler, by its name, has not looked at the pod",
+        "The scheduler looks at it; with `node_wait` 0 it has 1 min",
+        (f"{_DOCS}/tasks/extend-kubernetes/configure-multiple-schedulers/",),
+        wait="node",
+        first=10.0,
+        least=60.0,
+    ),
+    Condition(
+        "queued",
+        "queue",
+        "A Job with `suspend: true`; `PodScheduled=False`, reason `SchedulingGated`",
+        "That a queue such as Kueue, or somebody, holds it back",
+        "It is let go",
+        (
+            f"{_DOCS}/concepts/workloads/controllers/job/#suspending-a-job",
+            f"{_DOCS}/concepts/scheduling-eviction/pod-scheduling-readiness/",
+        ),
+        passes=True,
+    ),
+    Condition(
+        "no-pod-yet",
+        "pods",
+        "Nothing: there is no pod and no event, as where events may not be read or a controller is down",
+        "After 30 s: that there is no pod yet, and the time waited so far",
+        "A pod is made, or something is reported",
+        (f"{_DOCS}/concepts/architecture/controller/",),
+        wait="start",
+        first=30.0,
+    ),
+    Condition(
+        "rejected",
+        "pods",
+        "Pods of an endpoint in phase `Failed` with reason `UnexpectedAdmissionError`, `OutOfcpu`, `NodeAffinity` …, "
+        "and no pod that a node has accepted",
+        "The node's words, and how many pods it were",
+        "A node accepts a pod: a ReplicaSet makes a new one at once",
+        (f"{_K8S}/pkg/kubelet/lifecycle/predicate.go", f"{_K8S}/pkg/kubelet/lifecycle/interfaces.go"),
+        wait="container",
     ),
     Condition(
         "claim-missing",
@@ -139,8 +213,8 @@ CONDITIONS: tuple[Condition, ...] = (
         "pods",
         "`FailedCreate`: `exceeded quota: NAME, requested: …, used: …, limited: …`",
         _TOLD,
-        "Other pods of the namespace end; the controller tries again within a minute (Job) or minutes (Deployment)",
-        (f"{_DOCS}/concepts/policy/resource-quotas/", _QUOTA, _JOB_BACKOFF),
+        "Other pods of the namespace end; a Job tries again each minute, a Deployment after 82, 164, 328 and 655 s",
+        (f"{_DOCS}/concepts/policy/resource-quotas/", _QUOTA, _JOB_BACKOFF, _BACKOFF),
         wait="quota",
     ),
     Condition(
@@ -176,10 +250,16 @@ CONDITIONS: tuple[Condition, ...] = (
         "webhook-unreachable",
         "pods",
         "`FailedCreate`: `failed calling webhook`, `context deadline exceeded`, `no endpoints available for service`, "
-        "`connection refused`, `etcdserver: request timed out`",
+        "`connection refused`, `etcdserver: request timed out`; `status unknown for quota`, `not yet ready to handle "
+        "request`, `resource quota evaluation timed out`",
         _TOLD,
-        "The webhook or the API server answers again",
-        (_WEBHOOK, f"{_DOCS}/reference/access-authn-authz/extensible-admission-controllers/#failure-policy"),
+        "The webhook or the API server answers again: a Job tries each minute, a Deployment after 82, 164 and 328 s",
+        (
+            _WEBHOOK,
+            f"{_DOCS}/reference/access-authn-authz/extensible-admission-controllers/#failure-policy",
+            _QUOTA,
+            _BACKOFF,
+        ),
         wait="webhook",
     ),
     Condition(
@@ -187,7 +267,8 @@ CONDITIONS: tuple[Condition, ...] = (
         "object",
         '`FailedCreate`: `serviceaccount "NAME" not found`',
         _TOLD,
-        "The service account is made, as Kubeflow does some seconds after the namespace",
+        "The service account is made, as Kubeflow does some seconds after the namespace; the controller tries again "
+        "within 63 s (Job) or 82 s (Deployment)",
         (f"{_DOCS}/concepts/security/service-accounts/",),
         wait="object",
     ),
@@ -209,15 +290,16 @@ CONDITIONS: tuple[Condition, ...] = (
         '`secret "NAME" not found`, `configmap "NAME" not found`, a key that it lacks: in `FailedMount` or in '
         "`CreateContainerConfigError`",
         "The Secret or the ConfigMap, and how to make it",
-        "It is made; the kubelet looks again after seconds",
-        (f"{_DOCS}/concepts/configuration/secret/#restriction-secret-must-exist",),
+        "It is made; the kubelet mounts again after 0.5 s, and each time after twice as long, up to 2 min 2 s",
+        (f"{_DOCS}/concepts/configuration/secret/#restriction-secret-must-exist", _MOUNT_BACKOFF),
         wait="object",
     ),
     Condition(
         "image-definite",
         "image",
         "`manifest unknown`, `not found`, `name unknown`, `InvalidImageName`, `ErrImageNeverPull`, "
-        "`no match for platform`, `SignatureValidationFailed`",
+        "`no match for platform`, `SignatureValidationFailed`; not where a layer, a token or something in the node's "
+        "own store is not found",
         "The error: the registry has answered, and answers the same again",
         "At once",
         (
@@ -239,17 +321,20 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "image-passing",
         "image",
-        "Time-outs, `429`, 5xx, name service, connections that are refused or reset, an unknown certificate, a full "
-        "disk, and what is not known; `ErrImagePull` and `ImagePullBackOff` are one condition",
+        "Time-outs, `429`, 5xx, name service, a proxy, connections that are refused or reset, an unknown certificate, "
+        "a full disk, and what is not known; `ErrImagePull` and `ImagePullBackOff` are one condition",
         _TOLD,
-        "The pull succeeds: the kubelet tries again after 10, 20, 40, 80 and 160 s more, five times in this time",
-        (f"{_DOCS}/concepts/containers/images/#imagepullbackoff", _PULLS),
+        "The pull succeeds: the kubelet tries again after 10, 20, 40, 80 and 160 s more, five times in this time. "
+        "While it tries (a later `Pulling`) this time stands still, and that of a starting container "
+        "runs",
+        (f"{_DOCS}/concepts/containers/images/#imagepullbackoff", _PULLS, _REASON_CACHE),
         wait="image",
     ),
     Condition(
         "container-passing",
         "container",
-        "`CreateContainerError`, `RunContainerError`, event `FailedCreatePodSandBox` without progress since",
+        "`CreateContainerError`, `RunContainerError`, `PostStartHookError` and any other reason of a waiting container "
+        "that has no rule; event `FailedCreatePodSandBox` without progress since",
         _TOLD,
         "The container is made: on a new node the network plug-in may not be ready yet",
         (_LIFECYCLE, f"{_K8S}/pkg/kubelet/events/event.go"),
@@ -258,7 +343,8 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "container-definite",
         "container",
-        "`executable file not found`, `no command specified`, `container has runAsNonRoot and image will run as root`",
+        "`executable file not found`, `no command specified`, `container has runAsNonRoot and image will run as root`, "
+        "`container's runAsUser breaks non-root policy`",
         "The error: image and command stay what they are",
         "At once",
         (f"{_K8S}/pkg/kubelet/kuberuntime/security_context_others.go", _LIFECYCLE),
@@ -266,7 +352,8 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "starting",
         "start",
-        "`ContainerCreating` or `PodInitializing`, and nothing else: an image is pulled, volumes are mounted",
+        "`ContainerCreating` or `PodInitializing`, and nothing else: an image is pulled, volumes are mounted; a pull "
+        "that is under way again",
         "After 30 s: the container, and the time waited so far",
         "The container starts, or something is reported",
         (_LIFECYCLE,),
@@ -287,7 +374,8 @@ CONDITIONS: tuple[Condition, ...] = (
         "disruption",
         "Pod condition `DisruptionTarget`: eviction, drain, node pressure, preemption, a node that is lost",
         "The pod, the reason and how many it were so far; Kubernetes starts a new pod",
-        "The Job's own end: its `podFailurePolicy` ignores disruptions",
+        "The Job's own end: its `podFailurePolicy` ignores disruptions; or the third eviction in a row because the "
+        "node was short of memory or disk, which the program itself may use up",
         (_POD_FAILURES, _DISRUPTIONS),
         passes=True,
     ),
@@ -297,7 +385,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "The node is `NotReady`: its pods are no longer `Ready` though their containers are, and stay `Terminating` or "
         "`Unknown`; their logs can't be read",
         _TOLD,
-        "The node answers again, or is deleted: then the pod is replaced",
+        "The node answers again, or is deleted: then the pod is replaced, as is one that is `Terminating`",
         (
             f"{_DOCS}/concepts/architecture/nodes/#condition",
             f"{_K8S}/pkg/controller/util/node/controller_utils.go (MarkPodsNotReady)",

@@ -232,5 +232,6 @@ def _differences(known: dict[str, Object], items: list[Object]) -> Iterator[Chan
     present = {uid_of(item) for item in items}
     for uid in [uid for uid in known if uid not in present]:
         yield Change("DELETED", known.pop(uid))
-    for item in items:
+    # A list has the order of names; what is older comes first, so that its log does.
+    for item in sorted(items, key=lambda item: str(mapping(item.get("metadata")).get("creationTimestamp") or "")):
         yield from _applied(known, "ADDED", item)
