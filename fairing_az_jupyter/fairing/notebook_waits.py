@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.followed import Trouble
 from fairing_az_jupyter.clients.kube.lasting import lasted, seconds_at
-from fairing_az_jupyter.clients.kube.troubles import diagnose, disruption, is_live, stuck_on_node
+from fairing_az_jupyter.clients.kube.starting import stuck_on_node
+from fairing_az_jupyter.clients.kube.troubles import diagnose, disruption, is_live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
