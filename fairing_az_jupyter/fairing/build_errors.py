@@ -6,7 +6,10 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from fairing_az_jupyter.clients.kube.waits import duration
 from fairing_az_jupyter.exceptions import BuildFailedError
+from fairing_az_jupyter.fairing.build_pods import LONGEST_SECONDS
+from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +33,8 @@ _KNOWN = (
         r"The build context can't be read: HTTP Error 40[0-9]",
         "context-refused",
         (
-            "The build pod may not read the context: does the Storage account's firewall let the cluster in? Or did "
-            "the build wait for longer than an hour? Then launch again."
+            "The build pod may not read the context: does the Storage account's firewall let the cluster in? If so, "
+            "launch again."
         ),
     ),
     (
@@ -178,6 +181,7 @@ _KNOWN = (
 )
 _OUT_OF_MEMORY = 137
 _NO_PYTHON = "the base image has no program 'python', which installs packages and starts jobs"
+_LONG_WAIT_SECONDS = 60.0
 _NO_SUCH_IMAGE = frozenset({"image-not-found", "image-name", "image-platform"})
 _ENDED_BY_ITSELF = frozenset({"container-failed", "init-failed", "job-failed"})
 
@@ -188,6 +192,7 @@ def build_failed(
     lines: Sequence[str],
     where: str,
     images: Mapping[str, str] = MappingProxyType({}),
+    waited: float = 0.0,
 ) -> BuildFailedError:
     """Return the error for an image whose build has failed.
 
@@ -197,6 +202,7 @@ def build_failed(
         lines: The last lines that it printed, oldest first.
         where: What built it, such as the Job and its namespace, in words.
         images: The images of the build's own pod, by the setting that names each.
+        waited: How many seconds it has waited for a node.
 
     """
     told = tuple(lines) or error.last_lines
@@ -215,6 +221,8 @@ def build_failed(
     setting = next((name for name, own in images.items() if own and own == error.image), None)
     if setting is not None:
         cure = _image_cure(setting, error.image, image, error.code)
+    elif error.code == "deadline" and not code:
+        cure = _deadline_cure(waited)
     return BuildFailedError(
         message,
         hint=cure or error.hint or "See the lines above.",
@@ -222,6 +230,22 @@ def build_failed(
         returncode=error.returncode,
         last_lines=told,
         image=error.image,
+    )
+
+
+def _deadline_cure(waited: float) -> str:
+    """Return what to do about a build whose time was up: of that, it may have waited for a node.
+
+    Args:
+        waited: How many seconds it has waited for one.
+
+    """
+    names = notebook_names()
+    spent = f"It waited {duration(waited)} for a node: free room, or allow a longer wait with {names['node_wait']}. "
+    return (
+        f"{spent if waited >= _LONG_WAIT_SECONDS else ''}Beyond the wait for a node, a build may take "
+        f"{duration(LONGEST_SECONDS)}. Give it more CPU with {names['build_cpu']}, or have Azure build it: set "
+        f"{names['builder']} = 'acr-tasks'."
     )
 
 

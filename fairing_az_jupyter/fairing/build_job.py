@@ -15,12 +15,11 @@ from fairing_az_jupyter.clients.kube.followed import Disrupted, LogLine, Notice,
 from fairing_az_jupyter.clients.kube.objects import name_of, uid_of
 from fairing_az_jupyter.exceptions import ConflictError, ExecutionError, FairingAzureError, NotFoundError, ServiceError
 from fairing_az_jupyter.fairing import ownership
+from fairing_az_jupyter.fairing.build_access import Access, Renewal, give_access
 from fairing_az_jupyter.fairing.build_errors import build_failed
 from fairing_az_jupyter.fairing.build_logins import build_login
 from fairing_az_jupyter.fairing.build_pods import (
     CONTAINER,
-    LINK_KEY,
-    LOGIN_KEY,
     BuildOrder,
     build_name,
     build_object,
@@ -52,21 +51,8 @@ _OUR_OWN = frozenset({"Suspended", "Resumed"})
 _ENDS = frozenset({"Complete", "Failed", "FailureTarget", "SuccessCriteriaMet"})
 # https://pkg.go.dev/github.com/sirupsen/logrus#TextFormatter: what `--log-format=text` gives.
 _LOGGED = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<message>".*")')
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ENOUGH_LINES = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class _Access:
-    """What a build may reach, and for its own time only.
-
-    Args:
-        link: The link by which its context can be read.
-        login: The docker config with which it pulls and pushes.
-
-    """
-
-    link: Hidden
-    login: Hidden
 
 
 def build_in_cluster(
@@ -95,23 +81,35 @@ def build_in_cluster(
     # Before anything is packed or sent: what it raises is known without that.
     build_object(order, launcher.settings, launcher.target, launcher.placement)
 
-    def access() -> _Access:
+    def access() -> Access:
         # The login last: packing and sending takes its time, and a token is counted from its making.
         made = link()
-        found = _Access(made, build_login(launcher, order))
+        found = Access(made, build_login(launcher, order))
         phases.begin("build")
         return found
 
-    build = _have(launcher, order, build_name(order.image), access)
+    def renewed(before: Access | None) -> Access:
+        if before is not None:
+            return dataclasses.replace(before, login=build_login(launcher, order))
+        found = access()
+        phases.say(f"Image {order.image}")
+        return found
+
+    build, own = _have(launcher, order, build_name(order.image), access)
     phases.begin("build")
     phases.say(f"Image {order.image}")
     with ownership.caring_for(name_of(build)):
-        return _followed(launcher, order, build)
+        return _followed(launcher, order, build, Renewal(launcher, build, own, renewed))
 
 
-def _have(launcher: Launcher, order: BuildOrder, name: str, access: Callable[[], _Access]) -> Object:
-    """Return the Job that makes an image; its name is the image's, so that there is one, whoever asks at once."""
-    own: _Access | None = None
+def _have(
+    launcher: Launcher, order: BuildOrder, name: str, access: Callable[[], Access]
+) -> tuple[Object, Access | None]:
+    """Return the Job that makes an image, and what it was given here, if anything.
+
+    Its name is the image's, so that there is one, whoever asks at once.
+    """
+    own: Access | None = None
     for left in reversed(range(_TRIES)):
         found = _found(launcher, name)
         if found is None:
@@ -122,17 +120,19 @@ def _have(launcher: Launcher, order: BuildOrder, name: str, access: Callable[[],
                 continue
             _start_own(launcher, made, own)
             logger.warning("The build %s launched.", name)
-            return made
+            return made, own
         if _is_over(found):
             # What ended unseen, or is being deleted: its image is not there, or nobody would have asked.
             with contextlib.suppress(ConflictError):
                 launcher.workloads.delete("Job", name, uid=uid_of(found), wait=_OLD_SECONDS)
             continue
         logger.warning("A build of the same image runs already: %s is followed to its end.", name)
-        if mapping(found.get("spec")).get("suspend"):
-            # Who has made it was ended before it could start it.
-            _start(launcher, found, access())
-        return found
+        if not mapping(found.get("spec")).get("suspend"):
+            return found, None
+        # Who has made it was ended before it could start it, or is about to.
+        own = own or access()
+        if _start_theirs(launcher, found, own, may_fail=left > 0):
+            return found, own
     raise ConflictError(
         f"Job '{name}' in namespace '{launcher.target.namespace}', which is to build image '{order.image}', is made "
         "and deleted by somebody else again and again.",
@@ -174,7 +174,7 @@ def _make(launcher: Launcher, order: BuildOrder, name: str, *, may_fail: bool) -
         raise
 
 
-def _start_own(launcher: Launcher, made: Object, access: _Access) -> None:
+def _start_own(launcher: Launcher, made: Object, access: Access) -> None:
     """Start a Job that this process has made; where that fails, nothing of it is left."""
     name = name_of(made)
     try:
@@ -187,44 +187,56 @@ def _start_own(launcher: Launcher, made: Object, access: _Access) -> None:
         raise
 
 
-def _start(launcher: Launcher, made: Object, access: _Access) -> None:
-    """Give a Job what it may reach, in a Secret that goes with it, and start it; again does no harm."""
-    metadata, name, uid = mapping(made["metadata"]), name_of(made), uid_of(made)
-    place = {"name": name, "namespace": launcher.target.namespace}
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "Opaque",
-        "metadata": {**place, "labels": dict(mapping(metadata.get("labels"))), "ownerReferences": [owner]},
-        "stringData": {LINK_KEY: access.link.reveal(), LOGIN_KEY: access.login.reveal()},
-    }
-    launcher.workloads.apply(secret)
+def _start_theirs(launcher: Launcher, found: Object, access: Access, *, may_fail: bool) -> bool:
+    """Start a Job that another process has made; return whether it is still there, as far as this may fail.
+
+    Packing and sending takes its time: meanwhile the other process may have started it, and deleted it at its end.
+    """
+    now = _found(launcher, name_of(found))
+    if may_fail and (now is None or uid_of(now) != uid_of(found) or _is_over(now)):
+        return False
+    try:
+        _start(launcher, found, access)
+    except (ConflictError, NotFoundError):
+        if not may_fail:
+            raise
+        return False
+    return True
+
+
+def _start(launcher: Launcher, made: Object, access: Access) -> None:
+    """Give a Job what it may reach, and start it; again does no harm."""
+    give_access(launcher, made, access)
+    place = {"name": name_of(made), "namespace": launcher.target.namespace, "uid": uid_of(made)}
     spec = {"suspend": False}
-    launcher.workloads.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {**place, "uid": uid}, "spec": spec})
+    launcher.workloads.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": place, "spec": spec})
 
 
-def _followed(launcher: Launcher, order: BuildOrder, build: Object) -> str:
-    name, digest, failed = name_of(build), "", ""
+def _followed(launcher: Launcher, order: BuildOrder, build: Object, renewal: Renewal) -> str:
+    name, digest, failed = name_of(build), "", ("", "")
     shown = Shown(CONTAINER, printed=False, launch=name)
-    last: dict[str, collections.deque[str]] = {}
+    # By pod and container.
+    last: dict[tuple[str, str], collections.deque[str]] = {}
     namespace = launcher.target.namespace
     try:
         followed = launcher.workloads.follow("Job", name, waits=launcher.waits)
         events = cast("Generator[Event, None, None]", followed)
         with contextlib.closing(events):
             for event in events:
+                renewal.see(event)
                 if isinstance(event, LogLine):
                     event = event._replace(text=_said(event.text))  # noqa: PLW2901 - the same line, as it is shown
-                    last.setdefault(event.container, collections.deque(maxlen=_ENOUGH_LINES)).append(event.text)
+                    of = (event.pod, event.container)
+                    last.setdefault(of, collections.deque(maxlen=_ENOUGH_LINES)).append(event.text)
                 elif isinstance(event, (Disrupted, Retried)):
-                    # What the pod before has printed says nothing about the end of this one.
-                    last.clear()
-                    failed = ""
+                    # What the pod before has printed says nothing about the end of the next one, which may have begun.
+                    gone = event.pod if isinstance(event, Disrupted) else event.diagnosis.pod
+                    last = {of: lines for of, lines in last.items() if of[0] != gone}
+                    failed = ("", "") if failed[0] == gone else failed
                 elif isinstance(event, Terminated) and event.exit_code:
-                    failed = event.container
+                    failed = (event.pod, event.container)
                 elif isinstance(event, Terminated) and event.container == CONTAINER:
-                    digest = event.message.strip()
+                    digest = event.message.strip() if _DIGEST.fullmatch(event.message.strip()) else ""
                 if not (isinstance(event, Notice) and event.reason in _OUR_OWN):
                     shown.show(event)
     except (ExecutionError, NotFoundError) as error:
@@ -233,10 +245,10 @@ def _followed(launcher: Launcher, order: BuildOrder, build: Object) -> str:
             # Who else has followed it has deleted it at its end; whether it was well is seen in the registry.
             return ""
         # Of the container that has failed; of the last one that has printed anything where none has ended.
-        lines = last.get(failed, ()) if failed else list(last.values())[-1] if last else ()
+        lines = last.get(failed, ()) if failed[1] else list(last.values())[-1] if last else ()
         images = {"builder_image": launcher.settings.builder_image, "base_image": order.base}
         where = f"Job {name} in namespace '{namespace}'"
-        raise build_failed(order.image, error, lines, where, images) from None
+        raise build_failed(order.image, error, lines, where, images, waited=renewal.waited) from None
     except BaseException as error:
         why = "Interrupted" if isinstance(error, KeyboardInterrupt) else "It is followed no longer"
         logger.warning("%s, but the build goes on. %s", why, _how_to_go_on(launcher, name))

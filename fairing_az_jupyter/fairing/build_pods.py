@@ -17,6 +17,7 @@ from fairing_az_jupyter.fairing.dockerfiles import LABEL
 from fairing_az_jupyter.fairing.pod_objects import PREFIX, Placement, finished_pod, job, labels_of
 from fairing_az_jupyter.fairing.pod_resources import larger
 from fairing_az_jupyter.settings import notebook_names
+from fairing_az_jupyter.settings.scheduling import seconds_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.pod_objects import Target
     from fairing_az_jupyter.settings import Settings
 
-__all__ = ["CONTAINER", "KANIKO_OPTIONS", "LOGIN_KEY", "LONGEST_SECONDS", "BuildOrder", "build_name", "build_object"]
+__all__ = [
+    "CONTAINER",
+    "KANIKO_OPTIONS",
+    "LINK_KEY",
+    "LOGIN_KEY",
+    "LONGEST_SECONDS",
+    "BuildOrder",
+    "build_name",
+    "build_object",
+    "longest_seconds",
+]
 
 CONTAINER = "kaniko"
 """The container that builds."""
@@ -36,7 +47,7 @@ LOGIN_KEY = "config.json"
 """Under which key the build's own Secret has the docker config."""
 
 LONGEST_SECONDS = 3600
-"""How long a build may take, over all its pods and with the wait for a node."""
+"""How long a build may take, over all its pods, besides the wait for a node."""
 
 KANIKO_OPTIONS = (
     # By size, time and mode of files in place of their contents: a build that installs large packages is read once.
@@ -117,6 +128,16 @@ class BuildOrder:
     cache: str = ""
 
 
+def longest_seconds(settings: Settings) -> int:
+    """Return how long a build's Job may last: the longest time of a build, and that of the wait for a node.
+
+    Args:
+        settings: The settings in force.
+
+    """
+    return LONGEST_SECONDS + seconds_in(settings.node_wait)
+
+
 def build_name(image: str) -> str:
     """Return the name of the Job that builds an image, which is the same for the same image.
 
@@ -155,7 +176,9 @@ def build_object(
     name = build_name(order.image)
     pod = finished_pod(_pod(order, settings.builder_image, name), target, _placement(settings, placement), ends=True)
     labels = {**labels_of("build", name, target.owner), IMAGE: order.tag}
-    body = job(name, pod, target, kind="build", labels=labels, annotations=annotations, deadline=LONGEST_SECONDS)
+    body = job(
+        name, pod, target, kind="build", labels=labels, annotations=annotations, deadline=longest_seconds(settings)
+    )
     # So no Secret is ever there without its Job, whenever this process is ended.
     body["spec"]["suspend"] = True
     return body

@@ -18,7 +18,7 @@ from fairing_az_jupyter import audience
 from fairing_az_jupyter.clients.images import ImageReference
 from fairing_az_jupyter.exceptions import ContextError, CredentialError, NotAllowedError, UnreachableError
 from fairing_az_jupyter.fairing.archive import ArchiveEntry, write_archive
-from fairing_az_jupyter.fairing.build_pods import LONGEST_SECONDS
+from fairing_az_jupyter.fairing.build_pods import longest_seconds
 from fairing_az_jupyter.fairing.cluster_job import plain_spec
 from fairing_az_jupyter.fairing.dockerfiles import BESIDE
 from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME as DOCKERFILE
@@ -48,6 +48,8 @@ logger = logging.getLogger(LOGGER_NAME)
 _TAG_LENGTH = 32
 # From the making of the link to the build's start, and for a clock that goes before.
 _LINK_MARGIN_SECONDS = 900
+# https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas: seven days, and clocks may differ.
+_LONGEST_LINK_SECONDS = 7 * 24 * 3600 - 3600
 _PLACEMENT = ("affinity", "imagePullSecrets", "nodeSelector", "priorityClassName", "schedulerName", "tolerations")
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -227,7 +229,8 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
                 members.append(ArchiveEntry(BESIDE, archive))
             stored = self.kept(members)
         # As long as the build may last: a pod that takes another one's place reads it again.
-        return self._launcher.contexts.link(stored, (LONGEST_SECONDS + _LINK_MARGIN_SECONDS) / 3600)
+        seconds = min(longest_seconds(self._launcher.settings) + _LINK_MARGIN_SECONDS, _LONGEST_LINK_SECONDS)
+        return self._launcher.contexts.link(stored, seconds / 3600)
 
     def placement(self) -> dict[str, Any]:
         """Return where the user's mutators put the pods of a task, for the pod that builds its image."""

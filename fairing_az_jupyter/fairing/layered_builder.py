@@ -121,8 +121,10 @@ class LayeredBuilder(ImageBuilder):
                 requirements=requirements.shown,
                 placement=self.placement(),
             )
-            build_in_cluster(self._launcher, order, lambda: self.link(within, text, beside), self.phases)
+            digest = build_in_cluster(self._launcher, order, lambda: self.link(within, text, beside), self.phases)
             require_pushed(self.images, repository, tag)
+            # A tag may be given to another image meanwhile.
+            reference = dataclasses.replace(reference, digest=digest or None)
         else:
             logger.info("What requirements.txt asks for is in image %s already.", reference)
             self.phases.skip("build", f"What requirements.txt asks for is in image {reference} already.")

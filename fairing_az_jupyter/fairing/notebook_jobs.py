@@ -12,12 +12,20 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.kube.facts import entries, mapping
-from fairing_az_jupyter.clients.kube.followed import Trouble
-from fairing_az_jupyter.clients.kube.lasting import lasted
-from fairing_az_jupyter.clients.kube.troubles import diagnose, job_complete, job_failure, pod_failed
+from fairing_az_jupyter.clients.kube.objects import name_of
+from fairing_az_jupyter.clients.kube.troubles import (
+    diagnose,
+    disruption,
+    is_live,
+    job_complete,
+    job_failure,
+    pod_failed,
+    replaces_disrupted,
+)
 from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import FairingAzureError, NotAllowedError, NotFoundError
 from fairing_az_jupyter.fairing.notebook_image import PACKAGES
+from fairing_az_jupyter.fairing.notebook_waits import Looks, is_waiting, what_stops
 from fairing_az_jupyter.fairing.pod_objects import finished_pod, job, new_name
 from fairing_az_jupyter.settings import to_notebook
 
@@ -83,8 +91,9 @@ class JobView:
         failed: The numbers of the runs that have failed.
         started: The numbers of the runs whose pods have started; those that have ended are among them.
         problems: Why runs have failed, by their numbers.
-        trouble: Why nothing can start; None if something has, or may still.
-        waiting: What is waited for and for how long so far, while nothing has started; empty if nothing is in the way.
+        trouble: Why no further run can start; None while one is running, or may still start.
+        waiting: What a pod waits for and for how long so far; empty if nothing is in the way of any.
+        reason: What that is, as an identifier that stays the same while only its words change; empty with `waiting`.
 
     """
 
@@ -97,6 +106,7 @@ class JobView:
     problems: Mapping[int, Diagnosis] = dataclasses.field(default_factory=dict)
     trouble: Diagnosis | None = None
     waiting: str = ""
+    reason: str = ""
 
 
 def job_name() -> str:
@@ -137,12 +147,13 @@ def delete_job(launcher: Launcher, name: str, *, wait: float = 0.0) -> bool:
     return launcher.workloads.delete("Job", name, wait=wait)
 
 
-def view(launcher: Launcher, name: str) -> JobView:
+def view(launcher: Launcher, name: str, looks: Looks | None = None) -> JobView:
     """Look at a Job.
 
     Args:
         launcher: The cluster.
         name: Its name.
+        looks: What the looks before have seen; None for a single look.
 
     Raises:
         ServiceError: The cluster does not tell.
@@ -155,17 +166,24 @@ def view(launcher: Launcher, name: str) -> JobView:
         found = None
     pods = workloads.list("Pod", {_JOB: name})
     events: list[Object] = []
-    if any(map(_has_started, pods)):
-        return view_of(found, pods, events, now=time.time(), waits=launcher.waits)
-    # Without leave to read events, the objects' own words have to do.
-    with contextlib.suppress(NotAllowedError):
-        names = {name, *(str(pod["metadata"]["name"]) for pod in pods)}
-        events = [each for each in workloads.list("Event") if mapping(each.get("involvedObject")).get("name") in names]
-    return view_of(found, pods, events, now=time.time(), waits=launcher.waits)
+    if found is not None and (not any(map(is_live, pods)) or any(map(is_waiting, pods))):
+        # Without leave to read events, the objects' own words have to do.
+        with contextlib.suppress(NotAllowedError):
+            names = {name, *map(name_of, pods)}
+            events = [
+                each for each in workloads.list("Event") if mapping(each.get("involvedObject")).get("name") in names
+            ]
+    return view_of(found, pods, events, now=time.time(), waits=launcher.waits, looks=looks)
 
 
 def view_of(
-    found: Object | None, pods: Sequence[Object], events: Sequence[Object], *, now: float, waits: Waits | None = None
+    found: Object | None,
+    pods: Sequence[Object],
+    events: Sequence[Object],
+    *,
+    now: float,
+    waits: Waits | None = None,
+    looks: Looks | None = None,
 ) -> JobView:
     """Return what a Job and its pods say.
 
@@ -175,6 +193,7 @@ def view_of(
         events: The events of both.
         now: Seconds since 1970-01-01 UTC.
         waits: How long is waited for what may pass by itself; None for the defaults.
+        looks: What the looks before have seen: only who looks again gives up what may pass by itself.
 
     """
     if found is None:
@@ -184,12 +203,12 @@ def view_of(
     done = _numbers(str(status.get("completedIndexes") or ""))
     given_up = job_failure(found) is not None
     ended = given_up or job_complete(found)
-    problems = _problems(pods, str(metadata.get("namespace") or ""))
+    problems = _problems(found, pods)
     started = {index for pod in pods if (index := _index(pod)) is not None and _has_started(pod)}
-    failed |= set(problems) if given_up else set()
-    trouble, waiting = None, ""
-    if not ended and not started and not done and not failed:
-        trouble, waiting = _what_stops(found, pods, events, now, waits or Waits())
+    failed |= set(problems) - done if given_up else set()
+    trouble, waiting, reason = None, "", ""
+    if not ended and "deletionTimestamp" not in metadata:
+        trouble, waiting, reason = what_stops(found, pods, events, now=now, waits=waits or Waits(), looks=looks)
     elif given_up and not problems:
         trouble = diagnose(found, pods, events)
     return JobView(
@@ -202,6 +221,7 @@ def view_of(
         problems=problems,
         trouble=trouble,
         waiting=waiting,
+        reason=reason,
     )
 
 
@@ -263,26 +283,17 @@ def _variables(settings: Settings) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in given.items()]
 
 
-def _what_stops(
-    found: Object, pods: Sequence[Object], events: Sequence[Object], now: float, waits: Waits
-) -> tuple[Diagnosis | None, str]:
-    """Return what keeps all pods from starting for good, or else what is waited for that may pass by itself."""
-    trouble = diagnose(found, pods, events)
-    if trouble is None or not trouble.heals:
-        return trouble, ""
-    limit, waited = trouble.rule.seconds(waits), lasted(trouble, found, pods, events, now=now)
-    if waited >= limit:
-        return trouble.after(waited), ""
-    return None, str(Trouble(trouble, limit, waited))
-
-
-def _problems(pods: Iterable[Object], namespace: str) -> dict[int, Diagnosis]:
-    found: dict[int, Diagnosis] = {}
-    for pod in pods:
+def _problems(found: Object, pods: Iterable[Object]) -> dict[int, Diagnosis]:
+    """Return why runs have failed: of several pods of one run the newest says it."""
+    namespace, replaced = str(mapping(found.get("metadata")).get("namespace") or ""), replaces_disrupted(found)
+    problems: dict[int, Diagnosis] = {}
+    for pod in sorted(pods, key=lambda pod: str(mapping(pod.get("metadata")).get("creationTimestamp") or "")):
         index = _index(pod)
-        if index is not None and mapping(pod.get("status")).get("phase") == "Failed":
-            found[index] = pod_failed(pod, namespace)
-    return found
+        if index is None or mapping(pod.get("status")).get("phase") != "Failed":
+            continue
+        if not (replaced and disruption(pod) is not None):
+            problems[index] = pod_failed(pod, namespace)
+    return problems
 
 
 def _has_started(pod: Object) -> bool:

@@ -44,6 +44,7 @@ _WORTH_SHOWING = 1 << 20
 # The beginning of a code whose rest comes with the next piece.
 _HALF_CODE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*)?$")
 _NAME = re.compile(r"\bfairing-(?:job|endpoint)-[0-9a-f]{8}\b")
+_BUILD = re.compile(r"\bfairing-build-[0-9a-f]{8}\b")
 _WORDS: dict[ViewState, str] = {"left": "goes on in the cluster"}
 _SYMBOLS = {"running": "●", "succeeded": "✓", "ready": "✓", "failed": "✗", "cancelled": "-", "left": "●"}
 _EMPHASIS = {
@@ -78,7 +79,8 @@ class LaunchView:
         what: What is done, such as `Training HousingServe`.
         backend: The backend that it runs on.
         log: Where all of its output is kept; None for nowhere.
-        stop: How to stop it, shown while it has been waiting for a while; NAME stands for the job or the endpoint.
+        stop: How to stop it, shown while it has been waiting for a while; NAME stands for the job or the endpoint, or
+            for the build while the image is being built.
 
     """
 
@@ -98,6 +100,8 @@ class LaunchView:
         self.metrics = metric_plot.MetricSeries()
         self.revision = 0
         """Grows with each change."""
+        # Apart from the job: an interrupt deletes the job, and a build may be somebody else's as well.
+        self._build = ""
         self.job = ""
         """The name of the job or the endpoint; empty until it has one."""
         self.interrupted = ""
@@ -278,11 +282,12 @@ class LaunchView:
 
     def _told_wait(self) -> list[str]:
         """Return what the cluster says of the phase that is going on; after a while also how to stop the launch."""
-        phase = next((each for each in reversed(self._phases.values()) if each.state == "started"), None)
-        if phase is None or self.state != "running" or not self._latest:
+        found = next((each for each in reversed(self._phases.items()) if each[1].state == "started"), None)
+        if found is None or self.state != "running" or not self._latest:
             return []
-        is_long = bool(self._stop and self.job) and time.monotonic() - phase.began >= _LONG_SECONDS
-        return [self._latest, *([self._stop.replace("NAME", self.job)] if is_long else [])]
+        name = self.job or (self._build if found[0] == "build" else "")
+        is_long = bool(self._stop and name) and time.monotonic() - found[1].began >= _LONG_SECONDS
+        return [self._latest, *([self._stop.replace("NAME", name)] if is_long else [])]
 
     def _last_lines(self) -> list[str]:
         """Return the lines that are shown; the one that is being written, such as a progress bar, is the last."""
@@ -312,6 +317,8 @@ class LaunchView:
         found = None if self.job else _NAME.search(text)
         if found is not None:
             self.job = found[0]
+        elif build := _BUILD.search(text):
+            self._build = build[0]
 
 
 def _shown(text: str) -> str:

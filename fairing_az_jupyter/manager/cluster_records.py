@@ -19,12 +19,15 @@ from fairing_az_jupyter.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
     from fairing_az_jupyter.fairing.launcher import Launcher
     from fairing_az_jupyter.fairing.notebook_jobs import JobView
     from fairing_az_jupyter.models import RunInfo
     from fairing_az_jupyter.runs.places import Places
 
 _LOOK_SECONDS = 1.0
+# What the process of a run that has failed exits with; one that is killed has another code.
+_FAILED = 1
 # What a state says of where the run is, and not of how it goes; the pod's own process is nobody's here.
 _OWN = frozenset(
     {"place", "job", "namespace", "index", "record", "server", "settings", "launched", "process", "input_files"}
@@ -47,8 +50,9 @@ class JobRecords:
         self.job = job
         self.notes: list[str] = []
         """What could not be done, a sentence each."""
-        self.waiting = ""
-        """What all runs wait for while none has started, with the time so far; empty if nothing is in the way."""
+        self.waiting = self.reason = ""
+        """What a run waits for, with the time so far, and an identifier of it; empty if nothing is in the way."""
+        self._looks: Any = None
 
     def refresh(self, names: Iterable[str], *, files: bool = True) -> list[str]:
         """Bring records up to date; those of runs that have ended become final.
@@ -65,10 +69,12 @@ class JobRecords:
 
         """
         from fairing_az_jupyter.fairing.notebook_jobs import view  # noqa: PLC0415 - loads the clients
+        from fairing_az_jupyter.fairing.notebook_waits import Looks  # noqa: PLC0415 - likewise
 
+        self._looks = self._looks or Looks()
         # The Job first: what it says has ended has sent its record before.
-        seen = view(self._launcher, self.job)
-        self.waiting = seen.waiting
+        seen = view(self._launcher, self.job, self._looks)
+        self.waiting, self.reason = seen.waiting, seen.reason
         left = [name for name in names if not self._refreshed(name, seen, files=files)]
         if not left and seen.there and not seen.going and not self._unfinished():
             self.delete_job()
@@ -124,7 +130,7 @@ class JobRecords:
 
     def _refreshed(self, name: str, seen: JobView, *, files: bool) -> bool:
         """Bring one record up to date; return whether its run has ended."""
-        from fairing_az_jupyter.runs.mirroring import FILES, bring_back, read_state  # noqa: PLC0415 - as above
+        from fairing_az_jupyter.runs.mirroring import FILES, LAST_ERROR, bring_back, read_state  # noqa: PLC0415 - as above
 
         folder = self._store.folder(name)
         status = read_status(folder)
@@ -141,13 +147,15 @@ class JobRecords:
         known = seen.there and not seen.ended and index not in seen.started
         remote = {} if known else read_state(self._places, prefix)
         ended = remote.get("state") in ENDED
-        end = {} if ended else how_it_ended(index, seen, self.job)
+        last_error = remote.get(LAST_ERROR) if remote.get("state") == "lost" else None
+        end = {} if ended else how_it_ended(index, seen, self.job, last_error)
         if files or ended or end:
             bring_back(self._places, prefix, folder, remote, dict(status.get(FILES) or {}))
         else:
             remote[FILES] = status.get(FILES)
         told = {key: value for key, value in remote.items() if key not in _OWN}
         if ended or end is not None:
+            told[LAST_ERROR] = None
             self.finish(name, {**told, **self._with_last_lines(end or {}, seen, index)})
             if seen.trouble is not None and not seen.ended:
                 self.delete_job()
@@ -174,7 +182,8 @@ class JobRecords:
         from fairing_az_jupyter.fairing.notebook_jobs import last_lines  # noqa: PLC0415 - as above
 
         problem = seen.problems.get(index)
-        if end.get("state") != "failed" or problem is None or not problem.pod:
+        known = "traceback" in end.get("error", {})
+        if end.get("state") != "failed" or known or problem is None or not problem.pod:
             return end
         lines = last_lines(self._launcher, problem.pod)
         return {**end, "error": {**end["error"], "traceback": list(lines)}} if lines else end
@@ -196,13 +205,16 @@ class JobRecords:
         return any(info.job == self.job and not info.has_ended for info in self._store.list())
 
 
-def how_it_ended(index: int, seen: JobView, job: str) -> dict[str, Any] | None:
+def how_it_ended(
+    index: int, seen: JobView, job: str, last_error: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
     """Return the end of a run that has recorded none itself.
 
     Args:
         index: Its number in the Job.
         seen: What the cluster says.
         job: The Job's name.
+        last_error: Why its last attempt has failed, in its own words; None where it has left none.
 
     Returns:
         What its state says at the end; None if the run goes on, or may.
@@ -219,6 +231,13 @@ def how_it_ended(index: int, seen: JobView, job: str) -> dict[str, Any] | None:
     if index not in seen.failed and seen.trouble is None:
         message = f"Job '{job}' was stopped before the run had ended: too many other runs had failed."
         return _ended("cancelled", "stopped-early", message, "Mend those first, and run this one again.")
+    return _failed(problem, job, last_error)
+
+
+def _failed(problem: Diagnosis | None, job: str, last_error: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the end of a run that has failed: its own words, where the cluster knows no more than that."""
+    if last_error and (problem is None or problem.returncode == _FAILED or problem.code == "job-failed"):
+        return {"state": "failed", "ended": time.time(), "error": dict(last_error)}
     if problem is None:
         message = f"The pod of the run has failed, and left no reason (Job '{job}')."
         return _ended("failed", "job-failed", message, f"See what the cluster says: fairing-azure status {job}")

@@ -35,6 +35,7 @@ _LOOK_SECONDS = 1.0
 _SLOWER_PER_RUN = 0.03
 _OUT_OF_REACH_SECONDS = 900.0
 _CANCEL_SECONDS = 75.0
+_FORGOTTEN_SECONDS = 30.0
 
 
 def follow_cluster_run(
@@ -148,7 +149,7 @@ def _follow(
     unwanted: Callable[[], bool] | None = None,
 ) -> None:
     """Bring records up to date until all runs have ended; a lost connection is waited for."""
-    deleted, began, due = False, None, 0.0
+    deleted, reports = False, _Reports()
     left, lost = [info.id for info in infos], None
     pause = _LOOK_SECONDS + _SLOWER_PER_RUN * len(left)
     with opened(store, infos[0]) as records:
@@ -162,11 +163,7 @@ def _follow(
                     error.hint = f"It goes on in the cluster. See how it is: fairing-azure runs show {infos[0].id}"
                     raise
             show()
-            began = (began or time.monotonic()) if records.waiting else None
-            if began is None:
-                due = 0.0
-            elif tell is not None and time.monotonic() - began >= due:
-                due = reports_after(time.monotonic() - began)
+            if tell is not None and reports.is_due(records.reason, time.monotonic()):
                 tell(f"{records.waiting} To stop it: fairing-azure delete {records.job}")
             if unwanted is not None and not deleted and unwanted():
                 records.delete_job()
@@ -175,6 +172,31 @@ def _follow(
                 time.sleep(pause)
         for note in records.notes if tell is not None else ():
             tell(note)  # type: ignore[misc] # as the line above says
+
+
+class _Reports:
+    """When what runs wait for is reported: at once where it is new, then less and less often while it lasts."""
+
+    def __init__(self) -> None:
+        # By reason: since when, when it was seen last, and after how many seconds it is due.
+        self._known: dict[str, tuple[float, float, float]] = {}
+
+    def is_due(self, reason: str, now: float) -> bool:
+        """Tell whether it is to be reported now.
+
+        Args:
+            reason: What is waited for, as an identifier; empty for nothing.
+            now: A monotonic time in seconds.
+
+        """
+        # Two that take turns are not new each time.
+        self._known = {key: each for key, each in self._known.items() if now - each[1] < _FORGOTTEN_SECONDS}
+        if not reason:
+            return False
+        began, _, due = self._known.get(reason, (now, now, 0.0))
+        is_due = now - began >= due
+        self._known[reason] = (began, now, reports_after(now - began) if is_due else due)
+        return is_due
 
 
 def _event(found: Mapping[str, Any]) -> RunEvent:

@@ -22,7 +22,7 @@ from fairing_az_jupyter.exceptions import FairingAzureError, InputError, RunCanc
 from fairing_az_jupyter.models import ENDED, RunRequest
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.records.log_text import LogText
-from fairing_az_jupyter.runs.mirroring import RecordSender, read_state, resume
+from fairing_az_jupyter.runs.mirroring import LAST_ERROR, RecordSender, read_state, resume
 from fairing_az_jupyter.runs.places import Places
 from fairing_az_jupyter.settings import sources
 
@@ -99,10 +99,11 @@ def run_index(places: Places, url: str, index: int, folder: Path, *, retries: in
 
 
 def _run(places: Places, store: RunStore, record: Path, prefix: str, *, retries: int, failures: int) -> int:
-    from fairing_az_jupyter.runs.recorded import run_recorded  # noqa: PLC0415 - loads papermill
+    from fairing_az_jupyter.runs.recorded import explained, run_recorded  # noqa: PLC0415 - loads papermill
 
     problem: FairingAzureError | None = None
-    with RecordSender(places, record, prefix) as sender:
+    facts = {_FAILURES: failures} if retries else {}
+    with RecordSender(places, record, prefix, facts) as sender:
         try:
             sender.look()
             tell = functools.partial(_tell, LogText())
@@ -118,7 +119,10 @@ def _run(places: Places, store: RunStore, record: Path, prefix: str, *, retries:
     again = problem is not None and not isinstance(problem, RunCancelledError) and failures < retries
     changes: dict[str, Any] = {"state": "lost", "ended": None, "error": None} if interrupted or again else {}
     if retries:
-        changes[_FAILURES] = failures + again
+        changes |= {_FAILURES: failures + again, LAST_ERROR: None}
+    if again and problem is not None:
+        # Attempts that were killed, as for their memory, only Kubernetes has counted: this may have been the last one.
+        changes[LAST_ERROR] = explained(problem)
     sender.send_end(changes, **({"seconds": _INTERRUPTED_SECONDS} if interrupted else {}))
     if problem is not None:
         sys.stderr.write(f"{problem}\n")

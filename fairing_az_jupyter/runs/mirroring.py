@@ -11,6 +11,7 @@ import hashlib
 import json
 import threading
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import machine
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.runs.places import Places
 
-__all__ = ["RecordSender", "bring_back", "read_state", "resume"]
+__all__ = ["LAST_ERROR", "RecordSender", "bring_back", "read_state", "resume"]
 
 FILES = "files"
 """The entry of a state that tells the digest of each file that belongs to it."""
+
+LAST_ERROR = "last_error"
+"""The entry of a state that tells why the last attempt has failed, where Kubernetes may start another one."""
 
 _MIRRORED = (layout.EXECUTED, layout.LOG, layout.EVENTS)
 _EVERY_SECONDS = 2.0
@@ -51,11 +55,14 @@ class RecordSender:
         places: How the other place is reached.
         folder: The record.
         prefix: What the names of its files there begin with, ending in a slash.
+        facts: What the state there always says besides, such as what is known of earlier attempts.
 
     """
 
-    def __init__(self, places: Places, folder: Path, prefix: str) -> None:
-        self._places, self._folder, self._prefix = places, folder, prefix
+    def __init__(
+        self, places: Places, folder: Path, prefix: str, facts: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        self._places, self._folder, self._prefix, self._facts = places, folder, prefix, facts
         self._sent: dict[str, str] = {}
         self._closed = threading.Event()
         self._lock = threading.Lock()
@@ -93,7 +100,7 @@ class RecordSender:
         """
         with self._lock:
             # Looked at first: what it tells of is then in the files that are read after it.
-            status = {**read_status(self._folder), **(changes or {})}
+            status = {**read_status(self._folder), **self._facts, **(changes or {})}
             digests: dict[str, str] = {}
             for name in _MIRRORED:
                 data = _read(self._folder / name)

@@ -18,6 +18,7 @@ from kubernetes.client import V1Toleration
 
 from fairing_az_jupyter.clients.acr_tasks import ROLE
 from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.images import ImageReference, Layer
 from fairing_az_jupyter.clients.oci.auth import claims
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
@@ -26,8 +27,9 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing import build_job, build_pods
+from fairing_az_jupyter.fairing import build_job, build_pods, layered_builder
 from fairing_az_jupyter.fairing.dockerfiles import LABEL
+from tests.clients.image_parts import tar_of
 from tests.cluster.builders_scene import Workshop, workshop  # noqa: F401 - fixtures
 
 START = 3
@@ -240,6 +242,20 @@ def test_an_interrupted_build_is_followed_by_the_next_launch(yard, monkeypatch, 
     assert "is followed to its end" in caplog.text
     assert task.submit().lines == ("one 3",)
     assert yard.workshop.nothing_left()
+
+
+def test_a_tag_that_is_given_to_another_image_meanwhile_changes_nothing(yard, monkeypatch):
+    required = layered_builder.require_pushed
+
+    def overwritten(images, repository, tag):
+        required(images, repository, tag)
+        base = yard.workshop.images.resolve(ImageReference.parse(yard.workshop.base))
+        layer = Layer.from_bytes(tar_of({"etc/other.txt": b"without what was asked for"}))
+        images.append(base, yard.workshop.images, layer, repository=repository, tag=tag, created_by="somebody else")
+
+    monkeypatch.setattr(layered_builder, "require_pushed", overwritten)
+
+    assert yard.task().submit().lines == ("one 3",)
 
 
 def test_a_task_without_requirements_needs_no_build_at_all(yard, monkeypatch):

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.waits import Waits
 from fairing_az_jupyter.exceptions import ContextError, InputError
+from fairing_az_jupyter.fairing import notebook_jobs
 from fairing_az_jupyter.fairing.notebook_image import own_requirements, requirements_with_own
 from fairing_az_jupyter.fairing.notebook_jobs import JobView, view_of
 from fairing_az_jupyter.manager.cluster_records import JobRecords, how_it_ended
@@ -43,48 +43,7 @@ def pod(index, phase, state=None, **more):
     }
 
 
-UNSCHEDULABLE = {
-    "type": "PodScheduled",
-    "status": "False",
-    "reason": "Unschedulable",
-    "message": "0/1 nodes: Insufficient cpu.",
-}
 KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
-
-
-def test_a_pod_that_no_node_takes_is_waited_for_as_long_as_the_setting_says():
-    waits = pod(1, "Pending", conditions=[UNSCHEDULABLE])
-
-    seen = view_of(job(), [waits], [], now=NOW, waits=Waits(node=61))
-    assert seen.trouble is None
-    assert "Insufficient cpu. Waiting for 1 min so far, at most 61 s." in seen.waiting
-    ended = view_of(job(), [waits], [], now=NOW, waits=Waits(node=60))
-    assert ended.trouble.code == "unschedulable-cpu"
-    assert ended.waiting == ""
-    assert view_of(job(), [waits], [], now=NOW).trouble is None
-
-
-def test_a_pod_that_no_node_takes_is_no_trouble_once_another_run_has_started():
-    waits, runs = pod(1, "Pending", conditions=[UNSCHEDULABLE]), pod(0, "Running", {"running": {}})
-
-    assert view_of(job(), [waits, runs], [], now=NOW, waits=Waits(node=0)).trouble is None
-
-
-def test_what_the_autoscaler_says_is_part_of_what_a_run_waits_for():
-    event = {
-        "reason": "TriggeredScaleUp",
-        "involvedObject": {"name": "pod-1"},
-        "message": "pod triggered scale-up: [a]",
-    }
-
-    seen = view_of(job(), [pod(1, "Pending", conditions=[UNSCHEDULABLE])], [event], now=NOW)
-    assert "The cluster autoscaler adds a node: [a]." in seen.waiting
-
-
-def test_an_image_that_is_not_there_ends_a_run_at_once():
-    state = {"waiting": {"reason": "ErrImagePull", "message": "manifest unknown"}}
-
-    assert view_of(job(), [pod(1, "Pending", state)], [], now=NOW - 60).trouble.code == "image-not-found"
 
 
 def test_runs_that_have_failed_are_known_by_their_numbers_also_in_ranges():
@@ -257,9 +216,7 @@ def test_a_run_that_has_succeeded_before_is_not_run_twice(places, there, tmp_pat
 
 
 def test_a_run_that_fails_is_begun_again_as_often_as_retries_says_and_then_has_failed(places, there, tmp_path, folder):
-    broken = json.loads(json.dumps(NOTEBOOK))
-    broken["cells"][0]["source"] = "1 / 0"
-    (folder / "a.ipynb").write_text(json.dumps(broken))
+    fails_in_a_cell(folder)
 
     states = []
     for _ in range(2):
@@ -270,6 +227,71 @@ def test_a_run_that_fails_is_begun_again_as_often_as_retries_says_and_then_has_f
     assert states[0]["error"] is None
     assert "ZeroDivisionError" in states[1]["error"]["message"]
     assert states[1]["attempt"] == 2
+
+
+def fails_in_a_cell(folder, before="pass"):
+    broken = json.loads(json.dumps(NOTEBOOK))
+    broken["cells"][0]["source"] = f"{before}\n1 / 0"
+    (folder / "a.ipynb").write_text(json.dumps(broken))
+
+
+GIVEN_UP = {"exit code 1": {"terminated": {"exitCode": 1}}, "memory": KILLED, "no pod": None}
+
+
+@pytest.mark.parametrize("last", GIVEN_UP)
+def test_the_last_word_of_a_notebook_is_told_where_kubernetes_gives_up_earlier_than_the_run_has_counted(
+    places, there, tmp_path, folder, monkeypatch, last
+):
+    # The first attempt was killed without a word: Kubernetes has counted it, and the run has not.
+    (tmp_path / "there" / "status.json").write_text('{"state": "running", "attempt": 1}')
+    fails_in_a_cell(folder)
+    assert in_pod.run_index(places, batch(tmp_path, there), 0, folder, retries=1) == 1
+    here = record(tmp_path)
+    write_status(here, {"state": "running", "place": "cluster", "launched": True, "record": there}, final=False)
+    pods = [pod(0, "Failed", GIVEN_UP[last])] if GIVEN_UP[last] else []
+    seen = view_of(job(("Failed", "BackoffLimitExceeded")), pods, [], now=NOW)
+
+    # There is no cluster here.
+    for name, answer in (("view", seen), ("last_lines", ()), ("delete_job", True)):
+        monkeypatch.setattr(notebook_jobs, name, lambda *_, answer=answer, **__: answer)
+    store = RunStore(tmp_path / "here")
+
+    assert JobRecords(store, None, places, "fairing-job-1").refresh(["run-1"]) == []
+
+    info = store.find("run-1")
+    assert info.state == "failed"
+    if last == "memory":
+        assert info.error["code"] == "oom-killed"
+    else:
+        assert "ZeroDivisionError" in info.error["message"]
+        assert info.error["cell"] == 1
+        assert "ZeroDivisionError" in "".join(info.error["traceback"])
+    assert "last_error" not in read_status(here)
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_run_says_how_often_it_has_failed_also_while_it_goes_on(
+    places, there, tmp_path, folder, monkeypatch, failures
+):
+    (tmp_path / "there" / "status.json").write_text(
+        json.dumps({"state": "lost", "attempt": failures, "failures": failures, "last_error": {"message": "m"}})
+    )
+    fails_in_a_cell(folder, before="import time; time.sleep(4)")
+    sent, write = [], places.write
+
+    def noted(name, data):
+        sent.extend([json.loads(data)] if name.endswith("status.json") else [])
+        write(name, data)
+
+    monkeypatch.setattr(places, "write", noted)
+    assert in_pod.run_index(places, batch(tmp_path, there), 0, folder, retries=2) == 1
+
+    going = [state for state in sent if state["state"] == "running"]
+    assert going
+    # So a pod that is killed now leaves the count to the next one, and no reason of the attempt before.
+    assert {state["failures"] for state in going} == {failures}
+    assert not any("last_error" in state for state in going)
+    assert (sent[-1]["state"], sent[-1]["failures"]) == (("lost", 2) if failures == 1 else ("failed", 2))
 
 
 def test_a_run_that_was_told_to_stop_before_its_pod_started_ends_as_cancelled(places, there, tmp_path, folder):

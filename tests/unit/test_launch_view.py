@@ -107,6 +107,34 @@ def test_a_long_wait_is_one_line_that_changes_and_says_how_to_stop(monkeypatch):
     assert "To delete it" not in text(view) + view.plain()
 
 
+@pytest.mark.parametrize("told_by", ["pod", "line", "phase"])
+def test_a_build_that_waits_for_long_says_how_to_stop_the_build_and_a_job_that_follows_takes_its_place(
+    monkeypatch, told_by
+):
+    now = [100.0]
+    monkeypatch.setattr(launch_view, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    view = LaunchView("Training Model", backend="KubeflowAzureBackend", stop="To delete it: delete NAME")
+    view.event("phase", "build", "started", "fairing-build-0123abcd" if told_by == "phase" else "")
+    if told_by == "line":
+        view.output("The build fairing-build-0123abcd launched.\n")
+    view.event(
+        "pod-event", "fairing-build-0123abcd-x7k2p" if told_by == "pod" else "some", "unschedulable", "No node yet."
+    )
+    assert "To delete it" not in text(view)
+
+    now[0] += 60
+
+    assert "To delete it: delete fairing-build-0123abcd" in text(view)
+    assert view.job == "", "an interrupt deletes what is named there"
+    view.event("phase", "build", "finished", "")
+    view.event("phase", "schedule", "started", "")
+    view.event("pod-event", "some", "unschedulable", "No node yet.")
+    now[0] += 60
+    assert "To delete it" not in text(view)
+    view.output("Job fairing-job-1a2b3c4d launched.\n")
+    assert "To delete it: delete fairing-job-1a2b3c4d" in text(view)
+
+
 @pytest.mark.parametrize(("state", "opened"), [("failed", True), ("succeeded", False)])
 def test_what_the_cluster_says_is_open_where_it_may_tell_why(view, state, opened):
     view.event("pod-event", "pod-1", "BackOff", "")
