@@ -75,6 +75,14 @@ class Place:
         paths += [f"/apis/serving.kserve.io/v1beta1/namespaces/{self.namespace}/inferenceservices"]
         return [item["metadata"]["name"] for path in paths for item in self.admin.get(path)["items"]]
 
+    def nothing_left(self, seconds=60):
+        """Wait until everything is gone: what a failed launch has told to go may take its time on a busy machine."""
+        end = time.monotonic() + seconds
+        while left := self.left():
+            assert time.monotonic() < end, left
+            time.sleep(0.2)
+        return True
+
     def pods(self):
         items = self.admin.get(f"{self.core}/pods")["items"]
         return [pod["metadata"]["name"] for pod in items if "deletionTimestamp" not in pod["metadata"]]

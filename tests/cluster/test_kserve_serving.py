@@ -74,7 +74,7 @@ def test_an_inference_service_answers_on_this_machine_and_delete_leaves_nothing(
     deployer.delete()
     deployer.delete()
 
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_in_the_cluster_the_service_that_kserve_makes_is_the_way(kserve, place):
@@ -126,7 +126,7 @@ def test_a_server_that_ends_at_once_is_told_with_its_last_lines_and_nothing_is_l
 
     assert (caught.value.code, caught.value.returncode) == ("crash-loop", 1)
     assert "Add the package that has 'xgboost' to requirements.txt" in caught.value.hint
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_a_quota_that_lets_no_pod_in_is_told_at_once_and_nothing_is_left(kserve, place):
@@ -141,7 +141,7 @@ def test_a_quota_that_lets_no_pod_in_is_told_at_once_and_nothing_is_left(kserve,
 
     assert time.monotonic() - began < 30
     assert caught.value.code == "quota"
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_what_keeps_kserve_from_making_a_deployment_is_told_in_its_words_and_nothing_is_left(kserve, place):
@@ -155,7 +155,7 @@ def test_what_keeps_kserve_from_making_a_deployment_is_told_in_its_words_and_not
 
     assert caught.value.code == "kserve-failed"
     assert INSTEAD in caught.value.hint
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_what_kserve_says_of_a_deployment_that_it_did_not_make_is_told(place, kserve, monkeypatch):
@@ -174,7 +174,7 @@ def test_what_kserve_says_of_a_deployment_that_it_did_not_make_is_told(place, ks
         deployer.deploy(spec)
 
     assert caught.value.code == "kserve-failed"
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_a_controller_that_does_not_run_is_told_long_before_the_time_for_starting_is_up(kserve, place, monkeypatch):
@@ -189,7 +189,7 @@ def test_a_controller_that_does_not_run_is_told_long_before_the_time_for_startin
     assert time.monotonic() - began < 20
     assert caught.value.code == "kserve-silent"
     assert INSTEAD in caught.value.hint
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_an_inference_service_whose_ingress_fails_is_told_with_what_kserve_says(kserve, place, monkeypatch):
@@ -212,7 +212,7 @@ def test_an_inference_service_whose_ingress_fails_is_told_with_what_kserve_says(
     kserve.resume()
     assert caught.value.code == "not-ready"
     deployer.delete()
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_connections_that_drop_while_it_starts_are_made_again(kserve, place, stand):
@@ -222,7 +222,7 @@ def test_connections_that_drop_while_it_starts_are_made_again(kserve, place, sta
 
     assert ask(deployer.deploy(spec))["path"] == "/predict"
     deployer.delete()
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_an_interrupt_while_it_starts_leaves_nothing(kserve, place, monkeypatch):
@@ -235,7 +235,7 @@ def test_an_interrupt_while_it_starts_leaves_nothing(kserve, place, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         deployer.deploy(spec)
 
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -258,7 +258,7 @@ def test_a_cluster_without_kserve_is_told_with_the_setting_that_needs_none(place
     assert INSTEAD in caught.value.hint
     assert not [message for message in caplog.messages if "may still be there" in message]
     assert deployer.name == ""
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_who_may_not_make_inference_services_is_not_told_that_there_is_no_kserve(place, stand):
@@ -269,7 +269,7 @@ def test_who_may_not_make_inference_services_is_not_told_that_there_is_no_kserve
     with pytest.raises(NotAllowedError, match="verb 'create' on 'inferenceservices'"):
         deployer.deploy(spec)
 
-    assert place.left() == []
+    assert place.nothing_left()
 
 
 def test_a_public_address_is_refused_with_what_has_one():

@@ -147,7 +147,8 @@ def test_the_report_says_why_and_has_each_command_on_a_line_of_its_own(check):
     assert lines[-1] == "7 checks: 5 pass, 1 warn, 1 fail. A launch would fail."
 
 
-def test_with_a_warning_the_verdict_does_not_say_that_nothing_stands_in_the_way(check):
+def test_with_a_warning_the_verdict_does_not_say_that_nothing_stands_in_the_way(check, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     assert check(PASSES)[1].endswith("5 checks: 5 pass. Nothing stands in the way of a launch.\n")
     told = "Nothing that could be seen would make a launch fail; mind the warnings."
     assert check((*PASSES, WARN))[1].endswith(f"6 checks: 5 pass, 1 warn. {told}\n")
