@@ -293,7 +293,8 @@ def test_the_last_0_lines_of_a_job_that_runs_are_none_and_what_comes_is_shown(pl
 
 def test_a_build_shows_the_lines_of_both_its_containers(place):
     pod = place.pod("print('building')")
-    first = {**pod["containers"][0], "name": "context", "command": ["python", "-c", "print('fetching')"]}
+    command = ["python", "-c", "print('fetching')"]
+    first = {"name": "context", "image": place.image, "command": command}
     pod = {**pod, "initContainers": [first]}
     place.workloads.create(job("fairing-build-1", pod, place.launcher.target, kind="build"))
     place.until("fairing-build-1", "succeeded")
