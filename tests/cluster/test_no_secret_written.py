@@ -68,6 +68,8 @@ class Watch:
         patch.setattr(tempfile, "tempdir", None)
         patch.chdir(self.cwd)
         write_notebook(self.cwd / "train.ipynb", [f"{name} = {value!r}" for name, value in scene.settings.items()])
+        if scene.installs:
+            (self.cwd / "requirements.txt").write_text("greeter==1.0\n")
         real = manager.subject_of
         given = {"service_account_folder": scene.service_account_folder, "python": scene.python}
         given |= {"fairing": scene.fairing, "timeout": SECONDS / 2, "deadline": SECONDS}
