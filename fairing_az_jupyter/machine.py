@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import platform
 import socket
 from pathlib import Path
 
@@ -17,6 +18,18 @@ SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LONGEST_NUMBER = 12
 _MACHINE_ID = Path("/etc/machine-id")
 _SALT = b"fairing-az-jupyter/"
+_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def image_platform(*, of_this_machine: bool) -> str:
+    """Return what images are made for, such as `linux/amd64`.
+
+    Args:
+        of_this_machine: Whether it is this machine's kind, as in a pod of the cluster; else it is most nodes' kind.
+
+    """
+    machine = platform.machine().lower() if of_this_machine else ""
+    return f"linux/{_ARCHITECTURES.get(machine, 'amd64')}"
 
 
 @functools.cache

@@ -7,11 +7,10 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.kube.facts import mapping
 from fairing_az_jupyter.clients.kube.followed import Disrupted, LogLine, Notice, Retried, Started, Terminated, Trouble
-from fairing_az_jupyter.clients.kube.objects import name_of, uid_of
+from fairing_az_jupyter.clients.kube.objects import name_of
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.fairing.build_pods import LINK_KEY, LOGIN_KEY
+from fairing_az_jupyter.fairing.build_pods import build_secret
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 
 if TYPE_CHECKING:
@@ -57,22 +56,7 @@ def give_access(launcher: Launcher, build: Object, access: Access) -> None:
         ServiceError: The cluster does not take it.
 
     """
-    name = name_of(build)
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid_of(build)}
-    labels = dict(mapping(mapping(build["metadata"]).get("labels")))
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "Opaque",
-        "metadata": {
-            "name": name,
-            "namespace": launcher.target.namespace,
-            "labels": labels,
-            "ownerReferences": [owner],
-        },
-        "stringData": {LINK_KEY: access.link.reveal(), LOGIN_KEY: access.login.reveal()},
-    }
-    launcher.workloads.apply(secret)
+    launcher.workloads.apply(build_secret(build, access.link.reveal(), access.login.reveal()))
 
 
 class Renewal:

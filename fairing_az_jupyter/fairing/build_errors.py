@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.waits import duration
-from fairing_az_jupyter.exceptions import BuildFailedError
+from fairing_az_jupyter.clients.oci.references import ImageReference
+from fairing_az_jupyter.exceptions import BuildFailedError, InputError
 from fairing_az_jupyter.fairing.build_pods import LONGEST_SECONDS
 from fairing_az_jupyter.settings import notebook_names
 
@@ -252,8 +253,6 @@ def _deadline_cure(waited: float) -> str:
 def _image_cure(setting: str, pulled: str, target: str, code: str) -> str:
     """Return what to do about an image of the build's own pod that can't be pulled.
 
-    Source: https://learn.microsoft.com/azure/container-registry/container-registry-import-images
-
     Args:
         setting: The setting that names it.
         pulled: Its name.
@@ -262,22 +261,21 @@ def _image_cure(setting: str, pulled: str, target: str, code: str) -> str:
 
     """
     named, registry = f"FAIRING_{setting.upper()} ({setting})", target.partition("/")[0]
-    host, slash, path = pulled.partition("/")
-    if not slash or not ("." in host or ":" in host or host == "localhost"):
-        host, path = "docker.io", pulled if slash else f"library/{pulled}"
-    if host == registry:
+    try:
+        image = ImageReference.parse(pulled)
+    except InputError:
+        return f"Correct the setting {named}: '{pulled}' can't be pulled anywhere."
+    if image.host == registry:
         return (
             f"'{pulled}' is the setting {named}. Check that it is there and that the cluster may pull it: "
             "fairing-azure check"
         )
     if code in _NO_SUCH_IMAGE:
         return f"Correct the setting {named}: '{pulled}' can't be pulled anywhere."
-    copy = f"{registry}/{path}"
-    acr = registry.partition(".")[0] if ".azurecr." in registry else "ACR"
-    copied = path.partition("@")[0]
+    words, copy = image.import_into(registry)
     return (
-        f"The cluster can't pull '{pulled}', which is the setting {named}. Copy it to your own registry: az acr import "
-        f"--name {acr} --source {host}/{path} --image {copied}. Then set FAIRING_{setting.upper()} = '{copy}'."
+        f"The cluster can't pull '{pulled}', which is the setting {named}. Copy it to your own registry: "
+        f"az {' '.join(words)}. Then set FAIRING_{setting.upper()} = '{copy}'."
     )
 
 

@@ -23,6 +23,7 @@ from fairing_az_jupyter.fairing.build_pods import (
     BuildOrder,
     build_name,
     build_object,
+    images_of,
 )
 from fairing_az_jupyter.fairing.cluster_events import Shown
 from fairing_az_jupyter.fairing.requirements import without_secrets
@@ -246,9 +247,8 @@ def _followed(launcher: Launcher, order: BuildOrder, build: Object, renewal: Ren
             return ""
         # Of the container that has failed; of the last one that has printed anything where none has ended.
         lines = last.get(failed, ()) if failed[1] else list(last.values())[-1] if last else ()
-        images = {"builder_image": launcher.settings.builder_image, "base_image": order.base}
         where = f"Job {name} in namespace '{namespace}'"
-        raise build_failed(order.image, error, lines, where, images, waited=renewal.waited) from None
+        raise build_failed(order.image, error, lines, where, images_of(build), waited=renewal.waited) from None
     except BaseException as error:
         why = "Interrupted" if isinstance(error, KeyboardInterrupt) else "It is followed no longer"
         logger.warning("%s, but the build goes on. %s", why, _how_to_go_on(launcher, name))

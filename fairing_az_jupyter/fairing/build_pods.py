@@ -34,6 +34,8 @@ __all__ = [
     "BuildOrder",
     "build_name",
     "build_object",
+    "build_secret",
+    "images_of",
     "longest_seconds",
 ]
 
@@ -136,6 +138,36 @@ def longest_seconds(settings: Settings) -> int:
 
     """
     return LONGEST_SECONDS + seconds_in(settings.node_wait)
+
+
+def build_secret(build: Mapping[str, Any], link: str, login: str) -> dict[str, Any]:
+    """Return the Secret of a build, which goes with its Job where that has a UID.
+
+    Args:
+        build: The Job.
+        link: The link by which its context can be read.
+        login: The docker config with which it pulls and pushes.
+
+    """
+    metadata = build["metadata"]
+    marks: dict[str, Any] = {"name": metadata["name"], "namespace": metadata["namespace"]}
+    marks["labels"] = dict(metadata.get("labels") or {})
+    if metadata.get("uid"):
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+        marks["ownerReferences"] = [owner]
+    values = {LINK_KEY: link, LOGIN_KEY: login}
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": marks, "stringData": values}
+
+
+def images_of(build: Mapping[str, Any]) -> dict[str, str]:
+    """Return the images of a build's own pod, as the cluster knows them, by the setting that names each.
+
+    Args:
+        build: The Job.
+
+    """
+    pod = build["spec"]["template"]["spec"]
+    return {"builder_image": pod["containers"][0]["image"], "base_image": pod["initContainers"][0]["image"]}
 
 
 def build_name(image: str) -> str:

@@ -6,7 +6,6 @@ import abc
 import contextlib
 import hashlib
 import logging
-import platform
 import posixpath
 import weakref
 from pathlib import Path
@@ -30,6 +29,7 @@ from fairing_az_jupyter.fairing.requirements import (
 )
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.fairing.task_files import entries_of, forgetting, scratch_file
+from fairing_az_jupyter.machine import image_platform
 from fairing_az_jupyter.reporting import Phases
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ _LINK_MARGIN_SECONDS = 900
 # https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas: seven days, and clocks may differ.
 _LONGEST_LINK_SECONDS = 7 * 24 * 3600 - 3600
 _PLACEMENT = ("affinity", "imagePullSecrets", "nodeSelector", "priorityClassName", "schedulerName", "tolerations")
-_MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is untyped
@@ -115,8 +114,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
     @property
     def platform(self) -> str:
         """What images are made for, such as `linux/amd64`: this machine's kind where it is one of the cluster's."""
-        machine = platform.machine().lower() if self._launcher.in_cluster else ""
-        return f"linux/{_MACHINES.get(machine, 'amd64')}"
+        return image_platform(of_this_machine=self._launcher.in_cluster)
 
     @property
     def prefix(self) -> str:
@@ -270,10 +268,10 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
 
     def _other_registry(self, base: ImageReference) -> str:
         secret = self._launcher.settings.registry_secret_name
-        copied = f"az acr import --name {self._host.partition('.')[0]} --source {base} --image {base.repository}"
+        words, _ = base.import_into(self._host)
         return (
             f"It has the base image '{self.base_image}', and Secret '{secret}' has no login that may read it. Add one, "
-            f"correct base_image, or copy the image to your own registry and name it there: {copied}"
+            f"correct base_image, or copy the image to your own registry and name it there: az {' '.join(words)}"
         )
 
 

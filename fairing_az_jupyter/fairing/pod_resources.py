@@ -14,7 +14,16 @@ from fairing_az_jupyter.settings import quantities
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["GPU", "give_limits", "give_resources", "give_shared_memory", "gpus_of", "larger", "limit_all"]
+__all__ = [
+    "GPU",
+    "containers_of",
+    "give_limits",
+    "give_resources",
+    "give_shared_memory",
+    "gpus_of",
+    "larger",
+    "limit_all",
+]
 
 GPU = "nvidia.com/gpu"
 """What a graphics processor of NVIDIA's is called as a resource."""
@@ -46,7 +55,7 @@ def limit_all(pod: dict[str, Any], cpu: str, memory: str) -> None:
         memory: Likewise.
 
     """
-    for container in _containers(pod):
+    for container in containers_of(pod):
         _limit(container, {"cpu": cpu, "memory": memory})
 
 
@@ -58,7 +67,7 @@ def give_limits(pod: dict[str, Any], cpu: str) -> None:
         cpu: The least limit of processor cores.
 
     """
-    for container in _containers(pod):
+    for container in containers_of(pod):
         requests = container.setdefault("resources", {}).get("requests", {})
         if requests or container is pod["containers"][0]:
             # One of what is not asked for would be asked for by it.
@@ -91,7 +100,7 @@ def gpus_of(pod: Mapping[str, Any]) -> list[str]:
 
     """
     found: dict[str, None] = {}
-    for container in _containers(pod):
+    for container in containers_of(pod):
         for part in ("requests", "limits"):
             for name, amount in container.get("resources", {}).get(part, {}).items():
                 vendor, _, device = str(name).partition("/")
@@ -145,6 +154,12 @@ def _without_devices(resources: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _containers(pod: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def containers_of(pod: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the containers of a pod's specification, init containers first.
+
+    Args:
+        pod: The specification.
+
+    """
     yield from pod.get("initContainers", ())
     yield from pod["containers"]

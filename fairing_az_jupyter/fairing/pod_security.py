@@ -6,10 +6,9 @@ https://learn.microsoft.com/azure/aks/deployment-safeguards for the root file sy
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from fairing_az_jupyter.fairing.pod_resources import containers_of
 
 __all__ = ["HOME", "USER_ID", "restrict"]
 
@@ -64,7 +63,7 @@ def restrict(pod: dict[str, Any]) -> None:
     context.setdefault("fsGroupChangePolicy", "OnRootMismatch")
     context.setdefault("seccompProfile", {"type": "RuntimeDefault"})
     _give_writable_places(pod)
-    for container in _containers(pod):
+    for container in containers_of(pod):
         own = container.setdefault("securityContext", {})
         if own.get("runAsUser") == 0:
             del own["runAsUser"]
@@ -76,7 +75,7 @@ def restrict(pod: dict[str, Any]) -> None:
 def _give_writable_places(pod: dict[str, Any]) -> None:
     program = pod["containers"][0]
     volumes: dict[str, None] = {}
-    for container in _containers(pod):
+    for container in containers_of(pod):
         mounted = {str(mount["mountPath"]).rstrip("/") for mount in container.get("volumeMounts", ())}
         for name, path in ((_TMP_VOLUME, "/tmp"), (_HOME_VOLUME, HOME)):  # noqa: S108 - the pod's
             if path not in mounted:
@@ -116,9 +115,3 @@ def _set_variables(container: dict[str, Any], values: dict[str, str]) -> None:
     variables = container.setdefault("env", [])
     there = {variable.get("name") for variable in variables}
     variables += [{"name": name, "value": value} for name, value in values.items() if name not in there]
-
-
-def _containers(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    groups: Sequence[Sequence[dict[str, Any]]] = (pod.get("initContainers", ()), pod["containers"])
-    for group in groups:
-        yield from group

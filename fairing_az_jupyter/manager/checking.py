@@ -214,6 +214,7 @@ def subject_of(
 
 def _planned(subject: Subject, kind: Planned, namespace: str) -> tuple[Object, ...]:
     """Return what a launch would make of a kind: first of all its pod, then what makes the pod."""
+    from fairing_az_jupyter.fairing.build_pods import build_secret  # noqa: PLC0415 - most commands need none
     from fairing_az_jupyter.fairing.planned_pods import made_by_kserve, planned_objects  # noqa: PLC0415 - most commands need none
     from fairing_az_jupyter.fairing.pod_objects import PREFIX, Target, service  # noqa: PLC0415 - likewise
 
@@ -232,15 +233,8 @@ def _planned(subject: Subject, kind: Planned, namespace: str) -> tuple[Object, .
         if body["kind"] == "InferenceService":
             found += made_by_kserve(body, target)
         if kind == "build":
-            found.append(_secret_of(body))
+            found.append(build_secret(body, "", "{}"))
     return tuple(found)
-
-
-def _secret_of(body: Object) -> Object:
-    """Return the Secret that a build gets, without what is in it."""
-    marks = {part: body["metadata"][part] for part in ("name", "namespace", "labels")}
-    values = {"link": "", "config.json": "{}"}
-    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": marks, "stringData": values}
 
 
 def _pod_of(body: Object) -> Object:

@@ -11,7 +11,7 @@ from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.builds import only_some_launches
 from fairing_az_jupyter.preflight.node_room import room
 from fairing_az_jupyter.preflight.pod_needs import GPU, Need, settings_of
-from fairing_az_jupyter.preflight.runner import Check, Finding
+from fairing_az_jupyter.preflight.runner import WORST_FIRST, Check, Finding
 from fairing_az_jupyter.settings import notebook_names
 from fairing_az_jupyter.settings.scheduling import seconds_in
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.preflight.subject import Planned, Subject
 
 _COUNTED = frozenset({"count/jobs.batch", "secrets", "count/secrets"})
-_WORST = ("fail", "unknown", "warn", "skipped", "pass")
 # What stays a warning where no node is waited for: some clusters start such a pod at once.
 _MAY_START = frozenset({"memory-pressure"})
 
@@ -112,7 +111,7 @@ def together(findings: Iterable[Finding]) -> Finding:
 
     """
     found = list(findings)
-    worst = min(found, key=lambda finding: _WORST.index(finding.status))
+    worst = min(found, key=lambda finding: WORST_FIRST.index(finding.status))
     alike = [finding for finding in found if (finding.status, finding.code) == (worst.status, worst.code)]
     message = " ".join(dict.fromkeys(finding.message for finding in alike))
     cures = tuple(dict.fromkeys(cure for finding in alike for cure in finding.cures))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.preflight.subject import Subject
 
 __all__ = ["copied", "own_host"]
-
-_HUB = registry_host("docker.io")
 
 
 def own_host(subject: Subject) -> str:
@@ -35,8 +32,6 @@ def own_host(subject: Subject) -> str:
 def copied(subject: Subject, field: str, image: str) -> tuple[Cure, ...]:
     """Return what copies an image into the registry of the settings and names it in its setting.
 
-    Source: https://learn.microsoft.com/azure/container-registry/container-registry-import-images
-
     Args:
         subject: What is checked.
         field: The setting that names the image.
@@ -49,8 +44,5 @@ def copied(subject: Subject, field: str, image: str) -> tuple[Cure, ...]:
         return ()
     if cloud_of_registry(host) is None:
         return (cures.text(f"Copy the image into a registry that can be reached, and set {name} to the copy."),)
-    source = f"{'docker.io' if found.host == _HUB else found.host}/{found.repository}"
-    kept = f"{found.repository}:{found.tag or 'imported'}"
-    whole = f"{source}@{found.digest}" if found.digest else f"{source}:{found.tag}"
-    copy = ("acr", "import", "--name", re.split(r"[.-]", host)[0], "--source", whole, "--image", kept)
-    return (cures.az(*copy), change_setting(subject, field, f"{host}/{kept}"))
+    copy, kept = found.import_into(host)
+    return (cures.az(*copy), change_setting(subject, field, kept))

@@ -17,7 +17,7 @@ from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.admission_rules import asks_beyond_quota, exceeded, own_words, rule_in
 from fairing_az_jupyter.preflight.builds import only_some_launches
 from fairing_az_jupyter.preflight.cluster_checks import change_setting
-from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
+from fairing_az_jupyter.preflight.runner import WORST_FIRST, Check, Finding, from_error
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ _OPTIONAL = (
 )  # fmt: skip
 _NO_QUOTA = frozenset({"quota-exceeded", "quota-used-up"})
 _SILENT, _UNTRIED = "webhook-silent", "pods-untried"
-_WORST = ("fail", "unknown", "warn", "skipped", "pass")
 # What KServe makes of an InferenceService, again and again until it succeeds.
 _OF_KSERVE = ("Deployment", "Service")
 _SHARED = ("cluster.service-account", "cluster.quota")
@@ -157,7 +156,10 @@ def _judged(subject: Subject, kind: Planned, cluster: Cluster, looked_at: str) -
 
 def _badness(found: Finding) -> tuple[int, bool]:
     # What can't be tried matters least, whatever is found about the rest.
-    return (_WORST.index("pass") if found.code == _UNTRIED else _WORST.index(found.status), found.code != _UNTRIED)
+    return (
+        WORST_FIRST.index("pass") if found.code == _UNTRIED else WORST_FIRST.index(found.status),
+        found.code != _UNTRIED,
+    )
 
 
 def _each(about: _About, cluster: Cluster, planned: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

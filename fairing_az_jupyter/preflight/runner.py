@@ -28,6 +28,10 @@ _SERVER_ERROR = 500
 _NO_ANSWER_YET = frozenset({"timeout", "unreachable-timeout", "name-lookup", "dns", "not-ready"})
 
 
+WORST_FIRST: tuple[CheckStatus, ...] = ("fail", "unknown", "warn", "skipped", "pass")
+"""What a finding may be, from the worst on."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """What a check's function returns.

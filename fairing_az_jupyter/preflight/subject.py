@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 import sys
 from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter.clients.azure.clouds import AzureCloud, cloud_named
-from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER
+from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER, image_platform
 from fairing_az_jupyter.preflight.runner import Finding
 from fairing_az_jupyter.settings import notebook_names
 from fairing_az_jupyter.settings.naming import python_image
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 Planned = Literal["job", "build", "endpoint"]
 """What a launch makes in the cluster."""
-
-_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +104,7 @@ class Subject:
             in_cluster: Whether this is a pod of the cluster, whose nodes are then of this machine's kind.
 
         """
-        machine = platform.machine().lower() if in_cluster and self.builds_in_cluster else ""
-        return f"linux/{_ARCHITECTURES.get(machine, 'amd64')}"
+        return image_platform(of_this_machine=in_cluster and self.builds_in_cluster)
 
     def unusable(self, *fields: str, looks_at: str) -> Finding | None:
         """Return the finding of a check that can't begin because a setting that it needs is missing or broken.

@@ -66,3 +66,30 @@ def test_what_names_no_image_is_refused_with_an_example(text):
 @pytest.mark.parametrize("text", [f"contoso.azurecr.io/a/b:1@{DIGEST}", "localhost:5000/a:1", f"{HUB}/library/x:1"])
 def test_a_whole_name_is_written_as_it_was_read(text):
     assert str(ImageReference.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("image", "host", "name", "source", "kept"),
+    [
+        (
+            "python:3.11-slim",
+            "contosoml.azurecr.io",
+            "contosoml",
+            "docker.io/library/python:3.11-slim",
+            "library/python:3.11-slim",
+        ),
+        (
+            f"index.docker.io/library/python@{DIGEST}",
+            "contosoml.azurecr.io",
+            "contosoml",
+            f"docker.io/library/python@{DIGEST}",
+            "library/python:imported",
+        ),
+        ("ghcr.io/a/b:1", "contosoml-h4sh.azurecr.io", "contosoml", "ghcr.io/a/b:1", "a/b:1"),
+    ],
+)
+def test_an_image_is_imported_by_the_words_that_the_azure_cli_takes(image, host, name, source, kept):
+    words, copy = ImageReference.parse(image).import_into(host)
+
+    assert words == ("acr", "import", "--name", name, "--source", source, "--image", kept)
+    assert copy == f"{host}/{kept}"

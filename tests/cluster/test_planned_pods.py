@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.fairing.build_pods import images_of
 from fairing_az_jupyter.fairing.notebook_jobs import NotebookJob, notebook_object
 from fairing_az_jupyter.fairing.planned_pods import planned_objects
 from fairing_az_jupyter.fairing.pod_objects import Target, placement_of
@@ -92,6 +93,13 @@ def test_a_backends_arguments_go_before_the_settings_and_reach_its_pods():
 @pytest.mark.parametrize("more", [{"builder": "acr-tasks"}, {"pod_security": "restricted"}])
 def test_there_is_no_build_where_none_is_made_in_the_cluster(more):
     assert list(planned(**more)) == ["job", "endpoint"]
+
+
+def test_the_images_of_a_build_are_named_as_its_pod_has_them():
+    images = images_of(planned(base_image="python:3.11-slim")["build"])
+
+    assert images["base_image"].startswith("docker.io/library/python@sha256:")
+    assert images["builder_image"] == "ghcr.io/osscontainertools/kaniko:v1.28.3"
 
 
 def test_what_settings_say_reaches_every_pod():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 
 from fairing_az_jupyter.clients.images import ImageReference
@@ -14,7 +12,6 @@ from .faults.registry import by_tasks
 from .scene import Scene
 
 _FINE = {"pass", "warn", "skipped"}
-_WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 _OWNED = "has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(o, o.controller)"
 _HUB = "c.image.startsWith('docker.io/library/')"
 _APPS = {"group": "apps", "plural": "deployments", "path": "/apis/apps/v1"}
@@ -48,26 +45,6 @@ def deployment():
     template = {"metadata": {"labels": labels}, "spec": admission.pod()["spec"]}
     body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "judged"}}
     return {**body, "spec": {"selector": {"matchLabels": labels}, "template": template}}
-
-
-@contextlib.contextmanager
-def silent_webhook(scene):
-    """Have a webhook that nobody serves judge pods of the namespace."""
-    admin, name = scene.stand.control_plane.admin, f"silent-{scene.setup.namespace}"
-    hook = {
-        "name": "silent.contoso.example",
-        "clientConfig": {"url": "https://127.0.0.1:1/judge"},
-        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": scene.setup.namespace}},
-        "sideEffects": "None",
-        "admissionReviewVersions": ["v1"],
-    }
-    admin.post(_WEBHOOKS, {"metadata": {"name": name}, "webhooks": [hook]})
-    try:
-        admission.until_refused(scene, admission.pod())
-        yield
-    finally:
-        admin.delete(f"{_WEBHOOKS}/{name}")
 
 
 @pytest.mark.parametrize("endpoint_kind", ["deployment", "inference-service"])
@@ -155,10 +132,11 @@ def test_pods_that_wait_for_room_hide_no_policy_on_jobs(scene):
     assert "jobs must name a queue" in results["launch.job"].message
 
 
-def test_a_webhook_that_is_silent_about_pods_hides_no_quota_on_services(scene):
+def test_a_webhook_that_is_silent_about_pods_hides_no_quota_on_services(scene, policies):
     admission.quota(services="0")(scene)
-    with silent_webhook(scene):
-        results = scene.check()
+    policies.silent_webhook(scene.setup.namespace)
+
+    results = scene.check()
 
     assert told(results) == {"launch.endpoint": ("fail", "quota")}
     assert (results["launch.job"].status, results["launch.job"].code) == ("warn", "webhook-silent")

@@ -17,7 +17,6 @@ from .faults.registry import by_tasks
 from .scene import Scene
 
 _FINE = {"pass", "warn", "skipped"}
-_WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 
 @pytest.fixture
@@ -140,27 +139,14 @@ def test_a_policy_about_jobs_is_met_though_their_pods_are_taken(scene):
     assert "jobs need a deadline" in results["launch.job"].message
 
 
-def test_a_webhook_that_does_not_answer_is_a_warning_since_a_launch_waits_for_it(scene):
-    admin, name = scene.stand.control_plane.admin, f"silent-{scene.setup.namespace}"
-    hook = {
-        "name": "silent.contoso.example",
-        "clientConfig": {"url": "https://127.0.0.1:1/judge"},
-        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": scene.setup.namespace}},
-        "sideEffects": "None",
-        "admissionReviewVersions": ["v1"],
-        "failurePolicy": "Fail",
-    }
-    admin.post(_WEBHOOKS, {"metadata": {"name": name}, "webhooks": [hook]})
-    try:
-        admission.until_refused(scene, admission.pod())
-        results = scene.check()
-    finally:
-        admin.delete(f"{_WEBHOOKS}/{name}")
+def test_a_webhook_that_does_not_answer_is_a_warning_since_a_launch_waits_for_it(scene, policies):
+    webhook = policies.silent_webhook(scene.setup.namespace)
+
+    results = scene.check()
 
     assert told(results) == {}
     assert {results[f"launch.{kind}"].status for kind in ("job", "build", "endpoint")} == {"warn"}
-    assert "silent.contoso.example" in results["launch.job"].message
+    assert webhook in results["launch.job"].message
 
 
 def test_where_nothing_is_to_be_installed_a_build_that_would_fail_is_a_warning(scene):

@@ -88,6 +88,20 @@ class ImageReference:
         """
         return str(replace(self, host="docker.io") if self.host == _DOCKER_HUB else self)
 
+    def import_into(self, host: str) -> tuple[tuple[str, ...], str]:
+        """Return the words of the Azure CLI that copy the image into an Azure Container Registry, and the copy's name.
+
+        Source: https://learn.microsoft.com/azure/container-registry/container-registry-import-images
+
+        Args:
+            host: The registry's login server; what its name has behind a hyphen is not the registry's own.
+
+        """
+        kept = f"{self.repository}:{self.tag or 'imported'}"
+        source = replace(self, tag=None if self.digest else self.tag).in_pods
+        name = re.split(r"[.-]", host)[0]
+        return ("acr", "import", "--name", name, "--source", source, "--image", kept), f"{host}/{kept}"
+
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         return f"{self.host}/{self.repository}{tag}{f'@{self.digest}' if self.digest else ''}"
