@@ -64,6 +64,7 @@ class RunKernel:
         self.name = name
         self.manager = AsyncKernelManager(kernel_name=name, kernel_spec_manager=InstalledKernels())
         self.client: KernelClient | None = None
+        self._answered = False
         self._cwd = cwd
         self._session_name = session_name
         self._stop = stop
@@ -158,6 +159,7 @@ class RunKernel:
         if self._stop.asked:
             # The kernel may have answered just before it was killed.
             raise KernelStartError("the run is to stop")
+        self._answered = True
         client.allow_stdin = False
 
     async def _wait_for_answer(self, client: KernelClient, timeout: float) -> None:
@@ -211,7 +213,8 @@ class RunKernel:
     async def _close(self) -> None:
         try:
             if await self.manager.is_alive():
-                await self._shut_down(now=self.client is None or self._stop.urgent)
+                # One that has not answered yet takes no request; an interrupt would be its last words, and no reason.
+                await self._shut_down(now=not self._answered or self._stop.urgent)
         finally:
             await ensure_async(self.manager.cleanup_resources())
             if self.client is not None:

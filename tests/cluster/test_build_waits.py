@@ -35,6 +35,12 @@ SCHEDULED = Notice("Pod", "p-1", "Scheduled", "to n")
 DONE = Terminated("p-1", "kaniko", 0, "Completed", DIGEST)
 
 
+def theirs(uid, *, suspend=True):
+    """The Job of the same build that another launch has made, as the cluster gives it."""
+    job = build_object(ORDER, Settings(), Target("team-a", "default-editor"), Placement())
+    return {**job, "metadata": {**job["metadata"], "uid": uid}, "spec": {**job["spec"], "suspend": suspend}}
+
+
 class Workloads:
     """The cluster: one Job, whose events come at their times; an exception among them ends it."""
 
@@ -142,11 +148,7 @@ def test_a_build_whose_pod_is_taken_away_after_long_has_a_fresh_login_for_the_ne
 
 
 def test_who_follows_another_launch_s_build_renews_link_and_login_while_it_waits(scene):
-    scene.workloads.job = {
-        "kind": "Job",
-        "metadata": {"name": NAME, "uid": "theirs"},
-        "spec": {"suspend": False},
-    }
+    scene.workloads.job = theirs("theirs", suspend=False)
 
     scene.build([(10, NO_NODE), (60, NO_NODE), (300, NO_NODE), (310, SCHEDULED), (400, DONE)])
 
@@ -220,20 +222,16 @@ def test_what_a_pod_before_has_printed_is_not_told_of_the_new_one(scene):
     assert caught.value.last_lines == ("new",)
 
 
-def suspended(uid):
-    return {"kind": "Job", "metadata": {"name": NAME, "uid": uid}, "spec": {"suspend": True}}
-
-
 @pytest.mark.parametrize("when", ["packing", "secret", "job"])
 @pytest.mark.parametrize("then", ["gone", "another"])
 def test_a_build_of_another_launch_that_ends_while_this_one_packs_is_built_or_followed_anew(scene, when, then, caplog):
     caplog.set_level(logging.WARNING, "kubeflow.fairing")
     workloads = scene.workloads
-    workloads.job = suspended("theirs")
+    workloads.job = theirs("theirs")
 
     def over():
         if workloads.job and workloads.job["metadata"]["uid"] == "theirs":
-            workloads.job = None if then == "gone" else {**suspended("next"), "spec": {"suspend": False}}
+            workloads.job = None if then == "gone" else theirs("next", suspend=False)
 
     if when == "packing":
         link = scene.link
@@ -249,7 +247,7 @@ def test_a_build_of_another_launch_that_ends_while_this_one_packs_is_built_or_fo
 
 
 def test_a_cluster_that_never_lets_a_build_start_is_an_error_and_no_endless_loop(scene):
-    scene.workloads.job = suspended("theirs")
+    scene.workloads.job = theirs("theirs")
 
     def refuse(body):
         raise ConflictError("No.", hint="", service="kubernetes", code="invalid")

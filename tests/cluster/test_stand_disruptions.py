@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
 
 from tests.cluster.test_stand_node import BATCH, Team
 from tests.stand.node.kubelet import Machine
+from tests.stand.node.watch import Watch
 
 WAITS = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(143)); print('up'); time.sleep(120)"
 IGNORED = {
@@ -41,18 +43,29 @@ def long_job(team, **more):
     team.admin.post(f"{BATCH}/{team.namespace}/jobs", {"metadata": {"name": "train"}, "spec": spec})
 
 
-def watched(team, name):
-    """Keep what the API server says of a pod until it is gone."""
-    seen = []
+class History:
+    """What the API server says of a pod from here on, each change of it."""
 
-    def gone():
-        answer = team.admin.call("GET", f"{team.core}/pods/{name}")
-        if answer.ok:
-            seen.append(answer.json()["status"])
-        return not answer.ok
+    def __init__(self, team, name):
+        self.statuses, self._ended, self._team = [], threading.Event(), team
+        control_plane = team.stand.control_plane
+        self._watch = Watch(
+            control_plane.url,
+            team.stand.authority.bundle,
+            control_plane.token(team.namespace, "default-editor", seconds=3600),
+            f"{team.core}/pods",
+            query={"fieldSelector": f"metadata.name={name}"},
+            seen=lambda pod: self.statuses.append(pod["status"]),
+            gone=lambda _: self._ended.set(),
+        )
+        team.until(lambda: self.statuses, f"what there is of pod {name}")
 
-    team.until(gone, f"the end of pod {name}", 100)
-    return seen
+    def to_the_end(self):
+        try:
+            assert self._ended.wait(100), "The pod is still there."
+        finally:
+            self._watch.stop()
+        return self.statuses
 
 
 def target_of(statuses):
@@ -64,12 +77,13 @@ def target_of(statuses):
 def test_an_evicted_pod_is_a_disruption_and_its_job_starts_another(team, disruptions, how):
     long_job(team)
     name = running_pod(team)["metadata"]["name"]
+    history = History(team, name)
 
     if how == "evict":
         disruptions.evict(team.namespace, name)
     else:
         assert disruptions.drain(namespace=team.namespace) == [name]
-    seen = watched(team, name)
+    seen = history.to_the_end()
 
     assert target_of(seen) == {"EvictionByEvictionAPI"}
     [ended] = [one for one in seen[-1]["containerStatuses"] if "terminated" in one["state"]]
@@ -82,11 +96,12 @@ def test_an_evicted_pod_is_a_disruption_and_its_job_starts_another(team, disrupt
 def test_a_pod_is_preempted_for_one_of_higher_priority(team, disruptions):
     more = {"resources": {"requests": {"cpu": "3"}}}
     team.pod("low", WAITS, container=more, terminationGracePeriodSeconds=2)
-    team.until(lambda: team.status("low").get("phase") == "Running", "the start")
+    team.until(lambda: team.status("low").get("phase") == "Running", "the start", 100)
+    history = History(team, "low")
 
     team.pod("high", "print('ran')", container=more, priorityClassName=disruptions.priority("urgent", 1000))
 
-    assert target_of(watched(team, "low")) == {"PreemptionByScheduler"}
+    assert target_of(history.to_the_end()) == {"PreemptionByScheduler"}
     assert team.ended("high")["phase"] == "Succeeded"
 
 
@@ -96,6 +111,7 @@ def test_a_node_that_vanishes_is_not_ready_and_its_pod_is_lost_and_replaced(team
     long_job(team)
     name = running_pod(team)["metadata"]["name"]
     disruptions.uncordon()
+    history = History(team, name)
     began = time.monotonic()
 
     disruptions.vanish("spot-1", delete_after=15)
@@ -106,7 +122,7 @@ def test_a_node_that_vanishes_is_not_ready_and_its_pod_is_lost_and_replaced(team
         return any(one["type"] == "Ready" and one["status"] == "Unknown" for one in conditions)
 
     team.until(not_ready, "NotReady", 15)
-    seen = watched(team, name)
+    seen = history.to_the_end()
     assert time.monotonic() - began < 100
     assert seen[-1]["phase"] in {"Running", "Failed"}
     assert target_of(seen) & {"DeletionByTaintManager", "DeletionByPodGC"}
@@ -119,9 +135,10 @@ def test_a_spot_node_is_taken_back_after_its_notice(team, node, disruptions):
     long_job(team)
     name = running_pod(team)["metadata"]["name"]
     disruptions.uncordon()
+    history = History(team, name)
 
     disruptions.reclaim("spot-2", notice=3)
 
-    assert target_of(watched(team, name)) == {"EvictionByEvictionAPI"}
+    assert target_of(history.to_the_end()) == {"EvictionByEvictionAPI"}
     team.until(lambda: not team.admin.call("GET", "/api/v1/nodes/spot-2").ok, "the end of the node")
     assert running_pod(team, other=[name])["spec"]["nodeName"] == "stand-node"

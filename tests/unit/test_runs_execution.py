@@ -338,6 +338,20 @@ def test_kernel_that_cannot_start_is_told_with_its_reason(tmp_path, monkeypatch)
     assert not output.exists()
 
 
+def test_kernel_that_keeps_silent_is_told_as_such_and_not_by_the_words_of_its_end(tmp_path, monkeypatch):
+    spec = tmp_path / "share" / "kernels" / "silent"
+    spec.mkdir(parents=True)
+    argv = [sys.executable, "-c", "import time; time.sleep(60)", "{connection_file}"]
+    kernel = {"argv": argv, "display_name": "Silent", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(kernel), encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
+    path = write_notebook(tmp_path / "nb.ipynb", "1")
+
+    _, _, error = run(path, kernel_name="silent", start_timeout=1.0)
+
+    assert "Kernel didn't respond in 1 seconds" in error.message
+
+
 def test_kernel_whose_program_is_gone_is_told(tmp_path, monkeypatch):
     spec = tmp_path / "share" / "kernels" / "gone"
     spec.mkdir(parents=True)
