@@ -24,7 +24,7 @@ from kubeflow.fairing import TrainJob
 from table import Row
 
 from fairing_az_jupyter import manager
-from fairing_az_jupyter.fairing.cluster_job import plain_spec
+from fairing_az_jupyter.fairing.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.task_launches import TaskLaunch
 from fairing_az_jupyter.fairing.tasks import load_task
 from fairing_az_jupyter.settings import Settings

@@ -18,9 +18,9 @@ from fairing_az_jupyter.clients.images import ImageReference
 from fairing_az_jupyter.exceptions import ContextError, CredentialError, NotAllowedError, UnreachableError
 from fairing_az_jupyter.fairing.archive import ArchiveEntry, write_archive
 from fairing_az_jupyter.fairing.build_pods import longest_seconds
-from fairing_az_jupyter.fairing.cluster_job import plain_spec
 from fairing_az_jupyter.fairing.dockerfiles import BESIDE
 from fairing_az_jupyter.fairing.dockerfiles import FILE_NAME as DOCKERFILE
+from fairing_az_jupyter.fairing.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.requirements import (
     asks_for_something,
     needs_files,

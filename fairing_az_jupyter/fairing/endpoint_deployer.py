@@ -19,10 +19,10 @@ from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
 from fairing_az_jupyter.exceptions import EndpointError, ExecutionError, FairingAzureError, InputError, NotFoundError
 from fairing_az_jupyter.fairing import ownership
 from fairing_az_jupyter.fairing.cluster_events import Shown, print_line, told_after_deletion
-from fairing_az_jupyter.fairing.cluster_job import plain_spec
 from fairing_az_jupyter.fairing.endpoint_pods import READY_SECONDS, endpoint_pod
 from fairing_az_jupyter.fairing.forwarding import Forward
 from fairing_az_jupyter.fairing.pod_objects import PREFIX, labels_of, new_name
+from fairing_az_jupyter.fairing.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.standins import LOGGER_NAME
 from fairing_az_jupyter.reporting import Phases
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from kubeflow.fairing.preprocessors.base import BasePreProcessor
 
 from fairing_az_jupyter.exceptions import ContextError
-from fairing_az_jupyter.fairing.cluster_job import plain_spec
 from fairing_az_jupyter.fairing.context import collect
 from fairing_az_jupyter.fairing.installation import DISTRIBUTION as FAIRING
+from fairing_az_jupyter.fairing.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.requirements import requirements_text
 from fairing_az_jupyter.settings.naming import python_image
 

@@ -12,7 +12,6 @@ from fairing_az_jupyter.clients.oci.docker_config import registry_host
 from fairing_az_jupyter.exceptions import NotAllowedError
 from fairing_az_jupyter.models import Cure
 from fairing_az_jupyter.preflight import cures
-from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
 from fairing_az_jupyter.preflight.storage_place import place_of
 from fairing_az_jupyter.settings import notebook_names
@@ -151,6 +150,6 @@ def _unseen(place: Place, error: NotAllowedError, looked_at: str, host: str) -> 
 def _other_builders(subject: Subject) -> tuple[Cure, ...]:
     name = notebook_names()["builder"]
     return (
-        change_setting(subject, "builder", "layered"),
+        cures.change_setting(subject, "builder", "layered"),
         cures.text(f"With {name} layered or kaniko the cluster builds, with the login of the registry's Secret."),
     )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.facts import quantity
 from fairing_az_jupyter.preflight import cures
-from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.image_copies import copied
 from fairing_az_jupyter.preflight.pod_needs import settings_of
 from fairing_az_jupyter.settings import notebook_names
@@ -151,7 +150,7 @@ class _Amounts:
         asked = (settings.cpu, settings.build_cpu) if self._subject.builds_in_cluster else (settings.cpu,)
         needed = max(asked, key=quantity)
         if not settings.cpu_limit or quantity(settings.cpu_limit) < quantity(needed):
-            yield change_setting(self._subject, "cpu_limit", needed)
+            yield cures.change_setting(self._subject, "cpu_limit", needed)
 
     def with_limits(self, missing: str, quota: str) -> Iterator[Cure]:
         """Yield what names the amounts that a quota wants named."""
@@ -184,7 +183,7 @@ class _Amounts:
         """Yield what brings an amount up to a bound."""
         limit = self._subject.settings.cpu_limit
         if what == "cpu" and limit and quantity(limit) < quantity(bound):
-            yield change_setting(self._subject, "cpu_limit", bound)
+            yield cures.change_setting(self._subject, "cpu_limit", bound)
         yield from self._set([self._fields.get(what)], bound)
 
     def _is_more(self, field: str, bound: str) -> bool:
@@ -193,7 +192,7 @@ class _Amounts:
 
     def _set(self, fields: Iterable[str | None], value: str) -> Iterator[Cure]:
         for field in filter(None, fields):
-            yield change_setting(self._subject, field, value)
+            yield cures.change_setting(self._subject, field, value)
 
     def within(self, text: str) -> Iterator[Cure]:
         """Yield what brings a pod's amounts within a LimitRange."""
@@ -211,7 +210,7 @@ class _Amounts:
             if found["what"] == "cpu":
                 yield from self.limit()
             if found["bound"]:
-                yield change_setting(self._subject, self._fields[found["what"]], found["bound"].rstrip("."))
+                yield cures.change_setting(self._subject, self._fields[found["what"]], found["bound"].rstrip("."))
         yield self._describe
 
 
@@ -219,9 +218,9 @@ def _secured(subject: Subject, kind: Planned) -> Iterator[Cure]:
     """Yield what makes pods keep to the restricted Pod Security Standard."""
     if kind == "build":
         # Kaniko unpacks images as root.
-        yield change_setting(subject, "builder", "acr-tasks")
+        yield cures.change_setting(subject, "builder", "acr-tasks")
     if "pod_security" not in subject.broken and subject.settings.pod_security != "restricted":
-        yield change_setting(subject, "pod_security", "restricted")
+        yield cures.change_setting(subject, "pod_security", "restricted")
 
 
 def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amounts) -> Iterator[Cure]:

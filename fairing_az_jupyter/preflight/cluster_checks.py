@@ -19,7 +19,6 @@ from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.models import Cure
     from fairing_az_jupyter.preflight.subject import Subject
 
 # A kubeconfig that is not there, or is of no use any more, is fetched anew.
@@ -75,21 +74,6 @@ def known_user(cluster: Cluster) -> str:
         return cluster.user
     except ServiceError:
         return ""
-
-
-def change_setting(subject: Subject, field: str, value: str) -> Cure:
-    """Return the command that gives a setting another value.
-
-    Args:
-        subject: What is checked.
-        field: The setting.
-        value: Its new value.
-
-    """
-    flag = f"--{field.replace('_', '-')}"
-    if subject.notebook:
-        return cures.ours("fill", subject.notebook, flag, value)
-    return cures.ours("profile", "set", "NAME", flag, value)
 
 
 def _reach(subject: Subject) -> Finding:
@@ -150,7 +134,7 @@ def _namespace(subject: Subject, cluster: Cluster) -> Finding:
     except NotFoundError as error:
         if error.code != NotFoundError.code:  # something that is no API server
             return from_error(error, looked_at)
-        mend = change_setting(subject, "namespace", home) if home not in {"", name} else None
+        mend = cures.change_setting(subject, "namespace", home) if home not in {"", name} else None
         return from_error(
             error,
             looked_at,
@@ -179,7 +163,7 @@ def _not_shown(subject: Subject, cluster: Cluster, home: str) -> Finding:
     # for this one reason.
     stranger = not any(cluster.can_all([Access("list", "pods"), Access("create", "jobs", "batch")]).values())
     rest = "nor work in it, so it may not even exist" if stranger else "so nobody can say whether it is there"
-    cure = (change_setting(subject, "namespace", home),) if home else ()
+    cure = (cures.change_setting(subject, "namespace", home),) if home else ()
     return Finding(
         "unknown",
         looked_at,
@@ -204,6 +188,10 @@ def _service_account(subject: Subject, cluster: Cluster) -> Finding:
         secrets = cluster.pull_secrets(name)
     except NotFoundError as error:
         home, own = split_service_account(known_user(cluster))
-        mend = (change_setting(subject, "service_account", own),) if own and home == namespace and own != name else ()
+        mend = (
+            (cures.change_setting(subject, "service_account", own),)
+            if own and home == namespace and own != name
+            else ()
+        )
         return from_error(error, looked_at, (*mend, cures.kubectl("-n", namespace, "create", "serviceaccount", name)))
     return Finding("pass", looked_at, f"ServiceAccount {name} is there.", value=secrets)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.models import Cure
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.preflight.subject import Subject
 
 
 def ours(*words: str) -> Cure:
@@ -45,3 +49,18 @@ def text(sentence: str) -> Cure:
 
     """
     return Cure("text", sentence)
+
+
+def change_setting(subject: Subject, field: str, value: str) -> Cure:
+    """Return the command that gives a setting another value.
+
+    Args:
+        subject: What is checked.
+        field: The setting.
+        value: Its new value.
+
+    """
+    flag = f"--{field.replace('_', '-')}"
+    if subject.notebook:
+        return ours("fill", subject.notebook, flag, value)
+    return ours("profile", "set", "NAME", flag, value)

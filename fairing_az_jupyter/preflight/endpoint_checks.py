@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.facts import mapping
 from fairing_az_jupyter.preflight import cures
-from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings import notebook_names
 
@@ -57,7 +56,7 @@ def _istio(subject: Subject, cluster: Cluster, *, mesh: str | None) -> Finding:
             f"{notebook_names()['service_type']} is LoadBalancer, so an endpoint gets a public address, where anyone "
             "can call it without authentication."
         )
-        mend = change_setting(subject, "service_type", "ClusterIP")
+        mend = cures.change_setting(subject, "service_type", "ClusterIP")
         return Finding("warn", "the endpoint's service type", message, (mend,), code="public-endpoint")
     if mesh is None:
         message = f"Namespace {cluster.namespace} may not be looked at, so nobody can say whether Istio injects there."
@@ -97,13 +96,13 @@ def _kserve(subject: Subject, cluster: Cluster) -> Finding:
         there = "is" if cluster.has_kserve() else "is not"
         message = f"KServe {there} installed, and not needed: {kind} is deployment, which serves by itself."
         return Finding("pass", looked_at, message)
-    instead = change_setting(subject, "endpoint_kind", "deployment")
+    instead = cures.change_setting(subject, "endpoint_kind", "deployment")
     if "service_type" not in subject.broken and subject.settings.service_type == "LoadBalancer":
         message = (
             f"{kind} is inference-service and {names['service_type']} is LoadBalancer: KServe makes the Service of an "
             "InferenceService, which no setting here makes public, so that a launch would be refused."
         )
-        keep = change_setting(subject, "service_type", "ClusterIP")
+        keep = cures.change_setting(subject, "service_type", "ClusterIP")
         return Finding("fail", "the endpoint's kind and service type", message, (keep, instead), code="service-type")
     if cluster.has_kserve():
         return Finding("pass", looked_at, f"KServe is installed, and {kind} is inference-service.")

@@ -27,7 +27,6 @@ from fairing_az_jupyter.exceptions import (
 )
 from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.builds import only_some_launches
-from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.image_copies import copied, own_host
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
 from fairing_az_jupyter.settings import notebook_names
@@ -307,7 +306,7 @@ def _skipped(subject: Subject, field: Field, given: Mapping[str, Finding], looke
 
 
 def _default(subject: Subject, field: Field) -> Cure:
-    return change_setting(subject, field, subject.default_image(field))
+    return cures.change_setting(subject, field, subject.default_image(field))
 
 
 def _login_in(secret: StoredSecret | None, host: str) -> Login | None:

@@ -8,7 +8,6 @@ from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
 from fairing_az_jupyter.clients.oci.docker_config import registry_host
 from fairing_az_jupyter.clients.oci.references import ImageReference
 from fairing_az_jupyter.preflight import cures
-from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
@@ -45,4 +44,4 @@ def copied(subject: Subject, field: str, image: str) -> tuple[Cure, ...]:
     if cloud_of_registry(host) is None:
         return (cures.text(f"Copy the image into a registry that can be reached, and set {name} to the copy."),)
     copy, kept = found.import_into(host)
-    return (cures.az(*copy), change_setting(subject, field, kept))
+    return (cures.az(*copy), cures.change_setting(subject, field, kept))

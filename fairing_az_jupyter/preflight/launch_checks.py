@@ -16,7 +16,6 @@ from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, NotFou
 from fairing_az_jupyter.preflight import cures
 from fairing_az_jupyter.preflight.admission_rules import asks_beyond_quota, exceeded, own_words, rule_in
 from fairing_az_jupyter.preflight.builds import only_some_launches
-from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.runner import WORST_FIRST, Check, Finding, from_error
 from fairing_az_jupyter.settings import notebook_names
 
@@ -249,7 +248,7 @@ def _never_built(subject: Subject, looked_at: str) -> Finding:
         f"No image can be built in the cluster: Kaniko needs root, and {names['pod_security']} is "
         f"'{subject.settings.pod_security}'."
     )
-    other = change_setting(subject, "builder", "acr-tasks")
+    other = cures.change_setting(subject, "builder", "acr-tasks")
     return Finding("fail", looked_at, message, (other,), code="pod-security")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.preflight import cures
-from fairing_az_jupyter.preflight.cluster_checks import change_setting
 from fairing_az_jupyter.preflight.pod_needs import SPOT
 from fairing_az_jupyter.preflight.runner import Finding
 from fairing_az_jupyter.settings import notebook_names
@@ -141,9 +140,9 @@ def _tainted(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked
         return Finding("warn", looked_at, message, (add, pools, see), code="no-node-of-pool")
     before = "" if "tolerations" in subject.broken else subject.settings.tolerations or ""
     wanted = ",".join(map(_written, tolerable[0]))
-    accepted = change_setting(subject, "tolerations", ",".join(filter(None, [before, wanted])))
+    accepted = cures.change_setting(subject, "tolerations", ",".join(filter(None, [before, wanted])))
     spot = need.what == "job" and any(taint["key"] == SPOT for taints in tolerable for taint in taints)
-    first = change_setting(subject, "spot", "True") if spot else accepted
+    first = cures.change_setting(subject, "spot", "True") if spot else accepted
     message = f"Every node that could hold {need.named} of {need} has a taint that keeps it off: {shown}."
     return Finding("warn", looked_at, message, tuple(dict.fromkeys((first, accepted, see))), code="taint")
 

@@ -29,8 +29,9 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing.cluster_job import ClusterJob, plain_spec
+from fairing_az_jupyter.fairing.cluster_job import ClusterJob
 from fairing_az_jupyter.fairing.pod_objects import Placement, Target
+from fairing_az_jupyter.fairing.pod_spec import plain_spec
 from fairing_az_jupyter.reporting import listening
 
 BATCH = "/apis/batch/v1/namespaces"

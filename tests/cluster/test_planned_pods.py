@@ -137,9 +137,9 @@ def test_an_endpoint_is_watched_by_three_probes_of_which_none_ends_a_busy_server
 def test_the_specification_is_the_one_that_fairing_and_the_builders_make():
     from kubeflow.fairing.preprocessors.base import BasePreProcessor
 
-    from fairing_az_jupyter.fairing.cluster_job import plain_spec
     from fairing_az_jupyter.fairing.launcher import Launcher
     from fairing_az_jupyter.fairing.layered_builder import LayeredBuilder
+    from fairing_az_jupyter.fairing.pod_spec import plain_spec
 
     class AtAzure(LayeredBuilder):
         platform = "linux/amd64"
