@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from table import Row
 
-from fairing_az_jupyter.fairing.context import collect, write_archive
+from fairing_az_jupyter.fairing.context.collecting import collect, write_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

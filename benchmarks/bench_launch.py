@@ -29,14 +29,14 @@ from kubeflow.fairing import TrainJob
 from kubeflow.fairing.builders.dockerfile import write_dockerfile
 from table import Row
 
-from fairing_az_jupyter.clients.storage import CONTAINER
-from fairing_az_jupyter.fairing.archive import ArchiveEntry, write_archive
-from fairing_az_jupyter.fairing.build_job import build_in_cluster
-from fairing_az_jupyter.fairing.build_pods import BuildOrder
-from fairing_az_jupyter.fairing.cluster_job import ClusterJob
-from fairing_az_jupyter.fairing.launcher import Launcher
-from fairing_az_jupyter.fairing.pod_objects import Placement
-from fairing_az_jupyter.fairing.task_files import entries_of
+from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER
+from fairing_az_jupyter.fairing.cluster.connections import Launcher
+from fairing_az_jupyter.fairing.cluster.manifests import Placement
+from fairing_az_jupyter.fairing.context.archive import ArchiveEntry, write_archive
+from fairing_az_jupyter.fairing.context.task_files import entries_of
+from fairing_az_jupyter.fairing.images.build_pods import BuildOrder
+from fairing_az_jupyter.fairing.images.kaniko_job import build_in_cluster
+from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
 from tests.cluster.builders_scene import Workshop, with_index
 from tests.stand import close_shared, shared
 from tests.stand.package_index import PackageIndex

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from table import Row
 
-from fairing_az_jupyter.fairing.pod_objects import Placement, Target, finished_pod, job, new_name
+from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target, finished_pod, job, new_name
 from tests.cluster.log_lines_scene import AT_ONCE, COUNT, environment_of, launch
 from tests.stand import binaries, close_shared, shared
 

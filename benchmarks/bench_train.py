@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 from kubeflow.fairing import TrainJob
 from table import Row
 
-from fairing_az_jupyter import manager
-from fairing_az_jupyter.fairing.pod_spec import plain_spec
-from fairing_az_jupyter.fairing.task_launches import TaskLaunch
-from fairing_az_jupyter.fairing.tasks import load_task
+from fairing_az_jupyter import services
+from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
+from fairing_az_jupyter.fairing.tasks.launching import TaskLaunch
+from fairing_az_jupyter.fairing.tasks.lookup import load_task
 from fairing_az_jupyter.settings import Settings
 from tests.cluster.builders_scene import SMALL, Workshop
 from tests.stand import binaries, close_shared, shared
@@ -77,7 +77,7 @@ class _Desk:
         """Train by what the magic and the command line call, to the end."""
         given = self._settings.model_dump(exclude_unset=True)
         with contextlib.redirect_stdout(io.StringIO()) as shown:
-            manager.train(f"{FILE}:{FUNCTION}", given)
+            services.train(f"{FILE}:{FUNCTION}", given)
         if TEXT not in shown.getvalue():
             message = f"The training printed {shown.getvalue()!r}."
             raise RuntimeError(message)

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from azure.storage.blob import BlobServiceClient
 from table import Row
 
-from fairing_az_jupyter.clients.contexts import ContextStore
+from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
+from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.storage import CONTAINER
-from fairing_az_jupyter.fairing.context import collect, write_archive
+from fairing_az_jupyter.fairing.context.collecting import collect, write_archive
 from tests.stand import close_shared, shared
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
         ipython: The shell that loads the extension.
 
     """
-    from fairing_az_jupyter.frontends.magics import load  # noqa: PLC0415 - a hook: the package itself stays light
+    from fairing_az_jupyter.frontends.magics.extension import load  # noqa: PLC0415 - a hook: the package itself stays light
 
     load(ipython)
 
@@ -52,7 +52,7 @@ def report(name: str, value: object) -> None:
         InputError: The name is empty or too long, or the value is something else.
 
     """
-    from fairing_az_jupyter.reporting import report as tell  # noqa: PLC0415 - the package itself stays light
+    from fairing_az_jupyter.launch_events import report as tell  # noqa: PLC0415 - the package itself stays light
 
     tell(name, value)
 
@@ -83,7 +83,7 @@ def run(
         ExecutionError: A cell raised, the kernel died, or the run was cancelled.
 
     """
-    from fairing_az_jupyter.manager import run_notebook  # noqa: PLC0415 - the package itself stays light
+    from fairing_az_jupyter.services import run_notebook  # noqa: PLC0415 - the package itself stays light
 
     return run_notebook(notebook, parameters or {}, output=output, on_event=on_event, **options)
 
@@ -111,6 +111,6 @@ def sweep(
         ExecutionError: The sweep was cancelled, or has stopped after failures. Runs that fail do not raise.
 
     """
-    from fairing_az_jupyter.manager import run_sweep  # noqa: PLC0415 - the package itself stays light
+    from fairing_az_jupyter.services import run_sweep  # noqa: PLC0415 - the package itself stays light
 
     return run_sweep(notebook, parameters or {}, **options)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from kubeflow.fairing.deployers.deployer import DeployerInterface
 
-    from fairing_az_jupyter.fairing.builders import ImageBuilder
-    from fairing_az_jupyter.fairing.cluster_job import ClusterJob
-    from fairing_az_jupyter.fairing.context_source import StorageContextSource
-    from fairing_az_jupyter.fairing.launcher import Launcher
+    from fairing_az_jupyter.fairing.cluster.connections import Launcher
+    from fairing_az_jupyter.fairing.images.builder import ImageBuilder
+    from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
+    from fairing_az_jupyter.fairing.upstream.storage_context_source import StorageContextSource
     from fairing_az_jupyter.settings import Settings
 
 __all__ = ["KubeflowAzureBackend"]
@@ -103,9 +103,9 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
             SettingsError: A setting is missing, or breaks its rule.
 
         """
-        from fairing_az_jupyter.fairing.acr_builder import AcrTasksBuilder  # noqa: PLC0415 - as late as possible
-        from fairing_az_jupyter.fairing.kaniko_builder import KanikoBuilder  # noqa: PLC0415 - likewise
-        from fairing_az_jupyter.fairing.layered_builder import LayeredBuilder  # noqa: PLC0415 - likewise
+        from fairing_az_jupyter.fairing.images.acr_tasks import AcrTasksBuilder  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.images.kaniko import KanikoBuilder  # noqa: PLC0415 - likewise
+        from fairing_az_jupyter.fairing.images.layered import LayeredBuilder  # noqa: PLC0415 - likewise
 
         self._registry = registry
         launcher = self._launcher(registry)
@@ -116,7 +116,7 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
 
     def get_training_deployer(self, pod_spec_mutators: Sequence[Callable[..., object]] | None = None) -> ClusterJob:
         """Return the deployer that runs a job; see Fairing's `BackendInterface`."""
-        from fairing_az_jupyter.fairing.cluster_job import ClusterJob  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob  # noqa: PLC0415 - as late as possible
 
         return ClusterJob(self._launcher(self._registry), pod_spec_mutators, deadline=self._deadline)
 
@@ -127,8 +127,8 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         pod_spec_mutators: Sequence[Callable[..., object]] | None = None,
     ) -> DeployerInterface:
         """Return the deployer that runs an endpoint; see Fairing's `BackendInterface`."""
-        from fairing_az_jupyter.fairing.cluster_serving import ClusterServing  # noqa: PLC0415 - as late as possible
-        from fairing_az_jupyter.fairing.kserve_serving import KServeServing  # noqa: PLC0415 - likewise
+        from fairing_az_jupyter.fairing.endpoints.deployment import ClusterServing  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.endpoints.inference_service import KServeServing  # noqa: PLC0415 - likewise
 
         launcher = self._launcher(self._registry)
         kinds: dict[str, Any] = {"deployment": ClusterServing, "inference-service": KServeServing}
@@ -160,7 +160,7 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         return str(settings.docker_registry)
 
     def _launcher(self, registry: str | None) -> Launcher:
-        from fairing_az_jupyter.fairing.launcher import Launcher, placement_of  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.cluster.connections import Launcher, placement_of  # noqa: PLC0415 - as late as possible
 
         with self._lock:
             if registry not in self._launchers:
@@ -182,6 +182,6 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
             from fairing_az_jupyter.settings import Settings  # noqa: PLC0415 - only here
 
             return Settings.model_validate({**self._given.model_dump(), **explicit, "backend": "KubeflowAzureBackend"})
-        from fairing_az_jupyter.fairing.launcher import settings_for  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.cluster.connections import settings_for  # noqa: PLC0415 - as late as possible
 
         return settings_for(explicit)

@@ -11,8 +11,8 @@ from fairing_az_jupyter.fairing.azure_backend import KubeflowAzureBackend
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairing_az_jupyter.fairing.local import LocalJob, LocalServing
-    from fairing_az_jupyter.fairing.local_builder import LocalBuilder
+    from fairing_az_jupyter.fairing.local.backend import LocalJob, LocalServing
+    from fairing_az_jupyter.fairing.local.builder import LocalBuilder
 
 LOCAL_REGISTRY = "local"
 
@@ -53,13 +53,13 @@ class LocalBackend(BackendInterface):  # type: ignore[misc] # Fairing is untyped
         pod_spec_mutators: list[Callable[..., object]] | None = None,  # noqa: ARG002
     ) -> LocalBuilder:
         """Return the builder that packs a task's files; see Fairing's `BackendInterface`."""
-        from fairing_az_jupyter.fairing.local_builder import LocalBuilder  # noqa: PLC0415
+        from fairing_az_jupyter.fairing.local.builder import LocalBuilder  # noqa: PLC0415
 
         return LocalBuilder(preprocessor=preprocessor, base_image=base_image, registry=registry)
 
     def get_training_deployer(self, pod_spec_mutators: list[Callable[..., object]] | None = None) -> LocalJob:
         """Return the deployer that runs a job; see Fairing's `BackendInterface`."""
-        from fairing_az_jupyter.fairing.local import LocalJob  # noqa: PLC0415
+        from fairing_az_jupyter.fairing.local.backend import LocalJob  # noqa: PLC0415
 
         return LocalJob(pod_spec_mutators=pod_spec_mutators, isolated=self.isolated)
 
@@ -70,7 +70,7 @@ class LocalBackend(BackendInterface):  # type: ignore[misc] # Fairing is untyped
         pod_spec_mutators: list[Callable[..., object]] | None = None,
     ) -> LocalServing:
         """Return the deployer that runs an endpoint; see Fairing's `BackendInterface`."""
-        from fairing_az_jupyter.fairing.local import LocalServing  # noqa: PLC0415
+        from fairing_az_jupyter.fairing.local.backend import LocalServing  # noqa: PLC0415
 
         return LocalServing(
             model_class,

@@ -23,7 +23,7 @@ class FairingFinder:
         """Return the spec of one of Fairing's modules, None for any other."""
         if fullname != "kubeflow.fairing" and not fullname.startswith("kubeflow.fairing."):
             return None
-        from fairing_az_jupyter.fairing.modules import find  # noqa: PLC0415 - most interpreters never need it
+        from fairing_az_jupyter.fairing.import_shim import find  # noqa: PLC0415 - most interpreters never need it
 
         return find(fullname, path, target)
 
@@ -50,7 +50,7 @@ class MissingFairing:
         later = sys.meta_path[sys.meta_path.index(cls) + 1 :]
         if any(finder.find_spec(fullname, path, target) for finder in later if hasattr(finder, "find_spec")):
             return
-        from fairing_az_jupyter.fairing.modules import not_installed  # noqa: PLC0415 - as above
+        from fairing_az_jupyter.fairing.import_shim import not_installed  # noqa: PLC0415 - as above
 
         raise not_installed(fullname)
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.images import ImageReference
-from fairing_az_jupyter.clients.oci.docker_config import registry_host
+from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
+from fairing_az_jupyter.clients.oci.images import ImageReference
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.fairing.build_pods import KANIKO_OPTIONS, BuildOrder, build_object
-from fairing_az_jupyter.fairing.endpoint_pods import READY_SECONDS, endpoint_pod, progress_seconds
-from fairing_az_jupyter.fairing.pod_objects import (
+from fairing_az_jupyter.fairing.cluster.manifests import (
     deployment,
     finished_pod,
     inference_service,
@@ -23,12 +21,14 @@ from fairing_az_jupyter.fairing.pod_objects import (
     placement_of,
     service,
 )
+from fairing_az_jupyter.fairing.endpoints.endpoint_pods import READY_SECONDS, endpoint_pod, progress_seconds
+from fairing_az_jupyter.fairing.images.build_pods import KANIKO_OPTIONS, BuildOrder, build_object
 from fairing_az_jupyter.settings.naming import python_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.fairing.pod_objects import Object, Placement, Target
+    from fairing_az_jupyter.fairing.cluster.manifests import Object, Placement, Target
     from fairing_az_jupyter.settings import Settings
 
 __all__ = ["made_by_kserve", "planned_objects", "predictor_pod"]

@@ -52,8 +52,8 @@ def offer(ipython: InteractiveShell, explicit: Mapping[str, Any], profile: str |
         InputError: There is nothing to fill in, or a value breaks its rule.
 
     """
-    from fairing_az_jupyter import manager  # noqa: PLC0415 - loading the extension stays light
-    from fairing_az_jupyter.fairing.notebook_name import get_notebook_path  # noqa: PLC0415 - as above
+    from fairing_az_jupyter import services  # noqa: PLC0415 - loading the extension stays light
+    from fairing_az_jupyter.fairing.upstream.notebook_name import get_notebook_path  # noqa: PLC0415 - as above
 
     path = get_notebook_path()
     if path is not None:
@@ -62,18 +62,18 @@ def offer(ipython: InteractiveShell, explicit: Mapping[str, Any], profile: str |
             return _offer(plan, f"{_TAKE_OVER}; '{path.name}' was only read")
     source = _last_source(ipython.user_ns.get("In") or ())
     where = _TAKE_OVER if source else "Tag this cell 'parameters', and run it"
-    return _offer(manager.plan_cell_fill(source, explicit, profile=profile), where)
+    return _offer(services.plan_cell_fill(source, explicit, profile=profile), where)
 
 
 def _plan_of_file(path: Path, explicit: Mapping[str, Any], profile: str | None) -> FillPlan | None:
     """Return the plan for a notebook's file; None where it has no parameters cell, or can't be read as it is now."""
-    from fairing_az_jupyter import manager, parameters  # noqa: PLC0415 - as above
+    from fairing_az_jupyter import parameters, services  # noqa: PLC0415 - as above
     from fairing_az_jupyter.exceptions import NotebookFileError  # noqa: PLC0415 - as above
 
     try:
         if not parameters.read_parameters(str(path)).cells:
             return None
-        return manager.plan_fill(str(path), explicit, profile=profile)
+        return services.plan_fill(str(path), explicit, profile=profile)
     except NotebookFileError:
         # It may never have been saved.
         return None
@@ -82,7 +82,7 @@ def _plan_of_file(path: Path, explicit: Mapping[str, Any], profile: str | None) 
 def _last_source(executed: Iterable[object]) -> str:
     """Return the source of the last executed cell that sets what a parameters cell sets; empty if there is none."""
     from fairing_az_jupyter import parameters  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.manager.filling import text_of_cell  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.services.parameters_cell import text_of_cell  # noqa: PLC0415 - as above
     from fairing_az_jupyter.settings import cell_fields, notebook_names  # noqa: PLC0415 - as above
 
     names = notebook_names()

@@ -7,18 +7,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
-from fairing_az_jupyter.frontends import (
-    check_commands,
-    commands,
-    debugging,
-    grammar,
-    launch_commands,
-    prompts,
-    run_commands,
-    sweep_commands,
-    terminal,
-)
-from fairing_az_jupyter.frontends.refusals import CommandLineError
+from fairing_az_jupyter.frontends.commands import checks, launches, runs, settings, sweeps
+from fairing_az_jupyter.frontends.grammar import parser
+from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError
+from fairing_az_jupyter.frontends.terminal import debugging, prompts
+from fairing_az_jupyter.frontends.terminal import output as terminal
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = terminal.prepare()
     with contextlib.redirect_stdout(output):
         try:
-            code = _dispatch(grammar.parse(sys.argv[1:] if arguments is None else arguments), output)
+            code = _dispatch(parser.parse(sys.argv[1:] if arguments is None else arguments), output)
         except CommandLineError as refused:
             terminal.tell(str(refused))
             code = refused.exit_code
@@ -60,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
     try:
-        caller = commands.Caller(ask=prompts.ask, present=prompts.at_terminal())
+        caller = settings.Caller(ask=prompts.ask, present=prompts.at_terminal())
         if parsed.command == "launch":
-            return run_commands.launch(parsed, output, caller)
+            return runs.launch(parsed, output, caller)
         if parsed.command in _RUNS:
             return _RUNS[parsed.command](parsed, output)
         # The result of a check is also its exit code; who asks for JSON wants that. What was launched goes on.
@@ -70,18 +63,18 @@ def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
         return _COMMANDS[parsed.command](parsed, caller)
     except FairingAzureError as error:
         if getattr(parsed, "json", False):
-            told = {name: commands.as_typed(text, grammar.PROGRAM) for name, text in error.to_dict().items()}
+            told = {name: settings.as_typed(text, parser.PROGRAM) for name, text in error.to_dict().items()}
             try:
-                (run_commands.print_line if _is_in_lines(parsed) else commands.print_json)({"error": told})
+                (runs.print_line if _is_in_lines(parsed) else settings.print_json)({"error": told})
             except terminal.OutputLostError as lost:
                 _lost(lost)
         else:
             if getattr(parsed, "debug", False):
                 debugging.show(error)
-            terminal.tell(commands.as_typed(str(error), grammar.PROGRAM))
+            terminal.tell(settings.as_typed(str(error), parser.PROGRAM))
         return error.exit_code
     except KeyboardInterrupt as stopped:
-        terminal.tell(commands.cancelled(stopped))
+        terminal.tell(settings.cancelled(stopped))
         return CANCELLED
 
 
@@ -97,40 +90,40 @@ def _lost(lost: terminal.OutputLostError) -> int:
     return InputError.exit_code
 
 
-def _panel(_parsed: argparse.Namespace, _caller: commands.Caller) -> int:
+def _panel(_parsed: argparse.Namespace, _caller: settings.Caller) -> int:
     raise CommandLineError(
         "The panel of widgets is for a notebook.",
         hint="Type in a cell: %load_ext fairing_az_jupyter, and then: %fairing_azure panel",
     )
 
 
-def _completion(parsed: argparse.Namespace, _caller: commands.Caller) -> int:
+def _completion(parsed: argparse.Namespace, _caller: settings.Caller) -> int:
     import shtab  # noqa: PLC0415
 
-    sys.stdout.write(shtab.complete(grammar.parser(), shell=parsed.shell) + "\n")
+    sys.stdout.write(shtab.complete(parser.parser(), shell=parsed.shell) + "\n")
     return 0
 
 
 _RUNS: Mapping[str, Callable[[argparse.Namespace, terminal.Output], int]] = {
-    "run": run_commands.run,
-    "runs": run_commands.runs,
-    "sweep": sweep_commands.sweep,
+    "run": runs.run,
+    "runs": runs.runs,
+    "sweep": sweeps.sweep,
 }
-_COMMANDS: Mapping[str, Callable[[argparse.Namespace, commands.Caller], int]] = {
-    "check": check_commands.check,
-    "secrets": check_commands.secrets,
-    "fill": commands.fill,
-    "settings": commands.settings,
-    "profile": commands.printing(commands.profile_of),
-    "example": commands.printing(commands.example_of),
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace, settings.Caller], int]] = {
+    "check": checks.check,
+    "secrets": checks.secrets,
+    "fill": settings.fill,
+    "settings": settings.settings,
+    "profile": settings.printing(settings.profile_of),
+    "example": settings.printing(settings.example_of),
     "panel": _panel,
-    "install-fairing": commands.install_fairing,
+    "install-fairing": settings.install_fairing,
     "completion": _completion,
-    "status": launch_commands.status,
-    "logs": launch_commands.logs,
-    "delete": launch_commands.delete,
-    "cleanup": launch_commands.cleanup,
-    "predict": launch_commands.predict,
-    "train": launch_commands.train,
-    "deploy": launch_commands.deploy,
+    "status": launches.status,
+    "logs": launches.logs,
+    "delete": launches.delete,
+    "cleanup": launches.cleanup,
+    "predict": launches.predict,
+    "train": launches.train,
+    "deploy": launches.deploy,
 }

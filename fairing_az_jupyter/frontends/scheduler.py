@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import ExecutionError, FairingAzureError, PackageMissingError, RunCancelledError
 
 try:
@@ -57,9 +57,9 @@ class FairingExecutionManager(DefaultExecutionManager):  # type: ignore[misc] # 
         job, paths = self.model, self.staging_paths
         quoted, typed = values_of(job.parameters or {})
         executed = str(paths[_NOTEBOOK]) if _NOTEBOOK in (job.output_formats or ()) else None
-        request = manager.plan_run(str(paths["input"]), values=quoted, pairs=typed, output=executed)
+        request = services.plan_run(str(paths["input"]), values=quoted, pairs=typed, output=executed)
         try:
-            manager.run(request, _nobody_listens)
+            services.run(request, _nobody_listens)
         except BaseException:
             # What has failed is the run, whatever can't be written about it.
             with contextlib.suppress(Exception):
@@ -104,7 +104,7 @@ class FairingExecutionManager(DefaultExecutionManager):  # type: ignore[misc] # 
 
         """
         try:
-            manager.describe_parameters(input_path)
+            services.describe_parameters(input_path)
         except FairingAzureError as error:
             raise SchedulerError(str(error)) from error
         return True

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.kube.facts import quantity
-from fairing_az_jupyter.preflight import cures
+from fairing_az_jupyter.clients.kube.objects.facts import quantity
+from fairing_az_jupyter.preflight import fixes as cures
 from fairing_az_jupyter.preflight.image_copies import copied
 from fairing_az_jupyter.preflight.pod_needs import settings_of
 from fairing_az_jupyter.settings import notebook_names
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from fairing_az_jupyter.models import Cure
-    from fairing_az_jupyter.preflight.subject import Planned, Subject
+    from fairing_az_jupyter.preflight.context import Planned, Subject
 
 __all__ = ["Rule", "asks_beyond_quota", "exceeded", "own_words", "rule_in"]
 

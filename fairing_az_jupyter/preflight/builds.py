@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fairing_az_jupyter.preflight.context import Subject
     from fairing_az_jupyter.preflight.runner import Finding
-    from fairing_az_jupyter.preflight.subject import Subject
 
 __all__ = ["only_some_launches"]
 

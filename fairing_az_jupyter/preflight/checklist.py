@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.preflight import (
+from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight.checks import (
     acr_tasks_checks,
     capacity_checks,
     clock_checks,
     cluster_checks,
     credential_checks,
-    cures,
     endpoint_checks,
     image_checks,
     launch_checks,
@@ -25,7 +25,7 @@ from fairing_az_jupyter.preflight import (
 from fairing_az_jupyter.preflight.runner import Check, Finding
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.preflight.subject import Subject
+    from fairing_az_jupyter.preflight.context import Subject
 
 _EVERYWHERE = (settings_checks, local_checks)
 _ON_THE_CLUSTER = (
@@ -75,7 +75,7 @@ def _no_cluster() -> Check:
         "skipped",
         looked_at,
         "Not checked, for FAIRING_BACKEND is LocalBackend: everything runs on this machine.",
-        (cures.ours("check", "--backend", "KubeflowAzureBackend"),),
+        (fixes.ours("check", "--backend", "KubeflowAzureBackend"),),
     )
     return Check(
         "cluster",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
-from fairing_az_jupyter.clients.oci.docker_config import registry_host
+from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
 from fairing_az_jupyter.clients.oci.references import ImageReference
-from fairing_az_jupyter.preflight import cures
+from fairing_az_jupyter.preflight import fixes
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.models import Cure
-    from fairing_az_jupyter.preflight.subject import Subject
+    from fairing_az_jupyter.preflight.context import Subject
 
 __all__ = ["copied", "own_host"]
 
@@ -42,6 +42,6 @@ def copied(subject: Subject, field: str, image: str) -> tuple[Cure, ...]:
     if found.host == host:
         return ()
     if cloud_of_registry(host) is None:
-        return (cures.text(f"Copy the image into a registry that can be reached, and set {name} to the copy."),)
+        return (fixes.text(f"Copy the image into a registry that can be reached, and set {name} to the copy."),)
     copy, kept = found.import_into(host)
-    return (cures.az(*copy), cures.change_setting(subject, field, kept))
+    return (fixes.az(*copy), fixes.change_setting(subject, field, kept))

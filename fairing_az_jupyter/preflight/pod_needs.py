@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.kube.facts import quantity, tolerated
-from fairing_az_jupyter.clients.kube.scheduling_events import may_be_tolerated, passes
+from fairing_az_jupyter.clients.kube.diagnosis.scheduling import may_be_tolerated, passes
+from fairing_az_jupyter.clients.kube.objects.facts import quantity, tolerated
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fairing_az_jupyter.clients.kube.facts import Capacity, NodeCapacity
-    from fairing_az_jupyter.preflight.subject import Planned
+    from fairing_az_jupyter.clients.kube.objects.facts import Capacity, NodeCapacity
+    from fairing_az_jupyter.preflight.context import Planned
 
 GPU = "nvidia.com/gpu"
 SPOT = "kubernetes.azure.com/scalesetpriority"

@@ -7,8 +7,8 @@ import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.resources import ResourceManager
-from fairing_az_jupyter.clients.storage import CONTAINER, BlobStore
+from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER, BlobStore
+from fairing_az_jupyter.clients.azure.resources import ResourceManager
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -17,14 +17,14 @@ from fairing_az_jupyter.exceptions import (
     ServiceError,
 )
 from fairing_az_jupyter.models import Cure
-from fairing_az_jupyter.preflight.cures import az, ours
+from fairing_az_jupyter.preflight.fixes import az, ours
 from fairing_az_jupyter.preflight.runner import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.credentials import ChosenCredential
-    from fairing_az_jupyter.preflight.subject import Subject
+    from fairing_az_jupyter.clients.azure.credentials import ChosenCredential
+    from fairing_az_jupyter.preflight.context import Subject
 
 __all__ = ["DATA_ROLE", "KEY_ROLE", "Place", "place_of", "with_cures"]
 

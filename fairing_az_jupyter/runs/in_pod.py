@@ -22,8 +22,8 @@ from fairing_az_jupyter.exceptions import FairingAzureError, InputError, RunCanc
 from fairing_az_jupyter.models import ENDED, RunRequest
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.records.log_text import LogText
-from fairing_az_jupyter.runs.mirroring import LAST_ERROR, RecordSender, read_state, resume
-from fairing_az_jupyter.runs.places import Places
+from fairing_az_jupyter.runs.execution.mirroring import LAST_ERROR, RecordSender, read_state, resume
+from fairing_az_jupyter.runs.places.addresses import Places
 from fairing_az_jupyter.settings import sources
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-    from fairing_az_jupyter.runs.engine import Watch
+    from fairing_az_jupyter.runs.execution.engine import Watch
 
 ENGINE_NAME = "fairing_azure"
 
@@ -69,7 +69,7 @@ class RecordingEngine(NBClientEngine):  # type: ignore[misc]
         **options: Any,  # noqa: ANN401 - papermill has no types
     ) -> None:
         """Execute the cells of a notebook that papermill has prepared."""
-        from fairing_az_jupyter.runs.engine import run_prepared  # noqa: PLC0415 - see above
+        from fairing_az_jupyter.runs.execution.engine import run_prepared  # noqa: PLC0415 - see above
 
         traits: dict[str, object] = {
             name: options[name] for name in ("log_output", "stdout_file", "stderr_file") if name in options

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.runs.places import Places
+    from fairing_az_jupyter.runs.places.addresses import Places
     from fairing_az_jupyter.settings import Settings
 
 __all__ = ["AbsHandler"]
@@ -92,13 +92,13 @@ class AbsHandler:
             path: The URL.
 
         """
-        from fairing_az_jupyter.runs.places import shown  # noqa: PLC0415 - papermill loads this module at its start
+        from fairing_az_jupyter.runs.places.addresses import shown  # noqa: PLC0415 - papermill loads this module at its start
 
         return shown(path)
 
     @classmethod
     def _opened(cls) -> Places:
-        from fairing_az_jupyter.runs.places import Places  # noqa: PLC0415 - likewise
+        from fairing_az_jupyter.runs.places.addresses import Places  # noqa: PLC0415 - likewise
 
         with cls._lock:
             if cls._places is None:

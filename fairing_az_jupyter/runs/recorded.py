@@ -16,11 +16,11 @@ from fairing_az_jupyter.exceptions import (
 )
 from fairing_az_jupyter.models import OUTPUT_LIMIT, RunRequest, RunResult
 from fairing_az_jupyter.records import Recorder, RunStore, layout
-from fairing_az_jupyter.runs.checks import RunPlan, plan
-from fairing_az_jupyter.runs.execution import execute
-from fairing_az_jupyter.runs.places import Places, is_remote
-from fairing_az_jupyter.runs.saving import NotebookSaver
-from fairing_az_jupyter.runs.values import check_plain, refuse_secrets
+from fairing_az_jupyter.runs.execution.checks import RunPlan, plan
+from fairing_az_jupyter.runs.execution.execute import execute
+from fairing_az_jupyter.runs.execution.saving import NotebookSaver
+from fairing_az_jupyter.runs.parameters.values import check_plain, refuse_secrets
+from fairing_az_jupyter.runs.places.addresses import Places, is_remote
 
 if TYPE_CHECKING:
     import threading
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from fairing_az_jupyter.models import RunEvent
-    from fairing_az_jupyter.runs.engine import Watch
+    from fairing_az_jupyter.runs.execution.engine import Watch
 
 
 def begin(store: RunStore, request: RunRequest, notebook: bytes | None, **facts: object) -> Path:
@@ -167,7 +167,7 @@ def run_for_papermill(
 
     def watched(watch: Watch) -> None:
         nonlocal executed
-        from fairing_az_jupyter.runs import engine  # noqa: PLC0415 - loads papermill
+        from fairing_az_jupyter.runs.execution import engine  # noqa: PLC0415 - loads papermill
 
         executed = work(dataclasses.replace(watch, mirror=True))
         engine.keep_with_its_error(executed, watch)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import TextIO
 
-    from fairing_az_jupyter.runs.places import Places
+    from fairing_az_jupyter.runs.places.addresses import Places
 
 CANCEL = "cancel"
 
@@ -51,7 +51,7 @@ def serve(folder: str, notebook: str, open_places: Callable[[Mapping[str, Any]],
             signal.signal(number, stop)
     source, answers = _own_streams()
     threading.Thread(target=_read_tasks, args=(source, tasks, cancel), name="sweep-tasks", daemon=True).start()
-    from fairing_az_jupyter.runs import engine  # noqa: F401, PLC0415 - all runs need it, and so it is loaded once
+    from fairing_az_jupyter.runs.execution import engine  # noqa: F401, PLC0415 - all runs need it, and so it is loaded once
 
     worker = _Worker(RunStore(Path(folder)), Path(notebook).read_bytes(), cancel, open_places)
     with worker.closing():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairing_az_jupyter.clients.azure.clouds import CLOUDS
-from fairing_az_jupyter.clients.credentials import (
+from fairing_az_jupyter.clients.azure.credentials import (
     ServicePrincipal,
 )
 from fairing_az_jupyter.clients.hidden import Hidden

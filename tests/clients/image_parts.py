@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from fairing_az_jupyter.clients.images import ImageReference, ImageStore
-from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.clients.oci.images import ImageReference, ImageStore
+from fairing_az_jupyter.clients.oci.registry import Registry
 from tests.clients.registry_servers import claims_token, errors
 
 OCI = {

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.exceptions import FairingAzureError
 from tests.clients.registry_servers import MARK, PUSHER, SECRET, errors, serving
 

@@ -11,7 +11,7 @@ import traceback
 import pytest
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.oci.docker_config import (
+from fairing_az_jupyter.clients.oci.auth.docker_config import (
     ACR_TOKEN_USER,
     docker_config_of,
     make_docker_config,

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairing_az_jupyter.clients.images import ConfigChanges
-from fairing_az_jupyter.clients.oci.image_changes import changed, merged_env
+from fairing_az_jupyter.clients.oci.images import ConfigChanges
 from fairing_az_jupyter.clients.oci.manifests import encoded
+from fairing_az_jupyter.clients.oci.push.image_changes import changed, merged_env
 from fairing_az_jupyter.exceptions import InputError
 
 DIFF_ID = "sha256:" + "1" * 64

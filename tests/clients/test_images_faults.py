@@ -10,7 +10,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.images import Layer
+from fairing_az_jupyter.clients.oci.images import Layer
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     ContextError,
@@ -458,8 +458,8 @@ def test_a_token_service_that_knows_one_scope_only_gets_the_layers_sent(memory, 
 
 INTERRUPTED = """
 import sys, threading, os, signal, time
-from fairing_az_jupyter.clients.images import ImageReference, ImageStore, Layer
-from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.clients.oci.images import ImageReference, ImageStore, Layer
+from fairing_az_jupyter.clients.oci.registry import Registry
 with Registry(sys.argv[1], username=None, password=None, scheme="http") as registry:
     store = ImageStore(registry)
     base = store.resolve(ImageReference(store.host, "base", "1"))

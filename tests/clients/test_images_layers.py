@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from fairing_az_jupyter.clients.images import Layer
+from fairing_az_jupyter.clients.oci.images import Layer
 from fairing_az_jupyter.exceptions import ContextError
 from tests.clients.image_parts import files_in, sha, tar_of
 
@@ -126,7 +126,7 @@ def test_a_large_tar_is_compressed_in_little_memory(tmp_path, run_python):
             file.write(block)
     script = (
         "import resource, sys\n"
-        "from fairing_az_jupyter.clients.images import Layer\n"
+        "from fairing_az_jupyter.clients.oci.images import Layer\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "with Layer.from_file(sys.argv[1]) as layer:\n"
         "    print(layer.diff_id, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.images import ConfigChanges, ImageReference, Layer
+from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference, Layer
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
 from tests.clients.image_parts import (
     DOCKER,
@@ -415,8 +415,8 @@ def test_the_same_image_pushed_eight_times_at_once_is_there_once(registry, name)
 
 MEMORY = """
 import resource, sys, time
-from fairing_az_jupyter.clients.images import ImageReference, ImageStore, Layer
-from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.clients.oci.images import ImageReference, ImageStore, Layer
+from fairing_az_jupyter.clients.oci.registry import Registry
 source_host, host, path = sys.argv[1:]
 def opened(name):
     return ImageStore(Registry(name, username=None, password=None, scheme="http"))

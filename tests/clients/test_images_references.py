@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.clients.images import ImageReference
+from fairing_az_jupyter.clients.oci.images import ImageReference
 from fairing_az_jupyter.exceptions import InputError
 
 DIGEST = "sha256:" + "0a" * 32

@@ -15,11 +15,11 @@ import pytest
 import trustme
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.oci.auth import granted
-from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.clients.oci.auth.challenges import granted
+from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotAllowedError, NotFoundError
-from fairing_az_jupyter.fairing.build_logins import build_login
-from fairing_az_jupyter.fairing.build_pods import BuildOrder
+from fairing_az_jupyter.fairing.images.build_logins import build_login
+from fairing_az_jupyter.fairing.images.build_pods import BuildOrder
 from tests.clients.registry_servers import (
     AAD_TOKEN,
     MARK,
@@ -435,5 +435,5 @@ def test_a_registry_without_authentication_lets_everyone_in(storage):
 
 
 def test_the_client_costs_nothing_until_it_is_used(run_python):
-    done = run_python("import sys, fairing_az_jupyter.clients.registry; print('requests' in sys.modules)")
+    done = run_python("import sys, fairing_az_jupyter.clients.oci.registry; print('requests' in sys.modules)")
     assert done.stdout.strip() == "False"

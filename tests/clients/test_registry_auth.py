@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.oci.auth import Challenge, claims, granted, parse_challenges, token_address
+from fairing_az_jupyter.clients.oci.auth.challenges import Challenge, claims, granted, parse_challenges, token_address
 from fairing_az_jupyter.exceptions import UnreachableError
 from tests.clients.registry_servers import claims_token
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.workloads import Workloads
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.workloads import Workloads
 from fairing_az_jupyter.exceptions import ConflictError, InputError, NotFoundError, UnreachableError
 from tests.clients.cluster_servers import (
     MARK,

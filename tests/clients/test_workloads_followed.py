@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.followed import Disrupted, Retried
-from fairing_az_jupyter.clients.kube.following import Follower
-from fairing_az_jupyter.clients.kube.replacements import Replacements
-from fairing_az_jupyter.clients.kube.targets import Target
-from fairing_az_jupyter.clients.kube.waits import Waits
-from fairing_az_jupyter.clients.kube.watching import Change, _differences
+from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
+from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Retried
+from fairing_az_jupyter.clients.kube.follow.follower import Follower
+from fairing_az_jupyter.clients.kube.follow.replacements import Replacements
+from fairing_az_jupyter.clients.kube.follow.targets import Target
+from fairing_az_jupyter.clients.kube.follow.watch import Change, _differences
 
 IGNORED = [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]
 NO_CPU = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.kube.asking import Answer, Asker
-from fairing_az_jupyter.clients.kube.objects import KINDS, kind_of, pod_selector
-from fairing_az_jupyter.clients.kube.refused_changes import passes_by_itself, refused_change, sanitized
+from fairing_az_jupyter.clients.kube.objects.asking import Answer, Asker
+from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, kind_of, pod_selector
+from fairing_az_jupyter.clients.kube.objects.rejections import passes_by_itself, refused_change, sanitized
 from fairing_az_jupyter.exceptions import ConflictError, InputError, NotAllowedError
 
 ASKER = Asker("10.0.0.1:443", secret=Hidden("Bearer MARKED-token"))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.clocks import Clocks
-from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
-from fairing_az_jupyter.clients.kube.followed import Disrupted, Retried, Trouble
-from fairing_az_jupyter.clients.kube.lasting import lasted
-from fairing_az_jupyter.clients.kube.waits import CONDITIONS, Waits, condition, duration, page, reports_after
+from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
+from fairing_az_jupyter.clients.kube.diagnosis.waits import CONDITIONS, Waits, condition, duration, page, reports_after
+from fairing_az_jupyter.clients.kube.follow.clocks import Clocks
+from fairing_az_jupyter.clients.kube.follow.durations import lasted
+from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Retried, Trouble
 from fairing_az_jupyter.settings import Settings, notebook_names
 from fairing_az_jupyter.settings.scheduling import seconds_in
 
@@ -26,7 +26,7 @@ def at(seconds):
 
 def test_the_committed_page_is_the_one_that_the_table_gives():
     committed = Path(__file__).parents[2] / "docs" / "waiting.md"
-    command = "python -m fairing_az_jupyter.clients.kube.waits > docs/waiting.md"
+    command = "python -m fairing_az_jupyter.clients.kube.diagnosis.waits > docs/waiting.md"
     assert committed.read_text(encoding="utf-8") == page(), f"write it again: {command}"
 
 

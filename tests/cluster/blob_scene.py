@@ -7,8 +7,8 @@ import os
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from fairing_az_jupyter.clients.azure_access import AzureAccess
-from fairing_az_jupyter.clients.blob_files import BlobFiles
+from fairing_az_jupyter.clients.azure.access import AzureAccess
+from fairing_az_jupyter.clients.azure.blob.files import BlobFiles
 from fairing_az_jupyter.settings import Settings, from_notebook
 
 

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.images import ConfigChanges, ImageReference, ImageStore, Layer
-from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference, ImageStore, Layer
+from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.settings import Settings, from_notebook
 from tests.clients.image_parts import tar_of
 

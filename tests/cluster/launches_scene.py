@@ -6,9 +6,9 @@ import contextlib
 import os
 import time
 
-from fairing_az_jupyter.fairing import launches, leftovers
-from fairing_az_jupyter.fairing.launcher import Launcher
-from fairing_az_jupyter.fairing.pod_objects import Placement, deployment, finished_pod, job, service
+from fairing_az_jupyter.fairing.cluster.connections import Launcher
+from fairing_az_jupyter.fairing.cluster.manifests import Placement, deployment, finished_pod, job, service
+from fairing_az_jupyter.fairing.inventory import garbage, launches
 from fairing_az_jupyter.settings import Settings, from_notebook
 
 # Answers with the sum of each row, in Seldon's form.
@@ -109,7 +109,7 @@ class Place:
         return {each["metadata"]["name"] for each in self.workloads.list(kind)}
 
     def found(self):
-        return {(left.kind, left.name): left for left in leftovers.find_leftovers(self.launcher)[0]}
+        return {(left.kind, left.name): left for left in garbage.find_leftovers(self.launcher)[0]}
 
 
 @contextlib.contextmanager

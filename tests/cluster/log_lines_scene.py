@@ -17,9 +17,9 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 _LAUNCH = """
 import json, sys
 from kubernetes.client import V1Container, V1PodSpec
-from fairing_az_jupyter.fairing.cluster_job import ClusterJob
-from fairing_az_jupyter.fairing.launcher import Launcher
-from fairing_az_jupyter.fairing.pod_objects import Placement
+from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
+from fairing_az_jupyter.fairing.cluster.connections import Launcher
+from fairing_az_jupyter.fairing.cluster.manifests import Placement
 from fairing_az_jupyter.settings import Settings
 settings, image, code = sys.argv[1:]
 container = V1Container(name="model", image=image, command=["python", "-c", code])

@@ -9,10 +9,10 @@ import time
 import nbformat
 import pytest
 
-from fairing_az_jupyter import manager
-from fairing_az_jupyter.clients.images import ConfigChanges, ImageReference, Layer
+from fairing_az_jupyter import services
+from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference, Layer
 from fairing_az_jupyter.exceptions import RunCancelledError, RunFailedError
-from fairing_az_jupyter.fairing.notebook_image import own_requirements
+from fairing_az_jupyter.fairing.images.notebook_image import own_requirements
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.settings import to_notebook
 from tests.clients.image_parts import tar_of
@@ -54,7 +54,7 @@ class Yard:
         return str(path)
 
     def request(self, notebook, **values):
-        request, _ = manager.plan_cluster_run(notebook, values=values)
+        request, _ = services.plan_cluster_run(notebook, values=values)
         return request
 
     def run(self, notebook, *, settings=None, input_files=(), tell=None, **values):
@@ -62,12 +62,12 @@ class Yard:
         seen = []
         batch = self.start(self.request(notebook, **values), settings=settings, input_files=input_files)
         with contextlib.suppress(RunFailedError, RunCancelledError):
-            manager.follow_cluster_run(batch.runs[0], seen.append, runs_folder=self.runs, tell=tell)
-        return seen, manager.describe_run(batch.runs[0], self.runs)
+            services.follow_cluster_run(batch.runs[0], seen.append, runs_folder=self.runs, tell=tell)
+        return seen, services.describe_run(batch.runs[0], self.runs)
 
     def start(self, *requests, settings=None, **options):
-        points = [manager.ClusterPoint(request) for request in requests]
-        return manager.start_on_cluster(points, settings or self.settings, runs_folder=self.runs, **options)
+        points = [services.ClusterPoint(request) for request in requests]
+        return services.start_on_cluster(points, settings or self.settings, runs_folder=self.runs, **options)
 
     def following(self, name):
         """Follow a run in another thread; return that, and the list of what happens."""
@@ -75,7 +75,7 @@ class Yard:
 
         def follow():
             with contextlib.suppress(RunFailedError, RunCancelledError):
-                manager.follow_cluster_run(name, seen.append, runs_folder=self.runs)
+                services.follow_cluster_run(name, seen.append, runs_folder=self.runs)
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()

@@ -17,11 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from azure.identity import ClientSecretCredential
 
-from fairing_az_jupyter.clients.acr_tasks import ROLE, AcrTasks
-from fairing_az_jupyter.clients.contexts import ContextStore
+from fairing_az_jupyter.clients.azure.acr_tasks import ROLE, AcrTasks
+from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.images import ImageStore
-from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.clients.oci.images import ImageStore
+from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     FairingAzureError,

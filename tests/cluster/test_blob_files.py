@@ -13,7 +13,7 @@ import pytest
 
 from fairing_az_jupyter.exceptions import ConflictError, CredentialError, InputError, NotAllowedError, NotFoundError
 from fairing_az_jupyter.runs.papermill_io import AbsHandler
-from fairing_az_jupyter.runs.places import Places
+from fairing_az_jupyter.runs.places.addresses import Places
 
 DATA_ROLE, READ_ROLE = "Storage Blob Data Contributor", "Storage Blob Data Reader"
 KEY_ROLE = "Storage Account Contributor"

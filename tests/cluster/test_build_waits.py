@@ -10,9 +10,17 @@ from types import SimpleNamespace
 import pytest
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
-from fairing_az_jupyter.clients.kube.followed import Disrupted, LogLine, Notice, Retried, Started, Terminated, Trouble
-from fairing_az_jupyter.clients.kube.waits import Waits
+from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
+from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
+from fairing_az_jupyter.clients.kube.follow.events import (
+    Disrupted,
+    LogLine,
+    Notice,
+    Retried,
+    Started,
+    Terminated,
+    Trouble,
+)
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     ConflictError,
@@ -20,10 +28,10 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing import build_access, build_job
-from fairing_az_jupyter.fairing.build_job import build_in_cluster
-from fairing_az_jupyter.fairing.build_pods import BuildOrder, build_name, build_object
-from fairing_az_jupyter.fairing.pod_objects import Placement, Target
+from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target
+from fairing_az_jupyter.fairing.images import build_access, kaniko_job
+from fairing_az_jupyter.fairing.images.build_pods import BuildOrder, build_name, build_object
+from fairing_az_jupyter.fairing.images.kaniko_job import build_in_cluster
 from fairing_az_jupyter.settings import Settings
 
 IMAGE = "contosoml.azurecr.io/team/fairing-dependencies:0123"
@@ -85,13 +93,13 @@ class Workloads:
 def scene(monkeypatch):
     clock, made = [0.0], {"links": 0, "logins": 0}
     monkeypatch.setattr(build_access, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    monkeypatch.setattr(build_job.ownership, "caring_for", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(kaniko_job.ownership, "caring_for", lambda *_: contextlib.nullcontext())
 
     def count(what):
         made[what] += 1
         return Hidden(f"{what} {made[what]}")
 
-    monkeypatch.setattr(build_job, "build_login", lambda *_: count("logins"))
+    monkeypatch.setattr(kaniko_job, "build_login", lambda *_: count("logins"))
 
     def build(script, **settings):
         workloads = scene.workloads
@@ -165,7 +173,7 @@ def test_a_login_that_can_t_be_renewed_ends_no_build_and_is_tried_again(scene, m
             raise UnreachableError("No answer.", hint="", service="registry")
         return Hidden("l")
 
-    monkeypatch.setattr(build_job, "build_login", login)
+    monkeypatch.setattr(kaniko_job, "build_login", login)
 
     assert scene.build([(300, NO_NODE), (600, NO_NODE), (700, DONE)]) == DIGEST
     assert calls == [0, 300, 600]

@@ -16,10 +16,10 @@ import pytest
 from kubeflow.fairing import TrainJob
 from kubernetes.client import V1Toleration
 
-from fairing_az_jupyter.clients.acr_tasks import ROLE
+from fairing_az_jupyter.clients.azure.acr_tasks import ROLE
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.images import ImageReference, Layer
-from fairing_az_jupyter.clients.oci.auth import claims
+from fairing_az_jupyter.clients.oci.auth.challenges import claims
+from fairing_az_jupyter.clients.oci.images import ImageReference, Layer
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     ContextError,
@@ -27,8 +27,8 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing import build_job, build_pods, layered_builder
-from fairing_az_jupyter.fairing.dockerfiles import LABEL
+from fairing_az_jupyter.fairing.images import build_pods, kaniko_job, layered
+from fairing_az_jupyter.fairing.images.dockerfiles import LABEL
 from tests.clients.image_parts import tar_of
 from tests.cluster.builders_scene import Workshop, workshop  # noqa: F401 - fixtures
 
@@ -229,7 +229,7 @@ def test_an_interrupted_build_is_followed_by_the_next_launch(yard, monkeypatch, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(build_job, "_said", interrupted)
+        patch.setattr(kaniko_job, "_said", interrupted)
         with pytest.raises(KeyboardInterrupt):
             yard.task().builder.build()
     assert "the build goes on" in caplog.text
@@ -245,7 +245,7 @@ def test_an_interrupted_build_is_followed_by_the_next_launch(yard, monkeypatch, 
 
 
 def test_a_tag_that_is_given_to_another_image_meanwhile_changes_nothing(yard, monkeypatch):
-    required = layered_builder.require_pushed
+    required = layered.require_pushed
 
     def overwritten(images, repository, tag):
         required(images, repository, tag)
@@ -253,7 +253,7 @@ def test_a_tag_that_is_given_to_another_image_meanwhile_changes_nothing(yard, mo
         layer = Layer.from_bytes(tar_of({"etc/other.txt": b"without what was asked for"}))
         images.append(base, yard.workshop.images, layer, repository=repository, tag=tag, created_by="somebody else")
 
-    monkeypatch.setattr(layered_builder, "require_pushed", overwritten)
+    monkeypatch.setattr(layered, "require_pushed", overwritten)
 
     assert yard.task().submit().lines == ("one 3",)
 

@@ -16,9 +16,9 @@ import cloudpickle
 import pytest
 from kubeflow.fairing import TrainJob
 
-from fairing_az_jupyter.clients.images import ConfigChanges, ImageReference, Layer
+from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference, Layer
 from fairing_az_jupyter.exceptions import BuildFailedError, ContextError, FairingAzureError
-from fairing_az_jupyter.fairing.dockerfiles import LABEL
+from fairing_az_jupyter.fairing.images.dockerfiles import LABEL
 from tests.clients.image_parts import tar_of
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.test_builders import Yard, yard  # noqa: F401 - fixtures
@@ -237,10 +237,10 @@ def interrupting(monkeypatch, owner, name, *, after, which=lambda *_: True):
 
 @pytest.mark.parametrize("step", ["packing", "sent", "job", "secret", "started", "append"])
 def test_an_interrupt_leaves_nothing_that_is_not_told(yard, monkeypatch, caplog, step, tmp_path):  # noqa: F811
-    from fairing_az_jupyter.clients.contexts import ContextStore
-    from fairing_az_jupyter.clients.images import ImageStore
-    from fairing_az_jupyter.clients.workloads import Workloads
-    from fairing_az_jupyter.fairing import builders
+    from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
+    from fairing_az_jupyter.clients.kube.workloads import Workloads
+    from fairing_az_jupyter.clients.oci.images import ImageStore
+    from fairing_az_jupyter.fairing.images import builder as builders
 
     kind = {"secret": "Secret", "started": "Job"}.get(step)
     owner, name, after = {

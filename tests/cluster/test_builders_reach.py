@@ -15,8 +15,8 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from fairing_az_jupyter.exceptions import BuildFailedError
-from fairing_az_jupyter.fairing.build_errors import cure_for
-from fairing_az_jupyter.fairing.build_pods import _CONTEXT, _FETCH
+from fairing_az_jupyter.fairing.images.build_errors import cure_for
+from fairing_az_jupyter.fairing.images.build_pods import _CONTEXT, _FETCH
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.test_builders import Yard, yard  # noqa: F401 - fixtures
 

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.kube.facts import Access
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.objects.facts import Access
 from fairing_az_jupyter.exceptions import ConflictError, CredentialError, NotAllowedError, NotFoundError
 
 OPAQUE, DOCKER = "Opaque", "kubernetes.io/dockerconfigjson"

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from kubernetes.client import V1Container, V1EnvVar, V1PodSpec, V1ResourceRequirements
 
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.kube.waits import Waits
-from fairing_az_jupyter.clients.workloads import Workloads
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
+from fairing_az_jupyter.clients.kube.workloads import Workloads
 from fairing_az_jupyter.exceptions import (
     ContextError,
     FairingAzureError,
@@ -29,10 +29,10 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing.cluster_job import ClusterJob
-from fairing_az_jupyter.fairing.pod_objects import Placement, Target
-from fairing_az_jupyter.fairing.pod_spec import plain_spec
-from fairing_az_jupyter.reporting import listening
+from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target
+from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
+from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
+from fairing_az_jupyter.launch_events import listening
 
 BATCH = "/apis/batch/v1/namespaces"
 INTERRUPTED = """
@@ -40,7 +40,7 @@ import os, sys
 from pathlib import Path
 from kubernetes.client import V1Container, V1PodSpec
 from tests.cluster.test_cluster_job import launched_from
-from fairing_az_jupyter.fairing.cluster_job import ClusterJob
+from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
 folder, namespace, image, code = sys.argv[1:]
 with launched_from(os.environ, Path(folder), namespace) as launcher:
     command = ["python", "-c", code]
@@ -312,14 +312,14 @@ def test_an_interrupt_tells_what_still_runs_how_to_follow_and_how_to_delete_it(p
 
 
 def test_an_interrupted_job_is_taken_up_again_and_cleaned_up(place, capfd, monkeypatch):
-    from fairing_az_jupyter.fairing import cluster_events
+    from fairing_az_jupyter.fairing.cluster import event_log
 
     def interrupted(text, **_more):
         raise KeyboardInterrupt
 
     deployer = ClusterJob(place.launcher)
     with monkeypatch.context() as patch:
-        patch.setattr(cluster_events, "print_line", interrupted)
+        patch.setattr(event_log, "print_line", interrupted)
         with pytest.raises(KeyboardInterrupt):
             deployer.deploy(place.spec("import time\nfor i in range(20): print(i); time.sleep(0.1)"))
 
@@ -393,14 +393,14 @@ def test_a_job_that_another_process_follows_is_left_alone(place):
 
 
 def test_a_job_that_has_failed_unseen_is_replaced(place, monkeypatch, caplog):
-    from fairing_az_jupyter.fairing import cluster_events
+    from fairing_az_jupyter.fairing.cluster import event_log
 
     def interrupted(text, **_more):
         raise KeyboardInterrupt
 
     code = "print('x', flush=True); import time; time.sleep(1); raise SystemExit(7)"
     with monkeypatch.context() as patch:
-        patch.setattr(cluster_events, "print_line", interrupted)
+        patch.setattr(event_log, "print_line", interrupted)
         with pytest.raises(KeyboardInterrupt):
             place.run(code)
     end = time.monotonic() + 20
@@ -489,7 +489,7 @@ def test_a_mutator_that_asks_a_cluster_without_a_kubeconfig_is_told(tmp_path, mo
 
 
 def test_a_stdout_that_lacks_a_character_shows_its_number(monkeypatch):
-    from fairing_az_jupyter.fairing.cluster_events import print_line
+    from fairing_az_jupyter.fairing.cluster.event_log import print_line
 
     seen = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(seen, encoding="ascii", newline=""))

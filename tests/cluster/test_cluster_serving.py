@@ -14,9 +14,9 @@ import requests
 from kubernetes.client import V1Container, V1PodSpec, V1SecretVolumeSource, V1Volume, V1VolumeMount
 
 from fairing_az_jupyter.exceptions import EndpointError, FairingAzureError, InputError, NotAllowedError
-from fairing_az_jupyter.fairing.cluster_serving import ClusterServing
-from fairing_az_jupyter.fairing.forwarding import Forward
-from fairing_az_jupyter.fairing.pod_objects import Placement, labels_of
+from fairing_az_jupyter.fairing.cluster.forwarding import Forward
+from fairing_az_jupyter.fairing.cluster.manifests import Placement, labels_of
+from fairing_az_jupyter.fairing.endpoints.deployment import ClusterServing
 from tests.cluster.test_cluster_job import launched_from
 
 SERVER = """

@@ -11,9 +11,9 @@ import pytest
 import requests
 from azure.storage.blob import BlobServiceClient
 
-from fairing_az_jupyter.clients.contexts import ContextStore
+from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
+from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.storage import CONTAINER
 from fairing_az_jupyter.exceptions import NotAllowedError, ServiceError
 
 MEGABYTE = 1024 * 1024

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from fairing_az_jupyter.exceptions import JobFailedError
-from fairing_az_jupyter.fairing import cluster_events
-from fairing_az_jupyter.fairing.pod_objects import Placement
+from fairing_az_jupyter.fairing.cluster import event_log
+from fairing_az_jupyter.fairing.cluster.manifests import Placement
 from tests.cluster.test_cluster_job import Place, place  # noqa: F401 - fixtures
 
 LONG = """
@@ -70,7 +70,7 @@ def test_a_job_whose_pod_was_evicted_unseen_is_followed_and_not_replaced(place, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cluster_events, "print_line", interrupted)
+        patch.setattr(event_log, "print_line", interrupted)
         with pytest.raises(KeyboardInterrupt):
             place.run(LONG)
     [pod] = pods(place.admin, place.namespace)

@@ -12,8 +12,8 @@ import pytest
 from azure.identity import ClientSecretCredential
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.images import ConfigChanges, ImageReference, ImageStore, Layer
-from fairing_az_jupyter.clients.registry import Registry
+from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference, ImageStore, Layer
+from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError, UnreachableError
 from tests.clients.image_parts import DOCKER, OCI, files_in, opened, put_image, put_index, sha, tar_of
 from tests.clients.registry_servers import docker_registry

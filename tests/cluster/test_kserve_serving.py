@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
+from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.exceptions import EndpointError, FairingAzureError, InputError, NotAllowedError, NotFoundError
-from fairing_az_jupyter.fairing import kserve_serving
-from fairing_az_jupyter.fairing.kserve_facts import url_in_cluster, what_kserve_says
-from fairing_az_jupyter.fairing.kserve_serving import KServeServing
-from fairing_az_jupyter.fairing.pod_objects import Placement, Target, finished_pod, inference_service
+from fairing_az_jupyter.fairing.cluster.kserve_status import url_in_cluster, what_kserve_says
+from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target, finished_pod, inference_service
+from fairing_az_jupyter.fairing.endpoints import inference_service as kserve_serving
+from fairing_az_jupyter.fairing.endpoints.inference_service import KServeServing
 from tests.cluster.test_cluster_serving import Place, ask
 from tests.cluster.workloads_scene import cuts_connections
 from tests.stand.web import Answer

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.waits import Waits
+from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.exceptions import BuildFailedError, EndpointError, JobFailedError
-from fairing_az_jupyter.fairing.pod_objects import Placement
+from fairing_az_jupyter.fairing.cluster.manifests import Placement
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.test_builders import Yard, as_in_a_notebook  # noqa: F401 - a fixture
 from tests.cluster.test_cluster_job import Place as JobPlace

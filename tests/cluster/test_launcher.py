@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from fairing_az_jupyter.clients.images import ImageReference
+from fairing_az_jupyter.clients.oci.images import ImageReference
 from fairing_az_jupyter.exceptions import NotAllowedError, NotFoundError, SettingsError
-from fairing_az_jupyter.fairing.launcher import Launcher, settings_for
+from fairing_az_jupyter.fairing.cluster.connections import Launcher, settings_for
 from fairing_az_jupyter.settings import Settings, from_notebook
 
 KEY_ROLE = "Storage Account Contributor"

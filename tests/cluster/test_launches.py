@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.secret_metadata import secret_metadata
+from fairing_az_jupyter.clients.kube.writes.secret_metadata import secret_metadata
 from fairing_az_jupyter.exceptions import (
     EndpointError,
     InputError,
@@ -19,9 +19,9 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
     UnreachableError,
 )
-from fairing_az_jupyter.fairing import endpoint_calls, launches, leftovers
-from fairing_az_jupyter.fairing.pod_objects import deployment, inference_service, job, labels_of, service
-from fairing_az_jupyter.fairing.prediction_data import Samples
+from fairing_az_jupyter.fairing.cluster.manifests import deployment, inference_service, job, labels_of, service
+from fairing_az_jupyter.fairing.inventory import endpoint_calls, garbage, launches
+from fairing_az_jupyter.fairing.inventory.prediction_data import Samples
 from tests.cluster.launches_scene import FOREVER, SERVER, opened
 
 
@@ -42,7 +42,7 @@ def place(node, stand, namespace):
 @pytest.fixture
 def settled(monkeypatch):
     """Let everything be old enough to be a leftover."""
-    monkeypatch.setattr(leftovers, "_SETTLED", timedelta(0))
+    monkeypatch.setattr(garbage, "_SETTLED", timedelta(0))
 
 
 def test_a_job_an_endpoint_and_a_build_are_listed_with_what_they_wait_for(bare):
@@ -289,8 +289,8 @@ def test_what_was_made_anew_by_the_same_name_is_not_deleted(bare):
 
     left = bare.workloads.get("Job", "fairing-job-1")
     assert left["metadata"]["uid"] != launch.parts[0].uid
-    [outcome] = leftovers.remove_leftovers(
-        bare.launcher, [leftovers.Leftover("Job", "fairing-job-1", bare.namespace, "", uid=launch.parts[0].uid)]
+    [outcome] = garbage.remove_leftovers(
+        bare.launcher, [garbage.Leftover("Job", "fairing-job-1", bare.namespace, "", uid=launch.parts[0].uid)]
     )
     assert outcome.outcome == "gone"
     assert bare.names("Job") == {"fairing-job-1"}
@@ -347,14 +347,14 @@ def test_leftovers_are_found_and_what_is_in_use_is_told_apart(bare, settled):
     }
     assert "may be in use" in found["Deployment", "fairing-deployer-abc"].why
 
-    chosen = leftovers.chosen(found.values(), in_use=False, everyone=False)
+    chosen = garbage.chosen(found.values(), in_use=False, everyone=False)
     assert {(left.kind, left.name) for left in chosen} == ours
-    assert {left.outcome for left in leftovers.remove_leftovers(place.launcher, chosen)} == {"deleted"}
+    assert {left.outcome for left in garbage.remove_leftovers(place.launcher, chosen)} == {"deleted"}
 
     assert place.names("Job") == {"fairing-job-on"}
     assert place.names("Deployment") == {"fairing-endpoint-whole", "fairing-deployer-abc", "fairing-deployer-half"}
-    everything = leftovers.chosen(place.found().values(), in_use=True, everyone=True)
-    assert {left.outcome for left in leftovers.remove_leftovers(place.launcher, everything)} == {"deleted"}
+    everything = garbage.chosen(place.found().values(), in_use=True, everyone=True)
+    assert {left.outcome for left in garbage.remove_leftovers(place.launcher, everything)} == {"deleted"}
     assert place.names("Job") == set()
     assert place.names("Deployment") == place.names("Service") == {"fairing-endpoint-whole"}
     assert place.found() == {}
@@ -383,8 +383,8 @@ def test_what_others_have_left_is_theirs(bare, settled):
     left = bare.found()["Job", "fairing-job-theirs"]
 
     assert (left.own, left.owner) == (False, "somebody.else")
-    assert leftovers.chosen([left], in_use=True, everyone=False) == ()
-    assert leftovers.chosen([left], in_use=False, everyone=True) == (left,)
+    assert garbage.chosen([left], in_use=True, everyone=False) == ()
+    assert garbage.chosen([left], in_use=False, everyone=True) == (left,)
 
 
 def test_without_leave_to_list_secrets_the_rest_is_found_and_it_is_said(stand, namespace):
@@ -396,7 +396,7 @@ def test_without_leave_to_list_secrets_the_rest_is_found_and_it_is_said(stand, n
             403, path=rf"/api/v1/namespaces/{namespace}/secrets", method="GET", message="secrets is forbidden"
         )
 
-        found, note = leftovers.find_leftovers(place.launcher)
+        found, note = garbage.find_leftovers(place.launcher)
 
     assert [left.name for left in found] == ["fairing-job-done"]
     assert note.startswith("Secrets were not looked at: ")
@@ -453,11 +453,11 @@ def test_two_users_who_clean_up_at_once_are_both_told_that_it_is_gone(bare, sett
     for number in range(3):
         bare.job(f"fairing-job-{number}")
     bare.end(job_0="Succeeded", job_1="Succeeded", job_2="Failed")
-    found = leftovers.chosen(bare.found().values(), in_use=False, everyone=False)
+    found = garbage.chosen(bare.found().values(), in_use=False, everyone=False)
     outcomes = [[], []]
 
     def remove(into):
-        into.extend(left.outcome for left in leftovers.remove_leftovers(bare.launcher, found))
+        into.extend(left.outcome for left in garbage.remove_leftovers(bare.launcher, found))
 
     threads = [threading.Thread(target=remove, args=(each,)) for each in outcomes]
     for thread in threads:

@@ -14,10 +14,12 @@ from kubernetes.client import V1Container, V1PodSpec
 
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import ExecutionError, NotFoundError
-from fairing_az_jupyter.fairing import cluster_job, endpoint_calls, launches, ownership
-from fairing_az_jupyter.fairing.cluster_job import ClusterJob
-from fairing_az_jupyter.fairing.pod_objects import PREFIX, job, labels_of
-from fairing_az_jupyter.fairing.prediction_data import Samples
+from fairing_az_jupyter.fairing.cluster import ownership
+from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, job, labels_of
+from fairing_az_jupyter.fairing.inventory import endpoint_calls, launches
+from fairing_az_jupyter.fairing.inventory.prediction_data import Samples
+from fairing_az_jupyter.fairing.jobs import training_job
+from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
 from tests.cluster.launches_scene import FOREVER, opened
 from tests.cluster.test_cluster_job import Place as Jobs
 from tests.cluster.test_cluster_serving import ask
@@ -122,7 +124,11 @@ def ended_job(place, name, mark):
 
 def test_a_job_whose_end_its_own_launch_is_reading_is_not_cleaned_up(bare):
     with subprocess.Popen(
-        [sys.executable, "-c", "from fairing_az_jupyter.fairing.ownership import *; print(*mark().values()); input()"],
+        [
+            sys.executable,
+            "-c",
+            "from fairing_az_jupyter.fairing.cluster.ownership import *; print(*mark().values()); input()",
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -144,10 +150,10 @@ def test_a_job_whose_end_its_own_launch_is_reading_is_not_cleaned_up(bare):
 def test_a_job_that_ended_a_minute_ago_is_left_over_whoever_has_launched_it(bare, monkeypatch):
     from datetime import timedelta
 
-    from fairing_az_jupyter.fairing import leftovers
+    from fairing_az_jupyter.fairing.inventory import garbage
 
     ended_job(bare, "fairing-job-1", "another-machine 7 1.00")
-    monkeypatch.setattr(leftovers, "_SEEN", timedelta(0))
+    monkeypatch.setattr(garbage, "_SEEN", timedelta(0))
 
     assert not bare.found()[("Job", "fairing-job-1")].in_use
 
@@ -200,7 +206,7 @@ def test_of_two_launches_that_find_the_same_job_one_follows_it_and_one_gets_its_
         listed.wait(20)
         return claim(*arguments)
 
-    monkeypatch.setattr(cluster_job.ownership, "claim", both_have_seen_it)
+    monkeypatch.setattr(training_job.ownership, "claim", both_have_seen_it)
     results = []
     threads = [
         threading.Thread(target=lambda: results.append(ClusterJob(jobs.launcher).deploy(spec_of(jobs, code))))

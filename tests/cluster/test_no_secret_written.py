@@ -15,9 +15,10 @@ import uuid
 
 import pytest
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.frontends import cli, prompts
+from fairing_az_jupyter.frontends import cli
+from fairing_az_jupyter.frontends.terminal import prompts
 from tests.preflight.faults import FAULTS
 from tests.preflight.scene import Scene
 from tests.stand.web import Answer
@@ -70,12 +71,12 @@ class Watch:
         write_notebook(self.cwd / "train.ipynb", [f"{name} = {value!r}" for name, value in scene.settings.items()])
         if scene.installs:
             (self.cwd / "requirements.txt").write_text("greeter==1.0\n")
-        real = manager.subject_of
+        real = services.subject_of
         given = {"service_account_folder": scene.service_account_folder, "python": scene.python}
         given |= {"fairing": scene.fairing, "timeout": SECONDS / 2, "deadline": SECONDS}
-        patch.setattr(manager.checking, "subject_of", lambda *words: dataclasses.replace(real(*words), **given))
+        patch.setattr(services.checking, "subject_of", lambda *words: dataclasses.replace(real(*words), **given))
         for name in ("check", "create_secrets", "attach_pull_secret", "describe_secrets", "settings_in_force"):
-            patch.setattr(manager, name, self._told(getattr(manager, name)))
+            patch.setattr(services, name, self._told(getattr(services, name)))
         patch.setattr(prompts, "ask", lambda question: self.answers.get(question.name, ""))
 
     def _told(self, function):
@@ -160,7 +161,7 @@ def test_no_fault_makes_a_command_write_a_secret(watched, fault, monkeypatch):
     fault.make(scene)
     watched.live_in(scene)
     results = []
-    monkeypatch.setattr(manager, "check", once(manager.check, results))
+    monkeypatch.setattr(services, "check", once(services.check, results))
 
     codes = watched.type("check", "--verbose", "train.ipynb")
     watched.type("secrets", "create", "train.ipynb", "--from-file", watched.sp, "--dry-run", both=False)

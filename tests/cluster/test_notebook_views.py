@@ -9,16 +9,16 @@ import time
 import pytest
 
 from fairing_az_jupyter.exceptions import ContextError, InputError
-from fairing_az_jupyter.fairing import notebook_jobs
-from fairing_az_jupyter.fairing.notebook_image import own_requirements, requirements_with_own
-from fairing_az_jupyter.fairing.notebook_jobs import JobView, view_of
-from fairing_az_jupyter.manager.cluster_records import JobRecords, how_it_ended
+from fairing_az_jupyter.fairing.images.notebook_image import own_requirements, requirements_with_own
+from fairing_az_jupyter.fairing.jobs import notebook_jobs
+from fairing_az_jupyter.fairing.jobs.notebook_jobs import JobView, view_of
 from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.records.status import read_status, write_status
 from fairing_az_jupyter.runs import in_pod
-from fairing_az_jupyter.runs.mirroring import RecordSender, bring_back, read_state, resume
-from fairing_az_jupyter.runs.places import Places
+from fairing_az_jupyter.runs.execution.mirroring import RecordSender, bring_back, read_state, resume
+from fairing_az_jupyter.runs.places.addresses import Places
+from fairing_az_jupyter.services.cluster_runs.records import JobRecords, how_it_ended
 from fairing_az_jupyter.settings import Settings
 
 NOW = 1_800_000_000.0

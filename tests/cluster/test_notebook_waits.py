@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.waits import Waits
-from fairing_az_jupyter.fairing.notebook_jobs import view, view_of
-from fairing_az_jupyter.fairing.notebook_waits import Looks
-from fairing_az_jupyter.manager import cluster_runs
+from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
+from fairing_az_jupyter.fairing.jobs.notebook_jobs import view, view_of
+from fairing_az_jupyter.fairing.jobs.notebook_waits import Looks
+from fairing_az_jupyter.services.cluster_runs import follow as cluster_runs
 
 NOW = 1_800_000_000.0
 MINUTE, HOUR = 60, 3600

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.acr_tasks import ROLE
-from fairing_az_jupyter.clients.kube.waits import Waits
+from fairing_az_jupyter.clients.azure.acr_tasks import ROLE
+from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.exceptions import BuildFailedError, EndpointError, JobFailedError
-from fairing_az_jupyter.reporting import listening
+from fairing_az_jupyter.launch_events import listening
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.test_builders import as_in_a_notebook, yard  # noqa: F401 - fixtures
 from tests.cluster.test_cluster_job import Place as JobPlace

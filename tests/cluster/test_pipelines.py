@@ -17,7 +17,7 @@ import nbformat
 import pytest
 import yaml
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services as manager
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.launches_scene import FOREVER, SERVER, opened
 from tests.cluster.pipelines_scene import AZ, CI, KUBELOGIN, AzurePipelines, GitHubActions, load
@@ -31,9 +31,9 @@ PARTS = ("fairing_az_jupyter", "notebooks", "ci", "pyproject.toml", "README.md",
 LEAVE_OUT = ("AZ_", "AZURE_", "ARM_", "DOCKER_", "FAIRING_", "KUBE", "NB_", "PYTHON", "VIRTUAL_ENV")
 # Leaves an endpoint that answers and a job that runs, as the example does where it ends before its last cell.
 LEAVING = """
-from fairing_az_jupyter.fairing.launcher import Launcher
-from fairing_az_jupyter.fairing.pod_objects import Placement, deployment, finished_pod, job, service
-from fairing_az_jupyter.manager import settings_in_force
+from fairing_az_jupyter.fairing.cluster.connections import Launcher
+from fairing_az_jupyter.fairing.cluster.manifests import Placement, deployment, finished_pod, job, service
+from fairing_az_jupyter.services import settings_in_force
 small = Placement(cpu="50m", memory="64Mi")
 with Launcher(settings_in_force().settings) as launcher:
     target = launcher.target

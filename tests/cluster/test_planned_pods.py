@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.fairing.build_pods import images_of
-from fairing_az_jupyter.fairing.notebook_jobs import NotebookJob, notebook_object
+from fairing_az_jupyter.fairing.cluster.manifests import Target, placement_of
+from fairing_az_jupyter.fairing.images.build_pods import images_of
+from fairing_az_jupyter.fairing.jobs.notebook_jobs import NotebookJob, notebook_object
 from fairing_az_jupyter.fairing.planned_pods import planned_objects
-from fairing_az_jupyter.fairing.pod_objects import Target, placement_of
 from fairing_az_jupyter.settings import Settings
 
 KIND = "fairing-az-jupyter/kind"
@@ -137,9 +137,9 @@ def test_an_endpoint_is_watched_by_three_probes_of_which_none_ends_a_busy_server
 def test_the_specification_is_the_one_that_fairing_and_the_builders_make():
     from kubeflow.fairing.preprocessors.base import BasePreProcessor
 
-    from fairing_az_jupyter.fairing.launcher import Launcher
-    from fairing_az_jupyter.fairing.layered_builder import LayeredBuilder
-    from fairing_az_jupyter.fairing.pod_spec import plain_spec
+    from fairing_az_jupyter.fairing.cluster.connections import Launcher
+    from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
+    from fairing_az_jupyter.fairing.images.layered import LayeredBuilder
 
     class AtAzure(LayeredBuilder):
         platform = "linux/amd64"

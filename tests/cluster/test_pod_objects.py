@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from fairing_az_jupyter.fairing import pod_objects
-from fairing_az_jupyter.fairing.pod_objects import Placement, Target, finished_pod
+from fairing_az_jupyter.fairing.cluster import manifests
+from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target, finished_pod
 from tests.cluster.test_cluster_job import Place, place  # noqa: F401 - fixtures
 
 SPEC = {"containers": [{"name": "model", "image": "contoso.azurecr.io/fairing-job:1", "command": ["python", "x.py"]}]}
@@ -21,15 +21,15 @@ def pod(spec=SPEC, **placement):
 
 
 def made(kind):
-    name = pod_objects.new_name("endpoint")
+    name = manifests.new_name("endpoint")
     return {
-        "Job": ("batch/v1", "jobs", pod_objects.job(name, pod(spot=True, gpus=1), TARGET, deadline=60)),
+        "Job": ("batch/v1", "jobs", manifests.job(name, pod(spot=True, gpus=1), TARGET, deadline=60)),
         "Deployment": (
             "apps/v1",
             "deployments",
-            pod_objects.deployment(name, finished_pod(SPEC, TARGET, Placement(), ends=False), TARGET),
+            manifests.deployment(name, finished_pod(SPEC, TARGET, Placement(), ends=False), TARGET),
         ),
-        "Service": ("v1", "services", pod_objects.service(name, TARGET, public=True)),
+        "Service": ("v1", "services", manifests.service(name, TARGET, public=True)),
     }[kind]
 
 
@@ -228,14 +228,14 @@ def test_pods_get_no_token_but_for_jobs_that_ask_for_it():
 
 
 def test_a_job_replaces_pods_that_the_cluster_takes_away_and_stays_where_it_is():
-    spec = pod_objects.job("one", pod(), TARGET, retries=2)["spec"]
+    spec = manifests.job("one", pod(), TARGET, retries=2)["spec"]
 
     assert spec["backoffLimit"] == 2
     [rule] = spec["podFailurePolicy"]["rules"]
     assert rule == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     stays = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
     assert stays.items() <= spec["template"]["metadata"]["annotations"].items()
-    served = pod_objects.deployment("one", finished_pod(SPEC, TARGET, Placement(), ends=False), TARGET)
+    served = manifests.deployment("one", finished_pod(SPEC, TARGET, Placement(), ends=False), TARGET)
     assert not stays.keys() & served["spec"]["template"]["metadata"]["annotations"].keys()
 
 
@@ -245,7 +245,7 @@ def test_a_job_replaces_pods_that_the_cluster_takes_away_and_stays_where_it_is()
 def test_an_inference_service_has_limits_so_that_kserve_sets_none_below_its_requests(cpu, cpu_limit, expected):
     served = finished_pod(SPEC, TARGET, Placement(cpu=cpu, memory="5Gi", cpu_limit=cpu_limit), ends=False)
 
-    [container] = pod_objects.inference_service("one", served, TARGET)["spec"]["predictor"]["containers"]
+    [container] = manifests.inference_service("one", served, TARGET)["spec"]["predictor"]["containers"]
 
     assert container["resources"]["limits"] == {"cpu": expected, "memory": "5Gi"}
     assert "cpu" not in served["containers"][0]["resources"]["limits"] or cpu_limit
@@ -258,7 +258,7 @@ def test_what_restricted_adds_and_what_a_mutator_adds_has_limits_where_the_progr
     placement = Placement(pod_security="restricted", cpu="500m", cpu_limit=cpu_limit)
     served = finished_pod(spec, TARGET, placement, ends=False)
 
-    predictor = pod_objects.inference_service("one", served, TARGET)["spec"]["predictor"]
+    predictor = manifests.inference_service("one", served, TARGET)["spec"]["predictor"]
 
     copying, program, sidecar = (
         each["resources"]["limits"] for each in [*predictor["initContainers"], *predictor["containers"]]
@@ -378,19 +378,19 @@ def test_restricted_leaves_what_a_mutator_has_set():
 
 
 def test_the_service_finds_the_pods_of_its_deployment_and_no_others():
-    one = pod_objects.deployment("one", pod(), TARGET)
+    one = manifests.deployment("one", pod(), TARGET)
     labels = one["spec"]["template"]["metadata"]["labels"]
 
-    assert pod_objects.service("one", TARGET)["spec"]["selector"].items() <= labels.items()
-    assert not pod_objects.service("two", TARGET)["spec"]["selector"].items() <= labels.items()
+    assert manifests.service("one", TARGET)["spec"]["selector"].items() <= labels.items()
+    assert not manifests.service("two", TARGET)["spec"]["selector"].items() <= labels.items()
 
 
 def test_a_service_is_not_public_unless_it_was_asked_for():
-    assert pod_objects.service("one", TARGET)["spec"]["type"] == "ClusterIP"
+    assert manifests.service("one", TARGET)["spec"]["type"] == "ClusterIP"
 
 
 @pytest.mark.parametrize(
     ("owner", "label"), [("my notebook!", "my-notebook"), ("", None), ("***", None), ("x" * 80, "x" * 63)]
 )
 def test_the_owners_label_is_one_that_kubernetes_takes(owner, label):
-    assert pod_objects.labels_of("job", "fairing-job-1", owner).get("fairing-az-jupyter/owner") == label
+    assert manifests.labels_of("job", "fairing-job-1", owner).get("fairing-az-jupyter/owner") == label

@@ -9,7 +9,7 @@ import cloudpickle
 import pytest
 from kubeflow.fairing import TrainJob
 
-from fairing_az_jupyter.clients.acr_tasks import ROLE
+from fairing_az_jupyter.clients.azure.acr_tasks import ROLE
 from fairing_az_jupyter.exceptions import FairingAzureError
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.notebooks_scene import wheels, yard  # noqa: F401 - fixtures

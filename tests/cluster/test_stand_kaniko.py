@@ -14,7 +14,7 @@ from contextlib import closing
 import pytest
 import requests
 
-from fairing_az_jupyter.clients.contexts import ContextStore
+from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
 from fairing_az_jupyter.clients.hidden import Hidden
 from tests.clients.image_parts import files_in
 

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.followed import Finished, Started, Trouble
-from fairing_az_jupyter.clients.kube.waits import Waits
+from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
+from fairing_az_jupyter.clients.kube.follow.events import Finished, Started, Trouble
 from fairing_az_jupyter.exceptions import (
     EndpointError,
     JobFailedError,
@@ -408,8 +408,8 @@ def test_an_interrupt_ends_the_waiting_for_a_silent_container_at_once(
     script = """
 import sys
 from pathlib import Path
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.workloads import Workloads
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.workloads import Workloads
 folder, host, port = sys.argv[1:]
 environ = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
 with Cluster.connect(environ, Path(folder)) as cluster, Workloads(cluster) as workloads:

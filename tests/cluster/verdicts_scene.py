@@ -13,7 +13,7 @@ import pytest
 from kubeflow.fairing import TrainJob
 from kubernetes.client import V1Container, V1PodSpec, V1SecretVolumeSource, V1Volume, V1VolumeMount
 
-from fairing_az_jupyter.fairing.launcher import Launcher
+from fairing_az_jupyter.fairing.cluster.connections import Launcher
 from fairing_az_jupyter.settings import to_notebook
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.real_launches_scene import at_once

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.kube.followed import LogLine
-from fairing_az_jupyter.clients.workloads import Workloads
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.follow.events import LogLine
+from fairing_az_jupyter.clients.kube.workloads import Workloads
 from tests.cluster.workloads_kubelet import Kubelet, job, running, terminated
 
 __all__ = [

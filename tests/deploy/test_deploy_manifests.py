@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from fairing_az_jupyter.clients.azure.credentials import choose_credential
 from fairing_az_jupyter.clients.azure.service_principal import SECRET_KEYS
-from fairing_az_jupyter.clients.credentials import choose_credential
 from fairing_az_jupyter.exceptions import CredentialError
 from fairing_az_jupyter.settings import Settings
 from tests.conftest import REPOSITORY

@@ -16,7 +16,7 @@ import cloudpickle
 import numpy as np
 import requests
 
-from fairing_az_jupyter.fairing import serving
+from fairing_az_jupyter.fairing.model_server import serving
 
 START_SECONDS = 90
 SOURCE = """

@@ -12,8 +12,8 @@ import nbformat
 import pytest
 
 from fairing_az_jupyter.exceptions import FairingNotInstalledError, InputError, PackageMissingError
-from fairing_az_jupyter.fairing import modules
-from fairing_az_jupyter.fairing.notebook_name import notebook_of_command
+from fairing_az_jupyter.fairing import import_shim
+from fairing_az_jupyter.fairing.upstream.notebook_name import notebook_of_command
 from tests.conftest import REPOSITORY
 
 
@@ -292,7 +292,7 @@ def test_upstreams_own_builder_is_refused_with_what_to_write():
 
 
 def test_fairing_is_found_without_importing_it():
-    assert modules.find_fairing().name == "kubeflow.fairing"
+    assert import_shim.find_fairing().name == "kubeflow.fairing"
 
 
 @pytest.mark.parametrize(

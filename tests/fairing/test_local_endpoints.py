@@ -138,9 +138,9 @@ def test_a_second_create_replaces_the_endpoint_of_the_first(own_folders):
 
 
 def test_a_large_array_is_sent_in_parts(monkeypatch):
-    from fairing_az_jupyter.fairing import prediction
+    from fairing_az_jupyter.fairing.upstream import prediction_endpoint
 
-    monkeypatch.setattr(prediction, "LARGEST_PART", 100)
+    monkeypatch.setattr(prediction_endpoint, "LARGEST_PART", 100)
     data = np.arange(1000.0).reshape(250, 4)
     endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
     endpoint.create()

@@ -11,7 +11,7 @@ import sys
 import cloudpickle
 import pytest
 
-from fairing_az_jupyter.fairing.payloads import dump, for_fairing
+from fairing_az_jupyter.fairing.upstream.pickling import dump, for_fairing
 
 CELL = '''
 import enum
@@ -36,7 +36,7 @@ SCRIPT = f"""
 import hashlib, io, sys
 from IPython.core.interactiveshell import InteractiveShell
 from ipykernel.compiler import XCachingCompiler
-from fairing_az_jupyter.fairing.payloads import dump
+from fairing_az_jupyter.fairing.upstream.pickling import dump
 InteractiveShell.compiler_class = XCachingCompiler
 shell = InteractiveShell()
 for _ in range(int(sys.argv[1])):

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fairing_az_jupyter.fairing import serving
-from fairing_az_jupyter.fairing import serving_messages as messages
+from fairing_az_jupyter.fairing.model_server import serving
+from fairing_az_jupyter.fairing.model_server import serving_messages as messages
 
 BATCH = messages.Batch(np.array([[1.0]]), "tensor", ["a"], {"puid": "7"})
 

@@ -13,10 +13,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.fairing.payloads import dump
-from fairing_az_jupyter.fairing.tasks import load_task
+from fairing_az_jupyter.fairing.tasks.lookup import load_task
+from fairing_az_jupyter.fairing.upstream.pickling import dump
 from tests.conftest import REPOSITORY
 
 
@@ -151,7 +151,7 @@ def test_tasks_are_listed_from_the_text_of_an_editor_and_nothing_is_run():
         )
     )
 
-    tasks = {task.name: task for task in manager.list_tasks("sub/nb.ipynb", text)}
+    tasks = {task.name: task for task in services.list_tasks("sub/nb.ipynb", text)}
 
     assert {name: (t.kind, t.can_train, t.can_deploy) for name, t in tasks.items()} == {
         "Both": ("class", True, True),
@@ -179,7 +179,7 @@ def test_tasks_are_listed_from_the_text_of_an_editor_and_nothing_is_run():
 def test_tasks_of_a_python_file_are_listed_in_whichever_encoding_it_is(data):
     Path("model.py").write_bytes(data)
 
-    assert [task.name for task in manager.list_tasks("model.py")] == ["Model"]
+    assert [task.name for task in services.list_tasks("model.py")] == ["Model"]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_file_that_defines_nothing_is_told_by_its_name(path, data):
     Path(path).write_bytes(data)
 
     with pytest.raises(InputError, match=path.replace(".", r"\.")):
-        manager.list_tasks(path)
+        services.list_tasks(path)
 
 
 @pytest.mark.timeout(120)
@@ -217,14 +217,14 @@ def test_class_of_the_example_is_trained_and_deployed_by_its_name(in_folder, run
     (trained,) = Path(os.environ["FAIRING_AZURE_HOME"]).rglob("trained_ames_model.dat")
     shutil.copy(trained, in_folder / "example")
     files = ["trained_ames_model.dat", "requirements.txt"]
-    info = manager.start_launch("deploy", f"example/{task.partition(':')[0]}", "HousingServe", input_files=files)
+    info = services.start_launch("deploy", f"example/{task.partition(':')[0]}", "HousingServe", input_files=files)
     endpoint = next(
-        e for _, e in manager.run_events(info.id, follow_it=True) if e["kind"] in {"endpoint", "run-failed"}
+        e for _, e in services.run_events(info.id, follow_it=True) if e["kind"] in {"endpoint", "run-failed"}
     )
     assert endpoint["kind"] == "endpoint", endpoint
     try:
-        listed, _ = manager.list_endpoints({"backend": "LocalBackend"})
+        listed, _ = services.list_endpoints({"backend": "LocalBackend"})
         assert [each.name for each in listed] == [endpoint["name"]]
     finally:
-        manager.delete_endpoint(endpoint["name"], {"backend": "LocalBackend"})
-    assert manager.describe_run(info.id).state == "succeeded"
+        services.delete_endpoint(endpoint["name"], {"backend": "LocalBackend"})
+    assert services.describe_run(info.id).state == "succeeded"

@@ -26,10 +26,10 @@ from fairing_az_jupyter.exceptions import (
     ServiceError,
     SettingsError,
 )
-from fairing_az_jupyter.mending.secrets import attach_pull_secret, create_secrets, describe_secrets
-from fairing_az_jupyter.mending.values import SecretValues, gather
-from fairing_az_jupyter.preflight.subject import Subject
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.settings import Settings, from_notebook
+from fairing_az_jupyter.setup.principal import SecretValues, gather
+from fairing_az_jupyter.setup.secrets import attach_pull_secret, create_secrets, describe_secrets
 
 AZCREDS = ("AZ_CLIENT_ID", "AZ_CLIENT_SECRET", "AZ_TENANT_ID", "AZ_SUBSCRIPTION_ID")
 

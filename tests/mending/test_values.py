@@ -12,8 +12,8 @@ from datetime import date
 import pytest
 
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.mending.files import LARGEST
-from fairing_az_jupyter.mending.values import KEYS, gather
+from fairing_az_jupyter.setup.principal import KEYS, gather
+from fairing_az_jupyter.setup.principal_files import LARGEST
 
 MARK = "MARK~secret.value_8Q#x"
 CLIENT, TENANT, SUBSCRIPTION = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "123")

@@ -8,7 +8,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.preflight.checklist import all_checks
 from fairing_az_jupyter.preflight.runner import run_checks
 from fairing_az_jupyter.settings import sources
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fairing_az_jupyter.models import CheckResult
-    from fairing_az_jupyter.preflight.subject import Subject
+    from fairing_az_jupyter.preflight.context import Subject
     from tests.stand.stand import Setup, Stand
 
 _MERGE = "application/merge-patch+json"
@@ -62,7 +62,7 @@ class Scene:
         """Return what is checked."""
         resolved, errors = sources.resolve_usable(cell=self.settings, cluster={"namespace": self.setup.namespace})
         return dataclasses.replace(
-            manager.subject_of(resolved, errors, self.environ, "train.ipynb"),
+            services.subject_of(resolved, errors, self.environ, "train.ipynb"),
             service_account_folder=self.service_account_folder,
             python=self.python,
             fairing=self.fairing,

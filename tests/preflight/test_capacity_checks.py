@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from fairing_az_jupyter import manager
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.kube.facts import Capacity, NodeCapacity, QuotaState
-from fairing_az_jupyter.preflight.capacity_checks import checks, quota_room, together
+from fairing_az_jupyter import services
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.objects.facts import Capacity, NodeCapacity, QuotaState
+from fairing_az_jupyter.preflight.checks.capacity_checks import checks, quota_room, together
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.node_room import room
 from fairing_az_jupyter.preflight.pod_needs import Need
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
-from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings, sources
 
 GIB = 1024**3
@@ -47,7 +47,7 @@ def checked(kubernetes, namespace, tmp_path):
         cluster = Cluster.connect(environ, tmp_path / "pod", timeout=2.0, deadline=2.0)
         opened.append(cluster)
         resolved, errors = sources.resolve_usable(explicit={"backend": "KubeflowAzureBackend", **settings})
-        found = manager.subject_of(resolved, errors, os.environ)
+        found = services.subject_of(resolved, errors, os.environ)
         subject = dataclasses.replace(found, broken=broken or {}, installs=True)
         given = [standing("cluster", cluster), standing("cluster.namespace", None)]
         return {result.check: result for result in run_checks([*given, *checks(subject)])}
@@ -338,7 +338,7 @@ class Known:
 def judged(*found, **settings):
     explicit = {"backend": "KubeflowAzureBackend", "docker_registry": "contoso.azurecr.io", **settings}
     resolved, errors = sources.resolve_usable(explicit={**explicit, "builder": "acr-tasks"})
-    subject = manager.subject_of(resolved, errors, {})
+    subject = services.subject_of(resolved, errors, {})
     given = [standing("cluster", Known(*found)), standing("cluster.namespace", None)]
     return {each.check: each for each in run_checks([*given, *checks(subject)])}["cluster.nodes"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fairing_az_jupyter.preflight.cluster_checks import checks
+from fairing_az_jupyter.preflight.checks.cluster_checks import checks
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.runner import run_checks
-from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings, from_notebook
 
 NOWHERE = Path("/nowhere")

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.preflight.credential_checks import checks, expiry_finding
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.preflight.checks.credential_checks import checks, expiry_finding
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
-from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings, from_notebook
 
 MERGE = "application/merge-patch+json"

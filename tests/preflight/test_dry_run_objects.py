@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.clients.images import ImageReference
+from fairing_az_jupyter.clients.oci.images import ImageReference
 from tests.stand.web import json_answer
 
 from .faults import admission

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.preflight.endpoint_checks import checks
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.preflight.checks.endpoint_checks import checks
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
-from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings
 from tests.stand.web import json_answer
 

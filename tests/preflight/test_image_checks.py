@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from fairing_az_jupyter.clients.images import ImageStore
+from fairing_az_jupyter.clients.oci.images import ImageStore
 from fairing_az_jupyter.exceptions import NotAllowedError, NotFoundError, UnreachableError
-from fairing_az_jupyter.preflight.image_checks import checks
+from fairing_az_jupyter.preflight.checks.image_checks import checks
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.image_copies import copied
 from fairing_az_jupyter.preflight.runner import Finding
-from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings
 
 from .faults.registry import by_tasks

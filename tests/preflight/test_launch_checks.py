@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.preflight.admission_rules import asks_beyond_quota, rule_in
-from fairing_az_jupyter.preflight.subject import Subject
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.settings import Settings
 
 from .faults import admission
@@ -184,7 +184,7 @@ def test_the_builder_kaniko_builds_whatever_is_installed(scene):
 def test_what_is_installed_is_read_from_the_requirements_beside_the_notebook(scene, tmp_path, text, asks):
     if text is not None:
         (tmp_path / "requirements.txt").write_text(text)
-    found = manager.subject_of(
+    found = services.subject_of(
         dataclasses.replace(resolved_of(scene)), (), scene.environ, str(tmp_path / "train.ipynb")
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.fairing.installation import VERSION
-from fairing_az_jupyter.preflight.local_checks import FAIRING_VERSION, checks, python_of_image
+from fairing_az_jupyter.fairing.upstream.installation import VERSION
+from fairing_az_jupyter.preflight.checks.local_checks import FAIRING_VERSION, checks, python_of_image
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.runner import run_checks
-from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings
 
 DIGEST = "sha256:" + "3b10" * 16

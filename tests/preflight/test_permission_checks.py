@@ -9,19 +9,19 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.kube.facts import Access
-from fairing_az_jupyter.preflight.permission_checks import checks, in_words
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.objects.facts import Access
+from fairing_az_jupyter.preflight.checks.permission_checks import checks, in_words
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
-from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings, from_notebook
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 EXIT_SCRIPT = """
 import sys, time, threading
 from pathlib import Path
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.kube.facts import Access
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.objects.facts import Access
 import os
 cluster = Cluster.connect(os.environ, Path(sys.argv[1]), timeout=60, deadline=60)
 ask = lambda: cluster.can_all([Access("get", f"r{number}") for number in range(20)])

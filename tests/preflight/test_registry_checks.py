@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 from fairing_az_jupyter.clients.azure.service_principal import ServicePrincipal
-from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.exceptions import NotAllowedError, NotFoundError
-from fairing_az_jupyter.preflight.registry_checks import checks
+from fairing_az_jupyter.preflight.checks.registry_checks import checks
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
-from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings, from_notebook
 from tests.stand.web import Answer
 

@@ -10,13 +10,13 @@ import uuid
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from fairing_az_jupyter.clients.credentials import ServicePrincipal, choose_credential
+from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER, BlobStore
+from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.storage import CONTAINER, BlobStore
 from fairing_az_jupyter.exceptions import NotAllowedError
-from fairing_az_jupyter.preflight import clock_checks, resource_group_checks, storage_checks
+from fairing_az_jupyter.preflight.checks import clock_checks, resource_group_checks, storage_checks
+from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
-from fairing_az_jupyter.preflight.subject import Subject
 from fairing_az_jupyter.settings import Settings, from_notebook
 
 IDS = ("azure.resource-group", "storage.account", "storage.access", "storage.probe")

@@ -109,7 +109,7 @@ def test_what_is_asked_again_is_refused_with_its_reason():
     from fairing_az_jupyter.frontends.server import problems
     from fairing_az_jupyter.frontends.server.inputs import ServicePrincipal
     from fairing_az_jupyter.frontends.server.operations.secrets import _answers
-    from fairing_az_jupyter.mending.values import gather
+    from fairing_az_jupyter.setup.principal import gather
 
     for values, said in (({"client_id": f"{MARK} x"}, "AZ_CLIENT_ID"), ({}, "client_id is missing")):
         answers = _answers(ServicePrincipal(**values))

@@ -25,7 +25,7 @@ def test_the_server_process_loads_no_sdk(run_python):
     loaded = run_python(
         "import sys; from fairing_az_jupyter.frontends.server import app, openapi; "
         "print(*(name for name in ('azure', 'kubernetes', 'kubeflow', 'pandas', 'numpy', 'papermill', "
-        "'fairing_az_jupyter.manager') if name in sys.modules))"
+        "'fairing_az_jupyter.services') if name in sys.modules))"
     )
     assert loaded.stdout.strip() == ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.exceptions import JobFailedError
-from fairing_az_jupyter.fairing.build_errors import build_failed, cure_for
+from fairing_az_jupyter.fairing.images.build_errors import build_failed, cure_for
 
 IMAGE = "contosoml.azurecr.io/team/fairing-dependencies:0123"
 KANIKO = (

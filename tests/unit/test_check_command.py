@@ -15,9 +15,10 @@ import textwrap
 
 import pytest
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import ProfileError
-from fairing_az_jupyter.frontends import cli, html_tables, tables
+from fairing_az_jupyter.frontends import cli
+from fairing_az_jupyter.frontends.views import check_report, check_report_html
 from fairing_az_jupyter.models import CheckResult, Cure
 
 KUBECTL = "kubectl --namespace team-a patch serviceaccount default-editor --patch '{\"imagePullSecrets\": []}'"
@@ -69,7 +70,7 @@ def check(capsys, monkeypatch):
     """Return a function that runs `check` on given results and returns exit code, output and error output."""
 
     def run(results, *arguments):
-        monkeypatch.setattr(manager, "check", lambda *_, **__: iter(results))
+        monkeypatch.setattr(services, "check", lambda *_, **__: iter(results))
         code = cli.main(["check", *arguments])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
@@ -128,7 +129,7 @@ def test_rows_appear_as_results_are_found(capsys, monkeypatch):
         seen.append(capsys.readouterr().out)
         yield FAIL
 
-    monkeypatch.setattr(manager, "check", found)
+    monkeypatch.setattr(services, "check", found)
     cli.main(["check"])
 
     assert "Title of settings" in seen[0]
@@ -264,7 +265,7 @@ def test_the_help_lists_the_exit_codes_of_a_check(capsys):
 
 def test_the_manager_gets_flags_notebook_and_profile(monkeypatch, capsys):
     given = []
-    monkeypatch.setattr(manager, "check", lambda *words, **named: given.append((words, named)) or iter(()))
+    monkeypatch.setattr(services, "check", lambda *words, **named: given.append((words, named)) or iter(()))
 
     cli.main(["check", "train.ipynb", "--profile", "team", "--docker-registry", "contoso.azurecr.io"])
 
@@ -275,7 +276,7 @@ def test_an_error_before_the_first_check_has_its_cure_and_exit_code(monkeypatch,
     def refuse(*_, **__):
         raise ProfileError("There is no profile 'x'.", hint="See: fairing-azure profile list")
 
-    monkeypatch.setattr(manager, "check", refuse)
+    monkeypatch.setattr(services, "check", refuse)
 
     assert cli.main(["check", "--profile", "x"]) == 3
     assert capsys.readouterr().err == "fairing-azure: There is no profile 'x'. See: fairing-azure profile list\n"
@@ -294,7 +295,7 @@ def test_html_is_escaped_and_has_headers_and_leaves_the_ground_to_the_theme():
         (Cure("kubectl", "kubectl <x>"), FAIL.cures[0]),
     )
 
-    found = html_tables.html([nasty, PASSES[0]])
+    found = check_report_html.html([nasty, PASSES[0]])
 
     assert not re.search(r"<(script|img|b)\b", found)
     assert found.count('scope="col"') == 6
@@ -306,11 +307,11 @@ def test_html_is_escaped_and_has_headers_and_leaves_the_ground_to_the_theme():
 
 
 def test_html_shows_what_needs_attention_and_keeps_the_rest_behind_one_click():
-    found = html_tables.html([*PASSES, FAIL])
+    found = check_report_html.html([*PASSES, FAIL])
 
     assert found.index("registry takes images") < found.index("<details>") < found.index("Title of settings")
     assert "5 other checks</summary>" in found
-    assert "<details open>" in html_tables.html(PASSES)
+    assert "<details open>" in check_report_html.html(PASSES)
 
 
 def failing(check, *words):
@@ -339,7 +340,7 @@ REPLACE = failing("registry.secret", "secrets", "create", "--acr", "--replace", 
     ],
 )
 def test_one_command_is_told_where_it_does_what_several_would(results, command):
-    cure = tables.at_once(results)
+    cure = check_report.at_once(results)
 
     assert (cure and cure.command) == command
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.frontends import cli, grammar
+from fairing_az_jupyter.frontends import cli
+from fairing_az_jupyter.frontends.grammar import parser
 
 
 @pytest.mark.parametrize("value", ["-1e-3", "-abc", "--", "-p", "--json", "-", "", "-0x1", "--cwd=x"])
 @pytest.mark.parametrize("flag", ["-p", "--parameter"])
 def test_any_word_can_be_a_parameters_value(flag, value):
-    parsed = grammar.parse(["run", flag, "A", "1", flag, "B", value, "train.ipynb", "--json"])
+    parsed = parser.parse(["run", flag, "A", "1", flag, "B", value, "train.ipynb", "--json"])
 
     assert [tuple(pair) for pair in parsed.parameters] == [("A", "1"), ("B", value)]
     assert parsed.notebook == "train.ipynb"
@@ -18,11 +19,11 @@ def test_any_word_can_be_a_parameters_value(flag, value):
 
 
 def test_a_run_without_parameters_has_none():
-    assert grammar.parse(["run", "train.ipynb"]).parameters == []
+    assert parser.parse(["run", "train.ipynb"]).parameters == []
 
 
 def test_a_notebook_behind_two_dashes_may_look_like_an_option():
-    parsed = grammar.parse(["run", "-p", "A", "1", "--", "-p"])
+    parsed = parser.parse(["run", "-p", "A", "1", "--", "-p"])
 
     assert parsed.notebook == "-p"
     assert parsed.parameters == [["A", "1"]]

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from fairing_az_jupyter.frontends import completion
 from fairing_az_jupyter.frontends.cli import main
+from fairing_az_jupyter.frontends.magics import completion
 
 
 class Model:

@@ -21,8 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairing_az_jupyter.exceptions import ContextError
-from fairing_az_jupyter.fairing import archive as archive_module
-from fairing_az_jupyter.fairing.context import ArchiveEntry, collect, digest_of, unpack, write_archive
+from fairing_az_jupyter.fairing.context import archive as archive_module
+from fairing_az_jupyter.fairing.context.collecting import ArchiveEntry, collect, digest_of, unpack, write_archive
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EMPTY = "84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652"
@@ -35,7 +35,7 @@ for name in ("fairing_az_jupyter", "fairing_az_jupyter.fairing"):
     package = sys.modules[name] = types.ModuleType(name)
     package.__path__ = [sys.argv[1] + "/" + name.replace(".", "/")]
 from pathlib import Path
-from fairing_az_jupyter.fairing.context import collect, digest_of, write_archive
+from fairing_az_jupyter.fairing.context.collecting import collect, digest_of, write_archive
 entries = collect({"/app": ".", "Dockerfile": "run.sh"}, Path(sys.argv[2]))
 archive = write_archive(entries, Path(sys.argv[3]), compression="none")
 assert digest_of(entries) == archive.digest
@@ -251,7 +251,7 @@ def test_a_file_of_more_than_two_gibibytes_is_packed_in_bounded_memory(tmp_path,
     script = """
 import json, resource
 from pathlib import Path
-from fairing_az_jupyter.fairing.context import collect, write_archive
+from fairing_az_jupyter.fairing.context.collecting import collect, write_archive
 entries = collect({"/app/big.bin": "big.bin"})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 archive = write_archive(entries, Path("big.tar.gz"))
@@ -369,7 +369,7 @@ def test_an_interrupt_ends_at_once_and_leaves_nothing_behind(tmp_path, delay):
     script = """
 import threading, time
 from pathlib import Path
-from fairing_az_jupyter.fairing.context import collect, write_archive
+from fairing_az_jupyter.fairing.context.collecting import collect, write_archive
 entries = collect({"/app/data.bin": "data.bin"})
 print("packing", flush=True)
 try:

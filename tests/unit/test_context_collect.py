@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from fairing_az_jupyter.exceptions import ContextError
-from fairing_az_jupyter.fairing.context import collect, write_archive
-from fairing_az_jupyter.fairing.dockerignore import IgnoreRules
+from fairing_az_jupyter.fairing.context.collecting import collect, write_archive
+from fairing_az_jupyter.fairing.context.dockerignore import IgnoreRules
 
 
 @pytest.fixture

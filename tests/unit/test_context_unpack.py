@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fairing_az_jupyter.exceptions import ContextError
-from fairing_az_jupyter.fairing.context import collect, unpack, write_archive
+from fairing_az_jupyter.fairing.context.collecting import collect, unpack, write_archive
 
 
 @pytest.fixture

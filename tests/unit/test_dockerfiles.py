@@ -7,8 +7,8 @@ import json
 import pytest
 
 from fairing_az_jupyter.exceptions import ContextError
-from fairing_az_jupyter.fairing.dockerfiles import BESIDE, LABEL, dependency_image, labelled, whole_image
-from fairing_az_jupyter.fairing.requirements import requirements_shown
+from fairing_az_jupyter.fairing.context.requirements import requirements_shown
+from fairing_az_jupyter.fairing.images.dockerfiles import BESIDE, LABEL, dependency_image, labelled, whole_image
 
 BASE = "docker.io/library/python@sha256:0123"
 INSTRUCTIONS = {"FROM", "USER", "WORKDIR", "ENV", "COPY", "ADD", "RUN", "LABEL"}

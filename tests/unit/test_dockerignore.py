@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairing_az_jupyter.exceptions import ContextError
-from fairing_az_jupyter.fairing.dockerignore import IgnoreRules
+from fairing_az_jupyter.fairing.context.dockerignore import IgnoreRules
 
 
 @pytest.mark.parametrize(

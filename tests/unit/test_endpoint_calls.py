@@ -11,9 +11,9 @@ import threading
 import pytest
 
 from fairing_az_jupyter.exceptions import EndpointError, InputError
-from fairing_az_jupyter.fairing import prediction
-from fairing_az_jupyter.fairing.endpoint_calls import predict_at
-from fairing_az_jupyter.fairing.prediction_data import Samples
+from fairing_az_jupyter.fairing.inventory.endpoint_calls import predict_at
+from fairing_az_jupyter.fairing.inventory.prediction_data import Samples
+from fairing_az_jupyter.fairing.upstream import prediction_endpoint
 from fairing_az_jupyter.frontends.cli import main
 
 ROWS = Samples([[1.0, 2.0]])
@@ -92,7 +92,7 @@ def test_what_an_endpoint_says_is_what_the_user_reads(status, content, told):
 
 
 def test_an_endpoint_that_takes_too_long_is_not_called_gone(monkeypatch):
-    monkeypatch.setattr(prediction, "TIMEOUT_SECONDS", (5.0, 0.3))
+    monkeypatch.setattr(prediction_endpoint, "TIMEOUT_SECONDS", (5.0, 0.3))
 
     with served(hold=threading.Event()) as (place, _), pytest.raises(EndpointError) as caught:
         predict_at(f"http://{place}", ROWS)
@@ -125,11 +125,11 @@ def test_a_class_that_predicts_and_does_not_train_can_be_deployed_and_no_other_t
     class Neither:
         pass
 
-    kind_of = prediction.taking_predictors(get_execution_obj_type)
+    kind_of = prediction_endpoint.taking_predictors(get_execution_obj_type)
     kinds = []
-    prediction.making_endpoint(lambda found: kinds.append(kind_of(found)))(Predicts)
+    prediction_endpoint.making_endpoint(lambda found: kinds.append(kind_of(found)))(Predicts)
     for other in (Neither, Predicts(), "x.py", None, lambda: 1):
-        prediction.making_endpoint(lambda found: kinds.append(kind_of(found)))(other)
+        prediction_endpoint.making_endpoint(lambda found: kinds.append(kind_of(found)))(other)
 
     assert kinds == [ObjectType.CLASS, *[ObjectType.NOT_SUPPORTED] * 4, ObjectType.FUNCTION]
     # A job is not trained by a class that can only predict.

@@ -7,9 +7,9 @@ import shlex
 
 import pytest
 
-from fairing_az_jupyter.frontends import grammar
-from fairing_az_jupyter.frontends.grammar_examples import EXAMPLES
-from fairing_az_jupyter.frontends.grammar_parts import Commands
+from fairing_az_jupyter.frontends.grammar import parser as grammar
+from fairing_az_jupyter.frontends.grammar.examples import EXAMPLES
+from fairing_az_jupyter.frontends.grammar.parts import Commands
 from tests.conftest import REPOSITORY
 
 CELL = "%fairing_azure"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.fairing.deployers import job_failed
+from fairing_az_jupyter.fairing.outcomes import job_failed
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import pytest
 
 from fairing_az_jupyter.exceptions import InputError, RunCancelledError, RunFailedError
 from fairing_az_jupyter.frontends import cli
-from fairing_az_jupyter.frontends.junit import JUnitReport
+from fairing_az_jupyter.frontends.views.junit import JUnitReport
 from fairing_az_jupyter.models import RunEvent, RunRequest
 from tests.junit_rules import read_report
 

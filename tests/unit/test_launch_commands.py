@@ -13,10 +13,12 @@ import nbformat
 import psutil
 import pytest
 
-from fairing_az_jupyter import manager
-from fairing_az_jupyter.fairing.task_launches import LaunchedEndpoint
-from fairing_az_jupyter.frontends import cli, commands, grammar, launch_commands
-from fairing_az_jupyter.frontends.refusals import CommandLineError
+from fairing_az_jupyter import services
+from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
+from fairing_az_jupyter.frontends import cli
+from fairing_az_jupyter.frontends.commands import launches, settings
+from fairing_az_jupyter.frontends.grammar import parser
+from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError
 from fairing_az_jupyter.models import Deployed, LaunchInfo, Leftover
 from fairing_az_jupyter.settings import Settings
 
@@ -108,10 +110,10 @@ def test_a_secret_among_the_options_is_refused_and_not_repeated(command, fairing
 def test_hints_are_commands_that_the_user_can_type_where_the_hint_stands():
     for command in COMMANDS:
         assert (
-            commands.as_typed(f"Type: fairing-azure {command} x", "%fairing_azure")
+            settings.as_typed(f"Type: fairing-azure {command} x", "%fairing_azure")
             == f"Type: %fairing_azure {command} x"
         )
-        assert commands.as_typed(f"Type: %fairing_azure {command}", "fairing-azure") == f"Type: fairing-azure {command}"
+        assert settings.as_typed(f"Type: %fairing_azure {command}", "fairing-azure") == f"Type: fairing-azure {command}"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_what_no_command_takes_is_told_in_one_line_with_where_to_look(words, fai
 
 
 def test_files_and_maps_may_be_given_several_times():
-    parsed = grammar.parse(
+    parsed = parser.parse(
         [
             "train",
             "t.py:A",
@@ -326,16 +328,16 @@ def parsed_and_caller(*words, answer="n"):
             raise answer
         return answer
 
-    return grammar.parse(list(words)), commands.Caller(ask=ask)
+    return parser.parse(list(words)), settings.Caller(ask=ask)
 
 
 def test_what_the_cluster_says_can_not_break_a_table(monkeypatch, capsys):
     info = LaunchInfo(
         "fairing-job-1", "job", "failed", "team-a", "me\x1b[31m", "2026-01-01", "", "line one\nline two\x07"
     )
-    monkeypatch.setattr(manager, "list_launches", lambda *_, **__: (info,))
+    monkeypatch.setattr(services, "list_launches", lambda *_, **__: (info,))
 
-    launch_commands.status(*parsed_and_caller("status"))
+    launches.status(*parsed_and_caller("status"))
 
     out = capsys.readouterr().out
     assert "\x1b" not in out
@@ -348,12 +350,12 @@ def test_only_a_clear_yes_deletes(monkeypatch, capsys, answer):
     agreed = []
 
     def cleanup(*_, agree, **__):
-        found = manager.Leftovers((left,), (left,))
+        found = services.Leftovers((left,), (left,))
         agreed.append(agree(found))
         return found
 
-    monkeypatch.setattr(manager, "cleanup", cleanup)
-    launch_commands.cleanup(*parsed_and_caller("cleanup", answer=answer))
+    monkeypatch.setattr(services, "cleanup", cleanup)
+    launches.cleanup(*parsed_and_caller("cleanup", answer=answer))
 
     assert agreed == [False]
     assert capsys.readouterr().out.endswith("Nothing was deleted.\n")
@@ -361,9 +363,9 @@ def test_only_a_clear_yes_deletes(monkeypatch, capsys, answer):
 
 def test_an_endpoint_in_the_cluster_is_told_with_how_to_ask_and_delete_it(monkeypatch, capsys):
     info = Deployed("fairing-endpoint-1", "http://127.0.0.1:4711/predict", "KubeflowAzureBackend")
-    monkeypatch.setattr(manager, "deploy", lambda *_, **__: LaunchedEndpoint(None, info))
+    monkeypatch.setattr(services, "deploy", lambda *_, **__: LaunchedEndpoint(None, info))
 
-    assert launch_commands.deploy(*parsed_and_caller("deploy", "tasks.py:Model")) == 0
+    assert launches.deploy(*parsed_and_caller("deploy", "tasks.py:Model")) == 0
 
     assert capsys.readouterr().out.splitlines() == [
         "Endpoint fairing-endpoint-1 is ready: http://127.0.0.1:4711/predict",
@@ -371,7 +373,7 @@ def test_an_endpoint_in_the_cluster_is_told_with_how_to_ask_and_delete_it(monkey
         "Ask it: fairing-azure predict fairing-endpoint-1 DATA",
         "Delete it: fairing-azure delete fairing-endpoint-1",
     ]
-    launch_commands.deploy(*parsed_and_caller("deploy", "tasks.py:Model", "--json"))
+    launches.deploy(*parsed_and_caller("deploy", "tasks.py:Model", "--json"))
     assert json.loads(capsys.readouterr().out)["endpoint"] == info.to_dict()
 
 
@@ -415,7 +417,7 @@ def test_launch_stops_at_what_would_make_it_fail_and_shows_the_cures(folder, fai
 
 
 def test_launch_without_checks_runs_what_a_check_would_stop(folder, fairing_azure, monkeypatch):
-    monkeypatch.setattr(manager, "check", lambda *_, **__: pytest.fail("it was checked"))
+    monkeypatch.setattr(services, "check", lambda *_, **__: pytest.fail("it was checked"))
     path = notebook_in(folder)
 
     code, out, _ = fairing_azure("launch", path, "--skip-checks", "-o", folder / "done.ipynb")
@@ -447,7 +449,7 @@ def test_a_failing_cell_of_a_launch_has_exit_code_4(folder, fairing_azure):
 
 def test_a_line_of_a_magic_that_is_refused_names_no_value():
     with pytest.raises(CommandLineError) as caught:
-        grammar.parse(["train", "Model", "--passwort", SECRET], program="%fairing_azure")
+        parser.parse(["train", "Model", "--passwort", SECRET], program="%fairing_azure")
 
     assert "hunter2" not in str(caught.value)
 

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from fairing_az_jupyter.frontends.launch_log import LaunchLog
-from fairing_az_jupyter.frontends.launch_view import LaunchView
+from fairing_az_jupyter.frontends.views.launch import LaunchView
+from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
 
 FOLDER = "fairing-azure-logs"
 
@@ -111,8 +111,8 @@ def test_where_nothing_can_be_written_at_all_the_launch_is_shown_without_a_log(b
 # The system refuses each byte beyond the limit, as it does on a full disk.
 FULL_DISK = """
 import resource, signal
-from fairing_az_jupyter.frontends.launch_log import LaunchLog
-from fairing_az_jupyter.frontends.launch_view import LaunchView
+from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
+from fairing_az_jupyter.frontends.views.launch import LaunchView
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 view = LaunchView("Training Model", backend="LocalBackend", log=LaunchLog("Model"))
@@ -181,7 +181,7 @@ def test_a_log_that_has_ended_is_written_to_no_more(beside):
 
 AT_ONCE = """
 import sys
-from fairing_az_jupyter.frontends.launch_log import LaunchLog
+from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
 sys.stdin.read(1)
 for number in range(8):
     log = LaunchLog("Model")

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fairing_az_jupyter.frontends import launch_view
-from fairing_az_jupyter.frontends.launch_log import LaunchLog
-from fairing_az_jupyter.frontends.launch_view import LaunchView, duration
+from fairing_az_jupyter.frontends.views import launch
+from fairing_az_jupyter.frontends.views.launch import LaunchView, duration
+from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
 
 MEGABYTE = 1_000_000
 
@@ -86,7 +86,7 @@ def test_the_last_events_of_the_cluster_are_shown(view):
 
 def test_a_long_wait_is_one_line_that_changes_and_says_how_to_stop(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(launch_view, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=lambda: now[0]))
     view = LaunchView("Training Model", backend="KubeflowAzureBackend", stop="To delete it: delete NAME")
     view.event("phase", "schedule", "started", "")
     for minutes in range(30):
@@ -112,7 +112,7 @@ def test_a_build_that_waits_for_long_says_how_to_stop_the_build_and_a_job_that_f
     monkeypatch, told_by
 ):
     now = [100.0]
-    monkeypatch.setattr(launch_view, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=lambda: now[0]))
     view = LaunchView("Training Model", backend="KubeflowAzureBackend", stop="To delete it: delete NAME")
     view.event("phase", "build", "started", "fairing-build-0123abcd" if told_by == "phase" else "")
     if told_by == "line":

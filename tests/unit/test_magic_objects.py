@@ -256,7 +256,7 @@ def test_debug_shows_where_an_error_has_come_from_and_no_value(kernel):
 
     assert kinds(messages) == ["stream", "error"]
     assert "raised here" in messages[0]["content"]["text"]
-    assert "fairing/tasks.py:" in messages[0]["content"]["text"]
+    assert "fairing/tasks/lookup.py:" in messages[0]["content"]["text"]
     assert len(messages[1]["content"]["traceback"]) == 1
 
 

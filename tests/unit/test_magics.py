@@ -307,6 +307,6 @@ print(sorted(loaded))
 """
     loaded = run_python(script).stdout
 
-    assert "fairing_az_jupyter.frontends.magics" in loaded
+    assert "fairing_az_jupyter.frontends.magics.extension" in loaded
     for name in ("grammar", "settings", "manager", "pydantic", "models"):
         assert name not in loaded

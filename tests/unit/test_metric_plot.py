@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from fairing_az_jupyter.frontends.metric_plot import MetricSeries, svg
+from fairing_az_jupyter.frontends.views.metric_plot import MetricSeries, svg
 
 
 def read(*lines):

@@ -12,9 +12,9 @@ import pytest
 
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, NotFoundError
-from fairing_az_jupyter.fairing.ownership import PROCESS, caring_for, claim, is_abandoned, mark
+from fairing_az_jupyter.fairing.cluster.ownership import PROCESS, caring_for, claim, is_abandoned, mark
 
-MARK = "from fairing_az_jupyter.fairing.ownership import mark; print(*mark().values(), flush=True); input()"
+MARK = "from fairing_az_jupyter.fairing.cluster.ownership import mark; print(*mark().values(), flush=True); input()"
 
 
 @pytest.fixture

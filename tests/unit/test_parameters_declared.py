@@ -6,8 +6,8 @@ import nbformat
 import pytest
 
 from fairing_az_jupyter.exceptions import NotebookFileError
-from fairing_az_jupyter.manager.running import describe_parameters
 from fairing_az_jupyter.parameters import read_type
+from fairing_az_jupyter.services.planning import describe_parameters
 
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 

@@ -18,14 +18,23 @@ import nbformat
 import pytest
 
 from fairing_az_jupyter.exceptions import JobFailedError, RunFailedError
-from fairing_az_jupyter.frontends.progress import Progress
+from fairing_az_jupyter.frontends.terminal.progress import Progress
+from fairing_az_jupyter.launch_events import (
+    LAUNCH_MIME,
+    PhaseName,
+    Phases,
+    listening,
+    phase,
+    pod_event,
+    timed_phase,
+    told,
+)
 from fairing_az_jupyter.models import PHASES, RunEvent
-from fairing_az_jupyter.reporting import LAUNCH_MIME, PhaseName, Phases, listening, phase, pod_event, timed_phase, told
 from tests.unit.test_runs_execution import read, run, write_notebook
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-IMPORTS = "from fairing_az_jupyter.reporting import LAUNCH_MIME, phase, pod_event, timed_phase\n"
+IMPORTS = "from fairing_az_jupyter.launch_events import LAUNCH_MIME, phase, pod_event, timed_phase\n"
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from fairing_az_jupyter.exceptions import (
     UnreachableError,
 )
 from fairing_az_jupyter.runs.papermill_io import AbsHandler
-from fairing_az_jupyter.runs.places import Places, is_remote
+from fairing_az_jupyter.runs.places.addresses import Places, is_remote
 from fairing_az_jupyter.settings import Settings
 
 BLOB = "abs://contosomldata.blob.core.windows.net/runs/a.ipynb"
@@ -451,7 +451,7 @@ def test_papermills_start_does_not_wait_for_azure(run_python):
 
 
 def test_the_whole_room_is_light_until_it_is_used(run_python):
-    script = "import fairing_az_jupyter.runs.places, sys; print(*sorted(sys.modules))"
+    script = "import fairing_az_jupyter.runs.places.addresses, sys; print(*sorted(sys.modules))"
 
     loaded = run_python(script).stdout.split()
 

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.fairing.prediction_data import read_samples
+from fairing_az_jupyter.fairing.inventory.prediction_data import read_samples
 
 CSV = {
     "header": (b"a,b\n1,2\n3,4\n", [[1, 2], [3, 4]], ["a", "b"]),

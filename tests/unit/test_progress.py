@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from fairing_az_jupyter.frontends.progress import Progress
+from fairing_az_jupyter.frontends.terminal.progress import Progress
 from fairing_az_jupyter.models import RunEvent
 from fairing_az_jupyter.runs.text import first_line
 

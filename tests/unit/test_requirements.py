@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.fairing.requirements import (
+from fairing_az_jupyter.fairing.context.requirements import (
     asks_for_something,
     needs_files,
     requirements_shown,

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairing_az_jupyter.exceptions import ParameterError
-from fairing_az_jupyter.runs.values import check_names, check_types, looks_secret, merge, parse_pairs, refuse_secrets
+from fairing_az_jupyter.runs.parameters.values import (
+    check_names,
+    check_types,
+    looks_secret,
+    merge,
+    parse_pairs,
+    refuse_secrets,
+)
 from fairing_az_jupyter.settings import notebook_names
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.exceptions import ParameterError
-from fairing_az_jupyter.runs.values import read_parameters_file
+from fairing_az_jupyter.runs.parameters.values import read_parameters_file
 
 
 def read(tmp_path, content: str | bytes, name: str = "values.yaml") -> dict[str, object]:

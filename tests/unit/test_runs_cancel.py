@@ -23,7 +23,7 @@ SCRIPT = """
 import sys
 from fairing_az_jupyter.exceptions import RunCancelledError
 from fairing_az_jupyter.models import RunRequest
-from fairing_az_jupyter.runs.execution import execute
+from fairing_az_jupyter.runs.execution.execute import execute
 
 def show(event):
     print(event.kind, (event.text or "").strip(), flush=True)

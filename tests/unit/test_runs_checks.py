@@ -11,7 +11,7 @@ import pytest
 
 from fairing_az_jupyter.exceptions import InputError, NotebookFileError, ParameterError
 from fairing_az_jupyter.models import RunRequest
-from fairing_az_jupyter.runs.checks import plan
+from fairing_az_jupyter.runs.execution.checks import plan
 
 CELL = {"cell_type": "code", "metadata": {}, "source": "1", "outputs": [], "execution_count": None}
 METADATA = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}

@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from fairing_az_jupyter.exceptions import InputError, RunCancelledError, RunFailedError
 from fairing_az_jupyter.models import RunEvent, RunRequest
-from fairing_az_jupyter.runs.execution import execute
+from fairing_az_jupyter.runs.execution.execute import execute
 
 KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
@@ -430,7 +430,7 @@ def test_signal_handlers_are_put_back(tmp_path):
 
 def test_importing_the_room_does_not_import_papermill():
     script = (
-        "import sys, fairing_az_jupyter.runs.execution, fairing_az_jupyter.runs.values;"
+        "import sys, fairing_az_jupyter.runs.execution.execute, fairing_az_jupyter.runs.parameters.values;"
         "print([name for name in ('papermill', 'nbformat', 'zmq', 'IPython') if name in sys.modules])"
     )
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import NotebookFileError, RunFailedError
 from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.records import RunStore
@@ -41,7 +41,7 @@ def run(tmp_path, monkeypatch):
         request = RunRequest(str(tmp_path / "prices.ipynb"), str(tmp_path / "out.ipynb"), **limits)
         error = None
         try:
-            manager.run(request, lambda _event: None, runs_folder=str(store.path))
+            services.run(request, lambda _event: None, runs_folder=str(store.path))
         except RunFailedError as raised:
             error = raised
         info = store.find("last")

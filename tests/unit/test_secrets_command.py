@@ -11,9 +11,10 @@ import sys
 
 import pytest
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import ConflictError, InputError
-from fairing_az_jupyter.frontends import cli, prompts
+from fairing_az_jupyter.frontends import cli
+from fairing_az_jupyter.frontends.terminal import prompts
 from fairing_az_jupyter.models import Question, SecretChange, SecretState
 
 VALUE = "hunter2Qx8~marked-VALUE"
@@ -45,10 +46,10 @@ def given(monkeypatch):
     def called(name, answer):
         return lambda *words, **named: calls.append((name, *words, named)) or answer
 
-    monkeypatch.setattr(manager, "create_secrets", called("create", CHANGES))
-    monkeypatch.setattr(manager, "attach_pull_secret", called("attach", CHANGES[1:]))
+    monkeypatch.setattr(services, "create_secrets", called("create", CHANGES))
+    monkeypatch.setattr(services, "attach_pull_secret", called("attach", CHANGES[1:]))
     states = (SecretState("Secret", "azcreds", "team-a", "not-allowed"),)
-    monkeypatch.setattr(manager, "describe_secrets", called("show", states))
+    monkeypatch.setattr(services, "describe_secrets", called("show", states))
     return calls
 
 
@@ -208,7 +209,7 @@ def test_a_refusal_of_the_cluster_has_exit_code_6(monkeypatch, capsys):
     def refuse(*_, **__):
         raise ConflictError("Secret 'acrcreds' is immutable.", hint="Add --replace.")
 
-    monkeypatch.setattr(manager, "create_secrets", refuse)
+    monkeypatch.setattr(services, "create_secrets", refuse)
 
     assert cli.main(["secrets", "create", "--from-env"]) == 6
     assert capsys.readouterr().err == "fairing-azure: Secret 'acrcreds' is immutable. Add --replace.\n"

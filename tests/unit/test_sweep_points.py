@@ -9,8 +9,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from fairing_az_jupyter.exceptions import InputError, ParameterError
-from fairing_az_jupyter.frontends import grammar
-from fairing_az_jupyter.manager import plan_sweep, sweep_points
+from fairing_az_jupyter.frontends.grammar import parser
+from fairing_az_jupyter.services import plan_sweep, sweep_points
 from fairing_az_jupyter.sweeps.points import Axis, PointsRequest, Range, gather
 
 
@@ -49,7 +49,7 @@ def test_the_same_point_twice_in_a_grid_is_run_once_and_told(notebook):
 def test_values_of_a_grid_may_look_like_options():
     words = ["sweep", "run", "a.ipynb", "--grid", "rate", "-1e-3", "-x", "--grid", "kind", "", "-j", "2"]
 
-    parsed = grammar.parse(words)
+    parsed = parser.parse(words)
 
     assert parsed.grid == [["rate", "-1e-3", "-x"], ["kind", ""]]
     assert parsed.jobs == 2
@@ -57,7 +57,7 @@ def test_values_of_a_grid_may_look_like_options():
 
 
 def test_notebook_may_stand_behind_the_last_value():
-    parsed = grammar.parse(["sweep", "run", "-p", "depth", "--grid", "--grid", "rate", "1", "2", "a.ipynb"])
+    parsed = parser.parse(["sweep", "run", "-p", "depth", "--grid", "--grid", "rate", "1", "2", "a.ipynb"])
 
     assert (parsed.notebook, parsed.grid, parsed.parameters) == ("a.ipynb", [["rate", "1", "2"]], [["depth", "--grid"]])
 

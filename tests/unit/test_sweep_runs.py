@@ -22,7 +22,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import fairing_az_jupyter
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.manager import (
+from fairing_az_jupyter.records import RunStore
+from fairing_az_jupyter.services import (
     describe_sweep,
     keep_sweep,
     list_runs,
@@ -30,7 +31,6 @@ from fairing_az_jupyter.manager import (
     resume_sweep,
     sweep_points,
 )
-from fairing_az_jupyter.records import RunStore
 
 pytestmark = pytest.mark.timeout(240)
 

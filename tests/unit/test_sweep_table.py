@@ -8,8 +8,8 @@ import io
 import pytest
 
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.manager import plot_sweep
 from fairing_az_jupyter.models import RunInfo, RunRequest
+from fairing_az_jupyter.services import plot_sweep
 from fairing_az_jupyter.sweeps.plans import SweepPlan, SweepPoint, run_id
 from fairing_az_jupyter.sweeps.table import goal_of, tabulate
 
@@ -112,7 +112,7 @@ def test_picture_of_one_point_and_of_one_value_can_be_drawn(tmp_path):
 def test_picture_leaves_the_backend_of_the_process_alone(tmp_path, run_python):
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from tests.unit.test_sweep_table import table_of\nfrom fairing_az_jupyter.manager import plot_sweep\n"
+        "from tests.unit.test_sweep_table import table_of\nfrom fairing_az_jupyter.services import plot_sweep\n"
         "plot_sweep(table_of([{'x': 1}], [{'rmse': 2.0}]), 'a.png')\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )

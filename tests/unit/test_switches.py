@@ -7,14 +7,15 @@ import json
 import nbformat
 import pytest
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import NotFoundError
-from fairing_az_jupyter.frontends import completion, grammar
 from fairing_az_jupyter.frontends.cli import main
-from fairing_az_jupyter.frontends.refusals import CommandLineError
-from fairing_az_jupyter.manager import cluster_sweeps
-from fairing_az_jupyter.manager.launch_planning import launch_environment, plan_launch
+from fairing_az_jupyter.frontends.grammar import parser
+from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError
+from fairing_az_jupyter.frontends.magics import completion
 from fairing_az_jupyter.models import RunRequest
+from fairing_az_jupyter.services.cluster_runs import sweeps
+from fairing_az_jupyter.services.launch_planning import launch_environment, plan_launch
 from fairing_az_jupyter.settings.profiles import ProfileStore
 
 CELL = "%fairing_azure"
@@ -31,11 +32,11 @@ def notebook(tmp_path, monkeypatch):
     return "train.ipynb"
 
 
-def settings_of(*words, program=grammar.PROGRAM):
-    return grammar.explicit_settings(grammar.parse(words, program=program))
+def settings_of(*words, program=parser.PROGRAM):
+    return parser.explicit_settings(parser.parse(words, program=program))
 
 
-@pytest.mark.parametrize("program", [grammar.PROGRAM, CELL])
+@pytest.mark.parametrize("program", [parser.PROGRAM, CELL])
 @pytest.mark.parametrize(
     ("words", "value"),
     [
@@ -52,26 +53,26 @@ def test_a_switch_is_on_alone_and_says_what_its_value_says(words, value, program
     assert settings_of("settings", *words, program=program) == {"spot": value}
 
 
-@pytest.mark.parametrize("program", [grammar.PROGRAM, CELL])
+@pytest.mark.parametrize("program", [parser.PROGRAM, CELL])
 def test_a_switch_leaves_the_word_behind_it_to_the_command(program):
-    parsed = grammar.parse(["run", "--spot", "train.ipynb", "-p", "A", "--spot"], program=program)
+    parsed = parser.parse(["run", "--spot", "train.ipynb", "-p", "A", "--spot"], program=program)
 
     assert parsed.notebook == "train.ipynb"
     assert parsed.parameters == [["A", "--spot"]]
-    assert grammar.explicit_settings(parsed) == {"spot": "true"}
+    assert parser.explicit_settings(parsed) == {"spot": "true"}
 
 
-@pytest.mark.parametrize("program", [grammar.PROGRAM, CELL])
+@pytest.mark.parametrize("program", [parser.PROGRAM, CELL])
 @pytest.mark.parametrize("flag", ["--pod-token", "--no-pod-token", "--pod-token=true", "--pod-token=false"])
 def test_the_switch_about_tokens_is_not_taken_for_a_secret(flag, program):
     assert settings_of("train", "train.py:Trainer", flag, program=program).keys() == {"pod_token"}
 
 
-@pytest.mark.parametrize("program", [grammar.PROGRAM, CELL])
+@pytest.mark.parametrize("program", [parser.PROGRAM, CELL])
 @pytest.mark.parametrize("word", ["--spot=maybe", "--spot=", "--no-spot=true"])
 def test_a_switch_with_another_value_is_an_error_that_says_what_to_write(word, program):
     with pytest.raises(CommandLineError, match="takes true or false") as caught:
-        grammar.parse(["check", word], program=program)
+        parser.parse(["check", word], program=program)
 
     assert caught.value.hint == "Write --spot or --no-spot."
 
@@ -85,7 +86,7 @@ def test_tab_offers_both_ways_to_set_a_switch():
 
 def test_the_help_says_both_ways_to_set_a_switch(capsys):
     with pytest.raises(SystemExit):
-        grammar.parse(["train", "--help"])
+        parser.parse(["train", "--help"])
 
     assert "--spot, --no-spot" in capsys.readouterr().out
 
@@ -135,13 +136,13 @@ def test_the_environment_says_true_and_false_as_a_launch_hands_them_on(monkeypat
     for name, value in {"SPOT": "True", "POD_TOKEN": "False", "GPUS": "0", "RETRIES": "2"}.items():
         monkeypatch.setenv(f"FAIRING_{name}", value)
 
-    found = manager.settings_in_force().settings
+    found = services.settings_in_force().settings
 
     assert (found.spot, found.pod_token, found.gpus, found.retries) == (True, False, 0, 2)
 
 
 def test_a_run_of_the_cluster_is_launched_with_what_its_cell_and_its_flags_say(notebook):
-    from fairing_az_jupyter.manager.cluster_launching import plan_cluster_run
+    from fairing_az_jupyter.services.cluster_runs.launch import plan_cluster_run
 
     needed = {"docker_registry": "contoso.azurecr.io", "azure_resource_group": "rg", "azure_storage_account": "data"}
     given = {**needed, "retries": "1", "gpus": "0", "node_selector": "pool=a"}
@@ -160,7 +161,7 @@ def test_a_sweep_of_the_cluster_is_launched_with_flags_that_its_cell_does_not_na
         # What comes next needs a cluster.
         raise NotFoundError("no cluster", hint="")
 
-    monkeypatch.setattr(cluster_sweeps, "start_on_cluster", start)
+    monkeypatch.setattr(sweeps, "start_on_cluster", start)
     needed = ["--docker-registry", "contoso.azurecr.io", "--azure-resource-group", "rg"]
     needed += ["--azure-storage-account", "contosodata"]
     words = ["sweep", "run", notebook, "--on-cluster", "--grid", "RATE", "1", "--no-spot", "--pod-token"]

@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.diagnosis import Diagnosis
-from fairing_az_jupyter.clients.kube.followed import Disrupted, Notice, Retried, Trouble
+from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
+from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Notice, Retried, Trouble
 from fairing_az_jupyter.exceptions import JobFailedError
-from fairing_az_jupyter.fairing.cluster_events import Shown, told_after_deletion
-from fairing_az_jupyter.fairing.launch_states import endpoint_launch, job_launch
-from fairing_az_jupyter.reporting import listening
+from fairing_az_jupyter.fairing.cluster.event_log import Shown, told_after_deletion
+from fairing_az_jupyter.fairing.inventory.states import endpoint_launch, job_launch
+from fairing_az_jupyter.launch_events import listening
 
 NAME = "fairing-job-12345678"
 LABELS = {

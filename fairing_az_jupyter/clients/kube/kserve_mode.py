@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.kube.calls import MERGE_PATCH
-from fairing_az_jupyter.clients.kube.facts import mapping
-from fairing_az_jupyter.clients.kube.objects import KINDS
+from fairing_az_jupyter.clients.kube.objects.facts import mapping
+from fairing_az_jupyter.clients.kube.objects.kinds import KINDS
+from fairing_az_jupyter.clients.kube.transport.calls import MERGE_PATCH
 from fairing_az_jupyter.exceptions import ServiceError
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.clients.kube.streaming import StreamCalls
+    from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
 
 _MODE = "serving.kserve.io/deploymentMode"
 

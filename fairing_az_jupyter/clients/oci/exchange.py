@@ -16,8 +16,8 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit
 
+from fairing_az_jupyter.clients.oci.auth.login import Credential, Permit
 from fairing_az_jupyter.clients.oci.http import LARGEST_BODY, REDIRECTS, Answer
-from fairing_az_jupyter.clients.oci.login import Credential, Permit
 from fairing_az_jupyter.clients.oci.reach import no_answer, redirected, unreachable, worth_a_retry
 from fairing_az_jupyter.clients.retries import Retry, classify_http, retrying
 

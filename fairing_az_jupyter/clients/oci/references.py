@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from fairing_az_jupyter.clients.oci.docker_config import registry_host
+from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
 from fairing_az_jupyter.exceptions import InputError
 
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"

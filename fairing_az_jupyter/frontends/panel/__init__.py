@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends.panel.live_panel import Panel
-from fairing_az_jupyter.frontends.panel.shared_state import state_of
+from fairing_az_jupyter.frontends.panel.state.shared_state import state_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

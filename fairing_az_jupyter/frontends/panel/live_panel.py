@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.frontends.panel import style_sheet, told
-from fairing_az_jupyter.frontends.panel.checks_section import ChecksSection
-from fairing_az_jupyter.frontends.panel.endpoints_section import EndpointsSection
-from fairing_az_jupyter.frontends.panel.launch_section import LaunchSection
+from fairing_az_jupyter.frontends.panel import style_sheet
 from fairing_az_jupyter.frontends.panel.parts import Parts
-from fairing_az_jupyter.frontends.panel.runs_section import RunsSection
-from fairing_az_jupyter.frontends.panel.settings_section import SettingsSection
-from fairing_az_jupyter.frontends.panel.static_display import StaticDisplay
+from fairing_az_jupyter.frontends.panel.sections.checks_section import ChecksSection
+from fairing_az_jupyter.frontends.panel.sections.endpoints_section import EndpointsSection
+from fairing_az_jupyter.frontends.panel.sections.launch_section import LaunchSection
+from fairing_az_jupyter.frontends.panel.sections.runs_section import RunsSection
+from fairing_az_jupyter.frontends.panel.sections.settings_section import SettingsSection
+from fairing_az_jupyter.frontends.panel.sections.static_display import StaticDisplay
+from fairing_az_jupyter.frontends.panel.state import message
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.frontends.panel.shared_state import SharedState
+    from fairing_az_jupyter.frontends.panel.state.shared_state import SharedState
 
 __all__ = ["Panel"]
 
@@ -87,7 +88,7 @@ class Panel:
         return {_WIDGET: view, "text/plain": repr(self)}
 
     def _fail(self, error: Exception) -> None:
-        self._parts.put(self._failed, told.html(told.told_of(error)))
+        self._parts.put(self._failed, message.html(message.told_of(error)))
 
     def _close_or_ask(self) -> None:
         if not self._state.launches.is_running or len(self._state.panels) > 1:

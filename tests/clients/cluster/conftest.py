@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
+from fairing_az_jupyter.clients.kube.cluster import Cluster
 from tests.clients.cluster_servers import (
     ApiServer,
     Authority,

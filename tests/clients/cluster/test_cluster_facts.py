@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.kube.facts import Access, node_capacities
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.objects.facts import Access, node_capacities
 from fairing_az_jupyter.exceptions import (
     InputError,
     ServiceError,
@@ -239,9 +239,8 @@ def test_a_closed_client_can_still_be_asked(cluster):
 
 
 def test_importing_the_client_loads_no_heavy_package(run_python):
-    script = (
-        "import sys, fairing_az_jupyter.clients.cluster; print({'kubernetes', 'yaml', 'urllib3'} & set(sys.modules))"
-    )
+    asks = "print({'kubernetes', 'yaml', 'urllib3'} & set(sys.modules))"
+    script = f"import sys, fairing_az_jupyter.clients.kube.cluster; {asks}"
     assert run_python(script).stdout.strip() == "set()"
 
 

@@ -8,9 +8,9 @@ import os
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.cluster import Cluster
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.kube.identity import TokenFile, token_claims
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.transport.identity import TokenFile, token_claims
 from fairing_az_jupyter.exceptions import CredentialError
 from tests.clients.cluster_access_scene import broken, failing
 from tests.clients.cluster_servers import (

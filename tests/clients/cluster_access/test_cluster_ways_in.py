@@ -8,8 +8,8 @@ import time
 import psutil
 import pytest
 
-from fairing_az_jupyter.clients.cluster import Cluster
-from fairing_az_jupyter.clients.kube.connection import proxy_for
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.kube.transport.connection import proxy_for
 from fairing_az_jupyter.exceptions import CredentialError
 from tests.clients.cluster_access_scene import PlainAuthority, failing, handing_out
 from tests.clients.cluster_servers import (

@@ -8,7 +8,7 @@ import time
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.credentials import (
+from fairing_az_jupyter.clients.azure.credentials import (
     choose_credential,
 )
 from tests.clients.azure_doubles import (

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from fairing_az_jupyter.clients.credentials import (
+from fairing_az_jupyter.clients.azure.credentials import (
     secret_expiry,
     secret_problems,
     service_principal,

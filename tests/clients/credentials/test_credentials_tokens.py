@@ -11,7 +11,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.clients.azure.clouds import CLOUDS
-from fairing_az_jupyter.clients.credentials import (
+from fairing_az_jupyter.clients.azure.credentials import (
     choose_credential,
 )
 from fairing_az_jupyter.clients.hidden import Hidden
@@ -290,7 +290,7 @@ def test_a_script_without_any_logging_prints_nothing_beside_our_error(run_python
     entra.refusal = PAGE
     script = """
 import sys
-from fairing_az_jupyter.clients.credentials import ServicePrincipal, choose_credential
+from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.exceptions import UnreachableError
 client, secret, tenant, authority, bundle = sys.argv[1:]

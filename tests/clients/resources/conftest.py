@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.credentials import ServicePrincipal, choose_credential
+from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
+from fairing_az_jupyter.clients.azure.resources import ResourceManager
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.resources import ResourceManager
 from tests.clients.azure_doubles import (
     CLIENT_ID,
     CLIENT_SECRET,

@@ -11,9 +11,9 @@ import time
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.credentials import ServicePrincipal, choose_credential
+from fairing_az_jupyter.clients.azure.blob.storage import BlobStore
+from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.storage import BlobStore
 from tests.clients.azure_doubles import (
     CLIENT_ID,
     CLIENT_SECRET,

@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
-from fairing_az_jupyter.clients.blob_transfers import FileStore
-from fairing_az_jupyter.clients.blob_urls import BlobUrl
+from fairing_az_jupyter.clients.azure.blob.transfers import FileStore
+from fairing_az_jupyter.clients.azure.blob.urls import BlobUrl
 from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.exceptions import ConflictError, NotFoundError, ThrottledError, UnreachableError
 from tests.clients.azure_doubles import CLIENT_ID, DRIP, HANG, PAGE, RESET, Answer, everything_of

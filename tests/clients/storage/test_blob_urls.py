@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairing_az_jupyter.clients.blob_urls import BlobUrl
+from fairing_az_jupyter.clients.azure.blob.urls import BlobUrl
 from fairing_az_jupyter.exceptions import InputError
 
 HOST = "contosomldata.blob.core.windows.net"

@@ -12,8 +12,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from fairing_az_jupyter.clients.azure.blob.storage import BlobStore
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.storage import BlobStore
 from fairing_az_jupyter.exceptions import (
     CredentialError,
     NotAllowedError,

@@ -8,10 +8,10 @@ from email.utils import formatdate
 
 import pytest
 
+from fairing_az_jupyter.clients.azure.blob.storage import PROBE_PREFIX, BlobStore
 from fairing_az_jupyter.clients.azure.clouds import CLOUDS, STORAGE_SCOPE
-from fairing_az_jupyter.clients.credentials import ServicePrincipal, choose_credential
+from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.storage import PROBE_PREFIX, BlobStore
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,

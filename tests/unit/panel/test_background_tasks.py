@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.frontends.panel.background import Task, Tasks
-from fairing_az_jupyter.frontends.panel.mending import Mend, mend_of
-from fairing_az_jupyter.frontends.panel.observed import Observed
+from fairing_az_jupyter.frontends.panel.state.background import Task, Tasks
+from fairing_az_jupyter.frontends.panel.state.fix import Mend, mend_of
+from fairing_az_jupyter.frontends.panel.state.observable import Observed
 from fairing_az_jupyter.models import CheckResult, Cure
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.manager import cluster_records
 from fairing_az_jupyter.records import RunStore, layout
+from fairing_az_jupyter.services.cluster_runs import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,9 +102,9 @@ class ActiveRuns:
 
     def _ask_cluster(self, active: tuple[RunInfo, ...]) -> None:
         """Bring the records of runs in the cluster up to date, beside the look at those of this machine."""
-        there = cluster_records.unfinished(active)
+        there = records.unfinished(active)
         if there and (self._asking is None or not self._asking.is_alive()):
-            work = functools.partial(cluster_records.refresh, self._store, there, files=False)
+            work = functools.partial(records.refresh, self._store, there, files=False)
             self._asking = threading.Thread(target=work, name="active-runs-cluster", daemon=True)
             self._asking.start()
 

@@ -7,7 +7,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
 from fairing_az_jupyter.frontends.server.operations.calls import in_force
 
@@ -20,7 +20,7 @@ NEEDS = {
     "start": (
         "fairing_az_jupyter.preflight.checklist",
         "fairing_az_jupyter.preflight.runner",
-        "fairing_az_jupyter.fairing.installation",
+        "fairing_az_jupyter.fairing.upstream.installation",
     )
 }
 
@@ -49,7 +49,7 @@ class _Check:
     def work(self) -> None:
         """Check, up to the end or until it is cancelled."""
         try:
-            for result in manager.check(**self._sources):
+            for result in services.check(**self._sources):
                 if self.cancelled:
                     break
                 with self._changed:

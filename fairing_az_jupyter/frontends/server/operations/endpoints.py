@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.models import LaunchLine
 
 _MODULES = (
-    "fairing_az_jupyter.fairing.launcher",
-    "fairing_az_jupyter.fairing.launches",
-    "fairing_az_jupyter.fairing.endpoint_calls",
-    "fairing_az_jupyter.fairing.prediction_data",
+    "fairing_az_jupyter.fairing.cluster.connections",
+    "fairing_az_jupyter.fairing.inventory.launches",
+    "fairing_az_jupyter.fairing.inventory.endpoint_calls",
+    "fairing_az_jupyter.fairing.inventory.prediction_data",
 )
 NEEDS = {"listed": _MODULES, "predict": _MODULES, "delete": _MODULES, "log": _MODULES}
 
 
 def listed(call: Call) -> dict[str, Any]:
     """List endpoints; what is wrong with the cluster is a note."""
-    from fairing_az_jupyter.manager import list_endpoints  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter.services import list_endpoints  # noqa: PLC0415 - see NEEDS
 
     found, note = list_endpoints(**in_force(call, call.body))
     return {"endpoints": [each.to_dict() for each in found], "note": note}
@@ -32,7 +32,7 @@ def listed(call: Call) -> dict[str, Any]:
 
 def predict(call: Call) -> dict[str, Any]:
     """Ask an endpoint for predictions."""
-    from fairing_az_jupyter.manager import test_endpoint  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter.services import test_endpoint  # noqa: PLC0415 - see NEEDS
 
     sources = in_force(call, call.body.sources)
     return test_endpoint(call.names["endpoint"], call.body.data, **sources).to_dict()
@@ -40,7 +40,7 @@ def predict(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Delete an endpoint, and wait until it is gone."""
-    from fairing_az_jupyter.manager import delete_endpoint  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter.services import delete_endpoint  # noqa: PLC0415 - see NEEDS
 
     delete_endpoint(call.names["endpoint"], **in_force(call, call.body))
     return {"deleted": call.names["endpoint"]}
@@ -48,7 +48,7 @@ def delete(call: Call) -> dict[str, Any]:
 
 def log(call: Call) -> Iterator[tuple[int, str, object]]:
     """Follow what an endpoint prints; a line that was read before is not read again by `offset`."""
-    from fairing_az_jupyter.manager import endpoint_log  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter.services import endpoint_log  # noqa: PLC0415 - see NEEDS
 
     # A silent endpoint keeps nobody whose client has gone.
     where = in_force(call, call.body)

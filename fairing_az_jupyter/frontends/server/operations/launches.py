@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.frontends.server.operations.run_views import found_run, view
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "fairing_az_jupyter.runs.injection",
-    "fairing_az_jupyter.runs.parameter_sources",
-    "fairing_az_jupyter.runs.parameters_file",
-    "fairing_az_jupyter.runs.places",
+    "fairing_az_jupyter.runs.parameters.sources",
+    "fairing_az_jupyter.runs.parameters.file",
+    "fairing_az_jupyter.runs.places.addresses",
     "fairing_az_jupyter.runs.recorded",
 )
 NEEDS = {"run": _MODULES, "retry": _MODULES, "launch": _MODULES}
@@ -23,11 +23,11 @@ NEEDS = {"run": _MODULES, "retry": _MODULES, "launch": _MODULES}
 
 def run(call: Call) -> dict[str, Any]:
     """Run a notebook."""
-    from fairing_az_jupyter.manager import start_run  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter.services import start_run  # noqa: PLC0415 - see NEEDS
 
     wanted = call.body
     notebook = call.contents.file(wanted.notebook)
-    request = manager.plan_run(
+    request = services.plan_run(
         notebook,
         values=wanted.parameters,
         explicit=wanted.values,
@@ -41,16 +41,16 @@ def run(call: Call) -> dict[str, Any]:
 
 def retry(call: Call) -> dict[str, Any]:
     """Repeat a run."""
-    from fairing_az_jupyter.manager import start_run  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter.services import start_run  # noqa: PLC0415 - see NEEDS
 
     name = found_run(call).id
-    request = manager.plan_retry(name, as_it_was=call.body.as_it_was)
+    request = services.plan_retry(name, as_it_was=call.body.as_it_was)
     return view(start_run(request, retry_of=name), call.contents)
 
 
 def launch(call: Call) -> dict[str, Any]:
     """Launch a notebook, a training or an endpoint."""
-    from fairing_az_jupyter.manager import start_launch  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter.services import start_launch  # noqa: PLC0415 - see NEEDS
 
     wanted = call.body
     path = call.contents.file(wanted.notebook)

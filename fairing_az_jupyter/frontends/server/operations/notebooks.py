@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import manager, parameters
+from fairing_az_jupyter import parameters, services
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends.server.operations.calls import notebook_file
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.server.operations.calls import Call
 
-NEEDS = {"describe": ("fairing_az_jupyter.runs.places", "fairing_az_jupyter.runs.secret_parameters")}
+NEEDS = {"describe": ("fairing_az_jupyter.runs.places.addresses", "fairing_az_jupyter.runs.parameters.secrets")}
 
 
 def describe(call: Call) -> dict[str, Any]:
     """List a notebook's parameters."""
     with notebook_file(call, call.body) as path:
-        described = manager.describe_parameters(path)
+        described = services.describe_parameters(path)
         has_cell = bool(parameters.read_parameters(path).cells)
     return {"parameters": [each.to_dict() for each in described], "has_cell": has_cell}
 
@@ -26,7 +26,7 @@ def fill_plan(call: Call) -> dict[str, Any]:
     """Plan how to fill a notebook's parameters cell."""
     with notebook_file(call, call.body.notebook) as path:
         try:
-            return manager.plan_fill(path, call.body.values, profile=call.body.profile).to_dict()
+            return services.plan_fill(path, call.body.values, profile=call.body.profile).to_dict()
         except InputError as error:
             if error.code != "nothing-to-fill":
                 raise
@@ -36,7 +36,7 @@ def fill_plan(call: Call) -> dict[str, Any]:
 
 def tasks(call: Call) -> dict[str, Any]:
     """List what can be trained or deployed of a notebook or a module."""
-    from fairing_az_jupyter.manager import list_tasks  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter.services import list_tasks  # noqa: PLC0415 - see NEEDS
 
     path = call.contents.place(call.body.path, what="notebook")
     if call.body.content is None:

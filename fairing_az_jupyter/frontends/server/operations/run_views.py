@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
 from fairing_az_jupyter.records import RunStore
 
@@ -37,7 +37,7 @@ def found_run(call: Call) -> RunInfo:
             hint="Look at the list of runs again; its record may have been deleted.",
             code="run-unknown",
         )
-    return manager.describe_run(name)
+    return services.describe_run(name)
 
 
 def view(info: RunInfo, contents: Contents) -> dict[str, Any]:

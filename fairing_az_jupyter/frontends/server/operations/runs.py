@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends.server.operations.active_runs import watcher
 from fairing_az_jupyter.frontends.server.operations.run_views import ACTIVE, found_run, view
-from fairing_az_jupyter.manager import cluster_records
 from fairing_az_jupyter.records import RunStore, layout
 from fairing_az_jupyter.records.events_file import read_events
+from fairing_az_jupyter.services.cluster_runs import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def listed(call: Call) -> dict[str, Any]:
         wanted["state"] = query.state
     if query.notebook:
         wanted["notebook"] = call.contents.place(query.notebook, what="notebook")
-    found = manager.list_runs(**wanted)  # type: ignore[arg-type] # it has other options too
+    found = services.list_runs(**wanted)  # type: ignore[arg-type] # it has other options too
     if query.state == "active":
         found = [info for info in found if info.state in ACTIVE]
     part = found[query.offset : query.offset + query.limit]
@@ -44,13 +44,13 @@ def described(call: Call) -> dict[str, Any]:
 
 def cancel(call: Call) -> dict[str, Any]:
     """Ask a run to stop."""
-    manager.cancel_run(found_run(call).id)
+    services.cancel_run(found_run(call).id)
     return view(found_run(call), call.contents)
 
 
 def compare(call: Call) -> dict[str, Any]:
     """Put runs beside each other."""
-    return manager.compare_runs(call.body.runs).to_dict()
+    return services.compare_runs(call.body.runs).to_dict()
 
 
 def events(call: Call) -> Iterator[tuple[int, str, object]]:
@@ -71,7 +71,7 @@ def _followed(call: Call, info: RunInfo) -> Iterator[tuple[int, str, object]]:
     store = RunStore.open()
     path = store.folder(info.id) / layout.EVENTS
     offset = call.query.offset
-    with cluster_records.kept_up_to_date(store, info):
+    with records.kept_up_to_date(store, info):
         while not call.cancelled.is_set():
             # Looked at first: what happened before the end is then read for certain.
             now = store.get(info.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends.server.operations.calls import in_force
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.models import Question
 
 _MODULES = (
-    "fairing_az_jupyter.fairing.installation",
-    "fairing_az_jupyter.preflight.subject",
-    "fairing_az_jupyter.mending.secrets",
-    "fairing_az_jupyter.mending.values",
-    "fairing_az_jupyter.mending.writes",
+    "fairing_az_jupyter.fairing.upstream.installation",
+    "fairing_az_jupyter.preflight.context",
+    "fairing_az_jupyter.setup.secrets",
+    "fairing_az_jupyter.setup.principal",
+    "fairing_az_jupyter.setup.writes",
 )
 NEEDS = {"state": _MODULES, "create": _MODULES, "attach": _MODULES}
 
 
 def state(call: Call) -> dict[str, Any]:
     """Tell what there is of the Secrets and the service account; never a value."""
-    return {"states": [each.to_dict() for each in manager.describe_secrets(**in_force(call, call.body))]}
+    return {"states": [each.to_dict() for each in services.describe_secrets(**in_force(call, call.body))]}
 
 
 def create(call: Call) -> dict[str, Any]:
     """Make the Secrets, or renew them."""
     wanted = call.body
-    changes = manager.create_secrets(
+    changes = services.create_secrets(
         **in_force(call, wanted.sources),
         azure=wanted.azure,
         acr=wanted.acr,
@@ -48,7 +48,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def attach(call: Call) -> dict[str, Any]:
     """Name the registry's Secret in the service account."""
-    changes = manager.attach_pull_secret(**in_force(call, call.body.sources), dry_run=call.body.dry_run)
+    changes = services.attach_pull_secret(**in_force(call, call.body.sources), dry_run=call.body.dry_run)
     return {"changes": [each.to_dict() for each in changes]}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.frontends.server.operations.calls import in_force
 from fairing_az_jupyter.frontends.server.problems import field_problem
-from fairing_az_jupyter.manager.configuring import usable_settings
+from fairing_az_jupyter.services.session import usable_settings
 from fairing_az_jupyter.settings import InvalidSettingsError, Settings, field_for, missing_for_launch
 from fairing_az_jupyter.settings.profiles import ProfileStore
 

@@ -1,0 +1,271 @@
+"""Whole files in Azure Blob Storage, by URL: read, written, listed and deleted with the credential of the settings.
+
+A blob is there as a whole or not at all: it is written by one PUT, or in blocks that are committed at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fairing_az_jupyter.clients.azure.blob.transfers import FileStore, FoundBlob
+from fairing_az_jupyter.clients.azure.blob.urls import BlobUrl
+from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fairing_az_jupyter.clients.azure.access import AzureAccess
+    from fairing_az_jupyter.clients.azure.credentials import ChosenCredential
+
+__all__ = ["BlobFiles", "BlobUrl", "FoundBlob"]
+
+T = TypeVar("T")
+
+_TYPES = {
+    ".ipynb": "application/x-ipynb+json",
+    ".json": "application/json",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".html": "text/html; charset=utf-8",
+}
+
+
+class BlobFiles:
+    """Files in Blob Storage; safe to use from several threads, for as long as a process lives.
+
+    Tokens are renewed before they expire. What is refused all the same is tried once more with a credential chosen
+    anew: a token may have been revoked, or the Secret changed.
+
+    Args:
+        access: Who asks, and how blobs are reached; to be closed by who gives it.
+        timeout: Seconds for one attempt of a small call.
+        deadline: Seconds for all attempts of a small call; transfers get more, by their size.
+        ca_bundle: A file with the certificate authorities to trust; None for those of `requests`.
+
+    """
+
+    def __init__(
+        self, access: AzureAccess, *, timeout: float = 5.0, deadline: float = 12.0, ca_bundle: str | None = None
+    ) -> None:
+        self._access = access
+        self._options: dict[str, Any] = {"timeout": timeout, "deadline": deadline, "ca_bundle": ca_bundle}
+        self._ways: dict[str, _Way] = {}
+        self._old: list[FileStore] = []
+        self._lock = threading.RLock()
+
+    def read(self, url: str) -> bytes:
+        """Read a blob.
+
+        Args:
+            url: Its URL; see `BlobUrl.parse`.
+
+        Returns:
+            All its bytes, of one state of it.
+
+        Raises:
+            InputError: The URL names no blob.
+            ServiceError: It can't be read.
+
+        """
+        place = BlobUrl.parse(url)
+        return self._do(place, lambda store: store.read(place))
+
+    def write(self, url: str, data: bytes, *, content_type: str | None = None, if_absent: bool = False) -> None:
+        """Write a blob; its container is made if it is not there.
+
+        Args:
+            url: Its URL; see `BlobUrl.parse`.
+            data: All its bytes.
+            content_type: Its media type; by the name's ending if None.
+            if_absent: Refuse to replace one that is there.
+
+        Raises:
+            InputError: The URL names no blob.
+            ConflictError: There is one already, and it is not to be replaced (code `already-there`).
+            ServiceError: It can't be written; what was there before is still there.
+
+        """
+        place = BlobUrl.parse(url)
+        ending = place.name[place.name.rfind(".") :].lower() if "." in place.name else ""
+        kind = content_type or _TYPES.get(ending, "application/octet-stream")
+        # By it a write whose answer was lost is known again for what it is.
+        writer = uuid.uuid4().hex if if_absent else ""
+        self._do(place, lambda store: store.write(place, data, kind, writer))
+
+    def exists(self, url: str) -> bool:
+        """Tell whether a blob is there.
+
+        Args:
+            url: Its URL; see `BlobUrl.parse`.
+
+        Raises:
+            InputError: The URL names no blob.
+            ServiceError: It can't be told.
+
+        """
+        place = BlobUrl.parse(url)
+        return self._do(place, lambda store: store.exists(place))
+
+    def list(self, url_prefix: str) -> list[FoundBlob]:
+        """List the blobs whose URLs begin with a text.
+
+        Args:
+            url_prefix: A container's URL, and what names in it begin with.
+
+        Returns:
+            The blobs by name; none where nothing begins so.
+
+        Raises:
+            InputError: The URL names no container.
+            ServiceError: They can't be listed, or there is no such container.
+
+        """
+        place = BlobUrl.parse(url_prefix, prefix=True)
+        return self._do(place, lambda store: store.list(place))
+
+    def delete(self, url: str) -> bool:
+        """Delete a blob; safe to repeat.
+
+        Args:
+            url: Its URL; see `BlobUrl.parse`.
+
+        Returns:
+            Whether it was there.
+
+        Raises:
+            InputError: The URL names no blob.
+            ServiceError: It can't be deleted.
+
+        """
+        place = BlobUrl.parse(url)
+        return self._do(place, lambda store: store.delete(place))
+
+    def check_writable(self, url: str) -> None:
+        """Make sure that a blob could be written: its container is there, made if need be, and blobs may be changed.
+
+        Nothing else is left there.
+
+        Args:
+            url: Its URL; see `BlobUrl.parse`.
+
+        Raises:
+            InputError: The URL names no blob.
+            ServiceError: It could not be written, or that can't be told.
+
+        """
+        place = BlobUrl.parse(url)
+
+        def check(store: FileStore) -> None:
+            store.need_change(place.container, f"write '{place}'")
+            if not store.container_exists(place.container):
+                store.ensure_container(place.container)
+
+        self._do(place, check)
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            closing = [*(way.store for way in self._ways.values()), *self._old]
+            self._ways, self._old = {}, []
+        for store in closing:
+            store.close()
+
+    def _do(self, place: BlobUrl, use: Callable[[FileStore], T]) -> T:
+        """Use an account's blobs the way that has worked before; look for another one where that is refused."""
+        way = self._ways.get(place.endpoint)
+        if way is not None:
+            try:
+                return use(way.store)
+            except CredentialError as refused:
+                if refused.code == "clock-skew":
+                    raise
+                self._forget(place, way)
+            except NotAllowedError as refused:
+                if way.by_key or not self._may_have_key(place, refused):
+                    raise
+                self._forget(place, way, keep_credential=True)
+            return self._found(place, use)
+        used = self._access.credential
+        try:
+            return self._found(place, use)
+        except CredentialError as refused:
+            if refused.service != "blob" or refused.code == "clock-skew":
+                raise
+            self._access.renew(used)
+        return self._found(place, use)
+
+    def _found(self, place: BlobUrl, use: Callable[[FileStore], T]) -> T:
+        """Use an account's blobs with a token, or with the account's key where the token may not and the key may."""
+        done: list[T] = []
+        refusals: list[NotAllowedError] = []
+        credential = self._access.credential
+
+        def suffices(store: FileStore) -> bool:
+            try:
+                done.append(use(store))
+            except NotAllowedError as refused:
+                if not self._may_have_key(place, refused):
+                    raise
+                refusals.append(refused)
+                return False
+            return True
+
+        try:
+            store = self._access.blobs(place.account, lambda signer: self._store(place, signer, credential), suffices)
+        except FairingAzureError:
+            if refusals:
+                # That there is no key to be had either is no matter: a data role is what mends it.
+                raise refusals[0] from None
+            raise
+        if not done:
+            try:
+                done.append(use(store))
+            except BaseException as error:
+                store.close()
+                if isinstance(error, NotAllowedError) and error.code == "shared-key-off":
+                    raise refusals[0] from None
+                raise
+        with self._lock:
+            before = self._ways.get(place.endpoint)
+            if before is not None:
+                self._old.append(before.store)
+            self._ways[place.endpoint] = _Way(store, credential, by_key=bool(refusals))
+        return done[0]
+
+    def _may_have_key(self, place: BlobUrl, refused: NotAllowedError) -> bool:
+        here = place.cloud is None or place.cloud == self._access.cloud
+        return refused.code == "no-data-role" and here and self._access.is_own(place.account)
+
+    def _forget(self, place: BlobUrl, way: _Way, *, keep_credential: bool = False) -> None:
+        with self._lock:
+            if self._ways.get(place.endpoint) is way:
+                del self._ways[place.endpoint]
+                # Another thread may be in the midst of a call.
+                self._old.append(way.store)
+        if not keep_credential:
+            self._access.renew(way.credential)
+
+    def _store(self, place: BlobUrl, signer: Any, credential: ChosenCredential) -> FileStore:  # noqa: ANN401 - see BlobStore
+        names = {"scope": self._access.account_id(place.account)}
+        if credential.client_id:
+            names["assignee"] = credential.client_id
+        listed = "az storage account list --query [].name --output tsv"
+        cures = {"no-such-account": f"Check the account's name in the URL: {listed}"}
+        if place.cloud is not None and place.cloud != self._access.cloud:
+            here, there = self._access.cloud.name, place.cloud.name
+            cures["credential"] = f"The account is in {there}, the credential in {here}: set AZURE_CLOUD to {there}."
+        return FileStore(
+            place.endpoint, signer, cures, cloud=place.cloud or self._access.cloud, names=names, **self._options
+        )
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How an account's blobs were reached."""
+
+    store: FileStore
+    credential: ChosenCredential
+    by_key: bool

@@ -1,0 +1,344 @@
+"""One Storage account's blobs, transferred as whole files.
+
+A blob is there as a whole or not at all: it is written by one PUT, or in blocks that are committed at once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fairing_az_jupyter.clients.azure.blob.storage import BlobStore
+from fairing_az_jupyter.clients.azure.errors import Asked
+from fairing_az_jupyter.exceptions import ConflictError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from fairing_az_jupyter.clients.azure.blob.urls import BlobUrl
+
+__all__ = ["FileStore", "FoundBlob"]
+
+T = TypeVar("T")
+
+_BLOCK_BYTES = 8 * 1024 * 1024
+# Whoever does not answer, or asks to come back later, is found out by a part that a slow network brings in time.
+_FIRST_BYTES = 512 * 1024
+_PAGE_BYTES = 1024 * 1024
+# A slow network's bytes a second, by which the time for a transfer is measured.
+_SLOW = 140_000
+_TRIES = 3
+_BAD_REQUEST, _RANGE_NOT_SATISFIABLE, _PRECONDITION_FAILED = 400, 416, 412
+_WRITER = "fairing_az_jupyter_writer"
+
+
+@dataclass(frozen=True)
+class FoundBlob:
+    """A blob in a listing.
+
+    Args:
+        url: Its URL.
+        name: Its name in its container.
+        size: Its bytes.
+        modified: When it was last written, in UTC.
+
+    """
+
+    url: str
+    name: str
+    size: int
+    modified: datetime
+
+
+class FileStore(BlobStore):
+    """One account's blobs, as whole files.
+
+    Args:
+        url: The URL of the account's blobs.
+        signer: A token credential, or an account key.
+        cures: What to type next, by the code of an error.
+        options: As `BlobStore` takes them.
+
+    """
+
+    def __init__(
+        self,
+        url: str,
+        signer: Any,  # noqa: ANN401 - see BlobStore
+        cures: Mapping[str, str],
+        **options: Any,  # noqa: ANN401 - see BlobStore
+    ) -> None:
+        super().__init__(url, signer, **options)
+        self._cures = cures
+
+    def read(self, place: BlobUrl) -> bytes:
+        """Read a blob.
+
+        Args:
+            place: Where it is.
+
+        Returns:
+            All its bytes, of one state of it.
+
+        Raises:
+            ServiceError: It can't be read.
+
+        """
+        for _ in range(_TRIES):
+            found = self._read_once(place)
+            if found is not None:
+                return found
+        raise ConflictError(
+            f"Can't read '{place}': it has changed each time while it was read.",
+            hint="Wait until it is no longer written, then try again.",
+            code="changed-meanwhile",
+            service="blob",
+        )
+
+    def _read_once(self, place: BlobUrl) -> bytes | None:
+        """Return a blob's bytes; None where it was replaced between two parts of it."""
+        from azure.core import MatchConditions  # noqa: PLC0415 - heavy
+        from azure.core.exceptions import DecodeError, HttpResponseError  # noqa: PLC0415 - heavy
+
+        client: Any = self._client().get_blob_client(place.container, place.name)
+        content = bytearray()
+        state: dict[str, Any] = {}
+
+        def part(seconds: float) -> bytes | None:
+            try:
+                got = client.download_blob(
+                    offset=len(content),
+                    length=_BLOCK_BYTES if content else _FIRST_BYTES,
+                    max_concurrency=1,
+                    **_limits(seconds),
+                    **state,
+                )
+                found = bytes(got.readall())
+            except HttpResponseError as error:
+                # An empty blob has no first part, and one of whole parts has none after them.
+                if error.status_code == _RANGE_NOT_SATISFIABLE:
+                    return b""
+                if error.status_code == _PRECONDITION_FAILED and state:
+                    return None
+                raise
+            except (ValueError, TypeError) as error:
+                # What the package raises for an answer without the headers of a part: a proxy's copy of it.
+                raise DecodeError(message="no part of a blob") from error
+            state.update(etag=got.properties.etag, match_condition=MatchConditions.IfNotModified)
+            return found
+
+        action = f"read '{place}'"
+        found = self._ask(part, action)
+        wanted = _FIRST_BYTES
+        while found is not None:
+            content += found
+            if len(found) < wanted:
+                return bytes(content)
+            wanted = _BLOCK_BYTES
+            found = self._ask_for(part, action, wanted, waits_at_most=self.timeout)
+        return None
+
+    def write(self, place: BlobUrl, data: bytes, kind: str, writer: str) -> None:
+        """Write a blob, and make its container if that is not there.
+
+        Args:
+            place: Where it shall be.
+            data: All its bytes.
+            kind: Its media type.
+            writer: A name that nobody else has, by which a write whose answer was lost is known again; the blob then
+                takes no other's place. Empty to replace what is there.
+
+        Raises:
+            ServiceError: It can't be written; what was there before is still there.
+
+        """
+        try:
+            self._put(place, data, kind, writer)
+        except NotFoundError as error:
+            if error.code == "no-such-account":
+                raise
+        else:
+            return
+        self.ensure_container(place.container)
+        self._put(place, data, kind, writer)
+
+    def _put(self, place: BlobUrl, data: bytes, kind: str, writer: str) -> None:
+        if len(data) > _BLOCK_BYTES:
+            try:
+                self._put_blocks(place, data, kind, writer)
+            except ConflictError as error:
+                # Another writer has committed, and so dropped our blocks, or has left some of other kinds of names.
+                if error.status != _BAD_REQUEST:
+                    raise
+            else:
+                return
+        client: Any = self._client().get_blob_client(place.container, place.name)
+        options = self._write_options(kind, writer)
+
+        def put(seconds: float) -> bool:
+            limits = _limits(seconds)
+            return self._unless_there(
+                lambda: client.upload_blob(data, overwrite=not writer, **options, **limits), writer
+            )
+
+        written = self._ask_for(put, f"write '{place}'", len(data))
+        if not written:
+            self._need_ours(client, place, writer)
+
+    def _put_blocks(self, place: BlobUrl, data: bytes, kind: str, writer: str) -> None:
+        from azure.core import MatchConditions  # noqa: PLC0415 - heavy
+        from azure.storage.blob import BlobBlock  # noqa: PLC0415 - heavy
+
+        client: Any = self._client().get_blob_client(place.container, place.name)
+        action = f"write '{place}'"
+        # Whoever writes the same blob at the same time has other blocks; the one who commits last wins.
+        prefix = uuid.uuid4().hex[:8]
+        blocks = []
+
+        def stage(block: str, content: bytes, seconds: float) -> None:
+            client.stage_block(block, content, **_limits(seconds))
+
+        with memoryview(data) as view:
+            for start in range(0, len(data), _BLOCK_BYTES):
+                block = f"{prefix}-{start // _BLOCK_BYTES:05d}"
+                content = bytes(view[start : start + _BLOCK_BYTES])
+                self._ask_for(partial(stage, block, content), action, len(content))
+                blocks.append(BlobBlock(block_id=block))
+        options = self._write_options(kind, writer)
+        if writer:
+            options["match_condition"] = MatchConditions.IfMissing
+
+        def commit(seconds: float) -> bool:
+            limits = _limits(seconds)
+            return self._unless_there(lambda: client.commit_block_list(blocks, **options, **limits), writer)
+
+        written = self._ask(commit, action)
+        if not written:
+            self._need_ours(client, place, writer)
+
+    @staticmethod
+    def _write_options(kind: str, writer: str) -> dict[str, Any]:
+        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - heavy
+
+        options: dict[str, Any] = {"content_settings": ContentSettings(content_type=kind)}
+        if writer:
+            options["metadata"] = {_WRITER: writer}
+        return options
+
+    @staticmethod
+    def _unless_there(write: Callable[[], object], writer: str) -> bool:
+        from azure.core.exceptions import HttpResponseError  # noqa: PLC0415 - heavy
+
+        try:
+            write()
+        except HttpResponseError as error:
+            there = {"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"}
+            if not writer or getattr(error, "error_code", None) not in there:
+                raise
+            return False
+        return True
+
+    def _need_ours(
+        self,
+        client: Any,  # noqa: ANN401 - the package's BlobClient
+        place: BlobUrl,
+        writer: str,
+    ) -> None:
+        """Make sure that the blob that is in the way is the one that was just written: its answer was lost."""
+        found = self._ask(
+            lambda seconds: client.get_blob_properties(**_limits(seconds)).metadata, f"look for '{place}'"
+        )
+        if (found or {}).get(_WRITER) != writer:
+            raise ConflictError(
+                f"Can't write '{place}': there is a blob of that name already, and it is not to be replaced.",
+                hint="Give another name, or delete that one first.",
+                code="already-there",
+                service="blob",
+            )
+
+    def exists(self, place: BlobUrl) -> bool:
+        """Tell whether a blob is there.
+
+        Args:
+            place: Where it would be.
+
+        Raises:
+            ServiceError: It can't be told.
+
+        """
+        client: Any = self._client().get_blob_client(place.container, place.name)
+        return self._ask(lambda seconds: bool(client.exists(**_limits(seconds))), f"look for '{place}'")
+
+    def list(self, place: BlobUrl) -> list[FoundBlob]:
+        """List the blobs of a container by name.
+
+        Args:
+            place: The container, and what names begin with.
+
+        Raises:
+            ServiceError: They can't be listed.
+
+        """
+        client: Any = self._client().get_container_client(place.container)
+        found: list[FoundBlob] = []
+        mark: str | None = None
+        base = str(place)[: len(str(place)) - len(place.name)]
+
+        def page(seconds: float) -> tuple[list[Any], str | None]:
+            listed = client.list_blobs(name_starts_with=place.name or None, **_limits(seconds)).by_page(mark)
+            return list(next(listed, ())), listed.continuation_token
+
+        while True:
+            blobs, mark = self._ask_for(page, f"list '{place}'", _PAGE_BYTES, waits_at_most=self.timeout)
+            found += [FoundBlob(f"{base}{blob.name}", blob.name, int(blob.size), blob.last_modified) for blob in blobs]
+            if not mark:
+                return found
+
+    def delete(self, place: BlobUrl) -> bool:
+        """Delete a blob; safe to repeat.
+
+        Args:
+            place: Where it is.
+
+        Returns:
+            Whether it was there.
+
+        Raises:
+            ServiceError: It can't be deleted.
+
+        """
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
+
+        client: Any = self._client().get_blob_client(place.container, place.name)
+
+        def delete(seconds: float) -> bool:
+            try:
+                client.delete_blob(**_limits(seconds))
+            except ResourceNotFoundError as error:
+                if getattr(error, "error_code", None) not in {"BlobNotFound", "ContainerNotFound"}:
+                    raise
+                return False
+            return True
+
+        return self._ask(delete, f"delete '{place}'")
+
+    def _ask_for(self, call: Callable[[float], T], action: str, size: int, *, waits_at_most: float | None = None) -> T:
+        """Make a call that transfers so many bytes, and may take its time."""
+        from fairing_az_jupyter.clients.azure.calls import ask  # noqa: PLC0415 - heavy
+
+        seconds = size / _SLOW
+        timeout = self.timeout + seconds if waits_at_most is None else waits_at_most
+        return ask(call, self._asked(action), timeout=timeout, deadline=self.deadline + _TRIES * seconds)
+
+    def _asked(self, action: str) -> Asked:
+        look = "Check the spelling of container and name; '%20' is no space here."
+        container = f"az storage blob list --auth-mode login --account-name {self.account} --container-name CONTAINER"
+        cures = {"not-found": f"{look} {container} --query [].name lists what is there.", **self._cures}
+        return Asked("blob", action, self.host, names=self._names, cures=cures)
+
+
+def _limits(seconds: float) -> dict[str, Any]:
+    return {"connection_timeout": seconds, "read_timeout": seconds}

@@ -1,0 +1,206 @@
+"""Why there is no answer of the API server: no name, no route, no trust, no time, or somebody else who answers."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from http import HTTPStatus
+
+from fairing_az_jupyter.clients.kube.objects.asking import SERVICE, Answer, Asked, Asker, CallFailed
+from fairing_az_jupyter.clients.retries import Retry
+from fairing_az_jupyter.exceptions import UnreachableError
+
+_CHECK_ADDRESS = "See whether kubectl gets there: kubectl cluster-info"
+_FETCH = "az aks get-credentials --resource-group GROUP --name CLUSTER"
+_VERIFY = {  # OpenSSL's X509_V_ERR_* numbers: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
+    9: ("its certificate is not valid yet", "tls-expired", "Set the clock of this machine or of the cluster right."),
+    10: (
+        "its certificate has expired",
+        "tls-expired",
+        "Renew it (az aks rotate-certs), or set this machine's clock right.",
+    ),
+    62: (
+        "its certificate is for another name",
+        "tls-name",
+        f"Fetch the kubeconfig anew: {_FETCH}",
+    ),
+    64: (
+        "its certificate is for another address",
+        "tls-name",
+        f"Fetch the kubeconfig anew: {_FETCH}",
+    ),
+}
+
+
+def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) -> CallFailed:
+    """Tell what a failed connection means.
+
+    Args:
+        cause: What urllib3 or the socket raised.
+        asked: What was asked.
+        asker: Who asked whom.
+        seconds: How long all attempts have taken.
+
+    Returns:
+        The failed call. Nothing of the cause's text is in it, which may quote headers.
+
+    """
+    from urllib3 import exceptions as pool  # noqa: PLC0415 - half a tenth of a second
+
+    causes = _causes(cause)
+
+    def among(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(item, kinds) for item in causes)
+
+    tls = next((item for item in causes if isinstance(item, ssl.SSLError)), None)
+    # Up to urllib3 1.26 a refused connection is a kind of time-out.
+    late = among(TimeoutError) or (among(pool.TimeoutError) and not among(pool.NewConnectionError))
+    retry, arrived, hint = None, False, _CHECK_ADDRESS
+    if tls is not None and not among(ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return CallFailed(_tls_problem(tls, asked, asker), arrived=False)
+    if late:
+        arrived = not among(pool.ConnectTimeoutError, pool.NewConnectionError)
+        return CallFailed(timed_out(asked, asker, seconds), retry=Retry(), arrived=arrived)
+    if among(pool.ProxyError):
+        what, code = f"the proxy {asker.proxy} does not let us through", "unreachable-proxy"
+        hint = "Mend HTTPS_PROXY, or name the cluster's host in NO_PROXY."
+    elif among(pool.SSLError) and tls is None:
+        # Up to urllib3 1.26 names are compared there, and not by Python's ssl.
+        what, code, hint = "its certificate is for another name", "unreachable-tls-name", _VERIFY[62][2]
+    elif among(socket.gaierror, pool.LocationParseError):
+        what, code = "its name can't be resolved", "unreachable-name"
+        hint = f"Check the name and the network (a private cluster needs the VPN). {_CHECK_ADDRESS}"
+    elif among(pool.NewConnectionError):
+        what = "nothing listens there" if among(ConnectionRefusedError) else "there is no route to it"
+        code = "unreachable-refused"
+    elif among(http.client.HTTPException) and not among(OSError):
+        what, code, arrived = "what answers there does not speak HTTP", "unreachable-no-http", True
+    else:
+        what, code = "the connection was closed before the answer had come", "unreachable-reset"
+        retry, arrived = Retry(), True
+    return CallFailed(unreachable(asked, asker, what, hint, code), retry=retry, arrived=arrived)
+
+
+def timed_out(asked: Asked, asker: Asker, seconds: float) -> UnreachableError:
+    """Tell that there was no answer in time.
+
+    Args:
+        asked: What was asked.
+        asker: Who asked whom.
+        seconds: How long all attempts have taken.
+
+    Returns:
+        The error.
+
+    """
+    return unreachable(
+        asked,
+        asker,
+        f"there was no answer in {seconds:.2g} s",
+        f"A firewall or a missing VPN does that, or a busy cluster. {_CHECK_ADDRESS}",
+        "unreachable-timeout",
+    )
+
+
+def is_page(answer: Answer) -> bool:
+    """Tell whether an answer is a web page: no API server sends one, whatever the status says.
+
+    Args:
+        answer: The answer.
+
+    Returns:
+        Whether it looks like HTML.
+
+    """
+    kind = next((value for name, value in answer.headers.items() if name.lower() == "content-type"), "")
+    return "html" in kind.lower() or answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+
+
+def proxy_page(answer: Answer, asked: Asked, asker: Asker) -> UnreachableError:
+    """Tell that something else than an API server has answered.
+
+    Args:
+        answer: The answer.
+        asked: What was asked.
+        asker: Who asked whom.
+
+    Returns:
+        The error.
+
+    """
+    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+        sent = f"a redirection (status {answer.status})"
+    elif is_page(answer):
+        sent = f"a web page (status {answer.status})"
+    elif answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        sent = "something that is no Kubernetes object"
+    else:
+        sent = f"status {answer.status}"
+    return unreachable(
+        asked,
+        asker,
+        f"what answers there is no Kubernetes API server but sends {sent}, as proxies and login pages do",
+        "Name the cluster's host in NO_PROXY, or check the kubeconfig's server: kubectl config view --minify",
+        "unreachable-proxy-page",
+        answer.status,
+    )
+
+
+def _tls_problem(cause: ssl.SSLError, asked: Asked, asker: Asker) -> UnreachableError:
+    text = str(cause).upper().replace(" ", "_")
+    if "WRONG_VERSION_NUMBER" in text or "HTTP_REQUEST" in text or "RECORD_LAYER_FAILURE" in text:
+        what, code = "it answers in plain HTTP where HTTPS is expected", "plain-http"
+        hint = "Check the address and the port of the server: kubectl config view --minify"
+    elif isinstance(cause, ssl.SSLCertVerificationError):
+        reason = (cause.verify_message or "").rstrip(".")
+        untrusted = (
+            f"its certificate is not signed by an authority that is trusted for it ({reason})",
+            "tls-untrusted",
+            f"A proxy that opens TLS does that (name the host in NO_PROXY), or an old file of certificates: {_FETCH}",
+        )
+        what, code, hint = _VERIFY.get(cause.verify_code, untrusted)
+    else:
+        what, code = f"TLS fails ({cause.reason or 'no reason given'})", "tls"
+        hint = "A proxy that opens TLS does that, or a client certificate that is not accepted."
+    return unreachable(asked, asker, what, hint, f"unreachable-{code}")
+
+
+def unreachable(
+    asked: Asked, asker: Asker, what: str, hint: str, code: str, status: int | None = None
+) -> UnreachableError:
+    """Tell that the API server can't be reached.
+
+    Args:
+        asked: What was asked.
+        asker: Who asked whom.
+        what: What was found instead of an answer.
+        hint: What to do about it.
+        code: The error's code.
+        status: The HTTP status, where there was one.
+
+    Returns:
+        The error.
+
+    """
+    through = f" (through the proxy {asker.proxy})" if asker.proxy else ""
+    return UnreachableError(
+        f"The cluster at {asker.address}{through} can't be reached to {asked}: {what}.",
+        hint=hint,
+        code=code,
+        service=SERVICE,
+        status=status,
+    )
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an exception and what it came from; urllib3 keeps that in different places."""
+    found: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, BaseException) and all(item is not known for known in found):
+            found.append(item)
+            todo += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
+            todo.append(getattr(item, "original_error", None))
+    return found

@@ -1,0 +1,1 @@
+"""What is written in a namespace, so that it can be repeated."""

@@ -1,0 +1,1 @@
+"""Who asks a registry: challenges, logins, and the docker configuration that keeps them."""

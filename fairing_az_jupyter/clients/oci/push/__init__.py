@@ -1,0 +1,1 @@
+"""An image on its way to a registry: layers, configuration, uploads."""

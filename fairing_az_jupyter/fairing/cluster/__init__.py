@@ -1,0 +1,1 @@
+"""What all pods of a launch have in common: the connection, manifests, security, resources, ownership."""

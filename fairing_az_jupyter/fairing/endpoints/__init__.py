@@ -1,0 +1,1 @@
+"""Endpoints in the cluster: a Deployment with a Service, or a KServe InferenceService."""

@@ -1,0 +1,1 @@
+"""Images for jobs and endpoints: three builders, and the Jobs that build."""

@@ -1,0 +1,1 @@
+"""What launches have made in a namespace: listed, asked, cleaned up."""

@@ -1,0 +1,1 @@
+"""Jobs in the cluster: trainings, and notebooks."""

@@ -1,0 +1,233 @@
+"""Runs a training job in the cluster, shows its output as it comes, and raises what has gone wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from kubeflow.fairing.deployers.deployer import DeployerInterface
+
+from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
+from fairing_az_jupyter.exceptions import (
+    ExecutionError,
+    FairingAzureError,
+    JobFailedError,
+    NotAllowedError,
+    NotFoundError,
+)
+from fairing_az_jupyter.fairing.cluster import ownership
+from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, told_after_deletion
+from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, finished_pod, job, labels_of, new_name
+from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
+from fairing_az_jupyter.fairing.outcomes import LaunchedJob
+from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
+from fairing_az_jupyter.launch_events import Phases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from fairing_az_jupyter.clients.kube.follow.events import Event
+    from fairing_az_jupyter.fairing.cluster.connections import Launcher
+
+logger = logging.getLogger(LOGGER_NAME)
+
+_GONE_SECONDS = 5.0
+_GIVEN_UP = frozenset({"Failed", "FailureTarget"})
+
+
+class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
+    """Runs a training job as a Kubernetes Job of one pod at a time.
+
+    A pod that the cluster takes away, such as with its node, is replaced; a program that fails is started again as
+    often as the setting `retries` says. The program then begins anew, with nothing of what it has written before.
+
+    Args:
+        launcher: The cluster, and in whose name pods run there.
+        pod_spec_mutators: Functions that change the pod's specification, as Fairing calls them.
+        deadline: Seconds after which the job is ended, over all its pods; None for none.
+
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        pod_spec_mutators: Sequence[Callable[..., object]] | None = None,
+        *,
+        deadline: int | None = None,
+    ) -> None:
+        self._launcher = launcher
+        self._mutators = tuple(pod_spec_mutators or ())
+        self._deadline = deadline
+        self._shown: Shown | None = None
+        self._container = ""
+        self._runs = False
+        self.name = ""
+
+    def deploy(self, pod_spec: Any) -> LaunchedJob:  # noqa: ANN401 - Fairing is untyped
+        """Run the job to its end and print its output line by line as it comes; the Job is deleted then.
+
+        Args:
+            pod_spec: The pod's specification from the builder's `generate_pod_spec()`; it is not changed.
+
+        Returns:
+            The job's name, which also knows the last 1,000 lines.
+
+        Raises:
+            InputError: There is nothing to run, or the cluster refuses the Job as it is.
+            JobFailedError: It can't start, or its command ended with another exit code than 0.
+            ServiceError: The cluster does not do what is asked; the job may go on there.
+
+        """
+        target = self._launcher.target
+        spec = plain_spec(pod_spec, self._mutators, target.namespace)
+        pod = finished_pod(spec, target, self._launcher.placement, ends=True)
+        self._container, self._shown = str(pod["containers"][0].get("name") or ""), None
+        retries = self._launcher.placement.retries
+        task = ownership.digest_of_task({**pod, "deadline": self._deadline, "retries": retries})
+        with Phases() as phases:
+            if (lines := self._picked_up(task, phases)) is not None:
+                return LaunchedJob(self.name, lines)
+            self.name = new_name("job")
+            labels, marks = {ownership.TASK: task}, ownership.mark()
+            body = job(
+                self.name, pod, target, labels=labels, annotations=marks, deadline=self._deadline, retries=retries
+            )
+            return LaunchedJob(self.name, self._launched(body, phases))
+
+    def get_logs(self) -> None:
+        """Print what the job has printed; of one that still runs because it was interrupted, to its end.
+
+        Raises:
+            FairingAzureError: Nothing has been deployed yet; also as `deploy`.
+
+        """
+        if not self.name:
+            raise FairingAzureError("Nothing has been deployed yet.", hint="Call deploy() first.")
+        if self._runs:
+            with Phases() as phases:
+                self._follow(phases)
+            return
+        for line in self._shown.lines if self._shown else ():
+            print_line(line)
+
+    def _launched(self, body: dict[str, Any], phases: Phases) -> tuple[str, ...]:
+        phases.begin("schedule")
+        # From before it is there: the same launch in another thread would take it for one that nobody follows.
+        with ownership.caring_for(self.name):
+            try:
+                self._launcher.workloads.create(body)
+                self._runs = True
+                logger.warning("The job %s launched.", self.name)
+            except KeyboardInterrupt:
+                self._tell_what_is_left("Interrupted, but the job may have been launched")
+                raise
+            return self._follow(phases)
+
+    def _picked_up(self, task: str, phases: Phases) -> tuple[str, ...] | None:
+        """Follow a job that does the same and that nobody follows any more; None if there is none.
+
+        One that has failed meanwhile is not taken: it is deleted, and the task gets another try.
+        """
+        workloads, owner = self._launcher.workloads, labels_of("job", "", self._launcher.target.owner)
+        own = {name: owner[name] for name in (f"{PREFIX}kind", f"{PREFIX}owner") if name in owner}
+        try:
+            alike = workloads.list("Job", {**own, ownership.TASK: task})
+        except NotAllowedError:
+            return None
+        for found in alike:
+            release = ownership.claim(workloads, "Job", found)
+            if release is None:
+                continue
+            with contextlib.ExitStack() as cared:
+                cared.callback(release)
+                self.name = str(found["metadata"]["name"])
+                if _has_given_up(found):
+                    logger.warning(
+                        "The job %s does the same and has failed, seen by nobody: it is replaced.", self.name
+                    )
+                    self._delete()
+                    continue
+                logger.warning("The job %s does the same, and nobody follows it: it is followed to its end.", self.name)
+                self._runs = True
+                try:
+                    return self._follow(phases)
+                except NotFoundError as error:
+                    # Kubernetes deletes a job some time after its end.
+                    if self._shown is not None and self._shown.lines:
+                        raise
+                    phases.fail(error)
+                    logger.warning("The job %s has gone meanwhile: it is launched anew.", self.name)
+        return None
+
+    def _follow(self, phases: Phases) -> tuple[str, ...]:
+        """Show the job to its end and delete it; return its last lines."""
+        with ownership.caring_for(self.name):
+            return self._followed(phases)
+
+    def _followed(self, phases: Phases) -> tuple[str, ...]:
+        shown = self._shown = Shown(
+            self._container,
+            printed=True,
+            started=lambda: phases.begin("run"),
+            replaced=lambda: phases.begin("schedule"),
+            launch=self.name,
+        )
+        phases.begin("schedule")
+        try:
+            followed = self._launcher.workloads.follow("Job", self.name, waits=self._launcher.waits)
+            events = cast("Generator[Event, None, None]", followed)
+            # Closed here and not by and by: a notebook keeps the traceback of an interrupt, and all that hangs on it.
+            with contextlib.closing(events):
+                for event in events:
+                    shown.show(event)
+        except JobFailedError as error:
+            phases.fail(error)
+            self._delete()
+            raise told_after_deletion(error, self.name, shown.lines) from None
+        except NotFoundError:
+            # Interrupted before, and deleted meanwhile.
+            self._runs = False
+            raise
+        except BaseException as error:
+            why = "Interrupted" if isinstance(error, KeyboardInterrupt) else "It is followed no longer"
+            self._tell_what_is_left(f"{why}, but the job still runs")
+            raise
+        # Also where it was over before its start was seen.
+        phases.begin("run")
+        phases.say(f"Job {self.name}")
+        phases.finish()
+        self._delete(wait=_GONE_SECONDS)
+        logger.info("Job %s succeeded.", self.name)
+        return shown.lines
+
+    def _delete(self, wait: float = 0.0) -> None:
+        """Delete the Job; where that fails the outcome counts all the same, and the user is told."""
+        self._runs = False
+        try:
+            self._launcher.workloads.delete("Job", self.name, wait=wait)
+        except ExecutionError:
+            logger.info("Job %s is being deleted.", self.name)
+        except FairingAzureError as error:
+            self._tell_what_is_left(f"{error} So the job has ended and is still there")
+        except KeyboardInterrupt:
+            self._tell_what_is_left("Interrupted, but the job has ended and may still be there")
+            raise
+
+    def _tell_what_is_left(self, what: str) -> None:
+        namespace = self._launcher.target.namespace
+        follow = f"kubectl -n {namespace} logs -f job/{self.name}"
+        delete = f"fairing-azure delete {self.name}, or kubectl -n {namespace} delete job {self.name}"
+        where = f"job {self.name} in namespace '{namespace}'"
+        again = "The same launch, made again, follows it to its end."
+        logger.warning("%s: %s. %s Or follow it: %s. Delete it: %s", what, where, again, follow, delete)
+
+
+def _has_given_up(found: Mapping[str, Any]) -> bool:
+    """Tell whether a Job has failed, or will have when its pods are gone.
+
+    Its count of failed pods does not say so: others run in the place of those that were taken away or tried again.
+    Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
+    """
+    conditions = entries(mapping(found.get("status")).get("conditions"))
+    return any(each.get("type") in _GIVEN_UP and each.get("status") == "True" for each in conditions)

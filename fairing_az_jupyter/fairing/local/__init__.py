@@ -1,0 +1,1 @@
+"""LocalBackend: the same context, command and result on this machine."""

@@ -1,0 +1,310 @@
+"""The commands that run a notebook at many points, and show what came of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.exceptions import InputError, RunFailedError
+from fairing_az_jupyter.files import replace_file
+from fairing_az_jupyter.frontends.commands import runs, settings
+from fairing_az_jupyter.frontends.grammar import parser
+from fairing_az_jupyter.frontends.terminal import output as terminal
+from fairing_az_jupyter.frontends.views import check_report
+from fairing_az_jupyter.frontends.views import tables as result_tables
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+    from fairing_az_jupyter.frontends.terminal.output import Output
+    from fairing_az_jupyter.models import RunInfo
+    from fairing_az_jupyter.sweeps.execution import SweepEvent
+    from fairing_az_jupyter.sweeps.table import SweepRow, SweepTable
+
+_BEST = 5
+_LONGEST_VALUE = 40
+
+
+def sweep(parsed: argparse.Namespace, output: Output) -> int:
+    """Run a notebook at many points, or look after such sweeps."""
+    return _ACTIONS[parsed.action](parsed, output)
+
+
+def _run(parsed: argparse.Namespace, output: Output) -> int:
+    from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
+
+    fields = ("grid", "choices", "ranges", "list_file", "csv_file", "sample", "seed")
+    points = services.sweep_points(**{name: getattr(parsed, name) for name in fields})
+    earlier = services.describe_run(parsed.from_run, parsed.runs_folder).parameters if parsed.from_run else None
+    explicit = parser.explicit_settings(parsed)
+    planned = services.plan_sweep(
+        parsed.notebook,
+        points,
+        pairs=[(name, value) for name, value in parsed.parameters],
+        parameters_file=parsed.parameters_file,
+        output_folder=parsed.output_folder,
+        # The Job's own settings need no place in the parameters cell.
+        explicit=services.settings_in_cell(parsed.notebook, explicit) if parsed.on_cluster else explicit,
+        profile=parsed.profile,
+        from_run=earlier,
+        kernel_name=parsed.kernel,
+        cwd=parsed.cwd,
+        cell_timeout=parsed.cell_timeout,
+        deadline=parsed.deadline,
+        output_limit=parsed.output_limit,
+    )
+    return _carry_out(parsed, output, services.keep_sweep(planned, parsed.runs_folder))
+
+
+def _resume(parsed: argparse.Namespace, output: Output) -> int:
+    return _carry_out(parsed, output, parsed.name)
+
+
+def _carry_out(parsed: argparse.Namespace, output: Output, name: str) -> int:
+    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+
+    # What counts are the records: the sweep goes on, whoever has stopped to listen.
+    output.optional = True
+    before = services.describe_sweep(name, parsed.runs_folder)
+    begin = time.monotonic()
+    if parsed.on_cluster:
+        table = _on_cluster(parsed, before)
+    else:
+        table = services.resume_sweep(
+            before.sweep,
+            _json_line if parsed.json else _Lines(before).show,
+            runs_folder=parsed.runs_folder,
+            jobs=parsed.jobs,
+            stop_after=parsed.stop_after,
+            retry_failed=getattr(parsed, "retry_failed", False),
+        )
+    if parsed.json:
+        runs.print_line({"result": table.to_dict()})
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in _concluded(table, time.monotonic() - begin))
+    failed = [row for row in table.rows if row.state not in {"succeeded", "cancelled"}]
+    if failed:
+        first = failed[0]
+        raise RunFailedError(
+            f"{len(failed)} of {len(table.rows)} points of the sweep '{table.sweep}' have not succeeded. "
+            f"Point {first.point}: {check_report.line(first.error) or first.state}",
+            hint=f"See all: fairing-azure sweep show {table.sweep}. Run them again: "
+            f"fairing-azure sweep resume {table.sweep} --retry-failed",
+            code="sweep-failures",
+        )
+    return 0
+
+
+def _on_cluster(parsed: argparse.Namespace, before: SweepTable) -> SweepTable:
+    """Let the cluster execute what is missing of a sweep, and follow it."""
+    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+
+    lines = _Lines(before)
+    show = (lambda info: runs.print_line({"ended": info.to_dict()})) if parsed.json else lines.ended
+    try:
+        return services.resume_on_cluster(
+            before.sweep,
+            show,
+            explicit=parser.explicit_settings(parsed),
+            profile=getattr(parsed, "profile", None),
+            input_files=parsed.input_files,
+            runs_folder=parsed.runs_folder,
+            stop_after=parsed.stop_after,
+            retry_failed=getattr(parsed, "retry_failed", False),
+            tell=lambda said: terminal.tell_lines([said]),
+        )
+    except KeyboardInterrupt:
+        terminal.tell_lines(
+            [
+                f"What was launched goes on in the cluster. See it: fairing-azure sweep show {before.sweep}",
+                f"Follow it: fairing-azure sweep resume {before.sweep} --on-cluster",
+            ]
+        )
+        raise
+
+
+def _json_line(event: SweepEvent) -> None:
+    runs.print_line({"event": event.to_dict()})
+
+
+class _Lines:
+    """Prints a line for each run that has ended.
+
+    Args:
+        table: The sweep before.
+
+    """
+
+    def __init__(self, table: SweepTable) -> None:
+        self._table = table
+
+    def show(self, event: SweepEvent) -> None:
+        """Print what an event says."""
+        place = f"[{event.ended:>{len(str(event.points))}}/{event.points}]"
+        if event.kind == "sweep-started":
+            self._begin(event)
+        elif event.kind == "run-ended" and event.info is not None:
+            _print(f"{place} {self._outcome(event.info)}")
+        elif event.kind == "run-lost":
+            _print(f"{place} point {event.point}: {event.message}")
+
+    def ended(self, info: RunInfo) -> None:
+        """Print how a run has ended that the cluster has executed."""
+        _print(self._outcome(info))
+
+    def _begin(self, event: SweepEvent) -> None:
+        table = self._table
+        points = "1 point" if event.points == 1 else f"{event.points} points"
+        seed = "" if table.seed is None else f", seed {table.seed}"
+        ended = f", {event.ended} of them ended before" if event.ended else ""
+        _print(f"Sweep {table.sweep}: {points} of {table.notebook}{seed}{ended}.")
+        for note in table.notes:
+            _print(note)
+
+    def _outcome(self, info: RunInfo) -> str:
+        given = " ".join(f"{name}={_value(info.parameters.get(name))}" for name in self._table.parameters)
+        if info.state == "succeeded":
+            told = " ".join(f"{name}={_value(value)}" for name, value in info.metrics.items())
+        else:
+            told = f"{info.state}: {check_report.line(str((info.error or {}).get('message', '')))}".rstrip(": ")
+        took = "" if info.duration is None else f"{info.duration:.1f} s"
+        return "  ".join(part for part in (given, told, took) if part)
+
+
+def _concluded(table: SweepTable, seconds: float) -> list[str]:
+    counts = ", ".join(f"{number} {state}" for state, number in table.counts.items())
+    lines = ["", f"{len(table.rows)} points: {counts}. It took {seconds:.1f} s."]
+    metric = table.metric()
+    if metric is not None:
+        goal = table.goal(metric)
+        rows = [row for row in table.sorted_by(metric).rows if row.state == "succeeded"][:_BEST]
+        lines += [f"The {'highest' if goal == 'max' else 'lowest'} {metric}:"]
+        lines += [f"  {line}" for line in _table_lines(table, rows)]
+    lines += [f"All of them: fairing-azure sweep show {table.sweep} [--csv FILE] [--plot FILE.png]"]
+    return lines
+
+
+def _list(parsed: argparse.Namespace, _output: Output) -> int:
+    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+
+    found = services.list_sweeps(parsed.runs_folder, limit=parsed.limit if parsed.limit > 0 else None)
+    if parsed.json:
+        settings.print_json({"sweeps": [{**table.to_dict(), "rows": []} for table in found]})
+        return 0
+    if not found:
+        sys.stdout.write("No sweep is recorded.\n")
+        return 0
+    rows = []
+    for table in found:
+        counts = ", ".join(f"{number} {state}" for state, number in table.counts.items())
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(table.created))
+        rows.append([table.sweep, table.state, when, str(len(table.rows)), counts, ", ".join(table.parameters)])
+    titles = ("SWEEP", "STATE", "CREATED", "POINTS", "RUNS", "VARIED")
+    sys.stdout.writelines(f"{text}\n" for text in result_tables.Table(titles, rows).lines())
+    return 0
+
+
+def _show(parsed: argparse.Namespace, _output: Output) -> int:
+    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+
+    table = services.describe_cluster_sweep(parsed.name, parsed.runs_folder, tell=terminal.tell)
+    if parsed.metric:
+        table.metric(parsed.metric)
+    if parsed.sort:
+        table = table.sorted_by(parsed.sort, parsed.goal)
+    written = []
+    if parsed.plot:
+        written.append(str(services.plot_sweep(table, parsed.plot, metric=parsed.metric, goal=parsed.goal)))
+    if parsed.csv == "-":
+        sys.stdout.write(table.csv())
+        return 0
+    if parsed.csv:
+        _write_csv(parsed.csv, table.csv())
+        written.append(parsed.csv)
+    lines = _described(table, parsed) + [f"Written: {path}" for path in written]
+    settings.answer(parsed, {"sweep": table.to_dict(), "written": written}, lines)
+    return 0
+
+
+def _described(table: SweepTable, parsed: argparse.Namespace) -> list[str]:
+    counts = ", ".join(f"{number} {state}" for state, number in table.counts.items())
+    seed = "" if table.seed is None else f", seed {table.seed}"
+    lines = [
+        f"Sweep {table.sweep} of {table.notebook} ({table.kind}{seed}): {table.state}, {counts}.",
+        *table.notes,
+        "",
+    ]
+    lines += _table_lines(table, table.rows)
+    failed = [row for row in table.rows if row.error]
+    lines += ["", *(f"Point {row.point}: {check_report.line(row.error)}" for row in failed)] if failed else []
+    metric = table.metric(parsed.metric)
+    best = None if metric is None else table.best(metric, parsed.goal)
+    if metric is not None and best is not None:
+        word = "Highest" if (parsed.goal or table.goal(metric)) == "max" else "Lowest"
+        lines += ["", f"{word} {metric}: point {best.point}, run {best.run}"]
+    if table.state == "incomplete":
+        lines += ["", f"Run what is missing: fairing-azure sweep resume {table.sweep}"]
+    return lines
+
+
+def _cancel(parsed: argparse.Namespace, _output: Output) -> int:
+    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+
+    table = services.cancel_sweep(parsed.name, parsed.runs_folder)
+    told = (
+        f"Sweep {table.sweep} is asked to stop; what goes on ends as cancelled. "
+        f"Go on with it later: fairing-azure sweep resume {table.sweep}"
+    )
+    settings.answer(parsed, {"cancelling": table.sweep}, [told])
+    return 0
+
+
+def _write_csv(path: str, text: str) -> None:
+    target = Path(path)
+    try:
+        replace_file(Path(target.resolve()), text.encode("utf-8", "backslashreplace"), mode=0o644)
+    except OSError as error:
+        raise InputError(
+            f"The table can't be written to '{path}': {error.strerror or error}.",
+            hint="Name a file in a folder that you may write to.",
+            code="sweep-csv",
+        ) from error
+
+
+def _table_lines(table: SweepTable, rows: tuple[SweepRow, ...] | list[SweepRow]) -> list[str]:
+    titles = ("POINT", *table.parameters, *table.metrics, "TOOK", "STATE")
+    cells = [
+        [
+            str(row.point),
+            *(_value(row.parameters.get(name)) for name in table.parameters),
+            *(_value(row.metrics.get(name)) for name in table.metrics),
+            "-" if row.duration is None else f"{row.duration:.1f} s",
+            row.state,
+        ]
+        for row in rows
+    ]
+    lines = [[check_report.line(cell) for cell in line] for line in (titles, *cells)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _value(value: object) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+_ACTIONS: Mapping[str, Callable[[argparse.Namespace, Output], int]] = {
+    "run": _run,
+    "resume": _resume,
+    "list": _list,
+    "show": _show,
+    "cancel": _cancel,
+}

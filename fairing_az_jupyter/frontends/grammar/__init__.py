@@ -1,0 +1,1 @@
+"""The words of terminal and magics: one parser, its parts, and its errors."""

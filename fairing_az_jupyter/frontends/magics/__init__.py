@@ -1,0 +1,1 @@
+"""The `%fairing_azure` magics."""

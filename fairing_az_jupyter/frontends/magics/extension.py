@@ -1,0 +1,321 @@
+"""What `%load_ext fairing_az_jupyter` does in IPython, and `%fairing_azure`, the command line's grammar in a cell."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.exceptions import FairingAzureError
+from fairing_az_jupyter.fairing import hook, import_shim
+from fairing_az_jupyter.frontends import lab_link
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from IPython.core.completer import CompletionContext
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from fairing_az_jupyter.frontends.commands.settings import Caller
+    from fairing_az_jupyter.frontends.magics.screen import Screen
+    from fairing_az_jupyter.frontends.views.check_results import CheckResults
+    from fairing_az_jupyter.frontends.views.results import ShownOnce
+
+MAGIC = "fairing_azure"
+_PROGRAM = f"%{MAGIC}"
+_HERE = frozenset({"check", "fill", "panel"})
+"""The sub-commands that are about the notebook around the line."""
+
+
+def load(ipython: InteractiveShell) -> None:
+    """Make Fairing's names importable, offer `%fairing_azure`, and say so if Fairing is missing.
+
+    Args:
+        ipython: The shell that loads the extension.
+
+    """
+    hook.install()
+
+    def fairing_azure(line: str, cell: str | None = None) -> object:
+        """Check, train, serve and run on Kubeflow on Azure, or on this machine.
+
+        %fairing_azure panel                      the panel: settings, checks, launches, endpoints
+        %fairing_azure fill --profile team-a      fill the parameters cell of this notebook
+        found = %fairing_azure check              what would make a launch fail, each with its cure
+        %fairing_azure secrets create             make the Secrets that a launch needs; asks for the values
+        job = %fairing_azure train HousingServe --input-files ames_dataset/train.csv requirements.txt
+        endpoint = %fairing_azure deploy HousingServe --input-files trained_ames_model.dat
+        %fairing_azure predict {endpoint.name} rows.csv
+        %fairing_azure status                     what was launched, and how it is
+        %fairing_azure delete {endpoint.name}
+        %fairing_azure run train.ipynb -p N_ESTIMATORS 200
+        %fairing_azure example                    copy the example next to this notebook
+        %fairing_azure help                       all commands; help COMMAND tells more
+
+        %%fairing_azure train --input-files data.csv
+        class Model: ...                          trains what the cell defines
+
+        Settings are taken from this notebook's variables, such as DOCKER_REGISTRY; flags win over them. {name} and
+        $name stand for variables.
+        """
+        return run(ipython, line, cell)
+
+    register: Callable[..., None] = ipython.register_magic_function
+    register(fairing_azure, "line_cell", MAGIC)
+    _offer_completion(ipython)
+    if _is_attended(ipython):
+        # Papermill and nbconvert complain of what nobody answers.
+        lab_link.link_of(ipython)
+    if import_shim.find_fairing() is None:
+        sys.stderr.write("Kubeflow Fairing is not installed here. Install it: fairing-azure install-fairing\n")
+
+
+def run(ipython: InteractiveShell, line: str, cell: str | None = None) -> object:
+    """Run the line of a magic.
+
+    Args:
+        ipython: The shell that it was typed into.
+        line: What stands behind the magic's name.
+        cell: What stands below it; None for the line alone.
+
+    Returns:
+        What was found or made, as a Python object; None where there is nothing, or JSON was printed.
+
+    Raises:
+        FairingAzureError: It can't be done, or has failed; IPython shows it in one line without a traceback.
+        KeyboardInterrupt: The user has interrupted it; likewise.
+
+    """
+    from fairing_az_jupyter.frontends.commands import settings  # noqa: PLC0415 - loading the extension stays light
+    from fairing_az_jupyter.frontends.magics.screen import StillRunsError  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.terminal import debugging  # noqa: PLC0415 - loading the extension stays light
+
+    try:
+        return _run(ipython, line, cell)
+    except SystemExit:
+        # argparse has printed the help.
+        return None
+    except FairingAzureError as error:
+        stopped: BaseException = error
+        told = settings.as_typed(f"{error.in_one_line} {error.hint}".strip(), _PROGRAM)
+        if debugging.asked_for(line):
+            debugging.show(error)
+    except KeyboardInterrupt as interrupt:
+        said = settings.as_typed(str(interrupt), _PROGRAM) if isinstance(interrupt, StillRunsError) else ""
+        told = f"cancelled. {said}" if said else settings.cancelled(interrupt)
+        stopped = KeyboardInterrupt(told)
+    # Neither a traceback nor a chain of errors leads back to frames that hold what was typed.
+    stopped.__cause__ = stopped.__context__ = None
+    # IPython's own hook for errors that show themselves; the cell fails all the same, and `Run All` stops there.
+    stopped._render_traceback_ = lambda: [f"{_PROGRAM}: {told}"]  # type: ignore[attr-defined]
+    raise stopped.with_traceback(None)
+
+
+def _run(ipython: InteractiveShell, line: str, cell: str | None) -> object:
+    # Loading the extension stays light.
+    from fairing_az_jupyter.frontends.grammar import parser  # noqa: PLC0415
+    from fairing_az_jupyter.frontends.magics import cells  # noqa: PLC0415
+    from fairing_az_jupyter.frontends.magics import commands as magic_commands  # noqa: PLC0415
+
+    words = _words(line)
+    parsed = parser.parse(words, program=_PROGRAM)
+    _refuse_what_a_terminal_is_for(parsed)
+    defined = None if cell is None else cells.execute_cell(ipython, parsed, cell)
+    if parsed.command in {"train", "deploy"} and parsed.task is None:
+        parsed.task = cells.choose_task(parsed, ipython.user_ns, defined)
+    caller, screen = _caller(ipython), _screen(ipython)
+    if parsed.command not in _HERE or (parsed.command == "check" and parsed.json):
+        return magic_commands.run(parsed, words, caller, screen)
+    if parsed.command == "check":
+        return _check(ipython, parsed, caller)
+    if parsed.command == "panel":
+        _panel(ipython, parsed)
+    else:
+        _fill(ipython, parsed, caller, words)
+    return None
+
+
+def _panel(ipython: InteractiveShell, parsed: argparse.Namespace) -> None:
+    """Show the panel of widgets, or close those that there are."""
+    from fairing_az_jupyter.frontends import panel  # noqa: PLC0415 - loading the extension stays light
+    from fairing_az_jupyter.frontends.magics.panel_elsewhere import instead_of_panel  # noqa: PLC0415 - as above
+
+    if parsed.close:
+        number = panel.close_panels(ipython)
+        sys.stdout.write(f"{number or 'No'} panel{'' if number == 1 else 's'} closed.\n")
+        return
+    told = instead_of_panel(in_kernel=_in_kernel(ipython), present=_is_attended(ipython))
+    if told:
+        sys.stdout.write(f"{told}\n")
+        return
+    panel.open_panel(ipython).show()
+
+
+def _fill(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller, words: Sequence[str]) -> None:
+    """Let the side panel fill this notebook; elsewhere offer what its cell would be, and write into no file."""
+    from fairing_az_jupyter.frontends import cell_fill  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.commands import settings  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.grammar import parser  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError  # noqa: PLC0415 - as above
+
+    link, explicit = lab_link.link_of(ipython), parser.explicit_settings(parsed)
+    if link is not None and link.present and not parsed.dry_run and link.is_notebook(parsed.notebook):
+        link.fill(explicit, parsed.profile)
+        sys.stdout.write("JupyterLab fills the parameters cell; undo in that cell takes it back.\n")
+        return
+    if parsed.notebook is not None:
+        asked, parsed.dry_run = parsed.dry_run, True
+        settings.fill(parsed, caller)
+        if not asked:
+            told = f"A cell does not write into notebooks. In a terminal: {shlex.join([parser.PROGRAM, *words])}"
+            sys.stderr.write(f"{told}\n")
+        return
+    if not _in_kernel(ipython) or not _is_attended(ipython):
+        raise CommandLineError(
+            "Nobody sits before this notebook, so its parameters cell can't be filled from here."
+            if _in_kernel(ipython)
+            else "There is no notebook around this line whose parameters cell could be filled.",
+            hint=f"In a terminal: {shlex.join([parser.PROGRAM, words[0], 'NOTEBOOK', *words[1:]])}",
+        )
+    found = cell_fill.offer(ipython, explicit, parsed.profile)
+    sys.stdout.writelines(f"warning: {warning}\n" for warning in found.warnings)
+    sys.stdout.write(found.diff)
+    if found.source and not parsed.dry_run:
+        ipython.set_next_input(found.source)
+        sys.stdout.write(f"The next cell is the filled one. {found.sentence}\n")
+    elif not found.source:
+        sys.stdout.write(f"{found.sentence}\n")
+
+
+def _words(line: str) -> list[str]:
+    from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError  # noqa: PLC0415 - as above
+
+    try:
+        return shlex.split(line)
+    except ValueError:
+        pass
+    raise CommandLineError(
+        "This line has a quotation mark without its partner.", hint="Close it, or write \\' or \\\"."
+    )
+
+
+def _refuse_what_a_terminal_is_for(parsed: argparse.Namespace) -> None:
+    from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError  # noqa: PLC0415 - as above
+
+    if parsed.command in {"sweep", "completion"}:
+        typed = f"{parsed.command} {parsed.action}" if hasattr(parsed, "action") else parsed.command
+        raise CommandLineError(
+            f"'{typed}' is a command for a terminal.", hint=f"Type there: fairing-azure {typed} --help"
+        )
+    if getattr(parsed, "from_file", None) == "-":
+        raise CommandLineError("A cell has no standard input to read.", hint="Name a file: --from-file FILE")
+
+
+def _caller(ipython: InteractiveShell) -> Caller:
+    import functools  # noqa: PLC0415 - as above
+
+    from fairing_az_jupyter.frontends.commands import settings  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.terminal import prompts  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.settings import from_notebook, to_notebook  # noqa: PLC0415 - as above
+
+    in_kernel = _in_kernel(ipython)
+    return settings.Caller(
+        ask=functools.partial(prompts.ask, in_kernel=in_kernel),
+        variables=to_notebook(from_notebook(ipython.user_ns)),
+        program=_PROGRAM,
+        present=in_kernel or prompts.at_terminal(),
+        names=ipython.user_ns,
+    )
+
+
+def _in_kernel(ipython: InteractiveShell) -> bool:
+    return getattr(ipython, "kernel", None) is not None
+
+
+def _is_attended(ipython: InteractiveShell) -> bool:
+    """Tell whether a person sits before this notebook: papermill and nbconvert allow no questions."""
+    return bool(getattr(getattr(ipython, "kernel", None), "_allow_stdin", False))
+
+
+def _screen(ipython: InteractiveShell) -> Screen:
+    from fairing_az_jupyter.frontends.magics.screen import Screen  # noqa: PLC0415 - as above
+
+    return Screen(_new_display if _in_kernel(ipython) else None, lambda result: _until_the_cell_ends(ipython, result))
+
+
+def _new_display() -> Any:  # noqa: ANN401 - IPython's own
+    from IPython.display import DisplayHandle  # noqa: PLC0415 - as above
+
+    return DisplayHandle()  # type: ignore[no-untyped-call]
+
+
+def _check(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller) -> CheckResults:
+    from fairing_az_jupyter.frontends.commands import checks  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.views.check_results import CheckResults  # noqa: PLC0415 - as above
+
+    if not _in_kernel(ipython):
+        found = CheckResults(checks.shown_as_found(parsed, caller, notebook=True))
+    else:
+        found = CheckResults()
+        results = checks.results_of(parsed, caller)
+        handle = _new_display()
+        try:
+            # An interrupt may come as soon as there is something to see.
+            handle.display(found.shown(running=True), raw=True)
+            for result in results:
+                found.append(result)
+                handle.update(found.shown(running=True), raw=True)
+        except KeyboardInterrupt:
+            handle.update(found.shown(stopped=True), raw=True)
+            raise
+        found = found.in_order()
+        handle.update(found.shown(), raw=True)
+    _until_the_cell_ends(ipython, found)
+    return found
+
+
+def _until_the_cell_ends(ipython: InteractiveShell, found: ShownOnce) -> None:
+    """Note that the cell that is being run shows the results already."""
+    displayhook: Any = ipython.displayhook
+
+    def end() -> None:
+        found.on_screen = False
+        vars(displayhook).pop("write_output_prompt", None)
+        ipython.events.unregister("post_execute", end)
+
+    found.on_screen = True
+    if not _in_kernel(ipython):
+        # A terminal would show an Out[n] with nothing behind it.
+        displayhook.write_output_prompt = lambda: None
+    ipython.events.register("post_execute", end)
+
+
+def _offer_completion(ipython: InteractiveShell) -> None:
+    """Complete the magic's lines by Tab; what there is to complete is found when it is asked for."""
+    completer = getattr(ipython, "Completer", None)
+    if completer is None or any(getattr(each, "fairing_azure", False) for each in completer.custom_matchers):
+        return
+
+    def matcher(context: CompletionContext) -> dict[str, Any]:
+        from IPython.core.completer import SimpleCompletion  # noqa: PLC0415 - as above
+
+        if MAGIC not in context.text_until_cursor:
+            return {"completions": []}
+        from fairing_az_jupyter.frontends.magics import completion  # noqa: PLC0415 - as above
+
+        found = completion.complete(context.text_until_cursor, ipython.user_ns)
+        if found is None:
+            return {"completions": []}
+        return {
+            "completions": [SimpleCompletion(each.text, type=each.kind) for each in found.matches],
+            "matched_fragment": found.fragment,
+            "ordered": True,
+            "suppress": True,
+        }
+
+    # Version 2 of IPython's matchers: they may say what they complete, and that nothing else does.
+    matcher.matcher_api_version = 2  # type: ignore[attr-defined]
+    matcher.fairing_azure = True  # type: ignore[attr-defined]
+    completer.custom_matchers.append(matcher)

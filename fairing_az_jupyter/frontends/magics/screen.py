@@ -1,0 +1,126 @@
+"""Where a magic shows what it finds: in a notebook's output, or in a terminal; each thing once."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+from fairing_az_jupyter import audience
+from fairing_az_jupyter.exceptions import FairingAzureError
+from fairing_az_jupyter.frontends.magics.live_display import LiveDisplay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fairing_az_jupyter.frontends.commands.settings import Answer
+    from fairing_az_jupyter.frontends.magics.live_display import Handle
+    from fairing_az_jupyter.frontends.views.launch import LaunchView
+    from fairing_az_jupyter.frontends.views.results import ShownOnce
+
+    Shown = TypeVar("Shown", bound=ShownOnce)
+
+__all__ = ["Screen", "StillRunsError"]
+
+
+class StillRunsError(KeyboardInterrupt):
+    """The user has interrupted something that goes on elsewhere; the message says what."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Screen:
+    """Where a magic shows what it finds.
+
+    Args:
+        handle: Makes a display that can be changed; None in a terminal.
+        keep: Notes that the cell that is being run shows a result already.
+
+    """
+
+    handle: Callable[[], Handle] | None
+    keep: Callable[[ShownOnce], None]
+
+    def show(self, found: Answer) -> ShownOnce:
+        """Show an answer, and return its result.
+
+        Args:
+            found: The answer.
+
+        """
+        if self.handle is None:
+            sys.stdout.writelines(f"{line}\n" for line in found.told())
+        else:
+            self.handle().display(found.result.shown(), raw=True)
+        return self.seen(found.result)
+
+    def seen(self, result: Shown) -> Shown:
+        """Note that a result is on the screen, and return it.
+
+        Args:
+            result: The result.
+
+        """
+        self.keep(result)
+        return result
+
+    @contextlib.contextmanager
+    def launching(self, view: LaunchView) -> Iterator[None]:
+        """Show what this thread launches, and how it has ended where that is an error.
+
+        Args:
+            view: What is shown.
+
+        Raises:
+            StillRunsError: The user has interrupted it, and the launch has said what goes on.
+
+        """
+        follower = _Printed(view) if self.handle is None else view
+        with self.following(view), audience.attended_by(follower):
+            yield
+
+    @contextlib.contextmanager
+    def following(self, view: LaunchView) -> Iterator[None]:
+        """Show what goes on elsewhere; as `launching`.
+
+        Args:
+            view: What is shown.
+
+        Raises:
+            StillRunsError: See there.
+
+        """
+        drawing = contextlib.nullcontext() if self.handle is None else LiveDisplay(view, self.handle())
+        with drawing:
+            try:
+                yield
+            except KeyboardInterrupt as stopped:
+                said = str(stopped) if isinstance(stopped, StillRunsError) else view.interrupted
+                left = isinstance(stopped, StillRunsError) or said.startswith("Interrupted, but")
+                view.end("left" if left else "cancelled", said)
+                if not said:
+                    raise
+                raise StillRunsError(said) from None
+            except FairingAzureError as error:
+                quoted = view.quote(getattr(error, "last_lines", ()))
+                if self.handle is None:
+                    sys.stdout.write(quoted)
+                view.end("failed", error.in_one_line)
+                raise
+            except BaseException as error:
+                view.end("failed", f"{type(error).__name__}: {error}")
+                raise
+
+
+class _Printed:
+    """A view in a terminal, where lines are printed as they come."""
+
+    def __init__(self, view: LaunchView) -> None:
+        self._view = view
+        self.event, self.progress = view.event, view.progress
+
+    def output(self, text: str) -> None:
+        """Print a text, and hand it on."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        self._view.output(text)

@@ -1,0 +1,124 @@
+"""The section 'Checks': everything that a launch needs as it is found out, and the cure of what is missing."""
+
+from __future__ import annotations
+
+import functools
+from html import escape
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.frontends.panel.sections.secret_form import SecretForm
+from fairing_az_jupyter.frontends.panel.sections.section import Section
+from fairing_az_jupyter.frontends.panel.state import message
+from fairing_az_jupyter.frontends.panel.state.fix import Mend, mend_of
+from fairing_az_jupyter.frontends.views import check_report, check_report_html
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.frontends.panel.parts import Parts
+    from fairing_az_jupyter.frontends.panel.state.shared_state import SharedState
+    from fairing_az_jupyter.models import CheckResult
+
+__all__ = ["ChecksSection"]
+
+_LEAD = "Looks at every secret, permission and Azure resource that a launch needs. Nothing is changed."
+
+
+class ChecksSection:
+    """The section.
+
+    Args:
+        parts: Of the panel.
+        state: What all panels share.
+
+    """
+
+    def __init__(self, parts: Parts, state: SharedState) -> None:
+        self.parts, self._state = parts, state.checks
+        self._start = parts.button("Run checks", self._state.start, kind="primary")
+        self._cancel = parts.button("Cancel", self._cancel_it)
+        self._buttons = parts.row(self._start, css="fairing-az-buttons")
+        self._status = parts.html()
+        self._mends = parts.column()
+        self._table = parts.html()
+        self._offered: tuple[tuple[str, Mend], ...] = ()
+        self._rows: Parts | None = None
+        self._form: SecretForm | None = None
+        self._form_parts: Parts | None = None
+        self._place = parts.column()
+        content = (self._buttons, self._status, self._mends, self._place, self._table)
+        self.section = Section(parts, "Checks", content, is_open=True)
+        parts.at_end(self._state.follow(self.update))
+        self.update()
+
+    def update(self) -> None:
+        """Show what is so now."""
+        state = self._state
+        is_running = state.state == "running"
+        self._start.description = "Run checks" if state.state == "none" else "Run checks again"
+        self._start.disabled = is_running
+        buttons = (self._start, self._cancel) if is_running else (self._start,)
+        if self._buttons.children != buttons:
+            self._buttons.children = buttons
+        lines = [message.html(each) for each in (*state.mended, *filter(None, (state.refused, state.told)))]
+        if state.is_mending:
+            lines.append(message.html(message.Told("Mending …", kind="note")))
+        if state.state == "none":
+            lines.append(message.quiet(_LEAD))
+        self.parts.put(self._status, "".join(lines))
+        shown = state.state != "none" and (state.results or not state.told)
+        self.parts.put(self._table, check_report_html.html(state.results, instead=state.instead) if shown else "")
+        self.section.note(_note(state.results, is_running=is_running))
+        self._offer_mends(state.results)
+        if self._form is not None:
+            self._form.set_busy(is_busy=state.is_mending)
+            if is_running:
+                # What was asked for is made; what is so now is being found out.
+                self._close_form()
+
+    def _offer_mends(self, results: list[CheckResult]) -> None:
+        found = ((result, mend_of(result)) for result in results if result.status in check_report.ATTENTION)
+        offered = tuple((result.title, mend) for result, mend in found if mend is not None)
+        if offered == self._offered:
+            return
+        self._offered = offered
+        self._mends.children = ()
+        if self._rows is not None:
+            self._rows.close()
+        self._rows = rows = self.parts.part()
+        self._mends.children = tuple(
+            rows.row(
+                rows.button("Mend", functools.partial(self._mend, mend, title), tip=f"Mend: {title}"),
+                rows.html(escape(title)),
+            )
+            for title, mend in offered
+        )
+
+    def _mend(self, mend: Mend, title: str) -> None:
+        self._close_form()
+        if mend.attach:
+            self._state.mend(mend, {})
+            return
+        self._form_parts = parts = self.parts.part()
+
+        def send(values: dict[str, str]) -> None:
+            self._state.mend(mend, values)
+
+        self._form = SecretForm(parts, only_secret=mend.only_secret, send=send, on_close=self._close_form)
+        self._place.children = (parts.html(f"Mend: {escape(title)}", css="fairing-az-group"), self._form.shown)
+        self._form.focus()
+
+    def _close_form(self) -> None:
+        self._place.children = ()
+        if self._form_parts is not None:
+            self._form_parts.close()
+        self._form = self._form_parts = None
+
+    def _cancel_it(self) -> None:
+        self._start.focus()
+        self._state.cancel()
+
+
+def _note(results: list[CheckResult], *, is_running: bool) -> str:
+    found = check_report.counts(results)
+    words = {"fail": "failing", "unknown": "not known", "warn": "to look at"}
+    told_counts = [f"{found[status]} {word}" for status, word in words.items() if found[status]]
+    return ", ".join([*(["running"] if is_running else []), *told_counts])

@@ -1,0 +1,1 @@
+"""What the sections of the panel of widgets show, without a widget."""

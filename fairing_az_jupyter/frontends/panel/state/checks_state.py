@@ -1,0 +1,192 @@
+"""The checks: begun, cancelled, their results as they are found; and what was found mended."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Literal
+
+from fairing_az_jupyter import services
+from fairing_az_jupyter.exceptions import FairingAzureError, InputError
+from fairing_az_jupyter.frontends.panel.state.message import Told, told_of
+from fairing_az_jupyter.frontends.panel.state.observable import Observed
+from fairing_az_jupyter.frontends.views import check_report
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from fairing_az_jupyter.frontends.panel.state.background import Task, Tasks
+    from fairing_az_jupyter.frontends.panel.state.fix import Mend
+    from fairing_az_jupyter.models import CheckResult, Question
+
+__all__ = ["ChecksState"]
+
+
+class ChecksState(Observed):
+    """The last check, and what is being mended.
+
+    Args:
+        lock: Of the shared state.
+        tasks: Of the shared state.
+        sources: Returns the sources of settings.
+
+    """
+
+    def __init__(self, lock: threading.RLock, tasks: Tasks, sources: Callable[[], dict[str, Any]]) -> None:
+        super().__init__(lock)
+        self._tasks, self._sources = tasks, sources
+        self._task: Task | None = None
+        self._mending: Task | None = None
+        self.state: Literal["none", "running", "done", "cancelled", "broken"] = "none"
+        self.results: list[CheckResult] = []
+        """What was found by now, in the order in which it is read."""
+        self.told: Told | None = None
+        """Why the check broke off."""
+        self.mended: tuple[Told, ...] = ()
+        """What the last mending has changed."""
+        self.refused: Told | None = None
+        """Why the last mending was refused."""
+
+    @property
+    def is_mending(self) -> bool:
+        """Whether something is being mended."""
+        return self._mending is not None
+
+    @property
+    def instead(self) -> str:
+        """What to say in place of what all results mean, where they are not complete."""
+        number = len(self.results)
+        return {
+            "running": f"Checking: {number} done so far.",
+            "cancelled": f"Cancelled: {number} {'was' if number == 1 else 'were'} done.",
+            "broken": f"Broken off: {number} {'was' if number == 1 else 'were'} done.",
+        }.get(self.state, "")
+
+    def start(self, *, mended: tuple[Told, ...] = ()) -> None:
+        """Check everything that a launch needs; a check that goes on is stopped."""
+        with self.lock:
+            if self._task is not None:
+                self._task.cancel()
+            self.state, self.results, self.told = "running", [], None
+            self.mended, self.refused = mended, None
+            self._task = self._tasks.begin("check", self._check)
+        self.changed()
+
+    def cancel(self) -> None:
+        """Stop the check; what was found stays."""
+        with self.lock:
+            if self.state != "running" or self._task is None:
+                return
+            self._task.cancel()
+            self._task, self.state = None, "cancelled"
+        self.changed()
+
+    def mend(self, mend: Mend, values: dict[str, str]) -> None:
+        """Mend what was found, and check again.
+
+        Args:
+            mend: What to do.
+            values: What the user has typed; it is empty afterwards.
+
+        """
+        with self.lock:
+            if self._mending is not None:
+                return
+            self.mended, self.refused = (), None
+
+            def work(_task: Task) -> None:
+                try:
+                    self._mend(mend, _answers(values))
+                finally:
+                    values.clear()
+
+            self._mending = self._tasks.begin("mend", work)
+        self.changed()
+
+    def stop(self) -> None:
+        """Stop everything."""
+        tasks = [task for task in (self._task, self._mending) if task is not None]
+        self.cancel()
+        for task in tasks:
+            task.interrupt()
+
+    def _check(self, task: Task) -> None:
+        told = None
+        try:
+            with contextlib.closing(services.check(**self._sources())) as results:  # type: ignore[type-var]
+                for result in results:
+                    if task.cancelled.is_set():
+                        return
+                    with self.lock:
+                        if self._task is not task:
+                            return
+                        self.results = check_report.in_order([*self.results, result])
+                    self.changed()
+        except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
+            told = told_of(error)
+        with self.lock:
+            if self._task is not task:
+                return
+            self._task, self.told = None, told
+            self.state = "broken" if told else "done"
+        self.changed()
+
+    def _mend(self, mend: Mend, answer: Callable[[Question], str]) -> None:
+        mended: tuple[Told, ...] = ()
+        refused = None
+        try:
+            changes = (
+                services.attach_pull_secret(**self._sources())
+                if mend.attach
+                else services.create_secrets(
+                    **self._sources(),
+                    azure=mend.azure,
+                    acr=mend.acr,
+                    only_secret=mend.only_secret,
+                    replace=mend.replace,
+                    ask=answer,
+                )
+            )
+            mended = tuple(
+                Told(f"{each.kind} {each.name}: {each.outcome}.", check_report.line(each.note), "done")
+                for each in changes
+            )
+        except FairingAzureError as error:
+            refused = told_of(error)
+        except KeyboardInterrupt:
+            refused = Told("Stopped while the Secrets were made.", "Check again to see what there is.")
+        except Exception as error:  # noqa: BLE001 - neither shown nor logged as it is: it may quote what was typed
+            hint = "See what there is: %fairing_azure secrets show"
+            refused = Told(f"{type(error).__name__}: the Secrets could not be made.", hint)
+        with self.lock:
+            self._mending = None
+            self.refused = refused
+        if refused is None:
+            self.start(mended=mended)
+        else:
+            self.changed()
+
+
+def _answers(values: dict[str, str]) -> Callable[[Question], str]:
+    """Return what answers the questions that a user would be asked; each once, and then it is forgotten."""
+    asked = set()
+
+    def answer(question: Question) -> str:
+        if question.name in asked:
+            # What is asked again was refused; the question begins with the reason.
+            raise _refusal(question.text.partition(". ")[0])
+        asked.add(question.name)
+        value = values.pop(question.name, "").strip()
+        if not value and not question.optional:
+            raise _refusal(f"{question.name.replace('_', ' ').capitalize()} is missing")
+        return value
+
+    return answer
+
+
+def _refusal(reason: str) -> InputError:
+    return InputError(
+        f"The Secrets can't be made: {reason}. Nothing was changed.",
+        hint="Fill it in; `az ad sp create-for-rbac` and `az account show` print these values.",
+        code="secret-values",
+    )

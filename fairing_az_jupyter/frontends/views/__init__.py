@@ -1,0 +1,1 @@
+"""Results for people: tables, reports and progress, as text and as HTML."""

@@ -1,0 +1,327 @@
+"""Can the images be had that a launch starts from: the base image, and the one that builds run in?
+
+Asked by a HEAD, which Docker Hub does not count as a pull (https://docs.docker.com/docker-hub/usage/pulls/). Which
+platforms an image has takes a GET; it is left out for Docker Hub's official images, which all have linux/amd64 but for
+the tags of Windows (https://github.com/docker-library/official-images#multiple-architectures) and what a digest names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Literal
+
+from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
+from fairing_az_jupyter.clients.oci.auth.docker_config import SECRET_KEY, parse_docker_config, registry_host
+from fairing_az_jupyter.clients.oci.images import ImageReference, ImageStore
+from fairing_az_jupyter.clients.oci.registry import Registry
+from fairing_az_jupyter.exceptions import (
+    CredentialError,
+    FairingAzureError,
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    ThrottledError,
+    UnreachableError,
+)
+from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight.builds import only_some_launches
+from fairing_az_jupyter.preflight.image_copies import copied, own_host
+from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
+from fairing_az_jupyter.settings import notebook_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fairing_az_jupyter.clients.kube.cluster import Cluster
+    from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
+    from fairing_az_jupyter.clients.oci.auth.docker_config import Login
+    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.preflight.context import Subject
+
+__all__ = ["checks"]
+
+Field = Literal["base_image", "builder_image"]
+
+_HUB = registry_host("docker.io")
+_OFFICIAL = "library/"
+_WINDOWS = re.compile(r"windowsservercore|nanoserver")
+# What is silent for so long is most likely closed: a firewall drops what it does not let through.
+_SECONDS = 5.0
+_AFTER = ("cluster", "cluster.service-account", "registry.secret")
+
+
+def checks(subject: Subject) -> list[Check]:
+    """Return the checks of the images: the builder's only where a pod in the cluster builds.
+
+    Args:
+        subject: What is checked.
+
+    """
+    base = Check(
+        "image.base",
+        "The base image can be had",
+        "A launch looks up which image it starts from, and reads it, before anything is built.",
+        "the base image",
+        lambda given: _base(subject, given),
+        after=_after(subject, "base_image"),
+    )
+    builder = Check(
+        "image.builder",
+        "The builder's image can be had",
+        "A build in the cluster runs in it; a node that can't pull it lets the build wait, and then fail.",
+        "the image of the builder",
+        lambda given: _builder(subject, given),
+        after=_after(subject, "builder_image"),
+    )
+    return [base, builder] if subject.builds_in_cluster else [base]
+
+
+def _after(subject: Subject, field: Field) -> tuple[str, ...]:
+    """Return what an image's check waits for: whether its registry lets anybody in, if that is the settings' own."""
+    return (*_AFTER, "registry.pull") if _is_own(subject, field) else _AFTER
+
+
+def _is_own(subject: Subject, field: Field) -> bool:
+    try:
+        host = ImageReference.parse(subject.image(field)).host
+    except InputError:
+        return False
+    return field not in subject.broken and host == own_host(subject)
+
+
+def _base(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+    looked_at = _looked_at(subject, "base_image")
+    if skipped := _skipped(subject, "base_image", given, looked_at):
+        return skipped
+    reference = ImageReference.parse(subject.image("base_image"))
+    login = _login_in(given["registry.secret"].value, reference.host)
+    try:
+        return _had(subject, "base_image", reference, login, given, looked_at)
+    except UnreachableError as error:
+        return _base_unreached(subject, reference, error, looked_at)
+    except (CredentialError, NotAllowedError) as error:
+        if login is None and given["registry.secret"].unseen:
+            return from_error(error, looked_at)
+        found = _not_given(subject, "base_image", reference, error, looked_at)
+        return _of_others(found) if _others_ask(subject, reference) else found
+
+
+def _base_unreached(subject: Subject, reference: ImageReference, error: UnreachableError, looked_at: str) -> Finding:
+    more = (*copied(subject, "base_image", str(reference)), *_hint(error))
+    if _others_ask(subject, reference):
+        return _of_others(Finding("warn", looked_at, error.message, more, code="image-unreachable-here"))
+    silent = from_error(error, looked_at)
+    if silent.status == "unknown":
+        message = f"{error.message} A launch asks it for the base image, too, with more time."
+        return dataclasses.replace(silent, message=message, cures=more)
+    # This process asks that registry in a launch, too: what refuses a connection now most likely will then.
+    message = f"{error.message} A launch asks it for the base image, and would fail."
+    return Finding("fail", looked_at, message, more, code="image-unreachable")
+
+
+def _others_ask(subject: Subject, base: ImageReference) -> bool:
+    """Tell whether only whoever builds asks for the base image: its digest needs no look-up, and no layer is added."""
+    return base.digest is not None and subject.settings.builder != "layered"
+
+
+def _of_others(found: Finding) -> Finding:
+    message = f"{found.message} Only the build itself asks for this image, from elsewhere and with logins of its own."
+    return dataclasses.replace(found, status="warn", message=message)
+
+
+def _builder(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+    looked_at = _looked_at(subject, "builder_image")
+    if skipped := _skipped(subject, "builder_image", given, looked_at):
+        return skipped
+    reference = ImageReference.parse(subject.image("builder_image"))
+    try:
+        found = _pulled(subject, reference, given, looked_at)
+    except UnreachableError as error:
+        found = _node_alone_pulls(subject, reference, error, given, looked_at)
+    return only_some_launches(subject, found)
+
+
+def _pulled(subject: Subject, reference: ImageReference, given: Mapping[str, Finding], looked_at: str) -> Finding:
+    """Try the logins that a build's pod has, one after the other, as a node does."""
+    *logins, last = _logins(given, reference.host)
+    for login in logins:
+        with contextlib.suppress(CredentialError, NotAllowedError):
+            return _had(subject, "builder_image", reference, login, given, looked_at)
+    try:
+        return _had(subject, "builder_image", reference, last, given, looked_at)
+    except (CredentialError, NotAllowedError) as error:
+        return _by_nobody(subject, reference, error, given, looked_at)
+
+
+def _by_nobody(
+    subject: Subject,
+    reference: ImageReference,
+    refused: CredentialError | NotAllowedError,
+    given: Mapping[str, Finding],
+    looked_at: str,
+) -> Finding:
+    """Return what it means that no login of a build's pod may read the builder's image."""
+    if given["registry.secret"].unseen:
+        return from_error(refused, looked_at)
+    if cloud_of_registry(reference.host) is not None:
+        message = (
+            f"{refused.message} The nodes may pull it all the same, with an identity of their own (az aks update "
+            "--attach-acr), which can't be seen from here."
+        )
+        attach = ("aks", "check-acr", "--resource-group", "GROUP", "--name", "CLUSTER", "--acr", reference.host)
+        return Finding("warn", looked_at, message, (fixes.az(*attach),), code="image-by-node")
+    return _not_given(subject, "builder_image", reference, refused, looked_at)
+
+
+def _logins(given: Mapping[str, Finding], host: str) -> Iterator[Login | None]:
+    """Yield the logins for a registry of the Secrets that a pod of a launch names, and at last none."""
+    own = _login_in(given["registry.secret"].value, host)
+    if own is not None:
+        yield own
+    cluster: Cluster | None = given["cluster"].value
+    read = getattr(given["registry.secret"].value, "name", "")
+    for name in given["cluster.service-account"].value or ():
+        if cluster is None or name == read:
+            continue
+        try:
+            login = _login_in(cluster.read_secret(name), host)
+        except FairingAzureError:
+            continue
+        if login is not None:
+            yield login
+    yield None
+
+
+def _had(
+    subject: Subject,
+    field: Field,
+    reference: ImageReference,
+    login: Login | None,
+    given: Mapping[str, Finding],
+    looked_at: str,
+) -> Finding:
+    """Look an image up; raise what keeps it from being read.
+
+    Raises:
+        FairingAzureError: The registry does not say.
+
+    """
+    cluster: Cluster | None = given["cluster"].value
+    wanted = subject.platform(in_cluster=cluster is not None and cluster.in_cluster)
+    seconds = min(subject.deadline, _SECONDS)
+    registry = Registry(
+        reference.host,
+        username=login.username if login else None,
+        password=login.password if login else None,
+        timeout=seconds,
+        deadline=seconds,
+    )
+    with registry:
+        store = ImageStore(registry, timeout=seconds, deadline=seconds)
+        digest = store.has(reference.repository, reference.reference)
+        if digest is None:
+            return _absent(subject, field, reference, looked_at)
+        if wanted != "linux/amd64" or not _is_for_all(reference):
+            try:
+                store.resolve(reference, wanted)
+            except NotFoundError as error:
+                return _other_platform(subject, field, error, looked_at)
+            except InputError as error:
+                return from_error(error, looked_at, (_default(subject, field),))
+            except ThrottledError:
+                pass
+    return Finding("pass", looked_at, f"It is there: {digest[:19]}…, for {wanted}.")
+
+
+def _is_for_all(reference: ImageReference) -> bool:
+    """Tell whether an image is known to have linux/amd64."""
+    official = reference.host == _HUB and reference.repository.startswith(_OFFICIAL)
+    return official and reference.digest is None and not _WINDOWS.search(reference.reference)
+
+
+def _absent(subject: Subject, field: Field, reference: ImageReference, looked_at: str) -> Finding:
+    name = notebook_names()[field]
+    message = (
+        f"Registry '{reference.host}' has no image '{reference.repository}:{reference.reference}', which {name} names."
+        if getattr(subject.settings, field)
+        else f"Registry '{reference.host}' has no image '{reference.repository}:{reference.reference}'."
+    )
+    default = subject.default_image(field)
+    return Finding(
+        "fail", looked_at, message, (_default(subject, field), *copied(subject, field, default)), code="image-absent"
+    )
+
+
+def _other_platform(subject: Subject, field: Field, error: NotFoundError, looked_at: str) -> Finding:
+    code = "image-platform" if error.code == "platform" else error.code
+    default = subject.default_image(field)
+    more = (_default(subject, field), *copied(subject, field, default), *_hint(error))
+    return Finding("fail", looked_at, error.message, more, code=code)
+
+
+def _not_given(
+    subject: Subject, field: Field, reference: ImageReference, error: FairingAzureError, looked_at: str
+) -> Finding:
+    """Return the failure for an image that its registry does not give; some say so of one that is not there."""
+    secret = subject.settings.registry_secret_name
+    name = notebook_names()[field]
+    message = f"{error.message} {name} stands for '{reference}'; Secret '{secret}' has no login that may read it."
+    add = fixes.text(f"Is the image's name right? Otherwise add a login for '{reference.host}' to Secret '{secret}'.")
+    more = (_default(subject, field), *copied(subject, field, str(reference)), add)
+    return Finding("fail", looked_at, message, more, code="image-not-given")
+
+
+def _node_alone_pulls(
+    subject: Subject, reference: ImageReference, error: UnreachableError, given: Mapping[str, Finding], looked_at: str
+) -> Finding:
+    """Return what it means that a registry is not reached which only the nodes have to reach."""
+    cluster: Cluster | None = given["cluster"].value
+    more = (*copied(subject, "builder_image", str(reference)), *_hint(error))
+    if cluster is None or not cluster.in_cluster:
+        message = f"{error.message} Whether the cluster's nodes reach it, which pull the builder's image, is not known."
+        return Finding("warn", looked_at, message, more, code="image-unreachable-here")
+    message = (
+        f"{error.message} This is a pod of the cluster, so its nodes, which pull the builder's image, most likely do "
+        "not reach it either."
+    )
+    return Finding("fail", looked_at, message, more, code="image-unreachable")
+
+
+def _skipped(subject: Subject, field: Field, given: Mapping[str, Finding], looked_at: str) -> Finding | None:
+    """Return the finding of an image that is not looked at: its name is broken, or its registry was judged."""
+    if field in subject.broken:
+        return subject.unusable(field, looks_at=looked_at)
+    try:
+        ImageReference.parse(subject.image(field))
+    except InputError as error:
+        return from_error(error, looked_at, (_default(subject, field),))
+    pull = given.get("registry.pull")
+    if pull is not None and pull.status not in {"pass", "warn"}:
+        return Finding(
+            "skipped", looked_at, f"Not checked, for it is in the registry of registry.pull ({pull.status})."
+        )
+    return None
+
+
+def _default(subject: Subject, field: Field) -> Cure:
+    return fixes.change_setting(subject, field, subject.default_image(field))
+
+
+def _login_in(secret: StoredSecret | None, host: str) -> Login | None:
+    if secret is None or SECRET_KEY not in secret.data:
+        return None
+    try:
+        return parse_docker_config(secret.data[SECRET_KEY], host=host).find(host)
+    except FairingAzureError:
+        return None
+
+
+def _hint(error: FairingAzureError) -> tuple[Cure, ...]:
+    # `DOCKER_REGISTRY` is what most hints of a registry are about; this one is another.
+    return (fixes.text(error.hint),) if error.hint and "DOCKER_REGISTRY" not in error.hint else ()
+
+
+def _looked_at(subject: Subject, field: Field) -> str:
+    return f"image {subject.image(field)}" if field not in subject.broken else f"the setting {notebook_names()[field]}"

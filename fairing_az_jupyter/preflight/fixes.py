@@ -1,0 +1,66 @@
+"""What to type against a fault: whole commands, filled with the user's own values and safe to paste into a shell."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.models import Cure
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.preflight.context import Subject
+
+
+def ours(*words: str) -> Cure:
+    """Return a command of this package.
+
+    Args:
+        words: The words after `fairing-azure`; each is quoted where a shell needs it.
+
+    """
+    return Cure("fairing-azure", shlex.join(("fairing-azure", *words)))
+
+
+def kubectl(*words: str) -> Cure:
+    """Return a command of kubectl.
+
+    Args:
+        words: The words after `kubectl`; each is quoted where a shell needs it.
+
+    """
+    return Cure("kubectl", shlex.join(("kubectl", *words)))
+
+
+def az(*words: str) -> Cure:
+    """Return a command of the Azure CLI.
+
+    Args:
+        words: The words after `az`; each is quoted where a shell needs it.
+
+    """
+    return Cure("az", shlex.join(("az", *words)))
+
+
+def text(sentence: str) -> Cure:
+    """Return what no command does.
+
+    Args:
+        sentence: What to do.
+
+    """
+    return Cure("text", sentence)
+
+
+def change_setting(subject: Subject, field: str, value: str) -> Cure:
+    """Return the command that gives a setting another value.
+
+    Args:
+        subject: What is checked.
+        field: The setting.
+        value: Its new value.
+
+    """
+    flag = f"--{field.replace('_', '-')}"
+    if subject.notebook:
+        return ours("fill", subject.notebook, flag, value)
+    return ours("profile", "set", "NAME", flag, value)

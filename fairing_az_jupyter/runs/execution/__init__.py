@@ -1,0 +1,1 @@
+"""One notebook, executed: its kernel, its events, its output."""

@@ -1,0 +1,1 @@
+"""The values of a run's parameters: where they come from, and their types."""

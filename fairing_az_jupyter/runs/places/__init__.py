@@ -1,0 +1,1 @@
+"""Where notebooks and parameters files are read and written."""

@@ -1,0 +1,1 @@
+"""Launches and runs that continue without the process that has started them."""

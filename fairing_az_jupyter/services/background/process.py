@@ -1,0 +1,337 @@
+"""The process of a run in the background: it outlives whoever has started it, and tells everything in the record."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from fairing_az_jupyter import launch_events, machine
+from fairing_az_jupyter.exceptions import (
+    ConflictError,
+    ExecutionError,
+    FairingAzureError,
+    NotFoundError,
+    RunCancelledError,
+)
+from fairing_az_jupyter.models import RunEvent
+from fairing_az_jupyter.records import RunStore, layout
+from fairing_az_jupyter.services.background.captured_output import CapturedOutput
+from fairing_az_jupyter.services.remote_files import open_places
+from fairing_az_jupyter.services.session import settings_in_force
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
+    from fairing_az_jupyter.models import RunRequest
+    from fairing_az_jupyter.records import Recorder
+    from fairing_az_jupyter.settings import Settings
+
+__all__ = ["main"]
+
+_LOCAL = "LocalBackend"
+_LOOK_SECONDS = 0.2
+_AGAIN_SECONDS = 30.0
+"""So long may it take to end a job or a build before the wish to end it is repeated."""
+_LONGEST_PIECE = 65_536
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_JOB = re.compile(r"fairing-job-[0-9a-f]{8}")
+_GONE_SECONDS = 5.0
+
+
+def main(folder: str, run: str, go: int) -> None:
+    """Wait until the record of a run is there, and execute the run.
+
+    Args:
+        folder: The folder of all records.
+        run: The run's identifier.
+        go: The end of a pipe to read from: one byte, or the end of whoever has the other one, ends the wait.
+
+    """
+    # Whoever has started this process may have been started without Ctrl-C, or have blocked signals.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from fairing_az_jupyter.runs.recorded import run_recorded  # noqa: PLC0415 - while the record is being made
+
+    os.read(go, 1)
+    os.close(go)
+    store = RunStore(Path(folder))
+    if not store.folder(run).is_dir():
+        return
+    request = store.request(run)
+    # What goes wrong stands in the record.
+    with contextlib.suppress(FairingAzureError, KeyboardInterrupt):
+        if request.kind != "notebook":
+            _launch(store.folder(run), request)
+            return
+        places = open_places(request.parameters)
+        try:
+            run_recorded(store, store.folder(run), lambda _event: None, places=places)
+        finally:
+            places.close()
+
+
+class _Told:
+    """Records events, from several threads one at a time."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._lock = threading.Lock()
+
+    def __call__(self, kind: Any, **facts: Any) -> None:  # noqa: ANN401 - as RunEvent takes them
+        with self._lock:
+            self._recorder(RunEvent(kind, time.time(), **facts))
+
+
+def _launch(folder: Path, request: RunRequest) -> None:
+    """Train or deploy a task, and record what happens."""
+    from fairing_az_jupyter.runs.recorded import explained, recording  # noqa: PLC0415 - as above
+
+    with recording(folder) as recorder:
+        tell = _Told(recorder)
+        began = time.monotonic()
+        tell("run-started")
+        interrupted = _Interrupts(recorder.cancel)
+        try:
+            with (
+                interrupted,
+                CapturedOutput(lambda stream, text: tell("output", stream=stream, text=text), _interrupt) as output,
+            ):
+                try:
+                    with _listening(tell):
+                        _carry_out(folder, request, recorder, tell, interrupted)
+                except KeyboardInterrupt:
+                    if output.error is not None:
+                        raise output.error from None
+                    raise RunCancelledError(f"The launch of '{request.task}' was cancelled.") from None
+        except ConflictError:
+            # Another process has taken the run over, and its end is that one's to tell.
+            raise
+        except BaseException as error:
+            cancelled = isinstance(error, (RunCancelledError, KeyboardInterrupt))
+            message = " ".join(str(explained(error)["message"]).split())
+            with contextlib.suppress(FairingAzureError):
+                ended = "run-cancelled" if cancelled else "run-failed"
+                tell(ended, duration=time.monotonic() - began, message=message)
+            raise
+        duration = time.monotonic() - began
+        tell("run-finished", duration=duration)
+        recorder.finish("succeeded", duration=duration)
+
+
+def _carry_out(
+    folder: Path, request: RunRequest, recorder: Recorder, tell: Callable[..., None], interrupted: _Interrupts
+) -> None:
+    file = Path(request.notebook).absolute()
+    work = Path(request.cwd) if request.cwd else file.parent
+    os.chdir(work)
+    sys.path.insert(0, str(work))
+    notebook = str(file) if file.suffix.lower() == ".ipynb" else None
+    settings = settings_in_force(request.settings, notebook=notebook, profile=request.profile).settings
+    from fairing_az_jupyter.fairing.tasks import launching  # noqa: PLC0415 - loads Fairing
+
+    deadline = None if request.deadline is None else round(request.deadline)
+    launch = launching.TaskLaunch(settings, request.input_files, dict(request.output_map), deadline)
+    task = f"{file}:{request.task}"
+    local = settings.backend == _LOCAL
+    if request.kind == "train":
+        with contextlib.nullcontext() if local else _job_in_the_cluster(folder, settings, recorder, interrupted):
+            launching.train(task, launch)
+        return
+    # What is cancelled before is deleted by whoever deploys it; once it serves, its record has to name it.
+    with contextlib.nullcontext() if local else _once_it_serves(interrupted.cease):
+        endpoint = launching.deploy(task, launch)
+    try:
+        url = endpoint.url if local else _lasting_url(endpoint, request, notebook)
+        recorder.note(endpoint=endpoint.name, url=url)
+        tell("endpoint", name=endpoint.name, value=url)
+        if local:
+            _keep(endpoint, folder, tell)
+    finally:
+        if local:
+            endpoint.delete()
+
+
+@contextlib.contextmanager
+def _once_it_serves(then: Callable[[], object]) -> Iterator[None]:
+    def heard(_kind: str, name: str, value: str, _message: str) -> None:
+        if (name, value) == ("serve", "finished"):
+            then()
+
+    with launch_events.listening(heard):
+        yield
+
+
+@contextlib.contextmanager
+def _job_in_the_cluster(
+    folder: Path, settings: Settings, recorder: Recorder, interrupted: _Interrupts
+) -> Iterator[None]:
+    """Note the Job that trains, and end it if the run is cancelled: it would go on in the cluster by itself.
+
+    Raises:
+        RunCancelledError: The run was cancelled and its Job can't be deleted; or only this process was to end, as
+            where a notebook server is stopped.
+
+    """
+    job = ""
+    namespace = _namespace_of(settings)
+
+    def heard(_kind: str, name: str, _value: str, message: str) -> None:
+        nonlocal job
+        found = _JOB.match(name) or _JOB.search(message)
+        if found is not None and found[0] != job:
+            job = found[0]
+            recorder.note(job=job, namespace=namespace)
+
+    try:
+        with launch_events.listening(heard):
+            yield
+    except KeyboardInterrupt:
+        interrupted.cease()
+        # The other wishes to stop are this process's alone.
+        if (folder / layout.CANCEL).exists():
+            _end_own_jobs(settings)
+        elif job:
+            raise RunCancelledError(
+                f"The process that followed job '{job}' in namespace '{namespace}' was ended; the job goes on there.",
+                hint=f"Follow it to its end: fairing-azure runs retry {folder.name}",
+            ) from None
+        raise
+
+
+def _namespace_of(settings: Settings) -> str:
+    from fairing_az_jupyter.fairing.cluster.connections import Launcher  # noqa: PLC0415 - as above
+
+    with contextlib.suppress(FairingAzureError), Launcher(settings) as launcher:
+        return launcher.target.namespace
+    return settings.namespace or ""
+
+
+def _end_own_jobs(settings: Settings) -> None:
+    """Delete the Jobs that this process looks after, by the mark that they bear.
+
+    Raises:
+        RunCancelledError: One can't be deleted.
+
+    """
+    from fairing_az_jupyter.fairing.cluster import ownership  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.fairing.cluster.connections import Launcher  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.fairing.cluster.manifests import MANAGED_BY, PREFIX  # noqa: PLC0415 - as above
+
+    name = ""
+    try:
+        with Launcher(settings) as launcher:
+            for each in launcher.workloads.list("Job", {**MANAGED_BY, f"{PREFIX}kind": "job"}):
+                metadata = each["metadata"]
+                if (metadata.get("annotations") or {}).get(ownership.PROCESS) != machine.process_name():
+                    continue
+                name, outcome = str(metadata["name"]), "is deleted"
+                try:
+                    launcher.workloads.delete("Job", name, uid=metadata["uid"], wait=_GONE_SECONDS)
+                except NotFoundError:
+                    pass
+                except ExecutionError:
+                    # Kubernetes gives a program that does not listen half a minute.
+                    outcome = "is being deleted"
+                sys.stderr.write(f"The launch was cancelled: job {name} {outcome}.\n")
+    except FairingAzureError as error:
+        what = f"Job '{name}'" if name else "What it has launched"
+        raise RunCancelledError(
+            f"The launch was cancelled. {what} could not be deleted, and may go on in the cluster: {error.message}",
+            hint=f"Delete it: fairing-azure delete {name}" if name else "See what is there: fairing-azure status",
+        ) from error
+
+
+def _lasting_url(endpoint: LaunchedEndpoint, request: RunRequest, notebook: str | None) -> str:
+    """Return where an endpoint of the cluster predicts: a port of this machine ends with this process."""
+    if urlsplit(endpoint.url).hostname not in _LOOPBACK:
+        return endpoint.url
+    from fairing_az_jupyter.services.launches import describe_launch  # noqa: PLC0415 - seldom needed
+
+    with contextlib.suppress(FairingAzureError):
+        return describe_launch(endpoint.name, request.settings, notebook=notebook, profile=request.profile).url
+    return ""
+
+
+def _keep(endpoint: LaunchedEndpoint, folder: Path, tell: Callable[..., None]) -> None:
+    """Stay as long as an endpoint of this machine is wanted, and record what it prints.
+
+    Raises:
+        EndpointError: It has ended by itself.
+
+    """
+    with contextlib.ExitStack() as open_files:
+        log = None if endpoint.log is None else open_files.enter_context(endpoint.log.open(errors="replace"))
+        while True:
+            # Looked at first: what it has printed before its end is then read for certain.
+            trouble = endpoint.trouble()
+            while log is not None and (text := log.read(_LONGEST_PIECE)):
+                tell("output", stream="stdout", text=text)
+            if trouble is not None:
+                raise trouble
+            # Without its record nobody would find it again.
+            if (folder / layout.DELETE).exists() or not folder.is_dir():
+                return
+            time.sleep(_LOOK_SECONDS)
+
+
+class _Interrupts:
+    """Raises KeyboardInterrupt in the main thread once somebody wants the run to stop; use it as a context.
+
+    Args:
+        wish: Set when the record says so.
+
+    """
+
+    def __init__(self, wish: threading.Event) -> None:
+        self._wish = wish
+        self._active = False
+        self._over = threading.Event()
+
+    def __enter__(self) -> None:
+        self._active = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+        threading.Thread(target=self._watch, name="cancel", daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        # In the main thread, as the handler: what comes later does not disturb the last words.
+        self.cease()
+
+    def cease(self) -> None:
+        """Let nothing stop the run from here on."""
+        self._active = False
+        self._over.set()
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        if self._active:
+            raise KeyboardInterrupt
+
+    def _watch(self) -> None:
+        self._wish.wait()
+        while not self._over.is_set():
+            _interrupt()
+            self._over.wait(_AGAIN_SECONDS)
+
+
+def _interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _listening(tell: Callable[..., None]) -> Iterator[None]:
+    """Record how far the launch has come, as the bridge tells it."""
+
+    def heard(kind: str, name: str, value: str, message: str) -> None:
+        tell(kind, name=name, value=value, message=message or None)
+
+    with launch_events.listening(heard):
+        yield

@@ -1,0 +1,1 @@
+"""Notebook runs that are jobs in the cluster."""

@@ -1,0 +1,112 @@
+"""A notebook that launches by itself, as a run: every setting reaches it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter import parameters
+from fairing_az_jupyter.exceptions import InputError, SettingsError
+from fairing_az_jupyter.services.planning import plan_run
+from fairing_az_jupyter.services.remote_files import brought_here
+from fairing_az_jupyter.services.session import profile_values
+from fairing_az_jupyter.settings import check_values, notebook_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fairing_az_jupyter.models import RunRequest
+
+__all__ = ["check_input_files", "launch_environment", "plan_launch"]
+
+
+def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
+    """Refuse files of a task that are not there, before anything is built.
+
+    Args:
+        names: The files, as they are called from the folder.
+        folder: The folder of the task's notebook or file.
+        task: The task's name, for the error.
+
+    Raises:
+        InputError: There is no such file.
+
+    """
+    for name in names:
+        if "\0" not in name and name and os.path.lexists(folder / name):
+            continue
+        beside: list[str] = []
+        with contextlib.suppress(OSError, ValueError):
+            beside = sorted(each.name for each in (folder / name).parent.iterdir())
+        near = difflib.get_close_matches(Path(name).name, beside, n=1)
+        meant = f" Did you mean '{Path(name).with_name(near[0])}'?" if near else ""
+        raise InputError(
+            f"There is no file '{name[:200]}' in '{folder}', so '{task}' would not find it.{meant}",
+            hint="Name input files as they are called from the folder of the notebook.",
+            code="input-files",
+        )
+
+
+def plan_launch(
+    notebook: str,
+    *,
+    explicit: Mapping[str, Any] | None = None,
+    profile: str | None = None,
+    **options: Any,  # noqa: ANN401 - handed on to plan_run
+) -> tuple[RunRequest, dict[str, str]]:
+    """Return the run of a notebook that launches; every setting reaches it, also those that its cell does not name.
+
+    Args:
+        notebook: Path of the notebook.
+        explicit: Settings given as arguments, by field.
+        profile: A profile whose settings are parameters too; the lowest of all. None for none.
+        options: Further arguments of `plan_run`.
+
+    Returns:
+        The run; and the settings that its parameters cell has no place for, as variables for the environment of the
+        process that executes it: the notebook's kernel inherits them.
+
+    Raises:
+        InputError: As `plan_run`.
+
+    """
+    chosen, names = check_values(dict(explicit or {})), notebook_names()
+    with brought_here(notebook) as path:
+        cell = parameters.read_parameters(path, shown=notebook).names
+    in_cell = {field: value for field, value in (explicit or {}).items() if names[field] in cell}
+    try:
+        request = plan_run(notebook, explicit=in_cell, profile=profile, **options)
+    except SettingsError:
+        # Settings that the cluster's backend needs may come from the environment; what is missing, the check tells.
+        local = {**in_cell, "backend": "LocalBackend"}
+        request = plan_run(notebook, explicit=local, profile=profile, **options)
+        backend = {names["backend"]: "KubeflowAzureBackend"}
+        request = dataclasses.replace(request, parameters={**request.parameters, **backend})
+    # A retry has to know them.
+    request = dataclasses.replace(request, settings=chosen, profile=profile)
+    return request, launch_environment(request)
+
+
+def launch_environment(request: RunRequest) -> dict[str, str]:
+    """Return the settings of a run that its notebook's parameters cell has no place for, as environment variables.
+
+    Args:
+        request: The run, from `plan_launch` or `plan_retry`; any other has none.
+
+    Raises:
+        InputError: The notebook or the profile can't be read.
+
+    """
+    if request.kind != "notebook" or not (request.settings or request.profile):
+        return {}
+    names = notebook_names()
+    with brought_here(request.notebook) as path:
+        cell = parameters.read_parameters(path, shown=request.notebook).names
+    _, profiled = profile_values(request.profile) if request.profile is not None else (None, {})
+    elsewhere = {names[field]: value for field, value in profiled.items() if names[field] not in os.environ}
+    elsewhere |= {names[field]: value for field, value in check_values(dict(request.settings)).items()}
+    return {name: str(value) for name, value in elsewhere.items() if name not in cell}

@@ -1,0 +1,307 @@
+"""Runs and their records: carried out, found again, cancelled, repeated, compared, deleted."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.records import RunStore, comparing, follow, layout, pruning
+from fairing_az_jupyter.services.cluster_runs import records
+from fairing_az_jupyter.services.cluster_runs.follow import cancel_cluster_run
+from fairing_az_jupyter.services.planning import plan_run
+from fairing_az_jupyter.services.remote_files import open_places, read_notebook
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from fairing_az_jupyter.models import RunEvent, RunInfo, RunRequest, RunResult
+    from fairing_az_jupyter.records.comparing import RunTable
+    from fairing_az_jupyter.records.pruning import Pruned
+    from fairing_az_jupyter.runs.places.addresses import Places
+
+_ACTIVE = ("waiting", "running")
+
+
+def run(
+    request: RunRequest,
+    on_event: Callable[[RunEvent], None],
+    *,
+    runs_folder: str | None = None,
+    cancel: threading.Event | None = None,
+    retry_of: str = "",
+) -> RunResult:
+    """Run a notebook, report what happens, and keep a record of it.
+
+    Args:
+        request: The run, from `plan_run`.
+        on_event: Is called with every event as it happens.
+        runs_folder: Where records are; None for the usual place.
+        cancel: Set it from another thread to cancel the run.
+        retry_of: The run that it repeats.
+
+    Raises:
+        InputError: The run can't be started as it was asked for.
+        ExecutionError: A cell raised, the kernel died, or the run was cancelled.
+
+    """
+    from fairing_az_jupyter.runs.recorded import run_recorded  # noqa: PLC0415 - loads papermill
+
+    store = RunStore.open(runs_folder)
+    places = open_places(request.parameters)
+    try:
+        folder = begin_run(store, places, request, retry_of=retry_of)
+        return run_recorded(store, folder, on_event, places=places, cancels=() if cancel is None else (cancel,))
+    finally:
+        places.close()
+
+
+def run_notebook(
+    notebook: str,
+    parameters: Mapping[str, object],
+    *,
+    on_event: Callable[[RunEvent], None] | None = None,
+    runs_folder: str | None = None,
+    **options: Any,  # noqa: ANN401 - handed on to plan_run
+) -> RunResult:
+    """Plan a run with values as Python has them, and carry it out.
+
+    Args:
+        notebook: The notebook.
+        parameters: Its parameters.
+        on_event: Is called with every event as it happens.
+        runs_folder: Where records are; None for the usual place.
+        **options: See `plan_run`.
+
+    Raises:
+        InputError: The run can't be started as it was asked for.
+        ExecutionError: A cell raised, the kernel died, or the run was cancelled.
+
+    """
+    request = plan_run(notebook, values=parameters, **options)
+    return run(request, on_event or (lambda _event: None), runs_folder=runs_folder)
+
+
+def begin_run(store: RunStore, places: Places, request: RunRequest, **facts: object) -> Path:
+    """Make the record of a run or a launch that is to be executed, with the notebook as it is now.
+
+    Args:
+        store: Where records are.
+        places: How notebooks elsewhere are read.
+        request: The run.
+        **facts: See `RunStore.create`.
+
+    Returns:
+        The record's folder.
+
+    Raises:
+        FairingAzureError: The notebook can't be read, or the record can't be made.
+
+    """
+    from fairing_az_jupyter.runs.places.addresses import shown  # noqa: PLC0415 - with all that reads elsewhere
+    from fairing_az_jupyter.runs.recorded import begin  # noqa: PLC0415 - likewise
+
+    if request.output is not None:
+        places.check_readable(request.output)
+    # A copy of a Python file alone could not be launched: it imports what lies beside it.
+    has_copy = request.kind == "notebook" or request.notebook.lower().endswith(".ipynb")
+    data = read_notebook(places, request.notebook) if has_copy else None
+    # A query may hold a key.
+    return begin(store, dataclasses.replace(request, notebook=shown(request.notebook)), data, **facts)
+
+
+def list_runs(
+    runs_folder: str | None = None,
+    *,
+    limit: int | None = None,
+    tell: Callable[[str], object] | None = None,
+    **wanted: str,
+) -> list[RunInfo]:
+    """List runs, the newest first.
+
+    Args:
+        runs_folder: Where records are; None for the usual place.
+        limit: How many at most.
+        tell: Gets a sentence where a run in the cluster can't be asked how it is.
+        **wanted: What they have in common: `state`, `notebook`, `sweep`.
+
+    Raises:
+        InputError: The folder can't be read.
+
+    """
+    store = RunStore.open(runs_folder)
+    waiting = records.unfinished(store.list(limit=limit))
+    # Those that have been waiting or running may have ended since, and then a list of these has no place for them.
+    records.refresh(store, waiting, files=False, tell=tell)
+    return store.list(limit=limit, **wanted)
+
+
+def describe_run(name: str, runs_folder: str | None = None, *, tell: Callable[[str], object] | None = None) -> RunInfo:
+    """Return a run.
+
+    Args:
+        name: Its identifier, a part of one that is unique, or `last`.
+        runs_folder: Where records are; None for the usual place.
+        tell: Gets a sentence where a run in the cluster can't be asked how it is.
+
+    Raises:
+        InputError: There is no such run.
+
+    """
+    return _up_to_date(RunStore.open(runs_folder), name, tell)
+
+
+def run_log(
+    name: str, runs_folder: str | None = None, *, follow_it: bool = False, tail: int | None = None
+) -> Iterator[str]:
+    """Read what a run has printed.
+
+    Args:
+        name: The run, as for `describe_run`.
+        runs_folder: Where records are; None for the usual place.
+        follow_it: Whether to go on until the run has ended.
+        tail: The last lines only, so many.
+
+    Yields:
+        Text, as it comes.
+
+    """
+    store = RunStore.open(runs_folder)
+    info = _up_to_date(store, name)
+    with records.kept_up_to_date(store, info, needed=follow_it):
+        yield from follow.log_text(store, info.id, follow=follow_it, tail=tail)
+
+
+def run_events(
+    name: str, runs_folder: str | None = None, *, offset: int = 0, follow_it: bool = False
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read what happened in a run.
+
+    Args:
+        name: The run, as for `describe_run`.
+        runs_folder: Where records are; None for the usual place.
+        offset: Where to begin, as an earlier event has given it.
+        follow_it: Whether to go on until the run has ended.
+
+    Yields:
+        The offset behind the event, and the event.
+
+    """
+    store = RunStore.open(runs_folder)
+    info = _up_to_date(store, name)
+    with records.kept_up_to_date(store, info, needed=follow_it):
+        yield from follow.events(store, info.id, offset=offset, follow=follow_it)
+
+
+def cancel_run(name: str, runs_folder: str | None = None) -> RunInfo:
+    """Ask a run to stop.
+
+    Args:
+        name: The run, as for `describe_run`.
+        runs_folder: Where records are; None for the usual place.
+
+    Returns:
+        The run as it was.
+
+    Raises:
+        InputError: There is no such run, or it has ended.
+
+    """
+    store = RunStore.open(runs_folder)
+    info = _up_to_date(store, name)
+    if info.place == "cluster" and not info.has_ended:
+        cancel_cluster_run(store, info)
+        return info
+    return store.cancel(info.id)
+
+
+def plan_retry(name: str, runs_folder: str | None = None, *, as_it_was: bool = False, **changes: Any) -> RunRequest:  # noqa: ANN401 - handed on to RunRequest
+    """Return the request that repeats a run.
+
+    Args:
+        name: The run, as for `describe_run`.
+        runs_folder: Where records are; None for the usual place.
+        as_it_was: Whether to take the notebook as it was then, and not as it is now.
+        **changes: What is to be different, by the names of `RunRequest`.
+
+    Raises:
+        InputError: There is no such run, it still goes on, or its notebook has gone.
+
+    """
+    store = RunStore.open(runs_folder)
+    info = _up_to_date(store, name)
+    if info.state in _ACTIVE:
+        raise InputError(
+            f"The run '{info.id}' can't be repeated yet: it is {info.state}.",
+            hint=f"Wait for it, or cancel it: fairing-azure runs cancel {info.id}",
+            code="run-active",
+        )
+    request = dataclasses.replace(store.request(info.id), **changes)
+    notebook = store.folder(info.id) / layout.NOTEBOOK
+    kept = notebook.is_file()
+    if not as_it_was:
+        if "://" not in request.notebook and not Path(request.notebook).exists() and kept:
+            raise InputError(
+                f"The notebook '{request.notebook}' of the run '{info.id}' is not there any more.",
+                hint=f"Run it as it was then: fairing-azure runs retry {info.id} --as-it-was",
+                code="run-notebook-gone",
+            )
+        return request
+    if not kept:
+        raise InputError(
+            f"The run '{info.id}' has kept no copy of its notebook.",
+            hint=f"Run it as it is now: fairing-azure runs retry {info.id}",
+            code="run-no-notebook",
+        )
+    cwd = request.cwd or str(Path(request.notebook).absolute().parent)
+    return dataclasses.replace(request, notebook=str(notebook), cwd=cwd if Path(cwd).is_dir() else None)
+
+
+def compare_runs(names: Sequence[str], runs_folder: str | None = None) -> RunTable:
+    """Put runs beside each other: the parameters that differ, and what they reported.
+
+    Args:
+        names: The runs, as for `describe_run`.
+        runs_folder: Where records are; None for the usual place.
+
+    Raises:
+        InputError: There is no such run.
+
+    """
+    store = RunStore.open(runs_folder)
+    return comparing.compare([_up_to_date(store, name) for name in names])
+
+
+def prune_runs(
+    runs_folder: str | None = None,
+    *,
+    keep: int | None = None,
+    older_than: float | None = None,
+    state: str | None = None,
+    dry_run: bool = False,
+) -> Pruned:
+    """Delete records of runs that have ended.
+
+    Args:
+        runs_folder: Where records are; None for the usual place.
+        keep: The newest ones that stay, so many.
+        older_than: Only those that are older, in seconds.
+        state: Only those that have ended so.
+        dry_run: Whether to delete nothing.
+
+    Raises:
+        InputError: Nothing says which.
+
+    """
+    store = RunStore.open(runs_folder)
+    return pruning.prune(store, keep=keep, older_than=older_than, state=state, dry_run=dry_run)
+
+
+def _up_to_date(store: RunStore, name: str, tell: Callable[[str], object] | None = None) -> RunInfo:
+    """Return a run as it is now, also where the cluster executes it."""
+    info = store.find(name)
+    if not records.refresh(store, records.unfinished([info]), tell=tell):
+        return info
+    return store.find(info.id)

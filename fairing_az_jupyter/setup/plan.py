@@ -1,0 +1,284 @@
+"""What has to be known before anything is written: what is there, what was given, and whether Entra ID accepts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.azure.credentials import choose_credential
+from fairing_az_jupyter.clients.azure.service_principal import ServicePrincipal, secret_problems
+from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
+from fairing_az_jupyter.exceptions import (
+    InputError,
+    NotFoundError,
+    ServiceError,
+    SettingsError,
+    ThrottledError,
+    UnreachableError,
+)
+from fairing_az_jupyter.settings import notebook_names
+from fairing_az_jupyter.setup.principal import KEYS, SecretValues, ValueName, missing_values
+from fairing_az_jupyter.setup.writes import retold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fairing_az_jupyter.clients.kube.cluster import Cluster
+    from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
+    from fairing_az_jupyter.preflight.context import Subject
+
+    Read = Callable[[tuple[ValueName, ...], frozenset[ValueName]], SecretValues]
+
+__all__ = ["Task", "look", "merged_values", "read_secret", "read_values", "require", "try_out"]
+
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked for, and what is there now.
+
+    Args:
+        subject: Where, and under which names.
+        azure: Whether the Secret with the service principal is meant.
+        acr: Whether the registry's Secret is meant.
+        only_secret: Whether only the client secret is to be renewed.
+        azcreds: The Secret with the service principal; None where there is none.
+        acrcreds: The registry's Secret; None where there is none, or it is not meant.
+
+    """
+
+    subject: Subject
+    azure: bool
+    acr: bool
+    only_secret: bool
+    azcreds: StoredSecret | None
+    acrcreds: StoredSecret | None
+
+    @property
+    def kept(self) -> dict[ValueName, Hidden]:
+        """The values in the cluster that are as they should be."""
+        if self.azcreds is None:
+            return {}
+        wrong = {problem.key for problem in secret_problems(self.azcreds.data)}
+        return {name: self.azcreds.data[key] for name, key in KEYS.items() if key not in wrong}
+
+    @property
+    def host(self) -> str:
+        """The registry's host."""
+        return registry_host(self.subject.settings.docker_registry or "")
+
+
+def require(subject: Subject, *fields: str) -> None:
+    """Refuse to begin with a setting that is missing or broken.
+
+    Args:
+        subject: The settings in force.
+        fields: Those that are needed; the namespace, which may be left open, always is.
+
+    Raises:
+        SettingsError: One is missing or broken, or both Secrets have the same name.
+
+    """
+    for field in ("namespace", *fields):
+        if field in subject.broken:
+            problem = subject.broken[field].rstrip(". ")
+        elif field != "namespace" and getattr(subject.settings, field) in (None, ""):
+            problem = f"{notebook_names()[field]} is not set"
+        else:
+            continue
+        flag = f"--{field.replace('_', '-')}"
+        value = subject.suggestions.get(field) or ("NAME.azurecr.io" if field == "docker_registry" else "VALUE")
+        raise SettingsError(
+            f"{problem}. Without it the Secrets can't be written; nothing was changed.",
+            hint=f"{subject.hints.get(field, '')} Add {flag} {value}, or write it into the notebook: "
+            f"fairing-azure fill NOTEBOOK {flag} {value}".strip(),
+        )
+    settings = subject.settings
+    if "azure_secret_name" in fields and settings.azure_secret_name == settings.registry_secret_name:
+        raise SettingsError(
+            f"Both Secrets are named '{settings.azure_secret_name}', but one Secret can't have two types; nothing was "
+            "changed.",
+            hint="Give azure_secret_name and registry_secret_name two names.",
+        )
+
+
+def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_secret: bool) -> Task:
+    """Find out what is there, before anything is asked of the user.
+
+    Args:
+        subject: See `Task`.
+        cluster: The cluster.
+        azure: See `Task`.
+        acr: See `Task`.
+        only_secret: See `Task`.
+
+    Returns:
+        The task.
+
+    Raises:
+        SettingsError: There is a registry's Secret to renew, and DOCKER_REGISTRY is missing or broken.
+        InputError: There is nothing to renew, or more than the client secret is missing.
+        ServiceError: The cluster refuses, or the service account is not there.
+
+    """
+    settings = subject.settings
+    azcreds = read_secret(cluster, settings.azure_secret_name)
+    acrcreds = read_secret(cluster, settings.registry_secret_name) if acr else None
+    if not only_secret:
+        if acr:
+            _see_account(cluster, settings.service_account)
+        return Task(subject, azure, acr, only_secret, azcreds, acrcreds)
+    if (azcreds is None or not azure) and acrcreds is None:
+        names = [settings.azure_secret_name] * azure + [settings.registry_secret_name] * acr
+        raise InputError(
+            f"There is no Secret {' or '.join(map(repr, names))} in namespace '{cluster.namespace}', so there is no "
+            "client secret to renew.",
+            hint="Make them: fairing-azure secrets create",
+            code="nothing-to-rotate",
+        )
+    if acrcreds is not None:
+        require(subject, "docker_registry")
+    others = [
+        problem
+        for problem in (secret_problems(azcreds.data) if azcreds and azure else ())
+        if problem.key != KEYS["client_secret"]
+    ]
+    if others:
+        raise InputError(
+            f"The Secret '{settings.azure_secret_name}' in namespace '{cluster.namespace}' lacks more than a new "
+            f"client secret: {'; '.join(f'{problem.key} {problem.text}' for problem in others)}. Nothing was changed.",
+            hint="Write all of it: fairing-azure secrets create --azure",
+            code=f"secret-{others[0].kind}",
+        )
+    return Task(subject, azure, acr, only_secret, azcreds, acrcreds)
+
+
+def read_secret(cluster: Cluster, name: str) -> StoredSecret | None:
+    """Return a Secret, or None where there is none.
+
+    Args:
+        cluster: The cluster.
+        name: The Secret's name.
+
+    Raises:
+        ServiceError: The cluster refuses.
+
+    """
+    try:
+        return cluster.read_secret(name)
+    except NotFoundError:
+        return None
+
+
+def _see_account(cluster: Cluster, name: str) -> None:
+    try:
+        cluster.pull_secrets(name)
+    except NotFoundError as error:
+        hint = (
+            f"Is '{cluster.namespace}' the namespace of your profile? Kubeflow makes the service account in each: "
+            f"kubectl -n {cluster.namespace} get serviceaccounts. Name another one by --namespace or --service-account."
+        )
+        raise retold(error, f"{error.message} Nothing was changed.", hint) from None
+
+
+def read_values(task: Task, read: Read) -> SecretValues:
+    """Read the values that the cluster does not have, or that are to replace those that it has.
+
+    Args:
+        task: What is asked for.
+        read: Returns the values; gets the names of those that are needed, and which of them may stay as they are.
+
+    Returns:
+        The values that were given.
+
+    Raises:
+        InputError: A value is missing, or is not of its form.
+
+    """
+    kept = task.kept
+    keepable: frozenset[ValueName] = frozenset()
+    if task.only_secret:
+        needed: tuple[ValueName, ...] = ("client_secret",)
+    elif task.azure:
+        needed, keepable = tuple(KEYS), frozenset(kept)
+    else:
+        needed = ("client_id", "client_secret")
+        if set(needed) <= set(kept):
+            return SecretValues()
+    values = read(needed, keepable)
+    missing = [name for name in needed if getattr(values, name) is None and name not in keepable]
+    if missing:
+        raise missing_values(missing)
+    is_another = values.client_id is not None and (
+        "client_id" not in kept or values.client_id.lower() != kept["client_id"].reveal().lower()
+    )
+    if is_another and values.client_secret is None:
+        raise InputError(
+            f"{KEYS['client_id']} is another one than in the Secret '{task.subject.settings.azure_secret_name}', and "
+            f"the {KEYS['client_secret']} that is there belongs to the former one. Nothing was changed.",
+            hint="Give the client secret of the new application, too.",
+            code="secret-values",
+        )
+    return values
+
+
+def merged_values(task: Task, values: SecretValues) -> dict[ValueName, Hidden]:
+    """Return the values as they are to be: those that were given, and for the rest those that are there.
+
+    Args:
+        task: What is there.
+        values: What was given.
+
+    Returns:
+        The values by name; those that are neither given nor as they should be are left out.
+
+    """
+    given: dict[ValueName, Hidden | None] = {
+        "client_id": Hidden(values.client_id) if values.client_id is not None else None,
+        "client_secret": values.client_secret,
+        "tenant_id": Hidden(values.tenant_id) if values.tenant_id is not None else None,
+        "subscription_id": Hidden(values.subscription_id) if values.subscription_id is not None else None,
+    }
+    return {**task.kept, **{name: value for name, value in given.items() if value is not None}}
+
+
+def try_out(subject: Subject, merged: Mapping[ValueName, Hidden]) -> tuple[str, ...]:
+    """Get a token with the new values.
+
+    Args:
+        subject: The Azure cloud, and how long it may take.
+        merged: The values as they are to be.
+
+    Returns:
+        What the user should know about that, in sentences; none where all is well.
+
+    Raises:
+        ServiceError: Entra ID does not accept them.
+
+    """
+    if not {"client_id", "client_secret", "tenant_id"} <= set(merged):
+        return ("The client secret was not tried out, for the tenant is not known here.",)
+    principal = ServicePrincipal(
+        merged["client_id"].reveal(), merged["client_secret"], merged["tenant_id"].reveal(), None
+    )
+    try:
+        choose_credential(
+            "secret",
+            secret=principal,
+            environ=subject.environ,
+            cloud=subject.cloud,
+            timeout=subject.timeout,
+            deadline=subject.deadline,
+        ).token(subject.cloud.arm_scope)
+    except ServiceError as error:
+        if isinstance(error, UnreachableError | ThrottledError) or (error.status or 0) >= _SERVER_ERROR:
+            return (f"The client secret was not tried out, for Microsoft Entra ID did not answer ({error.code}).",)
+        raise retold(
+            error,
+            f"{error.message} Nothing was written.",
+            f"{error.hint} A client secret that was made just now may need a minute: try again, or add --unverified to "
+            "write it untried.",
+        ) from None
+    return ()

@@ -1,0 +1,283 @@
+"""Prepares what a launch needs in the namespace: the two Secrets, and the service account that names one of them.
+
+Everything is read, tried out at Microsoft Entra ID and checked by the API server before anything is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING
+
+from fairing_az_jupyter.clients.azure.credentials import EXPIRES_ANNOTATION, secret_expiry
+from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.oci.auth.docker_config import SECRET_KEY, SECRET_TYPE, parse_docker_config, with_login
+from fairing_az_jupyter.exceptions import (
+    ConflictError,
+    FairingAzureError,
+    NotAllowedError,
+    NotFoundError,
+)
+from fairing_az_jupyter.models import SecretState
+from fairing_az_jupyter.setup.plan import (
+    look,
+    merged_values,
+    read_secret,
+    read_values,
+    require,
+    try_out,
+)
+from fairing_az_jupyter.setup.principal import KEYS
+from fairing_az_jupyter.setup.writes import AccountWrite, SecretWrite, Stopped, Untouched, retold, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
+    from fairing_az_jupyter.models import SecretChange
+    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.setup.plan import Read, Task
+    from fairing_az_jupyter.setup.principal import SecretValues, ValueName
+    from fairing_az_jupyter.setup.writes import Write
+
+__all__ = ["attach_pull_secret", "create_secrets", "describe_secrets"]
+
+_OPAQUE = "Opaque"
+_EXPIRES = EXPIRES_ANNOTATION.rpartition("/")[2]
+
+
+def create_secrets(
+    subject: Subject,
+    *,
+    azure: bool,
+    acr: bool,
+    only_secret: bool,
+    read: Read,
+    dry_run: bool,
+    verify: bool,
+    replace: bool,
+) -> tuple[SecretChange, ...]:
+    """Make the Secrets hold a service principal's values, and the service account name the pull secret.
+
+    What others have put there stays: other keys, other registries' logins, other pull secrets. Safe to repeat.
+
+    Args:
+        subject: Where, and under which names.
+        azure: Whether to write the Secret with the service principal.
+        acr: Whether to write the Secret with the registry's login, and to name it in the service account. Both are
+            meant where neither is asked for.
+        only_secret: Whether only the client secret is to be renewed, in those of the Secrets that exist.
+        read: Returns the values; gets the names of those that are needed, and which of them may stay as they are. Not
+            called where the Secret in the cluster has all that is needed.
+        dry_run: Whether to stop after everything was tried out and checked.
+        verify: Whether to try the values out at Microsoft Entra ID first.
+        replace: Whether a Secret of another type, or an immutable one, may be deleted and made anew.
+
+    Returns:
+        What became of each object; the first one's note also has what the user should know about the values.
+
+    Raises:
+        SettingsError: A setting that is needed is missing or broken.
+        InputError: A value is missing or not of its form.
+        ServiceError: The cluster or Entra ID refuses. If something was written before, the message names it.
+        Stopped: The user has stopped it; it tells what was written.
+
+    """
+    if not azure and not acr:
+        azure = acr = True
+    require(subject, "azure_secret_name", "registry_secret_name", "service_account", "azure_cloud")
+    if acr and not only_secret:
+        require(subject, "docker_registry")
+    with _telling_of_the_end(), _connected(subject) as cluster, _telling_what_to_do():
+        task = look(subject, cluster, azure=azure, acr=acr, only_secret=only_secret)
+        values = read_values(task, read)
+        if acr:
+            # It is written as a whole, and the user may have thought about the values for minutes.
+            latest = read_secret(cluster, subject.settings.registry_secret_name)
+            task = dataclasses.replace(task, acrcreds=latest or task.acrcreds)
+        merged = merged_values(task, values)
+        notes = [*values.warnings, *(try_out(subject, merged) if verify else ())]
+        writes = tuple(_writes(task, values, merged))
+        changes = [write.do(cluster, dry_run=True, replace=replace) for write in writes]
+        if not dry_run:
+            changes = write_all(writes, cluster, replace=replace)
+    first, *others = changes
+    return (dataclasses.replace(first, note=" ".join(filter(None, [first.note, *notes]))), *others)
+
+
+def attach_pull_secret(subject: Subject, *, dry_run: bool) -> tuple[SecretChange, ...]:
+    """Let the service account's pods pull images with the registry's Secret; those that they have already stay.
+
+    Args:
+        subject: Where, and under which names.
+        dry_run: Whether the API server is only to check it.
+
+    Returns:
+        What became of the service account; its note says so if the Secret is of no use yet.
+
+    Raises:
+        SettingsError: A setting that is needed is broken.
+        ServiceError: The cluster refuses.
+
+    """
+    require(subject, "registry_secret_name", "service_account")
+    settings = subject.settings
+    with _connected(subject) as cluster, _telling_what_to_do():
+        note = _pull_secret_note(cluster, settings.registry_secret_name)
+        write = AccountWrite(settings.service_account, settings.registry_secret_name, note)
+        return (write.do(cluster, dry_run=dry_run, replace=False),)
+
+
+def describe_secrets(subject: Subject) -> tuple[SecretState, ...]:
+    """Tell what is there of both Secrets and the service account; never a value.
+
+    Args:
+        subject: Where, and under which names.
+
+    Returns:
+        The state of the service principal's Secret, of the registry's Secret, and of the service account.
+
+    Raises:
+        SettingsError: A setting that is needed is broken.
+        ServiceError: The cluster can't be asked.
+
+    """
+    require(subject, "azure_secret_name", "registry_secret_name", "service_account")
+    settings = subject.settings
+    with _connected(subject) as cluster:
+        return (
+            _secret_state(cluster, settings.azure_secret_name),
+            _secret_state(cluster, settings.registry_secret_name),
+            _account_state(cluster, settings.service_account),
+        )
+
+
+def _connected(subject: Subject) -> Cluster:
+    return Cluster.connect(
+        environ=subject.environ,
+        service_account_folder=subject.service_account_folder,
+        namespace=subject.settings.namespace,
+        timeout=subject.timeout,
+        deadline=subject.deadline,
+    )
+
+
+@contextlib.contextmanager
+def _telling_of_the_end() -> Iterator[None]:
+    """Tell who stops it before the first write that nothing has changed."""
+    try:
+        yield
+    except Stopped:
+        raise
+    except KeyboardInterrupt:
+        raise Stopped("Nothing was changed.") from None
+
+
+@contextlib.contextmanager
+def _telling_what_to_do() -> Iterator[None]:
+    """Add to the cluster's refusals what can be done about them here."""
+    try:
+        yield
+    except NotAllowedError as error:
+        if error.service != "kubernetes" or error.code != "not-allowed":
+            raise
+        hint = f"An administrator can type the same command, with a kubeconfig of theirs. {error.hint}"
+        raise retold(error, error.message, hint) from None
+    except ConflictError as error:
+        if error.code != "secret-fixed":
+            raise
+        hint = f"Add --replace to have it deleted and made anew. {error.hint}"
+        raise retold(error, error.message, hint) from None
+
+
+def _writes(task: Task, values: SecretValues, merged: Mapping[ValueName, Hidden]) -> Iterator[Write]:
+    settings = task.subject.settings
+    if task.azure and not (task.only_secret and task.azcreds is None):
+        names: tuple[ValueName, ...] = ("client_secret",) if task.only_secret else tuple(KEYS)
+        wanted = {KEYS[name]: merged[name] for name in names}
+        yield SecretWrite(
+            settings.azure_secret_name, _OPAQUE, wanted, _differing(task.azcreds, wanted), _noted(task, values)
+        )
+    if not task.acr:
+        return
+    if task.only_secret:
+        if task.acrcreds is not None:
+            yield _renewed_login(task, task.acrcreds, merged)
+        return
+    yield _login_write(task, merged["client_id"].reveal(), merged["client_secret"])
+    yield AccountWrite(settings.service_account, settings.registry_secret_name)
+
+
+def _noted(task: Task, values: SecretValues) -> dict[str, str]:
+    """Return the annotation that says when the client secret expires; empty where the one that is there still holds."""
+    if values.expires is not None:
+        return {_EXPIRES: values.expires.isoformat()}
+    before = task.azcreds.data.get(KEYS["client_secret"]) if task.azcreds is not None else None
+    return {} if values.client_secret in (None, before) else {_EXPIRES: ""}
+
+
+def _login_write(task: Task, username: str, password: Hidden) -> SecretWrite:
+    before = task.acrcreds.data.get(SECRET_KEY) if task.acrcreds is not None else None
+    wanted = {SECRET_KEY: with_login(before, task.host, username, password)}
+    return SecretWrite(
+        task.subject.settings.registry_secret_name, SECRET_TYPE, wanted, _differing(task.acrcreds, wanted)
+    )
+
+
+def _renewed_login(task: Task, acrcreds: StoredSecret, merged: Mapping[ValueName, Hidden]) -> Write:
+    """Renew the registry's password, if it is that of the same service principal."""
+    try:
+        login = parse_docker_config(acrcreds.data.get(SECRET_KEY, "")).find(task.host)
+    except FairingAzureError as error:
+        return Untouched(acrcreds.name, f"Left as it is: {error.message} {error.hint}".strip())
+    if "client_id" in merged and login.username.lower() != merged["client_id"].reveal().lower():
+        return Untouched(acrcreds.name, f"Left as it is: its login to {task.host} is that of another user.")
+    return _login_write(task, login.username, merged["client_secret"])
+
+
+def _differing(secret: StoredSecret | None, wanted: Mapping[str, Hidden]) -> tuple[str, ...]:
+    before = secret.data if secret is not None else {}
+    return tuple(key for key, value in wanted.items() if before.get(key) != value)
+
+
+def _pull_secret_note(cluster: Cluster, name: str) -> str:
+    try:
+        secret = cluster.read_secret(name)
+    except NotFoundError:
+        return f"Secret '{name}' does not exist yet: fairing-azure secrets create --acr makes it."
+    except NotAllowedError:
+        return f"Whether there is a Secret '{name}' can't be told, for it may not be read."
+    if secret.type == SECRET_TYPE:
+        return ""
+    return f"Secret '{name}' has the type {secret.type}, with which no pod can pull: fairing-azure secrets create --acr"
+
+
+def _secret_state(cluster: Cluster, name: str) -> SecretState:
+    try:
+        secret = cluster.read_secret(name)
+    except NotFoundError:
+        return SecretState("Secret", name, cluster.namespace, "missing")
+    except NotAllowedError:
+        return SecretState("Secret", name, cluster.namespace, "not-allowed")
+    expires = secret_expiry({EXPIRES_ANNOTATION: secret.annotations.get(_EXPIRES, "")})
+    return SecretState(
+        "Secret",
+        name,
+        cluster.namespace,
+        "present",
+        type=secret.type,
+        keys=tuple(sorted(secret.data)),
+        created=secret.created.isoformat() if secret.created is not None else "",
+        expires=secret.annotations[_EXPIRES].strip() if expires is not None else "",
+    )
+
+
+def _account_state(cluster: Cluster, name: str) -> SecretState:
+    try:
+        keys = cluster.pull_secrets(name)
+    except NotFoundError:
+        return SecretState("ServiceAccount", name, cluster.namespace, "missing")
+    except NotAllowedError:
+        return SecretState("ServiceAccount", name, cluster.namespace, "not-allowed")
+    return SecretState("ServiceAccount", name, cluster.namespace, "present", keys=keys)
