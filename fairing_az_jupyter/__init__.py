@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fairing_az_jupyter.version import __version__
+
 TYPE_CHECKING = False  # not typing's: every interpreter of this environment loads this module at its start
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.sweeps.table import SweepTable
 
 __all__ = ["__version__", "report", "run", "sweep"]
-
-__version__ = "0.1.0"
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:

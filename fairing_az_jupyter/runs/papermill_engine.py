@@ -17,12 +17,12 @@ def __getattr__(name: str) -> None:
 # ruff: noqa: E402 - the answer has to be there when papermill asks
 from papermill.engines import NBClientEngine, papermill_engines
 
+from fairing_az_jupyter.runs.execution.watch import ENGINE_NAME
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-    from fairing_az_jupyter.runs.execution.engine import Watch
-
-ENGINE_NAME = "fairing_azure"
+    from fairing_az_jupyter.runs.execution.watch import Watch
 
 
 class RecordingEngine(NBClientEngine):  # type: ignore[misc]

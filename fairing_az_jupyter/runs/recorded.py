@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from fairing_az_jupyter.models import RunEvent
-    from fairing_az_jupyter.runs.execution.engine import Watch
+    from fairing_az_jupyter.runs.execution.watch import Watch
 
 
 def begin(store: RunStore, request: RunRequest, notebook: bytes | None, **facts: object) -> Path:

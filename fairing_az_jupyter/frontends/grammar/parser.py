@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter import __version__
 from fairing_az_jupyter.frontends.grammar import checks, examples, launches, runs, sweeps, usage_errors
 from fairing_az_jupyter.frontends.grammar.parts import (
     FOLDERS,
@@ -19,6 +18,7 @@ from fairing_az_jupyter.frontends.grammar.parts import (
     setting_flags,
     without_switch_values,
 )
+from fairing_az_jupyter.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

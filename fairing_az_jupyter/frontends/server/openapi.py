@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from fairing_az_jupyter import __version__
 from fairing_az_jupyter.frontends.server.answers import Problem
 from fairing_az_jupyter.frontends.server.routes import PATH_NAMES, PREFIX, ROUTES
+from fairing_az_jupyter.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

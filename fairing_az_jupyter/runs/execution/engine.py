@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import dataclasses
 import itertools
 import json
 import logging
@@ -15,15 +14,13 @@ import papermill
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
 from papermill.execute import raise_for_execution_errors
 from papermill.iorw import papermill_io
 from papermill.log import logger
 
 from fairing_az_jupyter.launch_events import LAUNCH_MIME, reported, told
 from fairing_az_jupyter.runs.cell_tags import is_skipped, retries_of
-from fairing_az_jupyter.runs.papermill_engine import ENGINE_NAME, RecordingEngine
+from fairing_az_jupyter.runs.execution.watch import ENGINE_NAME, StoppedError
 from fairing_az_jupyter.runs.text import first_line, one_line
 
 if TYPE_CHECKING:
@@ -32,42 +29,11 @@ if TYPE_CHECKING:
 
     from nbformat import NotebookNode
 
-    from fairing_az_jupyter.runs.execution.events import Reporter, Stop
-    from fairing_az_jupyter.runs.execution.kernel import RunKernel
     from fairing_az_jupyter.runs.execution.saving import NotebookSaver
+    from fairing_az_jupyter.runs.execution.watch import Watch
 
 # What papermill logs is told by events and errors; without a handler Python would print its errors a second time.
 logger.addHandler(logging.NullHandler())
-
-
-class StoppedError(Exception):
-    """The run is to stop, and no cell was being executed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Watch:
-    """What the engine needs beside papermill's own arguments.
-
-    Args:
-        kernel: The kernel, connected.
-        reporter: Where to tell what happens.
-        stop: The wish to stop the run.
-        saver: Where the executed notebook goes.
-        notebook: What the executed notebook says it was made of.
-        output: What it says of where it is.
-        output_limit: Bytes that one cell may print and show.
-        mirror: Whether papermill saves the notebook elsewhere, so that the saver is told of it besides.
-
-    """
-
-    kernel: RunKernel
-    reporter: Reporter
-    stop: Stop
-    saver: NotebookSaver
-    notebook: str
-    output: str
-    output_limit: int
-    mirror: bool = False
 
 
 def run_notebook(
@@ -308,7 +274,6 @@ def _kept_by(saver: NotebookSaver) -> Iterator[str]:
 
 
 papermill_io.register(_Sinks.SCHEME, _Sinks)
-papermill_engines.register(ENGINE_NAME, RecordingEngine)
 
 
 def _text_of(notebook: NotebookNode) -> str:
@@ -326,15 +291,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, CellExecutionError):
         return one_line(f"{error.ename}: {error.evalue}")
     return one_line(str(error) or type(error).__name__)
-
-
-__all__ = [
-    "NBClientEngine",
-    "PapermillExecutionError",
-    "ReportingClient",
-    "StoppedError",
-    "Watch",
-    "keep_with_its_error",
-    "run_notebook",
-    "run_prepared",
-]

@@ -13,6 +13,7 @@ from fairing_az_jupyter.models import RunResult
 from fairing_az_jupyter.runs.execution.checks import plan
 from fairing_az_jupyter.runs.execution.events import Reporter, Stop
 from fairing_az_jupyter.runs.execution.saving import NotebookSaver
+from fairing_az_jupyter.runs.execution.watch import Watch
 from fairing_az_jupyter.runs.text import last_lines, lines_of, one_line
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.models import RunEvent, RunRequest
     from fairing_az_jupyter.runs.execution.checks import RunPlan
-    from fairing_az_jupyter.runs.execution.engine import Watch
     from fairing_az_jupyter.runs.execution.kernel import RunKernel
 
 
@@ -124,12 +124,12 @@ def _run(run: _Run, work: Callable[[Watch], object]) -> None:
         with kernel.running():
             try:
                 # The kernel's process starts up while this one imports papermill.
-                from fairing_az_jupyter.runs.execution import engine  # noqa: PLC0415
+                from fairing_az_jupyter.runs.execution import engine  # noqa: F401, PLC0415
 
                 kernel.connect(run.request.start_timeout)
                 try:
                     work(
-                        engine.Watch(
+                        Watch(
                             kernel,
                             run.reporter,
                             stop,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fairing_az_jupyter.frontends.panel.state.background import Tasks
 from fairing_az_jupyter.frontends.panel.state.checks_state import ChecksState
@@ -15,11 +15,17 @@ from fairing_az_jupyter.frontends.panel.state.settings_state import SettingsStat
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from fairing_az_jupyter.frontends.panel.live_panel import Panel
-
 __all__ = ["SharedState", "state_of"]
 
 _JOIN_SECONDS = 15.0
+
+
+class Panel(Protocol):
+    """A panel that is open: the cell in which it was asked for, and how it is closed."""
+
+    cell: str
+
+    def close(self) -> None: ...
 
 
 class SharedState:
