@@ -220,7 +220,7 @@ def test_a_run_that_is_killed_is_cleaned_up_after_and_reported_as_not_ended(pipe
     failure = read_report(results / "junit.xml").cases[0].find("failure")
     assert "has not ended" in failure.get("message"), pipeline.log
     assert runs_in(results) == ["running"]
-    assert manager.describe_run("last", str(results / "runs")).state == "lost"
+    assert services.describe_run("last", str(results / "runs")).state == "lost"
     assert "launched by" in (results / "executed.ipynb").read_text()
 
 

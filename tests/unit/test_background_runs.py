@@ -74,8 +74,8 @@ def test_run_goes_on_when_its_starter_and_the_whole_group_of_it_are_killed_and_t
     notebook = write(tmp_path / "steps.ipynb", *(f"import time; time.sleep(0.2); print({n})" for n in range(8)))
     script = """
 import sys, time
-from fairing_az_jupyter import manager
-print(manager.start_run(manager.plan_run(sys.argv[1])).id, flush=True)
+from fairing_az_jupyter import services
+print(services.start_run(services.plan_run(sys.argv[1])).id, flush=True)
 time.sleep(600)
 """
     starter = subprocess.Popen(
@@ -101,12 +101,12 @@ def test_starter_killed_right_after_the_start_leaves_a_run_that_ends(tmp_path):
     notebook = write(tmp_path / "one.ipynb", "print('done')")
     script = """
 import os, signal, sys
-from fairing_az_jupyter import manager
-from fairing_az_jupyter.services import background
+from fairing_az_jupyter import services
+from fairing_az_jupyter.services.background import start
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
-background.os.write = die  # after the record is made, before the process is told so
-manager.start_run(manager.plan_run(sys.argv[1]))
+start.os.write = die  # after the record is made, before the process is told so
+services.start_run(services.plan_run(sys.argv[1]))
 """
     done = subprocess.run([sys.executable, "-c", script, notebook], check=False, capture_output=True, timeout=30)
 

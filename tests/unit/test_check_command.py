@@ -53,12 +53,12 @@ PASSES = tuple(
 SKIPPED = CheckResult("storage.probe", "A probe blob", "skipped", "", "Not checked.", position=5)
 PRESSED_AT_ONCE = """
 import sys, time
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.models import CheckResult
 def check(*_, **__):
     yield CheckResult("settings", "Settings", "pass", "", "All is well.")
     time.sleep(600)
-manager.check = check
+services.check = check
 from fairing_az_jupyter.__main__ import entry
 sys.argv[1:] = ["check"]
 sys.exit(entry())
@@ -192,9 +192,9 @@ def test_what_a_server_has_sent_can_neither_colour_nor_clear_the_terminal(check)
 
 
 def test_colours_are_for_terminals_only_and_not_with_no_color(run_python):
-    script = "from fairing_az_jupyter import manager\n"
+    script = "from fairing_az_jupyter import services\n"
     script += "from fairing_az_jupyter.models import CheckResult\nimport sys\n"
-    script += "manager.check = lambda *a, **k: iter([CheckResult('settings', 'Settings', 'pass', '', 'Fine.')])\n"
+    script += "services.check = lambda *a, **k: iter([CheckResult('settings', 'Settings', 'pass', '', 'Fine.')])\n"
     script += "from fairing_az_jupyter.__main__ import entry\nsys.argv[1:] = ['check']\nsys.exit(entry())"
 
     assert "\x1b" not in run_python(script).stdout
@@ -241,9 +241,9 @@ def test_ctrl_c_ends_a_check_at_once():
 def test_a_reader_who_has_gone_does_not_turn_a_failure_into_success(tmp_path):
     script = textwrap.dedent("""
     import sys
-    from fairing_az_jupyter import manager
+    from fairing_az_jupyter import services
     from fairing_az_jupyter.models import CheckResult
-    manager.check = lambda *a, **k: iter([CheckResult("cluster", "Cluster", "fail", "", "word " * 99999)])
+    services.check = lambda *a, **k: iter([CheckResult("cluster", "Cluster", "fail", "", "word " * 99999)])
     from fairing_az_jupyter.__main__ import entry
     sys.exit(entry())
     """)

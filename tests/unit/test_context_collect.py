@@ -366,12 +366,12 @@ def test_a_file_or_folder_without_read_permission_is_named():
 import os, sys
 sys.path.insert(0, sys.argv[1])
 from fairing_az_jupyter.exceptions import ContextError
-from fairing_az_jupyter.fairing import context
+from fairing_az_jupyter.fairing.context import collecting
 if os.getuid() == 0:
     os.setuid(65534)
 for source in ("locked.csv", "locked", "."):
     try:
-        context.collect({"/app/x": source})
+        collecting.collect({"/app/x": source})
     except ContextError as error:
         print(error)
 """

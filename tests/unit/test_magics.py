@@ -14,7 +14,7 @@ from jupyter_client.manager import KernelManager
 SECRET = "hunter2Qx8~marked-VALUE"
 ANSWER = "aZ9~typed-only-at-the-prompt"
 PREPARE = """
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.models import CheckResult, Cure, Question, SecretChange
 from fairing_az_jupyter.exceptions import CredentialError
 seen = []
@@ -32,7 +32,7 @@ def create_secrets(explicit, *, ask, **named):
 def describe_secrets(*_, **__):
     local = "2retnuh"[::-1]
     raise CredentialError("The client secret has expired.", hint="Type: %fairing_azure secrets rotate")
-manager.check, manager.create_secrets, manager.describe_secrets = check, create_secrets, describe_secrets
+services.check, services.create_secrets, services.describe_secrets = check, create_secrets, describe_secrets
 %load_ext fairing_az_jupyter
 """
 
@@ -263,19 +263,19 @@ def test_what_makes_no_sense_in_a_cell_is_one_line(kernel, words):
 
 def test_an_interrupted_check_ends_in_one_line(kernel):
     kernel.run("def check(*_, **__):\n    yield from ()\n    raise KeyboardInterrupt")
-    kernel.run("kept, manager.check = manager.check, check")
+    kernel.run("kept, services.check = services.check, check")
 
     messages, _, _ = kernel.run("%fairing_azure check")
-    kernel.run("manager.check = kept")
+    kernel.run("services.check = kept")
 
     assert messages[-1]["content"]["traceback"] == ["%fairing_azure: cancelled"]
 
 
 def test_an_error_of_our_own_keeps_its_traceback(kernel):
-    kernel.run("def check(*_, **__):\n    return 1 // 0\nkept, manager.check = manager.check, check")
+    kernel.run("def check(*_, **__):\n    return 1 // 0\nkept, services.check = services.check, check")
 
     messages, _, _ = kernel.run("%fairing_azure check --json")
-    kernel.run("manager.check = kept")
+    kernel.run("services.check = kept")
 
     assert "ZeroDivisionError" in "".join(messages[-1]["content"]["traceback"])
 
@@ -308,5 +308,5 @@ print(sorted(loaded))
     loaded = run_python(script).stdout
 
     assert "fairing_az_jupyter.frontends.magics.extension" in loaded
-    for name in ("grammar", "settings", "manager", "pydantic", "models"):
+    for name in ("grammar", "settings", "services", "pydantic", "models"):
         assert name not in loaded

@@ -21,9 +21,9 @@ RUNNERS = {
     "run": ["-c", "import fairing_az_jupyter; fairing_az_jupyter.run('nb.ipynb', output='done.ipynb')"],
 }
 # As far as a cluster that lacks everything gets; the real one is asked in tests/cluster/test_commands_notebook.py.
-CLUSTER = """from fairing_az_jupyter import manager
+CLUSTER = """from fairing_az_jupyter import services
 from fairing_az_jupyter.models import Question
-manager.create_secrets = lambda explicit, *, ask, **named: (ask(Question('client_id', 'Client id:')),)"""
+services.create_secrets = lambda explicit, *, ask, **named: (ask(Question('client_id', 'Client id:')),)"""
 CELLS = {
     "load": "%load_ext fairing_az_jupyter",
     "settings": "FAIRING_BACKEND = 'LocalBackend'",

@@ -239,7 +239,7 @@ def test_importing_papermill_loads_next_to_nothing_of_this_package(run_python):
         "import sys, papermill\nfrom papermill.engines import papermill_engines\n"
         "print(papermill_engines.get_engine('fairing_azure').__name__)\n"
         "ours = sorted(name for name in sys.modules if name.startswith('fairing_az_jupyter'))\n"
-        "print(len(ours), [name for name in ours if 'clients' in name or 'settings' in name or 'manager' in name])\n"
+        "print(len(ours), [name for name in ours if 'clients' in name or 'settings' in name or 'services' in name])\n"
         "print(sorted({'azure', 'kubernetes', 'pydantic', 'psutil', 'kubeflow'} & set(sys.modules)))"
     )
 

@@ -25,14 +25,14 @@ CHANGES = (
 )
 ASKED = """
 import sys
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 from fairing_az_jupyter.models import Question, SecretChange
 def create_secrets(explicit, *, ask, **_):
     name = ask(Question("client_id", "Client id:"))
     secret = ask(Question("client_secret", "Client secret:", hidden=True))
     assert secret == "hunter2Qx8~marked-VALUE", "another one"
     return (SecretChange("Secret", "azcreds", "team-a", "created", (name,)),)
-manager.create_secrets = create_secrets
+services.create_secrets = create_secrets
 from fairing_az_jupyter.__main__ import entry
 sys.exit(entry())
 """

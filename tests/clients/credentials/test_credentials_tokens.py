@@ -310,7 +310,8 @@ def test_importing_the_clients_loads_no_azure_package(run_python):
     script = """
 import sys
 from fairing_az_jupyter.clients.azure import clouds as azure_clouds, errors as azure_errors
-from fairing_az_jupyter.clients import credentials, resources, storage
+from fairing_az_jupyter.clients.azure import credentials, resources
+from fairing_az_jupyter.clients.azure.blob import storage
 print([name for name in sys.modules if name.partition('.')[0] in {'azure', 'msal', 'requests', 'pydantic'}])
 """
     assert run_python(script).stdout.strip() == "[]"

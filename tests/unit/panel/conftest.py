@@ -15,14 +15,14 @@ NEW = """
 from fairing_az_jupyter.frontends.panel import close_panels
 close_panels(get_ipython())
 get_ipython().__dict__.pop('_fairing_az_panels', None)
-from fairing_az_jupyter import manager
+from fairing_az_jupyter import services
 for _name, _value in globals().setdefault('_kept', {}).items():
-    setattr(manager, _name, _value)
+    setattr(services, _name, _value)
 for _name in ('DOCKER_REGISTRY', 'AZURE_REGION', 'FAIRING_BACKEND', 'FAIRING_NAMESPACE', 'Prices', 'Model', 'work'):
     globals().pop(_name, None)
 def double(name, value):
-    _kept.setdefault(name, getattr(manager, name))
-    setattr(manager, name, value)
+    _kept.setdefault(name, getattr(services, name))
+    setattr(services, name, value)
 """
 
 

@@ -187,11 +187,11 @@ def test_an_endpoint_is_deployed_tried_listened_to_and_deleted(front, defined):
     front.click("Delete …", root=second)
     assert "will stop. This can't be undone." in front.text(second)
     front.click("Keep it", root=second)
-    assert front.printed("print(len(manager.list_endpoints()[0]))") == "1\n"
+    assert front.printed("print(len(services.list_endpoints()[0]))") == "1\n"
     front.click("Delete …", root=second)
     front.click("Delete", root=second)
 
     front.wait_for("is deleted.", root=second)
     front.wait_for("No endpoint yet.", root=second)
-    assert front.printed("print(len(manager.list_endpoints()[0]))") == "0\n"
+    assert front.printed("print(len(services.list_endpoints()[0]))") == "0\n"
     front.wait_until(lambda: "Endpoints (1)" not in front.text(first))
