@@ -77,7 +77,7 @@ class _Desk:
         """Train by what the magic and the command line call, to the end."""
         given = self._settings.model_dump(exclude_unset=True)
         with contextlib.redirect_stdout(io.StringIO()) as shown:
-            services.train(f"{FILE}:{FUNCTION}", given)
+            services.train(services.Session(given), f"{FILE}:{FUNCTION}")
         if TEXT not in shown.getvalue():
             message = f"The training printed {shown.getvalue()!r}."
             raise RuntimeError(message)

@@ -63,6 +63,8 @@ def run(
     *,
     output: str | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
+    profile: str | None = None,
+    runs_folder: str | None = None,
     **options: Any,  # noqa: ANN401 - handed on
 ) -> RunResult:
     """Run a notebook with parameters, by papermill, and keep a record of it, as `fairing-azure run` does.
@@ -72,8 +74,10 @@ def run(
         parameters: Values for its parameters, by name; checked against the cell tagged `parameters`.
         output: Path or `abs://` URL of the executed notebook; None for one beside the notebook.
         on_event: Called with each event as it happens.
+        profile: A profile whose settings are parameters too.
+        runs_folder: Where the record is kept; None for the usual place.
         **options: `kernel_name`, `cwd`, `cell_timeout`, `deadline` (seconds), `output_limit` (bytes) as in
-            `RunRequest`; `parameters_file`, `profile`; `runs_folder`, where the record is kept.
+            `RunRequest`; `parameters_file`.
 
     Returns:
         What the run has come to; its `run` is the record's identifier.
@@ -83,14 +87,18 @@ def run(
         ExecutionError: A cell raised, the kernel died, or the run was cancelled.
 
     """
-    from fairing_az_jupyter.services import run_notebook  # noqa: PLC0415 - the package itself stays light
+    from fairing_az_jupyter.services import Session, run_notebook  # noqa: PLC0415 - the package itself stays light
 
-    return run_notebook(notebook, parameters or {}, output=output, on_event=on_event, **options)
+    session = Session(profile=profile, runs_folder=runs_folder)
+    return run_notebook(session, notebook, parameters or {}, output=output, on_event=on_event, **options)
 
 
 def sweep(
     notebook: str,
     parameters: Mapping[str, object] | None = None,
+    *,
+    profile: str | None = None,
+    runs_folder: str | None = None,
     **options: Any,  # noqa: ANN401 - handed on
 ) -> SweepTable:
     """Run a notebook at many points, each with a record of its own, as `fairing-azure sweep run` does.
@@ -98,10 +106,11 @@ def sweep(
     Args:
         notebook: Path of the notebook, or an `abs://` URL.
         parameters: Values for the parameters of all points, by name.
+        profile: A profile whose settings are parameters too.
+        runs_folder: Where the records are kept; None for the usual place.
         **options: Which points: one of `grid` (values by name), `points` (a list of mappings, or a YAML or JSON file),
             `csv` (a file), and `sample` (how many) with `ranges` (low and high by name, then `log` or `int`),
-            `choices` and `seed`. How: `jobs`, `stop_after`, `output_folder`, `on_event`, `runs_folder`; and what `run`
-            takes.
+            `choices` and `seed`. How: `jobs`, `stop_after`, `output_folder`, `on_event`; and what `run` takes.
 
     Returns:
         A row for each point: its parameters, what its run has reported, how it ended. `csv()` is it as text.
@@ -111,6 +120,6 @@ def sweep(
         ExecutionError: The sweep was cancelled, or has stopped after failures. Runs that fail do not raise.
 
     """
-    from fairing_az_jupyter.services import run_sweep  # noqa: PLC0415 - the package itself stays light
+    from fairing_az_jupyter.services import Session, run_sweep  # noqa: PLC0415 - the package itself stays light
 
-    return run_sweep(notebook, parameters or {}, **options)
+    return run_sweep(Session(profile=profile, runs_folder=runs_folder), notebook, parameters or {}, **options)

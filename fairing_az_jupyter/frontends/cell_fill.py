@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from fairing_az_jupyter.parameters import FillPlan
+    from fairing_az_jupyter.services import Session
 
 __all__ = ["Offer", "offer"]
 
@@ -38,15 +39,14 @@ class Offer:
     warnings: tuple[str, ...] = ()
 
 
-def offer(ipython: InteractiveShell, explicit: Mapping[str, Any], profile: str | None) -> Offer:
+def offer(ipython: InteractiveShell, session: Session) -> Offer:
     """Return what filling the running notebook's parameters cell would make of it; nothing is written.
 
     The cell is that of the notebook's file where the kernel knows it, else the last one that has set such names.
 
     Args:
         ipython: The notebook's shell.
-        explicit: Settings given as arguments, by field.
-        profile: The profile to use; None for the active one.
+        session: What is filled in.
 
     Raises:
         InputError: There is nothing to fill in, or a value breaks its rule.
@@ -57,15 +57,15 @@ def offer(ipython: InteractiveShell, explicit: Mapping[str, Any], profile: str |
 
     path = get_notebook_path()
     if path is not None:
-        plan = _plan_of_file(path, explicit, profile)
+        plan = _plan_of_file(session, path)
         if plan is not None:
             return _offer(plan, f"{_TAKE_OVER}; '{path.name}' was only read")
     source = _last_source(ipython.user_ns.get("In") or ())
     where = _TAKE_OVER if source else "Tag this cell 'parameters', and run it"
-    return _offer(services.plan_cell_fill(source, explicit, profile=profile), where)
+    return _offer(services.plan_cell_fill(session, source), where)
 
 
-def _plan_of_file(path: Path, explicit: Mapping[str, Any], profile: str | None) -> FillPlan | None:
+def _plan_of_file(session: Session, path: Path) -> FillPlan | None:
     """Return the plan for a notebook's file; None where it has no parameters cell, or can't be read as it is now."""
     from fairing_az_jupyter import parameters, services  # noqa: PLC0415 - as above
     from fairing_az_jupyter.exceptions import NotebookFileError  # noqa: PLC0415 - as above
@@ -73,7 +73,7 @@ def _plan_of_file(path: Path, explicit: Mapping[str, Any], profile: str | None) 
     try:
         if not parameters.read_parameters(str(path)).cells:
             return None
-        return services.plan_fill(str(path), explicit, profile=profile)
+        return services.plan_fill(session, str(path))
     except NotebookFileError:
         # It may never have been saved.
         return None

@@ -57,9 +57,10 @@ class FairingExecutionManager(DefaultExecutionManager):  # type: ignore[misc] # 
         job, paths = self.model, self.staging_paths
         quoted, typed = values_of(job.parameters or {})
         executed = str(paths[_NOTEBOOK]) if _NOTEBOOK in (job.output_formats or ()) else None
-        request = services.plan_run(str(paths["input"]), values=quoted, pairs=typed, output=executed)
+        session = services.Session()
+        request = services.plan_run(session, str(paths["input"]), values=quoted, pairs=typed, output=executed)
         try:
-            services.run(request, _nobody_listens)
+            services.run(session, request, _nobody_listens)
         except BaseException:
             # What has failed is the run, whatever can't be written about it.
             with contextlib.suppress(Exception):
@@ -104,7 +105,7 @@ class FairingExecutionManager(DefaultExecutionManager):  # type: ignore[misc] # 
 
         """
         try:
-            services.describe_parameters(input_path)
+            services.describe_parameters(services.Session(), input_path)
         except FairingAzureError as error:
             raise SchedulerError(str(error)) from error
         return True

@@ -35,7 +35,6 @@ from fairing_az_jupyter.services.launches import (
     launch_logs,
     launches_here,
     list_launches,
-    lives_here,
     predict,
     train,
 )
@@ -53,7 +52,7 @@ from fairing_az_jupyter.services.runs import (
     run_log,
     run_notebook,
 )
-from fairing_az_jupyter.services.session import save_profile, settings_in_force
+from fairing_az_jupyter.services.session import Session, save_profile
 from fairing_az_jupyter.services.sweeps import (
     cancel_sweep,
     describe_sweep,
@@ -72,6 +71,7 @@ __all__ = [
     "ClusterBatch",
     "ClusterPoint",
     "Leftovers",
+    "Session",
     "attach_pull_secret",
     "cancel_run",
     "cancel_sweep",
@@ -105,7 +105,6 @@ __all__ = [
     "list_runs",
     "list_sweeps",
     "list_tasks",
-    "lives_here",
     "plan_cell_fill",
     "plan_cluster_run",
     "plan_fill",
@@ -125,7 +124,6 @@ __all__ = [
     "run_sweep",
     "save_profile",
     "settings_in_cell",
-    "settings_in_force",
     "start_launch",
     "start_on_cluster",
     "start_run",

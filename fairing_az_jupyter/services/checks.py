@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.services.session import usable_settings
 from fairing_az_jupyter.settings import declarations
 
 if TYPE_CHECKING:
@@ -17,27 +16,20 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.models import CheckResult, Question, SecretChange, SecretState
     from fairing_az_jupyter.preflight.context import Planned, Subject
-    from fairing_az_jupyter.services.session import Notebook
+    from fairing_az_jupyter.services.session import Session
     from fairing_az_jupyter.settings.sources import Resolved
 
 Object = dict[str, Any]
 
 
-def check(
-    explicit: Mapping[str, Any] | None = None,
-    *,
-    notebook: Notebook = None,
-    profile: str | None = None,
-) -> Iterator[CheckResult]:
+def check(session: Session) -> Iterator[CheckResult]:
     """Check everything that a launch needs, and yield each result as it is found.
 
     What is checked is what `KubeflowAzureBackend` needs, unless `LocalBackend` was chosen somewhere, or nothing was
     set at all outside a cluster.
 
     Args:
-        explicit: Settings given as arguments, by field.
-        notebook: A notebook whose parameters cell counts, or that cell's variables.
-        profile: The profile to use; None for the active one.
+        session: The settings in force, the records and the cluster.
 
     Returns:
         One result for each check, in the order of time.
@@ -49,14 +41,12 @@ def check(
     from fairing_az_jupyter.preflight.checklist import all_checks  # noqa: PLC0415 - most commands need none
     from fairing_az_jupyter.preflight.runner import run_checks  # noqa: PLC0415 - likewise
 
-    return run_checks(all_checks(_subject(explicit, notebook, profile)))
+    return run_checks(all_checks(_subject(session)))
 
 
 def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
-    explicit: Mapping[str, Any] | None = None,
+    session: Session,
     *,
-    notebook: Notebook = None,
-    profile: str | None = None,
     azure: bool = True,
     acr: bool = True,
     only_secret: bool = False,
@@ -71,9 +61,7 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
     """Make the Secrets that a launch needs, or renew them; safe to repeat.
 
     Args:
-        explicit: Settings given as arguments, by field.
-        notebook: A notebook whose parameters cell counts, or that cell's variables.
-        profile: The profile to use; None for the active one.
+        session: The settings in force, the records and the cluster.
         azure: Make the Secret with the service principal.
         acr: Make the Secret with the registry's login, and name it in the service account.
         only_secret: Renew the client secret in the Secrets that are there, and nothing else.
@@ -102,7 +90,7 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
 
     try:
         return secrets.create_secrets(
-            _subject(explicit, notebook, profile),
+            _subject(session),
             azure=azure,
             acr=acr,
             only_secret=only_secret,
@@ -124,19 +112,11 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
     raise told
 
 
-def attach_pull_secret(
-    explicit: Mapping[str, Any] | None = None,
-    *,
-    notebook: Notebook = None,
-    profile: str | None = None,
-    dry_run: bool = False,
-) -> tuple[SecretChange, ...]:
+def attach_pull_secret(session: Session, *, dry_run: bool = False) -> tuple[SecretChange, ...]:
     """Name the registry's Secret in the service account, beside those that it names already.
 
     Args:
-        explicit: Settings given as arguments, by field.
-        notebook: A notebook whose parameters cell counts, or that cell's variables.
-        profile: The profile to use; None for the active one.
+        session: The settings in force, the records and the cluster.
         dry_run: Let the server check it, and change nothing.
 
     Returns:
@@ -148,21 +128,14 @@ def attach_pull_secret(
     """
     from fairing_az_jupyter.setup import secrets  # noqa: PLC0415 - most commands need none
 
-    return secrets.attach_pull_secret(_subject(explicit, notebook, profile), dry_run=dry_run)
+    return secrets.attach_pull_secret(_subject(session), dry_run=dry_run)
 
 
-def describe_secrets(
-    explicit: Mapping[str, Any] | None = None,
-    *,
-    notebook: Notebook = None,
-    profile: str | None = None,
-) -> tuple[SecretState, ...]:
+def describe_secrets(session: Session) -> tuple[SecretState, ...]:
     """Tell what there is of the Secrets and the service account; never a value.
 
     Args:
-        explicit: Settings given as arguments, by field.
-        notebook: A notebook whose parameters cell counts, or that cell's variables.
-        profile: The profile to use; None for the active one.
+        session: The settings in force, the records and the cluster.
 
     Returns:
         One state for each object.
@@ -173,7 +146,7 @@ def describe_secrets(
     """
     from fairing_az_jupyter.setup import secrets  # noqa: PLC0415 - most commands need none
 
-    return secrets.describe_secrets(_subject(explicit, notebook, profile))
+    return secrets.describe_secrets(_subject(session))
 
 
 def subject_of(
@@ -279,6 +252,6 @@ def _asks_for_something(folder: Path) -> bool:
     return requirements.asks_for_something(requirements.requirements_text(content))
 
 
-def _subject(explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None) -> Subject:
-    resolved, errors = usable_settings(explicit, notebook, profile)
-    return subject_of(resolved, errors, os.environ, notebook if isinstance(notebook, str) else None)
+def _subject(session: Session) -> Subject:
+    resolved, errors = session.usable
+    return subject_of(resolved, errors, os.environ, session.notebook if isinstance(session.notebook, str) else None)

@@ -13,11 +13,11 @@ from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import InputError, SettingsError
 from fairing_az_jupyter.services.planning import plan_run
 from fairing_az_jupyter.services.remote_files import brought_here
-from fairing_az_jupyter.services.session import profile_values
+from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.settings import check_values, notebook_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from fairing_az_jupyter.models import RunRequest
 
@@ -52,18 +52,15 @@ def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
 
 
 def plan_launch(
+    session: Session,
     notebook: str,
-    *,
-    explicit: Mapping[str, Any] | None = None,
-    profile: str | None = None,
     **options: Any,  # noqa: ANN401 - handed on to plan_run
 ) -> tuple[RunRequest, dict[str, str]]:
     """Return the run of a notebook that launches; every setting reaches it, also those that its cell does not name.
 
     Args:
+        session: The settings in force, the records and the cluster.
         notebook: Path of the notebook.
-        explicit: Settings given as arguments, by field.
-        profile: A profile whose settings are parameters too; the lowest of all. None for none.
         options: Further arguments of `plan_run`.
 
     Returns:
@@ -74,27 +71,28 @@ def plan_launch(
         InputError: As `plan_run`.
 
     """
-    chosen, names = check_values(dict(explicit or {})), notebook_names()
-    with brought_here(notebook) as path:
+    chosen, names = check_values(session.given), notebook_names()
+    with brought_here(session, notebook) as path:
         cell = parameters.read_parameters(path, shown=notebook).names
-    in_cell = {field: value for field, value in (explicit or {}).items() if names[field] in cell}
+    in_cell = {field: value for field, value in session.given.items() if names[field] in cell}
     try:
-        request = plan_run(notebook, explicit=in_cell, profile=profile, **options)
+        request = plan_run(session.with_given(in_cell), notebook, **options)
     except SettingsError:
         # Settings that the cluster's backend needs may come from the environment; what is missing, the check tells.
         local = {**in_cell, "backend": "LocalBackend"}
-        request = plan_run(notebook, explicit=local, profile=profile, **options)
+        request = plan_run(session.with_given(local), notebook, **options)
         backend = {names["backend"]: "KubeflowAzureBackend"}
         request = dataclasses.replace(request, parameters={**request.parameters, **backend})
     # A retry has to know them.
-    request = dataclasses.replace(request, settings=chosen, profile=profile)
-    return request, launch_environment(request)
+    request = dataclasses.replace(request, settings=chosen, profile=session.profile)
+    return request, launch_environment(session, request)
 
 
-def launch_environment(request: RunRequest) -> dict[str, str]:
+def launch_environment(session: Session, request: RunRequest) -> dict[str, str]:
     """Return the settings of a run that its notebook's parameters cell has no place for, as environment variables.
 
     Args:
+        session: The settings in force, the records and the cluster.
         request: The run, from `plan_launch` or `plan_retry`; any other has none.
 
     Raises:
@@ -104,9 +102,9 @@ def launch_environment(request: RunRequest) -> dict[str, str]:
     if request.kind != "notebook" or not (request.settings or request.profile):
         return {}
     names = notebook_names()
-    with brought_here(request.notebook) as path:
+    with brought_here(session, request.notebook) as path:
         cell = parameters.read_parameters(path, shown=request.notebook).names
-    _, profiled = profile_values(request.profile) if request.profile is not None else (None, {})
+    profiled = Session(profile=request.profile).profile_values[1] if request.profile is not None else {}
     elsewhere = {names[field]: value for field, value in profiled.items() if names[field] not in os.environ}
     elsewhere |= {names[field]: value for field, value in check_values(dict(request.settings)).items()}
     return {name: str(value) for name, value in elsewhere.items() if name not in cell}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
+    from fairing_az_jupyter.services.session import Session
 
     Here = RunInfo | LaunchedEndpoint
     """The run that keeps an endpoint alive in the background, or the endpoint that this process keeps alive."""
@@ -30,21 +31,21 @@ _GONE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
 
-def list_here(runs_folder: str | None = None) -> tuple[Here, ...]:
+def list_here(session: Session) -> tuple[Here, ...]:
     """Return what keeps the endpoints of this machine alive: runs, the oldest first, then this process itself.
 
     Args:
-        runs_folder: Where records are; None for the usual place.
+        session: The settings in force, the records and the cluster.
 
     Raises:
         InputError: The folder can't be read.
 
     """
-    return (*_recorded(runs_folder), *own_endpoints.list_own())
+    return (*_recorded(session), *own_endpoints.list_own())
 
 
-def _recorded(runs_folder: str | None) -> tuple[RunInfo, ...]:
-    store = RunStore.open(runs_folder)
+def _recorded(session: Session) -> tuple[RunInfo, ...]:
+    store = session.store
     # Home directories are shared: the endpoints of another machine can't be reached from here.
     return tuple(
         info
@@ -53,19 +54,19 @@ def _recorded(runs_folder: str | None) -> tuple[RunInfo, ...]:
     )
 
 
-def find(name: str, runs_folder: str | None = None) -> Here | None:
+def find(session: Session, name: str) -> Here | None:
     """Return what keeps the endpoint of a name alive; None if there is none on this machine.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The endpoint.
-        runs_folder: Where records are; None for the usual place.
 
     """
     own = next((endpoint for endpoint in own_endpoints.list_own() if endpoint.name == name), None)
     if own is not None:
         return own
     try:
-        return next((info for info in _recorded(runs_folder) if info.endpoint == name), None)
+        return next((info for info in _recorded(session) if info.endpoint == name), None)
     except InputError:
         # Where no records can be read, the cluster can still be asked.
         return None

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.services.session import profile_values
 from fairing_az_jupyter.settings import cell_fields, notebook_names, sources, to_notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from fairing_az_jupyter.services.session import Session
 
 
-def plan_fill(
-    notebook: str,
-    explicit: Mapping[str, Any] | None = None,
-    *,
-    profile: str | None = None,
-) -> parameters.FillPlan:
+def plan_fill(session: Session, notebook: str) -> parameters.FillPlan:
     """Return what filling a notebook's parameters cell would change.
 
     What is filled in comes from the arguments, the profile that was named, the environment, and the active profile, in
@@ -28,30 +24,23 @@ def plan_fill(
     given as arguments.
 
     Args:
+        session: The settings in force, the records and the cluster.
         notebook: Path of the notebook.
-        explicit: Settings given as arguments, by field.
-        profile: The profile to use; None for the active one.
 
     Raises:
         InputError: There is nothing to fill in, a value breaks its rule, or the notebook can't be filled.
 
     """
     present = parameters.read_parameters(notebook).names
-    return parameters.plan_fill(notebook, _wanted(f"'{notebook}'", present, explicit, profile))
+    return parameters.plan_fill(notebook, _wanted(session, f"'{notebook}'", present))
 
 
-def plan_cell_fill(
-    source: str,
-    explicit: Mapping[str, Any] | None = None,
-    *,
-    profile: str | None = None,
-) -> parameters.FillPlan:
+def plan_cell_fill(session: Session, source: str) -> parameters.FillPlan:
     """Return what filling a parameters cell would change whose notebook nobody can read, as `plan_fill` does.
 
     Args:
+        session: The settings in force, the records and the cluster.
         source: The cell's source; empty for a cell that is not there yet.
-        explicit: Settings given as arguments, by field.
-        profile: The profile to use; None for the active one.
 
     Raises:
         InputError: There is nothing to fill in, a value breaks its rule, or the source can't be understood.
@@ -59,7 +48,7 @@ def plan_cell_fill(
     """
     text = text_of_cell(source)
     present = parameters.read_parameters_text(text).names
-    return parameters.plan_fill_text(text, _wanted("the parameters cell", present, explicit, profile))
+    return parameters.plan_fill_text(text, _wanted(session, "the parameters cell", present))
 
 
 def text_of_cell(source: str) -> str:
@@ -80,25 +69,22 @@ def text_of_cell(source: str) -> str:
     return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
 
-def _wanted(
-    where: str, present: Sequence[str], explicit: Mapping[str, Any] | None, profile: str | None
-) -> dict[str, object]:
+def _wanted(session: Session, where: str, present: Sequence[str]) -> dict[str, object]:
     """Return the values to fill in, by their names in the notebook.
 
     Args:
+        session: The settings in force, the records and the cluster.
         where: What is filled, for the error.
         present: The names that the cell has.
-        explicit: Settings given as arguments, by field.
-        profile: The profile to use; None for the active one.
 
     """
-    given = dict(explicit or {})
-    name, values = profile_values(profile)
+    given = session.given
+    name, values = session.profile_values
     resolved = sources.resolve(
-        explicit={**values, **given} if profile is not None else given,
+        explicit={**values, **given} if session.profile is not None else given,
         environ=sources.environment_values(os.environ),
         profile=values,
-        profile_name=name or "",
+        profile_name=name,
     )
     fields = {each.field for each in resolved.explain() if each.source != "default"}
     names = notebook_names()

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.services.remote_files import brought_here
-from fairing_az_jupyter.services.session import profile_values, settings_in_force
 from fairing_az_jupyter.settings import check_launch, check_values, notebook_names, to_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from fairing_az_jupyter.services.session import Session
+
 EXECUTED_SUFFIX = ".executed.ipynb"
 _WEB = ("http://", "https://")
 
 
-def plan_run(  # noqa: PLR0913 - each is a source of its own
+def plan_run(
+    session: Session,
     notebook: str,
     *,
     pairs: Iterable[tuple[str, str]] = (),
     values: Mapping[str, object] | None = None,
     parameters_file: str | None = None,
-    explicit: Mapping[str, Any] | None = None,
-    profile: str | None = None,
     output: str | None = None,
     from_run: Mapping[str, object] | None = None,
     snapshot: str | None = None,
@@ -38,12 +38,11 @@ def plan_run(  # noqa: PLR0913 - each is a source of its own
     file, the earlier run, the environment variables `FAIRING_PARAM_<NAME>`, the profile.
 
     Args:
+        session: The settings in force, the records and the cluster.
         notebook: Path or URL of the notebook.
         pairs: Parameters as texts.
         values: Parameters as Python has them.
         parameters_file: Path or URL of a YAML or JSON file with parameters.
-        explicit: Settings given as arguments, by field.
-        profile: A profile whose settings are parameters too. None for none.
         output: Path of the executed notebook; None for one beside the notebook.
         from_run: The parameters of an earlier run. None for none.
         snapshot: Path of the copy of the notebook to read; None for the notebook itself. Messages name the notebook.
@@ -61,35 +60,41 @@ def plan_run(  # noqa: PLR0913 - each is a source of its own
 
     named = shown(notebook)
     with contextlib.ExitStack() as here:
-        snapshot = here.enter_context(brought_here(notebook)) if snapshot is None else snapshot
+        snapshot = here.enter_context(brought_here(session, notebook)) if snapshot is None else snapshot
         read = parameters.read_parameters(snapshot, shown=named)
         cell = sources.Cell(read.names, read.values, {name: said.type for name, said in read.declared.items()})
         given = [
             # Flags are text: true, false and numbers have to be so before they meet the cell's own values.
-            sources.from_arguments(to_notebook(check_values(dict(explicit or {})))),
+            sources.from_arguments(to_notebook(check_values(session.given))),
             sources.from_arguments(values or {}),
             sources.from_pairs(pairs, cell),
         ]
         if parameters_file is not None:
             told = shown(parameters_file)
-            in_file = read_parameters_file(here.enter_context(brought_here(parameters_file)), told)
+            in_file = read_parameters_file(here.enter_context(brought_here(session, parameters_file)), told)
             given.append(sources.from_file(told, in_file, cell))
         if from_run is not None:
             given.append(sources.from_earlier_run(from_run))
         overruled = {name for source in given for name in source.values}
         given.append(sources.from_environment(os.environ, cell, named, overruled=overruled))
-        if profile is not None:
-            given.append(sources.from_profile(profile, to_notebook(profile_values(profile)[1]), cell))
+        if session.profile is not None:
+            given.append(sources.from_profile(session.profile, to_notebook(session.profile_values[1]), cell))
         counts = sources.gather(given, cell, named)
         injection.check_effect(named, counts, snapshot=snapshot)
-    _check_backend(read.values, counts)
+    _check_backend(session, read.values, counts)
     return RunRequest(notebook=notebook, output=output or default_output(notebook), parameters=counts, **options)
 
 
-def describe_parameters(notebook: str, *, snapshot: str | None = None) -> tuple[parameters.ParameterInfo, ...]:
+def describe_parameters(
+    session: Session,
+    notebook: str,
+    *,
+    snapshot: str | None = None,
+) -> tuple[parameters.ParameterInfo, ...]:
     """List the parameters of a notebook, with what its parameters cell says about each.
 
     Args:
+        session: The settings in force, the records and the cluster.
         notebook: Path of the notebook.
         snapshot: Path of the copy of it to read; None for the notebook itself. Messages name the notebook.
 
@@ -103,7 +108,7 @@ def describe_parameters(notebook: str, *, snapshot: str | None = None) -> tuple[
     from fairing_az_jupyter.runs.parameters.secrets import is_secret  # noqa: PLC0415 - most commands don't need it
     from fairing_az_jupyter.runs.places.addresses import shown  # noqa: PLC0415 - as above
 
-    with brought_here(snapshot or notebook) as path:
+    with brought_here(session, snapshot or notebook) as path:
         read = parameters.read_parameters(path, shown=shown(notebook))
     return parameters.describe(read, notebook_names().values(), is_secret)
 
@@ -114,11 +119,11 @@ def default_output(notebook: str) -> str | None:
     return None if notebook.lower().startswith(_WEB) else f"{stem}{EXECUTED_SUFFIX}"
 
 
-def _check_backend(cell: Mapping[str, object], given: Mapping[str, object]) -> None:
+def _check_backend(session: Session, cell: Mapping[str, object], given: Mapping[str, object]) -> None:
     """Refuse a run that the cluster's backend could not launch; on this machine the Azure settings are not used."""
     name = notebook_names()["backend"]
     if given.get(name, cell.get(name)) != "KubeflowAzureBackend":
         return
     # What the notebook leaves at None, the backend takes from the environment and the active profile.
     said = {each: value for each, value in {**cell, **given}.items() if value is not None}
-    check_launch(settings_in_force(notebook=said).settings)
+    check_launch(session.of_its_kernel(said).settings)

@@ -5,27 +5,15 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import InputError, NotebookFileError
-from fairing_az_jupyter.services.session import settings_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from fairing_az_jupyter.runs.places.addresses import Places
-
-
-def open_places(notebook: Mapping[str, Any] | None = None) -> Places:
-    """Return how files elsewhere are reached, with the settings in force.
-
-    Args:
-        notebook: Parameters of a notebook, which count as its settings; None if there is none.
-
-    """
-    from fairing_az_jupyter.runs.places.addresses import Places  # noqa: PLC0415 - loads the clients
-
-    return Places(lambda: settings_in_force(notebook=notebook or None).settings)
+    from fairing_az_jupyter.services.session import Session
 
 
 def read_notebook(places: Places, notebook: str) -> bytes:
@@ -46,10 +34,11 @@ def read_notebook(places: Places, notebook: str) -> bytes:
 
 
 @contextlib.contextmanager
-def brought_here(path: str) -> Iterator[str]:
+def brought_here(session: Session, path: str) -> Iterator[str]:
     """Have a file that may be elsewhere as one of this machine's.
 
     Args:
+        session: The settings in force, the records and the cluster.
         path: A path or a URL.
 
     Yields:
@@ -64,7 +53,7 @@ def brought_here(path: str) -> Iterator[str]:
     if not is_remote(path):
         yield path
         return
-    places = open_places()
+    places = session.places()
     try:
         data = places.read(path)
     finally:

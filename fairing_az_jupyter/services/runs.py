@@ -11,7 +11,7 @@ from fairing_az_jupyter.records import RunStore, comparing, follow, layout, prun
 from fairing_az_jupyter.services.cluster_runs import records
 from fairing_az_jupyter.services.cluster_runs.follow import cancel_cluster_run
 from fairing_az_jupyter.services.planning import plan_run
-from fairing_az_jupyter.services.remote_files import open_places, read_notebook
+from fairing_az_jupyter.services.remote_files import read_notebook
 
 if TYPE_CHECKING:
     import threading
@@ -21,24 +21,25 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.records.comparing import RunTable
     from fairing_az_jupyter.records.pruning import Pruned
     from fairing_az_jupyter.runs.places.addresses import Places
+    from fairing_az_jupyter.services.session import Session
 
 _ACTIVE = ("waiting", "running")
 
 
 def run(
+    session: Session,
     request: RunRequest,
     on_event: Callable[[RunEvent], None],
     *,
-    runs_folder: str | None = None,
     cancel: threading.Event | None = None,
     retry_of: str = "",
 ) -> RunResult:
     """Run a notebook, report what happens, and keep a record of it.
 
     Args:
+        session: The settings in force, the records and the cluster.
         request: The run, from `plan_run`.
         on_event: Is called with every event as it happens.
-        runs_folder: Where records are; None for the usual place.
         cancel: Set it from another thread to cancel the run.
         retry_of: The run that it repeats.
 
@@ -49,8 +50,8 @@ def run(
     """
     from fairing_az_jupyter.runs.recorded import run_recorded  # noqa: PLC0415 - loads papermill
 
-    store = RunStore.open(runs_folder)
-    places = open_places(request.parameters)
+    store = session.store
+    places = session.with_cell(request.parameters).places()
     try:
         folder = begin_run(store, places, request, retry_of=retry_of)
         return run_recorded(store, folder, on_event, places=places, cancels=() if cancel is None else (cancel,))
@@ -59,20 +60,20 @@ def run(
 
 
 def run_notebook(
+    session: Session,
     notebook: str,
     parameters: Mapping[str, object],
     *,
     on_event: Callable[[RunEvent], None] | None = None,
-    runs_folder: str | None = None,
     **options: Any,  # noqa: ANN401 - handed on to plan_run
 ) -> RunResult:
     """Plan a run with values as Python has them, and carry it out.
 
     Args:
+        session: The settings in force, the records and the cluster.
         notebook: The notebook.
         parameters: Its parameters.
         on_event: Is called with every event as it happens.
-        runs_folder: Where records are; None for the usual place.
         **options: See `plan_run`.
 
     Raises:
@@ -80,8 +81,8 @@ def run_notebook(
         ExecutionError: A cell raised, the kernel died, or the run was cancelled.
 
     """
-    request = plan_run(notebook, values=parameters, **options)
-    return run(request, on_event or (lambda _event: None), runs_folder=runs_folder)
+    request = plan_run(session, notebook, values=parameters, **options)
+    return run(session, request, on_event or (lambda _event: None))
 
 
 def begin_run(store: RunStore, places: Places, request: RunRequest, **facts: object) -> Path:
@@ -113,7 +114,7 @@ def begin_run(store: RunStore, places: Places, request: RunRequest, **facts: obj
 
 
 def list_runs(
-    runs_folder: str | None = None,
+    session: Session,
     *,
     limit: int | None = None,
     tell: Callable[[str], object] | None = None,
@@ -122,7 +123,7 @@ def list_runs(
     """List runs, the newest first.
 
     Args:
-        runs_folder: Where records are; None for the usual place.
+        session: The settings in force, the records and the cluster.
         limit: How many at most.
         tell: Gets a sentence where a run in the cluster can't be asked how it is.
         **wanted: What they have in common: `state`, `notebook`, `sweep`.
@@ -131,36 +132,34 @@ def list_runs(
         InputError: The folder can't be read.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     waiting = records.unfinished(store.list(limit=limit))
     # Those that have been waiting or running may have ended since, and then a list of these has no place for them.
     records.refresh(store, waiting, files=False, tell=tell)
     return store.list(limit=limit, **wanted)
 
 
-def describe_run(name: str, runs_folder: str | None = None, *, tell: Callable[[str], object] | None = None) -> RunInfo:
+def describe_run(session: Session, name: str, *, tell: Callable[[str], object] | None = None) -> RunInfo:
     """Return a run.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: Its identifier, a part of one that is unique, or `last`.
-        runs_folder: Where records are; None for the usual place.
         tell: Gets a sentence where a run in the cluster can't be asked how it is.
 
     Raises:
         InputError: There is no such run.
 
     """
-    return _up_to_date(RunStore.open(runs_folder), name, tell)
+    return _up_to_date(session.store, name, tell)
 
 
-def run_log(
-    name: str, runs_folder: str | None = None, *, follow_it: bool = False, tail: int | None = None
-) -> Iterator[str]:
+def run_log(session: Session, name: str, *, follow_it: bool = False, tail: int | None = None) -> Iterator[str]:
     """Read what a run has printed.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
-        runs_folder: Where records are; None for the usual place.
         follow_it: Whether to go on until the run has ended.
         tail: The last lines only, so many.
 
@@ -168,20 +167,24 @@ def run_log(
         Text, as it comes.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     info = _up_to_date(store, name)
     with records.kept_up_to_date(store, info, needed=follow_it):
         yield from follow.log_text(store, info.id, follow=follow_it, tail=tail)
 
 
 def run_events(
-    name: str, runs_folder: str | None = None, *, offset: int = 0, follow_it: bool = False
+    session: Session,
+    name: str,
+    *,
+    offset: int = 0,
+    follow_it: bool = False,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read what happened in a run.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
-        runs_folder: Where records are; None for the usual place.
         offset: Where to begin, as an earlier event has given it.
         follow_it: Whether to go on until the run has ended.
 
@@ -189,18 +192,18 @@ def run_events(
         The offset behind the event, and the event.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     info = _up_to_date(store, name)
     with records.kept_up_to_date(store, info, needed=follow_it):
         yield from follow.events(store, info.id, offset=offset, follow=follow_it)
 
 
-def cancel_run(name: str, runs_folder: str | None = None) -> RunInfo:
+def cancel_run(session: Session, name: str) -> RunInfo:
     """Ask a run to stop.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
-        runs_folder: Where records are; None for the usual place.
 
     Returns:
         The run as it was.
@@ -209,7 +212,7 @@ def cancel_run(name: str, runs_folder: str | None = None) -> RunInfo:
         InputError: There is no such run, or it has ended.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     info = _up_to_date(store, name)
     if info.place == "cluster" and not info.has_ended:
         cancel_cluster_run(store, info)
@@ -217,12 +220,18 @@ def cancel_run(name: str, runs_folder: str | None = None) -> RunInfo:
     return store.cancel(info.id)
 
 
-def plan_retry(name: str, runs_folder: str | None = None, *, as_it_was: bool = False, **changes: Any) -> RunRequest:  # noqa: ANN401 - handed on to RunRequest
+def plan_retry(
+    session: Session,
+    name: str,
+    *,
+    as_it_was: bool = False,
+    **changes: Any,  # noqa: ANN401 - handed on to RunRequest
+) -> RunRequest:
     """Return the request that repeats a run.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
-        runs_folder: Where records are; None for the usual place.
         as_it_was: Whether to take the notebook as it was then, and not as it is now.
         **changes: What is to be different, by the names of `RunRequest`.
 
@@ -230,7 +239,7 @@ def plan_retry(name: str, runs_folder: str | None = None, *, as_it_was: bool = F
         InputError: There is no such run, it still goes on, or its notebook has gone.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     info = _up_to_date(store, name)
     if info.state in _ACTIVE:
         raise InputError(
@@ -259,23 +268,23 @@ def plan_retry(name: str, runs_folder: str | None = None, *, as_it_was: bool = F
     return dataclasses.replace(request, notebook=str(notebook), cwd=cwd if Path(cwd).is_dir() else None)
 
 
-def compare_runs(names: Sequence[str], runs_folder: str | None = None) -> RunTable:
+def compare_runs(session: Session, names: Sequence[str]) -> RunTable:
     """Put runs beside each other: the parameters that differ, and what they reported.
 
     Args:
+        session: The settings in force, the records and the cluster.
         names: The runs, as for `describe_run`.
-        runs_folder: Where records are; None for the usual place.
 
     Raises:
         InputError: There is no such run.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     return comparing.compare([_up_to_date(store, name) for name in names])
 
 
 def prune_runs(
-    runs_folder: str | None = None,
+    session: Session,
     *,
     keep: int | None = None,
     older_than: float | None = None,
@@ -285,7 +294,7 @@ def prune_runs(
     """Delete records of runs that have ended.
 
     Args:
-        runs_folder: Where records are; None for the usual place.
+        session: The settings in force, the records and the cluster.
         keep: The newest ones that stay, so many.
         older_than: Only those that are older, in seconds.
         state: Only those that have ended so.
@@ -295,7 +304,7 @@ def prune_runs(
         InputError: Nothing says which.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     return pruning.prune(store, keep=keep, older_than=older_than, state=state, dry_run=dry_run)
 
 

@@ -1,61 +1,232 @@
-"""The settings in force, and profiles of them."""
+"""What one command works with: the settings in force, the records, and the cluster; made once, and handed on."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.settings import field_for, sources
+from fairing_az_jupyter.records import RunStore
+from fairing_az_jupyter.settings import InvalidSettingsError, field_for, sources
 from fairing_az_jupyter.settings.profiles import ProfileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
 
+    from typing_extensions import Self
+
+    from fairing_az_jupyter.fairing.cluster.connections import Launcher
+    from fairing_az_jupyter.models import RunRequest
+    from fairing_az_jupyter.runs.places.addresses import Places
+    from fairing_az_jupyter.settings import Settings
     from fairing_az_jupyter.settings.sources import Resolved
 
     Notebook = str | Mapping[str, Any] | None
+    """The path of a notebook whose parameters cell counts, or that cell's variables."""
+
+# What a command needs that only looks at a cluster; the rest may be wrong, as a placeholder for a registry.
+_LOOKED_AT = frozenset({"backend", "namespace"})
 
 
-def settings_in_force(
-    explicit: Mapping[str, Any] | None = None,
-    *,
-    notebook: Notebook = None,
-    profile: str | None = None,
-) -> Resolved:
-    """Return the settings in force and where each comes from.
+class Session:
+    """The settings in force with their sources, the run store, and the cluster, each opened when it is first used.
+
+    Nothing is read before it is asked for, and each source once. As a context it keeps the connection to the cluster
+    until the end; otherwise that lasts as long as somebody uses it.
 
     Args:
-        explicit: Settings given as arguments, by field.
+        given: Settings given as arguments, by field.
         notebook: A notebook whose parameters cell counts, or that cell's variables.
         profile: The profile to use; None for the active one.
-
-    Raises:
-        FairingAzureError: A source can't be read, or a value in force breaks its rule.
+        runs_folder: Where records are; None for the usual place.
 
     """
-    return sources.resolve(**_sources(explicit, notebook, profile))
 
+    def __init__(
+        self,
+        given: Mapping[str, Any] | None = None,
+        *,
+        notebook: Notebook = None,
+        profile: str | None = None,
+        runs_folder: str | None = None,
+    ) -> None:
+        self.given = dict(given or {})
+        self.notebook = notebook
+        self.profile = profile
+        self._runs_folder = runs_folder
+        self._lock = threading.RLock()
+        self._launcher: Launcher | None = None
+        self._users = 0
 
-def usable_settings(
-    explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None
-) -> tuple[Resolved, Sequence[Mapping[str, str]]]:
-    """Return the settings in force that can be used, and what is wrong with the others; arguments as above."""
-    return sources.resolve_usable(**_sources(explicit, notebook, profile))
+    def __enter__(self) -> Self:
+        self._users += 1
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
 
-def _sources(explicit: Mapping[str, Any] | None, notebook: Notebook, profile: str | None) -> dict[str, Any]:
-    """Return what every source says, as `sources.resolve` takes it."""
-    name, values = profile_values(profile)
-    return {
-        "explicit": explicit,
-        "cell": variables_of(notebook),
-        "environ": sources.environment_values(os.environ),
-        "profile": values,
-        "cluster": sources.cluster_values(),
-        "profile_name": name or "",
-    }
+    @classmethod
+    def of_launch(cls, request: RunRequest) -> Session:
+        """Return the session in which a recorded launch of a task runs.
+
+        Args:
+            request: The launch.
+
+        """
+        notebook = request.notebook if request.notebook.lower().endswith(".ipynb") else None
+        return cls(request.settings, notebook=notebook, profile=request.profile)
+
+    def with_cell(self, notebook: Notebook) -> Session:
+        """Return this session with another parameters cell.
+
+        Args:
+            notebook: As for the session itself.
+
+        """
+        return Session(self.given, notebook=notebook, profile=self.profile, runs_folder=self._runs_folder)
+
+    def with_given(self, given: Mapping[str, Any]) -> Session:
+        """Return this session with other arguments.
+
+        Args:
+            given: As for the session itself.
+
+        """
+        return Session(given, notebook=self.notebook, profile=self.profile, runs_folder=self._runs_folder)
+
+    def of_its_kernel(self, cell: Mapping[str, Any]) -> Session:
+        """Return the session as a notebook's own kernel will have it: with its cell, and without any argument.
+
+        Args:
+            cell: The variables of its parameters cell.
+
+        """
+        return Session(notebook=cell, runs_folder=self._runs_folder)
+
+    @cached_property
+    def resolved(self) -> Resolved:
+        """The settings in force and where each comes from.
+
+        Raises:
+            FairingAzureError: A source can't be read, or a value in force breaks its rule.
+
+        """
+        return sources.resolve(**self._sources)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force; raises as `resolved`."""
+        return self.resolved.settings
+
+    @cached_property
+    def usable(self) -> tuple[Resolved, Sequence[Mapping[str, str]]]:
+        """The settings in force that can be used, and what is wrong with the others.
+
+        Raises:
+            FairingAzureError: A source can't be read.
+
+        """
+        return sources.resolve_usable(**self._sources)
+
+    @cached_property
+    def store(self) -> RunStore:
+        """The records.
+
+        Raises:
+            InputError: There is no place for them.
+
+        """
+        return RunStore.open(self._runs_folder)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether LocalBackend was chosen; where nothing was, the cluster is meant: only there is anything to see.
+
+        Raises:
+            FairingAzureError: A source can't be read, or a value breaks its rule without which nothing can be seen.
+
+        """
+        resolved = self._looked_at
+        return bool(resolved.given.get("backend")) and resolved.settings.backend == "LocalBackend"
+
+    @contextlib.contextmanager
+    def cluster(self) -> Iterator[Launcher]:
+        """Open the cluster to look at it; the registry and the storage account need not be set for that.
+
+        Yields:
+            The cluster, its registry and its storage account; the same to all that use it at the same time.
+
+        Raises:
+            FairingAzureError: As `is_local`, or the cluster can't be reached.
+
+        """
+        from fairing_az_jupyter.fairing.cluster.connections import Launcher  # noqa: PLC0415 - most commands need none
+
+        with self._lock:
+            if self._launcher is None:
+                self._launcher = Launcher(self._looked_at.settings, launches=False)
+            launcher = self._launcher
+            self._users += 1
+        try:
+            yield launcher
+        finally:
+            self._leave()
+
+    def places(self) -> Places:
+        """Return how notebooks and files that are not on this machine are reached; to be closed by who asks for it."""
+        from fairing_az_jupyter.runs.places.addresses import Places  # noqa: PLC0415 - loads the clients
+
+        return Places(lambda: self.settings)
+
+    @cached_property
+    def profile_values(self) -> tuple[str, dict[str, Any]]:
+        """The profile's name and values; the active one's unless one was named, empty if there is none.
+
+        Raises:
+            InputError: It can't be read.
+
+        """
+        profiles = ProfileStore()
+        if self.profile is not None:
+            return self.profile, profiles.read(self.profile)
+        return profiles.active() or "", profiles.active_values()
+
+    @cached_property
+    def _sources(self) -> dict[str, Any]:
+        """What every source says, as `sources.resolve` takes it."""
+        name, values = self.profile_values
+        cell = self.notebook
+        return {
+            "explicit": self.given,
+            "cell": parameters.read_parameters(cell).values if isinstance(cell, str) else cell,
+            "environ": sources.environment_values(os.environ),
+            "profile": values,
+            "cluster": sources.cluster_values(),
+            "profile_name": name,
+        }
+
+    @property
+    def _looked_at(self) -> Resolved:
+        resolved, errors = self.usable
+        needed = [error for error in errors if error["field"] in _LOOKED_AT or error.get("source") == "argument"]
+        if needed:
+            raise InvalidSettingsError(needed)
+        return resolved
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users or self._launcher is None:
+                return
+            launcher, self._launcher = self._launcher, None
+        launcher.close()
 
 
 def save_profile(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,16 +253,3 @@ def save_profile(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     else:
         store.save(name, changes)
     return store.read(name)
-
-
-def profile_values(name: str | None) -> tuple[str | None, dict[str, Any]]:
-    """Return a profile's name and values; those of the active one unless a name is given."""
-    store = ProfileStore()
-    if name is not None:
-        return name, store.read(name)
-    return store.active(), store.active_values()
-
-
-def variables_of(notebook: Notebook) -> Mapping[str, Any] | None:
-    """Return the variables of a notebook's parameters cell, however the notebook is given."""
-    return parameters.read_parameters(notebook).values if isinstance(notebook, str) else notebook

@@ -14,7 +14,7 @@ from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError, ParameterError
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.services.planning import plan_run
-from fairing_az_jupyter.services.remote_files import brought_here, open_places, read_notebook
+from fairing_az_jupyter.services.remote_files import brought_here, read_notebook
 from fairing_az_jupyter.sweeps.plans import SweepPlan, SweepPoint, key_of, run_id
 from fairing_az_jupyter.sweeps.points import Axis, GivenPoint, GivenPoints, PointsRequest, Range, gather
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fairing_az_jupyter.models import RunRequest
+    from fairing_az_jupyter.services.session import Session
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class PlannedSweep:
 
 
 def plan_sweep(
+    session: Session,
     notebook: str,
     points: PointsRequest,
     *,
@@ -51,6 +53,7 @@ def plan_sweep(
     """Return the sweep that was asked for, with every point checked; nothing is written.
 
     Args:
+        session: The settings in force, the records and the cluster.
         notebook: Path or URL of the notebook.
         points: Which points it has.
         pairs: Parameters of all points, as texts.
@@ -58,7 +61,7 @@ def plan_sweep(
         parameters_file: Path or URL of a YAML or JSON file with parameters of all points.
         output_folder: Folder or URL that gets the executed notebooks, by the numbers of their points; None for the
             records only.
-        **options: `explicit`, `profile`, `from_run`, and arguments of `RunRequest`: see `plan_run`.
+        **options: `from_run`, and arguments of `RunRequest`: see `plan_run`.
 
     Raises:
         InputError: A point can't run as it was asked for; the message names it. Or there are no points, or too many.
@@ -66,9 +69,9 @@ def plan_sweep(
     """
     from fairing_az_jupyter.runs.places.addresses import is_remote, shown  # noqa: PLC0415 - with all that reads elsewhere
 
-    given = _given(points)
+    given = _given(session, points)
     _check_conflicts(given, [*(name for name, _ in pairs), *(values or {})])
-    places = open_places()
+    places = session.places()
     try:
         data = read_notebook(places, notebook)
     finally:
@@ -79,9 +82,9 @@ def plan_sweep(
     sweep = layout.new_run_id(named, created)
     with _snapshot(data) as copy, contextlib.ExitStack() as here:
         if parameters_file is not None:
-            parameters_file = here.enter_context(brought_here(parameters_file))
+            parameters_file = here.enter_context(brought_here(session, parameters_file))
         base = {"parameters_file": parameters_file, "snapshot": copy, **options}
-        planner = _Planner(notebook, tuple(pairs), values or {}, base)
+        planner = _Planner(session, notebook, tuple(pairs), values or {}, base)
         requests, notes = planner.plan(given)
         requests = [
             _settled(request, absolute, shown(absolute), _output(output_folder, number))
@@ -132,8 +135,14 @@ class _Planner:
     """Plans one point after the other, with what all of them have in common."""
 
     def __init__(
-        self, notebook: str, pairs: tuple[tuple[str, str], ...], values: Mapping[str, object], base: dict[str, Any]
+        self,
+        session: Session,
+        notebook: str,
+        pairs: tuple[tuple[str, str], ...],
+        values: Mapping[str, object],
+        base: dict[str, Any],
     ) -> None:
+        self._session = session
         self._notebook, self._pairs, self._values, self._base = notebook, pairs, values, base
 
     def plan(self, given: GivenPoints) -> tuple[list[RunRequest], list[str]]:
@@ -175,7 +184,9 @@ class _Planner:
         named = {name for name, _ in point.pairs}
         values = {name: value for name, value in values.items() if name not in named}
         try:
-            return plan_run(self._notebook, pairs=(*self._pairs, *point.pairs), values=values, **self._base)
+            return plan_run(
+                self._session, self._notebook, pairs=(*self._pairs, *point.pairs), values=values, **self._base
+            )
         except FairingAzureError as error:
             common = self._trouble_of_all()
             if common is not None and common.message == error.message:
@@ -192,13 +203,13 @@ class _Planner:
     def _trouble_of_all(self) -> FairingAzureError | None:
         """Return what is wrong without any point."""
         try:
-            plan_run(self._notebook, pairs=self._pairs, values=self._values, **self._base)
+            plan_run(self._session, self._notebook, pairs=self._pairs, values=self._values, **self._base)
         except FairingAzureError as error:
             return error
         return None
 
 
-def _given(points: PointsRequest) -> GivenPoints:
+def _given(session: Session, points: PointsRequest) -> GivenPoints:
     """Return the points that were asked for, whose files may be elsewhere."""
     with contextlib.ExitStack() as here:
         shown: dict[str, str] = {}
@@ -206,7 +217,7 @@ def _given(points: PointsRequest) -> GivenPoints:
         for field in ("list_file", "csv_file"):
             path = getattr(points, field)
             if path is not None:
-                changes[field] = here.enter_context(brought_here(path))
+                changes[field] = here.enter_context(brought_here(session, path))
                 shown[changes[field]] = path
         return gather(dataclasses.replace(points, **changes), shown=shown)  # type: ignore[arg-type]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError, NotebookFileError, ParameterError
 from fairing_az_jupyter.records import RunStore, layout
-from fairing_az_jupyter.services.remote_files import open_places
+from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.services.sweep_planning import PlannedSweep, plan_sweep, sweep_points
 from fairing_az_jupyter.sweeps.points import Axis, PointsRequest, Range
 from fairing_az_jupyter.sweeps.standing import newest_runs
@@ -51,12 +51,12 @@ work(sys.argv[1], sys.argv[2])
 """
 
 
-def keep_sweep(planned: PlannedSweep, runs_folder: str | None = None) -> str:
+def keep_sweep(session: Session, planned: PlannedSweep) -> str:
     """Write a sweep down, so that it can be executed and gone on with; return its identifier.
 
     Args:
+        session: The settings in force, the records and the cluster.
         planned: The sweep.
-        runs_folder: Where records are; None for the usual place.
 
     Raises:
         InputError: The folder for the executed notebooks can't be made.
@@ -65,16 +65,16 @@ def keep_sweep(planned: PlannedSweep, runs_folder: str | None = None) -> str:
     """
     first = planned.plan.points[0].request
     if first.output is not None:
-        _make_output_folder(first.output, first.parameters)
-    SweepStore(RunStore.open(runs_folder)).create(planned.plan, planned.notebook)
+        _make_output_folder(session, first.output, first.parameters)
+    SweepStore(session.store).create(planned.plan, planned.notebook)
     return planned.plan.id
 
 
 def resume_sweep(
+    session: Session,
     name: str,
     on_event: Callable[[SweepEvent], None] | None = None,
     *,
-    runs_folder: str | None = None,
     jobs: int = 1,
     stop_after: int | None = None,
     retry_failed: bool = False,
@@ -83,9 +83,9 @@ def resume_sweep(
     """Execute what is missing of a sweep on this machine, and return what it has come to.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The sweep: its identifier, a part of one that is unique, or `last`.
         on_event: Called with each event as it happens.
-        runs_folder: Where records are; None for the usual place.
         jobs: How many runs go on at the same time.
         stop_after: After so many failures no run is begun any more; None for never.
         retry_failed: Whether to run again what has failed or was cancelled before.
@@ -100,7 +100,7 @@ def resume_sweep(
     from fairing_az_jupyter.sweeps.execution import execute  # noqa: PLC0415 - loads ZeroMQ
 
     _check_numbers(jobs, stop_after)
-    store = RunStore.open(runs_folder)
+    store = session.store
     sweeps = SweepStore(store)
     plan = sweeps.find(name)
     sweeps.notebook(plan.id)
@@ -132,6 +132,7 @@ def _refuse_while_in_the_cluster(store: RunStore, sweep: str) -> None:
 
 
 def run_sweep(  # noqa: PLR0913 - the public call: each is a source or a limit of its own
+    session: Session,
     notebook: str,
     parameters: Mapping[str, object],
     *,
@@ -145,13 +146,13 @@ def run_sweep(  # noqa: PLR0913 - the public call: each is a source or a limit o
     jobs: int = 1,
     stop_after: int | None = None,
     on_event: Callable[[SweepEvent], None] | None = None,
-    runs_folder: str | None = None,
     cancel: threading.Event | None = None,
     **options: Any,  # noqa: ANN401 - handed on to plan_sweep
 ) -> SweepTable:
     """Plan a sweep with values as Python has them, and carry it out.
 
     Args:
+        session: The settings in force, the records and the cluster.
         notebook: The notebook.
         parameters: Parameters of all points.
         grid: Values by name; each combination is a point.
@@ -164,7 +165,6 @@ def run_sweep(  # noqa: PLR0913 - the public call: each is a source or a limit o
         jobs: How many runs go on at the same time.
         stop_after: After so many failures no run is begun any more.
         on_event: Called with each event as it happens.
-        runs_folder: Where records are; None for the usual place.
         cancel: Set it from another thread to stop.
         **options: See `plan_sweep`.
 
@@ -185,23 +185,23 @@ def run_sweep(  # noqa: PLR0913 - the public call: each is a source or a limit o
         choices=_axes(choices),
         seed=seed,
     )
-    planned = plan_sweep(notebook, asked, values=parameters, **options)
-    sweep = keep_sweep(planned, runs_folder)
-    return resume_sweep(sweep, on_event, runs_folder=runs_folder, jobs=jobs, stop_after=stop_after, cancel=cancel)
+    planned = plan_sweep(session, notebook, asked, values=parameters, **options)
+    sweep = keep_sweep(session, planned)
+    return resume_sweep(session, sweep, on_event, jobs=jobs, stop_after=stop_after, cancel=cancel)
 
 
-def list_sweeps(runs_folder: str | None = None, *, limit: int | None = None) -> list[SweepTable]:
+def list_sweeps(session: Session, *, limit: int | None = None) -> list[SweepTable]:
     """List sweeps, the newest first; one whose plan can't be read is left out.
 
     Args:
-        runs_folder: Where records are; None for the usual place.
+        session: The settings in force, the records and the cluster.
         limit: How many at most.
 
     Raises:
         InputError: The folder can't be read.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     sweeps = SweepStore(store)
     found: list[SweepTable] = []
     for name in sweeps.names():
@@ -212,34 +212,34 @@ def list_sweeps(runs_folder: str | None = None, *, limit: int | None = None) -> 
     return found
 
 
-def describe_sweep(name: str, runs_folder: str | None = None) -> SweepTable:
+def describe_sweep(session: Session, name: str) -> SweepTable:
     """Return what a sweep has come to so far.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The sweep, as for `resume_sweep`.
-        runs_folder: Where records are; None for the usual place.
 
     Raises:
         InputError: There is no such sweep.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     sweeps = SweepStore(store)
     return _table(store, sweeps, sweeps.find(name))
 
 
-def cancel_sweep(name: str, runs_folder: str | None = None) -> SweepTable:
+def cancel_sweep(session: Session, name: str) -> SweepTable:
     """Ask whoever executes a sweep to stop it.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The sweep, as for `resume_sweep`.
-        runs_folder: Where records are; None for the usual place.
 
     Raises:
         InputError: There is no such sweep, or nobody executes it.
 
     """
-    table = describe_sweep(name, runs_folder)
+    table = describe_sweep(session, name)
     if table.state != "running":
         done = table.state == "done"
         raise InputError(
@@ -248,7 +248,7 @@ def cancel_sweep(name: str, runs_folder: str | None = None) -> SweepTable:
             hint=f"See it: fairing-azure sweep show {table.sweep}",
             code="sweep-ended",
         )
-    SweepStore(RunStore.open(runs_folder)).cancel(table.sweep)
+    SweepStore(session.store).cancel(table.sweep)
     return table
 
 
@@ -259,17 +259,17 @@ def plot_sweep(table: SweepTable, path: str, *, metric: str | None = None, goal:
     return plot(table, path, metric=metric, goal=goal)
 
 
-def work(runs_folder: str, notebook: str) -> None:
+def work(folder: str, notebook: str) -> None:
     """Be a worker process of a sweep; see `sweeps.worker`.
 
     Args:
-        runs_folder: Where records are.
+        folder: Where records are.
         notebook: The file with the notebook's bytes.
 
     """
     from fairing_az_jupyter.sweeps.worker import serve  # noqa: PLC0415 - workers only
 
-    serve(runs_folder, notebook, open_places)
+    serve(folder, notebook, lambda given: Session(notebook=given).places())
 
 
 def _check_numbers(jobs: int, stop_after: int | None) -> None:
@@ -281,11 +281,11 @@ def _check_numbers(jobs: int, stop_after: int | None) -> None:
         )
 
 
-def _make_output_folder(output: str, given: Mapping[str, object]) -> None:
+def _make_output_folder(session: Session, output: str, given: Mapping[str, object]) -> None:
     from fairing_az_jupyter.runs.places.addresses import is_remote  # noqa: PLC0415 - as above
 
     if is_remote(output):
-        places = open_places(given)
+        places = session.with_cell(given).places()
         try:
             places.check_writable(output)
         finally:

@@ -54,7 +54,7 @@ class Yard:
         return str(path)
 
     def request(self, notebook, **values):
-        request, _ = services.plan_cluster_run(notebook, values=values)
+        request, _ = services.plan_cluster_run(services.Session(), notebook, values=values)
         return request
 
     def run(self, notebook, *, settings=None, input_files=(), tell=None, **values):
@@ -62,12 +62,14 @@ class Yard:
         seen = []
         batch = self.start(self.request(notebook, **values), settings=settings, input_files=input_files)
         with contextlib.suppress(RunFailedError, RunCancelledError):
-            services.follow_cluster_run(batch.runs[0], seen.append, runs_folder=self.runs, tell=tell)
-        return seen, services.describe_run(batch.runs[0], self.runs)
+            services.follow_cluster_run(services.Session(runs_folder=self.runs), batch.runs[0], seen.append, tell=tell)
+        return seen, services.describe_run(services.Session(runs_folder=self.runs), batch.runs[0])
 
     def start(self, *requests, settings=None, **options):
         points = [services.ClusterPoint(request) for request in requests]
-        return services.start_on_cluster(points, settings or self.settings, runs_folder=self.runs, **options)
+        return services.start_on_cluster(
+            services.Session(runs_folder=self.runs), points, settings or self.settings, **options
+        )
 
     def following(self, name):
         """Follow a run in another thread; return that, and the list of what happens."""
@@ -75,7 +77,7 @@ class Yard:
 
         def follow():
             with contextlib.suppress(RunFailedError, RunCancelledError):
-                services.follow_cluster_run(name, seen.append, runs_folder=self.runs)
+                services.follow_cluster_run(services.Session(runs_folder=self.runs), name, seen.append)
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()

@@ -60,7 +60,7 @@ class Panel:
         self.settings = {**given, **own, "namespace": workshop.namespace}
 
     def launch(self, kind, file, task, **more):
-        return services.start_launch(kind, file, task, explicit=self.settings, **more).id
+        return services.start_launch(services.Session(self.settings), kind, file, task, **more).id
 
     def until(self, what, seconds=90):
         end = time.monotonic() + seconds
@@ -70,23 +70,29 @@ class Panel:
         return found
 
     def told(self, info):
-        return info.to_dict(), "".join(services.run_log(info.id)), (Path(info.folder) / "process.log").read_text()
+        return (
+            info.to_dict(),
+            "".join(services.run_log(services.Session(), info.id)),
+            (Path(info.folder) / "process.log").read_text(),
+        )
 
     def ended(self, run, seconds=90):
-        info = self.until(lambda: info if (info := services.describe_run(run)).has_ended else None, seconds)
+        info = self.until(
+            lambda: info if (info := services.describe_run(services.Session(), run)).has_ended else None, seconds
+        )
         text = str(self.told(info))
         assert not [mark for mark in self.workshop.setup.marks if mark in text]
         return info
 
     def began(self, run):
         """Wait until a job prints, and return its name."""
-        self.until(lambda: "begun\n" in self.printed(run) or services.describe_run(run).has_ended)
-        info = services.describe_run(run)
+        self.until(lambda: "begun\n" in self.printed(run) or services.describe_run(services.Session(), run).has_ended)
+        info = services.describe_run(services.Session(), run)
         assert info.state == "running", self.told(info)
         return info.job
 
     def events(self, run):
-        return [event for _, event in services.run_events(run)]
+        return [event for _, event in services.run_events(services.Session(), run)]
 
     def printed(self, run):
         return "".join(event.get("text", "") for event in self.events(run) if event["kind"] == "output")
@@ -95,7 +101,7 @@ class Panel:
         return [(event["name"], event["value"]) for event in self.events(run) if event["kind"] == "phase"]
 
     def process(self, run):
-        status = read_status(Path(services.describe_run(run).folder))
+        status = read_status(Path(services.describe_run(services.Session(), run).folder))
         return psutil.Process(int(status["process"].split(" ")[1]))
 
     def jobs(self):
@@ -151,7 +157,7 @@ def test_a_training_that_is_cancelled_ends_in_the_cluster_as_well(panel):
     assert list(panel.jobs()) == [job]
 
     began = time.monotonic()
-    services.cancel_run(run)
+    services.cancel_run(services.Session(), run)
     info = panel.ended(run)
     took = time.monotonic() - began
 
@@ -169,7 +175,7 @@ def test_a_job_that_can_not_be_deleted_is_named_with_the_command_that_does(panel
     front = panel.workshop.stand.kubernetes_front
     front.refuse(403, path=rf".*/jobs/{job}$", method="DELETE", message="jobs is forbidden")
 
-    services.cancel_run(run)
+    services.cancel_run(services.Session(), run)
     info = panel.ended(run)
 
     assert info.state == "cancelled"
@@ -190,7 +196,7 @@ def test_the_jobs_of_others_stay_when_a_training_is_cancelled(panel):
     path = f"/apis/batch/v1/namespaces/{panel.workshop.namespace}/jobs"
     panel.workshop.admin.post(path, {"metadata": metadata, "spec": spec})
 
-    services.cancel_run(run)
+    services.cancel_run(services.Session(), run)
 
     assert panel.ended(run).state == "cancelled"
     assert list(panel.jobs()) == ["fairing-job-0ther000"]
@@ -223,13 +229,15 @@ def test_a_job_whose_process_has_gone_goes_on_and_the_same_launch_picks_it_up(pa
     process = panel.process(run)
 
     os.kill(process.pid, number)
-    info = panel.until(lambda: now if (now := services.describe_run(run)).state == state else None)
+    info = panel.until(lambda: now if (now := services.describe_run(services.Session(), run)).state == state else None)
     assert list(panel.jobs()) == [job]
     if number == signal.SIGTERM:
         assert f"job '{job}'" in info.error["message"]
         assert "goes on" in info.error["message"]
         assert info.error["hint"].endswith(f"fairing-azure runs retry {run}")
-    again = panel.ended(services.start_run(services.plan_retry(run), retry_of=run).id)
+    again = panel.ended(
+        services.start_run(services.Session(), services.plan_retry(services.Session(), run), retry_of=run).id
+    )
 
     assert (again.state, again.job) == ("succeeded", job), panel.told(again)
     assert panel.printed(again.id).splitlines().count("done") == 1
@@ -241,7 +249,7 @@ def test_an_endpoint_is_deployed_listed_asked_listened_to_and_deleted(wheels, pa
         (panel.workshop.index.folder / wheel.name).symlink_to(wheel)
     Path("notebook/summing.py").write_text(MODEL)
     Path("notebook/requirements.txt").write_text("kserve>=0.15\n")
-    where = {"explicit": {"backend": "KubeflowAzureBackend", "namespace": panel.workshop.namespace}}
+    session = services.Session({"backend": "KubeflowAzureBackend", "namespace": panel.workshop.namespace})
 
     def launch():
         return panel.launch("deploy", "notebook/summing.py", "Summing", input_files=["requirements.txt"])
@@ -255,24 +263,24 @@ def test_an_endpoint_is_deployed_listed_asked_listened_to_and_deleted(wheels, pa
     assert panel.steps(run) == pairs("context", "build", "push", "schedule", "serve")
     (told,) = [event for event in panel.events(run) if event["kind"] == "endpoint"]
     assert (told["name"], told["value"]) == (info.endpoint, url)
-    (found,), note = services.list_endpoints(**where)
+    (found,), note = services.list_endpoints(session)
     assert (found.name, found.place, found.state, found.url, note) == (info.endpoint, "cluster", "ready", url, "")
     for data, values in [("a,b\n1,2\n3,4.5\n", [3.0, 7.5]), ("[[1, 2]]", [3.0]), ('{"a": [5], "b": [6]}', [11.0])]:
-        assert services.test_endpoint(info.endpoint, data, **where).values == values
-    assert "asked for 2 rows" in [line.text for line in services.endpoint_log(info.endpoint, **where)]
+        assert services.test_endpoint(session, info.endpoint, data).values == values
+    assert "asked for 2 rows" in [line.text for line in services.endpoint_log(session, info.endpoint)]
 
     # Cancelled when it serves, but before the record says so.
     again = cancelled_when_it_serves(panel, launch)
     assert (again.state, again.endpoint, again.url) == ("succeeded", info.endpoint, url)
-    services.delete_endpoint(info.endpoint, **where)
+    services.delete_endpoint(session, info.endpoint)
 
-    assert services.list_endpoints(**where) == ((), "")
+    assert services.list_endpoints(session) == ((), "")
     assert panel.workshop.nothing_left()
 
     # Cancelled while its pod starts.
     run = launch()
     panel.until(lambda: ("schedule", "started") in panel.steps(run))
-    services.cancel_run(run)
+    services.cancel_run(services.Session(), run)
     info = panel.ended(run)
     assert (info.state, info.endpoint) == ("cancelled", "")
     assert panel.workshop.nothing_left(40)
@@ -284,8 +292,8 @@ def cancelled_when_it_serves(panel, launch):
     process = panel.process(run)
     panel.until(lambda: ("serve", "finished") in panel.steps(run))
     process.suspend()
-    if not services.describe_run(run).has_ended:
-        services.cancel_run(run)
+    if not services.describe_run(services.Session(), run).has_ended:
+        services.cancel_run(services.Session(), run)
         process.send_signal(signal.SIGINT)
     process.resume()
     return panel.ended(run)

@@ -74,8 +74,8 @@ class Watch:
         real = services.subject_of
         given = {"service_account_folder": scene.service_account_folder, "python": scene.python}
         given |= {"fairing": scene.fairing, "timeout": SECONDS / 2, "deadline": SECONDS}
-        patch.setattr(services.checking, "subject_of", lambda *words: dataclasses.replace(real(*words), **given))
-        for name in ("check", "create_secrets", "attach_pull_secret", "describe_secrets", "settings_in_force"):
+        patch.setattr(services.checks, "subject_of", lambda *words: dataclasses.replace(real(*words), **given))
+        for name in ("check", "create_secrets", "attach_pull_secret", "describe_secrets"):
             patch.setattr(services, name, self._told(getattr(services, name)))
         patch.setattr(prompts, "ask", lambda question: self.answers.get(question.name, ""))
 

@@ -25,7 +25,7 @@ def test_a_notebook_in_the_cluster_finds_fairing_as_it_is_installed_here(yard): 
     _, info = yard.run(yard.notebook(launches))
 
     assert info.state == "succeeded", info
-    assert "LocalBackend" in "".join(services.run_log(info.id, yard.runs))
+    assert "LocalBackend" in "".join(services.run_log(services.Session(runs_folder=yard.runs), info.id))
 
 
 def begun(yard, name):  # noqa: F811
@@ -33,7 +33,7 @@ def begun(yard, name):  # noqa: F811
     log = yard.store.folder(name) / "log.txt"
 
     def prints():
-        services.describe_run(name, yard.runs)
+        services.describe_run(services.Session(runs_folder=yard.runs), name)
         return log.exists() and "begun" in log.read_text()
 
     yard.until(prints, 90)
@@ -42,7 +42,7 @@ def begun(yard, name):  # noqa: F811
 
 def ended(yard, name, seconds=90):  # noqa: F811
     def look():
-        info = services.describe_run(name, yard.runs)
+        info = services.describe_run(services.Session(runs_folder=yard.runs), name)
         return info if info.has_ended else None
 
     return yard.until(look, seconds)
@@ -65,9 +65,9 @@ def test_a_run_in_the_cluster_leaves_the_record_that_a_run_here_leaves(yard):  #
     (yard.folder / "data.csv").write_text("1,2\n")
 
     seen, there = yard.run(notebook, rate=0.25, input_files=["data.csv"])
-    here = services.run_notebook(notebook, {"rate": 0.25}, runs_folder=yard.runs)
+    here = services.run_notebook(services.Session(runs_folder=yard.runs), notebook, {"rate": 0.25})
 
-    local = services.describe_run(here.run, yard.runs)
+    local = services.describe_run(services.Session(runs_folder=yard.runs), here.run)
     assert there.state == local.state == "succeeded", there
     assert (there.metrics, there.parameters) == (local.metrics, local.parameters) == ({"loss": 0.5}, {"rate": 0.25})
     assert (there.cells, there.notebook, there.output) == (local.cells, local.notebook, local.output)
@@ -76,9 +76,11 @@ def test_a_run_in_the_cluster_leaves_the_record_that_a_run_here_leaves(yard):  #
     assert there.duration < 60
     files = {path.name for path in Path(local.folder).iterdir()} - {"claim-1"}
     assert {path.name for path in Path(there.folder).iterdir()} == files
-    logs = ["".join(services.run_log(info.id, yard.runs)) for info in (there, local)]
+    logs = ["".join(services.run_log(services.Session(runs_folder=yard.runs), info.id)) for info in (there, local)]
     assert re.sub(r"[\d.]+ s", "", logs[0]) == re.sub(r"[\d.]+ s", "", logs[1])
-    assert [event.kind for event in seen] == [event["kind"] for _, event in services.run_events(local.id, yard.runs)]
+    assert [event.kind for event in seen] == [
+        event["kind"] for _, event in services.run_events(services.Session(runs_folder=yard.runs), local.id)
+    ]
     executed = json.loads(Path(there.output).read_text())
     assert "the rate is 0.25" in json.dumps(executed)
     assert yard.workshop.nothing_left()
@@ -132,7 +134,7 @@ def test_a_pod_that_is_evicted_is_replaced_and_the_run_begun_again_in_the_same_r
     kinds = [event.kind for event in seen]
     assert kinds.count("run-started") == 2
     assert kinds.count("run-finished") == 1
-    assert "begun again, attempt 2" in "".join(services.run_log(name, yard.runs))
+    assert "begun again, attempt 2" in "".join(services.run_log(services.Session(runs_folder=yard.runs), name))
     assert yard.workshop.nothing_left()
 
 
@@ -145,7 +147,9 @@ def test_a_connection_that_is_cut_again_and_again_loses_no_event_and_shows_none_
 
     thread.join(120)
     assert yard.store.find(name).state == "succeeded"
-    assert [event.to_dict() for event in seen] == [event for _, event in services.run_events(name, yard.runs)]
+    assert [event.to_dict() for event in seen] == [
+        event for _, event in services.run_events(services.Session(runs_folder=yard.runs), name)
+    ]
     assert [event.kind for event in seen].count("cell-finished") == 3
     assert yard.workshop.nothing_left()
 
@@ -156,13 +160,13 @@ def test_a_job_that_somebody_deletes_leaves_a_cancelled_run_with_all_that_it_had
     thread, _ = yard.following(name)
     begun(yard, name)
 
-    services.delete([batch.job], {"namespace": yard.namespace})
+    services.delete(services.Session({"namespace": yard.namespace}), [batch.job])
 
     thread.join(60)
     info = yard.store.find(name)
     assert info.state == "cancelled", info
     assert batch.job in info.error["message"]
-    assert "begun" in "".join(services.run_log(name, yard.runs))
+    assert "begun" in "".join(services.run_log(services.Session(runs_folder=yard.runs), name))
     assert Path(info.folder, "executed.ipynb").exists()
     assert yard.workshop.nothing_left()
 
@@ -171,7 +175,7 @@ def test_a_run_that_is_cancelled_takes_its_job_with_it(yard):  # noqa: F811
     (name,) = yard.start(yard.request(yard.notebook(LONG))).runs
     begun(yard, name)
 
-    services.cancel_run(name, yard.runs)
+    services.cancel_run(services.Session(runs_folder=yard.runs), name)
 
     assert yard.store.find(name).state == "cancelled"
     assert yard.workshop.nothing_left()
@@ -182,11 +186,11 @@ def test_one_run_of_several_is_cancelled_alone(yard):  # noqa: F811
     long, short = yard.start(*(yard.request(notebook, rate=rate) for rate in (2.0, 0.5))).runs
     begun(yard, long)
 
-    services.cancel_run(long, yard.runs)
+    services.cancel_run(services.Session(runs_folder=yard.runs), long)
 
     assert ended(yard, long).state == "cancelled"
     assert ended(yard, short).state == "succeeded"
-    services.list_runs(yard.runs)
+    services.list_runs(services.Session(runs_folder=yard.runs))
     assert yard.workshop.nothing_left()
 
 
@@ -211,7 +215,7 @@ def test_requirements_that_can_not_be_installed_fail_the_run_with_what_pip_says(
     with pytest.raises(BuildFailedError, match="there-is-no-such-package"):
         yard.run(notebook)
 
-    (info,) = services.list_runs(yard.runs)
+    (info,) = services.list_runs(services.Session(runs_folder=yard.runs))
     assert info.state == "failed"
     assert "there-is-no-such-package" in info.error["message"]
     assert yard.workshop.nothing_left()
@@ -252,7 +256,7 @@ def test_ctrl_c_tells_that_the_run_goes_on_and_how_to_cancel_it(yard):  # noqa: 
     assert process.returncode == 130
     assert f"Run {name} goes on in the cluster" in said
     assert f"fairing-azure runs cancel {name}" in said
-    assert services.describe_run(name, yard.runs).state == "running"
+    assert services.describe_run(services.Session(runs_folder=yard.runs), name).state == "running"
     with command(yard, "runs", "cancel", name) as cancelled:
         assert cancelled.wait(90) == 0
     assert yard.workshop.nothing_left()
@@ -264,5 +268,5 @@ def test_an_input_file_outside_the_notebooks_folder_is_refused_and_recorded(yard
     with pytest.raises(FairingAzureError, match=r"does not lie in the notebook's folder"):
         yard.run(yard.notebook(REPORTS), input_files=["../elsewhere.csv"])
 
-    (info,) = services.list_runs(yard.runs)
+    (info,) = services.list_runs(services.Session(runs_folder=yard.runs))
     assert info.state == "failed"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.services.cluster_runs import sweeps
+from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.sweeps.points import Axis, PointsRequest
 from tests.cluster.notebooks_scene import wheels, workshop, yard  # noqa: F401 - fixtures
 
@@ -26,12 +27,15 @@ def test_twelve_settings_are_one_build_one_indexed_job_and_twelve_results(yard, 
     notebook = yard.notebook(TRAINS, tagged="max_depth = 3\neta = 0.3")
     (yard.folder / "requirements.txt").write_text(REQUIREMENTS)
     axes = [Axis("max_depth", ["1", "2", "3", "4"]), Axis("eta", ["0.1", "0.3", "0.5"])]
-    sweep = services.keep_sweep(services.plan_sweep(notebook, PointsRequest(grid=axes)), yard.runs)
+    sweep = services.keep_sweep(
+        services.Session(runs_folder=yard.runs),
+        services.plan_sweep(services.Session(), notebook, PointsRequest(grid=axes)),
+    )
     before, ends = yard.pushes(), []
 
-    table = sweeps.resume_on_cluster(sweep, ends.append, settings=yard.settings, runs_folder=yard.runs)
+    table = sweeps.resume_on_cluster(Session(runs_folder=yard.runs), sweep, ends.append, settings=yard.settings)
 
-    infos = services.list_runs(yard.runs)
+    infos = services.list_runs(services.Session(runs_folder=yard.runs))
     assert [info.state for info in infos] == ["succeeded"] * 12
     assert len({info.job for info in infos}) == 1
     assert {info.id for info in ends} == {info.id for info in infos}
@@ -39,7 +43,9 @@ def test_twelve_settings_are_one_build_one_indexed_job_and_twelve_results(yard, 
     assert len({tuple(info.parameters.values()) for info in infos}) == 12
     assert yard.pushes() - before <= 2, "the dependencies and the notebook's layer"
     assert table.state == "done"
-    plot = services.plot_sweep(services.describe_sweep(sweep, yard.runs), str(tmp_path / "sweep.png"))
+    plot = services.plot_sweep(
+        services.describe_sweep(services.Session(runs_folder=yard.runs), sweep), str(tmp_path / "sweep.png")
+    )
     assert Path(plot).read_bytes().startswith(b"\x89PNG")
     assert yard.workshop.nothing_left()
 
@@ -48,13 +54,15 @@ def test_a_sweep_that_is_gone_on_with_runs_only_what_is_missing(yard):  # noqa: 
     notebook = yard.notebook("assert rate < 0.9")
     (yard.folder / "requirements.txt").write_text(REQUIREMENTS)
     points = PointsRequest(grid=[Axis("rate", ["0.1", "0.95", "0.3"])])
-    sweep = services.keep_sweep(services.plan_sweep(notebook, points), yard.runs)
-    sweeps.resume_on_cluster(sweep, settings=yard.settings, runs_folder=yard.runs)
-    first = {info.id: info.state for info in services.list_runs(yard.runs)}
+    sweep = services.keep_sweep(
+        services.Session(runs_folder=yard.runs), services.plan_sweep(services.Session(), notebook, points)
+    )
+    sweeps.resume_on_cluster(Session(runs_folder=yard.runs), sweep, settings=yard.settings)
+    first = {info.id: info.state for info in services.list_runs(services.Session(runs_folder=yard.runs))}
 
-    sweeps.resume_on_cluster(sweep, settings=yard.settings, runs_folder=yard.runs, retry_failed=True)
+    sweeps.resume_on_cluster(Session(runs_folder=yard.runs), sweep, settings=yard.settings, retry_failed=True)
 
     assert sorted(first.values()) == ["failed", "succeeded", "succeeded"]
-    later = [info for info in services.list_runs(yard.runs) if info.id not in first]
+    later = [info for info in services.list_runs(services.Session(runs_folder=yard.runs)) if info.id not in first]
     assert [(info.state, info.parameters["rate"]) for info in later] == [("failed", 0.95)]
     assert yard.workshop.nothing_left()

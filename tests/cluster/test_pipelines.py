@@ -17,7 +17,7 @@ import nbformat
 import pytest
 import yaml
 
-from fairing_az_jupyter import services as manager
+from fairing_az_jupyter import services
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.launches_scene import FOREVER, SERVER, opened
 from tests.cluster.pipelines_scene import AZ, CI, KUBELOGIN, AzurePipelines, GitHubActions, load
@@ -33,9 +33,9 @@ LEAVE_OUT = ("AZ_", "AZURE_", "ARM_", "DOCKER_", "FAIRING_", "KUBE", "NB_", "PYT
 LEAVING = """
 from fairing_az_jupyter.fairing.cluster.connections import Launcher
 from fairing_az_jupyter.fairing.cluster.manifests import Placement, deployment, finished_pod, job, service
-from fairing_az_jupyter.services import settings_in_force
+from fairing_az_jupyter.services import Session
 small = Placement(cpu="50m", memory="64Mi")
-with Launcher(settings_in_force().settings) as launcher:
+with Launcher(Session().settings) as launcher:
     target = launcher.target
     container = {{"name": "model", "image": {image!r}, "command": ["python", "-uc", {server!r}]}}
     pod = finished_pod({{"containers": [container]}}, target, small, ends=False)
@@ -220,7 +220,7 @@ def test_a_run_that_is_killed_is_cleaned_up_after_and_reported_as_not_ended(pipe
     failure = read_report(results / "junit.xml").cases[0].find("failure")
     assert "has not ended" in failure.get("message"), pipeline.log
     assert runs_in(results) == ["running"]
-    assert services.describe_run("last", str(results / "runs")).state == "lost"
+    assert services.describe_run(services.Session(runs_folder=str(results / "runs")), "last").state == "lost"
     assert "launched by" in (results / "executed.ipynb").read_text()
 
 

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.timeout(600)
 NOTEBOOK = "xgboost-high-level-apis.ipynb"
 BACKEND = ["-p", "FAIRING_BACKEND", "LocalBackend"]
 PYTHON = (
-    "from fairing_az_jupyter import services\n"
-    f"services.run_notebook('{NOTEBOOK}', {{'FAIRING_BACKEND': 'LocalBackend'}}, output='out.ipynb')"
+    "from fairing_az_jupyter.services import Session, run_notebook\n"
+    f"run_notebook(Session(), '{NOTEBOOK}', {{'FAIRING_BACKEND': 'LocalBackend'}}, output='out.ipynb')"
 )
 WAYS = {
     "command": ["-m", "fairing_az_jupyter", "run", NOTEBOOK, "-o", "out.ipynb", *BACKEND],

@@ -217,14 +217,18 @@ def test_class_of_the_example_is_trained_and_deployed_by_its_name(in_folder, run
     (trained,) = Path(os.environ["FAIRING_AZURE_HOME"]).rglob("trained_ames_model.dat")
     shutil.copy(trained, in_folder / "example")
     files = ["trained_ames_model.dat", "requirements.txt"]
-    info = services.start_launch("deploy", f"example/{task.partition(':')[0]}", "HousingServe", input_files=files)
+    info = services.start_launch(
+        services.Session(), "deploy", f"example/{task.partition(':')[0]}", "HousingServe", input_files=files
+    )
     endpoint = next(
-        e for _, e in services.run_events(info.id, follow_it=True) if e["kind"] in {"endpoint", "run-failed"}
+        e
+        for _, e in services.run_events(services.Session(), info.id, follow_it=True)
+        if e["kind"] in {"endpoint", "run-failed"}
     )
     assert endpoint["kind"] == "endpoint", endpoint
     try:
-        listed, _ = services.list_endpoints({"backend": "LocalBackend"})
+        listed, _ = services.list_endpoints(services.Session({"backend": "LocalBackend"}))
         assert [each.name for each in listed] == [endpoint["name"]]
     finally:
-        services.delete_endpoint(endpoint["name"], {"backend": "LocalBackend"})
-    assert services.describe_run(info.id).state == "succeeded"
+        services.delete_endpoint(services.Session({"backend": "LocalBackend"}), endpoint["name"])
+    assert services.describe_run(services.Session(), info.id).state == "succeeded"

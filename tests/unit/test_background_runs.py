@@ -50,7 +50,7 @@ def write(path, *cells, kernel="python3", parameters="rate = 0.1"):
 def ended(run, seconds=60.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        info = services.describe_run(run)
+        info = services.describe_run(services.Session(), run)
         assert info.state != "lost"
         if info.has_ended:
             return info
@@ -67,7 +67,9 @@ def wait_for(what, seconds=30.0):
 
 
 def printed(run):
-    return "".join(event.get("text", "") for _, event in services.run_events(run) if event["kind"] == "output")
+    return "".join(
+        event.get("text", "") for _, event in services.run_events(services.Session(), run) if event["kind"] == "output"
+    )
 
 
 def test_run_goes_on_when_its_starter_and_the_whole_group_of_it_are_killed_and_tells_every_event_once(tmp_path):
@@ -75,7 +77,7 @@ def test_run_goes_on_when_its_starter_and_the_whole_group_of_it_are_killed_and_t
     script = """
 import sys, time
 from fairing_az_jupyter import services
-print(services.start_run(services.plan_run(sys.argv[1])).id, flush=True)
+print(services.start_run(services.Session(), services.plan_run(services.Session(), sys.argv[1])).id, flush=True)
 time.sleep(600)
 """
     starter = subprocess.Popen(
@@ -91,7 +93,7 @@ time.sleep(600)
     info = ended(run)
 
     assert (info.state, info.attempt) == ("succeeded", 1)
-    events = [event for _, event in services.run_events(run)]
+    events = [event for _, event in services.run_events(services.Session(), run)]
     assert [e["cell"] for e in events if e["kind"] == "cell-finished"] == list(range(1, 10))
     assert printed(run).split() == [str(n) for n in range(8)]
     assert [e["kind"] for e in events].count("run-finished") == 1
@@ -106,12 +108,12 @@ from fairing_az_jupyter.services.background import start
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 start.os.write = die  # after the record is made, before the process is told so
-services.start_run(services.plan_run(sys.argv[1]))
+services.start_run(services.Session(), services.plan_run(services.Session(), sys.argv[1]))
 """
     done = subprocess.run([sys.executable, "-c", script, notebook], check=False, capture_output=True, timeout=30)
 
     assert done.returncode == -signal.SIGKILL, done.stderr
-    (info,) = services.list_runs()
+    (info,) = services.list_runs(services.Session())
     assert ended(info.id).state == "succeeded"
 
 
@@ -122,12 +124,12 @@ def test_twenty_starts_at_once_are_twenty_runs_none_of_which_ever_looks_lost_and
 
     def watch():
         while not over.wait(0.01):
-            seen.update(info.state for info in services.list_runs())
+            seen.update(info.state for info in services.list_runs(services.Session()))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
-        runs = list(pool.map(lambda _: services.start_run(request).id, range(20)))
+        runs = list(pool.map(lambda _: services.start_run(services.Session(), request).id, range(20)))
     infos = [ended(run) for run in runs]
     over.set()
     watcher.join()
@@ -142,24 +144,24 @@ def test_twenty_starts_at_once_are_twenty_runs_none_of_which_ever_looks_lost_and
 def test_start_returns_long_before_the_run_ends_and_the_run_can_be_cancelled(tmp_path):
     notebook = write(tmp_path / "long.ipynb", "import time; print('begun', flush=True); time.sleep(600)")
     began = time.monotonic()
-    info = services.start_run(services.plan_run(notebook))
+    info = services.start_run(services.Session(), services.plan_run(services.Session(), notebook))
     took = time.monotonic() - began
     assert took < 10
     assert info.state in {"waiting", "running"}
     wait_for(lambda: "begun" in printed(info.id))
 
-    services.cancel_run(info.id)
+    services.cancel_run(services.Session(), info.id)
 
     assert ended(info.id, 15).state == "cancelled"
 
 
 def test_retry_in_the_background_names_what_it_repeats(tmp_path):
     notebook = write(tmp_path / "fails.ipynb", "assert rate > 0.5")
-    first = ended(services.start_run(services.plan_run(notebook)).id)
+    first = ended(services.start_run(services.Session(), services.plan_run(services.Session(), notebook)).id)
     assert (first.state, first.error["cell"]) == ("failed", 2)
 
-    request = services.plan_retry(first.id, parameters={"rate": 0.9})
-    again = ended(services.start_run(request, retry_of=first.id).id)
+    request = services.plan_retry(services.Session(), first.id, parameters={"rate": 0.9})
+    again = ended(services.start_run(services.Session(), request, retry_of=first.id).id)
 
     assert (again.state, again.retry_of, again.parameters) == ("succeeded", first.id, {"rate": 0.9})
 
@@ -172,7 +174,7 @@ def test_process_has_a_session_of_its_own_and_nothing_of_the_servers(tmp_path, m
     notebook = write(tmp_path / "look.ipynb", cell)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.set_inheritable(True)
-        info = services.start_run(services.plan_run(notebook))
+        info = services.start_run(services.Session(), services.plan_run(services.Session(), notebook))
         process = psutil.Process(int(wait_for(lambda: printed(info.id)).split()[0]))
         connections = [c.laddr.port for c in psutil.net_connections("tcp") if c.pid == process.pid]
         port = listener.getsockname()[1]
@@ -190,14 +192,14 @@ def test_process_has_a_session_of_its_own_and_nothing_of_the_servers(tmp_path, m
 
 def test_process_that_dies_before_it_begins_leaves_the_reason_and_no_secret(tmp_path, monkeypatch):
     notebook = write(tmp_path / "one.ipynb")
-    request = services.plan_run(notebook)
+    request = services.plan_run(services.Session(), notebook)
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "psutil.py").write_text("import os\nraise RuntimeError('damaged ' + os.environ['AZ_CLIENT_SECRET'])")
     monkeypatch.setenv("PYTHONPATH", str(broken))
     monkeypatch.setenv("AZ_CLIENT_SECRET", "marked-secret-value")
 
-    info = ended(services.start_run(request).id)
+    info = ended(services.start_run(services.Session(), request).id)
 
     assert (info.state, info.error["code"]) == ("failed", "process")
     assert "RuntimeError: damaged" in info.error["message"]
@@ -207,13 +209,13 @@ def test_process_that_dies_before_it_begins_leaves_the_reason_and_no_secret(tmp_
 
 def test_run_starts_where_the_working_directory_has_gone(tmp_path, monkeypatch):
     notebook = write(tmp_path / "one.ipynb", "print('here')")
-    request = services.plan_run(notebook)
+    request = services.plan_run(services.Session(), notebook)
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
 
-    info = ended(services.start_run(request).id)
+    info = ended(services.start_run(services.Session(), request).id)
     monkeypatch.chdir(tmp_path)
 
     assert (info.state, printed(info.id)) == ("succeeded", "here\n")
@@ -225,7 +227,9 @@ def test_records_folder_that_is_none_is_told_and_no_process_is_left(tmp_path):
     before = {child.pid for child in psutil.Process().children()}
 
     with pytest.raises(RunFailedError, match=r"its record can't be made in .*file.*--runs-folder"):
-        services.start_run(services.plan_run(notebook), runs_folder=str(tmp_path / "file"))
+        services.start_run(
+            services.Session(runs_folder=str(tmp_path / "file")), services.plan_run(services.Session(), notebook)
+        )
 
     assert {child.pid for child in psutil.Process().children()} <= before
 
@@ -235,9 +239,9 @@ def test_request_that_is_refused_leaves_neither_record_nor_process_nor_file(tmp_
     before = {child.pid for child in psutil.Process().children()}
 
     with pytest.raises(FairingAzureError, match="secret"):
-        services.start_run(RunRequest(notebook, None, {"AZ_CLIENT_SECRET": "marked"}))
+        services.start_run(services.Session(), RunRequest(notebook, None, {"AZ_CLIENT_SECRET": "marked"}))
     with pytest.raises(FairingAzureError, match="There is no notebook"):
-        services.start_run(RunRequest(str(tmp_path / "none.ipynb"), None))
+        services.start_run(services.Session(), RunRequest(str(tmp_path / "none.ipynb"), None))
 
     assert not list(store.path.iterdir())
     assert {child.pid for child in psutil.Process().children()} <= before
@@ -249,8 +253,10 @@ def test_launch_of_a_notebook_gets_settings_its_cell_does_not_name_and_this_proc
     before = dict(os.environ)
     explicit = {"backend": "LocalBackend", "namespace": "team-a"}
 
-    first = ended(services.start_launch("notebook", notebook, explicit=explicit).id)
-    again = ended(services.start_run(services.plan_retry(first.id), retry_of=first.id).id)
+    first = ended(services.start_launch(services.Session(explicit), "notebook", notebook).id)
+    again = ended(
+        services.start_run(services.Session(), services.plan_retry(services.Session(), first.id), retry_of=first.id).id
+    )
 
     assert (first.state, first.kind) == ("succeeded", "notebook")
     assert "LocalBackend" in printed(first.id)
@@ -263,16 +269,18 @@ def test_notebook_launch_takes_no_task_and_a_task_no_parameters(tmp_path, store)
     notebook = write(tmp_path / "one.ipynb", "class Model:\n    def train(self): pass")
 
     with pytest.raises(InputError, match="whole notebook"):
-        services.start_launch("notebook", notebook, "Model")
+        services.start_launch(services.Session(), "notebook", notebook, "Model")
     with pytest.raises(InputError, match="takes none"):
-        services.start_launch("train", notebook, "Model", parameters={"rate": 1})
+        services.start_launch(services.Session(), "train", notebook, "Model", parameters={"rate": 1})
     with pytest.raises(InputError, match="nothing that can be launched"):
-        services.start_launch("build", notebook)
+        services.start_launch(services.Session(), "build", notebook)
     assert not store.path.exists()
 
 
 def test_record_of_before_is_still_read_as_a_notebooks(tmp_path, store):
-    info = ended(services.start_run(services.plan_run(write(tmp_path / "one.ipynb"))).id)
+    info = ended(
+        services.start_run(services.Session(), services.plan_run(services.Session(), write(tmp_path / "one.ipynb"))).id
+    )
     file = Path(info.folder) / "request.json"
     document = json.loads(file.read_text())
     for name in ("kind", "task", "settings", "profile", "input_files", "output_map"):

@@ -263,13 +263,15 @@ def test_the_help_lists_the_exit_codes_of_a_check(capsys):
     assert all(f"\n  {code}    " in out for code in (0, 3, 6, 7, 8))
 
 
-def test_the_manager_gets_flags_notebook_and_profile(monkeypatch, capsys):
+def test_a_check_gets_flags_notebook_and_profile(monkeypatch, capsys):
     given = []
-    monkeypatch.setattr(services, "check", lambda *words, **named: given.append((words, named)) or iter(()))
+    monkeypatch.setattr(services, "check", lambda session: given.append(session) or iter(()))
 
     cli.main(["check", "train.ipynb", "--profile", "team", "--docker-registry", "contoso.azurecr.io"])
 
-    assert given == [(({"docker_registry": "contoso.azurecr.io"},), {"notebook": "train.ipynb", "profile": "team"})]
+    (session,) = given
+    assert session.given == {"docker_registry": "contoso.azurecr.io"}
+    assert (session.notebook, session.profile) == ("train.ipynb", "team")
 
 
 def test_an_error_before_the_first_check_has_its_cure_and_exit_code(monkeypatch, capsys):

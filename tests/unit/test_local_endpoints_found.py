@@ -71,62 +71,68 @@ def wait_for(what, seconds=60.0):
 
 
 def ended(run):
-    return wait_for(lambda: info if (info := services.describe_run(run)).has_ended else None)
+    return wait_for(lambda: info if (info := services.describe_run(services.Session(), run)).has_ended else None)
 
 
 def printed(run):
-    return "".join(event.get("text", "") for _, event in services.run_events(run) if event["kind"] == "output")
+    return "".join(
+        event.get("text", "") for _, event in services.run_events(services.Session(), run) if event["kind"] == "output"
+    )
 
 
 def deployed(file="work/model.py"):
-    info = services.start_launch("deploy", file, "Model", explicit=LOCAL)
-    return wait_for(lambda: now if (now := services.describe_run(info.id)).url or now.has_ended else None)
+    info = services.start_launch(services.Session(LOCAL), "deploy", file, "Model")
+    return wait_for(
+        lambda: now if (now := services.describe_run(services.Session(), info.id)).url or now.has_ended else None
+    )
 
 
 def test_training_is_recorded_with_all_that_it_and_its_children_print():
-    info = services.start_launch("train", "work/model.py", "Model", explicit=LOCAL, input_files=["data.txt"])
+    info = services.start_launch(services.Session(LOCAL), "train", "work/model.py", "Model", input_files=["data.txt"])
 
     info = ended(info.id)
 
     assert (info.state, info.kind, info.task) == ("succeeded", "train", "Model"), info.error
     lines = printed(info.id).splitlines()
     assert {"to standard output", "to standard error", "from a child", "in app 1 2 3"} <= set(lines)
-    kinds = [event["kind"] for _, event in services.run_events(info.id)]
+    kinds = [event["kind"] for _, event in services.run_events(services.Session(), info.id)]
     assert (kinds[0], kinds[-1]) == ("run-started", "run-finished")
     assert "phase" in kinds
-    assert "from a child" in "".join(services.run_log(info.id))
+    assert "from a child" in "".join(services.run_log(services.Session(), info.id))
 
 
 def test_training_that_fails_tells_why_and_is_repeated_by_its_record():
-    info = ended(services.start_launch("train", "work/model.py", "fails", explicit=LOCAL).id)
+    info = ended(services.start_launch(services.Session(LOCAL), "train", "work/model.py", "fails").id)
 
     assert (info.state, info.error["code"]) == ("failed", "job-failed")
     assert "ValueError: the data are odd" in info.error["message"]
     assert "output.log" in info.error["hint"]
-    last = [event for _, event in services.run_events(info.id)][-1]
+    last = [event for _, event in services.run_events(services.Session(), info.id)][-1]
     assert last["kind"] == "run-failed"
     assert "the data are odd" in last["message"]
 
-    again = ended(services.start_run(services.plan_retry(info.id), retry_of=info.id).id)
+    again = ended(
+        services.start_run(services.Session(), services.plan_retry(services.Session(), info.id), retry_of=info.id).id
+    )
     assert (again.state, again.task, again.retry_of) == ("failed", "fails", info.id)
 
 
 def test_training_that_is_cancelled_ends_within_two_seconds_with_its_job():
-    info = services.start_launch("train", "work/model.py", "sleeps", explicit=LOCAL)
+    info = services.start_launch(services.Session(LOCAL), "train", "work/model.py", "sleeps")
     wait_for(lambda: "sleeping" in printed(info.id))
     process = psutil.Process(int(read_status(Path(info.folder))["process"].split(" ")[1]))
     family = [process, *process.children(recursive=True)]
     assert len(family) > 1
 
     began = time.monotonic()
-    services.cancel_run(info.id)
+    services.cancel_run(services.Session(), info.id)
     info = ended(info.id)
     took = time.monotonic() - began
 
     assert (info.state, info.error["code"]) == ("cancelled", "run-cancelled")
     assert took < 4  # two seconds on a machine that does nothing else
     assert not psutil.wait_procs(family, 5)[1]
-    assert [event["kind"] for _, event in services.run_events(info.id)][-1] == "run-cancelled"
+    assert [event["kind"] for _, event in services.run_events(services.Session(), info.id)][-1] == "run-cancelled"
 
 
 def test_endpoint_is_found_asked_and_deleted_by_other_processes(run_python, tmp_path):
@@ -134,7 +140,7 @@ def test_endpoint_is_found_asked_and_deleted_by_other_processes(run_python, tmp_
     assert info.state == "running", info.error
     command = "import sys; from fairing_az_jupyter.frontends.cli import main; sys.exit(main(sys.argv[1:]))"
 
-    (found,), note = services.list_endpoints(LOCAL)
+    (found,), note = services.list_endpoints(services.Session(LOCAL))
     status = run_python(command, "status", "--backend", "LocalBackend")
     one = json.loads(run_python(command, "status", info.endpoint, "--json").stdout)["launch"]
     asked = run_python(command, "predict", info.endpoint, "[[1, 2], [3, 4]]")
@@ -152,16 +158,16 @@ def test_endpoint_is_found_asked_and_deleted_by_other_processes(run_python, tmp_
     assert (one["kind"], one["url"]) == ("endpoint", info.url)
     assert asked.stdout.startswith("3\n7\n2 predictions")
     assert "the model is loaded" in logs.stdout
-    assert services.test_endpoint(info.endpoint, "a,b\n1,2.5\n").values == [3.5]
+    assert services.test_endpoint(services.Session(), info.endpoint, "a,b\n1,2.5\n").values == [3.5]
     (tmp_path / "rows.csv").write_text("1,2\n")
     with pytest.raises(InputError, match="has no rows"):
-        services.test_endpoint(info.endpoint, "rows.csv")
+        services.test_endpoint(services.Session(), info.endpoint, "rows.csv")
 
     gone = run_python(command, "delete", info.endpoint)
 
     assert gone.stdout == f"Endpoint {info.endpoint} is deleted.\n"
-    assert services.list_endpoints(LOCAL) == ((), "")
-    after = services.describe_run(info.id)
+    assert services.list_endpoints(services.Session(LOCAL)) == ((), "")
+    after = services.describe_run(services.Session(), info.id)
     assert (after.state, after.error) == ("succeeded", None)
     port = urlsplit(info.url).port
     assert port not in {c.laddr.port for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
@@ -177,7 +183,7 @@ def test_endpoint_whose_process_is_killed_is_a_failed_run_that_says_so():
 
     assert (info.state, info.error["code"]) == ("failed", "endpoint")
     assert "SIGKILL" in info.error["message"]
-    assert services.list_endpoints(LOCAL) == ((), "")
+    assert services.list_endpoints(services.Session(LOCAL)) == ((), "")
 
 
 def test_endpoint_ends_with_a_keeper_that_is_killed_and_is_not_listed():
@@ -187,24 +193,24 @@ def test_endpoint_ends_with_a_keeper_that_is_killed_and_is_not_listed():
     os.kill(keeper.pid, signal.SIGKILL)
 
     assert not psutil.wait_procs(family, 15)[1]
-    assert services.describe_run(info.id).state == "lost"
-    assert services.list_endpoints(LOCAL) == ((), "")
+    assert services.describe_run(services.Session(), info.id).state == "lost"
+    assert services.list_endpoints(services.Session(LOCAL)) == ((), "")
 
 
 def test_cancelling_the_run_of_an_endpoint_ends_it():
     info = deployed()
-    services.cancel_run(info.id)
+    services.cancel_run(services.Session(), info.id)
 
     assert ended(info.id).state == "cancelled"
     with pytest.raises(FairingAzureError):
-        services.test_endpoint(info.endpoint, "[[1]]", LOCAL)
+        services.test_endpoint(services.Session(LOCAL), info.endpoint, "[[1]]")
 
 
 def test_log_of_an_endpoint_is_followed_until_it_is_deleted():
     info = deployed()
-    lines = services.endpoint_log(info.endpoint, LOCAL, follow=True)
+    lines = services.endpoint_log(services.Session(LOCAL), info.endpoint, follow=True)
     first = next(lines)
-    services.delete_endpoint(info.endpoint, LOCAL)
+    services.delete_endpoint(services.Session(LOCAL), info.endpoint)
     rest = list(lines)
 
     texts = [line.text for line in (first, *rest)]
@@ -225,14 +231,15 @@ def test_log_of_an_endpoint_is_followed_until_it_is_deleted():
         ("train", "model.py", "Model", {"deadline": 5}, "ends no job at a deadline"),
         ("deploy", "model.py", "Model", {"deadline": 5}, "has no deadline"),
         ("train", "broken.py", "Model", {}, "broken.py', line 1 is no Python"),
-        ("train", "model.py", "Model", {"explicit": {"backend": "Nobody"}}, "Nobody"),
+        ("train", "model.py", "Model", {"given": {"backend": "Nobody"}}, "Nobody"),
     ],
 )
 def test_launch_that_can_be_seen_to_fail_is_refused_before_there_is_a_record(kind, file, task, more, expected, store):
     Path("work/broken.py").write_text("class Model(:\n")
+    given = more.pop("given", LOCAL) if "given" in more else LOCAL
 
     with pytest.raises(InputError) as refused:
-        services.start_launch(kind, f"work/{file}", task, **{"explicit": LOCAL, **more})
+        services.start_launch(services.Session(given), kind, f"work/{file}", task, **more)
 
     assert expected in str(refused.value)
     assert not store.path.exists()
@@ -241,14 +248,14 @@ def test_launch_that_can_be_seen_to_fail_is_refused_before_there_is_a_record(kin
 def test_file_that_can_not_be_run_is_a_recorded_failure():
     Path("work/model.py").write_text("raise RuntimeError('no licence')\nclass Model:\n    def train(self): pass\n")
 
-    info = ended(services.start_launch("train", "work/model.py", "Model", explicit=LOCAL).id)
+    info = ended(services.start_launch(services.Session(LOCAL), "train", "work/model.py", "Model").id)
 
     assert info.state == "failed"
     assert "RuntimeError: no licence (line 1)" in info.error["message"]
 
 
 def test_cluster_that_can_not_be_asked_leaves_the_endpoints_of_this_machine_and_a_note():
-    found, note = services.list_endpoints()
+    found, note = services.list_endpoints(services.Session())
 
     assert found == ()
     assert note.startswith("The cluster could not be asked: ")
@@ -261,7 +268,7 @@ def test_module_beside_the_file_is_imported_by_it_and_by_nothing_else(monkeypatc
     Path("prices.py").write_text("AREA = 'Ames'")
     Path("model.py").write_text("import prices\n\ndef train():\n    print(AREA)\n\nAREA = prices.AREA\n")
 
-    info = ended(services.start_launch("train", "model.py", explicit=LOCAL).id)
+    info = ended(services.start_launch(services.Session(LOCAL), "train", "model.py").id)
 
     assert (info.state, info.task) == ("succeeded", "train"), info.error
     assert "Ames" in printed(info.id)
@@ -273,7 +280,7 @@ def test_status_shows_the_endpoints_of_this_machine_where_the_cluster_can_not_be
 
     table = run_python(command, "status").stdout
     found = json.loads(run_python(command, "status", "--json").stdout)
-    services.delete_endpoint(info.endpoint, LOCAL)
+    services.delete_endpoint(services.Session(LOCAL), info.endpoint)
     after = run_python(command, "status", check=False)
 
     assert info.endpoint in table

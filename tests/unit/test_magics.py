@@ -18,13 +18,13 @@ from fairing_az_jupyter import services
 from fairing_az_jupyter.models import CheckResult, Cure, Question, SecretChange
 from fairing_az_jupyter.exceptions import CredentialError
 seen = []
-def check(explicit, *, notebook=None, profile=None):
-    seen.append((dict(explicit), notebook))
+def check(session):
+    seen.append((session.given, session.notebook))
     yield CheckResult("registry.push", "Push <it>", "fail", "here", "May not push.", "Why so.",
                       (Cure("fairing-azure", "fairing-azure secrets rotate"),), position=1)
     yield CheckResult("settings", "Settings", "pass", "there", "All is well.")
-def create_secrets(explicit, *, ask, **named):
-    seen.append((dict(explicit), named))
+def create_secrets(session, *, ask, **named):
+    seen.append((session.given, named))
     name = ask(Question("client_id", "Client id:"))
     typed = ask(Question("client_secret", "Client secret:", hidden=True))
     length = len(typed)

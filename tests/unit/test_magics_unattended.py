@@ -23,7 +23,7 @@ RUNNERS = {
 # As far as a cluster that lacks everything gets; the real one is asked in tests/cluster/test_commands_notebook.py.
 CLUSTER = """from fairing_az_jupyter import services
 from fairing_az_jupyter.models import Question
-services.create_secrets = lambda explicit, *, ask, **named: (ask(Question('client_id', 'Client id:')),)"""
+services.create_secrets = lambda session, *, ask, **named: (ask(Question('client_id', 'Client id:')),)"""
 CELLS = {
     "load": "%load_ext fairing_az_jupyter",
     "settings": "FAIRING_BACKEND = 'LocalBackend'",

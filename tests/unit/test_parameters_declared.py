@@ -8,6 +8,7 @@ import pytest
 from fairing_az_jupyter.exceptions import NotebookFileError
 from fairing_az_jupyter.parameters import read_type
 from fairing_az_jupyter.services.planning import describe_parameters
+from fairing_az_jupyter.services.session import Session
 
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
@@ -26,7 +27,7 @@ def write(tmp_path):
 
 
 def described(path):
-    return {info.name: (info.type, info.default, info.help) for info in describe_parameters(path)}
+    return {info.name: (info.type, info.default, info.help) for info in describe_parameters(Session(), path)}
 
 
 # Every line alone is a cell; papermill's inspection says the same of each.
@@ -133,7 +134,7 @@ def test_a_type_said_before_the_value_holds(write):
 
 
 def test_a_setting_of_this_project_is_marked(write):
-    infos = describe_parameters(write("AZURE_REGION = None\nrounds = 3"))
+    infos = describe_parameters(Session(), write("AZURE_REGION = None\nrounds = 3"))
 
     assert [(info.name, info.is_setting) for info in infos] == [("AZURE_REGION", True), ("rounds", False)]
     assert infos[1].to_dict() == {"name": "rounds", "default": "3", "type": "", "help": "", "is_setting": False}
@@ -152,11 +153,11 @@ def test_a_setting_of_this_project_is_marked(write):
     ],
 )
 def test_a_secret_in_the_cell_is_not_shown(write, source):
-    assert "hunter2" not in repr(describe_parameters(write(source)))
+    assert "hunter2" not in repr(describe_parameters(Session(), write(source)))
 
 
 def test_a_notebook_without_a_parameters_cell_has_no_parameters(write):
-    assert describe_parameters(write("a = 1", tags=())) == ()
+    assert describe_parameters(Session(), write("a = 1", tags=())) == ()
 
 
 def test_a_broken_snapshot_is_told_by_the_notebooks_own_name(tmp_path):
@@ -164,7 +165,7 @@ def test_a_broken_snapshot_is_told_by_the_notebooks_own_name(tmp_path):
 
     for snapshot in ("copy.ipynb", "missing.ipynb"):
         with pytest.raises(NotebookFileError) as caught:
-            describe_parameters("abs://account/container/train.ipynb", snapshot=str(tmp_path / snapshot))
+            describe_parameters(Session(), "abs://account/container/train.ipynb", snapshot=str(tmp_path / snapshot))
         assert "abs://account/container/train.ipynb" in caught.value.message
         assert snapshot not in str(caught.value)
 

@@ -34,7 +34,7 @@ def write(tmp_path):
 
 def refused(notebook, *pairs):
     with pytest.raises(ParameterError) as caught:
-        services.plan_run(notebook, pairs=pairs)
+        services.plan_run(services.Session(), notebook, pairs=pairs)
     assert caught.value.code == "parameter-set-again"
     return caught.value
 
@@ -53,15 +53,17 @@ def test_a_value_that_a_later_parameters_cell_sets_again_is_refused(write, again
     ["B = 3", "A += 1", "A = A * 2", "if B:\n    A = 3", "A = 5", "A = globals().get('A', 3)", "C = A\nA = 3"],
 )
 def test_a_value_that_a_later_cell_uses_or_keeps_is_accepted(write, later):
-    request = services.plan_run(write((PARAMETERS, "A = 1\nB = 2"), (PARAMETERS, later)), pairs=[("A", "5")])
+    request = services.plan_run(
+        services.Session(), write((PARAMETERS, "A = 1\nB = 2"), (PARAMETERS, later)), pairs=[("A", "5")]
+    )
 
     assert request.parameters == {"A": 5}
 
 
 def test_the_cell_that_papermill_replaces_does_not_count(write):
-    assert services.plan_run(write((PARAMETERS, "A = 1"), (INJECTED, "A = 3")), pairs=[("A", "5")]).parameters == {
-        "A": 5
-    }
+    assert services.plan_run(
+        services.Session(), write((PARAMETERS, "A = 1"), (INJECTED, "A = 3")), pairs=[("A", "5")]
+    ).parameters == {"A": 5}
 
 
 def test_a_second_injected_cell_is_refused_as_papermill_replaces_the_first_only(write):
@@ -99,7 +101,7 @@ def test_papermill_itself_agrees_with_what_is_refused(write, cells):
     exec("\n".join(cell.source for cell in parameterized.cells if cell.cell_type == "code"), names)  # noqa: S102
 
     try:
-        services.plan_run(path, pairs=[("A", "5")])
+        services.plan_run(services.Session(), path, pairs=[("A", "5")])
         is_refused = False
     except ParameterError:
         is_refused = True

@@ -48,7 +48,7 @@ def environment(monkeypatch):
 
 def refused(notebook, kind=ParameterError, **options):
     with pytest.raises(kind) as caught:
-        services.plan_run(notebook, **options)
+        services.plan_run(services.Session(), notebook, **options)
     assert caught.value.hint
     return caught.value
 
@@ -60,7 +60,12 @@ def test_the_prefix_is_public():
 def test_the_environment_gives_parameters_as_text(notebook, environment):
     environment(rate="0.5", ROUNDS="7", TITLE="12", free="x")
 
-    assert services.plan_run(notebook).parameters == {"rate": 0.5, "rounds": 7, "title": "12", "free": "x"}
+    assert services.plan_run(services.Session(), notebook).parameters == {
+        "rate": 0.5,
+        "rounds": 7,
+        "title": "12",
+        "free": "x",
+    }
 
 
 def test_a_run_has_the_types_that_its_cell_declares(notebook, environment, tmp_path):
@@ -71,7 +76,7 @@ def test_a_run_has_the_types_that_its_cell_declares(notebook, environment, tmp_p
     environment(ROUNDS="7", NAMES='["a", true]', TITLE="1.10")
     output = tmp_path / "out.ipynb"
 
-    execute(services.plan_run(notebook, output=str(output)), lambda event: None)
+    execute(services.plan_run(services.Session(), notebook, output=str(output)), lambda event: None)
 
     result = nbformat.read(output, as_version=4).cells[-1].outputs[0]
     assert result["data"]["text/plain"] == "(7, ['a', True], '1.10')"
@@ -80,7 +85,7 @@ def test_a_run_has_the_types_that_its_cell_declares(notebook, environment, tmp_p
 def test_the_exact_name_counts_before_the_one_in_capitals(notebook, environment):
     environment(RATE="0.5", rate="0.7", upper="5")
 
-    assert services.plan_run(notebook).parameters == {"rate": 0.7, "upper": 5}
+    assert services.plan_run(services.Session(), notebook).parameters == {"rate": 0.7, "upper": 5}
 
 
 def test_a_variable_that_could_give_two_parameters_is_refused(notebook, environment):
@@ -105,7 +110,7 @@ def test_two_variables_with_different_values_for_one_parameter_are_refused(noteb
 def test_two_variables_that_agree_are_fine(notebook, environment):
     environment(LOWER="5", Lower="5")
 
-    assert services.plan_run(notebook).parameters == {"lower": 5}
+    assert services.plan_run(services.Session(), notebook).parameters == {"lower": 5}
 
 
 def test_an_unknown_name_in_the_environment_is_refused_as_with_p(notebook, environment):
@@ -148,7 +153,7 @@ def test_a_secret_as_the_name_of_a_variable_is_not_shown(notebook, environment):
 def test_an_empty_variable_is_an_empty_text_where_text_is_wanted(notebook, environment):
     environment(TITLE="")
 
-    assert services.plan_run(notebook).parameters == {"title": ""}
+    assert services.plan_run(services.Session(), notebook).parameters == {"title": ""}
 
 
 @pytest.mark.parametrize(("name", "cure"), [("ROUNDS", "a whole number"), ("RATE", "a number"), ("FREE", "free: str")])
@@ -165,7 +170,7 @@ def test_an_empty_variable_is_refused_elsewhere(notebook, environment, name, cur
 def test_an_empty_variable_is_no_matter_where_something_else_gives_the_parameter(notebook, environment):
     environment(ROUNDS="")
 
-    assert services.plan_run(notebook, pairs=[("rounds", "4")]).parameters == {"rounds": 4}
+    assert services.plan_run(services.Session(), notebook, pairs=[("rounds", "4")]).parameters == {"rounds": 4}
 
 
 def test_a_setting_in_the_environment_that_breaks_its_rule_is_told_with_its_variable(notebook, environment):
@@ -178,11 +183,14 @@ def test_the_environment_is_left_alone_where_it_gives_no_parameters(notebook, mo
     monkeypatch.setenv("FAIRING_PARAMETERS", "x")
     monkeypatch.setenv("rate", "x")
 
-    assert services.plan_run(notebook).parameters == {}
+    assert services.plan_run(services.Session(), notebook).parameters == {}
 
 
 def test_an_earlier_run_gives_its_parameters(notebook):
-    assert services.plan_run(notebook, from_run={"rate": 0.5, "free": [1]}).parameters == {"rate": 0.5, "free": [1]}
+    assert services.plan_run(services.Session(), notebook, from_run={"rate": 0.5, "free": [1]}).parameters == {
+        "rate": 0.5,
+        "free": [1],
+    }
 
 
 def test_a_name_that_the_notebook_no_longer_has_is_told_to_come_from_the_earlier_run(notebook):
@@ -200,19 +208,20 @@ def test_a_value_that_no_longer_fits_is_told_to_come_from_the_earlier_run(notebo
 def test_an_earlier_runs_parameters_are_not_changed(notebook):
     earlier = {"rate": 0.5}
 
-    services.plan_run(notebook, from_run=earlier, pairs=[("rate", "0.6")])
+    services.plan_run(services.Session(), notebook, from_run=earlier, pairs=[("rate", "0.6")])
 
     assert earlier == {"rate": 0.5}
 
 
 def test_the_highest_source_counts(notebook, environment, tmp_path):
     services.save_profile("team", {"backend": "KubeflowAzureBackend", "azure_region": "westeurope"})
-    low = {"profile": "team"}
+    low = {}
     name, local = "AZURE_REGION", [("FAIRING_BACKEND", "LocalBackend")]
 
-    def region(**options):
+    def region(given=None, **options):
         pairs = [*local, *options.pop("pairs", [])]
-        return services.plan_run(notebook, pairs=pairs, **low, **options).parameters[name]
+        session = services.Session(given, profile="team")
+        return services.plan_run(session, notebook, pairs=pairs, **low, **options).parameters[name]
 
     (tmp_path / "params.yaml").write_text(f"{name}: uksouth\n")
     file = {"parameters_file": str(tmp_path / "params.yaml")}
@@ -223,14 +232,13 @@ def test_the_highest_source_counts(notebook, environment, tmp_path):
     assert region() == "eastus"
     assert region(**file) == "uksouth"
     assert region(**file, pairs=[(name, "westus")]) == "westus"
-    explicit = {"azure_region": "japaneast"}
-    assert region(**file, pairs=[(name, "westus")], explicit=explicit) == "japaneast"
+    assert region({"azure_region": "japaneast"}, **file, pairs=[(name, "westus")]) == "japaneast"
 
 
 def test_a_value_that_another_overrules_need_not_fit(notebook, environment):
     environment(ROUNDS="many")
 
-    assert services.plan_run(notebook, pairs=[("rounds", "4")]).parameters == {"rounds": 4}
+    assert services.plan_run(services.Session(), notebook, pairs=[("rounds", "4")]).parameters == {"rounds": 4}
 
 
 def test_an_unknown_name_in_a_file_is_told_with_the_file(notebook, tmp_path):
@@ -252,7 +260,9 @@ def test_a_secret_in_a_file_is_told_with_the_file_and_not_shown(notebook, tmp_pa
 
 def test_a_snapshot_is_read_and_the_notebook_is_named(notebook, tmp_path):
     name = "abs://account.blob.core.windows.net/container/train.ipynb"
-    request = services.plan_run(name, snapshot=notebook, pairs=[("rounds", "4")], output=str(tmp_path / "out.ipynb"))
+    request = services.plan_run(
+        services.Session(), name, snapshot=notebook, pairs=[("rounds", "4")], output=str(tmp_path / "out.ipynb")
+    )
 
     assert (request.notebook, request.parameters) == (name, {"rounds": 4})
     error = refused(name, snapshot=notebook, pairs=[("round", "4")])

@@ -78,7 +78,7 @@ def notebook(tmp_path):
     ],
 )
 def test_a_text_is_read_as_the_cell_declares_it(notebook, name, text, value):
-    read = services.plan_run(notebook, pairs=[(name, text)]).parameters[name]
+    read = services.plan_run(services.Session(), notebook, pairs=[(name, text)]).parameters[name]
 
     assert read == value
     assert type(read) is type(value)
@@ -107,7 +107,7 @@ def test_a_text_is_read_as_the_cell_declares_it(notebook, name, text, value):
 )
 def test_a_text_that_can_not_be_read_as_declared_is_refused(notebook, name, text, declared, cure):
     with pytest.raises(ParameterError) as caught:
-        services.plan_run(notebook, pairs=[(name, text)])
+        services.plan_run(services.Session(), notebook, pairs=[(name, text)])
 
     assert caught.value.code == "parameter-type"
     assert f"'{name}'" in caught.value.message
@@ -119,7 +119,7 @@ def test_a_text_that_can_not_be_read_as_declared_is_refused(notebook, name, text
 @pytest.mark.parametrize(("name", "text"), [("rate", "inf"), ("rate", "nan"), ("names", "[NaN]"), ("title", "\udcff")])
 def test_a_value_that_a_notebook_can_not_hold_is_refused(notebook, name, text):
     with pytest.raises(ParameterError, match=f"'{name}' can't be written into a notebook"):
-        services.plan_run(notebook, pairs=[(name, text)])
+        services.plan_run(services.Session(), notebook, pairs=[(name, text)])
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_value_that_a_notebook_can_not_hold_is_refused(notebook, name, text):
 def test_a_text_in_a_file_is_read_as_declared(notebook, tmp_path, content, name, value):
     (tmp_path / "params.yaml").write_bytes(f"{content}\r\n".encode())
 
-    read = services.plan_run(notebook, parameters_file=str(tmp_path / "params.yaml")).parameters
+    read = services.plan_run(services.Session(), notebook, parameters_file=str(tmp_path / "params.yaml")).parameters
 
     assert read == {name: value}
     assert type(read[name]) is type(value)
@@ -157,7 +157,7 @@ def test_a_value_in_a_file_that_does_not_fit_is_refused_with_the_file(notebook, 
     path.write_text(content)
 
     with pytest.raises(ParameterError) as caught:
-        services.plan_run(notebook, parameters_file=str(path))
+        services.plan_run(services.Session(), notebook, parameters_file=str(path))
 
     assert f"from {path}" in caught.value.message
     assert cure in caught.value.hint
@@ -168,7 +168,7 @@ def test_the_notebooks_own_secret_is_not_shown_by_an_error(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "train.ipynb")
 
     with pytest.raises(ParameterError) as caught:
-        services.plan_run(str(tmp_path / "train.ipynb"), pairs=[("place", "x")])
+        services.plan_run(services.Session(), str(tmp_path / "train.ipynb"), pairs=[("place", "x")])
 
     assert "hunter2" not in str(caught.value)
 
@@ -177,7 +177,7 @@ def test_a_run_gets_a_list_where_the_cell_has_a_tuple(notebook, tmp_path):
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    given = services.plan_run(notebook, pairs=[("pair", "(3, (4,))")]).parameters
+    given = services.plan_run(services.Session(), notebook, pairs=[("pair", "(3, (4,))")]).parameters
     ran = parameterize_notebook(load_notebook_node(notebook), given, kernel_name="python3", language="python")
 
     assert "pair = [3, [4]]" in ran.cells[1].source

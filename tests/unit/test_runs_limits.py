@@ -41,7 +41,7 @@ def run(tmp_path, monkeypatch):
         request = RunRequest(str(tmp_path / "prices.ipynb"), str(tmp_path / "out.ipynb"), **limits)
         error = None
         try:
-            services.run(request, lambda _event: None, runs_folder=str(store.path))
+            services.run(services.Session(runs_folder=str(store.path)), request, lambda _event: None)
         except RunFailedError as raised:
             error = raised
         info = store.find("last")

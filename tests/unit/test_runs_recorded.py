@@ -38,13 +38,13 @@ def test_result_and_record_tell_the_same(store, tmp_path):
     write(tmp_path / "a b" / "prices ☃.ipynb", "from fairing_az_jupyter import report\nreport('rmse', rate * 2)")
     events = []
 
-    result = services.run_notebook("a b/prices ☃.ipynb", {"rate": 0.25}, on_event=events.append)
+    result = services.run_notebook(services.Session(), "a b/prices ☃.ipynb", {"rate": 0.25}, on_event=events.append)
 
-    info = services.describe_run(result.run)
+    info = services.describe_run(services.Session(), result.run)
     assert (info.state, info.metrics, info.parameters) == ("succeeded", {"rmse": 0.5}, {"rate": 0.25})
     assert (result.metrics, result.output) == ({"rmse": 0.5}, "a b/prices ☃.executed.ipynb")
     assert info.duration == result.duration
-    recorded = [event for _, event in services.run_events(result.run)]
+    recorded = [event for _, event in services.run_events(services.Session(), result.run)]
     assert recorded == [json.loads(json.dumps(event.to_dict())) for event in events]
     executed = (store.folder(info.id) / "executed.ipynb").read_bytes()
     assert executed == (tmp_path / "a b" / "prices ☃.executed.ipynb").read_bytes()
@@ -54,17 +54,17 @@ def test_notebook_that_is_edited_during_the_run_is_recorded_as_it_was(store, tmp
     path = write(tmp_path / "prices.ipynb", "open('prices.ipynb', 'w').write('{}')", "print('still here')")
     before = path.read_bytes()
 
-    result = services.run_notebook("prices.ipynb", {})
+    result = services.run_notebook(services.Session(), "prices.ipynb", {})
 
     assert (store.folder(result.run) / "notebook.ipynb").read_bytes() == before
-    assert "still here" in "".join(services.run_log(result.run))
+    assert "still here" in "".join(services.run_log(services.Session(), result.run))
 
 
 def test_failed_run_is_recorded_with_cell_traceback_and_parameters(store, tmp_path):
     write(tmp_path / "prices.ipynb", "def train():\n    raise ValueError('no')\ntrain()")
 
     with pytest.raises(RunFailedError, match="ValueError: no"):
-        services.run_notebook("prices.ipynb", {"rate": 0.5})
+        services.run_notebook(services.Session(), "prices.ipynb", {"rate": 0.5})
 
     info = store.find("last")
     assert (info.state, info.parameters, info.error["cell"]) == ("failed", {"rate": 0.5}, 3)
@@ -76,7 +76,7 @@ def test_kernel_that_is_not_there_is_recorded_as_the_reason(store, tmp_path):
     write(tmp_path / "prices.ipynb", "print('never')", kernel="no-such-kernel")
 
     with pytest.raises(FairingAzureError):
-        services.run_notebook("prices.ipynb", {})
+        services.run_notebook(services.Session(), "prices.ipynb", {})
 
     info = store.find("last")
     assert info.state == "failed"
@@ -91,7 +91,7 @@ def test_parameters_that_are_refused_leave_no_record(store, tmp_path, parameters
     write(tmp_path / "prices.ipynb", "print('never')")
 
     with pytest.raises(FairingAzureError) as refused:
-        services.run_notebook("prices.ipynb", parameters)
+        services.run_notebook(services.Session(), "prices.ipynb", parameters)
 
     assert told in str(refused.value)
     assert "marked-0815" not in str(refused.value)
@@ -106,7 +106,7 @@ def test_signature_in_a_url_is_refused_and_shown_nowhere(store, tmp_path, where)
     given = {"notebook": (url, None), "output": ("prices.ipynb", url)}[where]
 
     with pytest.raises(FairingAzureError) as refused:
-        services.run_notebook(given[0], {}, output=given[1])
+        services.run_notebook(services.Session(), given[0], {}, output=given[1])
 
     assert "marked0815" not in str(refused.value)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -119,7 +119,7 @@ def test_environment_of_the_process_is_in_no_file_of_the_record(store, tmp_path,
     write(tmp_path / "prices.ipynb", "1 / 0")
 
     with pytest.raises(RunFailedError):
-        services.run_notebook("prices.ipynb", {})
+        services.run_notebook(services.Session(), "prices.ipynb", {})
 
     folder = store.folder(store.find("last").id)
     assert not [path for path in folder.iterdir() if b"marked-value-0815" in path.read_bytes()]
@@ -128,7 +128,7 @@ def test_environment_of_the_process_is_in_no_file_of_the_record(store, tmp_path,
 def test_run_is_cancelled_from_a_thread_and_from_its_record(store, tmp_path):
     write(tmp_path / "prices.ipynb", "print('begun', flush=True)\nimport time\ntime.sleep(100)")
     cancel = threading.Event()
-    request = services.plan_run("prices.ipynb")
+    request = services.plan_run(services.Session(), "prices.ipynb")
 
     def soon(event):
         if event.kind == "output":
@@ -136,15 +136,15 @@ def test_run_is_cancelled_from_a_thread_and_from_its_record(store, tmp_path):
 
     began = time.monotonic()
     with pytest.raises(RunCancelledError):
-        services.run(request, soon, cancel=cancel)
+        services.run(services.Session(), request, soon, cancel=cancel)
     assert store.find("last").state == "cancelled"
 
     def by_record(event):
         if event.kind == "output":
-            services.cancel_run("last")
+            services.cancel_run(services.Session(), "last")
 
     with pytest.raises(RunCancelledError):
-        services.run(request, by_record)
+        services.run(services.Session(), request, by_record)
     assert [info.state for info in store.list()] == ["cancelled", "cancelled"]
     assert time.monotonic() - began < 60
 
@@ -157,7 +157,7 @@ def test_listener_that_fails_ends_the_run_with_a_record(store, tmp_path):
             raise RuntimeError("the page has gone")
 
     with pytest.raises(RuntimeError, match="the page has gone"):
-        services.run(services.plan_run("prices.ipynb"), broken)
+        services.run(services.Session(), services.plan_run(services.Session(), "prices.ipynb"), broken)
 
     info = store.find("last")
     assert info.state == "failed"
@@ -166,11 +166,11 @@ def test_listener_that_fails_ends_the_run_with_a_record(store, tmp_path):
 
 def test_record_is_the_only_place_where_nothing_else_was_wanted(store, tmp_path):
     write(tmp_path / "prices.ipynb", "print('hello')")
-    request = services.plan_run("prices.ipynb")
+    request = services.plan_run(services.Session(), "prices.ipynb")
 
     import dataclasses
 
-    result = services.run(dataclasses.replace(request, output=None), lambda _event: None)
+    result = services.run(services.Session(), dataclasses.replace(request, output=None), lambda _event: None)
 
     assert result.output == str(store.folder(result.run) / "executed.ipynb")
     assert [path.name for path in tmp_path.glob("*.ipynb")] == ["prices.ipynb"]
@@ -179,10 +179,10 @@ def test_record_is_the_only_place_where_nothing_else_was_wanted(store, tmp_path)
 def test_retry_of_a_run_whose_copy_has_gone_is_refused(store, tmp_path):
     write(tmp_path / "prices.ipynb", "1 / 0")
     with pytest.raises(RunFailedError):
-        services.run_notebook("prices.ipynb", {})
+        services.run_notebook(services.Session(), "prices.ipynb", {})
     (store.folder(store.find("last").id) / "notebook.ipynb").unlink()
 
     with pytest.raises(InputError, match="no copy of its notebook") as refused:
-        services.plan_retry("last", as_it_was=True)
+        services.plan_retry(services.Session(), "last", as_it_was=True)
 
     assert "runs retry" in refused.value.hint

@@ -101,7 +101,7 @@ def test_a_job_ends_completed_with_its_outputs_and_leaves_a_record(jobs, prices)
     assert jobs.wait(job).status.value == "COMPLETED"
     assert "Ames, 1.10: 0.5" in jobs.staged(job, ".ipynb")
     assert "Ames, 1.10: 0.5" in jobs.staged(job, ".html")
-    (run,) = services.list_runs()
+    (run,) = services.list_runs(services.Session())
     assert (run.state, dict(run.parameters)) == ("succeeded", {"rate": 0.25, "name": "Ames, 1.10"})
     assert f"/{job}/" in run.notebook
 
@@ -110,7 +110,7 @@ def test_a_text_needs_no_quotes_where_the_cell_has_a_text(jobs, prices):
     job = jobs.create(prices, parameters={"name": "1.10"})
 
     assert jobs.wait(job).status.value == "COMPLETED"
-    assert services.describe_run("last").parameters["name"] == "1.10"
+    assert services.describe_run(services.Session(), "last").parameters["name"] == "1.10"
 
 
 def test_a_failing_cell_fails_the_job_with_the_reason_and_still_writes_the_outputs(jobs):
@@ -124,7 +124,7 @@ def test_a_failing_cell_fails_the_job_with_the_reason_and_still_writes_the_outpu
     for suffix in (".ipynb", ".html"):
         assert "before" in jobs.staged(job, suffix)
         assert "no houses" in jobs.staged(job, suffix)
-    assert services.describe_run("last").state == "failed"
+    assert services.describe_run(services.Session(), "last").state == "failed"
 
 
 def test_a_parameter_that_the_notebook_does_not_have_fails_the_job_before_anything_runs(jobs, prices):
@@ -149,7 +149,7 @@ def test_a_secret_among_the_parameters_fails_the_job_and_is_written_nowhere(jobs
 
 def test_a_job_without_formats_leaves_a_record_all_the_same(jobs, prices):
     assert jobs.wait(jobs.create(prices, output_formats=[])).status.value == "COMPLETED"
-    assert services.describe_run("last").state == "succeeded"
+    assert services.describe_run(services.Session(), "last").state == "succeeded"
 
 
 def test_html_alone_is_written_from_the_executed_notebook(jobs, prices):
@@ -168,7 +168,7 @@ def test_a_good_run_whose_page_can_not_be_written_says_where_the_notebook_is(job
     assert found.status.value == "FAILED"
     assert "can't be written as html" in found.status_message
     assert str(jobs.staging / job) in found.status_message
-    assert services.describe_run("last").state == "succeeded"
+    assert services.describe_run(services.Session(), "last").state == "succeeded"
 
 
 def test_a_very_long_reason_is_cut_to_what_the_database_holds(jobs):
@@ -213,44 +213,44 @@ def test_a_run_that_is_cancelled_ends_its_job_stopped(jobs):
     write(jobs.root / "prices.ipynb", "rate = 1", "print('begun', flush=True)\nimport time\ntime.sleep(60)")
     job = jobs.create("prices.ipynb")
     end = time.monotonic() + SECONDS
-    while not any(run.cell == 2 for run in services.list_runs(state="running")):
+    while not any(run.cell == 2 for run in services.list_runs(services.Session(), state="running")):
         assert time.monotonic() < end
         time.sleep(0.05)
 
-    services.cancel_run("last")
+    services.cancel_run(services.Session(), "last")
 
     end = time.monotonic() + SECONDS
     while (found := jobs.wait(job, {"STOPPED", "IN_PROGRESS"})).status.value == "IN_PROGRESS":
         assert time.monotonic() < end
         time.sleep(0.05)
     assert "cancelled" in found.status_message
-    assert services.describe_run("last").state == "cancelled"
+    assert services.describe_run(services.Session(), "last").state == "cancelled"
 
 
 def test_a_job_that_jupyter_scheduler_stops_is_told_lost_and_can_be_retried(jobs):
     write(jobs.root / "prices.ipynb", "rate = 1", "import time\ntime.sleep(rate * 60)")
     job = jobs.create("prices.ipynb")
     end = time.monotonic() + SECONDS
-    while not any(run.cell for run in services.list_runs(state="running")):
+    while not any(run.cell for run in services.list_runs(services.Session(), state="running")):
         assert time.monotonic() < end
         time.sleep(0.05)
-    (run,) = services.list_runs()
+    (run,) = services.list_runs(services.Session())
 
     jobs.scheduler.stop_job(job)
 
     assert jobs.scheduler.get_job(job).status.value == "STOPPED"
-    while (state := services.describe_run(run.id).state) == "running":
+    while (state := services.describe_run(services.Session(), run.id).state) == "running":
         assert time.monotonic() < end
         time.sleep(0.05)
     assert state == "lost"
-    assert services.plan_retry(run.id).parameters == run.parameters
+    assert services.plan_retry(services.Session(), run.id).parameters == run.parameters
 
 
 def test_two_jobs_at_once_have_a_record_each(jobs, prices):
     both = [jobs.create(prices, parameters={"rate": rate}) for rate in ("1", "2")]
 
     assert [jobs.wait(job).status.value for job in both] == ["COMPLETED", "COMPLETED"]
-    assert {run.parameters["rate"] for run in services.list_runs(state="succeeded")} == {1, 2}
+    assert {run.parameters["rate"] for run in services.list_runs(services.Session(), state="succeeded")} == {1, 2}
 
 
 def test_a_schedule_starts_a_run(jobs, prices):
@@ -276,7 +276,7 @@ def test_a_schedule_starts_a_run(jobs, prices):
         time.sleep(0.05)
 
     assert jobs.wait(started[0].job_id).status.value == "COMPLETED"
-    assert services.describe_run("last").parameters == {"rate": 3}
+    assert services.describe_run(services.Session(), "last").parameters == {"rate": 3}
 
 
 def test_its_features_are_told_as_the_server_asks_for_them():
@@ -374,7 +374,7 @@ def test_in_a_server_that_is_set_up_as_documented_jobs_and_definitions_run_here(
     later = next(each["job_id"] for each in server.call("GET", "/jobs")["jobs"] if each["job_id"] != now)
 
     assert [server.ended(each)["status"] for each in (now, later)] == ["COMPLETED", "COMPLETED"]
-    runs = services.list_runs(str(tmp_path / "runs"))
+    runs = services.list_runs(services.Session(runs_folder=str(tmp_path / "runs")))
     assert sorted((run.state, run.parameters["rate"]) for run in runs) == [("succeeded", 4), ("succeeded", 5)]
     assert server.call("GET", "/config")["supported_features"]["parameters"] is True
     (tmp_path / "home" / "broken.ipynb").write_text("{]")

@@ -27,7 +27,7 @@ ASKED = """
 import sys
 from fairing_az_jupyter import services
 from fairing_az_jupyter.models import Question, SecretChange
-def create_secrets(explicit, *, ask, **_):
+def create_secrets(session, *, ask, **_):
     name = ask(Question("client_id", "Client id:"))
     secret = ask(Question("client_secret", "Client secret:", hidden=True))
     assert secret == "hunter2Qx8~marked-VALUE", "another one"
@@ -129,7 +129,7 @@ def test_the_flags_of_settings_that_name_a_secret_are_no_secrets(given, capsys):
     words = ["--azure-secret-name", "mine", "--registry-secret-name=theirs", "--credential", "secret"]
 
     assert cli.main(["secrets", "create", "--from-env", *words]) == 0
-    assert given[0][1] == {"azure_secret_name": "mine", "registry_secret_name": "theirs", "credential": "secret"}
+    assert given[0][1].given == {"azure_secret_name": "mine", "registry_secret_name": "theirs", "credential": "secret"}
 
 
 @pytest.mark.parametrize(
@@ -145,11 +145,9 @@ def test_neither_azure_nor_acr_means_both(flags, azure, acr, given):
 def test_rotate_renews_the_client_secret_only(given):
     cli.main(["secrets", "rotate", "nb.ipynb", "--from-file", "-", "--expires", "2027-11-30", "--unverified", "-n"])
 
-    _, explicit, named = given[0]
-    assert explicit == {}
+    _, session, named = given[0]
+    assert (session.given, session.notebook, session.profile) == ({}, "nb.ipynb", None)
     assert named == {
-        "notebook": "nb.ipynb",
-        "profile": None,
         "azure": True,
         "acr": True,
         "only_secret": True,

@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from fairing_az_jupyter.exceptions import InputError, ParameterError
 from fairing_az_jupyter.frontends.grammar import parser
 from fairing_az_jupyter.services import plan_sweep, sweep_points
+from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.sweeps.points import Axis, PointsRequest, Range, gather
 
 
@@ -24,7 +25,7 @@ def notebook(tmp_path):
 
 
 def points_of(notebook, request, **options):
-    plan = plan_sweep(notebook, request, **options).plan
+    plan = plan_sweep(Session(), notebook, request, **options).plan
     return [dict(point.request.parameters) for point in plan.points]
 
 
@@ -40,7 +41,7 @@ def test_grid_has_every_combination_in_the_order_of_the_command_line(notebook):
 
 
 def test_the_same_point_twice_in_a_grid_is_run_once_and_told(notebook):
-    plan = plan_sweep(notebook, sweep_points(grid=[["rate", "0.1", "0.10", "1e-1"]])).plan
+    plan = plan_sweep(Session(), notebook, sweep_points(grid=[["rate", "0.1", "0.10", "1e-1"]])).plan
 
     assert len(plan.points) == 1
     assert plan.notes == ("2 points are the same as others, and run once only.",)
@@ -86,7 +87,7 @@ def test_broken_csv_is_refused_with_its_line(notebook, tmp_path, text, told):
     file.write_text(text, encoding="utf-8")
 
     with pytest.raises(ParameterError, match=told):
-        plan_sweep(notebook, PointsRequest(csv_file=str(file)))
+        plan_sweep(Session(), notebook, PointsRequest(csv_file=str(file)))
 
 
 def test_csv_in_another_encoding_is_refused(notebook, tmp_path):
@@ -94,7 +95,7 @@ def test_csv_in_another_encoding_is_refused(notebook, tmp_path):
     file.write_bytes("rate,kind\n1,x\n".encode("utf-16"))
 
     with pytest.raises(ParameterError, match="not UTF-8 text"):
-        plan_sweep(notebook, PointsRequest(csv_file=str(file)))
+        plan_sweep(Session(), notebook, PointsRequest(csv_file=str(file)))
 
 
 @pytest.mark.parametrize("name", ["points.yaml", "points.json"])
@@ -137,7 +138,7 @@ def test_broken_list_is_refused(notebook, tmp_path, text, told):
     file.write_text(text, encoding="utf-8")
 
     with pytest.raises(ParameterError, match=told):
-        plan_sweep(notebook, PointsRequest(list_file=str(file)))
+        plan_sweep(Session(), notebook, PointsRequest(list_file=str(file)))
 
 
 def test_sample_with_the_same_seed_is_the_same():
@@ -211,7 +212,7 @@ def test_wrong_value_is_refused_with_its_point(notebook, tmp_path):
     file.write_text("depth\n2\n\nmany\n", encoding="utf-8")
 
     with pytest.raises(ParameterError) as refused:
-        plan_sweep(notebook, PointsRequest(csv_file=str(file)))
+        plan_sweep(Session(), notebook, PointsRequest(csv_file=str(file)))
 
     assert refused.value.message.startswith(f"Point 2 of 2 ({file}, line 4): ")
     assert "depth" in refused.value.message
@@ -219,23 +220,27 @@ def test_wrong_value_is_refused_with_its_point(notebook, tmp_path):
 
 def test_trouble_of_all_points_names_none(notebook):
     with pytest.raises(ParameterError, match=r"^Unknown parameter 'dept'"):
-        plan_sweep(notebook, sweep_points(grid=[["rate", "1", "2"]]), pairs=[("dept", "1")])
+        plan_sweep(Session(), notebook, sweep_points(grid=[["rate", "1", "2"]]), pairs=[("dept", "1")])
 
 
 def test_secret_in_a_grid_is_refused_without_being_shown(notebook):
     with pytest.raises(InputError) as refused:
-        plan_sweep(notebook, sweep_points(grid=[["note", "ok", "AccountKey=c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTIzNA=="]]))
+        plan_sweep(
+            Session(),
+            notebook,
+            sweep_points(grid=[["note", "ok", "AccountKey=c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTIzNA=="]]),
+        )
 
     assert "c2VjcmV0" not in str(refused.value)
 
 
 def test_parameter_that_is_varied_and_fixed_is_refused(notebook):
     with pytest.raises(ParameterError, match="fixed value as well"):
-        plan_sweep(notebook, sweep_points(grid=[["rate", "1", "2"]]), pairs=[("rate", "3")])
+        plan_sweep(Session(), notebook, sweep_points(grid=[["rate", "1", "2"]]), pairs=[("rate", "3")])
 
 
 def test_missing_kernel_is_told_before_anything_is_written(notebook, tmp_path):
     with pytest.raises(InputError, match="no-such-kernel"):
-        plan_sweep(notebook, sweep_points(grid=[["rate", "1", "2"]]), kernel_name="no-such-kernel")
+        plan_sweep(Session(), notebook, sweep_points(grid=[["rate", "1", "2"]]), kernel_name="no-such-kernel")
 
     assert [path.name for path in tmp_path.iterdir()] == ["small.ipynb"]

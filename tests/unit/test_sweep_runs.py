@@ -31,6 +31,7 @@ from fairing_az_jupyter.services import (
     resume_sweep,
     sweep_points,
 )
+from fairing_az_jupyter.services.session import Session
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -93,10 +94,10 @@ class Place:
         return out + err
 
     def table(self) -> dict[str, object]:
-        return describe_sweep("last", self.runs).to_dict()
+        return describe_sweep(Session(runs_folder=self.runs), "last").to_dict()
 
     def states(self) -> dict[str, int]:
-        return describe_sweep("last", self.runs).counts
+        return describe_sweep(Session(runs_folder=self.runs), "last").counts
 
     def executions(self) -> collections.Counter[int]:
         lines = self.log.read_text().splitlines() if self.log.exists() else []
@@ -140,7 +141,7 @@ def place(tmp_path):
 
 
 def each_point_has_one_record_that_succeeded(place: Place, points: int = POINTS) -> None:
-    runs = list_runs(place.runs)
+    runs = list_runs(Session(runs_folder=place.runs))
     assert len(runs) == points
     assert {run.state for run in runs} == {"succeeded"}
     assert {run.point for run in runs} == set(range(1, points + 1))
@@ -163,8 +164,10 @@ def test_sweep_tells_each_run_and_the_best_and_keeps_the_notebooks(place, tmp_pa
     assert "The lowest square:" in out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"000{n}.ipynb" for n in range(1, 5)]
     each_point_has_one_record_that_succeeded(place, 4)
-    assert all(run.id == f"{place.table()['sweep']}-{run.point:04d}" for run in list_runs(place.runs))
-    rows = list(csv.DictReader(io.StringIO(describe_sweep("last", place.runs).csv())))
+    assert all(
+        run.id == f"{place.table()['sweep']}-{run.point:04d}" for run in list_runs(Session(runs_folder=place.runs))
+    )
+    rows = list(csv.DictReader(io.StringIO(describe_sweep(Session(runs_folder=place.runs), "last").csv())))
     assert [(row["number"], row["square"], row["state"]) for row in rows] == [
         (str(n), str(n * n), "succeeded") for n in range(1, 5)
     ]
@@ -180,7 +183,7 @@ def test_runs_at_the_same_time_share_nothing(place):
     assert table.counts == {"succeeded": 4}
     pids = {line.split()[1] for line in place.log.read_text().splitlines()}
     assert len(pids) == 4
-    runs = sorted(list_runs(place.runs), key=lambda run: run.started)
+    runs = sorted(list_runs(Session(runs_folder=place.runs)), key=lambda run: run.started)
     assert any(later.started < earlier.ended for earlier, later in itertools.pairwise(runs))
 
 
@@ -217,14 +220,14 @@ def test_killed_process_group_is_resumed_where_it_was(place):
 
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    ended = {run.point: run.ended for run in list_runs(place.runs) if run.has_ended}
+    ended = {run.point: run.ended for run in list_runs(Session(runs_folder=place.runs)) if run.has_ended}
     place.resume("-j", "2")
 
     each_point_has_one_record_that_succeeded(place)
     executions = place.executions()
     assert all(executions[number] == 1 for number in ended)
     assert sum(executions.values()) <= POINTS + 2
-    assert {run.point: run.ended for run in list_runs(place.runs) if run.point in ended} == ended
+    assert {run.point: run.ended for run in list_runs(Session(runs_folder=place.runs)) if run.point in ended} == ended
     place.wait_until(place.no_kernel_is_left)
 
 
@@ -256,7 +259,7 @@ def test_killed_worker_costs_one_more_attempt(place):
     assert process.returncode == 0, err
     assert "point 2: The process that executed it is gone: it was killed by signal 9" in out
     each_point_has_one_record_that_succeeded(place, 3)
-    assert {run.point: run.attempt for run in list_runs(place.runs)} == {1: 1, 2: 2, 3: 1}
+    assert {run.point: run.attempt for run in list_runs(Session(runs_folder=place.runs))} == {1: 1, 2: 2, 3: 1}
 
 
 def test_run_that_kills_its_worker_again_and_again_fails_with_the_reason(place):
@@ -290,7 +293,7 @@ def test_ctrl_c_cancels_what_runs_and_leaves_the_rest_for_resume(place):
     assert cancelled
     place.resume("-j", "2")
     assert place.states() == {"succeeded": 6}
-    assert len([run for run in list_runs(place.runs) if run.state == "cancelled"]) == cancelled
+    assert len([run for run in list_runs(Session(runs_folder=place.runs)) if run.state == "cancelled"]) == cancelled
 
 
 def test_cancel_from_another_process_stops_the_sweep(place):
@@ -324,9 +327,9 @@ def test_failing_points_are_left_alone_until_they_are_to_be_tried_again(place, t
     assert place.states() == {"succeeded": 3}
     assert place.executions() == {1: 1, 2: 2, 3: 1}
     sweep = place.table()["sweep"]
-    again = next(run for run in list_runs(place.runs) if run.retry_of)
+    again = next(run for run in list_runs(Session(runs_folder=place.runs)) if run.retry_of)
     assert (again.id, again.retry_of, again.point) == (f"{sweep}-0002-r2", f"{sweep}-0002", 2)
-    assert {run.id: run.state for run in list_runs(place.runs)}[f"{sweep}-0002"] == "failed"
+    assert {run.id: run.state for run in list_runs(Session(runs_folder=place.runs))}[f"{sweep}-0002"] == "failed"
 
 
 def test_stop_after_failures_begins_no_run_any_more(place):
@@ -383,19 +386,19 @@ def test_json_is_one_document_a_line_to_the_end(place):
 
 def test_unknown_sweep_and_senseless_numbers_are_refused(place):
     with pytest.raises(InputError, match="There is no sweep 'nothing'"):
-        resume_sweep("nothing", runs_folder=place.runs)
+        resume_sweep(Session(runs_folder=place.runs), "nothing")
     with pytest.raises(InputError, match="0 jobs"):
-        resume_sweep("nothing", runs_folder=place.runs, jobs=0)
+        resume_sweep(Session(runs_folder=place.runs), "nothing", jobs=0)
 
 
 def test_a_sweep_whose_runs_go_on_in_the_cluster_is_not_waited_for_here(place):
-    planned = plan_sweep(place.notebook, sweep_points(grid=[["number", "1", "2"]]))
-    sweep = keep_sweep(planned, place.runs)
+    planned = plan_sweep(Session(), place.notebook, sweep_points(grid=[["number", "1", "2"]]))
+    sweep = keep_sweep(Session(runs_folder=place.runs), planned)
     (run, request), _ = planned.plan.runs()
     there = {"state": "running", "place": "cluster", "job": "small-1", "namespace": "team-a"}
     RunStore.open(place.runs).create(request, b"{}", run=run, status=there, sweep=sweep, point=1)
 
     with pytest.raises(InputError, match=r"go on in the cluster \(Job 'small-1'\)") as refused:
-        resume_sweep(sweep, runs_folder=place.runs)
+        resume_sweep(Session(runs_folder=place.runs), sweep)
 
     assert "--on-cluster" in refused.value.hint

@@ -16,6 +16,7 @@ from fairing_az_jupyter.frontends.magics import completion
 from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.services.cluster_runs import sweeps
 from fairing_az_jupyter.services.launch_planning import launch_environment, plan_launch
+from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.settings.profiles import ProfileStore
 
 CELL = "%fairing_azure"
@@ -122,21 +123,21 @@ def test_fill_writes_false_and_zero(notebook):
 
 def test_a_launch_in_the_background_gets_false_and_zero_from_its_record(notebook):
     given = {"spot": "false", "gpus": "0", "pod_token": "true", "node_wait": "0"}
-    request, environment = plan_launch(notebook, explicit=given)
+    request, environment = plan_launch(Session(given), notebook)
 
     read = RunRequest.from_dict(json.loads(json.dumps(request.to_dict())))
 
     assert read.parameters["FAIRING_SPOT"] is False
     assert read.parameters["FAIRING_GPUS"] == 0
     assert read.settings == {"spot": False, "gpus": 0, "pod_token": True, "node_wait": "0"}
-    assert environment == launch_environment(read) == {"FAIRING_POD_TOKEN": "True", "FAIRING_NODE_WAIT": "0"}
+    assert environment == launch_environment(Session(), read) == {"FAIRING_POD_TOKEN": "True", "FAIRING_NODE_WAIT": "0"}
 
 
 def test_the_environment_says_true_and_false_as_a_launch_hands_them_on(monkeypatch):
     for name, value in {"SPOT": "True", "POD_TOKEN": "False", "GPUS": "0", "RETRIES": "2"}.items():
         monkeypatch.setenv(f"FAIRING_{name}", value)
 
-    found = services.settings_in_force().settings
+    found = services.Session().settings
 
     assert (found.spot, found.pod_token, found.gpus, found.retries) == (True, False, 0, 2)
 
@@ -146,7 +147,7 @@ def test_a_run_of_the_cluster_is_launched_with_what_its_cell_and_its_flags_say(n
 
     needed = {"docker_registry": "contoso.azurecr.io", "azure_resource_group": "rg", "azure_storage_account": "data"}
     given = {**needed, "retries": "1", "gpus": "0", "node_selector": "pool=a"}
-    _, settings = plan_cluster_run(notebook, explicit=given)
+    _, settings = plan_cluster_run(Session(given), notebook)
 
     assert (settings.spot, settings.gpus, settings.retries) == (True, 0, 1)
     assert settings.node_selector == "pool=a"
@@ -156,7 +157,7 @@ def test_a_sweep_of_the_cluster_is_launched_with_flags_that_its_cell_does_not_na
     monkeypatch.setenv("FAIRING_AZURE_RUNS", str(tmp_path / "runs"))
     launched = []
 
-    def start(points, settings, **_options):
+    def start(_session, points, settings, **_options):
         launched.append((points, settings))
         # What comes next needs a cluster.
         raise NotFoundError("no cluster", hint="")

@@ -42,6 +42,7 @@ class Launcher:
     Args:
         settings: The settings in force.
         placement: What a job's pod asks for, and where it may run; None for what the settings say.
+        launches: Whether anything is launched; who only looks needs neither a registry nor a storage account.
         environ: The environment.
         service_account_folder: Where a pod has its service account's token, certificates and namespace.
 
@@ -55,10 +56,12 @@ class Launcher:
         settings: Settings,
         *,
         placement: Placement | None = None,
+        launches: bool = True,
         environ: Mapping[str, str] | None = None,
         service_account_folder: Path = SERVICE_ACCOUNT_FOLDER,
     ) -> None:
-        check_launch(settings)
+        if launches:
+            check_launch(settings)
         self.settings = settings
         self._placement = placement or placement_of(settings)
         self._environ = os.environ if environ is None else environ

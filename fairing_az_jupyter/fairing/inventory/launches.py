@@ -37,6 +37,7 @@ from fairing_az_jupyter.fairing.upstream.stand_ins import fairing_logging
 from fairing_az_jupyter.models import LaunchLine
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from fairing_az_jupyter.clients.kube.follow.events import Event
@@ -185,13 +186,16 @@ def lines(launcher: Launcher, launch: Launch, *, tail: int | None = None) -> Ite
                     yield LaunchLine(name_of(pod), name, text, main=name == launch.container)
 
 
-def followed_lines(launcher: Launcher, launch: Launch, *, tail: int | None = None) -> Iterator[LaunchLine]:
+def followed_lines(
+    launcher: Launcher, launch: Launch, *, tail: int | None = None, cancelled: threading.Event | None = None
+) -> Iterator[LaunchLine]:
     """Yield what the pods of a launch print, as they print it; what the cluster does is told on Fairing's logger.
 
     Args:
         launcher: The cluster and the namespace.
         launch: The launch. A job or build is followed to its end, an endpoint until the iterator is closed.
         tail: How many lines of each container, of those that it has printed already; None means all.
+        cancelled: Ends the following from another thread, also while nothing is printed.
 
     Yields:
         The lines.
@@ -216,7 +220,7 @@ def followed_lines(launcher: Launcher, launch: Launch, *, tail: int | None = Non
         skipped = {where: max(0, number - tail) for where, number in skipped.items()}
     fairing_logging()
     shown = Shown(launch.container, printed=False, launch=launch.info.name)
-    followed = launcher.workloads.follow(main.kind, main.name, waits=launcher.waits)
+    followed = launcher.workloads.follow(main.kind, main.name, waits=launcher.waits, cancel=cancelled)
     events = cast("Generator[Event, None, None]", followed)
     with contextlib.closing(events):
         for event in events:

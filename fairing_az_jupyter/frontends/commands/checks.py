@@ -85,7 +85,7 @@ def results_of(parsed: argparse.Namespace, caller: Caller) -> Iterator[CheckResu
     """Check, and yield each result when it is found; its cures work for who has typed the command."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    found = services.check(parser.explicit_settings(parsed), notebook=caller.notebook(parsed), profile=parsed.profile)
+    found = services.check(settings.session_of(parsed, caller))
     return (
         dataclasses.replace(result, cures=tuple(dict.fromkeys(_fitting(cure, parsed, caller) for cure in result.cures)))
         for result in found
@@ -133,23 +133,19 @@ def secrets_of(parsed: argparse.Namespace, caller: Caller) -> settings.Answer:
     """
     from fairing_az_jupyter import services  # noqa: PLC0415
 
-    explicit, notebook = parser.explicit_settings(parsed), caller.notebook(parsed)
+    session = settings.session_of(parsed, caller)
     if parsed.action == "show":
-        states = services.describe_secrets(explicit, notebook=notebook, profile=parsed.profile)
+        states = services.describe_secrets(session)
         document = {"secrets": [state.to_dict() for state in states]}
         return settings.Answer(document, Results(states, result_tables.of_secrets(states)))
     if parsed.action == "attach":
-        changes = services.attach_pull_secret(
-            explicit, notebook=notebook, profile=parsed.profile, dry_run=parsed.dry_run
-        )
+        changes = services.attach_pull_secret(session, dry_run=parsed.dry_run)
     else:
         rotate = parsed.action == "rotate"
         both = rotate or parsed.azure == parsed.acr
         asking = not parsed.from_env and (parsed.from_file is None or (caller.present and parsed.from_file != "-"))
         changes = services.create_secrets(
-            explicit,
-            notebook=notebook,
-            profile=parsed.profile,
+            session,
             azure=both or parsed.azure,
             acr=both or parsed.acr,
             only_secret=rotate,

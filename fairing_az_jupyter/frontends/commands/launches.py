@@ -41,18 +41,18 @@ def status_of(parsed: argparse.Namespace, caller: Caller) -> settings.Answer:
     """Find what was launched, or one launch."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    where = where_from(parsed, caller)
+    session = settings.session_of(parsed, caller)
     if parsed.name is not None:
-        info = services.describe_launch(parsed.name, **where)
+        info = services.describe_launch(session, parsed.name)
         return settings.Answer({"launch": info.to_dict()}, Results([info], result_tables.of_launch(info)))
-    here = services.launches_here()
+    here = services.launches_here(session)
     note = ""
-    if services.lives_here(**where):
+    if session.is_local:
         found, note = here, services.LOCAL
         shown = result_tables.of_launches(here) if here else result_tables.Table((), (), (), note)
     else:
         try:
-            found = (*here, *services.list_launches(**where))
+            found = (*here, *services.list_launches(session))
         except ServiceError as error:
             # What runs on this machine needs no cluster to be seen.
             if not here:
@@ -76,11 +76,11 @@ def printed_lines(parsed: argparse.Namespace, caller: Caller) -> Sequence[str]:
     """Print what a launch has printed, and return the last 10,000 lines of it."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    where = where_from(parsed, caller)
+    session = settings.session_of(parsed, caller)
     _line_by_line()
     first = ""
     kept: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
-    lines = services.launch_logs(parsed.name, **where, follow=parsed.follow, tail=parsed.tail)
+    lines = services.launch_logs(session, parsed.name, follow=parsed.follow, tail=parsed.tail)
     with contextlib.closing(lines):
         for line in lines:
             first = first or line.pod
@@ -91,7 +91,7 @@ def printed_lines(parsed: argparse.Namespace, caller: Caller) -> Sequence[str]:
             pod = "" if line.pod == first else f"[{line.pod}] "
             sys.stdout.write(f"{pod}{'' if line.main else f'[{line.container}] '}{line.text}\n")
     if not first and not parsed.json and parsed.tail != 0:
-        info = services.describe_launch(parsed.name, **where)
+        info = services.describe_launch(session, parsed.name)
         detail = f" {check_report.line(info.detail)}" if info.detail else ""
         sys.stdout.write(f"{info.name} has printed nothing that is still there; it is {info.state}.{detail}\n")
     return kept
@@ -101,7 +101,7 @@ def deleted_of(parsed: argparse.Namespace, caller: Caller) -> settings.Answer:
     """Delete launches."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    deleted = services.delete(parsed.names, **where_from(parsed, caller))
+    deleted = services.delete(settings.session_of(parsed, caller), parsed.names)
     told = [
         f"{info.kind.capitalize()} {info.name}{f' in namespace {info.namespace}' if info.namespace else ''} is deleted."
         for info in deleted
@@ -123,8 +123,8 @@ def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
     """
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    where = where_from(parsed, caller)
-    if services.lives_here(**where):
+    session = settings.session_of(parsed, caller)
+    if session.is_local:
         settings.answer(parsed, {"leftovers": [], "note": services.LOCAL}, [services.LOCAL])
         return 0
     if parsed.json and not parsed.yes and not parsed.dry_run:
@@ -142,7 +142,7 @@ def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
             sys.stdout.write(f"{left.kind} {left.name} {_OUTCOMES[left.outcome]}{problem}\n")
 
     agreeing = None if parsed.json and parsed.dry_run else agree
-    done = services.cleanup(**where, in_use=parsed.all, everyone=parsed.everyone, agree=agreeing, tell=tell)
+    done = services.cleanup(session, in_use=parsed.all, everyone=parsed.everyone, agree=agreeing, tell=tell)
     failed = [left for left in done.chosen if left.outcome == "failed"]
     if parsed.json:
         document = {"leftovers": [left.to_dict() for left in done.chosen], "dry_run": parsed.dry_run}
@@ -164,7 +164,7 @@ def predicted_of(parsed: argparse.Namespace, caller: Caller) -> settings.Answer:
     """Ask an endpoint for predictions."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    found = services.predict(parsed.name, parsed.data, **where_from(parsed, caller))
+    found = services.predict(settings.session_of(parsed, caller), parsed.name, parsed.data)
     table = result_tables.of_prediction(found)
     document = found.to_dict()
     return settings.Answer(
@@ -184,7 +184,8 @@ def train(parsed: argparse.Namespace, caller: Caller) -> int:
     _line_by_line()
     # Standard output is the answer's alone where a program reads it.
     with contextlib.redirect_stdout(sys.stderr) if parsed.json else contextlib.nullcontext():
-        name, lines = services.train(parsed.task, **task_from(parsed, caller), deadline=parsed.deadline)
+        session = settings.session_of(parsed, caller)
+        name, lines = services.train(session, parsed.task, **task_from(parsed, caller), deadline=parsed.deadline)
     settings.answer(parsed, {"job": name, "lines": list(lines)}, [f"Job {name} succeeded."])
     return 0
 
@@ -229,7 +230,7 @@ def deployed(parsed: argparse.Namespace, caller: Caller) -> LaunchedEndpoint:
 
     _line_by_line()
     with contextlib.redirect_stdout(sys.stderr) if parsed.json else contextlib.nullcontext():
-        endpoint = services.deploy(parsed.task, **task_from(parsed, caller))
+        endpoint = services.deploy(settings.session_of(parsed, caller), parsed.task, **task_from(parsed, caller))
     settings.answer(parsed, {"endpoint": endpoint.info.to_dict()}, ready_lines(endpoint, caller.program))
     return endpoint
 
@@ -298,17 +299,10 @@ def _without_nan(value: Any) -> Any:  # noqa: ANN401 - as it came
     return {key: _without_nan(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def where_from(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:
-    """Return where settings come from, as the manager takes it."""
-    explicit = parser.explicit_settings(parsed)
-    return {"explicit": explicit, "notebook": caller.notebook(parsed), "profile": parsed.profile}
-
-
 def task_from(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:
-    """Return what `train` and `deploy` have in common, as the manager takes it."""
+    """Return what `train` and `deploy` have in common."""
     files: Mapping[str, str] = dict(parsed.output_map)
     return {
-        **where_from(parsed, caller),
         "names": caller.names,
         "input_files": parsed.input_files,
         "output_map": files,

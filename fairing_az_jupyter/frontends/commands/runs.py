@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from fairing_az_jupyter.exceptions import InputError, RunCancelledError, RunFailedError, ServiceError
 from fairing_az_jupyter.frontends.commands import launches
 from fairing_az_jupyter.frontends.commands import settings as commands
-from fairing_az_jupyter.frontends.grammar import parser
 from fairing_az_jupyter.frontends.terminal import output as terminal
 from fairing_az_jupyter.frontends.views import check_report
 from fairing_az_jupyter.frontends.views import runs as run_tables
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.terminal.output import Output
     from fairing_az_jupyter.frontends.views.junit import JUnitReport
     from fairing_az_jupyter.models import RunEvent, RunInfo, RunRequest, RunResult
+    from fairing_az_jupyter.services import Session
 
 _LAST_TRACEBACK_LINES = 12
 _LONGEST_LINE = 500
@@ -91,23 +91,22 @@ def plan(parsed: argparse.Namespace) -> tuple[RunRequest, Mapping[str, str]]:
     """
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
+    session = commands.session_of(parsed)
     if parsed.command == "launch":
-        return services.plan_launch(parsed.notebook, **_wanted(parsed))
+        return services.plan_launch(session, parsed.notebook, **_wanted(session, parsed))
     if parsed.on_cluster:
-        return services.plan_cluster_run(parsed.notebook, **_wanted(parsed))[0], {}
-    return services.plan_run(parsed.notebook, **_wanted(parsed)), {}
+        return services.plan_cluster_run(session, parsed.notebook, **_wanted(session, parsed))[0], {}
+    return services.plan_run(session, parsed.notebook, **_wanted(session, parsed)), {}
 
 
-def _wanted(parsed: argparse.Namespace) -> dict[str, Any]:
+def _wanted(session: Session, parsed: argparse.Namespace) -> dict[str, Any]:
     """Return what a command line says of a run, as `plan_run` takes it."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    earlier = services.describe_run(parsed.from_run, parsed.runs_folder).parameters if parsed.from_run else None
+    earlier = services.describe_run(session, parsed.from_run).parameters if parsed.from_run else None
     return {
         "pairs": [(name, value) for name, value in parsed.parameters],
         "parameters_file": parsed.parameters_file,
-        "explicit": parser.explicit_settings(parsed),
-        "profile": parsed.profile,
         "output": parsed.output,
         "from_run": earlier,
         "kernel_name": parsed.kernel,
@@ -124,21 +123,22 @@ def _run_on_cluster(
     """Let the cluster execute a notebook, or again what it has executed before, and follow it."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
+    session = commands.session_of(parsed)
     if earlier is None:
-        request, settings = services.plan_cluster_run(parsed.notebook, **_wanted(parsed))
+        request, settings = services.plan_cluster_run(session, parsed.notebook, **_wanted(session, parsed))
         files, facts = parsed.input_files, {}
     else:
-        request = services.plan_retry(earlier.id, parsed.runs_folder, as_it_was=parsed.as_it_was)
+        request = services.plan_retry(session, earlier.id, as_it_was=parsed.as_it_was)
         settings, files = services.launched_with(earlier)
         facts = {"retry_of": earlier.id}
     report.of(request)
     point = services.ClusterPoint(request, facts=facts)
-    batch = services.start_on_cluster([point], settings, input_files=files, runs_folder=parsed.runs_folder)
+    batch = services.start_on_cluster(session, [point], settings, input_files=files)
     name = batch.runs[0]
     terminal.tell_lines([f"Run {name} is Job {batch.job} in namespace {batch.namespace}."])
 
     def follow(listen: Callable[[RunEvent], None]) -> RunResult:
-        return services.follow_cluster_run(name, listen, runs_folder=parsed.runs_folder, tell=_warn)
+        return services.follow_cluster_run(session, name, listen, tell=_warn)
 
     try:
         return _execute(parsed, output, request, report, carry_out=follow)
@@ -185,7 +185,7 @@ def _execute(
         if carry_out is not None:
             result = carry_out(listen)
         else:
-            result = services.run(request, listen, runs_folder=parsed.runs_folder, retry_of=retry_of)
+            result = services.run(commands.session_of(parsed), request, listen, retry_of=retry_of)
     except RunFailedError as error:
         if not parsed.json:
             _tell_failure(error, request)
@@ -221,7 +221,8 @@ def listed_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> comm
 
     wanted = {key: getattr(parsed, key) for key in ("state", "notebook") if getattr(parsed, key)}
     limit = parsed.limit or None
-    found = services.list_runs(parsed.runs_folder, limit=None if limit is None else limit + 1, tell=_warn, **wanted)
+    most = None if limit is None else limit + 1
+    found = services.list_runs(commands.session_of(parsed), limit=most, tell=_warn, **wanted)
     shown = found if limit is None else found[:limit]
     more = f"There are older ones: fairing-azure runs list --limit {limit * 10 if limit else 0}"
     table = run_tables.of_runs(
@@ -237,7 +238,7 @@ def shown_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> comma
     """Find all that is known of a run."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    info = services.describe_run(parsed.name, parsed.runs_folder, tell=_warn)
+    info = services.describe_run(commands.session_of(parsed), parsed.name, tell=_warn)
     table = run_tables.of_run(info)
     return commands.Answer({"run": info.to_dict()}, Results([info], table), run_tables.lines_of_run(info))
 
@@ -246,10 +247,11 @@ def _logs(parsed: argparse.Namespace, _output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
     if parsed.json:
-        for offset, event in services.run_events(parsed.name, parsed.runs_folder, follow_it=parsed.follow):
+        for offset, event in services.run_events(commands.session_of(parsed), parsed.name, follow_it=parsed.follow):
             print_line({"offset": offset, "event": event})
         return 0
-    for text in services.run_log(parsed.name, parsed.runs_folder, follow_it=parsed.follow, tail=parsed.tail):
+    session = commands.session_of(parsed)
+    for text in services.run_log(session, parsed.name, follow_it=parsed.follow, tail=parsed.tail):
         sys.stdout.write(text)
         sys.stdout.flush()
     return 0
@@ -259,7 +261,7 @@ def cancelling_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> 
     """Ask a run to stop."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    info = services.cancel_run(parsed.name, parsed.runs_folder)
+    info = services.cancel_run(commands.session_of(parsed), parsed.name)
     told = [f"Run {info.id} is asked to stop. See how it goes: fairing-azure runs show {info.id}"]
     document = {"cancelling": info.to_dict()}
     return commands.Answer(document, Results([info], result_tables.Table((), (), told)), told)
@@ -268,16 +270,17 @@ def cancelling_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> 
 def _retry(parsed: argparse.Namespace, output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    info = services.describe_run(parsed.name, parsed.runs_folder, tell=_warn)
+    session = commands.session_of(parsed)
+    info = services.describe_run(session, parsed.name, tell=_warn)
     if info.place == "cluster":
         return _run_on_cluster(parsed, output, _report(parsed), info)
-    request = services.plan_retry(info.id, parsed.runs_folder, as_it_was=parsed.as_it_was)
+    request = services.plan_retry(session, info.id, as_it_was=parsed.as_it_was)
     if info.kind != "notebook":
-        again = services.start_run(request, runs_folder=parsed.runs_folder, retry_of=info.id)
+        again = services.start_run(session, request, retry_of=info.id)
         told = f"Run {again.id} goes on in the background. Follow it: fairing-azure runs logs -f {again.id}"
         commands.answer(parsed, {"run": again.to_dict()}, [told])
         return 0
-    os.environ.update(services.launch_environment(request))
+    os.environ.update(services.launch_environment(session, request))
     return _execute(parsed, output, request, _report(parsed), retry_of=info.id)
 
 
@@ -285,7 +288,7 @@ def compared_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> co
     """Put runs beside each other."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    compared = services.compare_runs(parsed.names, parsed.runs_folder)
+    compared = services.compare_runs(commands.session_of(parsed), parsed.names)
     return commands.Answer(compared.to_dict(), Results(compared.runs, run_tables.of_comparison(compared)))
 
 
@@ -294,7 +297,7 @@ def pruned_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> comm
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
     done = services.prune_runs(
-        parsed.runs_folder,
+        commands.session_of(parsed),
         keep=parsed.keep,
         older_than=parsed.older_than,
         state=parsed.state,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fairing_az_jupyter.models import Question
+    from fairing_az_jupyter.services import Session
 
     AnswerOf = Callable[[argparse.Namespace, "Caller"], "Answer"]
 
@@ -73,6 +74,24 @@ class Answer:
         return self.result.table.lines() if self.lines is None else list(self.lines)
 
 
+def session_of(parsed: argparse.Namespace, caller: Caller | None = None) -> Session:
+    """Return what a command works with: what its words say of settings, notebook, profile and records.
+
+    Args:
+        parsed: The command line.
+        caller: Who has typed it; None where the notebook of the command is what it runs, and no source of settings.
+
+    """
+    from fairing_az_jupyter.services import Session  # noqa: PLC0415 - each command imports what it needs
+
+    return Session(
+        parser.explicit_settings(parsed),
+        notebook=caller.notebook(parsed) if caller is not None else None,
+        profile=getattr(parsed, "profile", None),
+        runs_folder=getattr(parsed, "runs_folder", None),
+    )
+
+
 def printing(answer_of: AnswerOf) -> Callable[[argparse.Namespace, Caller], int]:
     """Return a command that prints what another one finds.
 
@@ -93,7 +112,7 @@ def fill(parsed: argparse.Namespace, _caller: Caller) -> int:
     """Fill a parameters cell, or show what would change."""
     from fairing_az_jupyter import parameters, services  # noqa: PLC0415 - each command imports what it needs
 
-    plan = services.plan_fill(parsed.notebook, parser.explicit_settings(parsed), profile=parsed.profile)
+    plan = services.plan_fill(session_of(parsed), parsed.notebook)
     written = not parsed.dry_run and parameters.apply_fill(parsed.notebook, plan)
     if parsed.json:
         print_json({**plan.to_dict(), "diff": plan.diff(), "written": written})
@@ -120,14 +139,7 @@ def settings(parsed: argparse.Namespace, caller: Caller) -> int:
 
 def settings_of(parsed: argparse.Namespace, caller: Caller) -> Answer:
     """Find the settings in force."""
-    from fairing_az_jupyter import services  # noqa: PLC0415
-
-    resolved = services.settings_in_force(
-        parser.explicit_settings(parsed),
-        notebook=caller.notebook(parsed),
-        profile=parsed.profile,
-    )
-    explained = [each.to_dict() for each in resolved.explain()]
+    explained = [each.to_dict() for each in session_of(parsed, caller).resolved.explain()]
     values = {str(each["field"]): each["value"] for each in explained}
     table = tables.of_explained(explained, sources=parsed.explain)
     return Answer(explained if parsed.explain else values, Values(values, table))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.exceptions import InputError, RunFailedError
 from fairing_az_jupyter.files import replace_file
 from fairing_az_jupyter.frontends.commands import runs, settings
-from fairing_az_jupyter.frontends.grammar import parser
 from fairing_az_jupyter.frontends.terminal import output as terminal
 from fairing_az_jupyter.frontends.views import check_report
 from fairing_az_jupyter.frontends.views import tables as result_tables
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.frontends.terminal.output import Output
     from fairing_az_jupyter.models import RunInfo
+    from fairing_az_jupyter.services import Session
     from fairing_az_jupyter.sweeps.execution import SweepEvent
     from fairing_az_jupyter.sweeps.table import SweepRow, SweepTable
 
@@ -38,17 +38,17 @@ def _run(parsed: argparse.Namespace, output: Output) -> int:
 
     fields = ("grid", "choices", "ranges", "list_file", "csv_file", "sample", "seed")
     points = services.sweep_points(**{name: getattr(parsed, name) for name in fields})
-    earlier = services.describe_run(parsed.from_run, parsed.runs_folder).parameters if parsed.from_run else None
-    explicit = parser.explicit_settings(parsed)
+    session = settings.session_of(parsed)
+    earlier = services.describe_run(session, parsed.from_run).parameters if parsed.from_run else None
+    # The Job's own settings need no place in the parameters cell.
+    given = services.settings_in_cell(session, parsed.notebook) if parsed.on_cluster else session.given
     planned = services.plan_sweep(
+        session.with_given(given),
         parsed.notebook,
         points,
         pairs=[(name, value) for name, value in parsed.parameters],
         parameters_file=parsed.parameters_file,
         output_folder=parsed.output_folder,
-        # The Job's own settings need no place in the parameters cell.
-        explicit=services.settings_in_cell(parsed.notebook, explicit) if parsed.on_cluster else explicit,
-        profile=parsed.profile,
         from_run=earlier,
         kernel_name=parsed.kernel,
         cwd=parsed.cwd,
@@ -56,7 +56,7 @@ def _run(parsed: argparse.Namespace, output: Output) -> int:
         deadline=parsed.deadline,
         output_limit=parsed.output_limit,
     )
-    return _carry_out(parsed, output, services.keep_sweep(planned, parsed.runs_folder))
+    return _carry_out(parsed, output, services.keep_sweep(session, planned))
 
 
 def _resume(parsed: argparse.Namespace, output: Output) -> int:
@@ -68,15 +68,16 @@ def _carry_out(parsed: argparse.Namespace, output: Output, name: str) -> int:
 
     # What counts are the records: the sweep goes on, whoever has stopped to listen.
     output.optional = True
-    before = services.describe_sweep(name, parsed.runs_folder)
+    session = settings.session_of(parsed)
+    before = services.describe_sweep(session, name)
     begin = time.monotonic()
     if parsed.on_cluster:
-        table = _on_cluster(parsed, before)
+        table = _on_cluster(session, parsed, before)
     else:
         table = services.resume_sweep(
+            session,
             before.sweep,
             _json_line if parsed.json else _Lines(before).show,
-            runs_folder=parsed.runs_folder,
             jobs=parsed.jobs,
             stop_after=parsed.stop_after,
             retry_failed=getattr(parsed, "retry_failed", False),
@@ -98,7 +99,7 @@ def _carry_out(parsed: argparse.Namespace, output: Output, name: str) -> int:
     return 0
 
 
-def _on_cluster(parsed: argparse.Namespace, before: SweepTable) -> SweepTable:
+def _on_cluster(session: Session, parsed: argparse.Namespace, before: SweepTable) -> SweepTable:
     """Let the cluster execute what is missing of a sweep, and follow it."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
@@ -106,12 +107,10 @@ def _on_cluster(parsed: argparse.Namespace, before: SweepTable) -> SweepTable:
     show = (lambda info: runs.print_line({"ended": info.to_dict()})) if parsed.json else lines.ended
     try:
         return services.resume_on_cluster(
+            session,
             before.sweep,
             show,
-            explicit=parser.explicit_settings(parsed),
-            profile=getattr(parsed, "profile", None),
             input_files=parsed.input_files,
-            runs_folder=parsed.runs_folder,
             stop_after=parsed.stop_after,
             retry_failed=getattr(parsed, "retry_failed", False),
             tell=lambda said: terminal.tell_lines([said]),
@@ -190,7 +189,7 @@ def _concluded(table: SweepTable, seconds: float) -> list[str]:
 def _list(parsed: argparse.Namespace, _output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    found = services.list_sweeps(parsed.runs_folder, limit=parsed.limit if parsed.limit > 0 else None)
+    found = services.list_sweeps(settings.session_of(parsed), limit=parsed.limit if parsed.limit > 0 else None)
     if parsed.json:
         settings.print_json({"sweeps": [{**table.to_dict(), "rows": []} for table in found]})
         return 0
@@ -210,7 +209,7 @@ def _list(parsed: argparse.Namespace, _output: Output) -> int:
 def _show(parsed: argparse.Namespace, _output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    table = services.describe_cluster_sweep(parsed.name, parsed.runs_folder, tell=terminal.tell)
+    table = services.describe_cluster_sweep(settings.session_of(parsed), parsed.name, tell=terminal.tell)
     if parsed.metric:
         table.metric(parsed.metric)
     if parsed.sort:
@@ -253,7 +252,7 @@ def _described(table: SweepTable, parsed: argparse.Namespace) -> list[str]:
 def _cancel(parsed: argparse.Namespace, _output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    table = services.cancel_sweep(parsed.name, parsed.runs_folder)
+    table = services.cancel_sweep(settings.session_of(parsed), parsed.name)
     told = (
         f"Sweep {table.sweep} is asked to stop; what goes on ends as cancelled. "
         f"Go on with it later: fairing-azure sweep resume {table.sweep}"

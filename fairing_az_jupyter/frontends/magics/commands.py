@@ -5,11 +5,10 @@ from __future__ import annotations
 import collections
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import ExecutionError
 from fairing_az_jupyter.frontends.commands import checks, launches, runs, settings
-from fairing_az_jupyter.frontends.grammar import parser
 from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError
 from fairing_az_jupyter.frontends.magics import launch_process
 from fairing_az_jupyter.frontends.magics.screen import StillRunsError
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.commands.settings import Answer, Caller
     from fairing_az_jupyter.frontends.magics.screen import Screen
     from fairing_az_jupyter.models import RunInfo
+    from fairing_az_jupyter.services import Session
 
     Command = Callable[[argparse.Namespace, Caller, Screen], object]
 
@@ -89,11 +89,13 @@ def _settings(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> obj
 def _train(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> TrainedJob:
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs
 
-    arguments = launches.task_from(parsed, caller)
-    backend = _backend(parsed, arguments)
+    session = settings.session_of(parsed, caller)
+    backend = session.settings.backend
     view = LaunchView(f"Training {_shown(parsed.task)}", backend=backend, log=LaunchLog(parsed.task), stop=_STOP)
     with screen.launching(view):
-        name, lines = services.train(parsed.task, **arguments, deadline=parsed.deadline)
+        name, lines = services.train(
+            session, parsed.task, **launches.task_from(parsed, caller), deadline=parsed.deadline
+        )
         view.job = name
         _seen.append(name)
         view.end("succeeded", f"Job {name} succeeded.")
@@ -105,15 +107,15 @@ def _train(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> Traine
 def _deploy(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> LaunchedEndpoint:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    arguments = launches.task_from(parsed, caller)
+    session = settings.session_of(parsed, caller)
     view = LaunchView(
         f"Deploying {_shown(parsed.task)}",
-        backend=_backend(parsed, arguments),
+        backend=session.settings.backend,
         log=LaunchLog(parsed.task),
         stop=_STOP,
     )
     with screen.launching(view):
-        endpoint = services.deploy(parsed.task, **arguments)
+        endpoint = services.deploy(session, parsed.task, **launches.task_from(parsed, caller))
         view.job = endpoint.name
         _seen.append(endpoint.name)
         told = launches.ready_lines(endpoint, caller.program)
@@ -121,14 +123,6 @@ def _deploy(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> Launc
     if screen.handle is None:
         sys.stdout.writelines(f"{line}\n" for line in told)
     return endpoint
-
-
-def _backend(parsed: argparse.Namespace, arguments: Mapping[str, Any]) -> str:
-    """Return the backend that a launch will have, as the manager finds it."""
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
-
-    where = {name: arguments[name] for name in ("notebook", "profile")}
-    return services.settings_in_force(parser.explicit_settings(parsed), **where).settings.backend
 
 
 def _shown(task: str) -> str:
@@ -183,10 +177,11 @@ def _run(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> Noteboo
         # The command line's own refusal.
         runs.refuse_input_files()
     request = runs.planned(parsed)
-    return _followed(services.start_run(request, runs_folder=parsed.runs_folder), parsed.runs_folder, screen)
+    session = settings.session_of(parsed)
+    return _followed(session, services.start_run(session, request), screen)
 
 
-def _followed(info: RunInfo, folder: str | None, screen: Screen) -> NotebookRun:
+def _followed(session: Session, info: RunInfo, screen: Screen) -> NotebookRun:
     """Show a run of the background to its end.
 
     Raises:
@@ -200,9 +195,9 @@ def _followed(info: RunInfo, folder: str | None, screen: Screen) -> NotebookRun:
     view.job = info.id
     with screen.following(view):
         try:
-            for _, event in services.run_events(info.id, folder, follow_it=True):
+            for _, event in services.run_events(session, info.id, follow_it=True):
                 view.show(event)
-            ended = services.describe_run(info.id, folder)
+            ended = services.describe_run(session, info.id)
         except KeyboardInterrupt:
             raise StillRunsError(
                 f"Run {info.id} goes on in the background. Follow it: %fairing_azure runs logs {info.id} --follow. "
@@ -222,22 +217,21 @@ def _followed(info: RunInfo, folder: str | None, screen: Screen) -> NotebookRun:
 def _runs(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> object:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
+    session = settings.session_of(parsed)
     if parsed.action == "logs":
         with _only_looked_at(parsed):
-            sys.stdout.writelines(
-                services.run_log(parsed.name, parsed.runs_folder, follow_it=parsed.follow, tail=parsed.tail)
-            )
+            sys.stdout.writelines(services.run_log(session, parsed.name, follow_it=parsed.follow, tail=parsed.tail))
         return None
     if parsed.action == "retry":
-        earlier = services.describe_run(parsed.name, parsed.runs_folder)
-        request = services.plan_retry(earlier.id, parsed.runs_folder, as_it_was=parsed.as_it_was)
+        earlier = services.describe_run(session, parsed.name)
+        request = services.plan_retry(session, earlier.id, as_it_was=parsed.as_it_was)
         if earlier.place == "cluster":
             raise CommandLineError(
                 "A run of the cluster is repeated from a terminal.",
                 hint=f"Type there: fairing-azure runs retry {earlier.id}",
             )
-        again = services.start_run(request, runs_folder=parsed.runs_folder, retry_of=earlier.id)
-        return _followed(again, parsed.runs_folder, screen)
+        again = services.start_run(session, request, retry_of=earlier.id)
+        return _followed(session, again, screen)
     return screen.show(runs.ANSWERS[parsed.action](parsed))
 
 

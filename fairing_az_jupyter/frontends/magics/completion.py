@@ -209,7 +209,7 @@ def _launches(_names: Mapping[str, Any], _words: Sequence[str]) -> Iterator[Matc
     from fairing_az_jupyter.frontends.magics.commands import launches_seen  # noqa: PLC0415 - as above
 
     # Nobody waits for a cluster at a key: of it only those are named that were shown here before.
-    yield from (Match(info.name, "name") for info in services.launches_here())
+    yield from (Match(info.name, "name") for info in services.launches_here(services.Session()))
     yield from (Match(name, "name") for name in launches_seen())
 
 
@@ -225,7 +225,7 @@ def _parameters(_names: Mapping[str, Any], words: Sequence[str]) -> Iterator[Mat
 
     notebook = next((word for word in words[1:] if word.endswith(".ipynb")), None)
     if notebook is not None and words[-1].startswith("-"):
-        yield from (Match(each.name, "name") for each in services.describe_parameters(notebook))
+        yield from (Match(each.name, "name") for each in services.describe_parameters(services.Session(), notebook))
 
 
 _NAMED: Mapping[str, Callable[[Mapping[str, Any], Sequence[str]], Iterator[Match]]] = {

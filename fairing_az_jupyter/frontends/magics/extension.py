@@ -179,7 +179,7 @@ def _fill(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller,
             else "There is no notebook around this line whose parameters cell could be filled.",
             hint=f"In a terminal: {shlex.join([parser.PROGRAM, words[0], 'NOTEBOOK', *words[1:]])}",
         )
-    found = cell_fill.offer(ipython, explicit, parsed.profile)
+    found = cell_fill.offer(ipython, settings.session_of(parsed))
     sys.stdout.writelines(f"warning: {warning}\n" for warning in found.warnings)
     sys.stdout.write(found.diff)
     if found.source and not parsed.dry_run:

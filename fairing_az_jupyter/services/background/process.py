@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import signal
@@ -24,8 +25,7 @@ from fairing_az_jupyter.exceptions import (
 from fairing_az_jupyter.models import RunEvent
 from fairing_az_jupyter.records import RunStore, layout
 from fairing_az_jupyter.services.background.captured_output import CapturedOutput
-from fairing_az_jupyter.services.remote_files import open_places
-from fairing_az_jupyter.services.session import settings_in_force
+from fairing_az_jupyter.services.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def main(folder: str, run: str, go: int) -> None:
         if request.kind != "notebook":
             _launch(store.folder(run), request)
             return
-        places = open_places(request.parameters)
+        places = Session(notebook=request.parameters).places()
         try:
             run_recorded(store, store.folder(run), lambda _event: None, places=places)
         finally:
@@ -134,8 +134,8 @@ def _carry_out(
     work = Path(request.cwd) if request.cwd else file.parent
     os.chdir(work)
     sys.path.insert(0, str(work))
-    notebook = str(file) if file.suffix.lower() == ".ipynb" else None
-    settings = settings_in_force(request.settings, notebook=notebook, profile=request.profile).settings
+    session = Session.of_launch(dataclasses.replace(request, notebook=str(file)))
+    settings = session.settings
     from fairing_az_jupyter.fairing.tasks import launching  # noqa: PLC0415 - loads Fairing
 
     deadline = None if request.deadline is None else round(request.deadline)
@@ -150,7 +150,7 @@ def _carry_out(
     with contextlib.nullcontext() if local else _once_it_serves(interrupted.cease):
         endpoint = launching.deploy(task, launch)
     try:
-        url = endpoint.url if local else _lasting_url(endpoint, request, notebook)
+        url = endpoint.url if local else _lasting_url(session, endpoint)
         recorder.note(endpoint=endpoint.name, url=url)
         tell("endpoint", name=endpoint.name, value=url)
         if local:
@@ -250,14 +250,14 @@ def _end_own_jobs(settings: Settings) -> None:
         ) from error
 
 
-def _lasting_url(endpoint: LaunchedEndpoint, request: RunRequest, notebook: str | None) -> str:
+def _lasting_url(session: Session, endpoint: LaunchedEndpoint) -> str:
     """Return where an endpoint of the cluster predicts: a port of this machine ends with this process."""
     if urlsplit(endpoint.url).hostname not in _LOOPBACK:
         return endpoint.url
     from fairing_az_jupyter.services.launches import describe_launch  # noqa: PLC0415 - seldom needed
 
     with contextlib.suppress(FairingAzureError):
-        return describe_launch(endpoint.name, request.settings, notebook=notebook, profile=request.profile).url
+        return describe_launch(session, endpoint.name).url
     return ""
 
 

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import InputError, RunFailedError
@@ -19,9 +19,8 @@ from fairing_az_jupyter.models import RunKind, RunRequest
 from fairing_az_jupyter.records import RunStore, layout
 from fairing_az_jupyter.records.status import read_status
 from fairing_az_jupyter.services.launch_planning import check_input_files, launch_environment, plan_launch
-from fairing_az_jupyter.services.remote_files import open_places
 from fairing_az_jupyter.services.runs import begin_run
-from fairing_az_jupyter.services.session import settings_in_force
+from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.settings import check_launch, check_values, naming
 
 if TYPE_CHECKING:
@@ -49,12 +48,12 @@ _SHORTEST_SECRET = 6
 _METHODS: Mapping[str, Literal["train", "predict"]] = {"train": "train", "deploy": "predict"}
 
 
-def start_run(request: RunRequest, *, runs_folder: str | None = None, retry_of: str = "") -> RunInfo:
+def start_run(session: Session, request: RunRequest, *, retry_of: str = "") -> RunInfo:
     """Start a run or a launch in the background; it goes on whatever becomes of this process.
 
     Args:
+        session: The settings in force, the records and the cluster.
         request: The run, from `plan_run`, `plan_launch` or `plan_retry`.
-        runs_folder: Where records are; None for the usual place.
         retry_of: The run that it repeats.
 
     Returns:
@@ -67,9 +66,9 @@ def start_run(request: RunRequest, *, runs_folder: str | None = None, retry_of: 
     """
     if request.kind != "notebook":
         request = _checked(request)
-    store = RunStore.open(runs_folder)
-    environment = _environment(launch_environment(request))
-    places = open_places(request.parameters)
+    store = session.store
+    environment = _environment(launch_environment(session, request))
+    places = session.with_cell(request.parameters).places()
     try:
         name, watcher = _started(store, places, request, environment, retry_of)
     finally:
@@ -82,32 +81,28 @@ def start_run(request: RunRequest, *, runs_folder: str | None = None, retry_of: 
     return store.find(name)
 
 
-def start_launch(  # noqa: PLR0913 - each is a source of its own
+def start_launch(
+    session: Session,
     kind: RunKind,
     file: str,
     task: str | None = None,
     *,
-    explicit: Mapping[str, Any] | None = None,
-    profile: str | None = None,
     input_files: Sequence[str] = (),
     output_map: Mapping[str, str] | None = None,
     parameters: Mapping[str, object] | None = None,
     deadline: float | None = None,
-    runs_folder: str | None = None,
 ) -> RunInfo:
     """Launch a notebook, or a class or function of a file, in the background.
 
     Args:
+        session: The settings in force, the records and the cluster.
         kind: `notebook` runs all of a notebook that launches by itself; `train` and `deploy` launch a task.
         file: The .ipynb file; for a task also a .py file.
         task: The class or function; None for the only one that there is.
-        explicit: Settings given as arguments, by field.
-        profile: The profile to use; None for the active one, and for none where a notebook runs.
         input_files: The files that a task needs, below the folder of its file.
         output_map: Further files of it, and where they go in the image.
         parameters: Parameters of the notebook.
         deadline: Seconds that it may take; None for no limit.
-        runs_folder: Where records are; None for the usual place.
 
     Returns:
         The record as it is now, as from `start_run`.
@@ -123,15 +118,15 @@ def start_launch(  # noqa: PLR0913 - each is a source of its own
         )
     if kind == "notebook":
         _refuse_task(task, input_files, output_map)
-        request, _ = plan_launch(file, explicit=explicit, profile=profile, values=parameters, deadline=deadline)
-        return start_run(request, runs_folder=runs_folder)
+        request, _ = plan_launch(session, file, values=parameters, deadline=deadline)
+        return start_run(session, request)
     if parameters:
         raise InputError(
             "Parameters are for the launch of a whole notebook; a class or a function takes none.",
             hint="Leave them out, or launch the notebook.",
             code="launch-parameters",
         )
-    settings = check_values(dict(explicit or {}))
+    settings = check_values(session.given)
     files = tuple(str(each) for each in input_files)
     asked = RunRequest(
         file,
@@ -140,11 +135,11 @@ def start_launch(  # noqa: PLR0913 - each is a source of its own
         kind=kind,
         task=task or "",
         settings=settings,
-        profile=profile,
+        profile=session.profile,
         input_files=files,
         output_map=dict(output_map or {}),
     )
-    return start_run(asked, runs_folder=runs_folder)
+    return start_run(session, asked)
 
 
 def _refuse_task(task: str | None, input_files: Sequence[str], output_map: Mapping[str, str] | None) -> None:
@@ -168,8 +163,7 @@ def _checked(request: RunRequest) -> RunRequest:
 
     file, method = request.notebook, _METHODS[request.kind]
     task = check_declared(file, request.task or None, method)
-    notebook = file if file.lower().endswith(".ipynb") else None
-    settings = settings_in_force(request.settings, notebook=notebook, profile=request.profile).settings
+    settings = Session.of_launch(request).settings
     check_launch(settings)
     _check_deadline(request, settings)
     folder = Path(request.cwd) if request.cwd else Path(file).absolute().parent

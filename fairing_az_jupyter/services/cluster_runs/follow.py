@@ -16,7 +16,7 @@ from fairing_az_jupyter.exceptions import (
     UnreachableError,
 )
 from fairing_az_jupyter.models import RunEvent, RunResult
-from fairing_az_jupyter.records import RunStore, layout
+from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.records.events_file import read_events
 from fairing_az_jupyter.services.cluster_runs.records import opened
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fairing_az_jupyter.models import RunInfo
+    from fairing_az_jupyter.records import RunStore
+    from fairing_az_jupyter.services.session import Session
 
 __all__ = [
     "cancel_cluster_run",
@@ -39,18 +41,18 @@ _FORGOTTEN_SECONDS = 30.0
 
 
 def follow_cluster_run(
+    session: Session,
     name: str,
     on_event: Callable[[RunEvent], None],
     *,
-    runs_folder: str | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> RunResult:
     """Follow a run in the cluster to its end.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
         on_event: Is called with every event, from the first one on, each once.
-        runs_folder: Where records are; None for the usual place.
         tell: Gets what could not be done, in a sentence.
 
     Raises:
@@ -60,7 +62,7 @@ def follow_cluster_run(
         KeyboardInterrupt: The user has interrupted; the run goes on.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     info = store.find(name)
     path = Path(info.folder) / layout.EVENTS
     offset, executed = 0, 0
@@ -81,19 +83,19 @@ def follow_cluster_run(
 
 
 def follow_cluster_batch(
+    session: Session,
     names: Sequence[str],
     on_end: Callable[[RunInfo], object],
     *,
-    runs_folder: str | None = None,
     tell: Callable[[str], object] | None = None,
     unwanted: Callable[[], bool] | None = None,
 ) -> list[RunInfo]:
     """Follow the runs of one Job until all have ended.
 
     Args:
+        session: The settings in force, the records and the cluster.
         names: Their whole identifiers.
         on_end: Is called with each run when it has ended.
-        runs_folder: Where records are; None for the usual place.
         tell: Gets what could not be done, in a sentence.
         unwanted: Says whether they are to stop; then the Job is deleted.
 
@@ -105,7 +107,7 @@ def follow_cluster_batch(
         KeyboardInterrupt: The user has interrupted; the runs go on.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     told: set[str] = set()
 
     def show() -> None:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import machine, parameters
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError, NotebookFileError
-from fairing_az_jupyter.records import RunStore, layout
+from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.services.cluster_runs.records import JobRecords
 from fairing_az_jupyter.services.planning import plan_run
-from fairing_az_jupyter.services.remote_files import brought_here, open_places, read_notebook
-from fairing_az_jupyter.services.session import settings_in_force
+from fairing_az_jupyter.services.remote_files import brought_here, read_notebook
 from fairing_az_jupyter.settings import check_values, notebook_names
 
 if TYPE_CHECKING:
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.fairing.images.notebook_image import NotebookFiles
     from fairing_az_jupyter.models import RunRequest
+    from fairing_az_jupyter.records import RunStore
     from fairing_az_jupyter.runs.places.addresses import Places
+    from fairing_az_jupyter.services.session import Session
     from fairing_az_jupyter.settings import Settings
 
 __all__ = [
@@ -71,55 +72,49 @@ class ClusterBatch:
     image: str
 
 
-def cluster_settings(
-    explicit: Mapping[str, Any] | None, request_parameters: Mapping[str, object], profile: str | None = None
-) -> Settings:
+def cluster_settings(session: Session, request_parameters: Mapping[str, object]) -> Settings:
     """Return the settings to launch a notebook's runs with.
 
     Args:
-        explicit: Settings given as arguments, by field.
+        session: The settings in force, the records and the cluster.
         request_parameters: The notebook's parameters, which count as its cell.
-        profile: The profile to use; None for the active one.
 
     Raises:
         FairingAzureError: A source can't be read, or a value in force breaks its rule.
 
     """
-    chosen = {**(explicit or {}), "backend": "KubeflowAzureBackend"}
     cell = {name: value for name, value in request_parameters.items() if value is not None}
-    return settings_in_force(chosen, notebook=cell or None, profile=profile).settings
+    return session.with_given({**session.given, "backend": "KubeflowAzureBackend"}).with_cell(cell or None).settings
 
 
-def settings_in_cell(notebook: str, explicit: Mapping[str, Any] | None) -> dict[str, Any]:
+def settings_in_cell(session: Session, notebook: str) -> dict[str, Any]:
     """Return those of some settings that a notebook's parameters cell names: they are parameters of its runs, too.
 
     Args:
+        session: The settings in force, the records and the cluster.
         notebook: The notebook.
-        explicit: Settings given as arguments, by field.
 
     Raises:
         InputError: A value breaks its rule, or the notebook can't be read.
 
     """
-    given = check_values(dict(explicit or {}))
-    with brought_here(notebook) as path:
+    given = check_values(session.given)
+    with brought_here(session, notebook) as path:
         return _named_by(parameters.read_parameters(path, shown=notebook), given)
 
 
 def plan_cluster_run(
+    session: Session,
     notebook: str,
     *,
-    explicit: Mapping[str, Any] | None = None,
-    profile: str | None = None,
     cwd: str | None = None,
     **options: Any,  # noqa: ANN401 - handed on to plan_run
 ) -> tuple[RunRequest, Settings]:
     """Return a run that the cluster is to execute, with every parameter checked, and the settings to launch it with.
 
     Args:
+        session: The settings in force, the records and the cluster.
         notebook: The notebook.
-        explicit: Settings given as arguments, by field; those that its parameters cell names are parameters, too.
-        profile: A profile.
         cwd: Has to be None: no folder of this machine is there.
         **options: See `plan_run`.
 
@@ -133,11 +128,11 @@ def plan_cluster_run(
             hint="Leave --cwd out: the notebook works in its own folder there. Name what it needs by --input-files.",
             code="cwd-on-cluster",
         )
-    given = check_values(dict(explicit or {}))
-    with brought_here(notebook) as path:
+    given = check_values(session.given)
+    with brought_here(session, notebook) as path:
         cell = parameters.read_parameters(path, shown=notebook)
-    request = plan_run(notebook, explicit=_named_by(cell, given), profile=profile, **options)
-    return request, cluster_settings(given, {**cell.values, **request.parameters}, profile)
+    request = plan_run(session.with_given(_named_by(cell, given)), notebook, **options)
+    return request, cluster_settings(session.with_given(given), {**cell.values, **request.parameters})
 
 
 def _named_by(cell: parameters.CellReading, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,21 +141,21 @@ def _named_by(cell: parameters.CellReading, given: Mapping[str, Any]) -> dict[st
 
 
 def start_on_cluster(
+    session: Session,
     points: Sequence[ClusterPoint],
     settings: Settings,
     *,
     input_files: Sequence[str] = (),
-    runs_folder: str | None = None,
     max_failed: int | None = None,
     content: bytes | None = None,
 ) -> ClusterBatch:
     """Launch runs of one notebook as one Job: one image, and each run a pod of it.
 
     Args:
+        session: The settings in force, the records and the cluster.
         points: The runs; of the same notebook all of them.
         settings: What to launch them with; `parallelism` says how many run at once.
         input_files: Files and folders in the notebook's folder that it needs; its requirements.txt goes with it.
-        runs_folder: Where records are; None for the usual place.
         max_failed: After how many failed runs no further one is begun; None to begin them all.
         content: The notebook's bytes; None to read them now.
 
@@ -184,11 +179,11 @@ def start_on_cluster(
             hint="Launch a Job for each.",
             code="notebooks",
         )
-    places = open_places(points[0].request.parameters)
+    places = session.with_cell(points[0].request.parameters).places()
     try:
         content = read_notebook(places, points[0].request.notebook) if content is None else content
         with Launcher(settings) as launcher:
-            start = _Start(RunStore.open(runs_folder), launcher, tuple(input_files))
+            start = _Start(session.store, launcher, tuple(input_files))
             return start.launch(points, content, max_failed)
     finally:
         places.close()

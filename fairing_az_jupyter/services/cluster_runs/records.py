@@ -351,8 +351,7 @@ def opened(store: RunStore, info: RunInfo) -> Iterator[JobRecords]:
     settings, _ = launched_with(info)
     places = Places(lambda: settings)
     try:
-        # Who only looks needs no registry.
-        with Launcher(settings.model_copy(update={"backend": "LocalBackend"})) as launcher:
+        with Launcher(settings, launches=False) as launcher:
             yield JobRecords(store, launcher, places, info.job)
     finally:
         places.close()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import parameters
-from fairing_az_jupyter.records import RunStore, layout
+from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.services.cluster_runs import records
 from fairing_az_jupyter.services.cluster_runs.follow import follow_cluster_batch
 from fairing_az_jupyter.services.cluster_runs.launch import ClusterPoint, cluster_settings, start_on_cluster
@@ -15,9 +15,11 @@ from fairing_az_jupyter.sweeps.standing import Step, newest_runs, step_of
 from fairing_az_jupyter.sweeps.store import SweepStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from fairing_az_jupyter.models import RunInfo
+    from fairing_az_jupyter.records import RunStore
+    from fairing_az_jupyter.services.session import Session
     from fairing_az_jupyter.settings import Settings
     from fairing_az_jupyter.sweeps.plans import SweepPlan
     from fairing_az_jupyter.sweeps.table import SweepTable
@@ -25,15 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["describe_cluster_sweep", "resume_on_cluster"]
 
 
-def resume_on_cluster(  # noqa: PLR0913 - each is a choice of its own
+def resume_on_cluster(
+    session: Session,
     name: str,
     on_end: Callable[[RunInfo], object] | None = None,
     *,
     settings: Settings | None = None,
-    explicit: Mapping[str, Any] | None = None,
-    profile: str | None = None,
     input_files: Sequence[str] = (),
-    runs_folder: str | None = None,
     stop_after: int | None = None,
     retry_failed: bool = False,
     tell: Callable[[str], object] | None = None,
@@ -41,13 +41,11 @@ def resume_on_cluster(  # noqa: PLR0913 - each is a choice of its own
     """Execute in the cluster what is missing of a sweep, as one Job, and return what the sweep has come to.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The sweep: its identifier, a part of one that is unique, or `last`.
         on_end: Is called with each run when it has ended.
         settings: What to launch with; None for those of its earlier Job, or those in force.
-        explicit: Settings given as arguments, by field, where `settings` is None.
-        profile: A profile, likewise.
         input_files: Files and folders beside the notebook that it needs.
-        runs_folder: Where records are; None for the usual place.
         stop_after: After so many failures no run is begun any more; None for never.
         retry_failed: Whether to run again what has failed or was cancelled before.
         tell: Gets a sentence when the Job has been launched, and what could not be done.
@@ -59,7 +57,7 @@ def resume_on_cluster(  # noqa: PLR0913 - each is a choice of its own
         KeyboardInterrupt: The user has interrupted; what was launched goes on.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     sweeps = SweepStore(store)
     plan = sweeps.find(name)
     steps = _steps(store, plan, retry_failed=retry_failed)
@@ -71,12 +69,12 @@ def resume_on_cluster(  # noqa: PLR0913 - each is a choice of its own
     notebook = sweeps.folder(plan.id) / layout.NOTEBOOK
     with sweeps.at_work(plan.id):
         if missing:
-            chosen, files = _chosen(plan, steps, str(notebook), explicit, profile)
+            chosen, files = _chosen(session, plan, steps, str(notebook))
             batch = start_on_cluster(
+                session,
                 [_point(plan, step) for step in missing],
                 settings or chosen,
                 input_files=input_files or files,
-                runs_folder=runs_folder,
                 max_failed=stop_after,
                 content=sweeps.notebook(plan.id),
             )
@@ -85,34 +83,32 @@ def resume_on_cluster(  # noqa: PLR0913 - each is a choice of its own
                 tell(f"{len(batch.runs)} runs are Job {batch.job} in namespace {batch.namespace}.")
         for runs in jobs.values():
             follow_cluster_batch(
+                session,
                 runs,
                 on_end or (lambda _info: None),
-                runs_folder=runs_folder,
                 tell=tell,
                 unwanted=lambda: sweeps.is_cancelled(plan.id),
             )
-    return describe_sweep(plan.id, runs_folder)
+    return describe_sweep(session, plan.id)
 
 
-def describe_cluster_sweep(
-    name: str, runs_folder: str | None = None, *, tell: Callable[[str], object] | None = None
-) -> SweepTable:
+def describe_cluster_sweep(session: Session, name: str, *, tell: Callable[[str], object] | None = None) -> SweepTable:
     """Return what a sweep has come to, with its runs in the cluster as they are now.
 
     Args:
+        session: The settings in force, the records and the cluster.
         name: The sweep, as for `resume_on_cluster`.
-        runs_folder: Where records are; None for the usual place.
         tell: Gets a sentence where the cluster can't be asked.
 
     Raises:
         InputError: There is no such sweep.
 
     """
-    store = RunStore.open(runs_folder)
+    store = session.store
     plan = SweepStore(store).find(name)
     going = records.unfinished(newest_runs(store, plan).values())
     records.refresh(store, going, files=False, tell=tell)
-    return describe_sweep(plan.id, runs_folder)
+    return describe_sweep(session, plan.id)
 
 
 def _steps(store: RunStore, plan: SweepPlan, *, retry_failed: bool) -> list[tuple[Step, RunInfo | None]]:
@@ -126,18 +122,17 @@ def _steps(store: RunStore, plan: SweepPlan, *, retry_failed: bool) -> list[tupl
 
 
 def _chosen(
+    session: Session,
     plan: SweepPlan,
     steps: Sequence[tuple[Step, RunInfo | None]],
     notebook: str,
-    explicit: Mapping[str, Any] | None,
-    profile: str | None,
 ) -> tuple[Settings, tuple[str, ...]]:
     """Return the settings and the files to launch with: those of an earlier Job, unless something else is said."""
     earlier = next((info for _, info in steps if info is not None and info.place == "cluster"), None)
-    if earlier is not None and not explicit and profile is None:
+    if earlier is not None and not session.given and session.profile is None:
         return launched_with(earlier)
     cell = parameters.read_parameters(notebook, shown=plan.notebook).values
-    return cluster_settings(explicit, {**cell, **plan.points[0].request.parameters}, profile), ()
+    return cluster_settings(session, {**cell, **plan.points[0].request.parameters}), ()
 
 
 def _point(plan: SweepPlan, step: Step) -> ClusterPoint:

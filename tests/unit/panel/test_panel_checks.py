@@ -13,22 +13,22 @@ from fairing_az_jupyter.models import CheckResult, Cure, Question, SecretChange
 from fairing_az_jupyter.exceptions import CredentialError, InputError
 gate, seen, asked = threading.Event(), [], []
 mended = False
-def check(explicit, *, notebook=None, profile=None):
-    seen.append((explicit, notebook, profile))
+def check(session):
+    seen.append((session.given, session.notebook, session.profile))
     yield CheckResult("settings", "Settings", "pass", "there", "All is well.", position=0)
     gate.wait(30)
     cures = (Cure("kubectl", "kubectl create"), Cure("fairing-azure", "fairing-azure secrets CURE"))
     if not mended:
         told = ("here", "May not push.", "Why so.", cures, True)
         yield CheckResult("registry.push", "Push <it>", "fail", *told, position=1)
-def create_secrets(explicit, *, ask, **named):
+def create_secrets(session, *, ask, **named):
     global mended
     asked.append({name: named[name] for name in ('azure', 'acr', 'only_secret', 'replace')})
     names = ("client_secret", "expires") if named["only_secret"] else ("client_id", "client_secret", "expires")
     lengths = [len(ask(Question(name, f"{name}: ", name == "client_secret", name != "client_id"))) for name in names]
     mended = True
     return (SecretChange("Secret", "azcreds", "team-a", "created", ("AZ_CLIENT_ID",), f"Lengths {lengths}."),)
-def attach_pull_secret(explicit, *, notebook=None, profile=None):
+def attach_pull_secret(session):
     global mended
     mended = True
     return (SecretChange("ServiceAccount", "default-editor", "team-a", "updated"),)

@@ -130,12 +130,12 @@ FAIRING_BACKEND = 'KubeflowAzureBackend'
 import time
 from fairing_az_jupyter import audience
 deleted = []
-def train(name, explicit, **_):
+def train(session, name, **_):
     audience.here().output('The job fairing-job-0a1b2c3d launched.\\n')
     audience.here().event('phase', 'run', 'started', '')
     while True:
         time.sleep(0.1)
-def delete(names, explicit, **_):
+def delete(session, names):
     deleted.extend(names)
     return ()
 double('train', train)
@@ -187,11 +187,11 @@ def test_an_endpoint_is_deployed_tried_listened_to_and_deleted(front, defined):
     front.click("Delete …", root=second)
     assert "will stop. This can't be undone." in front.text(second)
     front.click("Keep it", root=second)
-    assert front.printed("print(len(services.list_endpoints()[0]))") == "1\n"
+    assert front.printed("print(len(services.list_endpoints(services.Session())[0]))") == "1\n"
     front.click("Delete …", root=second)
     front.click("Delete", root=second)
 
     front.wait_for("is deleted.", root=second)
     front.wait_for("No endpoint yet.", root=second)
-    assert front.printed("print(len(services.list_endpoints()[0]))") == "0\n"
+    assert front.printed("print(len(services.list_endpoints(services.Session())[0]))") == "0\n"
     front.wait_until(lambda: "Endpoints (1)" not in front.text(first))

@@ -16,7 +16,10 @@ def test_runs_are_listed_while_they_go_on_and_cancelled(front, notebook):
     front.open_panel()
     front.click("▸ Runs")
     front.wait_for("No run yet.")
-    front.run(f"from fairing_az_jupyter import services\nservices.start_run(services.plan_run({str(notebook)!r}))")
+    front.run(
+        "from fairing_az_jupyter.services import Session, plan_run, start_run\n"
+        f"start_run(Session(), plan_run(Session(), {str(notebook)!r}))"
+    )
     front.click("Refresh")
     front.wait_for("● running")
     front.wait_for("Runs (1 active)")

@@ -80,7 +80,7 @@ class FillPreview:
         if self._state.is_typed_wrong:
             return None, Told(_CORRECT, kind="note")
         try:
-            return cell_fill.offer(self._ipython, dict(self._state.typed), self._state.profile), Told("", kind="note")
+            return cell_fill.offer(self._ipython, self._state.session()), Told("", kind="note")
         except FairingAzureError as error:
             if error.code == "nothing-to-fill":
                 return None, Told(_NOTHING, kind="note")

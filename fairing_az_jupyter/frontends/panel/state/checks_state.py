@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
@@ -28,13 +28,13 @@ class ChecksState(Observed):
     Args:
         lock: Of the shared state.
         tasks: Of the shared state.
-        sources: Returns the sources of settings.
+        session: Returns what the panel works with, as the form is now.
 
     """
 
-    def __init__(self, lock: threading.RLock, tasks: Tasks, sources: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, lock: threading.RLock, tasks: Tasks, session: Callable[[], services.Session]) -> None:
         super().__init__(lock)
-        self._tasks, self._sources = tasks, sources
+        self._tasks, self._session = tasks, session
         self._task: Task | None = None
         self._mending: Task | None = None
         self.state: Literal["none", "running", "done", "cancelled", "broken"] = "none"
@@ -113,7 +113,7 @@ class ChecksState(Observed):
     def _check(self, task: Task) -> None:
         told = None
         try:
-            with contextlib.closing(services.check(**self._sources())) as results:  # type: ignore[type-var]
+            with contextlib.closing(services.check(self._session())) as results:  # type: ignore[type-var]
                 for result in results:
                     if task.cancelled.is_set():
                         return
@@ -136,10 +136,10 @@ class ChecksState(Observed):
         refused = None
         try:
             changes = (
-                services.attach_pull_secret(**self._sources())
+                services.attach_pull_secret(self._session())
                 if mend.attach
                 else services.create_secrets(
-                    **self._sources(),
+                    self._session(),
                     azure=mend.azure,
                     acr=mend.acr,
                     only_secret=mend.only_secret,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.frontends.panel.state.message import Told, told_of
@@ -49,13 +49,13 @@ class EndpointsState(Observed):
     Args:
         lock: Of the shared state.
         tasks: Of the shared state.
-        sources: Returns the sources of settings.
+        session: Returns what the panel works with, as the form is now.
 
     """
 
-    def __init__(self, lock: threading.RLock, tasks: Tasks, sources: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, lock: threading.RLock, tasks: Tasks, session: Callable[[], services.Session]) -> None:
         super().__init__(lock)
-        self._tasks, self._sources = tasks, sources
+        self._tasks, self._session = tasks, session
         self._looking: Task | None = None
         self._working: set[Task] = set()
         self.endpoints: tuple[EndpointInfo, ...] | None = None
@@ -95,7 +95,7 @@ class EndpointsState(Observed):
         trial = self.trials[name]
 
         def work(_task: Task) -> None:
-            trial.answer = services.test_endpoint(name, trial.rows, **self._sources())
+            trial.answer = services.test_endpoint(self._session(), name, trial.rows)
 
         trial.answer = None
         self._do(name, "Asking …", work)
@@ -105,7 +105,7 @@ class EndpointsState(Observed):
         trial = self.trials[name]
 
         def work(_task: Task) -> None:
-            with contextlib.closing(services.endpoint_log(name, tail=_TAIL, **self._sources())) as lines:
+            with contextlib.closing(services.endpoint_log(self._session(), name, tail=_TAIL)) as lines:
                 trial.log = "\n".join(line.text for line in lines)
 
         self._do(name, "Reading its log …", work)
@@ -114,7 +114,7 @@ class EndpointsState(Observed):
         """Delete an endpoint, and look for the others."""
 
         def work(_task: Task) -> None:
-            services.delete_endpoint(name, **self._sources())
+            services.delete_endpoint(self._session(), name)
             with self.lock:
                 self.trials.pop(name, None)
                 self.endpoints = tuple(each for each in self.endpoints or () if each.name != name)
@@ -134,7 +134,7 @@ class EndpointsState(Observed):
         told = None
         found, note = self.endpoints, self.note
         try:
-            found, note = services.list_endpoints(**self._sources())
+            found, note = services.list_endpoints(self._session())
         except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
             told = told_of(error)
         with self.lock:

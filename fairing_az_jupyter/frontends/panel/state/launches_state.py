@@ -42,7 +42,7 @@ class Launch:
         action: What is done.
         name: The class or function.
         view: What is seen of it.
-        sources: The sources of settings that it was begun with.
+        session: What it was begun with.
         backend: The backend that it runs on.
         task: The thread that it goes on in; None before and after.
         is_left: Whether what runs in the cluster goes on when the thread is interrupted.
@@ -53,7 +53,7 @@ class Launch:
     action: Action
     name: str
     view: LaunchView
-    sources: Mapping[str, Any]
+    session: services.Session
     backend: str
     task: Task | None = None
     is_left: bool = False
@@ -144,7 +144,7 @@ class LaunchesState(Observed):
             what = f"{'Training' if action == 'train' else 'Deploying'} {name}"
             # A link in a widget leads nowhere: front ends look after those of outputs only.
             view = LaunchView(what, backend=backend, log=LaunchLog(name, linked=False))
-            launch = Launch(next(self._numbers), action, name, view, self._settings.sources(), backend)
+            launch = Launch(next(self._numbers), action, name, view, self._settings.session(), backend)
             files = tuple(line.strip() for line in self.input_files.splitlines() if line.strip())
             self.told = None
             self.launches = (launch, *self.launches)[:_SHOWN] if not self.is_running else (launch, *self.launches)
@@ -176,14 +176,13 @@ class LaunchesState(Observed):
             ticker.cancel()
 
     def _work(self, launch: Launch, task: Task, files: tuple[str, ...]) -> None:
-        arguments = {**launch.sources, "names": self._names, "input_files": files}
         try:
             with attended_by(launch.view):
                 if launch.action == "train":
-                    services.train(launch.name, **arguments)
+                    services.train(launch.session, launch.name, names=self._names, input_files=files)
                     ended: tuple[Any, str] = ("succeeded", "")
                 else:
-                    endpoint = services.deploy(launch.name, **arguments)
+                    endpoint = services.deploy(launch.session, launch.name, names=self._names, input_files=files)
                     with self.lock:
                         self._endpoints[endpoint.name] = endpoint
                     ended = ("ready", f"The endpoint {endpoint.name} is ready: {endpoint.url}")
@@ -213,7 +212,7 @@ class LaunchesState(Observed):
         if launch.is_left:
             return "left", launch.view.interrupted or f"See how it is: %fairing_azure logs {job} --follow"
         try:
-            services.delete([job], **launch.sources)
+            services.delete(launch.session, [job])
         except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
             told = told_of(error)
             return "left", f"{job} could not be deleted: {told.message} {told.hint}".strip()

@@ -75,7 +75,7 @@ class RunsState(Observed):
 
         def work(task: Task) -> None:
             try:
-                services.cancel_run(run.id)
+                services.cancel_run(services.Session(), run.id)
                 told = Told(f"The run {run.id} was asked to stop.", kind="done")
             except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
                 told = told_of(error)
@@ -102,7 +102,7 @@ class RunsState(Observed):
             told = self.told if keep else None
             runs = self.runs
             try:
-                runs = tuple(services.list_runs(limit=SHOWN, tell=notes.append))
+                runs = tuple(services.list_runs(services.Session(), limit=SHOWN, tell=notes.append))
             except Exception as error:  # noqa: BLE001 - as above
                 told = told_of(error)
             with self.lock:

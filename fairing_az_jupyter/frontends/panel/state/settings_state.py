@@ -9,7 +9,6 @@ from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.frontends.panel.state.message import Told, told_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
-from fairing_az_jupyter.services.session import profile_values, usable_settings
 from fairing_az_jupyter.settings import (
     declarations,
     from_notebook,
@@ -66,14 +65,10 @@ class SettingsState(Observed):
         self.told: Told | None = None
         """Why the settings are not known, or what became of a profile."""
 
-    def sources(self) -> dict[str, Any]:
-        """Return the sources of settings as the manager takes them."""
+    def session(self) -> services.Session:
+        """Return what the panel works with, as the form is now."""
         with self.lock:
-            return {
-                "explicit": dict(self.typed),
-                "notebook": dict(self._variables) or None,
-                "profile": self.profile,
-            }
+            return services.Session(self.typed, notebook=dict(self._variables) or None, profile=self.profile)
 
     @property
     def names(self) -> Mapping[str, Any]:
@@ -188,7 +183,11 @@ class SettingsState(Observed):
     def _found_outside(self) -> object:
         """Return what the environment and the profiles say."""
         try:
-            profile: object = (ProfileStore().list(), ProfileStore().active(), profile_values(self.profile))
+            profile: object = (
+                ProfileStore().list(),
+                ProfileStore().active(),
+                services.Session(profile=self.profile).profile_values,
+            )
         except FairingAzureError as error:
             profile = str(error)
         return sources.environment_values(os.environ), profile
@@ -198,7 +197,7 @@ class SettingsState(Observed):
         self.profiles, self.active = store.list(), store.active()
         if self.profile is not None and self.profile not in self.profiles:
             self.profile = None
-        self.resolved, errors = usable_settings(**self.sources())
+        self.resolved, errors = self.session().usable
         self.explained = {each.field: each for each in self.resolved.explain()}
         fields = declarations()
         self.errors = {entry["field"]: entry for entry in errors if entry["field"] in fields}

@@ -44,8 +44,8 @@ class SharedState:
         self._panels: list[Panel] = []
         self.settings = SettingsState(self.lock, ipython)
         self._tasks = Tasks()
-        self.checks = ChecksState(self.lock, self._tasks, self.settings.sources)
-        self.endpoints = EndpointsState(self.lock, self._tasks, self.settings.sources)
+        self.checks = ChecksState(self.lock, self._tasks, self.settings.session)
+        self.endpoints = EndpointsState(self.lock, self._tasks, self.settings.session)
         self.runs = RunsState(self.lock, self._tasks)
         self.launches = LaunchesState(self.lock, self._tasks, self.settings, self.endpoints.refresh)
 

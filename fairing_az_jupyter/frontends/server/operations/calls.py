@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import FairingAzureError
+from fairing_az_jupyter.services import Session
 
 if TYPE_CHECKING:
     import threading
@@ -56,26 +57,26 @@ class FileAnswer:
     name: str
 
 
-def in_force(call: Call, sources: Sources) -> dict[str, Any]:
-    """Return the sources of settings as the manager takes them.
+def session_of(call: Call, sources: Sources) -> Session:
+    """Return what an operation works with: the sources of settings in its request.
 
     Args:
         call: The request.
         sources: Its sources.
 
     Returns:
-        `explicit`, `notebook` (its path, or the variables of its parameters cell as it is in the editor), `profile`.
+        The session; its notebook is a path, or the variables of the parameters cell as it is in the editor.
 
     Raises:
         FairingAzureError: The notebook is not there, or can't be understood.
 
     """
-    found: dict[str, Any] = {"explicit": dict(sources.values), "profile": sources.profile, "notebook": None}
-    if sources.notebook is not None:
-        with notebook_file(call, sources.notebook) as path:
-            edited = sources.notebook.content is not None
-            found["notebook"] = parameters.read_parameters(path).values if edited else path
-    return found
+    if sources.notebook is None:
+        return Session(sources.values, profile=sources.profile)
+    with notebook_file(call, sources.notebook) as path:
+        edited = sources.notebook.content is not None
+        notebook = parameters.read_parameters(path).values if edited else path
+    return Session(sources.values, notebook=notebook, profile=sources.profile)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
-from fairing_az_jupyter.frontends.server.operations.calls import in_force
+from fairing_az_jupyter.frontends.server.operations.calls import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,12 +34,12 @@ class _Check:
     """One check that was begun.
 
     Args:
-        sources: The sources of settings, as the manager takes them.
+        session: What is checked.
 
     """
 
-    def __init__(self, sources: dict[str, Any]) -> None:
-        self._sources = sources
+    def __init__(self, session: services.Session) -> None:
+        self._session = session
         self._changed = threading.Condition()
         self.results: list[dict[str, object]] = []
         self.error: Exception | None = None
@@ -49,7 +49,7 @@ class _Check:
     def work(self) -> None:
         """Check, up to the end or until it is cancelled."""
         try:
-            for result in services.check(**self._sources):
+            for result in services.check(self._session):
                 if self.cancelled:
                     break
                 with self._changed:
@@ -93,7 +93,7 @@ _lock = threading.Lock()
 
 def start(call: Call) -> dict[str, Any]:
     """Begin a check."""
-    check = _Check(in_force(call, call.body))
+    check = _Check(session_of(call, call.body))
     number = secrets.token_hex(8)
     with _lock:
         if sum(not each.over for each in _checks.values()) >= _MOST_AT_ONCE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.frontends.server.operations.calls import in_force
+from fairing_az_jupyter.frontends.server.operations.calls import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -26,7 +26,7 @@ def listed(call: Call) -> dict[str, Any]:
     """List endpoints; what is wrong with the cluster is a note."""
     from fairing_az_jupyter.services import list_endpoints  # noqa: PLC0415 - see NEEDS
 
-    found, note = list_endpoints(**in_force(call, call.body))
+    found, note = list_endpoints(session_of(call, call.body))
     return {"endpoints": [each.to_dict() for each in found], "note": note}
 
 
@@ -34,15 +34,15 @@ def predict(call: Call) -> dict[str, Any]:
     """Ask an endpoint for predictions."""
     from fairing_az_jupyter.services import test_endpoint  # noqa: PLC0415 - see NEEDS
 
-    sources = in_force(call, call.body.sources)
-    return test_endpoint(call.names["endpoint"], call.body.data, **sources).to_dict()
+    session = session_of(call, call.body.sources)
+    return test_endpoint(session, call.names["endpoint"], call.body.data).to_dict()
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Delete an endpoint, and wait until it is gone."""
     from fairing_az_jupyter.services import delete_endpoint  # noqa: PLC0415 - see NEEDS
 
-    delete_endpoint(call.names["endpoint"], **in_force(call, call.body))
+    delete_endpoint(session_of(call, call.body), call.names["endpoint"])
     return {"deleted": call.names["endpoint"]}
 
 
@@ -51,8 +51,8 @@ def log(call: Call) -> Iterator[tuple[int, str, object]]:
     from fairing_az_jupyter.services import endpoint_log  # noqa: PLC0415 - see NEEDS
 
     # A silent endpoint keeps nobody whose client has gone.
-    where = in_force(call, call.body)
-    lines = endpoint_log(call.names["endpoint"], **where, follow=True, cancelled=call.cancelled)
+    session = session_of(call, call.body)
+    lines = endpoint_log(session, call.names["endpoint"], follow=True, cancelled=call.cancelled)
     return _numbered(lines, call)
 
 

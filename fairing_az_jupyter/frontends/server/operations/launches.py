@@ -27,16 +27,16 @@ def run(call: Call) -> dict[str, Any]:
 
     wanted = call.body
     notebook = call.contents.file(wanted.notebook)
+    session = services.Session(wanted.values, profile=wanted.profile)
     request = services.plan_run(
+        session,
         notebook,
         values=wanted.parameters,
-        explicit=wanted.values,
-        profile=wanted.profile,
         output=None if wanted.output is None else call.contents.place(wanted.output, what="executed notebook"),
         cell_timeout=wanted.cell_timeout,
         deadline=wanted.deadline,
     )
-    return view(start_run(request), call.contents)
+    return view(start_run(session, request), call.contents)
 
 
 def retry(call: Call) -> dict[str, Any]:
@@ -44,8 +44,9 @@ def retry(call: Call) -> dict[str, Any]:
     from fairing_az_jupyter.services import start_run  # noqa: PLC0415 - see NEEDS
 
     name = found_run(call).id
-    request = services.plan_retry(name, as_it_was=call.body.as_it_was)
-    return view(start_run(request, retry_of=name), call.contents)
+    session = services.Session()
+    request = services.plan_retry(session, name, as_it_was=call.body.as_it_was)
+    return view(start_run(session, request, retry_of=name), call.contents)
 
 
 def launch(call: Call) -> dict[str, Any]:
@@ -58,11 +59,10 @@ def launch(call: Call) -> dict[str, Any]:
     for each in wanted.input_files:
         call.contents.place(posixpath.join(folder, each), what="input file")
     info = start_launch(
+        services.Session(wanted.values, profile=wanted.profile),
         wanted.kind,
         path,
         wanted.task,
-        explicit=wanted.values,
-        profile=wanted.profile,
         input_files=tuple(wanted.input_files),
         parameters=wanted.parameters or None,
         deadline=wanted.deadline,

@@ -17,7 +17,7 @@ NEEDS = {"describe": ("fairing_az_jupyter.runs.places.addresses", "fairing_az_ju
 def describe(call: Call) -> dict[str, Any]:
     """List a notebook's parameters."""
     with notebook_file(call, call.body) as path:
-        described = services.describe_parameters(path)
+        described = services.describe_parameters(services.Session(), path)
         has_cell = bool(parameters.read_parameters(path).cells)
     return {"parameters": [each.to_dict() for each in described], "has_cell": has_cell}
 
@@ -26,7 +26,8 @@ def fill_plan(call: Call) -> dict[str, Any]:
     """Plan how to fill a notebook's parameters cell."""
     with notebook_file(call, call.body.notebook) as path:
         try:
-            return services.plan_fill(path, call.body.values, profile=call.body.profile).to_dict()
+            session = services.Session(call.body.values, profile=call.body.profile)
+            return services.plan_fill(session, path).to_dict()
         except InputError as error:
             if error.code != "nothing-to-fill":
                 raise

@@ -29,7 +29,8 @@ def found_run(call: Call) -> RunInfo:
 
     """
     name = call.names["run"]
-    store = RunStore.open()
+    session = services.Session()
+    store = session.store
     # Not as the command line takes names: a part of one must not cancel a run that nobody meant.
     if store.get(name) is None and not store.folder(name).is_dir():
         raise InputError(
@@ -37,7 +38,7 @@ def found_run(call: Call) -> RunInfo:
             hint="Look at the list of runs again; its record may have been deleted.",
             code="run-unknown",
         )
-    return services.describe_run(name)
+    return services.describe_run(session, name)
 
 
 def view(info: RunInfo, contents: Contents) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def listed(call: Call) -> dict[str, Any]:
         wanted["state"] = query.state
     if query.notebook:
         wanted["notebook"] = call.contents.place(query.notebook, what="notebook")
-    found = services.list_runs(**wanted)  # type: ignore[arg-type] # it has other options too
+    found = services.list_runs(services.Session(), **wanted)  # type: ignore[arg-type] # it has other options too
     if query.state == "active":
         found = [info for info in found if info.state in ACTIVE]
     part = found[query.offset : query.offset + query.limit]
@@ -44,13 +44,13 @@ def described(call: Call) -> dict[str, Any]:
 
 def cancel(call: Call) -> dict[str, Any]:
     """Ask a run to stop."""
-    services.cancel_run(found_run(call).id)
+    services.cancel_run(services.Session(), found_run(call).id)
     return view(found_run(call), call.contents)
 
 
 def compare(call: Call) -> dict[str, Any]:
     """Put runs beside each other."""
-    return services.compare_runs(call.body.runs).to_dict()
+    return services.compare_runs(services.Session(), call.body.runs).to_dict()
 
 
 def events(call: Call) -> Iterator[tuple[int, str, object]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.frontends.server.operations.calls import in_force
+from fairing_az_jupyter.frontends.server.operations.calls import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,14 +27,14 @@ NEEDS = {"state": _MODULES, "create": _MODULES, "attach": _MODULES}
 
 def state(call: Call) -> dict[str, Any]:
     """Tell what there is of the Secrets and the service account; never a value."""
-    return {"states": [each.to_dict() for each in services.describe_secrets(**in_force(call, call.body))]}
+    return {"states": [each.to_dict() for each in services.describe_secrets(session_of(call, call.body))]}
 
 
 def create(call: Call) -> dict[str, Any]:
     """Make the Secrets, or renew them."""
     wanted = call.body
     changes = services.create_secrets(
-        **in_force(call, wanted.sources),
+        session_of(call, wanted.sources),
         azure=wanted.azure,
         acr=wanted.acr,
         only_secret=wanted.only_secret,
@@ -48,7 +48,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def attach(call: Call) -> dict[str, Any]:
     """Name the registry's Secret in the service account."""
-    changes = services.attach_pull_secret(**in_force(call, call.body.sources), dry_run=call.body.dry_run)
+    changes = services.attach_pull_secret(session_of(call, call.body.sources), dry_run=call.body.dry_run)
     return {"changes": [each.to_dict() for each in changes]}
 
 

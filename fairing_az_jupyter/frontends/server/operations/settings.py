@@ -6,9 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.frontends.server.operations.calls import in_force
+from fairing_az_jupyter.frontends.server.operations.calls import session_of
 from fairing_az_jupyter.frontends.server.problems import field_problem
-from fairing_az_jupyter.services.session import usable_settings
 from fairing_az_jupyter.settings import InvalidSettingsError, Settings, field_for, missing_for_launch
 from fairing_az_jupyter.settings.profiles import ProfileStore
 
@@ -26,9 +25,9 @@ def schema(_call: Call) -> dict[str, Any]:
 
 def resolve(call: Call) -> dict[str, Any]:
     """Tell the settings in force, and what is wrong with them: a form is right only bit by bit."""
-    sources = in_force(call, call.body)
-    explicit, errors = _known(sources.pop("explicit"))
-    resolved, more = usable_settings(explicit, **sources)
+    session = session_of(call, call.body)
+    known, errors = _known(session.given)
+    resolved, more = session.with_given(known).usable
     profile = call.body.profile or ProfileStore().active() or ""
     return {
         "values": resolved.settings.model_dump(mode="json"),
@@ -71,11 +70,11 @@ def activate_profile(call: Call) -> dict[str, Any]:
     return {"active": store.active()}
 
 
-def _known(explicit: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mapping[str, str]]]:
+def _known(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mapping[str, str]]]:
     """Return what is a setting, and what is to be said about the rest."""
     known: dict[str, Any] = {}
     errors: list[Mapping[str, str]] = []
-    for name, value in explicit.items():
+    for name, value in given.items():
         try:
             field = field_for(name)
         except InvalidSettingsError as invalid:  # noqa: PERF203 - a few names
