@@ -52,7 +52,7 @@ def report(name: str, value: object) -> None:
         InputError: The name is empty or too long, or the value is something else.
 
     """
-    from fairing_az_jupyter.launch_events import report as tell  # noqa: PLC0415 - the package itself stays light
+    from fairing_az_jupyter.metrics import report as tell  # noqa: PLC0415 - the package itself stays light
 
     tell(name, value)
 

@@ -1,24 +1,47 @@
-"""What a notebook reports of itself, and a launch of how far it has come: both stand in the run's record."""
+"""What happens while something is launched, as objects: told once, and heard by displays, records and the terminal.
+
+Whoever launches publishes an event; whoever shows or keeps it listens, for one thread's launches or for those of the
+whole process. Nobody has to read again what was written for people.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import dataclasses
 import logging
-import math
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Literal, get_args
-
-from fairing_az_jupyter import audience
-from fairing_az_jupyter.exceptions import InputError
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from typing import TypeGuard
 
     from typing_extensions import Self
 
-    Listener = Callable[[str, str, str, str], object]
+    Listener = Callable[["LaunchEvent"], object]
+
+__all__ = [
+    "LAUNCH_MIME",
+    "Interrupted",
+    "LaunchEvent",
+    "Launched",
+    "Output",
+    "Phase",
+    "PhaseName",
+    "PhaseState",
+    "Phases",
+    "PodEvent",
+    "Progress",
+    "event_in",
+    "listening",
+    "phase",
+    "pod_event",
+    "publish",
+    "timed_phase",
+    "watched_by",
+    "watcher",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +50,6 @@ PhaseName = Literal["context", "build", "push", "schedule", "run", "serve"]
 
 PhaseState = Literal["started", "finished", "skipped", "failed"]
 
-METRIC_MIME = "application/vnd.fairing-az-jupyter.metric+json"
-"""What a reported value is called in the output of its cell; version 1 has `name` and `value`."""
-
 LAUNCH_MIME = "application/vnd.fairing-az-jupyter.launch+json"
 """What a phase or a pod's event is called in a kernel's message; version 1 has `kind`, `name`, `value`, `message`."""
 
@@ -37,60 +57,132 @@ _LONGEST_NAME = 120
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: a DNS subdomain.
 _LONGEST_POD = 253
 _LONGEST_MESSAGE = 1_000
-_LONGEST_TEXT = 10_000
-_LONGEST_NUMBER = 1024
-"""Bits: as far as floats reach. Python writes no numbers that are much longer."""
 
 
-def report(name: str, value: object) -> None:
-    """Report a value, such as a metric of a trained model; of several by the same name the last one counts.
-
-    In a notebook the value is also an output of the cell; elsewhere, as in a training job, it is printed.
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A launch has come to another phase, or through one.
 
     Args:
-        name: What it is called, such as `rmse`.
-        value: A number (also one of NumPy's), a text, True, False or None.
-
-    Raises:
-        InputError: The name is empty or too long, or the value is something else.
+        name: The phase.
+        state: What has become of it.
+        message: What there is to say, in one line; may be empty.
 
     """
-    if not _is_name(name):
-        raise InputError(
-            f"What is reported needs a name: a text of 1 to {_LONGEST_NAME} printable characters.",
-            hint="Write: report('rmse', value)",
-            code="report",
-        )
-    plain = _plain(name, value)
-    # Half characters, as of file names in an odd encoding, are no text that a kernel can send.
-    text = f"{name}: {plain}".encode("utf-8", "backslashreplace").decode()
+
+    name: PhaseName
+    state: PhaseState
+    message: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class PodEvent:
+    """What the cluster says of a pod of a launch.
+
+    Args:
+        pod: The pod's name, or that of what is to make it.
+        reason: One word, such as `Pulling`.
+        message: The cluster's own words, in one line; may be empty.
+
+    """
+
+    pod: str
+    reason: str
+    message: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Launched:
+    """Something has been made that has a name by which it can be asked for and deleted.
+
+    Args:
+        kind: What it is.
+        name: Its name.
+        namespace: Its namespace; empty on this machine.
+
+    """
+
+    kind: Literal["job", "endpoint", "build"]
+    name: str
+    namespace: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Interrupted:
+    """The user has interrupted a launch, and this is what becomes of it.
+
+    Args:
+        message: What to tell, in one line.
+        remains: Whether something of it is still there, or may be.
+
+    """
+
+    message: str
+    remains: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What a launch prints: the job itself, and what is said about it.
+
+    Args:
+        text: Any piece of text, line ends included.
+
+    """
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far something has come that is sent.
+
+    Args:
+        what: What it is, such as `build context`.
+        done: Bytes that are sent.
+        size: Bytes that there are.
+
+    """
+
+    what: str
+    done: int
+    size: int
+
+
+LaunchEvent: TypeAlias = Phase | PodEvent | Launched | Interrupted | Output | Progress
+
+
+def publish(event: LaunchEvent) -> bool:
+    """Tell what has happened to all who listen; it never raises.
+
+    Where nobody listens and this is a kernel, phases and pods' events go to whoever runs the notebook.
+
+    Args:
+        event: What has happened; of several lines in its message they become one.
+
+    Returns:
+        Whether somebody watches this thread's launch: its output then need not be printed.
+
+    """
+    here = watcher()
     ipython = sys.modules.get("IPython")
-    shell: Any = ipython.get_ipython() if ipython is not None else None
-    if shell is None:
-        sys.stdout.write(f"{text}\n")
-        return
-    # JSON knows no NaN and no infinity.
-    odd = isinstance(plain, str) or (isinstance(plain, float) and not math.isfinite(plain))
-    sent = text.removeprefix(f"{name}: ") if odd else plain
-    shell.display_pub.publish({METRIC_MIME: {"name": name, "value": sent}, "text/plain": text})
-
-
-def reported(data: Mapping[str, Any]) -> tuple[str, float | int | str | bool | None] | None:
-    """Return the name and the value that an output of a cell reports; None if it reports none.
-
-    Args:
-        data: The output's data by their types. Anything can show such data, so what `report` refuses counts as none.
-
-    """
-    found = data.get(METRIC_MIME)
-    if not isinstance(found, dict):
-        return None
-    name, value = found.get("name"), found.get("value")
-    if not _is_name(name) or not isinstance(value, (str, int, float, type(None))):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        value = str(value)
-    return (name, value) if not isinstance(value, str) or len(value) <= _LONGEST_TEXT else None
+    if here is None and not _listeners and ipython is None:
+        return False
+    try:
+        checked = _checked(event)
+        if checked is None:
+            logger.debug("A launch tells what nobody can show: %r", event)
+            return here is not None
+        hearing = [] if isinstance(event, (Output, Progress)) else _distinct_listeners()
+        for listener in hearing:
+            listener.hear(checked)
+        if here is not None:
+            here(checked)
+        if not hearing and ipython is not None and isinstance(checked, (Phase, PodEvent)):
+            _send(ipython, checked)
+    except Exception:
+        logger.warning("A launch can't tell how far it has come; it goes on.", exc_info=True)
+    return here is not None
 
 
 def phase(name: PhaseName, state: PhaseState, message: str = "") -> None:
@@ -102,7 +194,7 @@ def phase(name: PhaseName, state: PhaseState, message: str = "") -> None:
         message: What there is to say; of several lines they become one.
 
     """
-    _tell("phase", name, state, message)
+    publish(Phase(name, state, message))
 
 
 def pod_event(pod: str, reason: str, message: str = "") -> None:
@@ -114,7 +206,7 @@ def pod_event(pod: str, reason: str, message: str = "") -> None:
         message: The cluster's own words.
 
     """
-    _tell("pod-event", pod, reason, message)
+    publish(PodEvent(pod, reason, message))
 
 
 class Phases:
@@ -203,15 +295,15 @@ def timed_phase(name: PhaseName) -> Iterator[None]:
 
 @contextlib.contextmanager
 def listening(callback: Listener) -> Iterator[None]:
-    """Hear of phases and pods' events, whichever thread of this process tells them.
+    """Hear of phases, pods' events and names, whichever thread of this process tells them.
 
     Args:
-        callback: Is called with the kind (`phase` or `pod-event`), the name, the value and the message, as
-            `RunEvent` has them; never twice at once. What it raises is logged, and what it tells itself it does not
-            hear. Where several listen, each hears everything, and one that listens twice hears it once.
+        callback: Gets each event but output and progress; never two at once. What it raises is logged, and what it
+            tells itself it does not hear. Where several listen, each hears everything, and one that listens twice
+            hears it once.
 
     """
-    listener = _Listening(callback)
+    listener = _Listener(callback)
     with _changing:
         _listeners.append(listener)
     try:
@@ -221,97 +313,113 @@ def listening(callback: Listener) -> Iterator[None]:
             _listeners.remove(listener)
 
 
-def told(data: Mapping[str, Any]) -> tuple[Literal["phase", "pod-event"], str, str, str] | None:
+@contextlib.contextmanager
+def watched_by(callback: Listener) -> Iterator[None]:
+    """Let somebody watch what this thread launches, with its output; other threads' launches are not theirs.
+
+    Args:
+        callback: Gets each event, from the thread that launches or from one that sends for it. What it raises is
+            logged: it must not end what it looks at.
+
+    """
+    token = _watching.set(_Listener(callback).take)
+    try:
+        yield
+    finally:
+        _watching.reset(token)
+
+
+def watcher() -> Listener | None:
+    """Return what hands events to who watches the launch of this thread; None where nobody does."""
+    return _watching.get()
+
+
+def event_in(data: Mapping[str, Any]) -> Phase | PodEvent | None:
     """Return the phase or the pod's event that a message of a kernel tells; None if it tells none.
 
     Args:
-        data: The message's data by their types. Anything can send such data, so what `phase` and `pod_event` would not
-            send counts as none.
-
-    Returns:
-        The kind, the name, the value and the message.
+        data: The message's data by their types. Anything can send such data, so what `publish` would not send counts
+            as none.
 
     """
     found = data.get(LAUNCH_MIME)
     if not isinstance(found, dict):
         return None
-    message = found.get("message", "")
-    if not isinstance(message, str) or len(message) > _LONGEST_MESSAGE:
+    name, value, message = found.get("name"), found.get("value"), found.get("message", "")
+    if not all(isinstance(each, str) for each in (name, value, message)) or len(message) > _LONGEST_MESSAGE:
         return None
-    return _checked(found.get("kind"), found.get("name"), found.get("value"), message)
+    kinds: dict[object, Callable[..., Phase | PodEvent]] = {"phase": Phase, "pod-event": PodEvent}
+    kind = kinds.get(found.get("kind")) if isinstance(found.get("kind"), str) else None
+    checked = None if kind is None else _checked(kind(name, value, message))
+    return checked if isinstance(checked, (Phase, PodEvent)) else None
 
 
-class _Listening:
+class _Listener:
+    """Somebody whose own failures end no launch."""
+
     def __init__(self, callback: Listener) -> None:
         self.callback = callback
         self._lock = threading.RLock()
         self._hears = False
 
-    def hear(self, kind: str, name: str, value: str, message: str) -> None:
+    def take(self, event: LaunchEvent) -> None:
+        """Hand on an event."""
+        try:
+            self.callback(event)
+        except Exception:
+            # A record that can't be written must not end what runs in the cluster.
+            logger.warning("What listens to a launch has failed; the launch goes on.", exc_info=True)
+
+    def hear(self, event: LaunchEvent) -> None:
+        """Hand on an event, one at a time, and none that comes of another."""
         with self._lock:
             if self._hears:
                 return
             self._hears = True
             try:
-                self.callback(kind, name, value, message)
-            except Exception:
-                # A record that can't be written must not end what runs in the cluster.
-                logger.warning("What listens to a launch has failed; the launch goes on.", exc_info=True)
+                self.take(event)
             finally:
                 self._hears = False
 
 
-_listeners: list[_Listening] = []
+_listeners: list[_Listener] = []
 _changing = threading.Lock()
+_watching: contextvars.ContextVar[Listener | None] = contextvars.ContextVar("fairing_az_watching", default=None)
 
 
-def _tell(kind: str, name: object, value: object, message: object) -> None:
-    ipython, follower = sys.modules.get("IPython"), audience.here()
-    if not _listeners and ipython is None and follower is None:
-        return
-    try:
-        checked = _checked(kind, name, value, _one_line(message))
-        if checked is None:
-            logger.debug("A launch tells what nobody can show: %s %r %r", kind, name, value)
-            return
-        hearing: list[_Listening] = []
-        with _changing:
-            for listener in _listeners:
-                if all(listener.callback != other.callback for other in hearing):
-                    hearing.append(listener)
-        for listener in hearing:
-            listener.hear(*checked)
-        if follower is not None:
-            follower.event(*checked)
-        if not hearing and ipython is not None:
-            _send(ipython, *checked)
-    except Exception:
-        logger.warning("A launch can't tell how far it has come; it goes on.", exc_info=True)
+def _distinct_listeners() -> list[_Listener]:
+    found: list[_Listener] = []
+    with _changing:
+        for listener in _listeners:
+            if all(listener.callback != other.callback for other in found):
+                found.append(listener)
+    return found
 
 
-def _send(ipython: Any, kind: str, name: str, value: str, message: str) -> None:  # noqa: ANN401 - a module
+def _send(ipython: Any, event: Phase | PodEvent) -> None:  # noqa: ANN401 - a module
     """Send what is told as an update of a display that nobody shows: no front end draws it, and no notebook keeps it.
 
     Source: https://jupyter-client.readthedocs.io/en/stable/messaging.html#update-display-data
     """
     shell = ipython.get_ipython()
-    if shell is not None:
-        data = {LAUNCH_MIME: {"kind": kind, "name": name, "value": value, "message": message}}
-        shell.display_pub.publish(data, transient={"display_id": "fairing-az-jupyter-launch"}, update=True)
+    if shell is None:
+        return
+    if isinstance(event, Phase):
+        told = {"kind": "phase", "name": event.name, "value": event.state, "message": event.message}
+    else:
+        told = {"kind": "pod-event", "name": event.pod, "value": event.reason, "message": event.message}
+    shell.display_pub.publish({LAUNCH_MIME: told}, transient={"display_id": "fairing-az-jupyter-launch"}, update=True)
 
 
-def _checked(
-    kind: object, name: object, value: object, message: str
-) -> tuple[Literal["phase", "pod-event"], str, str, str] | None:
-    if not isinstance(name, str) or not isinstance(value, str):
-        return None
-    message = _one_line(message)
-    if kind == "phase":
-        known = name in get_args(PhaseName) and value in get_args(PhaseState)
-        return ("phase", name, value, message) if known else None
-    if kind == "pod-event" and _is_name(name, _LONGEST_POD) and _is_name(value):
-        return "pod-event", name, value, message
-    return None
+def _checked(event: LaunchEvent) -> LaunchEvent | None:
+    """Return an event with its message in one line; None if no record and no message could hold it."""
+    if isinstance(event, Phase):
+        known = event.name in get_args(PhaseName) and event.state in get_args(PhaseState)
+        return dataclasses.replace(event, message=_one_line(event.message)) if known else None
+    if isinstance(event, PodEvent):
+        named = _is_name(event.pod, _LONGEST_POD) and _is_name(event.reason)
+        return dataclasses.replace(event, message=_one_line(event.message)) if named else None
+    return event
 
 
 def _one_line(text: object) -> str:
@@ -332,34 +440,5 @@ def _first_line(error: BaseException) -> str:
     return f"{whole}." if period and first.endswith(":") else first
 
 
-def _is_name(name: object, longest: int = _LONGEST_NAME) -> TypeGuard[str]:
+def _is_name(name: object, longest: int = _LONGEST_NAME) -> bool:
     return isinstance(name, str) and bool(name.strip()) and len(name) <= longest and name.isprintable()
-
-
-def _plain(name: str, value: object) -> float | int | str | bool | None:
-    item = getattr(value, "item", None)
-    if callable(item) and getattr(value, "size", 1) == 1:
-        # A number of NumPy's, or an array or a tensor that holds one.
-        value = item()
-    if value is None or isinstance(value, (bool, float)):
-        return value
-    if isinstance(value, int) and value.bit_length() <= _LONGEST_NUMBER:
-        return int(value)
-    if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
-        return str(value)
-    if not isinstance(value, (str, bytes, bytearray, int)):
-        try:
-            return float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
-            pass
-    raise InputError(
-        f"'{name}' can't be reported: its value is {_what(value)}.",
-        hint="Report one number, text, True, False or None at a time.",
-        code="report",
-    )
-
-
-def _what(value: object) -> str:
-    if isinstance(value, int):
-        return "a number with too many digits"
-    return f"a text of {len(value)} characters" if isinstance(value, str) else f"of type {type(value).__name__}"

@@ -33,12 +33,14 @@ from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
 from fairing_az_jupyter.launch_events import listening
+from tests.heard_events import into
 
 BATCH = "/apis/batch/v1/namespaces"
 INTERRUPTED = """
 import os, sys
 from pathlib import Path
 from kubernetes.client import V1Container, V1PodSpec
+from tests.heard_events import into
 from tests.cluster.test_cluster_job import launched_from
 from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
 folder, namespace, image, code = sys.argv[1:]
@@ -208,7 +210,7 @@ def test_a_job_whose_pod_is_evicted_goes_on_in_a_new_one(place, capfd, caplog):
 
     heard, thread = [], threading.Thread(target=evict)
     thread.start()
-    with listening(lambda *event: heard.append(event)):
+    with listening(into(heard)):
         place.run(
             "import signal, sys, time\n"
             "def end(*_): print('interrupted'); sys.exit(1)\n"

@@ -9,11 +9,12 @@ import pytest
 from fairing_az_jupyter.clients.azure.acr_tasks import ROLE
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.exceptions import BuildFailedError, EndpointError, JobFailedError
-from fairing_az_jupyter.launch_events import listening
+from fairing_az_jupyter.launch_events import Phase, listening
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.test_builders import as_in_a_notebook, yard  # noqa: F401 - fixtures
 from tests.cluster.test_cluster_job import Place as JobPlace
 from tests.cluster.test_cluster_serving import Place as EndpointPlace
+from tests.heard_events import into
 
 
 class Heard(list):
@@ -35,7 +36,7 @@ class Heard(list):
 @pytest.fixture
 def heard():
     found = Heard()
-    with listening(lambda *event: found.append(event)):
+    with listening(into(found)):
         yield found
 
 
@@ -142,9 +143,9 @@ def test_an_interrupted_job_that_is_picked_up_has_its_own_schedule_and_run(node,
     place = place_of(JobPlace, node, stand, namespace)
     interrupted = False
 
-    def interrupt(_kind, name, value, _message):
+    def interrupt(event):
         nonlocal interrupted
-        if (name, value) == ("run", "started") and not interrupted:
+        if event == Phase("run", "started") and not interrupted:
             interrupted = True
             raise KeyboardInterrupt
 

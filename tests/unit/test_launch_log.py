@@ -13,6 +13,7 @@ import pytest
 
 from fairing_az_jupyter.frontends.views.launch import LaunchView
 from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
+from fairing_az_jupyter.launch_events import Output
 
 FOLDER = "fairing-azure-logs"
 
@@ -78,7 +79,7 @@ def test_where_nothing_can_be_written_beside_the_notebook_the_log_is_in_the_data
 def test_a_log_that_can_not_be_linked_to_is_named_by_its_whole_path(beside):
     beside.write_text("a file where the folder would be")
     view = LaunchView("Training Model", backend="LocalBackend", log=LaunchLog("Model"))
-    view.output("a line\n")
+    view.take(Output("a line\n"))
     view.end("succeeded")
 
     assert f"<div>Log: {view.log.path}</div>" in view.html()
@@ -89,7 +90,7 @@ def test_a_working_directory_that_is_gone_is_no_hindrance(beside, own_folders):
     beside.parent.rmdir()
     view = LaunchView("Training Model", backend="LocalBackend", log=LaunchLog("Model"))
 
-    view.output("a line\n")
+    view.take(Output("a line\n"))
     view.end("succeeded")
 
     assert "| a line" in view.plain()
@@ -101,7 +102,7 @@ def test_where_nothing_can_be_written_at_all_the_launch_is_shown_without_a_log(b
     (own_folders / "fairing-home").write_text("another one")
     view = LaunchView("Training Model", backend="LocalBackend", log=LaunchLog("Model"))
 
-    view.output("a line\nanother\n")
+    view.take(Output("a line\nanother\n"))
     view.end("succeeded")
 
     assert "| another" in view.plain()
@@ -113,11 +114,12 @@ FULL_DISK = """
 import resource, signal
 from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
 from fairing_az_jupyter.frontends.views.launch import LaunchView
+from fairing_az_jupyter.launch_events import Output
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 view = LaunchView("Training Model", backend="LocalBackend", log=LaunchLog("Model"))
 for number in range(2000):
-    view.output(f"line {number}\\n")
+    view.take(Output(f"line {number}\\n"))
 view.end("succeeded")
 print(view.plain())
 """

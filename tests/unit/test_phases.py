@@ -23,13 +23,14 @@ from fairing_az_jupyter.launch_events import (
     LAUNCH_MIME,
     PhaseName,
     Phases,
+    event_in,
     listening,
     phase,
     pod_event,
     timed_phase,
-    told,
 )
 from fairing_az_jupyter.models import PHASES, RunEvent
+from tests.heard_events import into
 from tests.unit.test_runs_execution import read, run, write_notebook
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -41,7 +42,7 @@ IMPORTS = "from fairing_az_jupyter.launch_events import LAUNCH_MIME, phase, pod_
 def heard():
     """Listen, and return what is heard."""
     found = []
-    with listening(lambda *event: found.append(event)):
+    with listening(into(found)):
         yield found
 
 
@@ -119,10 +120,10 @@ def test_phases_that_follow_each_other_finish_where_the_next_begins(heard):
 
 def test_whoever_listens_hears_and_once_it_has_ended_nothing():
     outer, inner = [], []
-    hear = lambda *event: outer.append(event[1])  # noqa: E731 - the same one twice
+    hear = lambda event: outer.append(event.name)  # noqa: E731 - the same one twice
     with listening(hear):
         phase("context", "started")
-        with listening(hear), listening(lambda *event: inner.append(event[1])):
+        with listening(hear), listening(lambda event: inner.append(event.name)):
             phase("build", "started")
         phase("push", "started")
     phase("run", "started")
@@ -133,8 +134,8 @@ def test_whoever_listens_hears_and_once_it_has_ended_nothing():
 def test_what_a_listener_tells_itself_it_does_not_hear():
     found = []
 
-    def hear(*event):
-        found.append(event[1])
+    def hear(event):
+        found.append(event.name)
         phase("serve", "started")
 
     with listening(hear):
@@ -147,10 +148,10 @@ def test_threads_are_heard_one_at_a_time():
     found, at_once = [], []
     busy = threading.Lock()
 
-    def hear(_kind, name, _value, message):
+    def hear(event):
         at_once.append(not busy.acquire(blocking=False))
         time.sleep(0.001)
-        found.append((name, message))
+        found.append((event.name, event.message))
         if busy.locked():
             busy.release()
 
@@ -171,7 +172,7 @@ def test_a_listener_that_fails_is_logged_and_the_launch_goes_on(caplog):
     def fail(*_):
         raise OSError("the disk is full")
 
-    with listening(fail), listening(lambda *event: found.append(event[1])), timed_phase("run"):
+    with listening(fail), listening(lambda event: found.append(event.name)), timed_phase("run"):
         pass
 
     assert found == ["run", "run"]
@@ -253,7 +254,7 @@ def test_a_kernel_that_can_not_send_does_not_break_the_launch(monkeypatch, caplo
     ],
 )
 def test_junk_that_only_looks_like_a_phase_is_none(found):
-    assert told({LAUNCH_MIME: found}) is None
+    assert event_in({LAUNCH_MIME: found}) is None
 
 
 def of_launches(events):

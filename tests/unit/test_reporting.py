@@ -12,7 +12,7 @@ import pytest
 
 import fairing_az_jupyter
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.launch_events import METRIC_MIME, report, reported
+from fairing_az_jupyter.metrics import METRIC_MIME, report, reported
 
 
 @pytest.fixture

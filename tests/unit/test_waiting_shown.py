@@ -14,6 +14,7 @@ from fairing_az_jupyter.exceptions import JobFailedError
 from fairing_az_jupyter.fairing.cluster.event_log import Shown, told_after_deletion
 from fairing_az_jupyter.fairing.inventory.states import endpoint_launch, job_launch
 from fairing_az_jupyter.launch_events import listening
+from tests.heard_events import into
 
 NAME = "fairing-job-12345678"
 LABELS = {
@@ -38,7 +39,7 @@ def told(caplog):
     shown = Shown("model", printed=False, replaced=lambda: began.append(1), launch=NAME)
 
     def show(*events):
-        with listening(lambda *event: heard.append(event)):
+        with listening(into(heard)):
             for event in events:
                 shown.show(event)
         return caplog.messages, heard, began

@@ -9,7 +9,6 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from fairing_az_jupyter import audience
 from fairing_az_jupyter.clients.kube.follow.events import (
     Disrupted,
     LogLine,
@@ -22,7 +21,7 @@ from fairing_az_jupyter.clients.kube.follow.events import (
 from fairing_az_jupyter.exceptions import JobFailedError
 from fairing_az_jupyter.fairing.outcomes import endpoint_failed, job_failed
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
-from fairing_az_jupyter.launch_events import pod_event
+from fairing_az_jupyter.launch_events import Output, pod_event, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,9 +133,7 @@ def print_line(text: str) -> None:
 
 def _write_line(text: str) -> TextIO | None:
     """Write one line to stdout and return that; it may be seen with the next one only. None where somebody follows."""
-    follower = audience.here()
-    if follower is not None:
-        follower.output(f"{text}\n")
+    if publish(Output(f"{text}\n")):
         return None
     stream = sys.stdout
     try:

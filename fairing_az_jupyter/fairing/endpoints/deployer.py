@@ -24,7 +24,7 @@ from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, labels_of, new_
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.endpoints.endpoint_pods import READY_SECONDS, endpoint_pod
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
-from fairing_az_jupyter.launch_events import Phases
+from fairing_az_jupyter.launch_events import Interrupted, Launched, Phases, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,6 +130,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         try:
             self._create(pod, self._launcher.target, marks)
             logger.warning("The endpoint %s launched.", self.name)
+            publish(Launched("endpoint", self.name, self._launcher.target.namespace))
             begin = phases.begin
             shown = Shown(self._container, printed=False, started=lambda: begin("serve"), launch=self.name)
             try:
@@ -140,7 +141,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         except BaseException as error:
             phases.fail(error)
             if isinstance(error, KeyboardInterrupt):
-                logger.warning("Interrupted: endpoint %s is deleted again.", self.name)
+                _tell_interrupted(f"Interrupted: endpoint {self.name} is deleted again.", remains=False)
             self._undo()
             raise
 
@@ -255,6 +256,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
                 continue
             logger.warning("Endpoint %s serves the same, and nobody looks after it: it is taken over.", name)
             self.name, self._close_care = name, weakref.finalize(self, release)
+            publish(Launched("endpoint", name, self._launcher.target.namespace))
             phases.begin("serve")
             try:
                 self._check_whole()
@@ -311,8 +313,13 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         except FairingAzureError as error:
             logger.warning("%s So endpoint %s may still be there. %s", error, name, left)
         except KeyboardInterrupt:
-            logger.warning("Interrupted: endpoint %s may still be there. %s", name, left)
+            _tell_interrupted(f"Interrupted: endpoint {name} may still be there. {left}", remains=True)
             raise
+
+
+def _tell_interrupted(message: str, *, remains: bool) -> None:
+    logger.warning("%s", message)
+    publish(Interrupted(message, remains=remains))
 
 
 def is_public(service_type: str) -> bool:

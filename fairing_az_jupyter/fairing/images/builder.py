@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from kubeflow.fairing.builders.base_builder import BaseBuilder
 
-from fairing_az_jupyter import audience
 from fairing_az_jupyter.clients.oci.images import ImageReference
 from fairing_az_jupyter.exceptions import ContextError, CredentialError, NotAllowedError, UnreachableError
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
@@ -29,7 +28,7 @@ from fairing_az_jupyter.fairing.images.build_pods import longest_seconds
 from fairing_az_jupyter.fairing.images.dockerfiles import BESIDE
 from fairing_az_jupyter.fairing.images.dockerfiles import FILE_NAME as DOCKERFILE
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
-from fairing_az_jupyter.launch_events import Phases
+from fairing_az_jupyter.launch_events import Phases, Progress, watcher
 from fairing_az_jupyter.machine import image_platform
 
 if TYPE_CHECKING:
@@ -309,11 +308,11 @@ class _Progress:
     def __init__(self, what: str) -> None:
         self._what, self._told = what, 0
         # What sends may do so in threads of its own.
-        self._follower = audience.here()
+        self._watcher = watcher()
 
     def __call__(self, done: int, size: int) -> None:
-        if self._follower is not None:
-            self._follower.progress(self._what, done, size)
+        if self._watcher is not None:
+            self._watcher(Progress(self._what, done, size))
         tenth = 10 * done // size if size else 10
         if size > 32 << 20 and self._told < tenth < 10:  # noqa: PLR2004 - the last tenth is the end
             self._told = tenth

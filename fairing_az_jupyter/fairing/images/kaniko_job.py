@@ -28,7 +28,7 @@ from fairing_az_jupyter.fairing.images.build_pods import (
     images_of,
 )
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
-from fairing_az_jupyter.launch_events import Phases
+from fairing_az_jupyter.launch_events import Interrupted, Launched, Phases, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -121,6 +121,7 @@ def _have(
                 continue
             _start_own(launcher, made, own)
             logger.warning("The build %s launched.", name)
+            publish(Launched("build", name, launcher.target.namespace))
             return made, own
         if _is_over(found):
             # What ended unseen, or is being deleted: its image is not there, or nobody would have asked.
@@ -128,6 +129,7 @@ def _have(
                 launcher.workloads.delete("Job", name, uid=uid_of(found), wait=_OLD_SECONDS)
             continue
         logger.warning("A build of the same image runs already: %s is followed to its end.", name)
+        publish(Launched("build", name, launcher.target.namespace))
         if not mapping(found.get("spec")).get("suspend"):
             return found, None
         # Who has made it was ended before it could start it, or is about to.
@@ -170,9 +172,18 @@ def _make(launcher: Launcher, order: BuildOrder, name: str, *, may_fail: bool) -
         if not may_fail or (error.code != "already-exists" and (error.status or 0) < _SERVER_ERROR):
             raise
         return None
-    except KeyboardInterrupt:
-        logger.warning("Interrupted, but %s may have been made. %s", name, _how_to_go_on(launcher, name))
+    except KeyboardInterrupt as stopped:
+        _tell_left(stopped, f"but {name} may have been made. {_how_to_go_on(launcher, name)}")
         raise
+
+
+def _tell_left(error: BaseException, what: str) -> None:
+    """Tell what is left of a build that is not followed any more."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    message = f"{'Interrupted' if interrupted else 'It is followed no longer'}, {what}"
+    logger.warning("%s", message)
+    if interrupted:
+        publish(Interrupted(message, remains=True))
 
 
 def _start_own(launcher: Launcher, made: Object, access: Access) -> None:
@@ -250,8 +261,7 @@ def _followed(launcher: Launcher, order: BuildOrder, build: Object, renewal: Ren
         where = f"Job {name} in namespace '{namespace}'"
         raise build_failed(order.image, error, lines, where, images_of(build), waited=renewal.waited) from None
     except BaseException as error:
-        why = "Interrupted" if isinstance(error, KeyboardInterrupt) else "It is followed no longer"
-        logger.warning("%s, but the build goes on. %s", why, _how_to_go_on(launcher, name))
+        _tell_left(error, f"but the build goes on. {_how_to_go_on(launcher, name)}")
         raise
     _delete(launcher, build, wait=_GONE_SECONDS)
     return digest

@@ -22,7 +22,7 @@ from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, finished_pod, j
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.outcomes import LaunchedJob
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
-from fairing_az_jupyter.launch_events import Phases
+from fairing_az_jupyter.launch_events import Interrupted, Launched, Phases, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -119,8 +119,9 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                 self._launcher.workloads.create(body)
                 self._runs = True
                 logger.warning("The job %s launched.", self.name)
+                self._publish_name()
             except KeyboardInterrupt:
-                self._tell_what_is_left("Interrupted, but the job may have been launched")
+                self._tell_what_is_left("Interrupted, but the job may have been launched", interrupted=True)
                 raise
             return self._follow(phases)
 
@@ -149,6 +150,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                     self._delete()
                     continue
                 logger.warning("The job %s does the same, and nobody follows it: it is followed to its end.", self.name)
+                self._publish_name()
                 self._runs = True
                 try:
                     return self._follow(phases)
@@ -190,8 +192,9 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             self._runs = False
             raise
         except BaseException as error:
-            why = "Interrupted" if isinstance(error, KeyboardInterrupt) else "It is followed no longer"
-            self._tell_what_is_left(f"{why}, but the job still runs")
+            interrupted = isinstance(error, KeyboardInterrupt)
+            why = "Interrupted" if interrupted else "It is followed no longer"
+            self._tell_what_is_left(f"{why}, but the job still runs", interrupted=interrupted)
             raise
         # Also where it was over before its start was seen.
         phases.begin("run")
@@ -211,16 +214,22 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         except FairingAzureError as error:
             self._tell_what_is_left(f"{error} So the job has ended and is still there")
         except KeyboardInterrupt:
-            self._tell_what_is_left("Interrupted, but the job has ended and may still be there")
+            self._tell_what_is_left("Interrupted, but the job has ended and may still be there", interrupted=True)
             raise
 
-    def _tell_what_is_left(self, what: str) -> None:
+    def _publish_name(self) -> None:
+        publish(Launched("job", self.name, self._launcher.target.namespace))
+
+    def _tell_what_is_left(self, what: str, *, interrupted: bool = False) -> None:
         namespace = self._launcher.target.namespace
         follow = f"kubectl -n {namespace} logs -f job/{self.name}"
         delete = f"fairing-azure delete {self.name}, or kubectl -n {namespace} delete job {self.name}"
         where = f"job {self.name} in namespace '{namespace}'"
         again = "The same launch, made again, follows it to its end."
-        logger.warning("%s: %s. %s Or follow it: %s. Delete it: %s", what, where, again, follow, delete)
+        message = f"{what}: {where}. {again} Or follow it: {follow}. Delete it: {delete}"
+        logger.warning("%s", message)
+        if interrupted:
+            publish(Interrupted(message, remains=True))
 
 
 def _has_given_up(found: Mapping[str, Any]) -> bool:

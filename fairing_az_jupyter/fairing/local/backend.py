@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psutil
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
-from fairing_az_jupyter import audience
 from fairing_az_jupyter.exceptions import ContextError, FairingAzureError
 from fairing_az_jupyter.fairing.context.task_files import ABANDONED_SECONDS, SERVER, age
 from fairing_az_jupyter.fairing.context.unpacking import unpack
@@ -32,7 +31,7 @@ from fairing_az_jupyter.fairing.outcomes import LaunchedJob, endpoint_failed, jo
 from fairing_az_jupyter.fairing.processes.child import Child, LastLines
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
 from fairing_az_jupyter.folders import data_folder
-from fairing_az_jupyter.launch_events import Phases
+from fairing_az_jupyter.launch_events import Interrupted, Launched, Output, Phases, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,6 +154,7 @@ class LocalJob(_LocalDeployer):
             application, container = self._prepare(name, pod_template_spec)
             command = [*(container.command or ()), *(container.args or ())]
             logger.warning("The job %s launched.", name)
+            publish(Launched("job", name))
             child = self._start(application, container, command, phases, stream=True)
             phases.begin("run")
             phases.say(f"Job {name}")
@@ -170,7 +170,9 @@ class LocalJob(_LocalDeployer):
                 output.add(piece)
                 _show(piece)
         except KeyboardInterrupt:
-            logger.warning("Interrupted: job %s is stopped.", name)
+            told = f"Interrupted: job {name} is stopped."
+            logger.warning("%s", told)
+            publish(Interrupted(told, remains=False))
             raise
         finally:
             child.stop()
@@ -283,9 +285,7 @@ class LocalServing(_LocalDeployer):
 
 
 def _show(piece: str) -> None:
-    follower = audience.here()
-    if follower is not None:
-        follower.output(piece)
+    if publish(Output(piece)):
         return
     sys.stdout.write(piece)
     sys.stdout.flush()

@@ -7,9 +7,9 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
-from fairing_az_jupyter import audience
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.frontends.magics.live_display import LiveDisplay
+from fairing_az_jupyter.launch_events import Output, watched_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.magics.live_display import Handle
     from fairing_az_jupyter.frontends.views.launch import LaunchView
     from fairing_az_jupyter.frontends.views.results import ShownOnce
+    from fairing_az_jupyter.launch_events import LaunchEvent
 
     Shown = TypeVar("Shown", bound=ShownOnce)
 
@@ -75,8 +76,15 @@ class Screen:
             StillRunsError: The user has interrupted it, and the launch has said what goes on.
 
         """
-        follower = _Printed(view) if self.handle is None else view
-        with self.following(view), audience.attended_by(follower):
+
+        def printed(event: LaunchEvent) -> None:
+            # In a terminal lines are printed as they come.
+            if isinstance(event, Output):
+                sys.stdout.write(event.text)
+                sys.stdout.flush()
+            view.take(event)
+
+        with self.following(view), watched_by(printed if self.handle is None else view.take):
             yield
 
     @contextlib.contextmanager
@@ -95,8 +103,9 @@ class Screen:
             try:
                 yield
             except KeyboardInterrupt as stopped:
-                said = str(stopped) if isinstance(stopped, StillRunsError) else view.interrupted
-                left = isinstance(stopped, StillRunsError) or said.startswith("Interrupted, but")
+                still_runs = isinstance(stopped, StillRunsError)
+                said = str(stopped) if still_runs else view.interrupted
+                left = still_runs or view.remains
                 view.end("left" if left else "cancelled", said)
                 if not said:
                     raise
@@ -110,17 +119,3 @@ class Screen:
             except BaseException as error:
                 view.end("failed", f"{type(error).__name__}: {error}")
                 raise
-
-
-class _Printed:
-    """A view in a terminal, where lines are printed as they come."""
-
-    def __init__(self, view: LaunchView) -> None:
-        self._view = view
-        self.event, self.progress = view.event, view.progress
-
-    def output(self, text: str) -> None:
-        """Print a text, and hand it on."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        self._view.output(text)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter.frontends.views import metric_plot
 from fairing_az_jupyter.frontends.views.check_report import line
+from fairing_az_jupyter.launch_events import Interrupted, Output, Phase, PodEvent, Progress
 from fairing_az_jupyter.records.log_text import without_ansi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
+    from fairing_az_jupyter.launch_events import LaunchEvent
 
 __all__ = ["PHASES", "LaunchView", "ViewState", "badge"]
 
@@ -43,8 +45,6 @@ _WORTH_SHOWING = 1 << 20
 """Bytes: what is smaller is sent before anybody has read how far it is."""
 # The beginning of a code whose rest comes with the next piece.
 _HALF_CODE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*)?$")
-_NAME = re.compile(r"\bfairing-(?:job|endpoint)-[0-9a-f]{8}\b")
-_BUILD = re.compile(r"\bfairing-build-[0-9a-f]{8}\b")
 _WORDS: dict[ViewState, str] = {"left": "goes on in the cluster"}
 _SYMBOLS = {"running": "●", "succeeded": "✓", "ready": "✓", "failed": "✗", "cancelled": "-", "left": "●"}
 _EMPHASIS = {
@@ -73,7 +73,7 @@ class _Phase:
 
 
 class LaunchView:
-    """What is seen of one launch; an `Audience` that any thread may tell, and any thread may draw.
+    """What is seen of one launch; any thread may tell it of events, and any thread may draw it.
 
     Args:
         what: What is done, such as `Training HousingServe`.
@@ -106,8 +106,37 @@ class LaunchView:
         """The name of the job or the endpoint; empty until it has one."""
         self.interrupted = ""
         """What an interrupt has left, in the launch's own words; empty if it has said nothing."""
+        self.remains = False
+        """Whether something of an interrupted launch is still there, or may be."""
 
-    def output(self, text: str) -> None:
+    def take(self, event: LaunchEvent) -> None:
+        """Take what has happened.
+
+        Args:
+            event: What.
+
+        """
+        if isinstance(event, Output):
+            self._take_output(event.text)
+            return
+        with self._lock:
+            if self.state != "running":
+                return
+            self.revision += 1
+            if isinstance(event, Phase):
+                self._take_phase(event)
+            elif isinstance(event, PodEvent):
+                self._take_pod_event(event)
+            elif isinstance(event, Progress):
+                self._sent[event.what] = (event.done, event.size)
+            elif isinstance(event, Interrupted):
+                self.interrupted, self.remains = line(event.message), event.remains
+            elif event.kind == "build":
+                self._build = event.name
+            else:
+                self.job = event.name
+
+    def _take_output(self, text: str) -> None:
         """Take what is printed; a carriage return writes its line anew."""
         with self._lock:
             if self.state != "running":
@@ -124,39 +153,23 @@ class LaunchView:
             self._open = self._open[-4 * _LONGEST_LINE :]
             self.revision += 1
 
-    def event(self, kind: str, name: str, value: str, message: str) -> None:
-        """Take a phase or a pod's event."""
-        with self._lock:
-            if self.state != "running":
-                return
-            self.revision += 1
-            self._look_for_name(message)
-            if kind != "phase":
-                self._look_for_name(name)
-                self._latest = _short(message or value, _LONGEST_SAYING)
-                self._events.pop((name, value), None)
-                self._events[name, value] = _short(
-                    f"{name}: {value}{f', {message}' if message else ''}", _LONGEST_SAYING
-                )
-                if len(self._events) > _SHOWN_EVENTS:
-                    del self._events[next(iter(self._events))]
-                return
-            now = time.monotonic()
-            self._latest = ""
-            if value == "started":
-                self._phases[name] = _Phase(value, now)
-                return
-            began = self._phases.setdefault(name, _Phase(value, now))
-            began.state, began.message = value, _short(message, _LONGEST_SAYING)
-            began.seconds = None if value == "skipped" else now - began.began
+    def _take_pod_event(self, event: PodEvent) -> None:
+        self._latest = _short(event.message or event.reason, _LONGEST_SAYING)
+        self._events.pop((event.pod, event.reason), None)
+        said = f"{event.pod}: {event.reason}{f', {event.message}' if event.message else ''}"
+        self._events[event.pod, event.reason] = _short(said, _LONGEST_SAYING)
+        if len(self._events) > _SHOWN_EVENTS:
+            del self._events[next(iter(self._events))]
 
-    def progress(self, what: str, done: int, size: int) -> None:
-        """Take how far something has come that is sent."""
-        with self._lock:
-            if self.state != "running":
-                return
-            self._sent[what] = (done, size)
-            self.revision += 1
+    def _take_phase(self, event: Phase) -> None:
+        now = time.monotonic()
+        self._latest = ""
+        if event.state == "started":
+            self._phases[event.name] = _Phase(event.state, now)
+            return
+        began = self._phases.setdefault(event.name, _Phase(event.state, now))
+        began.state, began.message = event.state, _short(event.message, _LONGEST_SAYING)
+        began.seconds = None if event.state == "skipped" else now - began.began
 
     def end(self, state: ViewState, message: str = "") -> None:
         """Note how it has ended; nothing changes afterwards.
@@ -192,7 +205,7 @@ class LaunchView:
             if not lines or _shown(without_ansi(lines[-1])) in self._last_lines():
                 return ""
             text = "".join(f"{each}\n" for each in lines)
-            self.output(text)
+            self._take_output(text)
             return text
 
     @property
@@ -307,18 +320,8 @@ class LaunchView:
 
     def _add(self, text: str) -> None:
         self._count += 1
-        self._look_for_name(text)
-        if text.startswith("Interrupted"):
-            self.interrupted = line(text)
         self.metrics.add(text)
         self._lines.append(_shown(text))
-
-    def _look_for_name(self, text: str) -> None:
-        found = None if self.job else _NAME.search(text)
-        if found is not None:
-            self.job = found[0]
-        elif build := _BUILD.search(text):
-            self._build = build[0]
 
 
 def _shown(text: str) -> str:

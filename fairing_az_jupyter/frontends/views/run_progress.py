@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.frontends.views.launch import LaunchView
 from fairing_az_jupyter.frontends.views.runs import value
+from fairing_az_jupyter.launch_events import Output, Phase, PodEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,12 +50,13 @@ class RunView(LaunchView):
         if kind == "output":
             text = str(event.get("text") or "")
             # What is displayed has no line end of its own.
-            self.output(f"{text}\n" if event.get("stream") == "display" and not text.endswith("\n") else text)
+            self.take(Output(f"{text}\n" if event.get("stream") == "display" and not text.endswith("\n") else text))
         elif kind in {"phase", "pod-event"}:
-            said = (str(event.get(name) or "") for name in ("name", "value", "message"))
-            self.event(str(kind), *said)
+            name, state, message = (str(event.get(each) or "") for each in ("name", "value", "message"))
+            # As the record has it: what a later version wrote may have phases that this one does not know.
+            self.take(Phase(name, state, message) if kind == "phase" else PodEvent(name, state, message))  # type: ignore[arg-type]
         elif kind in {"cell-failed", "cell-retried"}:
-            self.output(f"\n{event.get('message') or ''}\n")
+            self.take(Output(f"\n{event.get('message') or ''}\n"))
 
     def _bars(self) -> Iterator[str]:
         if self._cells:

@@ -18,7 +18,8 @@ from papermill.execute import raise_for_execution_errors
 from papermill.iorw import papermill_io
 from papermill.log import logger
 
-from fairing_az_jupyter.launch_events import LAUNCH_MIME, reported, told
+from fairing_az_jupyter.launch_events import LAUNCH_MIME, Phase, event_in
+from fairing_az_jupyter.metrics import reported
 from fairing_az_jupyter.runs.cell_tags import is_skipped, retries_of
 from fairing_az_jupyter.runs.execution.watch import ENGINE_NAME, StoppedError
 from fairing_az_jupyter.runs.text import first_line, one_line
@@ -216,11 +217,13 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
 
     def _is_told_of_a_launch(self, data: Mapping[str, Any]) -> bool:
         """Tell a launch's phase, or an event of its pods, and return whether the message holds nothing else."""
-        found = told(data)
-        if found is None:
+        event = event_in(data)
+        if event is None:
             return False
-        kind, name, value, message = found
-        self.watch.reporter.report(kind, message=message or None, about=(name, value))
+        if isinstance(event, Phase):
+            self.watch.reporter.report("phase", message=event.message or None, about=(event.name, event.state))
+        else:
+            self.watch.reporter.report("pod-event", message=event.message or None, about=(event.pod, event.reason))
         return data.keys() == {LAUNCH_MIME}
 
     def _tell_display(self, data: Mapping[str, Any]) -> None:

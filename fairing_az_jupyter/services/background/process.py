@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 import signal
 import sys
 import threading
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from fairing_az_jupyter import launch_events, machine
+from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     ExecutionError,
@@ -22,6 +21,7 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
     RunCancelledError,
 )
+from fairing_az_jupyter.launch_events import Launched, Phase, PodEvent, listening
 from fairing_az_jupyter.models import RunEvent
 from fairing_az_jupyter.records import RunStore, layout
 from fairing_az_jupyter.services.background.captured_output import CapturedOutput
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
+    from fairing_az_jupyter.launch_events import LaunchEvent
     from fairing_az_jupyter.models import RunRequest
     from fairing_az_jupyter.records import Recorder
     from fairing_az_jupyter.settings import Settings
@@ -43,7 +44,6 @@ _AGAIN_SECONDS = 30.0
 """So long may it take to end a job or a build before the wish to end it is repeated."""
 _LONGEST_PIECE = 65_536
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_JOB = re.compile(r"fairing-job-[0-9a-f]{8}")
 _GONE_SECONDS = 5.0
 
 
@@ -162,11 +162,11 @@ def _carry_out(
 
 @contextlib.contextmanager
 def _once_it_serves(then: Callable[[], object]) -> Iterator[None]:
-    def heard(_kind: str, name: str, value: str, _message: str) -> None:
-        if (name, value) == ("serve", "finished"):
+    def heard(event: LaunchEvent) -> None:
+        if isinstance(event, Phase) and (event.name, event.state) == ("serve", "finished"):
             then()
 
-    with launch_events.listening(heard):
+    with listening(heard):
         yield
 
 
@@ -181,18 +181,16 @@ def _job_in_the_cluster(
             where a notebook server is stopped.
 
     """
-    job = ""
-    namespace = _namespace_of(settings)
+    job = namespace = ""
 
-    def heard(_kind: str, name: str, _value: str, message: str) -> None:
-        nonlocal job
-        found = _JOB.match(name) or _JOB.search(message)
-        if found is not None and found[0] != job:
-            job = found[0]
+    def heard(event: LaunchEvent) -> None:
+        nonlocal job, namespace
+        if isinstance(event, Launched) and event.kind == "job" and event.name != job:
+            job, namespace = event.name, event.namespace
             recorder.note(job=job, namespace=namespace)
 
     try:
-        with launch_events.listening(heard):
+        with listening(heard):
             yield
     except KeyboardInterrupt:
         interrupted.cease()
@@ -205,14 +203,6 @@ def _job_in_the_cluster(
                 hint=f"Follow it to its end: fairing-azure runs retry {folder.name}",
             ) from None
         raise
-
-
-def _namespace_of(settings: Settings) -> str:
-    from fairing_az_jupyter.fairing.cluster.connections import Launcher  # noqa: PLC0415 - as above
-
-    with contextlib.suppress(FairingAzureError), Launcher(settings) as launcher:
-        return launcher.target.namespace
-    return settings.namespace or ""
 
 
 def _end_own_jobs(settings: Settings) -> None:
@@ -330,8 +320,11 @@ def _interrupt() -> None:
 def _listening(tell: Callable[..., None]) -> Iterator[None]:
     """Record how far the launch has come, as the bridge tells it."""
 
-    def heard(kind: str, name: str, value: str, message: str) -> None:
-        tell(kind, name=name, value=value, message=message or None)
+    def heard(event: LaunchEvent) -> None:
+        if isinstance(event, Phase):
+            tell("phase", name=event.name, value=event.state, message=event.message or None)
+        elif isinstance(event, PodEvent):
+            tell("pod-event", name=event.pod, value=event.reason, message=event.message or None)
 
-    with launch_events.listening(heard):
+    with listening(heard):
         yield

@@ -128,11 +128,12 @@ def test_a_launch_that_fails_says_why_in_its_place(front, defined):
 CLUSTER = """
 FAIRING_BACKEND = 'KubeflowAzureBackend'
 import time
-from fairing_az_jupyter import audience
+from fairing_az_jupyter.launch_events import Launched, Output, Phase, publish
 deleted = []
 def train(session, name, **_):
-    audience.here().output('The job fairing-job-0a1b2c3d launched.\\n')
-    audience.here().event('phase', 'run', 'started', '')
+    publish(Output('The job fairing-job-0a1b2c3d launched.\\n'))
+    publish(Launched('job', 'fairing-job-0a1b2c3d', 'team-a'))
+    publish(Phase('run', 'started'))
     while True:
         time.sleep(0.1)
 def delete(session, names):

@@ -8,11 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter import services
-from fairing_az_jupyter.audience import attended_by
 from fairing_az_jupyter.frontends.panel.state.message import Told, told_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
 from fairing_az_jupyter.frontends.views.launch import LaunchView
 from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
+from fairing_az_jupyter.launch_events import Output, watched_by
 
 if TYPE_CHECKING:
     import threading
@@ -160,7 +160,7 @@ class LaunchesState(Observed):
     def cancel(self, launch: Launch) -> None:
         """Stop a launch; a job in the cluster is deleted as well."""
         if launch.task is not None:
-            launch.view.output("Cancelling ...\n")
+            launch.view.take(Output("Cancelling ...\n"))
             launch.task.interrupt()
         self.changed()
 
@@ -177,7 +177,7 @@ class LaunchesState(Observed):
 
     def _work(self, launch: Launch, task: Task, files: tuple[str, ...]) -> None:
         try:
-            with attended_by(launch.view):
+            with watched_by(launch.view.take):
                 if launch.action == "train":
                     services.train(launch.session, launch.name, names=self._names, input_files=files)
                     ended: tuple[Any, str] = ("succeeded", "")
