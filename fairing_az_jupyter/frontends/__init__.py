@@ -1,1 +1,1 @@
-"""The front ends: each parses, calls the manager, and renders."""
+"""The front ends: each parses, calls the services, and renders."""

@@ -1,4 +1,4 @@
-"""The command line `fairing-azure`: parse, call the manager, print."""
+"""The command line `fairing-azure`: parse, call the services, print."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ AZCREDS = ("AZ_CLIENT_ID", "AZ_CLIENT_SECRET", "AZ_TENANT_ID", "AZ_SUBSCRIPTION_
 
 
 class Bench:
-    """One namespace of the stand, and the commands as the manager gives them."""
+    """One namespace of the stand, and the commands as they are given."""
 
     def __init__(self, stand, setup):
         self.stand, self.setup = stand, setup

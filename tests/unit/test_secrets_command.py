@@ -40,7 +40,7 @@ sys.exit(entry())
 
 @pytest.fixture
 def given(monkeypatch):
-    """Return what the manager was asked for."""
+    """Return what was asked for."""
     calls = []
 
     def called(name, answer):

@@ -1,4 +1,4 @@
-"""The commands that a terminal and a notebook share: call the manager, print to standard output."""
+"""The commands that a terminal and a notebook share: call the services, print to standard output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each sub-command does in a notebook or in IPython: call the manager, show, and return a Python object."""
+"""What each sub-command does in a notebook or in IPython: call the services, show, and return a Python object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the manager returns, as tables for people: titles, rows and notes, the same in a terminal and in a notebook."""
+"""What the services return, as tables for people: titles, rows and notes, the same in a terminal and in a notebook."""
 
 from __future__ import annotations
 
