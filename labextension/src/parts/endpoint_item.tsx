@@ -65,8 +65,7 @@ export function EndpointItem(props: IEndpointItemProps): JSX.Element {
           {endpoint.name}
         </h3>
         <span className="jp-fairing-az-endpoint-state">
-          <StateIcon state={STATES[endpoint.state] ?? 'skipped'} />{' '}
-          {stateWord(endpoint.state, trans)}
+          <StateIcon state={STATES[endpoint.state]} /> {stateWord(endpoint.state, trans)}
         </span>
       </div>
       <p className="jp-fairing-az-quiet">
@@ -219,16 +218,18 @@ function Trial(props: {
   );
 }
 
-const STATES: Readonly<Record<string, StepState>> = {
+const STATES: Readonly<Record<IEndpoint['state'], StepState>> = {
   ready: 'succeeded',
   succeeded: 'succeeded',
   running: 'running',
   pending: 'waiting',
   failed: 'failed',
-  broken: 'failed'
+  broken: 'failed',
+  stopped: 'skipped',
+  deleting: 'skipped'
 };
 
-function stateWord(state: string, trans: TranslationBundle): string {
+function stateWord(state: IEndpoint['state'], trans: TranslationBundle): string {
   switch (state) {
     case 'ready':
       return trans.__('ready');
@@ -236,13 +237,15 @@ function stateWord(state: string, trans: TranslationBundle): string {
       return trans.__('pending');
     case 'failed':
       return trans.__('failed');
+    case 'running':
+      return trans.__('running');
+    case 'succeeded':
+      return trans.__('succeeded');
     case 'stopped':
       return trans.__('stopped');
     case 'deleting':
       return trans.__('deleting');
     case 'broken':
       return trans.__('broken');
-    default:
-      return state;
   }
 }

@@ -46,9 +46,14 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
     if (!element || isBusy) {
       return;
     }
-    const values = Object.fromEntries(
-      [...new FormData(element)].filter(([, value]) => typeof value === 'string' && value !== '')
-    ) as ISecretValues;
+    const given = new FormData(element);
+    const values: { -readonly [N in keyof ISecretValues]: ISecretValues[N] } = {};
+    for (const name of [...names, 'expires'] as const) {
+      const value = given.get(name);
+      if (typeof value === 'string' && value !== '') {
+        values[name] = value;
+      }
+    }
     const secret = element.querySelector<HTMLInputElement>('input[type=password]');
     if (secret) {
       secret.value = '';

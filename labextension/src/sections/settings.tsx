@@ -3,13 +3,12 @@ import { Field } from '../parts/field';
 import { FillPreview } from '../parts/fill_preview';
 import { ErrorMessage, Message } from '../parts/message';
 import { ProfilesBar } from '../parts/profiles_bar';
-import type { ISettingProperty } from '../parts/property';
 import type { ISectionProps } from '../parts/section';
 import { useSignals } from '../parts/signals';
-import type { ISchema } from '../types';
+import type { ISchema, ISetting } from '../types';
 import { useState } from 'react';
 
-type Entry = readonly [string, ISettingProperty];
+type Entry = readonly [string, ISetting];
 
 /** The section 'Settings'. */
 export function SettingsSection({ model, trans }: ISectionProps): JSX.Element {
@@ -126,10 +125,8 @@ function SettingsForm(props: ISectionProps & { readonly schema: ISchema }): JSX.
   );
 }
 
-function Groups(
-  props: ISectionProps & { readonly schema: ISchema; readonly entries: readonly Entry[] }
-): JSX.Element {
-  const { schema, model, trans, entries } = props;
+function Groups(props: ISectionProps & { readonly entries: readonly Entry[] }): JSX.Element {
+  const { model, trans, entries } = props;
   const { settings } = model;
   const missing = new Set(settings.resolved?.missing ?? []);
   const groups = new Map<string, Entry[]>();
@@ -147,7 +144,6 @@ function Groups(
               key={name}
               name={name}
               property={property}
-              schema={schema}
               value={settings.value(name)}
               isTyped={name in settings.typed}
               source={settings.source(name)}
