@@ -52,15 +52,17 @@ export class ApiError extends Error {
    * @param message - What failed, and why.
    * @param hint - What to do next.
    * @param errors - What is wrong with which field.
+   * @param options - The error that has led to this one.
    */
   constructor(
     readonly status: number,
     readonly code: string,
     message: string,
     readonly hint: string,
-    readonly errors: readonly IFieldError[] = []
+    readonly errors: readonly IFieldError[] = [],
+    options: ErrorOptions = {}
   ) {
-    super(message);
+    super(message, options);
     this.name = 'ApiError';
   }
 }
@@ -283,8 +285,10 @@ export class Api {
       throw new ApiError(
         0,
         'unreachable',
-        `Jupyter Server can't be reached (${String(error)}).`,
-        ''
+        "Jupyter Server can't be reached.",
+        'Check that it is running, then try again.',
+        [],
+        { cause: error }
       );
     }
     if (!response.ok) {

@@ -13,6 +13,7 @@ import { Message } from './message';
 import { Refusal } from './refusal';
 import { ScrollRegion } from './regions';
 import { Icon, StateIcon } from './run_state';
+import { serverText } from './server_text';
 import { age, useNow } from './times';
 import { shownValue } from './values_table';
 
@@ -73,7 +74,7 @@ export function EndpointItem(props: IEndpointItemProps): JSX.Element {
           .filter(Boolean)
           .join(' · ')}
       </p>
-      {endpoint.detail && <p>{endpoint.detail}</p>}
+      {endpoint.detail && <p>{serverText(endpoint.detail, trans)}</p>}
       {endpoint.url && (
         <p className="jp-fairing-az-run-line">
           <code className="jp-fairing-az-code" title={endpoint.url}>

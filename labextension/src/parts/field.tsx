@@ -5,6 +5,7 @@ import { useRef } from 'react';
 
 import type { IFieldError, IFieldSource, ISetting, Json } from '../types';
 import { kindOf, textOf, valueOf, type IFieldKind } from './property';
+import { serverText } from './server_text';
 
 /** What a field gets. */
 export interface IFieldProps {
@@ -25,7 +26,7 @@ export function Field(props: IFieldProps): JSX.Element {
   const { name, property, value, isTyped, error, isMissing, trans } = props;
   const kind = kindOf(property);
   const id = `jp-fairing-az-field-${name}`;
-  const title = property.title;
+  const title = serverText(property.title, trans);
   const frame = useRef<HTMLDivElement>(null);
   const toControl = () => frame.current?.querySelector<HTMLElement>('input, select')?.focus();
   const change = (next: Json) => {
@@ -75,7 +76,8 @@ export function Field(props: IFieldProps): JSX.Element {
       {isSwitch ? null : control}
       {error ? (
         <div id={`${id}-error`} className="jp-fairing-az-field-error">
-          <strong>{trans.__('Error')}:</strong> {error.message} {error.hint}
+          <strong>{trans.__('Error')}:</strong> {serverText(error.message, trans)}{' '}
+          {serverText(error.hint, trans)}
         </div>
       ) : null}
       {error?.suggestion ? (
@@ -89,7 +91,7 @@ export function Field(props: IFieldProps): JSX.Element {
       ) : null}
       <div id={`${id}-help`} className="jp-fairing-az-help">
         {isMissing ? <strong>{trans.__('Needed for a launch.')} </strong> : null}
-        {property.description}
+        {serverText(property.description, trans)}
       </div>
     </div>
   );

@@ -8,6 +8,7 @@ import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab
 import { asApiError, type Api } from '../api';
 import { applyPlan } from '../models/edits';
 import { contentsPath, sourceOf } from '../models/notebook';
+import { errorText } from '../parts/server_text';
 import { IFairingPanel } from '../tokens';
 import type { IFillSources } from '../types';
 
@@ -126,7 +127,6 @@ async function fillFor(
       });
     }
   } catch (error) {
-    const { message, hint } = asApiError(error);
-    Notification.error(`${message} ${hint}`.trim());
+    Notification.error(errorText(asApiError(error), trans));
   }
 }

@@ -4,6 +4,7 @@ import { FillPreview } from '../parts/fill_preview';
 import { ErrorMessage, Message } from '../parts/message';
 import { ProfilesBar } from '../parts/profiles_bar';
 import type { ISectionProps } from '../parts/section';
+import { serverText } from '../parts/server_text';
 import { useSignals } from '../parts/signals';
 import type { ISchema, ISetting } from '../types';
 import { useState } from 'react';
@@ -65,7 +66,7 @@ function FormStatus({ model, trans }: ISectionProps): JSX.Element {
           .map(each => (
             <Message key={`${each.field} ${each.message}`} kind="error" trans={trans}>
               {each.field ? `${each.field}: ` : ''}
-              {each.message} {each.hint}
+              {serverText(each.message, trans)} {serverText(each.hint, trans)}
             </Message>
           ))}
       </div>
@@ -95,7 +96,7 @@ function SettingsForm(props: ISectionProps & { readonly schema: ISchema }): JSX.
   const { schema, model, trans } = props;
   const { settings } = model;
   const entries: readonly Entry[] = Object.entries(schema.properties);
-  const isMain = ([, property]: Entry) => (property.cell ?? 'always') === 'always';
+  const isMain = ([, property]: Entry) => property.cell === 'always';
   const more = entries.filter(entry => !isMain(entry));
   const needsCare = ([name]: Entry) => settings.errorOf(name) !== null;
   const wrong = more.filter(needsCare).length;
@@ -131,14 +132,14 @@ function Groups(props: ISectionProps & { readonly entries: readonly Entry[] }): 
   const missing = new Set(settings.resolved?.missing ?? []);
   const groups = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const group = entry[1].group ?? '';
+    const group = entry[1].group;
     groups.set(group, [...(groups.get(group) ?? []), entry]);
   }
   return (
     <>
       {[...groups].map(([group, members]) => (
         <fieldset key={group} className="jp-fairing-az-group">
-          {group ? <legend>{trans.__(group)}</legend> : null}
+          {group ? <legend>{serverText(group, trans)}</legend> : null}
           {members.map(([name, property]) => (
             <Field
               key={name}
