@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 
@@ -10,8 +11,11 @@ import pytest
 import requests
 import schemathesis
 
+from fairing_az_jupyter import models
+from fairing_az_jupyter.frontends.server import answers
 from fairing_az_jupyter.frontends.server.openapi import document
 from fairing_az_jupyter.frontends.server.routes import BODY_LIMIT, ROUTES
+from fairing_az_jupyter.parameters.described import ParameterInfo
 from tests.conftest import REPOSITORY
 
 NAMES = {"run": "20260101-000000.000-x-abcd", "check": "0" * 16, "profile": "team-a", "endpoint": "e"}
@@ -153,6 +157,20 @@ def test_the_document_among_the_docs_is_that_of_today():
     how = "python -m fairing_az_jupyter.frontends.server.openapi > docs/openapi.json"
     # The panel's types are made from it, so the types count, and what may be missing; words do not.
     assert outline(kept) == outline(json.loads(json.dumps(document()))), f"Write it anew: {how}"
+
+
+@pytest.mark.parametrize(
+    ("record", "described"),
+    [
+        (models.RunEvent, answers.RunEvent),
+        (models.EndpointInfo, answers.Endpoint),
+        (models.TaskInfo, answers.Task),
+        (ParameterInfo, answers.Parameter),
+    ],
+    ids=lambda each: each.__name__,
+)
+def test_the_document_has_every_field_of_a_record_that_is_answered(record, described):
+    assert {field.name for field in dataclasses.fields(record)} == set(described.model_fields)
 
 
 def outline(given):
