@@ -3,8 +3,10 @@ const a11y = require('eslint-plugin-jsx-a11y');
 const hooks = require('eslint-plugin-react-hooks');
 const typescript = require('typescript-eslint');
 
+const untranslated = require('./eslint.untranslated.js');
+
 module.exports = typescript.config(
-  { ignores: ['lib/', 'node_modules/', 'eslint.config.js', 'vitest.config.mts'] },
+  { ignores: ['lib/', 'node_modules/', 'eslint.*.js', 'vitest.config.mts'] },
   eslint.configs.recommended,
   ...typescript.configs.recommendedTypeChecked,
   a11y.flatConfigs.recommended,
@@ -41,6 +43,22 @@ module.exports = typescript.config(
         { tags: [], roles: ['tabpanel', 'region', 'log'], allowExpressionValues: true }
       ]
     }
+  },
+  {
+    files: ['src/**'],
+    rules: { 'no-restricted-syntax': ['error', ...untranslated] }
+  },
+  {
+    // The generator has its own names.
+    files: ['src/generated/**'],
+    rules: { '@typescript-eslint/naming-convention': 'off' }
+  },
+  {
+    // Node runs them as they are; no tsconfig has them.
+    files: ['scripts/**'],
+    extends: [typescript.configs.disableTypeChecked],
+    languageOptions: { globals: { URL: 'readonly' } },
+    rules: { '@typescript-eslint/explicit-module-boundary-types': 'off' }
   },
   {
     files: ['tests/**'],

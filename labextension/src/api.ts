@@ -3,32 +3,44 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 
+import type {
+  Answer,
+  End,
+  FileRoute,
+  Given,
+  Item,
+  Method,
+  Names,
+  Parts,
+  Route,
+  StreamRoute
+} from './routes';
 import { follow, StreamError } from './stream';
 import type {
-  ICheckResult,
+  IComparison,
   IEndpoint,
   IEndpoints,
   IFieldError,
   IFillPlan,
+  IFillSources,
+  ILaunchRequest,
   ILogMatch,
   ILogWindow,
   INotebookSource,
   IParameters,
   IPrediction,
+  IProblem,
   IProfile,
-  IProfiles,
   IResolved,
   IRun,
-  IRunEvent,
-  IRuns,
+  IRunRequest,
+  IRunsQuery,
   ISchema,
   ISecretChange,
+  ISecretsRequest,
   ISecretState,
-  ISecretValues,
   ISources,
   ITask,
-  Json,
-  RunKind,
   Values
 } from './types';
 
@@ -40,15 +52,17 @@ export class ApiError extends Error {
    * @param message - What failed, and why.
    * @param hint - What to do next.
    * @param errors - What is wrong with which field.
+   * @param options - The error that has led to this one.
    */
   constructor(
     readonly status: number,
     readonly code: string,
     message: string,
     readonly hint: string,
-    readonly errors: readonly IFieldError[] = []
+    readonly errors: readonly IFieldError[] = [],
+    options: ErrorOptions = {}
   ) {
-    super(message);
+    super(message, options);
     this.name = 'ApiError';
   }
 }
@@ -61,28 +75,8 @@ export interface IListener<T, E> {
   readonly onState?: (connected: boolean) => void;
 }
 
-/** What is launched. */
-export interface ILaunchRequest {
-  readonly kind: RunKind;
-  readonly notebook: string;
-  readonly task?: string | null;
-  readonly input_files?: readonly string[];
-  readonly values?: Values;
-  readonly profile?: string | null;
-  readonly parameters?: Values;
-  readonly deadline?: number | null;
-}
-
-/** What is run. */
-export interface IRunRequest {
-  readonly notebook: string;
-  readonly parameters?: Values;
-  readonly profile?: string | null;
-  readonly values?: Values;
-  readonly output?: string | null;
-  readonly cell_timeout?: number | null;
-  readonly deadline?: number | null;
-}
+/** Gets the events of a route. */
+export type StreamListener<R extends StreamRoute> = IListener<Item<R>, End<R>>;
 
 /** The routes of the server extension, as functions. */
 export class Api {
@@ -92,201 +86,194 @@ export class Api {
 
   /** The settings' JSON schema. */
   async schema(): Promise<ISchema> {
-    return (await this._get<{ schema: ISchema }>('settings/schema')).schema;
+    return (await this._send('get', 'settings/schema')).schema;
   }
 
   /** The settings in force, and what is wrong with them. */
   resolve(sources: ISources): Promise<IResolved> {
-    return this._send('POST', 'settings/resolve', sources);
+    return this._send('post', 'settings/resolve', { body: sources });
   }
 
   /** All profiles. */
-  profiles(): Promise<IProfiles> {
-    return this._get('profiles');
+  profiles(): Promise<Answer<'get', 'profiles'>> {
+    return this._send('get', 'profiles');
   }
 
   /** Make a profile, or change some of its values. */
-  saveProfile(name: string, values: Values): Promise<IProfile> {
-    return this._send('PUT', `profiles/${encodeURIComponent(name)}`, { values });
+  saveProfile(profile: string, values: Values): Promise<IProfile> {
+    return this._send('put', 'profiles/{profile}', { names: { profile }, body: { values } });
   }
 
   /** Delete a profile. */
-  deleteProfile(name: string): Promise<void> {
-    return this._send('DELETE', `profiles/${encodeURIComponent(name)}`);
+  deleteProfile(profile: string): Promise<void> {
+    return this._send('delete', 'profiles/{profile}', { names: { profile } });
   }
 
   /** Choose the profile that counts where none is named. */
-  activateProfile(name: string | null): Promise<{ active: string | null }> {
-    return this._send('PUT', 'active-profile', { name });
+  activateProfile(name: string | null): Promise<Answer<'put', 'active-profile'>> {
+    return this._send('put', 'active-profile', { body: { name } });
   }
 
   /** The parameters of a notebook. */
   parameters(notebook: INotebookSource): Promise<IParameters> {
-    return this._send('POST', 'notebook/parameters', notebook);
+    return this._send('post', 'notebook/parameters', { body: notebook });
   }
 
   /** What filling a notebook's parameters cell would change. */
-  fillPlan(sources: ISources): Promise<IFillPlan> {
-    return this._send('POST', 'notebook/fill-plan', sources);
+  fillPlan(sources: IFillSources): Promise<IFillPlan> {
+    return this._send('post', 'notebook/fill-plan', { body: sources });
   }
 
   /** What of a notebook can be trained or deployed. */
   async tasks(notebook: INotebookSource): Promise<readonly ITask[]> {
-    const found = await this._send<{ tasks: ITask[] }>('POST', 'notebook/tasks', notebook);
-    return found.tasks;
+    return (await this._send('post', 'notebook/tasks', { body: notebook })).tasks;
   }
 
   /** Begin to check everything that a launch needs; returns what `followCheck` takes. */
   async startCheck(sources: ISources): Promise<string> {
-    return (await this._send<{ id: string }>('POST', 'checks', sources)).id;
+    return (await this._send('post', 'checks', { body: sources })).id;
   }
 
   /** Follow a check. */
-  followCheck(
-    id: string,
-    listener: IListener<ICheckResult, { status: string; count: number }>
-  ): IDisposable {
-    return this._follow(`checks/${id}/events`, listener);
+  followCheck(check: string, listener: StreamListener<'checks/{check}/events'>): IDisposable {
+    return this._follow('checks/{check}/events', { check }, listener);
   }
 
   /** Stop a check. */
-  cancelCheck(id: string): Promise<void> {
-    return this._send('DELETE', `checks/${id}`);
+  cancelCheck(check: string): Promise<void> {
+    return this._send('delete', 'checks/{check}', { names: { check } });
   }
 
   /** What may be shown of the Secrets. */
   async secretStates(sources: ISources): Promise<readonly ISecretState[]> {
-    const found = await this._send<{ states: ISecretState[] }>('POST', 'secrets/state', sources);
-    return found.states;
+    return (await this._send('post', 'secrets/state', { body: sources })).states;
   }
 
   /** Make or renew the Secrets. */
-  async createSecrets(request: {
-    readonly sources: ISources;
-    readonly azure?: boolean;
-    readonly acr?: boolean;
-    readonly only_secret?: boolean;
-    readonly replace?: boolean;
-    readonly dry_run?: boolean;
-    readonly values: ISecretValues;
-  }): Promise<readonly ISecretChange[]> {
-    return (await this._send<{ changes: ISecretChange[] }>('POST', 'secrets', request)).changes;
+  async createSecrets(request: ISecretsRequest): Promise<readonly ISecretChange[]> {
+    return (await this._send('post', 'secrets', { body: request })).changes;
   }
 
   /** Name the registry's Secret in the service account. */
   async attachSecret(sources: ISources): Promise<readonly ISecretChange[]> {
     const body = { sources, dry_run: false };
-    return (await this._send<{ changes: ISecretChange[] }>('POST', 'secrets/attach', body)).changes;
+    return (await this._send('post', 'secrets/attach', { body })).changes;
   }
 
   /** Runs, the newest first. */
-  runs(wanted: {
-    readonly state?: string;
-    readonly notebook?: string;
-    readonly limit?: number;
-    readonly offset?: number;
-  }): Promise<IRuns> {
-    return this._get(`runs${query(wanted)}`);
+  runs(query: IRunsQuery): Promise<Answer<'get', 'runs'>> {
+    return this._send('get', 'runs', { query });
   }
 
   /** One run. */
   run(id: string): Promise<IRun> {
-    return this._get(`runs/${encodeURIComponent(id)}`);
+    return this._send('get', 'runs/{run}', { names: { run: id } });
   }
 
   /** Run a notebook. */
   startRun(request: IRunRequest): Promise<IRun> {
-    return this._send('POST', 'runs', request);
+    return this._send('post', 'runs', { body: request });
   }
 
   /** Ask a run to stop. */
   cancelRun(id: string): Promise<IRun> {
-    return this._send('POST', `runs/${encodeURIComponent(id)}/cancel`, {});
+    return this._send('post', 'runs/{run}/cancel', { names: { run: id } });
   }
 
   /** Repeat a run. */
   retryRun(id: string, asItWas = false): Promise<IRun> {
-    return this._send('POST', `runs/${encodeURIComponent(id)}/retry`, { as_it_was: asItWas });
+    const body = { as_it_was: asItWas };
+    return this._send('post', 'runs/{run}/retry', { names: { run: id }, body });
   }
 
   /** Follow what happens in a run, from an offset on. */
-  followRun(id: string, listener: IListener<IRunEvent, IRun>, offset = ''): IDisposable {
-    return this._follow(`runs/${encodeURIComponent(id)}/events`, listener, offset);
+  followRun(id: string, listener: StreamListener<'runs/{run}/events'>, offset = ''): IDisposable {
+    return this._follow('runs/{run}/events', { run: id }, listener, offset);
   }
 
   /** Follow which runs are active. */
-  followActive(listener: IListener<{ runs: IRun[]; changed: number }, never>): IDisposable {
-    return this._follow('active-runs/events', listener);
+  followActive(listener: StreamListener<'active-runs/events'>): IDisposable {
+    return this._follow('active-runs/events', {}, listener);
   }
 
   /** A window of a run's log; lines count from 0, and from the end if `first` is negative. */
   log(id: string, first: number, count: number): Promise<ILogWindow> {
-    return this._get(`runs/${encodeURIComponent(id)}/log${query({ first, count })}`);
+    return this._send('get', 'runs/{run}/log', { names: { run: id }, query: { first, count } });
   }
 
   /** The next line of a log that holds a text. */
   searchLog(id: string, text: string, first: number, backward = false): Promise<ILogMatch> {
-    const wanted = { text, first, backward };
-    return this._get(`runs/${encodeURIComponent(id)}/log/search${query(wanted)}`);
+    const query = { text, first, backward };
+    return this._send('get', 'runs/{run}/log/search', { names: { run: id }, query });
   }
 
   /** Where a browser downloads a log. */
   logFileUrl(id: string): string {
-    return this._url(`runs/${encodeURIComponent(id)}/log/file`);
+    return this._fileUrl('runs/{run}/log/file', { run: id });
   }
 
   /** Where a browser downloads an executed notebook. */
   executedUrl(id: string): string {
-    return this._url(`runs/${encodeURIComponent(id)}/notebook`);
+    return this._fileUrl('runs/{run}/notebook', { run: id });
   }
 
   /** Put runs beside each other. */
-  compare(ids: readonly string[]): Promise<{ readonly [name: string]: Json }> {
-    return this._send('POST', 'runs/compare', { runs: ids });
+  compare(ids: readonly string[]): Promise<IComparison> {
+    return this._send('post', 'runs/compare', { body: { runs: ids } });
   }
 
   /** Launch a whole notebook, or train or deploy a class of it. */
   launch(request: ILaunchRequest): Promise<IRun> {
-    return this._send('POST', 'launches', request);
+    return this._send('post', 'launches', { body: request });
   }
 
   /** Endpoints. */
   endpoints(sources: ISources): Promise<IEndpoints> {
-    return this._send('POST', 'endpoints/list', sources);
+    return this._send('post', 'endpoints/list', { body: sources });
   }
 
   /** Ask an endpoint for predictions. */
   predict(endpoint: IEndpoint, sources: ISources, data: string): Promise<IPrediction> {
-    const name = encodeURIComponent(endpoint.name);
-    return this._send('POST', `endpoints/${name}/predict`, { sources, data });
+    const names = { endpoint: endpoint.name };
+    return this._send('post', 'endpoints/{endpoint}/predict', { names, body: { sources, data } });
   }
 
   /** Delete an endpoint. */
-  deleteEndpoint(endpoint: IEndpoint, sources: ISources): Promise<{ deleted: string }> {
-    return this._send('POST', `endpoints/${encodeURIComponent(endpoint.name)}/delete`, sources);
+  deleteEndpoint(
+    endpoint: IEndpoint,
+    sources: ISources
+  ): Promise<Answer<'post', 'endpoints/{endpoint}/delete'>> {
+    const names = { endpoint: endpoint.name };
+    return this._send('post', 'endpoints/{endpoint}/delete', { names, body: sources });
   }
 
   private _url(path: string): string {
     return `${URLExt.join(this._settings.baseUrl, 'fairing-az-jupyter')}/${path}`;
   }
 
-  private _get<T>(path: string): Promise<T> {
-    return this._send('GET', path);
+  private _fileUrl<R extends FileRoute>(route: R, names: Names<R>): string {
+    return this._url(named(route, names));
   }
 
-  private async _send<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const response = await this._request(method, path, body);
-    const text = await response.text();
-    return (text ? JSON.parse(text) : undefined) as T;
+  private async _send<M extends Method, R extends Route<M>>(
+    method: M,
+    route: R,
+    ...[parts]: Given<Parts<M, R>>
+  ): Promise<Answer<M, R>> {
+    const { names, query, body } = parts ?? {};
+    const path = `${named(route, names ?? {})}${asked(query ?? {})}`;
+    const text = await (await this._request(method, path, body)).text();
+    // The one place where JSON becomes what the document says of it.
+    return (text ? JSON.parse(text) : undefined) as Answer<M, R>;
   }
 
   private async _request(
-    method: string,
+    method: Method,
     path: string,
     body?: unknown,
     signal?: AbortSignal
   ): Promise<Response> {
-    const init: RequestInit = { method, ...(signal ? { signal } : {}) };
+    const init: RequestInit = { method: method.toUpperCase(), ...(signal ? { signal } : {}) };
     if (body !== undefined) {
       init.body = JSON.stringify(body);
       init.headers = { 'Content-Type': 'application/json' };
@@ -298,8 +285,10 @@ export class Api {
       throw new ApiError(
         0,
         'unreachable',
-        `Jupyter Server can't be reached (${String(error)}).`,
-        ''
+        "Jupyter Server can't be reached.",
+        'Check that it is running, then try again.',
+        [],
+        { cause: error }
       );
     }
     if (!response.ok) {
@@ -308,16 +297,22 @@ export class Api {
     return response;
   }
 
-  private _follow<T, E>(path: string, listener: IListener<T, E>, offset = ''): IDisposable {
+  private _follow<R extends StreamRoute>(
+    route: R,
+    names: Names<R>,
+    listener: StreamListener<R>,
+    offset = ''
+  ): IDisposable {
     const controller = new AbortController();
+    const path = named(route, names);
     const open = (from: string, signal: AbortSignal) =>
-      this._request('GET', `${path}${query(from ? { offset: from } : {})}`, undefined, signal);
+      this._request('get', `${path}${asked({ offset: from })}`, undefined, signal);
     void follow(
       {
         open,
         offset,
-        onEvent: event => listener.onItem(JSON.parse(event.data) as T, event.id),
-        onEnd: data => listener.onEnd?.(JSON.parse(data) as E),
+        onEvent: event => listener.onItem(JSON.parse(event.data) as Item<R>, event.id),
+        onEnd: data => listener.onEnd?.(JSON.parse(data) as End<R>),
         onError: error => listener.onError?.(asApiError(error)),
         onState: connected => listener.onState?.(connected)
       },
@@ -338,14 +333,20 @@ export function asApiError(error: unknown): ApiError {
     return error;
   }
   if (error instanceof StreamError) {
-    const told = JSON.parse(error.data) as { code: string; message: string; hint: string };
+    const told = JSON.parse(error.data) as IProblem;
     return new ApiError(500, told.code, told.message, told.hint);
   }
   return new ApiError(0, 'unexpected', error instanceof Error ? error.message : String(error), '');
 }
 
-function query(wanted: Readonly<Record<string, string | number | boolean | undefined>>): string {
-  const pairs = Object.entries(wanted).filter(([, value]) => value !== undefined && value !== '');
+/** A path with its names filled in. */
+function named(route: string, names: Readonly<Record<string, string>>): string {
+  return route.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(names[name] ?? ''));
+}
+
+/** A query as a path ends with it; what is empty is left out. */
+function asked(query: Readonly<Record<string, string | number | boolean | undefined>>): string {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
   const text = pairs.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
   return text.length ? `?${text.join('&')}` : '';
 }
@@ -353,12 +354,7 @@ function query(wanted: Readonly<Record<string, string | number | boolean | undef
 async function refusal(response: Response): Promise<ApiError> {
   const text = await response.text();
   try {
-    const told = JSON.parse(text) as {
-      code?: string;
-      message?: string;
-      hint?: string;
-      errors?: IFieldError[];
-    };
+    const told = JSON.parse(text) as Partial<IProblem>;
     const message = told.message || response.statusText;
     return new ApiError(
       response.status,

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
-import { ApiError, type IListener } from '../src/api';
+import { ApiError, type StreamListener } from '../src/api';
 import { ChecksModel } from '../src/models/checks';
 import { mendOf } from '../src/models/mend';
-import type { ICheckResult, ISources } from '../src/types';
+import type { ISources } from '../src/types';
 import { checkOf, fakeApi } from './support/fakes';
 
-type Listener = IListener<ICheckResult, { status: string; count: number }>;
+type Listener = StreamListener<'checks/{check}/events'>;
 
 const NOTEBOOK = { path: 'a.ipynb', content: '{}' };
 

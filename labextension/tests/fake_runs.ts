@@ -27,6 +27,8 @@ export function aRun(id: string, more: Partial<IRun> = {}): IRun {
     retry_of: '',
     attempt: 1,
     place: 'here',
+    job: '',
+    namespace: '',
     endpoint: '',
     url: '',
     folder: `/records/${id}`,

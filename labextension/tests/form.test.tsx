@@ -2,13 +2,12 @@ import { act, fireEvent, render, screen, within } from '@testing-library/react';
 import axe from 'axe-core';
 import { describe, expect, it } from 'vitest';
 
-import { ApiError, type IListener } from '../src/api';
+import { ApiError, type StreamListener } from '../src/api';
 import type { PanelModel } from '../src/models/panel';
 import { kindOf, textOf, valueOf } from '../src/parts/property';
 import { ChecksSection } from '../src/sections/checks';
 import { NotebookSection } from '../src/sections/notebook';
 import { SettingsSection } from '../src/sections/settings';
-import type { ICheckResult } from '../src/types';
 import {
   checkOf,
   fakeApi,
@@ -17,7 +16,7 @@ import {
   fakePanel,
   planOf,
   resolvedOf,
-  SCHEMA,
+  SETTINGS,
   trans
 } from './support/fakes';
 
@@ -36,14 +35,11 @@ async function serious(node: Element): Promise<string[]> {
 }
 
 describe('the kinds of fields', () => {
-  const nullable = kindOf(SCHEMA.properties['azure_region'] ?? {}, SCHEMA);
-  const whole = kindOf(SCHEMA.properties['parallelism'] ?? {}, SCHEMA);
+  const nullable = kindOf(SETTINGS.azure_region);
+  const whole = kindOf(SETTINGS.parallelism);
 
   it('come from the schema', () => {
-    const kinds = Object.entries(SCHEMA.properties).map(([name, each]) => [
-      name,
-      kindOf(each, SCHEMA).control
-    ]);
+    const kinds = Object.entries(SETTINGS).map(([name, each]) => [name, kindOf(each).control]);
     expect(Object.fromEntries(kinds)).toEqual({
       backend: 'choice',
       azure_region: 'text',
@@ -192,7 +188,9 @@ describe('the section Settings', () => {
 
 describe('the section Notebook', () => {
   it('shows the parameters as a table', async () => {
-    const parameters = [{ name: 'ALPHA', default: '0.5', type: 'float', help: '' }];
+    const parameters = [
+      { name: 'ALPHA', default: '0.5', type: 'float', help: '', is_setting: false }
+    ];
     const api = fakeApi({ parameters: async () => ({ parameters, has_cell: true }) });
     const model = fakePanel(api, fakeNotebook(['ALPHA = 0.5'], { tag: 0 }).link);
     const { container } = render(<NotebookSection model={model} trans={trans} />);
@@ -225,7 +223,7 @@ describe('the section Checks', () => {
   });
 
   function checking(more: Parameters<typeof fakeApi>[0] = {}) {
-    const listeners: IListener<ICheckResult, { status: string; count: number }>[] = [];
+    const listeners: StreamListener<'checks/{check}/events'>[] = [];
     const api = fakeApi({
       startCheck: async () => 'a',
       followCheck: (_id, listener) => {

@@ -1,12 +1,12 @@
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { ApiError, type Api, type ILaunchRequest } from '../src/api';
+import { ApiError, type Api } from '../src/api';
 import { LaunchModel } from '../src/models/launch';
 import type { NotebookLink } from '../src/models/notebook';
 import { RunsModel } from '../src/models/runs';
 import { typedValue } from '../src/models/typed_value';
-import type { ISources, ITask } from '../src/types';
+import type { ILaunchRequest, ISources, ITask } from '../src/types';
 import { FakeRuns, settled } from './fake_runs';
 
 const TASKS: ITask[] = [
@@ -211,5 +211,6 @@ test.each([
   ['""', 'str', '', ''],
   ['{"a": {"b": null}}', 'dict', '', { a: { b: null } }]
 ])('%j typed for a parameter of type %j and own value %j is %j', (text, type, own, value) => {
-  expect(typedValue(text, { name: 'p', type, default: own })).toEqual(value);
+  const parameter = { name: 'p', type, default: own, help: '', is_setting: false };
+  expect(typedValue(text, parameter)).toEqual(value);
 });

@@ -1,9 +1,10 @@
 import { CommandRegistry } from '@lumino/commands';
 import { describe, expect, it } from 'vitest';
 
-import { ApiError, type IRunRequest } from '../src/api';
+import { ApiError } from '../src/api';
 import { addCommands } from '../src/plugins/command_set';
 import { CommandIDs } from '../src/tokens';
+import type { IRunRequest } from '../src/types';
 import { fakeApi, fakeHost, fakeNotebook, fakePanel, planOf, trans } from './support/fakes';
 
 describe('the commands', () => {

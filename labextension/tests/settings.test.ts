@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { ApiError } from '../src/api';
 import { SettingsModel } from '../src/models/settings';
-import type { IFillPlan, IResolved, ISources } from '../src/types';
+import type { IFillPlan, IResolved, ISources, Values } from '../src/types';
 import { deferred, fakeApi, fakeNotebook, NO_PLAN, planOf, resolvedOf } from './support/fakes';
 
 const WRONG = {
@@ -214,11 +214,11 @@ describe('a fill', () => {
 
 describe('the profiles', () => {
   it('are read again after a change, and the new one is chosen', async () => {
-    const kept = new Map<string, object>();
+    const kept = new Map<string, Values>();
     const api = fakeApi({
       profiles: async () => ({
         active: null,
-        profiles: [...kept].map(([name, values]) => ({ name, values: values as never }))
+        profiles: [...kept].map(([name, values]) => ({ name, values, problem: null }))
       }),
       saveProfile: async (name, values) => {
         kept.set(name, values);

@@ -17,6 +17,8 @@ import psutil
 import pytest
 import requests
 
+from tests.server.described import check_answer, check_event
+
 TOKEN = "the-token-of-the-tests"
 BASE = "/notebook/team-a/anne/"
 EXTENSION = "fairing_az_jupyter.frontends.server"
@@ -98,7 +100,9 @@ class Server:
         options.setdefault("timeout", 30)
         if body is not None:
             options["json"] = body
-        return requests.request(method, self.url + path, headers=headers, **options)  # noqa: S113 - set above
+        answer = requests.request(method, self.url + path, headers=headers, **options)  # noqa: S113 - set above
+        check_answer(method, path, answer)
+        return answer
 
     def events(self, path, method="GET", body=None, seconds=30, **query):
         """Yield the events of a stream as (id, name, data) up to its end; heartbeats are (None, "heartbeat", None)."""
@@ -115,7 +119,9 @@ class Server:
                     name, _, value = line.decode().partition(": ")
                     event[name] = value
                 elif event:
-                    yield int(event["id"]), event["event"], json.loads(event["data"])
+                    data = json.loads(event["data"])
+                    check_event(method, path, event["event"], data)
+                    yield int(event["id"]), event["event"], data
                     event = {}
 
     def workers(self):

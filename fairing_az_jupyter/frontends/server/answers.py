@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping  # noqa: TC003 - read by pydantic
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from fairing_az_jupyter.models import RunInfo, SecretChange, SecretState
+from fairing_az_jupyter import models
+from fairing_az_jupyter.models.launches import LaunchState  # noqa: TC001 - read by pydantic
+from fairing_az_jupyter.settings.sources import Source  # noqa: TC001 - read by pydantic
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    """Say of the fields that may be missing that they are never null."""
+    for name, field in schema["properties"].items():
+        if name not in schema.get("required", ()) and field.pop("default", None) is None:
+            kinds = [kind for kind in field.pop("anyOf", []) if kind != {"type": "null"}]
+            field.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
 
 
 class Answer(BaseModel):
-    """What a route answers."""
+    """What a route answers: all of it, so that nothing is answered that the document does not have."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid")
+
+
+class SparseAnswer(Answer):
+    """An answer without the fields that say nothing: those that are None here are missing, and never null."""
+
+    model_config = ConfigDict(json_schema_extra=_never_null)
+
+
+class Json(RootModel[None | bool | float | str | list["Json"] | dict[str, "Json"]]):
+    """Any value that JSON knows."""
 
 
 class FieldProblem(Answer):
@@ -34,10 +55,44 @@ class Problem(Answer):
     errors: list[FieldProblem] = []
 
 
+class SettingKind(SparseAnswer):
+    """One of several kinds of values that a setting may have."""
+
+    type: Literal["string", "integer", "number", "boolean", "null"] | None = None
+    enum: list[Json] | None = None
+    const: Json | None = None
+
+
+class Setting(SettingKind):
+    """One setting as JSON Schema, with what forms and the reference page need beside it."""
+
+    title: str
+    description: str
+    default: Json
+    examples: list[Json]
+    any_of: list[SettingKind] | None = Field(None, alias="anyOf")
+    notebook_name: str
+    cell: Literal["always", "where-present"]
+    group: str
+    rule: str
+    rule_source: str
+    needed_on: list[str]
+
+
+class SettingsObject(Answer):
+    """The settings as an object of JSON Schema."""
+
+    type: Literal["object"]
+    title: str
+    description: str
+    properties: dict[str, Setting]
+    additional_properties: Literal[False] = Field(alias="additionalProperties")
+
+
 class SettingsSchema(Answer):
     """The JSON schema of the settings, with all that a form needs."""
 
-    described: dict[str, Any] = Field(alias="schema")
+    described: SettingsObject = Field(alias="schema")
 
 
 class SettingInForce(Answer):
@@ -45,15 +100,15 @@ class SettingInForce(Answer):
 
     field: str
     notebook_name: str
-    value: Any
-    source: str
+    value: Json
+    source: Source
     detail: str
 
 
 class ResolvedSettings(Answer):
     """The settings in force; `errors` of those that can't be used, which have their defaults here."""
 
-    values: dict[str, Any]
+    values: dict[str, Json]
     fields: list[SettingInForce]
     errors: list[FieldProblem]
     missing: list[str]
@@ -63,7 +118,7 @@ class Profile(Answer):
     """A profile."""
 
     name: str
-    values: dict[str, Any]
+    values: dict[str, Json]
 
 
 class ListedProfile(Profile):
@@ -145,6 +200,21 @@ class CheckStarted(Answer):
     id: str
 
 
+class Cure(SparseAnswer):
+    """One way to fix what a check has found; `magic` is its form for a notebook's cell, where it has one."""
+
+    tool: Literal["fairing-azure", "kubectl", "az", "text"]
+    command: str
+    magic: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckResult(models.CheckResult):
+    """What one check has found."""
+
+    cures: tuple[Cure, ...] = ()  # type: ignore[assignment] # as `Cure.to_dict` answers them
+
+
 class CheckEnd(Answer):
     """How a check has ended."""
 
@@ -155,17 +225,36 @@ class CheckEnd(Answer):
 class States(Answer):
     """What there is of the Secrets and the service account."""
 
-    states: list[SecretState]
+    states: list[models.SecretState]
 
 
 class Changes(Answer):
     """What became of the Secrets and the service account."""
 
-    changes: list[SecretChange]
+    changes: list[models.SecretChange]
+
+
+class RunError(SparseAnswer):
+    """Why a run failed; of a cell also which one, its code, and the lines of the traceback."""
+
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+    cell: int | None = None
+    source: str | None = None
+    traceback: list[str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class RunView(RunInfo):
+class Run(models.RunInfo):
+    """A run."""
+
+    parameters: Mapping[str, Json] = dataclasses.field(default_factory=dict)
+    error: RunError | None = None  # type: ignore[assignment] # a mapping with these names
+
+
+@dataclasses.dataclass(frozen=True)
+class RunView(Run):
     """A run, and where Jupyter's contents have its notebooks; null where they do not."""
 
     output_path: str | None = None
@@ -192,7 +281,22 @@ class RunComparison(Answer):
 
     parameters: list[str]
     metrics: list[str]
-    runs: list[RunInfo]
+    runs: list[Run]
+
+
+class RunEvent(SparseAnswer):
+    """Something that happened in a run; see `models.RunEvent` for what each kind says."""
+
+    kind: models.RunEventKind
+    time: float
+    cell: int | None = None
+    cells: int | None = None
+    stream: Literal["stdout", "stderr", "display"] | None = None
+    text: str | None = None
+    duration: float | None = None
+    message: str | None = None
+    name: str | None = None
+    value: models.Metric = None
 
 
 class LogLines(Answer):
@@ -215,7 +319,7 @@ class Endpoint(Answer):
     """An endpoint."""
 
     name: str
-    state: str
+    state: LaunchState
     place: Literal["here", "cluster"]
     namespace: str
     url: str
@@ -238,3 +342,22 @@ class Deleted(Answer):
     """What was deleted."""
 
     deleted: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction(models.Prediction):
+    """What an endpoint has answered."""
+
+    values: list[Json]  # type: ignore[assignment] # the same, as JSON has it
+
+
+class EndpointLine(Answer):
+    """One line that a pod of an endpoint has printed."""
+
+    pod: str
+    container: str
+    text: str
+
+
+class EndpointLogEnd(Answer):
+    """Nothing more is printed."""

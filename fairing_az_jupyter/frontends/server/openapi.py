@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 
 from fairing_az_jupyter.frontends.server.answers import Problem
 from fairing_az_jupyter.frontends.server.routes import PATH_NAMES, PREFIX, ROUTES
@@ -19,6 +20,8 @@ from fairing_az_jupyter.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
+
+    from pydantic_core.core_schema import DataclassField, ModelField, TypedDictField
 
     from fairing_az_jupyter.frontends.server.routes import Route
 
@@ -43,6 +46,19 @@ _MENDABLE = {
 _WITH_BODY = {413: "The body is too large.", 415: "The body is not JSON."}
 
 
+class _Schemas(GenerateJsonSchema):
+    """Schemas that tell what is always answered: all fields of a record, whose `to_dict` leaves none out."""
+
+    def field_is_required(self, field: ModelField | DataclassField | TypedDictField, total: bool) -> bool:  # noqa: FBT001 - pydantic's signature
+        """Return whether a field is always there."""
+        is_of_record = self.mode == "serialization" and field["type"] == "dataclass-field"
+        return is_of_record or super().field_is_required(field, total)
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic's signature
+        """Leave out titles that repeat the fields' names."""
+        return False
+
+
 @functools.cache
 def document(base_url: str = "/") -> dict[str, Any]:
     """Return the document.
@@ -51,8 +67,9 @@ def document(base_url: str = "/") -> dict[str, Any]:
         base_url: Where Jupyter Server is, with a slash at the end.
 
     """
-    schemas, shared = TypeAdapter.json_schemas(list(_models()), ref_template=_REFERENCES)
-    found = {key[0]: schema for key, schema in schemas.items()}
+    schemas, shared = TypeAdapter.json_schemas(list(_models()), ref_template=_REFERENCES, schema_generator=_Schemas)
+    known = shared.get("$defs", {})
+    found = {key[0]: _named(schema, known) for key, schema in schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(f"/{PREFIX}/{route.path}", {})[route.method.lower()] = _operation(route, found)
@@ -68,7 +85,11 @@ def document(base_url: str = "/") -> dict[str, Any]:
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "schemas": shared.get("$defs", {}),
+            "schemas": known,
+            "responses": {
+                str(status): {"description": text, "content": {"application/json": {"schema": found["problem"]}}}
+                for status, text in sorted({**_ALWAYS, **_MENDABLE, **_WITH_BODY}.items())
+            },
             "securitySchemes": {
                 "token": {
                     "type": "apiKey",
@@ -93,6 +114,12 @@ def _models() -> Iterator[tuple[str, Literal["validation", "serialization"], Typ
             yield f"answer {route.operation}", "serialization", TypeAdapter(route.answer)
         for name, kind in route.events.items():
             yield f"event {route.operation} {name}", "serialization", TypeAdapter(kind)
+
+
+def _named(schema: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Return a reference to a schema that is among the document's components; pydantic repeats it."""
+    name = schema.get("title", "")
+    return {"$ref": _REFERENCES.format(model=name)} if known.get(name) == schema else schema
 
 
 def _operation(route: Route, schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -133,9 +160,8 @@ def _responses(route: Route, schemas: dict[str, dict[str, Any]]) -> dict[str, An
     elif route.answer is not None:
         good["content"] = {"application/json": {"schema": schemas[f"answer {route.operation}"]}}
     bad = {**_ALWAYS, **_MENDABLE, **(_WITH_BODY if route.body is not None else {})}
-    problem = {"application/json": {"schema": schemas["problem"]}}
-    told = {str(status): {"description": text, "content": problem} for status, text in sorted(bad.items())}
-    return {str(route.status): good, **told}
+    problems = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(bad)}
+    return {str(route.status): good, **problems}
 
 
 if __name__ == "__main__":

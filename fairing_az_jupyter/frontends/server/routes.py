@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.frontends.server import answers, inputs
-from fairing_az_jupyter.models import CheckResult, LaunchLine, Prediction, RunEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,7 +156,7 @@ ROUTES: tuple[Route, ...] = (
         "checks.events",
         "Follow a check",
         query=_Offset,
-        events={"result": CheckResult, "end": answers.CheckEnd},
+        events={"result": answers.CheckResult, "end": answers.CheckEnd},
     ),
     Route("DELETE", "checks/{check}", "checks.cancel", "Cancel and forget a check", "execute", status=204),
     Route(
@@ -205,7 +204,11 @@ ROUTES: tuple[Route, ...] = (
         answer=_View,
     ),
     _events(
-        "runs/{run}/events", "runs.events", "Follow a run", query=_Offset, events={"event": RunEvent, "end": _View}
+        "runs/{run}/events",
+        "runs.events",
+        "Follow a run",
+        query=_Offset,
+        events={"event": answers.RunEvent, "end": _View},
     ),
     Route(
         "GET",
@@ -257,7 +260,7 @@ ROUTES: tuple[Route, ...] = (
         "Ask an endpoint for predictions",
         "execute",
         inputs.PredictRequest,
-        answer=Prediction,
+        answer=answers.Prediction,
     ),
     Route(
         "POST",
@@ -275,7 +278,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         body=_Sources,
         query=_Offset,
-        events={"line": LaunchLine, "end": answers.Answer},
+        events={"line": answers.EndpointLine, "end": answers.EndpointLogEnd},
     ),
     Route("GET", "openapi.json", "documents.openapi", "Describe this interface", answer=dict[str, Any]),
 )

@@ -49,12 +49,13 @@ export class FillModel extends Model {
   async update(): Promise<void> {
     const turn = ++this._turn;
     const sources = this._sources();
+    const { notebook } = sources;
     const state = this._notebook.state();
     let plan: IFillPlan | null = null;
     let error: ApiError | null = null;
-    if (sources.notebook) {
+    if (notebook) {
       try {
-        plan = await this._api.fillPlan(sources);
+        plan = await this._api.fillPlan({ ...sources, notebook });
       } catch (caught) {
         error = asApiError(caught);
       }

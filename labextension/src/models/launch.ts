@@ -1,8 +1,17 @@
 /** The model of the section 'Launch'. */
 import type { IDisposable } from '@lumino/disposable';
 
-import { asApiError, type Api, type ApiError, type ILaunchRequest } from '../api';
-import type { IParameter, IResolved, IRun, ISources, ITask, Json, RunKind } from '../types';
+import { asApiError, type Api, type ApiError } from '../api';
+import type {
+  ILaunchRequest,
+  IParameter,
+  IResolved,
+  IRun,
+  ISources,
+  ITask,
+  Json,
+  RunKind
+} from '../types';
 import { Model } from './model';
 import type { NotebookLink } from './notebook';
 import { typedValue } from './typed_value';
@@ -53,7 +62,7 @@ export class LaunchModel extends Model {
 
   /** The parameters of the notebook that are no settings of this project. */
   get parameters(): readonly IParameter[] {
-    return this._known.parameters.filter(parameter => parameter['is_setting'] !== true);
+    return this._known.parameters.filter(parameter => !parameter.is_setting);
   }
 
   /** What was typed for parameters, by name. */

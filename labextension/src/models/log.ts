@@ -158,7 +158,7 @@ export class LogModel extends Model {
         return;
       }
       if (found.lines.length === 0 && first < found.total) {
-        throw new Error(`The log has no line ${first + 1} although it has ${found.total} lines.`);
+        throw new Error('The log has fewer lines than the server says.');
       }
       this._keep(key, has, found.lines);
       this._grow(found.total, found.ended);

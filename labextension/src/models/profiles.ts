@@ -2,15 +2,10 @@
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import { asApiError, type Api, type ApiError } from '../api';
-import type { IProfile, Values } from '../types';
+import type { IListedProfile, Values } from '../types';
 import { Model } from './model';
 
 type ProfilesApi = Pick<Api, 'profiles' | 'saveProfile' | 'deleteProfile' | 'activateProfile'>;
-
-/** A profile as the server lists it. */
-interface IKeptProfile extends IProfile {
-  readonly problem?: string | null;
-}
 
 /** The model of the profiles. */
 export class ProfilesModel extends Model {
@@ -24,7 +19,7 @@ export class ProfilesModel extends Model {
   }
 
   /** All profiles. */
-  get all(): readonly IProfile[] {
+  get all(): readonly IListedProfile[] {
     return this._all;
   }
 
@@ -45,8 +40,7 @@ export class ProfilesModel extends Model {
 
   /** Why the profile that is in force here can't be read; empty if it can. */
   get problem(): string {
-    const profile: IKeptProfile | undefined = this._all.find(each => each.name === this.inForce);
-    return profile?.problem ?? '';
+    return this._all.find(each => each.name === this.inForce)?.problem ?? '';
   }
 
   /** What was refused last. */
@@ -127,7 +121,7 @@ export class ProfilesModel extends Model {
   }
 
   private readonly _valuesChanged = new Signal<this, void>(this);
-  private _all: readonly IProfile[] = [];
+  private _all: readonly IListedProfile[] = [];
   private _active: string | null = null;
   private _chosen: string | null = null;
   private _error: ApiError | null = null;

@@ -2,8 +2,8 @@
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import { asApiError, type Api, type ApiError, type IRunRequest } from '../api';
-import type { IRun, Json } from '../types';
+import { asApiError, type Api, type ApiError } from '../api';
+import type { IComparison, IRun, IRunRequest, Json, RunsState } from '../types';
 import { Model } from './model';
 import { isOlder, RunWatch } from './run_watch';
 
@@ -16,16 +16,24 @@ const MOST_WATCHES = 10;
 /** Which runs are listed. */
 export interface IRunFilter {
   /** A state, `active` for waiting and running, or empty for all. */
-  readonly state: string;
+  readonly state: RunsState;
   /** The contents path of the notebook that was run, or empty for all. */
   readonly notebook: string;
 }
 
-/** Runs beside each other. */
-export interface IComparison {
-  readonly parameters: readonly string[];
-  readonly metrics: readonly string[];
-  readonly runs: readonly IRun[];
+/** The states that runs can be listed by, in the order in which a user chooses among them. */
+export const RUN_STATES = [
+  'running',
+  'waiting',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'lost'
+] as const satisfies readonly RunsState[];
+
+/** Whether a text names the runs that can be listed. */
+export function isRunsState(text: unknown): text is RunsState {
+  return ['', 'active', ...RUN_STATES].some(state => state === text);
 }
 
 /** What outlives a reload of the page. */
@@ -257,9 +265,7 @@ export class RunsModel extends Model {
       return;
     }
     await this._ask(async () => {
-      // The route's answer is typed as plain JSON.
-      const found: unknown = await this.api.compare(ids);
-      this._comparison = found as IComparison;
+      this._comparison = await this.api.compare(ids);
     });
   }
 
@@ -274,7 +280,7 @@ export class RunsModel extends Model {
       return;
     }
     const { selected, state: wanted } = state as { readonly [name: string]: Json };
-    if (typeof wanted === 'string') {
+    if (isRunsState(wanted)) {
       this._filter = { ...this._filter, state: wanted };
     }
     if (typeof selected === 'string' && selected) {

@@ -143,13 +143,13 @@ export class SettingsModel extends Model {
    * The server is asked now: what it said last may be older than what was typed since.
    */
   async profileValues(): Promise<Values> {
-    const sources = this.sources();
-    const { fields } = await this.api.resolve(sources);
+    const typed = this.typed;
+    const { fields } = await this.api.resolve(this.sources());
     const chosen = fields.filter(each => CHOSEN.has(each.source));
     // What was typed wrong goes along, so that it is refused and not silently left out.
     return {
       ...Object.fromEntries(chosen.map(each => [each.field, each.value])),
-      ...sources.values
+      ...typed
     };
   }
 

@@ -14,7 +14,7 @@ const WORDS: Readonly<Record<string, Json>> = { True: true, False: false, None: 
 export function typedValue(text: string, parameter: IParameter): Json {
   const trimmed = text.trim();
   if (isText(parameter)) {
-    if (trimmed === 'None' && /None|Optional/.test(parameter.type ?? '')) {
+    if (trimmed === 'None' && /None|Optional/.test(parameter.type)) {
       return null;
     }
     return trimmed === '""' || trimmed === "''" ? '' : text;
@@ -32,10 +32,9 @@ export function typedValue(text: string, parameter: IParameter): Json {
 
 /** Whether a parameter is a text: it is declared as one, or its own value is one. */
 function isText(parameter: IParameter): boolean {
-  const type = (parameter.type ?? '').replace(/\s/g, '');
+  const type = parameter.type.replace(/\s/g, '');
   if (type !== '') {
     return /^(?:str|Optional\[str\]|str\|None|None\|str)$/.test(type);
   }
-  const own = parameter['default'];
-  return typeof own === 'string' && /^(['"]).*\1$/s.test(own.trim());
+  return /^(['"]).*\1$/s.test(parameter.default.trim());
 }

@@ -19,6 +19,7 @@ import type { IHost } from '../models/panel';
 import type { CheckStatus, ICheckResult, ICure } from '../types';
 import { ErrorMessage } from './message';
 import { SecretForm } from './secret_form';
+import { serverText } from './server_text';
 
 const ICONS: Readonly<Record<CheckStatus, LabIcon>> = {
   pass: checkIcon,
@@ -65,14 +66,16 @@ export function CheckRow(props: {
       >
         <Caret tag="span" aria-hidden="true" />
         <Icon tag="span" className="jp-fairing-az-finding-icon" aria-hidden="true" />
-        <span className="jp-fairing-az-finding-title">{result.title}</span>
+        <span className="jp-fairing-az-finding-title">{serverText(result.title, trans)}</span>
         <span className="jp-fairing-az-finding-word">{words[result.status]}</span>
       </button>
       <div id={`${id}-body`} className="jp-fairing-az-finding-body" hidden={!isOpen}>
         {isOpen ? (
           <>
-            <p>{result.message}</p>
-            {result.why ? <p className="jp-fairing-az-help">{result.why}</p> : null}
+            <p>{serverText(result.message, trans)}</p>
+            {result.why ? (
+              <p className="jp-fairing-az-help">{serverText(result.why, trans)}</p>
+            ) : null}
             {result.looked_at ? (
               <p className="jp-fairing-az-help">{trans.__('Looked at: %1', result.looked_at)}</p>
             ) : null}
@@ -111,7 +114,7 @@ function Cures(props: {
       <strong>{trans.__('What to do')}</strong>
       {steps.map(({ label, text }) =>
         label === '' ? (
-          <p key={text}>{text}</p>
+          <p key={text}>{serverText(text, trans)}</p>
         ) : (
           <div key={`${label} ${text}`} className="jp-fairing-az-cure">
             <span className="jp-fairing-az-help">{label}</span>
@@ -163,7 +166,7 @@ function Mend(props: {
           ref={opener}
           type="button"
           className="jp-mod-styled jp-mod-accept"
-          aria-label={trans.__('Mend: %1', result.title)}
+          aria-label={trans.__('Mend: %1', serverText(result.title, trans))}
           aria-disabled={checks.isMending}
           {...(mend.kind === 'secrets' ? { 'aria-expanded': isHere } : {})}
           onClick={() => {

@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon } from '@jupyterlab/ui-components';
 import { useEffect, useRef } from 'react';
 
-import type { IComparison } from '../models/runs';
+import type { IComparison } from '../types';
 import { Closable, ScrollRegion } from './regions';
 import { Icon, runName, StateIcon, stateWord } from './run_state';
 import { span } from './times';

@@ -13,6 +13,7 @@ import { Message } from './message';
 import { Refusal } from './refusal';
 import { ScrollRegion } from './regions';
 import { Icon, StateIcon } from './run_state';
+import { serverText } from './server_text';
 import { age, useNow } from './times';
 import { shownValue } from './values_table';
 
@@ -65,8 +66,7 @@ export function EndpointItem(props: IEndpointItemProps): JSX.Element {
           {endpoint.name}
         </h3>
         <span className="jp-fairing-az-endpoint-state">
-          <StateIcon state={STATES[endpoint.state] ?? 'skipped'} />{' '}
-          {stateWord(endpoint.state, trans)}
+          <StateIcon state={STATES[endpoint.state]} /> {stateWord(endpoint.state, trans)}
         </span>
       </div>
       <p className="jp-fairing-az-quiet">
@@ -74,7 +74,7 @@ export function EndpointItem(props: IEndpointItemProps): JSX.Element {
           .filter(Boolean)
           .join(' · ')}
       </p>
-      {endpoint.detail && <p>{endpoint.detail}</p>}
+      {endpoint.detail && <p>{serverText(endpoint.detail, trans)}</p>}
       {endpoint.url && (
         <p className="jp-fairing-az-run-line">
           <code className="jp-fairing-az-code" title={endpoint.url}>
@@ -219,16 +219,18 @@ function Trial(props: {
   );
 }
 
-const STATES: Readonly<Record<string, StepState>> = {
+const STATES: Readonly<Record<IEndpoint['state'], StepState>> = {
   ready: 'succeeded',
   succeeded: 'succeeded',
   running: 'running',
   pending: 'waiting',
   failed: 'failed',
-  broken: 'failed'
+  broken: 'failed',
+  stopped: 'skipped',
+  deleting: 'skipped'
 };
 
-function stateWord(state: string, trans: TranslationBundle): string {
+function stateWord(state: IEndpoint['state'], trans: TranslationBundle): string {
   switch (state) {
     case 'ready':
       return trans.__('ready');
@@ -236,13 +238,15 @@ function stateWord(state: string, trans: TranslationBundle): string {
       return trans.__('pending');
     case 'failed':
       return trans.__('failed');
+    case 'running':
+      return trans.__('running');
+    case 'succeeded':
+      return trans.__('succeeded');
     case 'stopped':
       return trans.__('stopped');
     case 'deleting':
       return trans.__('deleting');
     case 'broken':
       return trans.__('broken');
-    default:
-      return state;
   }
 }

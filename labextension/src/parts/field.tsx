@@ -3,14 +3,14 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { undoIcon } from '@jupyterlab/ui-components';
 import { useRef } from 'react';
 
-import type { IFieldError, IFieldSource, ISchema, Json } from '../types';
-import { kindOf, textOf, valueOf, type IFieldKind, type ISettingProperty } from './property';
+import type { IFieldError, IFieldSource, ISetting, Json } from '../types';
+import { kindOf, textOf, valueOf, type IFieldKind } from './property';
+import { serverText } from './server_text';
 
 /** What a field gets. */
 export interface IFieldProps {
   readonly name: string;
-  readonly property: ISettingProperty;
-  readonly schema: ISchema;
+  readonly property: ISetting;
   readonly value: Json;
   readonly isTyped: boolean;
   readonly source: IFieldSource | null;
@@ -23,10 +23,10 @@ export interface IFieldProps {
 
 /** One field: label, where the value comes from, control, help, and what is wrong. */
 export function Field(props: IFieldProps): JSX.Element {
-  const { name, property, schema, value, isTyped, error, isMissing, trans } = props;
-  const kind = kindOf(property, schema);
+  const { name, property, value, isTyped, error, isMissing, trans } = props;
+  const kind = kindOf(property);
   const id = `jp-fairing-az-field-${name}`;
-  const title = property.title ?? name;
+  const title = serverText(property.title, trans);
   const frame = useRef<HTMLDivElement>(null);
   const toControl = () => frame.current?.querySelector<HTMLElement>('input, select')?.focus();
   const change = (next: Json) => {
@@ -53,7 +53,7 @@ export function Field(props: IFieldProps): JSX.Element {
     <div className="jp-fairing-az-field" ref={frame} data-field={name}>
       <div className="jp-fairing-az-field-head">
         {isSwitch ? control : null}
-        <label id={`${id}-label`} htmlFor={id} title={property.notebook_name ?? name}>
+        <label id={`${id}-label`} htmlFor={id} title={property.notebook_name}>
           {title}
         </label>
         <Badge source={props.source} isTyped={isTyped} trans={trans} />
@@ -76,7 +76,8 @@ export function Field(props: IFieldProps): JSX.Element {
       {isSwitch ? null : control}
       {error ? (
         <div id={`${id}-error`} className="jp-fairing-az-field-error">
-          <strong>{trans.__('Error')}:</strong> {error.message} {error.hint}
+          <strong>{trans.__('Error')}:</strong> {serverText(error.message, trans)}{' '}
+          {serverText(error.hint, trans)}
         </div>
       ) : null}
       {error?.suggestion ? (
@@ -90,7 +91,7 @@ export function Field(props: IFieldProps): JSX.Element {
       ) : null}
       <div id={`${id}-help`} className="jp-fairing-az-help">
         {isMissing ? <strong>{trans.__('Needed for a launch.')} </strong> : null}
-        {property.description}
+        {serverText(property.description, trans)}
       </div>
     </div>
   );
@@ -109,7 +110,7 @@ function Badge(props: {
   if (!from) {
     return null;
   }
-  const words: Readonly<Record<string, string>> = {
+  const words: Readonly<Record<IFieldSource['source'], string>> = {
     argument: trans.__('form'),
     'parameters cell': trans.__('parameters cell'),
     environment: trans.__('environment'),
@@ -117,7 +118,7 @@ function Badge(props: {
     cluster: trans.__('cluster'),
     default: trans.__('default')
   };
-  const word = words[from] ?? from;
+  const word = words[from];
   const detail = !isTyped && source?.detail ? ` (${source.detail})` : '';
   return (
     <span
@@ -132,7 +133,7 @@ function Badge(props: {
 interface IControlProps {
   readonly id: string;
   readonly kind: IFieldKind;
-  readonly property: ISettingProperty;
+  readonly property: ISetting;
   readonly value: Json;
   readonly isTyped: boolean;
   readonly isWrong: boolean;
@@ -183,7 +184,7 @@ function Control(props: IControlProps): JSX.Element {
       </select>
     );
   }
-  const example = property.examples?.[0];
+  const example = property.examples[0];
   return (
     <input
       {...shared}

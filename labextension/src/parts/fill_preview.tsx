@@ -4,6 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { PanelModel } from '../models/panel';
 import { Diff } from './diff';
 import { ErrorMessage, Message } from './message';
+import { serverText } from './server_text';
 import { useSignals } from './signals';
 
 /** The part 'What will change'. */
@@ -31,7 +32,7 @@ export function FillPreview(props: {
       {plan?.changed ? <Diff text={plan.diff} label={trans.__('Lines that change')} /> : null}
       {plan?.warnings.map(warning => (
         <Message key={warning} kind="warning" trans={trans}>
-          {warning}
+          {serverText(warning, trans)}
         </Message>
       ))}
       <div role="status">

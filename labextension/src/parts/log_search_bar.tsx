@@ -5,6 +5,7 @@ import { useId, useState } from 'react';
 
 import type { LogSearch } from '../models/log_search';
 import { Icon } from './run_state';
+import { errorText } from './server_text';
 
 /** The search box, next and previous, and how the search is. */
 export function LogSearchBar(props: {
@@ -98,7 +99,7 @@ function stateText(search: LogSearch, total: number, trans: TranslationBundle): 
     case 'nothing':
       return trans.__('“%1” is not in the log.', search.text);
     case 'failed':
-      return `${search.error?.message ?? ''} ${search.error?.hint ?? ''}`.trim();
+      return search.error ? errorText(search.error, trans) : '';
     default:
       return '';
   }

@@ -5,6 +5,7 @@ import type { ReactNode } from 'react';
 
 import type { ApiError } from '../api';
 import { warningIcon } from '../icon';
+import { serverText } from './server_text';
 
 /** The kinds of messages. */
 export type MessageKind = 'error' | 'warning' | 'info' | 'success';
@@ -50,19 +51,19 @@ export function ErrorMessage(props: {
   const isMissing = error.status === 404 && error.code === 'http';
   const message = isMissing
     ? trans.__("The panel's part in Jupyter Server does not answer.")
-    : error.message;
+    : serverText(error.message, trans);
   const hint = isMissing
     ? trans.__(
         'Type into a terminal: jupyter server extension enable fairing_az_jupyter. Then start Jupyter again.'
       )
-    : error.hint;
+    : serverText(error.hint, trans);
   return (
     <Message kind="error" trans={trans}>
       {message}
       {hint ? <p className="jp-fairing-az-hint">{hint}</p> : null}
       {error.errors.map(each => (
         <p key={each.field} className="jp-fairing-az-hint">
-          {each.field}: {each.message} {each.hint}
+          {each.field}: {serverText(each.message, trans)} {serverText(each.hint, trans)}
         </p>
       ))}
       {onRetry ? (

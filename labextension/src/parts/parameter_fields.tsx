@@ -44,7 +44,7 @@ export function ParameterFields(props: {
             spellCheck={false}
             autoComplete="off"
             value={typed[name] ?? ''}
-            placeholder={typeof own === 'string' ? own : ''}
+            placeholder={own}
             {...(help ? { 'aria-describedby': `${id}-${name}-help` } : {})}
             onChange={event => onType(name, event.target.value)}
           />

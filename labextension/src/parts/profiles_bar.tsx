@@ -5,6 +5,7 @@ import { useRef, useState } from 'react';
 import type { IHost } from '../models/panel';
 import type { SettingsModel } from '../models/settings';
 import { ErrorMessage, Message } from './message';
+import { serverText } from './server_text';
 import { useSignals } from './signals';
 
 /** The profiles above the form. */
@@ -130,7 +131,7 @@ export function ProfilesBar(props: {
       <div role="alert">
         {profiles.problem ? (
           <Message kind="warning" trans={trans}>
-            {profiles.problem}
+            {serverText(profiles.problem, trans)}
           </Message>
         ) : null}
         {profiles.error ? <ErrorMessage error={profiles.error} trans={trans} /> : null}

@@ -1,5 +1,5 @@
 /** What a property of the settings' JSON schema means for a form. */
-import type { IProperty, ISchema, Json } from '../types';
+import type { ISetting, Json } from '../types';
 
 /** What a field is made with. */
 export interface IFieldKind {
@@ -10,17 +10,9 @@ export interface IFieldKind {
   readonly isNullable: boolean;
 }
 
-/** A property of the settings, with what this project adds to JSON schema. */
-export interface ISettingProperty extends IProperty {
-  /** Whether every parameters cell has it, or only those that name it. */
-  readonly cell?: 'always' | 'where-present';
-  readonly rule?: string;
-  readonly allOf?: readonly IProperty[];
-}
-
 /** Tell what a field is made with. */
-export function kindOf(property: ISettingProperty, schema: ISchema): IFieldKind {
-  const parts = flatten(property, schema);
+export function kindOf(property: ISetting): IFieldKind {
+  const parts = property.anyOf ?? [property];
   const isNullable = parts.some(
     part => part.type === 'null' || part.const === null || part.enum?.includes(null)
   );
@@ -59,12 +51,4 @@ export function valueOf(text: string, kind: IFieldKind): Json {
 /** Write a value as text. */
 export function textOf(value: Json): string {
   return value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-function flatten(property: ISettingProperty, schema: ISchema, depth = 0): ISettingProperty[] {
-  const target = property.$ref ? schema.$defs?.[property.$ref.replace('#/$defs/', '')] : undefined;
-  const inner = [...(target ? [target] : []), ...(property.anyOf ?? []), ...(property.allOf ?? [])];
-  return inner.length > 0 && depth < 5
-    ? inner.flatMap(each => flatten(each, schema, depth + 1))
-    : [property];
 }

@@ -14,6 +14,7 @@ import { Closable, ScrollRegion } from './regions';
 import { Refusal } from './refusal';
 import { RunCells } from './run_cells';
 import { Icon, kindWord, runName, StateIcon, stateWord } from './run_state';
+import { serverText } from './server_text';
 import { useSignals } from './signals';
 import { Feed, TimeLine } from './time_line';
 import { span, useNow } from './times';
@@ -246,11 +247,11 @@ function RunError({
             ? trans.__('Error:')
             : trans.__('Error in cell %1:', error.cell)}
         </strong>{' '}
-        {stripAnsi(
-          error.message ?? trans.__('The run has not said why it failed; look at its log.')
-        )}
+        {error.message === undefined
+          ? trans.__('The run has not said why it failed; look at its log.')
+          : serverText(stripAnsi(error.message), trans)}
       </p>
-      {error.hint && <p>{error.hint}</p>}
+      {error.hint && <p>{serverText(error.hint, trans)}</p>}
       {error.source && <pre className="jp-fairing-az-pre">{error.source}</pre>}
       {traceback && (
         <details className="jp-fairing-az-more">

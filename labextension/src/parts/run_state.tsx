@@ -13,7 +13,7 @@ import {
 } from '@jupyterlab/ui-components';
 
 import type { StepState } from '../models/progress';
-import type { IRun, RunState } from '../types';
+import type { IComparedRun, IRun, RunState } from '../types';
 
 const ICONS: Readonly<Record<RunState | StepState, LabIcon>> = {
   waiting: circleEmptyIcon,
@@ -61,7 +61,7 @@ export function stateWord(state: RunState | StepState, trans: TranslationBundle)
 }
 
 /** What a run is called: the notebook's file name, or the class or function that was launched. */
-export function runName(run: IRun): string {
+export function runName(run: IComparedRun): string {
   const file = run.notebook.split(/[\\/]/).at(-1) ?? run.notebook;
   return run.task && run.kind !== 'notebook' ? `${file}:${run.task.split(':').at(-1)}` : file;
 }

@@ -5,6 +5,7 @@ import { useEffect, useId, useRef } from 'react';
 import type { ApiError } from '../api';
 import type { ISecretValues } from '../types';
 import { ErrorMessage, Message } from './message';
+import { serverText } from './server_text';
 
 type Name = Exclude<keyof ISecretValues, 'expires'>;
 
@@ -46,9 +47,14 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
     if (!element || isBusy) {
       return;
     }
-    const values = Object.fromEntries(
-      [...new FormData(element)].filter(([, value]) => typeof value === 'string' && value !== '')
-    ) as ISecretValues;
+    const given = new FormData(element);
+    const values: { -readonly [N in keyof ISecretValues]: ISecretValues[N] } = {};
+    for (const name of [...names, 'expires'] as const) {
+      const value = given.get(name);
+      if (typeof value === 'string' && value !== '') {
+        values[name] = value;
+      }
+    }
     const secret = element.querySelector<HTMLInputElement>('input[type=password]');
     if (secret) {
       secret.value = '';
@@ -96,7 +102,8 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
             />
             {wrong ? (
               <div id={`${id}-${name}-error`} className="jp-fairing-az-field-error">
-                <strong>{trans.__('Error')}:</strong> {wrong.message} {wrong.hint}
+                <strong>{trans.__('Error')}:</strong> {serverText(wrong.message, trans)}{' '}
+                {serverText(wrong.hint, trans)}
               </div>
             ) : null}
           </div>
@@ -119,7 +126,7 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
       <div role="alert">
         {error && error.errors.length > 0 ? (
           <Message kind="error" trans={trans}>
-            {error.message}
+            {serverText(error.message, trans)}
           </Message>
         ) : error ? (
           <ErrorMessage error={error} trans={trans} />

@@ -5,6 +5,7 @@ import { timeLine, type IProgress } from '../models/progress';
 import type { IRun } from '../types';
 import { ScrollRegion } from './regions';
 import { StateIcon, stateWord } from './run_state';
+import { serverText } from './server_text';
 import { clock, span } from './times';
 
 /** The phases in their order. */
@@ -35,7 +36,9 @@ export function TimeLine(props: {
                 {seconds === null ? '' : ` · ${span(seconds, trans)}`}
               </span>
             </span>
-            {message && <span className="jp-fairing-az-phase-message">{message}</span>}
+            {message && (
+              <span className="jp-fairing-az-phase-message">{serverText(message, trans)}</span>
+            )}
           </li>
         );
       })}

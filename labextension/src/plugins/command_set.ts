@@ -6,6 +6,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { asApiError } from '../api';
 import { fairingIcon } from '../icon';
 import type { FillOutcome } from '../models/fill';
+import { errorText } from '../parts/server_text';
 import { CommandIDs, SECTIONS, type IFairingPanel, type Section } from '../tokens';
 
 const NO_ARGUMENTS = { args: { type: 'object', properties: {} } } as const;
@@ -19,8 +20,7 @@ export function addCommands(
   const { model } = panel;
   const hasNotebook = () => model.notebook.panel !== null;
   const tell = (error: unknown) => {
-    const { message, hint } = asApiError(error);
-    model.host.notify(`${message} ${hint}`.trim(), 'error');
+    model.host.notify(errorText(asApiError(error), trans), 'error');
   };
   commands.addCommand(CommandIDs.show, {
     label: trans.__('Fairing on Azure'),
@@ -111,8 +111,8 @@ function tellOutcome(outcome: FillOutcome, panel: IFairingPanel, trans: Translat
       break;
     default: {
       const { error } = settings.fill;
-      const text = error ? `${error.message} ${error.hint}` : trans.__('The notebook has changed.');
-      host.notify(text.trim(), 'error');
+      const text = error ? errorText(error, trans) : trans.__('The notebook has changed.');
+      host.notify(text, 'error');
       panel.show('settings');
     }
   }

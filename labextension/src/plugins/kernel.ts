@@ -8,15 +8,16 @@ import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab
 import { asApiError, type Api } from '../api';
 import { applyPlan } from '../models/edits';
 import { contentsPath, sourceOf } from '../models/notebook';
+import { errorText } from '../parts/server_text';
 import { IFairingPanel } from '../tokens';
-import type { Values } from '../types';
+import type { IFillSources } from '../types';
 
 /** The comm's target, as kernels name it. */
 const TARGET = 'fairing-az-jupyter';
 
 /** What a kernel asks for. */
 interface IFillRequest {
-  readonly values: Values;
+  readonly values: NonNullable<IFillSources['values']>;
   readonly profile: string | null;
 }
 
@@ -91,7 +92,7 @@ function fillRequestOf(data: unknown): IFillRequest | null {
   const fill = isObject(data) ? data['fill'] : null;
   const { values, profile } = isObject(fill) ? fill : {};
   return isObject(values) && (profile === null || typeof profile === 'string')
-    ? { values: values as Values, profile }
+    ? { values, profile }
     : null;
 }
 
@@ -108,7 +109,11 @@ async function fillFor(
   const name = contentsPath(panel);
   try {
     await panel.context.ready;
-    const plan = await api.fillPlan({ notebook: sourceOf(panel), ...wanted });
+    const notebook = sourceOf(panel);
+    if (!notebook) {
+      return;
+    }
+    const plan = await api.fillPlan({ notebook, ...wanted });
     const model = panel.context.model;
     if (!plan.changed) {
       Notification.info(trans.__('%1 has these values already.', name), { autoClose: 5000 });
@@ -122,7 +127,6 @@ async function fillFor(
       });
     }
   } catch (error) {
-    const { message, hint } = asApiError(error);
-    Notification.error(`${message} ${hint}`.trim());
+    Notification.error(errorText(asApiError(error), trans));
   }
 }

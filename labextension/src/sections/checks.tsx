@@ -5,7 +5,9 @@ import type { ChecksModel } from '../models/checks';
 import { CheckRow } from '../parts/check_row';
 import { ErrorMessage, Message } from '../parts/message';
 import type { ISectionProps } from '../parts/section';
+import { serverText } from '../parts/server_text';
 import { useSignals } from '../parts/signals';
+import type { ISecretChange } from '../types';
 
 /** The statuses that need nobody's attention. */
 const CALM: ReadonlySet<string> = new Set(['pass', 'skipped']);
@@ -15,6 +17,11 @@ export function ChecksSection({ model, trans }: ISectionProps): JSX.Element {
   const { checks } = model;
   useSignals(checks.changed, model.notebook.changed);
   const run = useRef<HTMLButtonElement>(null);
+  const outcomes: Readonly<Record<ISecretChange['outcome'], string>> = {
+    created: trans.__('created'),
+    updated: trans.__('updated'),
+    unchanged: trans.__('unchanged')
+  };
   const isRunning = checks.state === 'running';
   const shown = checks.results.filter(
     result => !checks.onlyAttention || !CALM.has(result.status) || result.check === checks.mending
@@ -66,7 +73,8 @@ export function ChecksSection({ model, trans }: ISectionProps): JSX.Element {
       <div role="status">
         {checks.mended.map(change => (
           <Message key={`${change.kind} ${change.name}`} kind="success" trans={trans}>
-            {change.kind} {change.name}: {change.outcome}. {change.note}
+            {change.kind} {change.name}: {outcomes[change.outcome]}.{' '}
+            {serverText(change.note, trans)}
           </Message>
         ))}
       </div>

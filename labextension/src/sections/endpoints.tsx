@@ -8,6 +8,7 @@ import { Message } from '../parts/message';
 import { Refusal } from '../parts/refusal';
 import { Icon } from '../parts/run_state';
 import type { ISectionProps } from '../parts/section';
+import { serverText } from '../parts/server_text';
 import { useSignals } from '../parts/signals';
 
 /** How long after the runs have changed the endpoints are asked for, in milliseconds: a deployment ends with one. */
@@ -65,7 +66,7 @@ export function EndpointsSection({ model, trans }: ISectionProps): JSX.Element {
       {endpoints.note && (
         <div role="status">
           <Message kind="warning" trans={trans}>
-            {trans.__('Not all are known:')} {endpoints.note}
+            {trans.__('Not all are known:')} {serverText(endpoints.note, trans)}
           </Message>
         </div>
       )}

@@ -8,6 +8,7 @@ import { Message } from '../parts/message';
 import { Refusal } from '../parts/refusal';
 import { RunDetails } from '../parts/run_details';
 import type { ISectionProps } from '../parts/section';
+import { serverText } from '../parts/server_text';
 import { useSignals } from '../parts/signals';
 import type { RunKind } from '../types';
 
@@ -172,7 +173,7 @@ function TaskFields({
             ))}
           </select>
           <p id={`${id}-reason`} className="jp-fairing-az-quiet">
-            {chosen?.reason ?? ''}
+            {serverText(chosen?.reason ?? '', trans)}
           </p>
         </div>
       ) : (
@@ -194,7 +195,7 @@ function TaskFields({
           <ul className="jp-fairing-az-reasons">
             {others.map(task => (
               <li key={task.task}>
-                <code>{task.name}</code> {task.reason}
+                <code>{task.name}</code> {serverText(task.reason, trans)}
               </li>
             ))}
           </ul>
@@ -227,7 +228,7 @@ function Place({
   readonly trans: TranslationBundle;
 }): JSX.Element {
   const resolved = launch.resolved;
-  const problems = resolved ? [...resolved.errors.map(error => error.message)] : [];
+  const problems = resolved ? resolved.errors.map(error => serverText(error.message, trans)) : [];
   const missing = resolved?.missing ?? [];
   if (missing.length) {
     problems.push(trans._n('Missing: %2.', 'Missing: %2.', missing.length, missing.join(', ')));

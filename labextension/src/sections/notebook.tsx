@@ -102,23 +102,20 @@ function ParametersTable({
         </tr>
       </thead>
       <tbody>
-        {parameters.map(parameter => {
-          const value = parameter['default'] ?? parameter.value ?? '';
-          return (
-            <tr key={parameter.name}>
-              <th scope="row">
-                <code>
-                  <Breakable name={parameter.name} />
-                </code>
-              </th>
-              <td>
-                <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
-                {parameter.help ? <div className="jp-fairing-az-help">{parameter.help}</div> : null}
-              </td>
-              {isTyped ? <td>{parameter.type ?? ''}</td> : null}
-            </tr>
-          );
-        })}
+        {parameters.map(parameter => (
+          <tr key={parameter.name}>
+            <th scope="row">
+              <code>
+                <Breakable name={parameter.name} />
+              </code>
+            </th>
+            <td>
+              <code>{parameter.default}</code>
+              {parameter.help ? <div className="jp-fairing-az-help">{parameter.help}</div> : null}
+            </td>
+            {isTyped ? <td>{parameter.type}</td> : null}
+          </tr>
+        ))}
       </tbody>
     </table>
   );

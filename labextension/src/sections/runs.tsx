@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
 import { useEffect, useId, useRef } from 'react';
 
-import type { RunsModel } from '../models/runs';
+import { isRunsState, RUN_STATES, type RunsModel } from '../models/runs';
 import { Comparison } from '../parts/compare';
 import { Refusal } from '../parts/refusal';
 import { RunDetails } from '../parts/run_details';
@@ -11,16 +11,6 @@ import { RunList } from '../parts/run_list';
 import { Icon, stateWord } from '../parts/run_state';
 import type { ISectionProps } from '../parts/section';
 import { useSignals } from '../parts/signals';
-import type { RunState } from '../types';
-
-const STATES: readonly RunState[] = [
-  'running',
-  'waiting',
-  'succeeded',
-  'failed',
-  'cancelled',
-  'lost'
-];
 
 /** The section 'Runs': the history, and the run that was chosen of it. */
 export function RunsSection({ model, trans }: ISectionProps): JSX.Element {
@@ -144,11 +134,16 @@ function Filter(props: {
         id={`${id}-state`}
         className="jp-mod-styled"
         value={runs.filter.state}
-        onChange={event => void runs.setFilter({ state: event.target.value })}
+        onChange={event => {
+          const state = event.target.value;
+          if (isRunsState(state)) {
+            void runs.setFilter({ state });
+          }
+        }}
       >
         <option value="">{trans.__('all states')}</option>
         <option value="active">{trans.__('active')}</option>
-        {STATES.map(state => (
+        {RUN_STATES.map(state => (
           <option key={state} value={state}>
             {stateWord(state, trans)}
           </option>

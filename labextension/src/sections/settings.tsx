@@ -3,13 +3,13 @@ import { Field } from '../parts/field';
 import { FillPreview } from '../parts/fill_preview';
 import { ErrorMessage, Message } from '../parts/message';
 import { ProfilesBar } from '../parts/profiles_bar';
-import type { ISettingProperty } from '../parts/property';
 import type { ISectionProps } from '../parts/section';
+import { serverText } from '../parts/server_text';
 import { useSignals } from '../parts/signals';
-import type { ISchema } from '../types';
+import type { ISchema, ISetting } from '../types';
 import { useState } from 'react';
 
-type Entry = readonly [string, ISettingProperty];
+type Entry = readonly [string, ISetting];
 
 /** The section 'Settings'. */
 export function SettingsSection({ model, trans }: ISectionProps): JSX.Element {
@@ -66,7 +66,7 @@ function FormStatus({ model, trans }: ISectionProps): JSX.Element {
           .map(each => (
             <Message key={`${each.field} ${each.message}`} kind="error" trans={trans}>
               {each.field ? `${each.field}: ` : ''}
-              {each.message} {each.hint}
+              {serverText(each.message, trans)} {serverText(each.hint, trans)}
             </Message>
           ))}
       </div>
@@ -96,7 +96,7 @@ function SettingsForm(props: ISectionProps & { readonly schema: ISchema }): JSX.
   const { schema, model, trans } = props;
   const { settings } = model;
   const entries: readonly Entry[] = Object.entries(schema.properties);
-  const isMain = ([, property]: Entry) => (property.cell ?? 'always') === 'always';
+  const isMain = ([, property]: Entry) => property.cell === 'always';
   const more = entries.filter(entry => !isMain(entry));
   const needsCare = ([name]: Entry) => settings.errorOf(name) !== null;
   const wrong = more.filter(needsCare).length;
@@ -126,28 +126,25 @@ function SettingsForm(props: ISectionProps & { readonly schema: ISchema }): JSX.
   );
 }
 
-function Groups(
-  props: ISectionProps & { readonly schema: ISchema; readonly entries: readonly Entry[] }
-): JSX.Element {
-  const { schema, model, trans, entries } = props;
+function Groups(props: ISectionProps & { readonly entries: readonly Entry[] }): JSX.Element {
+  const { model, trans, entries } = props;
   const { settings } = model;
   const missing = new Set(settings.resolved?.missing ?? []);
   const groups = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const group = entry[1].group ?? '';
+    const group = entry[1].group;
     groups.set(group, [...(groups.get(group) ?? []), entry]);
   }
   return (
     <>
       {[...groups].map(([group, members]) => (
         <fieldset key={group} className="jp-fairing-az-group">
-          {group ? <legend>{trans.__(group)}</legend> : null}
+          {group ? <legend>{serverText(group, trans)}</legend> : null}
           {members.map(([name, property]) => (
             <Field
               key={name}
               name={name}
               property={property}
-              schema={schema}
               value={settings.value(name)}
               isTyped={name in settings.typed}
               source={settings.source(name)}

@@ -9,47 +9,68 @@ import { NotebookLink } from '../../src/models/notebook';
 import { PanelModel, type IHost } from '../../src/models/panel';
 import type {
   ICheckResult,
+  IFieldSource,
   IFillPlan,
-  IProfile,
+  IListedProfile,
   IResolved,
   ISchema,
+  ISetting,
   ISources,
   Values
 } from '../../src/types';
 
 export const trans = nullTranslator.load('fairing-az-jupyter');
 
-export const SCHEMA: ISchema = {
-  properties: {
-    backend: {
-      title: 'Backend',
-      description: 'Where training runs.',
-      group: 'Backend',
-      type: 'string',
-      enum: ['LocalBackend', 'KubeflowAzureBackend'],
-      default: 'LocalBackend'
-    },
-    azure_region: {
-      title: 'Azure region',
-      description: 'The region.',
-      group: 'Azure',
-      anyOf: [{ type: 'string' }, { type: 'null' }],
-      default: null,
-      examples: ['northeurope']
-    },
-    parallelism: { title: 'Runs at once', group: 'Cluster', type: 'integer', default: 4 },
-    verbose: { title: 'Say more', group: 'Cluster', type: 'boolean', default: false },
-    version: { title: 'Version', group: 'Cluster', const: 1 },
-    place: { title: 'Place', group: 'Cluster', $ref: '#/$defs/Place' }
+const SETTING = {
+  description: '',
+  default: null,
+  examples: [],
+  notebook_name: 'FAIRING_SETTING',
+  cell: 'always',
+  group: 'Cluster',
+  rule: '',
+  rule_source: '',
+  needed_on: []
+} as const satisfies Partial<ISetting>;
+
+/** One setting of each kind that the form knows. */
+export const SETTINGS = {
+  backend: {
+    ...SETTING,
+    title: 'Backend',
+    description: 'Where training runs.',
+    group: 'Backend',
+    type: 'string',
+    enum: ['LocalBackend', 'KubeflowAzureBackend'],
+    default: 'LocalBackend'
   },
-  $defs: { Place: { enum: ['here', 'there'], type: 'string' } }
+  azure_region: {
+    ...SETTING,
+    title: 'Azure region',
+    description: 'The region.',
+    group: 'Azure',
+    anyOf: [{ type: 'string' }, { type: 'null' }],
+    examples: ['northeurope']
+  },
+  parallelism: { ...SETTING, title: 'Runs at once', type: 'integer', default: 4 },
+  verbose: { ...SETTING, title: 'Say more', type: 'boolean', default: false },
+  version: { ...SETTING, title: 'Version', const: 1 },
+  place: { ...SETTING, title: 'Place', type: 'string', enum: ['here', 'there'] }
+} as const satisfies ISchema['properties'];
+
+export const SCHEMA: ISchema = {
+  type: 'object',
+  title: 'Settings',
+  description: '',
+  properties: SETTINGS,
+  additionalProperties: false
 };
 
 /** What a fake server has in force: the defaults, and over them what is explicit. */
 export function resolvedOf(sources: ISources, errors: IResolved['errors'] = []): IResolved {
   const defaults: Values = { backend: 'LocalBackend', azure_region: null, parallelism: 4 };
   const values = { ...defaults, ...sources.values };
-  const fields = Object.entries(values).map(([field, value]) => ({
+  const fields = Object.entries(values).map(([field, value]): IFieldSource => ({
     field,
     notebook_name: field.toUpperCase(),
     value,
@@ -107,7 +128,7 @@ export function checkOf(more: Partial<ICheckResult> = {}): ICheckResult {
 
 /** A server whose answers are those of `more`; all else it refuses to know. */
 export function fakeApi(more: Partial<Api> = {}): Api {
-  const profiles: IProfile[] = [];
+  const profiles: IListedProfile[] = [];
   const api: Partial<Api> = {
     schema: async () => SCHEMA,
     resolve: async sources => resolvedOf(sources),
