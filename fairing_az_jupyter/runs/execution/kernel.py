@@ -213,7 +213,9 @@ class RunKernel:
     async def _close(self) -> None:
         try:
             if await self.manager.is_alive():
-                # One that has not answered yet takes no request; an interrupt would be its last words, and no reason.
+                if not self._answered:
+                    # `shutdown_kernel` interrupts it first, and that would be its last words, and no reason.
+                    await self._kill()
                 await self._shut_down(now=not self._answered or self._stop.urgent)
         finally:
             await ensure_async(self.manager.cleanup_resources())
