@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+import re
+import time
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from fairing_az_jupyter.clients.http import Answer, TimeUpError, explained, read, within
 from fairing_az_jupyter.exceptions import (
     CredentialError,
     NotAllowedError,
@@ -16,6 +18,8 @@ from fairing_az_jupyter.exceptions import (
 
 __all__ = ["read_web_file"]
 
+_ACCEPT = "application/json, */*;q=0.5"
+_LARGEST = 1 << 28
 _NETWORK = "Check the address and the network (a firewall, HTTPS_PROXY), then try again."
 _REFUSALS: dict[int, tuple[type[ServiceError], str, str]] = {
     401: (CredentialError, "it asks for a login", "Name a file that can be read without one, or download it first."),
@@ -40,48 +44,50 @@ def read_web_file(url: str, *, timeout: float = 10.0, deadline: float = 120.0) -
         ServiceError: There is none, it may not be read, or there is no answer.
 
     """
-    outcome: list[bytes | BaseException] = []
+    address = url.partition("?")[0].partition("#")[0]
+    # Neither the query nor a login before the host's name may be in an error.
+    shown = re.sub(r"//[^/]*@", "//", address)
+    end = time.monotonic() + deadline
 
-    def work() -> None:
-        try:
-            outcome.append(_get(url, shown, timeout))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            outcome.append(error)
+    def get() -> Answer:
+        import requests  # noqa: PLC0415 - heavy
 
-    shown = url.partition("?")[0].partition("#")[0]
-    # No time-out of a socket bounds an answer that comes drop by drop.
-    thread = threading.Thread(target=work, name="read a web file", daemon=True)
-    thread.start()
-    thread.join(deadline)
-    if not outcome:
-        host = urlsplit(shown).hostname or ""
-        raise _unreachable(shown, f"{host} has not sent all of it within {deadline:g} s", "timeout")
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
+        # Some services answer with a page of theirs to who does not ask for the file itself. Redirects are followed,
+        # and ~/.netrc is read, as by browsers and curl -n: requests sends a login to the host that it is for only.
+        with requests.get(url, headers={"Accept": _ACCEPT}, timeout=timeout, stream=True) as answer:
+            found = answer.status_code == HTTPStatus.OK
+            return Answer(answer.status_code, {}, read(answer.raw, most=_LARGEST, end=end) if found else b"")
+
+    answer = explained(
+        lambda: within(deadline, get, name="read a web file"), lambda error: _no_answer(error, shown, deadline)
+    )
+    if answer.status != HTTPStatus.OK:
+        raise _refused(shown, answer.status)
+    if len(answer.body) >= _LARGEST:
+        message = f"Can't read '{shown}': it is larger than {_LARGEST >> 20} MiB."
+        raise ServiceError(message, hint="Download the file first, and name the copy.", code="too-large", service="web")
+    return answer.body
 
 
-def _get(url: str, shown: str, timeout: float) -> bytes:
-    import requests  # noqa: PLC0415 - heavy
+def _no_answer(error: BaseException, shown: str, deadline: float) -> UnreachableError:
+    """Say what is wrong; the error's own text has the whole address, and so perhaps a signature."""
+    from requests import exceptions  # noqa: PLC0415 - heavy
+    from urllib3.exceptions import TimeoutError as LateError  # noqa: PLC0415 - heavy
 
     try:
         host = urlsplit(shown).hostname or ""
-        # Some services answer with a page of theirs to who does not ask for the file itself.
-        answer = requests.get(url, headers={"Accept": "application/json, */*;q=0.5"}, timeout=timeout)
-    except requests.exceptions.SSLError:
-        failed = _unreachable(shown, f"no TLS connection to {host} could be made, or its certificate is refused", "tls")
-    except requests.exceptions.Timeout:
-        failed = _unreachable(shown, f"{host} did not answer in time", "timeout")
-    except requests.exceptions.TooManyRedirects:
-        failed = _unreachable(shown, f"{host} points from one address to the next without an end", "redirects")
-    except (requests.exceptions.RequestException, ValueError) as error:
-        # Its own text has the whole address, and so perhaps a signature.
-        failed = _unreachable(shown, f"there is no connection ({type(error).__name__})", "unreachable")
-    else:
-        if answer.status_code != HTTPStatus.OK:
-            raise _refused(shown, answer.status_code)
-        return answer.content
-    raise failed
+    except ValueError:
+        host = ""
+    if isinstance(error, TimeUpError):
+        return _unreachable(shown, f"{host} has not sent all of it within {deadline:g} s", "timeout")
+    if isinstance(error, exceptions.SSLError):
+        problem = f"no TLS connection to {host} could be made, or its certificate is refused"
+        return _unreachable(shown, problem, "tls")
+    if isinstance(error, (exceptions.Timeout, LateError)):
+        return _unreachable(shown, f"{host} did not answer in time", "timeout")
+    if isinstance(error, exceptions.TooManyRedirects):
+        return _unreachable(shown, f"{host} points from one address to the next without an end", "redirects")
+    return _unreachable(shown, f"there is no connection ({type(error).__name__})", "unreachable")
 
 
 def _unreachable(shown: str, problem: str, code: str) -> UnreachableError:

@@ -12,6 +12,8 @@ import time
 import pytest
 import trustme
 
+from fairing_az_jupyter.clients.oci.exchange import Exchange
+from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.exceptions import ThrottledError, UnreachableError
 from tests.clients.registry_faults import (
     HTML,
@@ -95,6 +97,41 @@ def test_a_registry_that_hangs_is_given_up_within_the_deadline(hang):
         assert time.monotonic() - started < 1.9
     assert (type(error), error.code) == (UnreachableError, "timeout")
     assert "did not answer in time" in error.message
+
+
+def asked_for_an_image(served):
+    """Ask for a manifest as it is done on the way to a push, and return the error."""
+    with Registry(served.host, username=None, password=None, scheme="http") as registry:
+        exchange = Exchange(
+            registry.host, registry.base, registry.transport, registry.credential, timeout=0.3, patience=0.5
+        )
+        with pytest.raises(UnreachableError) as raised:
+            exchange.ask("GET", "/v2/team/model/manifests/latest", "repository:team/model:pull")
+    return raised.value
+
+
+def after_the_greeting(answer):
+    return lambda request: (200, JSON, b"{}") if request.path == "/v2/" else answer(request)
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    ],
+    ids=["headers that drip", "a body that drips", "chunks that drip"],
+)
+def test_an_image_that_comes_drop_by_drop_is_given_up(head, piece):
+    with serving(after_the_greeting(lambda request: drip(request, head, piece))) as served:
+        assert asked_for_an_image(served).code == "timeout"
+
+
+def test_a_registry_that_breaks_off_in_an_image_is_not_told_to_speak_no_http():
+    broken = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx"
+    with serving(after_the_greeting(lambda request: request.handler.wfile.write(broken) and None)) as served:
+        assert asked_for_an_image(served).code == "reset"
 
 
 def test_a_name_server_that_hangs_is_given_up_within_the_deadline(monkeypatch):

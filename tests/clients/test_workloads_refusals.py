@@ -7,7 +7,8 @@ import json
 import pytest
 
 from fairing_az_jupyter.clients.hidden import Hidden
-from fairing_az_jupyter.clients.kube.objects.asking import Answer, Asker
+from fairing_az_jupyter.clients.http import Answer
+from fairing_az_jupyter.clients.kube.objects.asking import Asker
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, kind_of, pod_selector
 from fairing_az_jupyter.clients.kube.objects.rejections import passes_by_itself, refused_change, sanitized
 from fairing_az_jupyter.exceptions import ConflictError, InputError, NotAllowedError

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+from fairing_az_jupyter.clients.http import json_object, same_origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +81,7 @@ class ArmCalls:
             Whether it is.
 
         """
-        return urlsplit(url)[:2] == urlsplit(self.endpoint)[:2]
+        return same_origin(self.endpoint, url)
 
     def get(self, path: str, version: str, asked: Asked) -> dict[str, Any]:
         """Get a resource.
@@ -164,11 +165,8 @@ class ArmCalls:
             headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
             if response.status_code in _WITHOUT_BODY and not expected:
                 return response.status_code, headers, {}
-            try:
-                answer = response.json()
-            except (ValueError, RecursionError):
-                answer = None
-            if not isinstance(answer, dict) or (expected and not isinstance(answer.get(expected[0]), expected[1])):
+            answer = json_object(response.content)
+            if answer is None or (expected and not isinstance(answer.get(expected[0]), expected[1])):
                 raise DecodeError(message="no answer of Azure Resource Manager")
             return response.status_code, headers, answer
 

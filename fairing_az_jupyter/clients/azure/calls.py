@@ -15,6 +15,7 @@ from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 
 from fairing_az_jupyter.clients.azure.errors import clock_difference, from_azure, not_in_time, transient
+from fairing_az_jupyter.clients.http import TimeUpError, within
 from fairing_az_jupyter.clients.retries import classify_http, retrying
 from fairing_az_jupyter.exceptions import FairingAzureError
 
@@ -107,31 +108,25 @@ def ask(call: Callable[[float], T], asked: Asked, *, timeout: float, deadline: f
         FairingAzureError: It failed, with the last attempt's reason; or its time was over.
 
     """
-    outcome: list[T] = []
     # Only what was made of the packages' errors is kept: some show local variables in tracebacks.
     failure: list[BaseException] = []
-    done = threading.Event()
 
     def classify(error: BaseException) -> Retry | None:
         failure[:] = [_ours(error, asked)]
         return transient(error)
 
-    def work() -> None:
+    def work() -> T:
         _QUIET.on = True
-        try:
-            outcome.append(retrying(call, deadline=deadline, timeout=timeout, classify=classify))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failure[:] = [_ours(error, asked)]
-        finally:
-            done.set()
+        return retrying(call, deadline=deadline, timeout=timeout, classify=classify)
 
     _quieten()
-    threading.Thread(target=work, name=f"ask {asked.host}", daemon=True).start()
-    if not done.wait(deadline) and not outcome:
+    try:
+        return within(deadline, work, name=f"ask {asked.host}")
+    except TimeUpError:
         # The reason why the last attempt failed tells more than that the one after it came to no end.
         failure = failure or [not_in_time(asked, deadline)]
-    if outcome:
-        return outcome[0]
+    except Exception as error:  # noqa: BLE001 - raised again as ours
+        failure = [_ours(error, asked)]
     raise failure[0]
 
 

@@ -16,6 +16,7 @@ from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.clients.azure.error_codes import ENTRA, MEANINGS, Meaning
+from fairing_az_jupyter.clients.http import causes
 from fairing_az_jupyter.clients.retries import Retry, classify_http, come_back, retry_after
 from fairing_az_jupyter.exceptions import (
     ConflictError,
@@ -29,7 +30,7 @@ from fairing_az_jupyter.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["Asked", "clock_difference", "error_code", "from_answer", "from_azure", "not_in_time", "transient"]
 
@@ -97,7 +98,7 @@ def from_azure(error: BaseException, asked: Asked) -> FairingAzureError:
         The error to raise, in its own right: outside the `except` block, so that nothing of the other comes with it.
 
     """
-    chain = tuple(_chain(error))
+    chain = tuple(causes(error))
     own = next((each for each in chain if isinstance(each, FairingAzureError)), None)
     if own is not None:
         return own
@@ -181,7 +182,7 @@ def transient(error: BaseException) -> Retry | None:
     """
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError  # noqa: PLC0415 - heavy
 
-    chain = tuple(_chain(error))
+    chain = tuple(causes(error))
     if any(isinstance(each, FairingAzureError | ssl.SSLCertVerificationError) for each in chain):
         return None
     answered = _answer_of(chain)
@@ -221,7 +222,7 @@ def error_code(error: BaseException) -> str:
         The number after AADSTS, `x-ms-error-code`, or ARM's `error.code`; "" where there is none.
 
     """
-    chain = tuple(_chain(error))
+    chain = tuple(causes(error))
     for each in chain:
         found = _AADSTS.search(str(each))
         if found:
@@ -236,25 +237,6 @@ def error_code(error: BaseException) -> str:
         if isinstance(candidate, str) and _CODE.fullmatch(candidate):
             return candidate
     return ""
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it was raised from or carries, each once."""
-    waiting, seen = [error], set()
-    while waiting:
-        each = waiting.pop(0)
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        inner = (
-            getattr(each, "inner_exception", None),
-            getattr(each, "reason", None),
-            each.__cause__,
-            each.__context__,
-            *each.args,
-        )
-        waiting += [other for other in inner if isinstance(other, BaseException)]
 
 
 def _answer_of(chain: tuple[BaseException, ...]) -> Any:  # noqa: ANN401 - azure.core has two response types

@@ -20,7 +20,8 @@ from fairing_az_jupyter.clients.kube.kserve_mode import agree_on_mode
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, kind_named, kind_of, label_selector, name_of, uid_of
 from fairing_az_jupyter.clients.kube.transport.port_forwarding import PortForward
-from fairing_az_jupyter.clients.kube.transport.streaming import Halt, StreamCalls
+from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
+from fairing_az_jupyter.clients.streams import Halt
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     EndpointError,
@@ -466,8 +467,8 @@ class Workloads:
         timer.start()
         try:
             with halt.stream() as stream:
-                self._calls.open(stream, path, asked, query=query, silence=self._timeout)
-                return b"".join(stream.parts()).decode("utf-8", "replace")
+                body = b"".join(self._calls.open(stream, path, asked, query=query, silence=self._timeout))
+                return body.decode("utf-8", "replace")
         except CallFailed as failed:
             error = failed.error
         finally:

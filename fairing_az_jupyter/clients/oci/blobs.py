@@ -8,14 +8,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 import threading
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from fairing_az_jupyter.clients.http import Answer
 from fairing_az_jupyter.clients.oci.errors import unexpected
 from fairing_az_jupyter.clients.oci.exchange import Body, Exchange, LostError, Reply, again
-from fairing_az_jupyter.clients.oci.http import Answer
 from fairing_az_jupyter.clients.retries import classify_http, retrying
 from fairing_az_jupyter.exceptions import ConflictError, ContextError, FairingAzureError, NotFoundError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.oci.manifests import Descriptor
 
 _PIECE = 1 << 18
+_ERROR_PIECES = 16  # of 64 KiB at most
 _FEWEST_STEPS = 100
 
 
@@ -262,7 +264,7 @@ class RemoteBlob:
             opened = self._exchange.opened("GET", url, scope, headers=headers, seconds=seconds)
             response, permit = self._open.enter_context(opened)
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            status = 0 if kind == "text/html" else response.status_code
+            status = 0 if kind == "text/html" else response.status
             if status == HTTPStatus.UNAUTHORIZED and not permit.fresh:
                 self._open.close()
                 self._exchange.credential.forget()
@@ -274,10 +276,10 @@ class RemoteBlob:
             if self._next != position:  # a server that knows no ranges
                 self._skip(position)
             return
-        body = b"".join(_at_most(self._exchange.read(response, url=self._exchange.address(url)), _PIECE))
-        reply = Reply(Answer(response.status_code, response.headers, body), permit)
+        body = b"".join(itertools.islice(self._exchange.read(response, url=self._exchange.address(url)), _ERROR_PIECES))
+        reply = Reply(Answer(response.status, response.headers, body), permit)
         self._open.close()
-        retry = classify_http(response.status_code, response.headers)
+        retry = classify_http(response.status, response.headers)
         raise LostError(None if retry else self._unexpected(reply), retry, reply)
 
     def _skip(self, position: int) -> None:
@@ -352,12 +354,3 @@ class _Window:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-
-
-def _at_most(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:
-    read = 0
-    for piece in pieces:
-        yield piece
-        read += len(piece)
-        if read >= most:
-            return

@@ -21,7 +21,7 @@ from fairing_az_jupyter.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.clients.oci.http import Answer
+    from fairing_az_jupyter.clients.http import Answer
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"

@@ -16,23 +16,23 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit
 
+from fairing_az_jupyter.clients.http import GRACE, Answer, causes, explained, pieces, read, same_origin, within
 from fairing_az_jupyter.clients.oci.auth.login import Credential, Permit
-from fairing_az_jupyter.clients.oci.http import LARGEST_BODY, REDIRECTS, Answer
+from fairing_az_jupyter.clients.oci.http import LARGEST_BODY, REDIRECTS
 from fairing_az_jupyter.clients.oci.reach import no_answer, redirected, unreachable, worth_a_retry
 from fairing_az_jupyter.clients.retries import Retry, classify_http, retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import requests
+    from urllib3 import BaseHTTPResponse
 
     from fairing_az_jupyter.clients.oci.http import Transport
     from fairing_az_jupyter.exceptions import FairingAzureError
 
 _MOST_REDIRECTS = 3
 _CONNECT = 10.0
-_PIECE = 1 << 16
-_AGENT = "fairing-az-jupyter"
+_SMALL = 1 << 16
 
 
 class Body(Protocol):
@@ -189,8 +189,8 @@ class Exchange:
         """
         target = self.address(url)
         while True:
-            with self.opened(method, target, scope, body=body, headers=headers, seconds=seconds) as (response, permit):
-                answer = self._read(response, target, seconds or self._timeout)
+            permit = self._permit(target, scope)
+            answer = self._answer(method, target, permit, body(), headers, seconds or self._timeout)
             if answer.status != HTTPStatus.UNAUTHORIZED or permit.fresh:
                 return Reply(answer, permit)
             self.credential.forget()
@@ -205,7 +205,8 @@ class Exchange:
         body: Callable[[], bytes | Body] = bytes,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
-    ) -> Iterator[tuple[requests.Response, Permit]]:
+        permit: Permit | None = None,
+    ) -> Iterator[tuple[BaseHTTPResponse, Permit]]:
         """Send one request and hand out its answer, whose body is still to be read.
 
         Args:
@@ -215,6 +216,7 @@ class Exchange:
             body: As for `once`.
             headers: Further headers.
             seconds: How long the registry may be silent.
+            permit: What to send it with; one for the scope if None.
 
         Yields:
             The answer, and what the request was sent with.
@@ -225,20 +227,19 @@ class Exchange:
 
         """
         target = self.address(url)
-        permit = self._permit(target, scope)
-        first = permit
+        first = permit = permit or self._permit(target, scope)
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._send(method, target, {**(headers or {}), **permit.headers()}, body, seconds)
-            with response:
-                if response.status_code not in REDIRECTS or method == "HEAD":
+            with contextlib.closing(response):
+                if response.status not in REDIRECTS or method == "HEAD":
                     yield response, first
                     return
                 location = response.headers.get("Location", "")
                 following = self._following(target, location) if method == "GET" else None
                 if following is None:
-                    raise redirected(self.base, location, response.status_code)
+                    raise redirected(self.base, location, response.status)
                 target = following
-                permit = permit if self._is_own(target) else Permit(None, None, fresh=True)
+                permit = permit if same_origin(self.base, target) else Permit(None, None, fresh=True)
         raise redirected(self.base, target, HTTPStatus.FOUND)
 
     def address(self, location: str) -> str:
@@ -253,38 +254,37 @@ class Exchange:
             return parts._replace(scheme=urlsplit(self.base).scheme).geturl()
         return target
 
-    def read(self, response: requests.Response, url: str) -> Iterator[bytes]:
-        """Yield the body of an answer as it comes.
+    def read(self, response: BaseHTTPResponse, url: str) -> Iterator[bytes]:
+        """Return the body of an answer as it comes; it raises LostError where that breaks off."""
+        return pieces(response, lambda error: self._lost(error, url, self._timeout, sending=True))
 
-        Raises:
-            LostError: It breaks off.
+    def _answer(
+        self,
+        method: str,
+        target: str,
+        permit: Permit,
+        content: bytes | Body,
+        headers: Mapping[str, str] | None,
+        seconds: float,
+    ) -> Answer:
+        def exchange() -> Answer:
+            sent = self.opened(
+                method, target, "", body=lambda: content, headers=headers, seconds=seconds, permit=permit
+            )
+            with sent as (response, _):
+                body = read(response, most=LARGEST_BODY, end=time.monotonic() + seconds, decode=False)
+                return Answer(response.status, response.headers, body)
 
-        """
-        try:
-            yield from response.raw.stream(_PIECE, decode_content=False)
-        except _unanswered() as error:
-            lost = self._lost(error, url, self._timeout, sending=True)
-        else:
-            return
-        raise lost
+        def in_time() -> Answer:
+            # What is large takes the time that it takes, as long as it gets on.
+            return exchange() if len(content) > _SMALL else within(seconds + GRACE, exchange, name="registry request")
 
-    def _read(self, response: requests.Response, url: str, seconds: float) -> Answer:
-        body = b""
-        end = time.monotonic() + seconds
-        for piece in self.read(response, url):
-            body += piece
-            if len(body) >= LARGEST_BODY or time.monotonic() > end:
-                break
-        return Answer(response.status_code, response.headers, body[:LARGEST_BODY])
+        return explained(in_time, lambda error: self._lost(error, target, seconds, sending=True))
 
     def _permit(self, url: str, scope: str) -> Permit:
-        if not self._is_own(url):
+        if not same_origin(self.base, url):
             return Permit(None, None, fresh=True)
         return self.credential.permit(scope, time.monotonic() + self.patience)
-
-    def _is_own(self, url: str) -> bool:
-        mine, its = urlsplit(self.base), urlsplit(url)
-        return (mine.scheme, mine.netloc) == (its.scheme, its.netloc)
 
     def _following(self, url: str, location: str) -> str | None:
         """Return where a redirect leads, if that is safe to follow."""
@@ -303,28 +303,18 @@ class Exchange:
         headers: Mapping[str, str],
         body: Callable[[], bytes | Body],
         seconds: float | None,
-    ) -> requests.Response:
-        import requests  # noqa: PLC0415 - heavy: as late as possible
-        from requests.utils import get_environ_proxies  # noqa: PLC0415 - as above
-
+    ) -> BaseHTTPResponse:
         with self._counting:
             self.requests += 1
-        silent = seconds or self._timeout
+        silence = seconds or self._timeout
         content = body()
-        try:
-            made = requests.Request(method, url, headers={"User-Agent": _AGENT, **headers}, data=content or None)
-            # Connections, trust and proxies are those of the registry's other requests.
-            return self._transport.adapter().send(
-                made.prepare(),
-                timeout=(min(silent, _CONNECT), silent),
-                proxies=get_environ_proxies(url, no_proxy=None),
-                verify=self._transport.trusted(),
-                stream=True,
-            )
-        except _unanswered() as error:
-            lost = self._lost(error, url, silent, sending=bool(content))
-        # Outside the handler: requests' exceptions hold the request with its Authorization header.
-        raise lost
+        connect = min(silence, _CONNECT)
+        # Connections, trust and proxies are those of the registry's other requests.
+        web = self._transport.web
+        return explained(
+            lambda: web.open(method, url, headers=headers, body=content or None, connect=connect, silence=silence),
+            lambda error: self._lost(error, url, silence, sending=bool(content)),
+        )
 
     def _lost(self, error: BaseException, url: str, seconds: float, *, sending: bool) -> LostError:
         """Return what is known of a request that got no answer; `sending` says that a body was under way."""
@@ -348,20 +338,5 @@ def again(error: BaseException) -> Retry | None:
 
 def _hung_up(error: BaseException) -> bool:
     """Say whether an established connection was closed by the other side."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        cause = waiting.pop()
-        if not isinstance(cause, BaseException) or id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
-            return True
-        waiting += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
-    return False
-
-
-def _unanswered() -> tuple[type[Exception], ...]:
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - heavy: as late as possible
-
-    return (OSError, ValueError, HTTPError, HTTPException)  # requests does not wrap all of them
+    broken = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+    return any(isinstance(cause, broken) for cause in causes(error))

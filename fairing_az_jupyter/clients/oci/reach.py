@@ -5,23 +5,16 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from fairing_az_jupyter.clients.http import causes
 from fairing_az_jupyter.exceptions import UnreachableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 WHY = "Without the registry no image can be pushed or pulled."
 CHECK_HOST = "Check DOCKER_REGISTRY: az acr list --query '[].loginServer' --output tsv"
 
 # OpenSSL's X509_V_ERR_*: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
-
-
-class AttemptTooLongError(TimeoutError):
-    """An attempt took longer than its time, wherever it hangs."""
 
 
 def no_answer(message: str, hint: str, code: str, status: int | None = None) -> UnreachableError:
@@ -32,13 +25,20 @@ def no_answer(message: str, hint: str, code: str, status: int | None = None) -> 
 def worth_a_retry(error: BaseException) -> bool:
     """Say whether a request that got no answer may get one when it is sent again."""
     import requests  # noqa: PLC0415 - heavy: as late as possible
+    from urllib3 import exceptions  # noqa: PLC0415 - as above
 
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, (ssl.SSLError, ConnectionRefusedError)):
             return False
         if isinstance(cause, socket.gaierror):
             return cause.errno == socket.EAI_AGAIN
-    passing = (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError, TimeoutError)
+    passing = (
+        requests.Timeout,
+        requests.ConnectionError,
+        TimeoutError,
+        exceptions.TimeoutError,
+        exceptions.ProtocolError,
+    )
     return isinstance(error, passing)
 
 
@@ -63,7 +63,7 @@ def unreachable(error: BaseException, url: str, seconds: float) -> UnreachableEr
             f"Check HTTPS_PROXY, or add the registry to NO_PROXY: export NO_PROXY=$NO_PROXY,{urlsplit(url).hostname}",
             "proxy",
         )
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLError):
             return _distrusted(name, cause)
         if isinstance(cause, socket.gaierror):
@@ -134,10 +134,11 @@ def _late(name: str, url: str, seconds: float) -> UnreachableError:
 
 def _broken(name: str, error: BaseException) -> UnreachableError:
     import requests  # noqa: PLC0415 - heavy: as late as possible
+    from urllib3.exceptions import ProtocolError  # noqa: PLC0415 - as above
 
     if isinstance(error, (requests.exceptions.InvalidURL, UnicodeError)):
         return no_answer(f"{name} is no host name.", CHECK_HOST, "host")
-    if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+    if isinstance(error, (requests.ConnectionError, ProtocolError)):
         return no_answer(f"{name} closed the connection before it had answered.", "Try again.", "reset")
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return _no_ca_file(name)
@@ -150,15 +151,3 @@ def _proxy_of(url: str) -> str:
 
     proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None)) or ""
     return f"'{urlsplit(proxy if '://' in proxy else f'http://{proxy}').netloc.rpartition('@')[2]}'"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it was made of: the HTTP libraries keep the reason in different places."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        cause = waiting.pop(0)
-        if isinstance(cause, BaseException) and id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            waiting += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -21,7 +21,7 @@ from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
 from fairing_az_jupyter.clients.oci.auth.login import Credential, Permit
 from fairing_az_jupyter.clients.oci.errors import unexpected
-from fairing_az_jupyter.clients.oci.http import LARGEST_BODY, REDIRECTS, Answer, Transport
+from fairing_az_jupyter.clients.oci.http import LARGEST_BODY, REDIRECTS, Transport
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, InputError, NotAllowedError, NotFoundError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+    from fairing_az_jupyter.clients.http import Answer
 
 MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -155,7 +157,7 @@ class Registry:
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self.transport.close()
+        self.transport.web.close()
 
     def check_pull(self, repository: str) -> Access:
         """Find out whether this credential may pull from a repository.

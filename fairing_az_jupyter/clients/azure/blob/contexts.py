@@ -9,7 +9,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER, BlobStore
+from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER, BlobStore, limits
 from fairing_az_jupyter.exceptions import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class _Sending:
         """
         if self._size <= _SMALL_BYTES:
             content = path.read_bytes()
-            self._write(lambda seconds: self._blob.upload_blob(content, overwrite=True, **_limits(seconds)))
+            self._write(lambda seconds: self._blob.upload_blob(content, overwrite=True, **limits(seconds)))
             self._report(len(content))
             return
         starts = list(range(0, self._size, _BLOCK_BYTES))
@@ -230,7 +230,7 @@ class _Sending:
         from azure.storage.blob import BlobBlock  # noqa: PLC0415 - heavy
 
         blocks = [BlobBlock(block_id=self._block(start)) for start in starts]
-        self._write(lambda seconds: self._blob.commit_block_list(blocks, **_limits(seconds)))
+        self._write(lambda seconds: self._blob.commit_block_list(blocks, **limits(seconds)))
 
     def _work(self, path: Path, waiting: Iterator[int]) -> None:
         try:
@@ -251,7 +251,7 @@ class _Sending:
         digest = hashlib.md5(content, usedforsecurity=False).digest()
         headers = {"Content-MD5": base64.b64encode(digest).decode()}
         block = self._block(start)
-        self._write(lambda seconds: self._blob.stage_block(block, content, headers=headers, **_limits(seconds)))
+        self._write(lambda seconds: self._blob.stage_block(block, content, headers=headers, **limits(seconds)))
         self._report(len(content))
 
     def _block(self, start: int) -> str:
@@ -270,7 +270,3 @@ class _Sending:
             self._sent += count
             if self._progress is not None:
                 self._progress(self._sent, self._size)
-
-
-def _limits(seconds: float) -> dict[str, float]:
-    return {"connection_timeout": seconds, "read_timeout": seconds}

@@ -116,7 +116,7 @@ class BlobStore:
         """
         what = f"look for the container '{container}' in the Storage account '{self.account}'"
         client = self._client().get_container_client(container)
-        return self._ask(lambda seconds: bool(client.exists(**_seconds(seconds))), what)
+        return self._ask(lambda seconds: bool(client.exists(**limits(seconds))), what)
 
     def ensure_container(self, container: str) -> bool:
         """Make a container if it is not there; safe to repeat.
@@ -137,7 +137,7 @@ class BlobStore:
 
         def make(seconds: float) -> bool:
             try:
-                client.create_container(**_seconds(seconds))
+                client.create_container(**limits(seconds))
             except ResourceExistsError as error:
                 if getattr(error, "error_code", None) != "ContainerAlreadyExists":
                     raise
@@ -237,7 +237,7 @@ class BlobStore:
         def try_it(seconds: float) -> None:
             try:
                 # No blob has that name: who may is told that it is not there, who may not is told that instead.
-                client.delete_blob(**_seconds(seconds))
+                client.delete_blob(**limits(seconds))
             except ResourceNotFoundError as error:
                 if getattr(error, "error_code", None) not in {"BlobNotFound", "ContainerNotFound"}:
                     raise
@@ -274,7 +274,7 @@ class BlobStore:
         if self._key is None:
             service = self._client()
             delegation = self._ask(
-                lambda seconds: service.get_user_delegation_key(start, expiry, **_seconds(seconds)),
+                lambda seconds: service.get_user_delegation_key(start, expiry, **limits(seconds)),
                 f"get a key to sign links to blobs of the Storage account '{self.account}'",
             )
         token = generate_blob_sas(
@@ -299,7 +299,7 @@ class BlobStore:
     def _write(self, container: str, name: str, content: bytes, end: float) -> None:
         client = self._client().get_blob_client(container, name)
         self._ask(
-            lambda seconds: client.upload_blob(content, overwrite=True, **_seconds(seconds)),
+            lambda seconds: client.upload_blob(content, overwrite=True, **limits(seconds)),
             f"write a blob {self._where(container)}",
             end - time.monotonic(),
         )
@@ -311,7 +311,7 @@ class BlobStore:
 
         def download(seconds: float) -> bytes:
             try:
-                return bytes(client.download_blob(**_seconds(seconds)).readall())
+                return bytes(client.download_blob(**limits(seconds)).readall())
             except (ValueError, TypeError) as error:
                 # What the package raises for an answer without the headers of a part: a proxy's copy of it.
                 raise DecodeError(message="no part of a blob") from error
@@ -339,7 +339,7 @@ class BlobStore:
 
         def remove(seconds: float) -> None:
             try:
-                client.delete_blob(**_seconds(seconds))
+                client.delete_blob(**limits(seconds))
             except ResourceNotFoundError:
                 return
 
@@ -386,7 +386,8 @@ class BlobStore:
         return ask(call, asked, timeout=self.timeout, deadline=seconds)
 
 
-def _seconds(seconds: float) -> dict[str, Any]:
+def limits(seconds: float) -> dict[str, Any]:
+    """Return a call's time as azure-storage-blob takes it."""
     return {"connection_timeout": seconds, "read_timeout": seconds}
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fairing_az_jupyter.clients.azure.blob.storage import BlobStore
+from fairing_az_jupyter.clients.azure.blob.storage import BlobStore, limits
 from fairing_az_jupyter.clients.azure.errors import Asked
 from fairing_az_jupyter.exceptions import ConflictError, NotFoundError
 
@@ -113,7 +113,7 @@ class FileStore(BlobStore):
                     offset=len(content),
                     length=_BLOCK_BYTES if content else _FIRST_BYTES,
                     max_concurrency=1,
-                    **_limits(seconds),
+                    **limits(seconds),
                     **state,
                 )
                 found = bytes(got.readall())
@@ -179,9 +179,8 @@ class FileStore(BlobStore):
         options = self._write_options(kind, writer)
 
         def put(seconds: float) -> bool:
-            limits = _limits(seconds)
             return self._unless_there(
-                lambda: client.upload_blob(data, overwrite=not writer, **options, **limits), writer
+                lambda: client.upload_blob(data, overwrite=not writer, **options, **limits(seconds)), writer
             )
 
         written = self._ask_for(put, f"write '{place}'", len(data))
@@ -199,7 +198,7 @@ class FileStore(BlobStore):
         blocks = []
 
         def stage(block: str, content: bytes, seconds: float) -> None:
-            client.stage_block(block, content, **_limits(seconds))
+            client.stage_block(block, content, **limits(seconds))
 
         with memoryview(data) as view:
             for start in range(0, len(data), _BLOCK_BYTES):
@@ -212,8 +211,7 @@ class FileStore(BlobStore):
             options["match_condition"] = MatchConditions.IfMissing
 
         def commit(seconds: float) -> bool:
-            limits = _limits(seconds)
-            return self._unless_there(lambda: client.commit_block_list(blocks, **options, **limits), writer)
+            return self._unless_there(lambda: client.commit_block_list(blocks, **options, **limits(seconds)), writer)
 
         written = self._ask(commit, action)
         if not written:
@@ -248,9 +246,7 @@ class FileStore(BlobStore):
         writer: str,
     ) -> None:
         """Make sure that the blob that is in the way is the one that was just written: its answer was lost."""
-        found = self._ask(
-            lambda seconds: client.get_blob_properties(**_limits(seconds)).metadata, f"look for '{place}'"
-        )
+        found = self._ask(lambda seconds: client.get_blob_properties(**limits(seconds)).metadata, f"look for '{place}'")
         if (found or {}).get(_WRITER) != writer:
             raise ConflictError(
                 f"Can't write '{place}': there is a blob of that name already, and it is not to be replaced.",
@@ -270,7 +266,7 @@ class FileStore(BlobStore):
 
         """
         client: Any = self._client().get_blob_client(place.container, place.name)
-        return self._ask(lambda seconds: bool(client.exists(**_limits(seconds))), f"look for '{place}'")
+        return self._ask(lambda seconds: bool(client.exists(**limits(seconds))), f"look for '{place}'")
 
     def list(self, place: BlobUrl) -> list[FoundBlob]:
         """List the blobs of a container by name.
@@ -288,7 +284,7 @@ class FileStore(BlobStore):
         base = str(place)[: len(str(place)) - len(place.name)]
 
         def page(seconds: float) -> tuple[list[Any], str | None]:
-            listed = client.list_blobs(name_starts_with=place.name or None, **_limits(seconds)).by_page(mark)
+            listed = client.list_blobs(name_starts_with=place.name or None, **limits(seconds)).by_page(mark)
             return list(next(listed, ())), listed.continuation_token
 
         while True:
@@ -316,7 +312,7 @@ class FileStore(BlobStore):
 
         def delete(seconds: float) -> bool:
             try:
-                client.delete_blob(**_limits(seconds))
+                client.delete_blob(**limits(seconds))
             except ResourceNotFoundError as error:
                 if getattr(error, "error_code", None) not in {"BlobNotFound", "ContainerNotFound"}:
                     raise
@@ -338,7 +334,3 @@ class FileStore(BlobStore):
         container = f"az storage blob list --auth-mode login --account-name {self.account} --container-name CONTAINER"
         cures = {"not-found": f"{look} {container} --query [].name lists what is there.", **self._cures}
         return Asked("blob", action, self.host, names=self._names, cures=cures)
-
-
-def _limits(seconds: float) -> dict[str, Any]:
-    return {"connection_timeout": seconds, "read_timeout": seconds}

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.follow.container_states import Board
     from fairing_az_jupyter.clients.kube.follow.events import Event
-    from fairing_az_jupyter.clients.kube.transport.streaming import Halt, Stream, StreamCalls
+    from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
+    from fairing_az_jupyter.clients.streams import Halt, Stream
 
 # A dead connection is no different from a silent container; asking again costs one request and repeats nothing.
 _SILENCE_SECONDS = 120.0
@@ -192,8 +193,7 @@ class ContainerLog:
         with self._halt.stream() as stream:
             self._stream = stream
             try:
-                self._calls.open(stream, path, asked, query=query, silence=_SILENCE_SECONDS)
-                for part in stream.parts():
+                for part in self._calls.open(stream, path, asked, query=query, silence=_SILENCE_SECONDS):
                     lines = self._joined.take(part)
                     got = got or bool(lines)
                     self._lines(lines, attempt)

@@ -14,7 +14,7 @@ from fairing_az_jupyter.clients.kube.objects.kinds import uid_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairing_az_jupyter.clients.kube.transport.streaming import Halt
+    from fairing_az_jupyter.clients.streams import Halt
 
 _DONE = frozenset({"Succeeded", "Failed"})
 _TURN_SECONDS = 0.2

@@ -38,7 +38,7 @@ from fairing_az_jupyter.clients.kube.objects.asking import Asked, CallFailed
 from fairing_az_jupyter.clients.kube.objects.facts import Object, entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, name_of, uid_of
 from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
-from fairing_az_jupyter.clients.kube.transport.streaming import Halt
+from fairing_az_jupyter.clients.streams import Halt
 from fairing_az_jupyter.exceptions import NotAllowedError
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-d
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
+from fairing_az_jupyter.clients.http import json_object
 from fairing_az_jupyter.clients.kube.objects.asking import SERVICE, Asked, CallFailed
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import uid_of
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from fairing_az_jupyter.clients.kube.objects.facts import Object
-    from fairing_az_jupyter.clients.kube.transport.streaming import Halt, StreamCalls
+    from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
+    from fairing_az_jupyter.clients.streams import Halt
 
 _PAGE = "500"
 _WATCH_SECONDS = 60
@@ -183,9 +184,8 @@ def _watch(calls: StreamCalls, watched: Watched, halt: Halt, version: str) -> It
         "timeoutSeconds": str(_WATCH_SECONDS),
     }
     with halt.stream() as stream:
-        calls.open(stream, watched.path, asked, query=query, silence=_WATCH_SECONDS + 15.0)
         rest = b""
-        for part in stream.parts():
+        for part in calls.open(stream, watched.path, asked, query=query, silence=_WATCH_SECONDS + 15.0):
             *lines, rest = (rest + part).split(b"\n") if b"\n" in part else (rest + part,)
             for line in lines:
                 if line.strip():
@@ -193,11 +193,8 @@ def _watch(calls: StreamCalls, watched: Watched, halt: Halt, version: str) -> It
 
 
 def _told(line: bytes, asked: Asked) -> tuple[str, Object]:
-    try:
-        told: Any = json.loads(line)
-    except (ValueError, RecursionError):
-        told = None
-    kind, thing = mapping(told).get("type"), mapping(mapping(told).get("object"))
+    told = json_object(line) or {}
+    kind, thing = told.get("type"), mapping(told.get("object"))
     if kind == "ERROR" and thing.get("code") != HTTPStatus.GONE:
         number = thing.get("code")
         status = number if isinstance(number, int) else 500

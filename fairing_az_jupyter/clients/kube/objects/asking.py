@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from fairing_az_jupyter.clients.hidden import Hidden
@@ -58,22 +57,6 @@ class Asker:
     user: str = ""
     token_expires: datetime | None = None
     secret: Hidden | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer, read to its end.
-
-    Args:
-        status: Its status.
-        headers: Its headers.
-        body: Its body.
-
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = field(default=b"", repr=False)
 
 
 class CallFailed(Exception):  # noqa: N818 - it is on its way to become `error`, and never leaves this folder

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.kube.objects.asking import SERVICE, Answer, Asker, CallFailed
+from fairing_az_jupyter.clients.kube.objects.asking import SERVICE, Asker, CallFailed
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping, quantity
 from fairing_az_jupyter.clients.retries import Retry
 from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, ServiceError
@@ -16,6 +15,7 @@ from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, Servic
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from fairing_az_jupyter.clients.http import Answer
     from fairing_az_jupyter.clients.kube.objects.kinds import AskedChange
 
 # 422 is a policy's answer unless it names another reason:
@@ -94,7 +94,7 @@ def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFail
         The failed call; None where the answer is about something else than the object.
 
     """
-    status = _status(answer.body)
+    status = answer.json()
     text = str(status.get("message") or "")
     if _is_denied(text):
         return CallFailed(_forbidden(text, asked, asker), arrived=False)
@@ -332,11 +332,3 @@ def _parts(node: object) -> list[object]:
     if isinstance(node, dict):
         return list(node.values())
     return node if isinstance(node, list) else []
-
-
-def _status(body: bytes) -> Mapping[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return mapping(content)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.kube.objects.asking import SERVICE, Answer, Asked, Asker, CallFailed
+from fairing_az_jupyter.clients.kube.objects.asking import SERVICE, Asked, Asker, CallFailed
 from fairing_az_jupyter.clients.kube.transport.unreachable import is_page, proxy_page, unreachable
 from fairing_az_jupyter.clients.retries import Retry, come_back, retry_after
 from fairing_az_jupyter.exceptions import (
@@ -23,6 +22,8 @@ from fairing_az_jupyter.exceptions import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from fairing_az_jupyter.clients.http import Answer
 
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _CONFLICT_CODES = {409: "conflict", 422: "invalid"}
@@ -67,7 +68,7 @@ def refusal(answer: Answer, asked: Asked, asker: Asker) -> CallFailed:
         hint = "Write https:// into the kubeconfig's server."
         error = unreachable(asked, asker, what, hint, "unreachable-plain-http", number)
     else:
-        error = _refused(number, headers, _status_object(answer.body), asked, asker)
+        error = _refused(number, headers, answer.json(), asked, asker)
     # Whatever is wrong with the request, and too many of them, is found out before anything is done.
     return CallFailed(error, retry=retry, arrived=number >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
@@ -188,14 +189,6 @@ def _missing(status: Mapping[str, Any], asked: Asked, asker: Asker) -> NotFoundE
         hint = f"See which there are: kubectl get {asked.resource or 'all'}{scope}"
     message = f"{what} not found in the cluster at {asker.address}{needed}."
     return NotFoundError(message, hint=hint, code=code, service=SERVICE, status=404)
-
-
-def _status_object(body: bytes) -> Mapping[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _said(status: Mapping[str, Any], asked: Asked, asker: Asker) -> str:

@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from fairing_az_jupyter.clients.kube.objects.asking import Answer, Asked, Asker, CallFailed
+from fairing_az_jupyter.clients.http import AGENT, Answer
+from fairing_az_jupyter.clients.kube.objects.asking import Asked, Asker, CallFailed
 from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
 from fairing_az_jupyter.clients.kube.transport.connection import address_of
 from fairing_az_jupyter.clients.kube.transport.errors import refusal
@@ -139,7 +140,7 @@ class PortForward:
         credential = self._connection.credential
         for last in (False, True):
             authorization = credential.authorization()
-            headers = {"User-Agent": "fairing-az-jupyter"}
+            headers = {"User-Agent": AGENT}
             if authorization:
                 headers["Authorization"] = authorization.reveal()
             claims = token_claims(authorization)

@@ -6,10 +6,15 @@ import http.client
 import socket
 import ssl
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.kube.objects.asking import SERVICE, Answer, Asked, Asker, CallFailed
+from fairing_az_jupyter.clients.http import causes
+from fairing_az_jupyter.clients.kube.objects.asking import SERVICE, Asked, Asker, CallFailed
 from fairing_az_jupyter.clients.retries import Retry
 from fairing_az_jupyter.exceptions import UnreachableError
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.clients.http import Answer
 
 _CHECK_ADDRESS = "See whether kubectl gets there: kubectl cluster-info"
 _FETCH = "az aks get-credentials --resource-group GROUP --name CLUSTER"
@@ -48,12 +53,12 @@ def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) 
     """
     from urllib3 import exceptions as pool  # noqa: PLC0415 - half a tenth of a second
 
-    causes = _causes(cause)
+    chain = tuple(causes(cause))
 
     def among(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(item, kinds) for item in causes)
+        return any(isinstance(item, kinds) for item in chain)
 
-    tls = next((item for item in causes if isinstance(item, ssl.SSLError)), None)
+    tls = next((item for item in chain if isinstance(item, ssl.SSLError)), None)
     # Up to urllib3 1.26 a refused connection is a kind of time-out.
     late = among(TimeoutError) or (among(pool.TimeoutError) and not among(pool.NewConnectionError))
     retry, arrived, hint = None, False, _CHECK_ADDRESS
@@ -61,7 +66,10 @@ def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) 
         return CallFailed(_tls_problem(tls, asked, asker), arrived=False)
     if late:
         arrived = not among(pool.ConnectTimeoutError, pool.NewConnectionError)
-        return CallFailed(timed_out(asked, asker, seconds), retry=Retry(), arrived=arrived)
+        what = f"there was no answer in {seconds:.2g} s"
+        hint = f"A firewall or a missing VPN does that, or a busy cluster. {_CHECK_ADDRESS}"
+        error = unreachable(asked, asker, what, hint, "unreachable-timeout")
+        return CallFailed(error, retry=Retry(), arrived=arrived)
     if among(pool.ProxyError):
         what, code = f"the proxy {asker.proxy} does not let us through", "unreachable-proxy"
         hint = "Mend HTTPS_PROXY, or name the cluster's host in NO_PROXY."
@@ -80,27 +88,6 @@ def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) 
         what, code = "the connection was closed before the answer had come", "unreachable-reset"
         retry, arrived = Retry(), True
     return CallFailed(unreachable(asked, asker, what, hint, code), retry=retry, arrived=arrived)
-
-
-def timed_out(asked: Asked, asker: Asker, seconds: float) -> UnreachableError:
-    """Tell that there was no answer in time.
-
-    Args:
-        asked: What was asked.
-        asker: Who asked whom.
-        seconds: How long all attempts have taken.
-
-    Returns:
-        The error.
-
-    """
-    return unreachable(
-        asked,
-        asker,
-        f"there was no answer in {seconds:.2g} s",
-        f"A firewall or a missing VPN does that, or a busy cluster. {_CHECK_ADDRESS}",
-        "unreachable-timeout",
-    )
 
 
 def is_page(answer: Answer) -> bool:
@@ -191,16 +178,3 @@ def unreachable(
         service=SERVICE,
         status=status,
     )
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """Return an exception and what it came from; urllib3 keeps that in different places."""
-    found: list[BaseException] = []
-    todo: list[object] = [error]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, BaseException) and all(item is not known for known in found):
-            found.append(item)
-            todo += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
-            todo.append(getattr(item, "original_error", None))
-    return found

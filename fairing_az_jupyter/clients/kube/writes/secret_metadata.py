@@ -41,7 +41,7 @@ def secret_metadata(
         ServiceError: See `exceptions.py`.
 
     """
-    calls = _MetadataCalls(connection, timeout=timeout, deadline=deadline)
+    calls = ApiCalls(connection, timeout=timeout, deadline=deadline, accept=_METADATA_ONLY)
     kind, patience = KINDS["Secret"], calls.patience()
     query, found = {"limit": _PAGE}, list[Any]()
     try:
@@ -55,26 +55,3 @@ def secret_metadata(
             query["continue"] = following
     finally:
         calls.close()
-
-
-class _MetadataCalls(ApiCalls):
-    """Calls that are answered with metadata only."""
-
-    def __init__(self, connection: Connection, *, timeout: float, deadline: float) -> None:
-        super().__init__(connection, timeout=timeout, deadline=deadline)
-        self._pool: Any = _Asking(self._pool)
-
-
-class _Asking:
-    """urllib3's pool of connections, asking for metadata in place of objects."""
-
-    def __init__(self, pool: Any) -> None:  # noqa: ANN401 - urllib3's
-        self._pool = pool
-
-    def request(self, method: str, url: str, *, headers: Mapping[str, str], **options: Any) -> Any:  # noqa: ANN401
-        """Send a request as the pool does."""
-        return self._pool.request(method, url, headers={**headers, "Accept": _METADATA_ONLY}, **options)
-
-    def clear(self) -> None:
-        """Close the connections."""
-        self._pool.clear()

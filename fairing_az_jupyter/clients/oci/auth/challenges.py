@@ -7,12 +7,12 @@ https://distribution.github.io/distribution/spec/auth/jwt/ (their claims).
 from __future__ import annotations
 
 import base64
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from fairing_az_jupyter.clients.http import json_object
 from fairing_az_jupyter.exceptions import UnreachableError
 
 if TYPE_CHECKING:
@@ -141,10 +141,9 @@ def claims(token: Hidden) -> dict[str, Any]:
     if len(parts) != 3:  # noqa: PLR2004 - header, claims and signature (RFC 7519)
         return {}
     try:
-        found = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):
+        return json_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))) or {}
+    except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def granted(token: Hidden, repository: str) -> frozenset[str] | None:

@@ -24,7 +24,8 @@ from fairing_az_jupyter.clients.oci.errors import (
 )
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.clients.oci.http import Answer, Transport
+    from fairing_az_jupyter.clients.http import Answer
+    from fairing_az_jupyter.clients.oci.http import Transport
     from fairing_az_jupyter.exceptions import FairingAzureError
 
 # A token lives at least that long where its service does not say (token specification, `expires_in`).
