@@ -42,8 +42,8 @@ MODULE = "fairing_az_jupyter.runs.in_pod"
 
 _DISTRIBUTION = "fairing-az-jupyter"
 _REQUIREMENTS = "requirements.txt"
-# Forms, servers, plots and completion: nobody looks at them in a pod.
-_NOT_IN_A_POD = frozenset({"ipywidgets", "jupyter-server", "matplotlib", "shtab"})
+# Forms, servers and completion: nobody looks at them in a pod.
+_NOT_IN_A_POD = frozenset({"ipywidgets", "jupyter-server", "shtab"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HASHED = re.compile(r"^\s*--require-hashes|\s--hash[=\s]", re.MULTILINE)
 # The side panel is a front end's, and large.
