@@ -17,7 +17,7 @@ import nbformat
 import pytest
 import yaml
 
-from fairing_az_jupyter import services as manager
+from fairing_az_jupyter import services
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.launches_scene import FOREVER, SERVER, opened
 from tests.cluster.pipelines_scene import AZ, CI, KUBELOGIN, AzurePipelines, GitHubActions, load
