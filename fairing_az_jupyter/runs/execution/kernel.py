@@ -38,6 +38,8 @@ _LOOK_EVERY = 0.1
 _END_LOOK_EVERY = 0.01
 _CONNECT_SECONDS = 0.2
 _LOG_TAIL_BYTES = 16_384
+# Loads the bridge, so that upstream's import lines work also where the kernel's environment has no start-up file.
+_BRIDGE = "--IPKernelApp.extra_extensions=fairing_az_jupyter.fairing"
 # ipykernel warns of its own transport in every run; that explains no death.
 _OWN_WARNING = "[IPKernelApp] WARNING"
 
@@ -141,7 +143,7 @@ class RunKernel:
         # As papermill's own command does: Jupyter's frozen modules make the debugger warn in every run.
         environment.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
         # As nbclient does: kernels that run at the same time must not share IPython's history database.
-        extra = ["--HistoryManager.hist_file=:memory:"] if self.manager.ipykernel else []
+        extra = ["--HistoryManager.hist_file=:memory:", _BRIDGE] if self.manager.ipykernel else []
         try:
             await self.manager.start_kernel(
                 cwd=self._cwd, env=environment, extra_arguments=extra, stdout=self._log, stderr=self._log
