@@ -238,3 +238,12 @@ def test_without_the_start_up_file_an_endpoint_serves_and_is_deleted(environment
 
 def test_this_environment_of_the_tests_has_a_start_up_file():
     assert start_up.is_written(), f"Run: {sys.executable} -m fairing_az_jupyter install-fairing"
+
+
+def test_the_magic_writes_the_file_into_its_kernels_environment_and_names_its_own_form(environment):
+    cell = "%load_ext fairing_az_jupyter\n%fairing_azure install-fairing"
+
+    done = environment.run("-m", "IPython", "--quick", "--no-banner", "-c", cell)
+
+    assert environment.file.exists()
+    assert done.stdout.rstrip().endswith("To undo it: %fairing_azure install-fairing --remove")
