@@ -31,11 +31,11 @@ class Environment:
         (self.site / "a_packages.pth").write_text(f"{REPOSITORY}\n{sysconfig.get_paths()['purelib']}\n")
         self.file = self.site / start_up.NAME
 
-    def run(self, *words, prefix=(), check=True, cwd=None):
+    def run(self, *words, prefix=(), check=True, cwd=None, **variables):
         environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         done = subprocess.run(
             [*prefix, str(self.python), *words],
-            env=environ,
+            env={**environ, **variables},
             cwd=cwd or self.site,
             capture_output=True,
             text=True,
@@ -189,6 +189,35 @@ def test_without_the_start_up_file_a_run_launches_by_upstreams_lines_alone(envir
     done = environment.run("-m", "fairing_az_jupyter", "run", _notebook(tmp_path / "a.ipynb", LAUNCHES), cwd=tmp_path)
 
     assert "in the job" in done.stdout
+
+
+def _kernel(folder, name, python):
+    """Install a kernel of a Python below a folder, and return the variable that names the folder."""
+    place = folder / "kernels" / name
+    place.mkdir(parents=True)
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (place / "kernel.json").write_text(json.dumps({"argv": command, "display_name": name, "language": "python"}))
+    return {"JUPYTER_PATH": str(folder)}
+
+
+def test_without_the_start_up_file_a_kernel_of_this_python_by_another_name_loads_the_bridge_too(environment, tmp_path):
+    named = _kernel(tmp_path / "jupyter", "mine", environment.python)
+    name = _notebook(tmp_path / "a.ipynb", UPSTREAM)
+
+    done = environment.run("-m", "fairing_az_jupyter", "run", name, "--kernel", "mine", cwd=tmp_path, **named)
+
+    assert "kubeflow.fairing.ml_tasks.tasks" in done.stdout
+
+
+def test_a_kernel_of_another_environment_is_started_as_it_is(environment, tmp_path):
+    other = Environment(tmp_path / "other")
+    (other.site / "a_packages.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    named = _kernel(tmp_path / "jupyter", "theirs", other.python)
+    name = _notebook(tmp_path / "a.ipynb", "import sys; print([word for word in sys.argv if 'fairing' in word])")
+
+    done = environment.run("-m", "fairing_az_jupyter", "run", name, "--kernel", "theirs", cwd=tmp_path, **named)
+
+    assert "  | []\n" in done.stdout
 
 
 def test_without_the_start_up_file_papermills_own_command_with_our_engine_does_so_too(environment, tmp_path):
