@@ -60,6 +60,7 @@ $(VENV)/installed: pyproject.toml
 	  { echo "Python's venv module is needed; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group dev
+	@$(BIN)/fairing-azure install-fairing >/dev/null
 	@touch $@
 
 $(BUILD):

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fairing_az_jupyter.fairing  # noqa: F401 - Fairing's own names, which the modules here import
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fairing_az_jupyter.version import __version__
 
-TYPE_CHECKING = False  # not typing's: every interpreter of this environment loads this module at its start
+TYPE_CHECKING = False  # not typing's: every interpreter with the start-up file loads this module
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any

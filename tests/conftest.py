@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import fairing_az_jupyter.fairing  # noqa: F401 - Fairing's own names, which tests import as notebooks do
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # What a shell starts in the background ignores Ctrl-C, and so does all that it starts in turn, but for these children.

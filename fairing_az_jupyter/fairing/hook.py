@@ -1,4 +1,4 @@
-"""The finder that makes `import kubeflow.fairing` ours; all that an interpreter loads of us at its start."""
+"""The finder that makes `import kubeflow.fairing` ours; all that an interpreter with the start-up file loads of us."""
 
 from __future__ import annotations
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.exceptions import InputError, PackageMissingError
 from fairing_az_jupyter.files import replace_file
 from fairing_az_jupyter.sweeps.table import MISSING, goal_of, number_of
 
@@ -40,6 +41,7 @@ def plot(table: SweepTable, path: str, *, metric: str | None = None, goal: Goal 
 
     Raises:
         InputError: There is nothing to draw, or the file can't be written.
+        PackageMissingError: matplotlib is not installed: it comes with the extra `plot`.
 
     """
     target = Path(path)
@@ -72,8 +74,13 @@ def plot(table: SweepTable, path: str, *, metric: str | None = None, goal: Goal 
 
 def _draw(table: SweepTable, metric: str, goal: Goal) -> Any:  # noqa: ANN401 - matplotlib's figure, loaded here only
     # Neither pyplot nor a backend of its own: whoever draws besides in this process sees nothing of it.
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
-
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import, and an extra
+    except ImportError as error:
+        raise PackageMissingError(
+            f"The sweep '{table.sweep}' can't be drawn: matplotlib can't be imported in {sys.prefix} ({error}).",
+            hint="Install it: pip install 'fairing-az-jupyter[plot]'",
+        ) from error
     names = [name for name in table.parameters if len({repr(row.parameters.get(name)) for row in table.rows}) > 1]
     names = (names or list(table.parameters))[:_MOST_PANELS]
     columns = min(_COLUMNS, len(names))

@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
+BRIDGE = "import fairing_az_jupyter.fairing"
 UPSTREAM = "from kubeflow.fairing import TrainJob, PredictionEndpoint; print(TrainJob, PredictionEndpoint)"
 
 
@@ -46,7 +47,7 @@ def wheel(tmp_path_factory):
 def environment(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", folder)
-    run(folder / "bin" / "pip", "install", "--quiet", wheel, "jupyterlab==4.6.*")
+    run(folder / "bin" / "pip", "install", "--quiet", f"{wheel}[plot]", "jupyterlab==4.6.*")
     return folder / "bin"
 
 
@@ -62,16 +63,21 @@ def _unpacked(folder, tmp_path):
     return next(path for path in tmp_path.iterdir() if path.is_dir())
 
 
-def test_the_wheel_has_the_package_its_types_its_licence_and_the_start_up_file(wheel):
+def test_the_wheel_has_the_package_its_types_and_its_licence(wheel):
     names = zipfile.ZipFile(wheel).namelist()
 
     assert "fairing_az_jupyter/py.typed" in names
-    assert "fairing_az_jupyter_start_up.pth" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     package = REPOSITORY / "fairing_az_jupyter"
     sources = {str(path.relative_to(REPOSITORY)) for path in package.rglob("*.py")}
     assert sources <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "notebooks/"))]
+
+
+def test_the_wheel_puts_nothing_into_an_environment_that_python_runs_at_its_start(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+
+    assert not [name for name in names if name.endswith(".pth") or "customize" in name]
 
 
 def test_wheel_and_sdist_carry_the_side_panel_as_it_was_built(wheel):
@@ -109,19 +115,30 @@ def _state_of(name, done):
 @pytest.mark.timeout(900)
 def test_upstreams_unchanged_lines_work_after_install_fairing(environment, tmp_path):
     before = run(environment / "python", "-c", UPSTREAM, check=False, cwd=tmp_path)
+    bridged = run(environment / "python", "-c", f"{BRIDGE}; {UPSTREAM}", check=False, cwd=tmp_path)
     loaded = run(environment / "ipython", "-c", "%load_ext fairing_az_jupyter", cwd=tmp_path)
     planned = run(environment / "fairing-azure", "install-fairing", "--dry-run", cwd=tmp_path)
     installed = run(environment / "fairing-azure", "install-fairing", cwd=tmp_path)
     after = run(environment / "python", "-c", UPSTREAM, cwd=tmp_path)
     again = run(environment / "fairing-azure", "install-fairing", cwd=tmp_path)
+    removed = run(environment / "fairing-azure", "install-fairing", "--remove", cwd=tmp_path)
+    without = run(environment / "python", "-c", UPSTREAM, check=False, cwd=tmp_path)
+    imported = run(environment / "python", "-c", f"{BRIDGE}; {UPSTREAM}", cwd=tmp_path)
+    extended = run(environment / "ipython", "-c", f"%load_ext fairing_az_jupyter\n{UPSTREAM}", cwd=tmp_path)
     checked = run(environment / "fairing-azure", "--version", cwd=tmp_path)
 
-    assert before.stderr.splitlines()[-1].endswith("Install it: fairing-azure install-fairing")
+    assert before.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'kubeflow'"
+    assert bridged.stderr.splitlines()[-1].endswith("Install it: fairing-azure install-fairing")
     assert "Install it: fairing-azure install-fairing" in loaded.stderr
     assert "Would run:" in planned.stdout
+    assert "Would write the start-up file " in planned.stdout
     assert "--no-deps kubeflow-fairing==1.0.2" in installed.stdout
     assert "kubeflow.fairing.ml_tasks.tasks.PredictionEndpoint" in after.stdout
     assert "nothing to do" in again.stdout
+    assert removed.stdout.startswith("Removed the start-up file ")
+    assert without.returncode == 1
+    for done in (imported, extended):
+        assert "kubeflow.fairing.ml_tasks.tasks.PredictionEndpoint" in done.stdout
     assert checked.stdout.startswith("fairing-azure ")
 
 

@@ -21,6 +21,7 @@ from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.context.collecting import collect
 from fairing_az_jupyter.fairing.context.requirements import requirements_text
 from fairing_az_jupyter.fairing.upstream.installation import DISTRIBUTION as FAIRING
+from fairing_az_jupyter.fairing.upstream.start_up import BRIDGE
 from fairing_az_jupyter.settings.naming import python_image
 
 if TYPE_CHECKING:
@@ -42,16 +43,16 @@ MODULE = "fairing_az_jupyter.runs.in_pod"
 
 _DISTRIBUTION = "fairing-az-jupyter"
 _REQUIREMENTS = "requirements.txt"
-# Forms, servers, plots and completion: nobody looks at them in a pod.
-_NOT_IN_A_POD = frozenset({"ipywidgets", "jupyter-server", "matplotlib", "shtab"})
+# Forms, servers and completion: nobody looks at them in a pod.
+_NOT_IN_A_POD = frozenset({"ipywidgets", "jupyter-server", "shtab"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HASHED = re.compile(r"^\s*--require-hashes|\s--hash[=\s]", re.MULTILINE)
 # The side panel is a front end's, and large.
 _LEFT_OUT = frozenset({"__pycache__", "labextension"})
 # The rest of a distribution's metadata tells how it came to be on this machine.
 _METADATA = ("METADATA", "entry_points.txt")
-# Loaded at an interpreter's start, as the installed package's own start-up file is.
-_START_UP = "import fairing_az_jupyter.fairing\n"
+# PYTHONPATH is no site-packages, so a start-up file would not be read there; this module is.
+_START_UP = f"{BRIDGE}\n"
 
 
 @dataclass(frozen=True)

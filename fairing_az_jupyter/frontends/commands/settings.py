@@ -187,24 +187,57 @@ def _done(facts: Mapping[str, Any], told: str) -> Answer:
     return Answer(dict(facts), Values(facts, tables.Table((), (), (), told)))
 
 
-def install_fairing(parsed: argparse.Namespace, _caller: Caller) -> int:
-    """Install Kubeflow Fairing."""
-    from fairing_az_jupyter.fairing.upstream import installation  # noqa: PLC0415
+def install_fairing(parsed: argparse.Namespace, caller: Caller) -> int:
+    """Install Kubeflow Fairing and the start-up file, or remove the latter."""
+    from fairing_az_jupyter.fairing.upstream import installation, start_up  # noqa: PLC0415
 
+    if parsed.remove:
+        return _remove_start_up_file(parsed)
     plan = installation.plan_installation()
-    done = {"installed": plan.installed, "command": list(plan.command), "environment": plan.environment}
-    if not plan.needed:
+    file, writes = str(start_up.start_up_file()), not start_up.is_written()
+    done = {
+        "installed": plan.installed,
+        "command": list(plan.command),
+        "environment": plan.environment,
+        "start_up_file": file,
+        "start_up_file_written": writes and not parsed.dry_run,
+    }
+    if not plan.needed and not writes:
         answer(parsed, done, [f"{installation.REQUIREMENT} is installed in {plan.environment}; nothing to do."])
         return 0
-    command = " ".join(plan.command)
-    if not parsed.json:
+    if plan.needed and not parsed.json:
+        command = " ".join(plan.command)
         sys.stdout.write(f"{installation.WHY}\n{'Would run' if parsed.dry_run else 'Running'}: {command}\n")
         sys.stdout.flush()
-    if not parsed.dry_run:
-        installation.install(plan)
-        done["installed"] = installation.VERSION
-    told = [] if parsed.dry_run else ["Done. In a notebook: from kubeflow.fairing import TrainJob, PredictionEndpoint"]
-    answer(parsed, done, told)
+    if parsed.dry_run:
+        answer(parsed, done, [f"Would write the start-up file {file}"] if writes else [])
+        return 0
+    installation.install(plan)
+    done["installed"] = installation.VERSION
+    start_up.write()
+    lines = ["Done. In a notebook: from kubeflow.fairing import TrainJob, PredictionEndpoint"] if plan.needed else []
+    if writes:
+        lines.insert(
+            0,
+            f"Wrote the start-up file {file}: 'import kubeflow.fairing' works in every new Python process of this "
+            f"environment. To undo it: {caller.program} install-fairing --remove",
+        )
+    answer(parsed, done, lines)
+    return 0
+
+
+def _remove_start_up_file(parsed: argparse.Namespace) -> int:
+    from fairing_az_jupyter.fairing.upstream import start_up  # noqa: PLC0415
+
+    file = start_up.start_up_file()
+    removes = file.exists() if parsed.dry_run else start_up.remove()
+    line = f"There is no start-up file {file}; nothing to do."
+    if removes and parsed.dry_run:
+        line = f"Would remove the start-up file {file}"
+    elif removes:
+        line = f"Removed the start-up file {file}. Kubeflow Fairing stays installed, and works after: {start_up.BRIDGE}"
+    done = {"start_up_file": str(file), "start_up_file_removed": removes and not parsed.dry_run}
+    answer(parsed, done, [line])
     return 0
 
 

@@ -96,6 +96,7 @@ EXAMPLES: tuple[Example, ...] = (
     Example("example housing"),
     Example("help train"),
     Example("install-fairing --dry-run"),
+    Example("install-fairing --remove"),
     Example("completion bash", "terminal"),
 )
 """In the order in which one needs them."""

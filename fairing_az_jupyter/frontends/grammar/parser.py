@@ -203,7 +203,9 @@ def _add_help(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_install(commands: Commands[argparse.ArgumentParser]) -> None:
     install = add_command(commands, "install-fairing", "Install Kubeflow Fairing 1.0.2 beside today's Jupyter.")
-    install.add_argument("-n", "--dry-run", action="store_true", help="show what would be run, install nothing")
+    install.add_argument("-n", "--dry-run", action="store_true", help="show what would be done, change nothing")
+    about = "remove the start-up file from site-packages; Fairing itself stays installed"
+    install.add_argument("--remove", action="store_true", help=about)
 
 
 def _add_completion(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from jupyter_client.client import KernelClient
+    from jupyter_client.kernelspec import KernelSpec
 
     from fairing_az_jupyter.runs.execution.events import Stop
 
@@ -38,6 +41,8 @@ _LOOK_EVERY = 0.1
 _END_LOOK_EVERY = 0.01
 _CONNECT_SECONDS = 0.2
 _LOG_TAIL_BYTES = 16_384
+# Loads the bridge, so that upstream's import lines work also where this environment has no start-up file.
+_BRIDGE = "--IPKernelApp.extra_extensions=fairing_az_jupyter.fairing"
 # ipykernel warns of its own transport in every run; that explains no death.
 _OWN_WARNING = "[IPKernelApp] WARNING"
 
@@ -142,6 +147,7 @@ class RunKernel:
         environment.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
         # As nbclient does: kernels that run at the same time must not share IPython's history database.
         extra = ["--HistoryManager.hist_file=:memory:"] if self.manager.ipykernel else []
+        extra += [_BRIDGE] if _is_of_this_python(self.manager.kernel_spec) else []
         try:
             await self.manager.start_kernel(
                 cwd=self._cwd, env=environment, extra_arguments=extra, stdout=self._log, stderr=self._log
@@ -230,6 +236,16 @@ class RunKernel:
         await self.manager.interrupt_kernel()
         await ensure_async(self.manager.request_shutdown())
         await self.manager.finish_shutdown(pollinterval=_END_LOOK_EVERY)
+
+
+def _is_of_this_python(spec: KernelSpec | None) -> bool:
+    """Return whether a kernel is ipykernel in this environment; one of another may not have this package."""
+    if spec is None or not any("ipykernel" in word for word in spec.argv):
+        return False
+    program = Path(spec.argv[0])
+    # What has no folder, jupyter_client takes for its own Python: `KernelManager.format_kernel_cmd`.
+    beside = program.parent in {Path(), Path(sys.executable).parent}
+    return beside and program.name.startswith("python")
 
 
 def _close_loop() -> None:
