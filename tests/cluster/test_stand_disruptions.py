@@ -94,6 +94,7 @@ def test_an_evicted_pod_is_a_disruption_and_its_job_starts_another(team, disrupt
 
 
 def test_a_pod_is_preempted_for_one_of_higher_priority(team, disruptions):
+    team.be_alone()
     more = {"resources": {"requests": {"cpu": "3"}}}
     team.pod("low", WAITS, container=more, terminationGracePeriodSeconds=2)
     team.until(lambda: team.status("low").get("phase") == "Running", "the start", 100)

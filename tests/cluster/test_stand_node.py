@@ -93,6 +93,24 @@ class Team:
     def log(self, name, **query):
         return self.admin.call("GET", f"{self.core}/pods/{name}/log", query=query).text
 
+    def be_alone(self):
+        """Take away what other tests have left running: the room of the node is counted."""
+        core = "/api/v1/namespaces"
+        names = {one["metadata"]["name"] for one in self.admin.get(core)["items"]}
+        others = {name for name in names if name.startswith("team-")} - {self.namespace}
+        for name in others:
+            self.admin.call("DELETE", f"{core}/{name}")
+
+        def over():
+            return not any(
+                one["metadata"]["namespace"] in others
+                and one["spec"].get("nodeName") == "stand-node"
+                and one["status"].get("phase") in {"Pending", "Running"}
+                for one in self.admin.get("/api/v1/pods")["items"]
+            )
+
+        self.until(over, "the end of what other tests have left", 100)
+
     def until(self, done, what, seconds=30):
         end = time.monotonic() + seconds
         while not (found := done()):

@@ -19,7 +19,9 @@ FAST = {"delay": 3, "interval": 0.5}
 @pytest.fixture
 def team(node, stand, namespace):
     setup = stand.correct_setup(namespace)
-    return Team(stand, setup, node.push_base(setup.login_server, setup.dockerconfig))
+    made = Team(stand, setup, node.push_base(setup.login_server, setup.dockerconfig))
+    made.be_alone()
+    return made
 
 
 def said_of(team, name):

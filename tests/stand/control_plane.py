@@ -151,6 +151,7 @@ class ControlPlane:
         self._authority = authority
         self._folder = folder
         self._guard = guard
+        self._nodes: list[str] = []
         self._admin_token = secrets.token_urlsafe(24)
         self._apis: list[Api] = []
         self.servers: list[Server] = []
@@ -231,9 +232,15 @@ class ControlPlane:
         """Make a node that is ready; no kubelet runs on it."""
         body, status = cluster_objects.node(name, cpu, memory, pods, labels)
         self.admin.post("/api/v1/nodes", body)
+        self._nodes.append(name)
         self.admin.patch(f"/api/v1/nodes/{name}/status", status)
         # Admission taints a new node as not ready; what would take that away is not run here.
         self.admin.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": []}}, "application/merge-patch+json")
+
+    def remove_nodes(self) -> None:
+        """Take away the nodes that tests have made with `node`; what runs pods counts its own."""
+        while self._nodes:
+            self.admin.call("DELETE", f"/api/v1/nodes/{self._nodes.pop()}")
 
     def set_pod_phase(self, namespace: str, name: str, phase: str) -> None:
         """Say how a pod is, as its kubelet would: Running, Succeeded or Failed."""

@@ -101,6 +101,8 @@ def kubernetes(stand_of_session: Stand, monkeypatch: pytest.MonkeyPatch) -> Iter
 def node(stand: Stand) -> Iterator[Node]:
     """The stand's node, which runs pods during the test; after it no new ones, so that other tests' pods just wait."""
     _start(stand, "node")
+    # What schedules and scales would count those that other tests have made, and on which nothing runs.
+    stand.control_plane.remove_nodes()
     stand.node.resume()
     try:
         yield stand.node
