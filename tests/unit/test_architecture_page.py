@@ -64,3 +64,13 @@ def test_the_table_of_folders_is_the_contract_of_layers():
 
     lines = [line for line in layers if line.strip()]
     assert shown == {(at, name.strip()) for at, line in enumerate(lines, start=1) for name in line.split("|")}
+
+
+def test_a_folder_is_taken_in_at_a_glance_and_a_module_in_one_reading():
+    package = REPOSITORY / "fairing_az_jupyter"
+    folders = [package, *(path for path in package.rglob("*") if path.is_dir() and path.name != "__pycache__")]
+    modules = {folder: [path for path in folder.glob("*.py") if path.name != "__init__.py"] for folder in folders}
+
+    assert {folder.name: len(found) for folder, found in modules.items() if len(found) > 15} == {}
+    lengths = {path.name: len(path.read_text().splitlines()) for found in modules.values() for path in found}
+    assert {name: length for name, length in lengths.items() if length > 500} == {}

@@ -11,7 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
-from fairing_az_jupyter.clients.kube.diagnosis.workloads import endpoint_ready
+from fairing_az_jupyter.clients.kube.diagnosis.workloads import endpoint_ready, not_ready
 from fairing_az_jupyter.clients.kube.follow.container_logs import log_path
 from fairing_az_jupyter.clients.kube.follow.follower import Follower
 from fairing_az_jupyter.clients.kube.follow.log_lines import shown
@@ -368,7 +368,8 @@ class Workloads:
         now = self.get(kind, name)
         if endpoint_ready(now):
             return now
-        raise self._not_ready(kind, name, follower.trouble, seconds, cancelled=cancel.is_set())
+        where = f"{kind} '{name}' in namespace '{self.namespace}'"
+        raise not_ready(where, self.namespace, follower.trouble, seconds, cancelled=cancel.is_set())
 
     def log(self, pod: str, container: str = "", *, tail: int | None = None, previous: bool = False) -> tuple[str, ...]:
         """Return what a container has printed.
@@ -487,16 +488,3 @@ class Workloads:
             if lines:
                 return trouble.error("Deployment", lines)
         return problem
-
-    def _not_ready(
-        self, kind: str, name: str, trouble: Diagnosis | None, seconds: float, *, cancelled: bool
-    ) -> EndpointError:
-        where = f"{kind} '{name}' in namespace '{self.namespace}'"
-        hint = f"See how it goes on: kubectl -n {self.namespace} get pods; kubectl -n {self.namespace} get events"
-        if cancelled:
-            return EndpointError(f"Waiting for {where} was ended; it goes on starting.", hint=hint, code="cancelled")
-        return EndpointError(
-            f"{where} was not ready in {seconds:g} s.{f' {trouble.message}' if trouble else ''}",
-            hint=trouble.hint if trouble else hint,
-            code=trouble.code if trouble else "not-ready",
-        )

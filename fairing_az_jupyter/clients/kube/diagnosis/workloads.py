@@ -26,6 +26,7 @@ from fairing_az_jupyter.clients.kube.objects.rejections import (
     sanitized,
     unanswered,
 )
+from fairing_az_jupyter.exceptions import EndpointError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -360,3 +361,26 @@ def _namespace(owner: Object | None, pods: Sequence[Object]) -> str:
         if found:
             return str(found)
     return "default"
+
+
+def not_ready(
+    where: str, namespace: str, trouble: Diagnosis | None, seconds: float, *, cancelled: bool
+) -> EndpointError:
+    """Return the error for what was waited for until it is ready, and is not.
+
+    Args:
+        where: What it is and where, for the message.
+        namespace: Its namespace.
+        trouble: What is wrong with it, as far as the cluster says; None if it says nothing.
+        seconds: How long it was waited for.
+        cancelled: Whether the waiting was ended by who waits.
+
+    """
+    hint = f"See how it goes on: kubectl -n {namespace} get pods; kubectl -n {namespace} get events"
+    if cancelled:
+        return EndpointError(f"Waiting for {where} was ended; it goes on starting.", hint=hint, code="cancelled")
+    return EndpointError(
+        f"{where} was not ready in {seconds:g} s.{f' {trouble.message}' if trouble else ''}",
+        hint=trouble.hint if trouble else hint,
+        code=trouble.code if trouble else "not-ready",
+    )
