@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 
@@ -66,6 +67,8 @@ def test_a_node_that_does_not_come_is_reported_and_raised_after_node_wait(termin
     out, err = terminal.type("train", "one_line.py:greet", *OFF, "--node-wait", "4", code=4)
 
     assert json.dumps("done") not in out
-    assert "at most 4 s" in err or "up to 4 s" in err
+    # What is seen first may be that the scheduler has not decided yet, which has a minute of its own.
+    assert re.search(r"Waiting for (up to|\d+ s so far, at most) \d+ (s|min)", err)
+    assert re.search(r"It lasted for \d+ s", err)
     assert "To stop it: fairing-azure delete fairing-job-" in err
     assert terminal.workshop.nothing_left()

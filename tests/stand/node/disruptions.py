@@ -10,6 +10,7 @@ NotReady after 5 s in place of 50 s, and the stand's pods tolerate that for 5 s 
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _SETTINGS = (
     "--unhealthy-zone-threshold=1",
 )
 _MERGE = "application/merge-patch+json"
+_PODS = "/api/v1/namespaces/default/pods"
+_KNOWN_SECONDS = 30
 
 
 class Disruptions:
@@ -96,6 +99,15 @@ class Disruptions:
         body = {"metadata": {"name": name}, "value": value}
         self._api.post("/apis/scheduling.k8s.io/v1/priorityclasses", body)
         self._classes.append(name)
+        # Admission reads classes from a cache of its own, which has it some milliseconds later.
+        spec = {"containers": [{"name": "c", "image": "i"}], "priorityClassName": name}
+        pod: Object = {"metadata": {"generateName": "p-"}, "spec": spec}
+        end = time.monotonic() + _KNOWN_SECONDS
+        while not (answer := self._api.call("POST", _PODS, pod, query={"dryRun": "All"})).ok:
+            if time.monotonic() > end:
+                msg = f"PriorityClass {name} is not known to admission in {_KNOWN_SECONDS} s: {answer.text}"
+                raise RuntimeError(msg)
+            time.sleep(0.05)
         return name
 
     def vanish(self, node: str, *, delete_after: float | None = None) -> None:

@@ -318,7 +318,11 @@ def _remove_groups(group: str) -> None:
         base = top / group.lstrip("/")
         if not base.is_dir():
             continue
-        for path in sorted(base.rglob("*/"), reverse=True):
+        found: list[Path] = []
+        # Another process of the tests may clear away the same at the same time.
+        with suppress(OSError):
+            found = sorted(base.rglob("*/"), reverse=True)
+        for path in found:
             with suppress(OSError):
                 path.rmdir()
         with suppress(OSError):
