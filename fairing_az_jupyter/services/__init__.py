@@ -22,7 +22,7 @@ from fairing_az_jupyter.services.cluster_runs.launch import (
 from fairing_az_jupyter.services.cluster_runs.records import launched_with
 from fairing_az_jupyter.services.cluster_runs.sweeps import describe_cluster_sweep, resume_on_cluster
 from fairing_az_jupyter.services.endpoints import ask_endpoint as test_endpoint
-from fairing_az_jupyter.services.endpoints import delete_endpoint, endpoint_log, list_endpoints
+from fairing_az_jupyter.services.endpoints import list_endpoints
 from fairing_az_jupyter.services.example import copy_example
 from fairing_az_jupyter.services.launch_planning import launch_environment, plan_launch
 from fairing_az_jupyter.services.launches import (
@@ -83,7 +83,6 @@ __all__ = [
     "create_secrets",
     "default_output",
     "delete",
-    "delete_endpoint",
     "deploy",
     "describe_cluster_sweep",
     "describe_launch",
@@ -91,7 +90,6 @@ __all__ = [
     "describe_run",
     "describe_secrets",
     "describe_sweep",
-    "endpoint_log",
     "follow_cluster_batch",
     "follow_cluster_run",
     "keep_sweep",

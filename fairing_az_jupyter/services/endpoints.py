@@ -1,4 +1,4 @@
-"""All endpoints, those of this machine and those of the cluster: listed, asked, deleted, listened to."""
+"""All endpoints, those of this machine and those of the cluster: listed and asked; all else is done with launches."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from fairing_az_jupyter.services import launches as launching
 from fairing_az_jupyter.services import local_endpoints
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Generator
-
-    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, Prediction
+    from fairing_az_jupyter.models import LaunchInfo, Prediction
     from fairing_az_jupyter.services.session import Session
 
-__all__ = ["ask_endpoint", "delete_endpoint", "endpoint_log", "list_endpoints"]
+__all__ = ["ask_endpoint", "list_endpoints"]
 
 
 def list_endpoints(session: Session) -> tuple[tuple[EndpointInfo, ...], str]:
@@ -66,53 +63,6 @@ def ask_endpoint(session: Session, name: str, data_text: str) -> Prediction:
 
     samples = read_samples_text(data_text)
     return launching.predict_by_name(session, name, samples)
-
-
-def delete_endpoint(session: Session, name: str) -> None:
-    """Delete an endpoint, and wait until it is gone.
-
-    Args:
-        session: The settings in force, the records and the cluster.
-        name: The endpoint's name.
-
-    Raises:
-        InputError: There is no such endpoint here, and LocalBackend was chosen.
-        NotFoundError: Nothing was launched by that name.
-        ExecutionError: It was told to go and is still there.
-        ServiceError: The cluster does not do what is asked.
-
-    """
-    launching.delete(session, [name])
-
-
-def endpoint_log(
-    session: Session,
-    name: str,
-    *,
-    follow: bool = False,
-    tail: int | None = None,
-    cancelled: threading.Event | None = None,
-) -> Generator[LaunchLine, None, None]:
-    """Yield the lines that an endpoint has printed.
-
-    Args:
-        session: The settings in force, the records and the cluster.
-        name: The endpoint's name.
-        follow: Whether to go on as they come: until an endpoint of this machine is gone, or the iterator is closed.
-        tail: How many lines of those that are there already; None means all.
-        cancelled: Ends the following from another thread, also while nothing is printed.
-
-    Yields:
-        The lines, oldest first.
-
-    Raises:
-        InputError: There is no such endpoint here, and LocalBackend was chosen.
-        NotFoundError: Nothing was launched by that name.
-        ExecutionError: It has failed, can't start, or was deleted.
-        ServiceError: The cluster does not do what is asked.
-
-    """
-    yield from launching.launch_logs(session, name, follow=follow, tail=tail, cancelled=cancelled)
 
 
 def _of_cluster(info: LaunchInfo) -> EndpointInfo:

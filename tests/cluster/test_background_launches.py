@@ -267,12 +267,12 @@ def test_an_endpoint_is_deployed_listed_asked_listened_to_and_deleted(wheels, pa
     assert (found.name, found.place, found.state, found.url, note) == (info.endpoint, "cluster", "ready", url, "")
     for data, values in [("a,b\n1,2\n3,4.5\n", [3.0, 7.5]), ("[[1, 2]]", [3.0]), ('{"a": [5], "b": [6]}', [11.0])]:
         assert services.test_endpoint(session, info.endpoint, data).values == values
-    assert "asked for 2 rows" in [line.text for line in services.endpoint_log(session, info.endpoint)]
+    assert "asked for 2 rows" in [line.text for line in services.launch_logs(session, info.endpoint)]
 
     # Cancelled when it serves, but before the record says so.
     again = cancelled_when_it_serves(panel, launch)
     assert (again.state, again.endpoint, again.url) == ("succeeded", info.endpoint, url)
-    services.delete_endpoint(session, info.endpoint)
+    services.delete(session, [info.endpoint])
 
     assert services.list_endpoints(session) == ((), "")
     assert panel.workshop.nothing_left()

@@ -230,5 +230,5 @@ def test_class_of_the_example_is_trained_and_deployed_by_its_name(in_folder, run
         listed, _ = services.list_endpoints(services.Session({"backend": "LocalBackend"}))
         assert [each.name for each in listed] == [endpoint["name"]]
     finally:
-        services.delete_endpoint(services.Session({"backend": "LocalBackend"}), endpoint["name"])
+        services.delete(services.Session({"backend": "LocalBackend"}), [endpoint["name"]])
     assert services.describe_run(services.Session(), info.id).state == "succeeded"

@@ -208,9 +208,9 @@ def test_cancelling_the_run_of_an_endpoint_ends_it():
 
 def test_log_of_an_endpoint_is_followed_until_it_is_deleted():
     info = deployed()
-    lines = services.endpoint_log(services.Session(LOCAL), info.endpoint, follow=True)
+    lines = services.launch_logs(services.Session(LOCAL), info.endpoint, follow=True)
     first = next(lines)
-    services.delete_endpoint(services.Session(LOCAL), info.endpoint)
+    services.delete(services.Session(LOCAL), [info.endpoint])
     rest = list(lines)
 
     texts = [line.text for line in (first, *rest)]
@@ -280,7 +280,7 @@ def test_status_shows_the_endpoints_of_this_machine_where_the_cluster_can_not_be
 
     table = run_python(command, "status").stdout
     found = json.loads(run_python(command, "status", "--json").stdout)
-    services.delete_endpoint(services.Session(LOCAL), info.endpoint)
+    services.delete(services.Session(LOCAL), [info.endpoint])
     after = run_python(command, "status", check=False)
 
     assert info.endpoint in table

@@ -105,7 +105,7 @@ class EndpointsState(Observed):
         trial = self.trials[name]
 
         def work(_task: Task) -> None:
-            with contextlib.closing(services.endpoint_log(self._session(), name, tail=_TAIL)) as lines:
+            with contextlib.closing(services.launch_logs(self._session(), name, tail=_TAIL)) as lines:
                 trial.log = "\n".join(line.text for line in lines)
 
         self._do(name, "Reading its log …", work)
@@ -114,7 +114,7 @@ class EndpointsState(Observed):
         """Delete an endpoint, and look for the others."""
 
         def work(_task: Task) -> None:
-            services.delete_endpoint(self._session(), name)
+            services.delete(self._session(), [name])
             with self.lock:
                 self.trials.pop(name, None)
                 self.endpoints = tuple(each for each in self.endpoints or () if each.name != name)

@@ -40,19 +40,19 @@ def predict(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Delete an endpoint, and wait until it is gone."""
-    from fairing_az_jupyter.services import delete_endpoint  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter import services  # noqa: PLC0415 - see NEEDS
 
-    delete_endpoint(session_of(call, call.body), call.names["endpoint"])
+    services.delete(session_of(call, call.body), [call.names["endpoint"]])
     return {"deleted": call.names["endpoint"]}
 
 
 def log(call: Call) -> Iterator[tuple[int, str, object]]:
     """Follow what an endpoint prints; a line that was read before is not read again by `offset`."""
-    from fairing_az_jupyter.services import endpoint_log  # noqa: PLC0415 - see NEEDS
+    from fairing_az_jupyter.services import launch_logs  # noqa: PLC0415 - see NEEDS
 
     # A silent endpoint keeps nobody whose client has gone.
     session = session_of(call, call.body)
-    lines = endpoint_log(session, call.names["endpoint"], follow=True, cancelled=call.cancelled)
+    lines = launch_logs(session, call.names["endpoint"], follow=True, cancelled=call.cancelled)
     return _numbered(lines, call)
 
 
