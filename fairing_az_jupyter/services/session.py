@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,6 @@ from fairing_az_jupyter.settings.profiles import ProfileStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.models import RunRequest
@@ -36,8 +32,7 @@ _LOOKED_AT = frozenset({"backend", "namespace"})
 class Session:
     """The settings in force with their sources, the run store, and the cluster, each opened when it is first used.
 
-    Nothing is read before it is asked for, and each source once. As a context it keeps the connection to the cluster
-    until the end; otherwise that lasts as long as somebody uses it.
+    Nothing is read before it is asked for, and each source once.
 
     Args:
         given: Settings given as arguments, by field.
@@ -59,18 +54,6 @@ class Session:
         self.notebook = notebook
         self.profile = profile
         self._runs_folder = runs_folder
-        self._lock = threading.RLock()
-        self._launcher: Launcher | None = None
-        self._users = 0
-
-    def __enter__(self) -> Self:
-        self._users += 1
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._leave()
 
     @classmethod
     def of_launch(cls, request: RunRequest) -> Session:
@@ -161,7 +144,7 @@ class Session:
         """Open the cluster to look at it; the registry and the storage account need not be set for that.
 
         Yields:
-            The cluster, its registry and its storage account; the same to all that use it at the same time.
+            The cluster, its registry and its storage account; all connections are closed at the end of the context.
 
         Raises:
             FairingAzureError: As `is_local`, or the cluster can't be reached.
@@ -169,15 +152,8 @@ class Session:
         """
         from fairing_az_jupyter.fairing.cluster.connections import Launcher  # noqa: PLC0415 - most commands need none
 
-        with self._lock:
-            if self._launcher is None:
-                self._launcher = Launcher(self._looked_at.settings, launches=False)
-            launcher = self._launcher
-            self._users += 1
-        try:
+        with Launcher(self._looked_at.settings, launches=False) as launcher:
             yield launcher
-        finally:
-            self._leave()
 
     def places(self) -> Places:
         """Return how notebooks and files that are not on this machine are reached; to be closed by who asks for it."""
@@ -219,14 +195,6 @@ class Session:
         if needed:
             raise InvalidSettingsError(needed)
         return resolved
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users or self._launcher is None:
-                return
-            launcher, self._launcher = self._launcher, None
-        launcher.close()
 
 
 def save_profile(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,13 +37,15 @@ def run(parsed: argparse.Namespace, output: Output) -> int:
             return _run_on_cluster(parsed, output, report)
         if parsed.input_files:
             refuse_input_files()
-        return _execute(parsed, output, planned(parsed), report)
+        session = commands.session_of(parsed)
+        return _execute(session, parsed, output, planned(session, parsed), report)
 
 
 def launch(parsed: argparse.Namespace, output: Output, caller: Caller) -> int:
     """Check what a notebook's launch needs, unless told not to, and run it."""
     with _report(parsed) as report:
-        request = planned(parsed)
+        session = commands.session_of(parsed)
+        request = planned(session, parsed)
         failing = 0 if parsed.skip_checks else launches.checked(parsed, caller, request)
         if failing:
             report.of(request)
@@ -52,7 +54,7 @@ def launch(parsed: argparse.Namespace, output: Output, caller: Caller) -> int:
                 again = "To launch it without the checks, add --skip-checks."
                 sys.stdout.write(f"{again}\n")
             return failing
-        return _execute(parsed, output, request, report)
+        return _execute(session, parsed, output, request, report)
 
 
 def refuse_input_files() -> NoReturn:
@@ -69,29 +71,30 @@ def refuse_input_files() -> NoReturn:
     )
 
 
-def planned(parsed: argparse.Namespace) -> RunRequest:
+def planned(session: Session, parsed: argparse.Namespace) -> RunRequest:
     """Return the run that a command line asks for.
 
     Args:
+        session: The settings in force, the records and the cluster.
         parsed: The command line of `run` or `launch`.
 
     """
-    request, environment = plan(parsed)
+    request, environment = plan(session, parsed)
     # The notebook's kernel is this process's child.
     os.environ.update(environment)
     return request
 
 
-def plan(parsed: argparse.Namespace) -> tuple[RunRequest, Mapping[str, str]]:
+def plan(session: Session, parsed: argparse.Namespace) -> tuple[RunRequest, Mapping[str, str]]:
     """Return the run that a command line asks for, and what the environment of its kernel needs.
 
     Args:
+        session: The settings in force, the records and the cluster.
         parsed: The command line of `run` or `launch`.
 
     """
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    session = commands.session_of(parsed)
     if parsed.command == "launch":
         return services.plan_launch(session, parsed.notebook, **_wanted(session, parsed))
     if parsed.on_cluster:
@@ -141,7 +144,7 @@ def _run_on_cluster(
         return services.follow_cluster_run(session, name, listen, tell=_warn)
 
     try:
-        return _execute(parsed, output, request, report, carry_out=follow)
+        return _execute(session, parsed, output, request, report, carry_out=follow)
     except KeyboardInterrupt:
         terminal.tell_lines(
             [
@@ -163,6 +166,7 @@ def _report(parsed: argparse.Namespace) -> JUnitReport:
 
 
 def _execute(
+    session: Session,
     parsed: argparse.Namespace,
     output: Output,
     request: RunRequest,
@@ -185,7 +189,7 @@ def _execute(
         if carry_out is not None:
             result = carry_out(listen)
         else:
-            result = services.run(commands.session_of(parsed), request, listen, retry_of=retry_of)
+            result = services.run(session, request, listen, retry_of=retry_of)
     except RunFailedError as error:
         if not parsed.json:
             _tell_failure(error, request)
@@ -281,7 +285,7 @@ def _retry(parsed: argparse.Namespace, output: Output) -> int:
         commands.answer(parsed, {"run": again.to_dict()}, [told])
         return 0
     os.environ.update(services.launch_environment(session, request))
-    return _execute(parsed, output, request, _report(parsed), retry_of=info.id)
+    return _execute(session, parsed, output, request, _report(parsed), retry_of=info.id)
 
 
 def compared_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> commands.Answer:

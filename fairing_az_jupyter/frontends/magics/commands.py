@@ -57,7 +57,7 @@ def run(parsed: argparse.Namespace, words: Sequence[str], caller: Caller, screen
     name = parsed.command
     if name == "launch" or (name == "run" and _needs_terminal(parsed, screen)):
         # What can't be run as it was asked for is one line of this cell.
-        runs.plan(parsed)
+        runs.plan(settings.session_of(parsed), parsed)
         # In a process of its own: the command line's own progress, streamed.
         launch_process.launch(words)
         return None
@@ -176,8 +176,8 @@ def _run(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> Noteboo
     if parsed.input_files:
         # The command line's own refusal.
         runs.refuse_input_files()
-    request = runs.planned(parsed)
     session = settings.session_of(parsed)
+    request = runs.planned(session, parsed)
     return _followed(session, services.start_run(session, request), screen)
 
 
