@@ -64,8 +64,10 @@ def ended(known):
 
 
 def unscheduled(known):
-    pods = known.items("/api/v1", "pods")
-    return any(c.get("reason") == "Unschedulable" for pod in pods for c in pod["status"].get("conditions", ()))
+    # The event stays where a launch that waits for no node has taken its pod away already.
+    pods, events = known.items("/api/v1", "pods"), known.items("/api/v1", "events")
+    decided = (c.get("reason") == "Unschedulable" for pod in pods for c in pod["status"].get("conditions", ()))
+    return any(decided) or any(event["reason"] == "FailedScheduling" for event in events)
 
 
 def not_created(known):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from fairing_az_jupyter.clients.kube.follow.events import Event
+    from fairing_az_jupyter.clients.kube.workloads import Propagation
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.models import LaunchInfo
 
@@ -302,9 +303,9 @@ def _problem_of_deleting(launcher: Launcher, launch: Launch, seconds: float) -> 
     """Delete a launch with all its parts, whatever becomes of the others; return the first thing that went wrong."""
     workloads, (main, *others) = launcher.workloads, launch.parts
 
-    def delete(part: Part, wait: float) -> FairingAzureError | None:
+    def delete(part: Part, wait: float, propagation: Propagation = "Foreground") -> FairingAzureError | None:
         try:
-            workloads.delete(part.kind, part.name, uid=part.uid, wait=wait)
+            workloads.delete(part.kind, part.name, uid=part.uid, wait=wait, propagation=propagation)
         except ConflictError:
             # Another one has taken the name since: what was to be deleted is gone.
             return None
@@ -314,8 +315,9 @@ def _problem_of_deleting(launcher: Launcher, launch: Launch, seconds: float) -> 
 
     problems = [*(delete(part, 0.0) for part in others), delete(main, seconds)]
     if launch.info.kind == "build" and launch.info.origin == "fairing-az-jupyter":
-        # The link to the build's context; it goes with its Job, unless the owner could not be noted.
-        problems.append(delete(Part("Secret", launch.info.name, ""), 0.0))
+        # The link to the build's context; it goes with its Job, unless the owner could not be noted. Nothing is made for
+        # a Secret: in the foreground it would only stay until the garbage collector has looked.
+        problems.append(delete(Part("Secret", launch.info.name, ""), 0.0, "Background"))
     if main.kind == "InferenceService":
         problems.append(_problem_of_pods(launcher, launch, seconds))
     return next(filter(None, problems), None)
