@@ -315,7 +315,7 @@ def _problem_of_deleting(launcher: Launcher, launch: Launch, seconds: float) -> 
 
     problems = [*(delete(part, 0.0) for part in others), delete(main, seconds)]
     if launch.info.kind == "build" and launch.info.origin == "fairing-az-jupyter":
-        # The link to the build's context; it goes with its Job, unless the owner could not be noted. Nothing is made for
+        # The link to the build's context; it goes with its Job, unless the owner could not be noted. Nothing depends on
         # a Secret: in the foreground it would only stay until the garbage collector has looked.
         problems.append(delete(Part("Secret", launch.info.name, ""), 0.0, "Background"))
     if main.kind == "InferenceService":
