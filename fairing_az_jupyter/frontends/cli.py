@@ -1,25 +1,34 @@
-"""The command line `fairing-azure`: parse, call the services, print."""
+"""The command line `fairing-azure`: understand, carry out, print."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
-from fairing_az_jupyter.frontends.commands import checks, launches, runs, settings, sweeps
-from fairing_az_jupyter.frontends.grammar import parser
-from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError
+from fairing_az_jupyter.frontends.command_line import completion
+from fairing_az_jupyter.frontends.command_line.calls import call_of
+from fairing_az_jupyter.frontends.command_line.parsing import Page, parse
+from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
+from fairing_az_jupyter.frontends.commands import answers, checks, installing, launches, runs, sweeps
+from fairing_az_jupyter.frontends.commands.wording import cancelled, in_place
 from fairing_az_jupyter.frontends.terminal import debugging, prompts
 from fairing_az_jupyter.frontends.terminal import output as terminal
+from fairing_az_jupyter.operations.calls import Caller
+from fairing_az_jupyter.operations.declaration import PROGRAM
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from fairing_az_jupyter.frontends.command_line.parsing import Parsed
+    from fairing_az_jupyter.operations.calls import Call
+
+    Command = Callable[[Call[Any], terminal.Output], int]
 
 CANCELLED = 130
-_LINES = frozenset({"run", "launch", "logs", "runs logs", "runs retry", "sweep run", "sweep resume"})
-"""The commands whose JSON is one document a line, printed as things happen."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,15 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     """
     output = terminal.prepare()
+    words = sys.argv[1:] if arguments is None else list(arguments)
     with contextlib.redirect_stdout(output):
         try:
-            code = _dispatch(parser.parse(sys.argv[1:] if arguments is None else arguments), output)
-        except CommandLineError as refused:
-            terminal.tell(str(refused))
-            code = refused.exit_code
-        except SystemExit as ended:
-            # argparse has printed the help, or what it does not understand.
-            code = ended.code if isinstance(ended.code, int) else 1
+            asked = os.environ.get(completion.VARIABLE)
+            if arguments is None and asked:
+                completion.answer_shell(asked)
+                code = 0
+            else:
+                code = _understood(words, output)
         except terminal.OutputLostError as lost:
             code = _lost(lost)
         try:
@@ -51,79 +60,80 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _dispatch(parsed: argparse.Namespace, output: terminal.Output) -> int:
+def _understood(words: Sequence[str], output: terminal.Output) -> int:
     try:
-        caller = settings.Caller(ask=prompts.ask, present=prompts.at_terminal())
-        if parsed.command == "launch":
-            return runs.launch(parsed, output, caller)
-        if parsed.command in _RUNS:
-            return _RUNS[parsed.command](parsed, output)
-        # The result of a check is also its exit code; who asks for JSON wants that. What was launched goes on.
-        output.optional = parsed.command in {"check", "train", "deploy"} and not parsed.json
-        return _COMMANDS[parsed.command](parsed, caller)
+        parsed = parse(words)
+    except CommandLineError as error:
+        return _failed(error, in_json="--json" in words, debug="--debug" in words)
+    if isinstance(parsed, Page):
+        sys.stdout.write(parsed.text)
+        return 0
+    return _carried_out(parsed, output)
+
+
+def _carried_out(parsed: Parsed, output: terminal.Output) -> int:
+    operation = parsed.operation
+    try:
+        caller = Caller(ask=prompts.ask, present=prompts.at_terminal(), warn=_warn)
+        call = call_of(parsed, caller)
+        # The result of a check is also its exit code; who asks for JSON wants that. What was launched is still there.
+        output.optional = operation.name in {"check", "train", "deploy"} and not parsed.json
+        command = _COMMANDS.get(operation.name)
+        if command is not None:
+            return command(call, output)
+        found = answers.answer_of(operation, call)
+        terminal.print_answer(found.document, found.text(), as_json=parsed.json)
     except FairingAzureError as error:
-        if getattr(parsed, "json", False):
-            told = {name: settings.as_typed(text, parser.PROGRAM) for name, text in error.to_dict().items()}
-            try:
-                (runs.print_line if _is_in_lines(parsed) else settings.print_json)({"error": told})
-            except terminal.OutputLostError as lost:
-                _lost(lost)
-        else:
-            if getattr(parsed, "debug", False):
-                debugging.show(error)
-            terminal.tell(settings.as_typed(str(error), parser.PROGRAM))
-        return error.exit_code
+        return _failed(error, in_json=parsed.json, debug=parsed.debug, in_lines=operation.streams)
     except KeyboardInterrupt as stopped:
-        terminal.tell(settings.cancelled(stopped))
+        terminal.tell(cancelled(stopped))
         return CANCELLED
+    return found.exit_code
 
 
-def _is_in_lines(parsed: argparse.Namespace) -> bool:
-    return not _LINES.isdisjoint({parsed.command, f"{parsed.command} {getattr(parsed, 'action', '')}"})
+def _failed(error: FairingAzureError, *, in_json: bool, debug: bool, in_lines: bool = False) -> int:
+    """Say why a command has failed, and return its exit code."""
+    if in_json:
+        said = {name: in_place(text, PROGRAM) for name, text in error.to_dict().items()}
+        try:
+            (terminal.print_line if in_lines else terminal.print_json)({"error": said})
+        except terminal.OutputLostError as lost:
+            _lost(lost)
+        return error.exit_code
+    if debug:
+        debugging.show(error)
+    terminal.tell(in_place(str(error), PROGRAM))
+    return error.exit_code
+
+
+def _warn(note: str) -> None:
+    terminal.tell(f"warning: {note}")
 
 
 def _lost(lost: terminal.OutputLostError) -> int:
     """Return the exit code of a command whose output nobody gets; who closes a pipe (`| head`) has read enough."""
     if lost.reader_gone:
         return 0
-    terminal.tell(f"{lost} Send the output elsewhere.")
+    terminal.tell(f"{lost} Send the output somewhere else.")
     return InputError.exit_code
 
 
-def _panel(_parsed: argparse.Namespace, _caller: settings.Caller) -> int:
-    raise CommandLineError(
-        "The panel of widgets is for a notebook.",
-        hint="Type in a cell: %load_ext fairing_az_jupyter, and then: %fairing_azure panel",
-    )
-
-
-def _completion(parsed: argparse.Namespace, _caller: settings.Caller) -> int:
-    import shtab  # noqa: PLC0415
-
-    sys.stdout.write(shtab.complete(parser.parser(), shell=parsed.shell) + "\n")
-    return 0
-
-
-_RUNS: Mapping[str, Callable[[argparse.Namespace, terminal.Output], int]] = {
-    "run": runs.run,
-    "runs": runs.runs,
-    "sweep": sweeps.sweep,
-}
-_COMMANDS: Mapping[str, Callable[[argparse.Namespace, settings.Caller], int]] = {
+_COMMANDS: Mapping[str, Command] = {
     "check": checks.check,
-    "secrets": checks.secrets,
-    "fill": settings.fill,
-    "settings": settings.settings,
-    "profile": settings.printing(settings.profile_of),
-    "example": settings.printing(settings.example_of),
-    "panel": _panel,
-    "install-fairing": settings.install_fairing,
-    "completion": _completion,
-    "status": launches.status,
-    "logs": launches.logs,
-    "delete": launches.delete,
-    "cleanup": launches.cleanup,
-    "predict": launches.predict,
+    "settings": installing.settings,
+    "fill": installing.fill,
+    "install-fairing": installing.install_fairing,
+    "completion": installing.script,
     "train": launches.train,
     "deploy": launches.deploy,
+    "logs": launches.logs,
+    "cleanup": launches.cleanup,
+    "run": runs.run,
+    "launch": runs.launch,
+    "runs logs": runs.logs,
+    "runs retry": runs.retry,
+    "sweep run": sweeps.run,
+    "sweep resume": sweeps.resume,
+    "sweep show": sweeps.show,
 }
+"""What prints while it goes on; everything else is one question with one answer."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from fairing_az_jupyter.frontends.grammar.parts import setting_flag
+from fairing_az_jupyter.frontends.command_line.setting_flags import setting_flag
 from fairing_az_jupyter.settings import notebook_names
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.launches_scene import FOREVER, opened

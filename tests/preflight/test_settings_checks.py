@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.frontends.grammar import parser
+from fairing_az_jupyter.frontends.command_line.parsing import parse
 from fairing_az_jupyter.preflight.checks.settings_checks import checks
 from fairing_az_jupyter.preflight.context import Subject
 from fairing_az_jupyter.preflight.runner import run_checks
@@ -61,8 +61,7 @@ def test_a_broken_or_missing_setting_is_named_with_the_command_that_mends_it(fie
     assert field.upper() in result.message
     words = shlex.split(result.cures[0].command)
     assert words[:3] == ["fairing-azure", "fill", "my train.ipynb"]
-    parsed = parser.parse(words[1:])
-    assert field in parser.explicit_settings(parsed)
+    assert field in parse(words[1:]).settings
 
 
 @pytest.mark.parametrize(("field", "flag"), [("spot", "--spot"), ("pod_token", "--pod-token")])
@@ -74,7 +73,7 @@ def test_a_switch_that_is_broken_is_told_with_both_of_its_flags(field, flag, val
     assert (result.status, result.code) == ("fail", "settings-invalid")
     fill = f"fairing-azure fill 'my train.ipynb' {flag}"
     assert commands == [f"Set FAIRING_{field.upper()} to True or False: {fill}, or --no-{flag[2:]}."]
-    parser.parse(shlex.split(fill)[1:])
+    parse(shlex.split(fill)[1:])
 
 
 def test_a_broken_switch_stays_out_of_the_command_for_other_settings():
@@ -94,7 +93,7 @@ def test_a_slip_is_mended_in_the_command():
 
 def test_a_command_that_can_suggest_nothing_would_write_nothing_wrong():
     result = found(azure_storage_account=None)
-    explicit = parser.explicit_settings(parser.parse(shlex.split(result.cures[0].command)[1:]))
+    explicit = parse(shlex.split(result.cures[0].command)[1:]).settings
 
     with pytest.raises(InputError):
         sources.resolve(explicit=explicit)

@@ -8,13 +8,13 @@ import re
 import jsonschema_rs
 
 from fairing_az_jupyter.frontends.server.openapi import document
-from fairing_az_jupyter.frontends.server.routes import PREFIX, ROUTES
+from fairing_az_jupyter.frontends.server.routes import PREFIX, routes
 
 
 def route_of(method, path):
     """Return the route that a path below the prefix belongs to; None if there is none."""
     address = f"/{PREFIX}/{path.partition('?')[0]}"
-    fitting = (route for route in ROUTES if route.method == method and re.fullmatch(route.pattern, address))
+    fitting = (route for route in routes() if route.method == method and re.fullmatch(route.pattern, address))
     # A path without names goes before one with them.
     return min(fitting, key=lambda route: len(route.names), default=None)
 

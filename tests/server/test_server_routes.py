@@ -14,12 +14,12 @@ import schemathesis
 from fairing_az_jupyter import models
 from fairing_az_jupyter.frontends.server import answers
 from fairing_az_jupyter.frontends.server.openapi import document
-from fairing_az_jupyter.frontends.server.routes import BODY_LIMIT, ROUTES
+from fairing_az_jupyter.frontends.server.routes import BODY_LIMIT, routes
 from fairing_az_jupyter.parameters.described import ParameterInfo
 from tests.conftest import REPOSITORY
 
 NAMES = {"run": "20260101-000000.000-x-abcd", "check": "0" * 16, "profile": "team-a", "endpoint": "e"}
-EACH = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+EACH = pytest.mark.parametrize("route", routes(), ids=lambda route: f"{route.method} {route.path}")
 
 
 def path_of(route):
@@ -77,7 +77,7 @@ def test_every_route_refuses_a_page_of_another_site(server, browser, route):
 
 
 @pytest.mark.parametrize(
-    "route", [each for each in ROUTES if each.method != "GET"], ids=lambda route: f"{route.method} {route.path}"
+    "route", [each for each in routes() if each.method != "GET"], ids=lambda route: f"{route.method} {route.path}"
 )
 def test_every_route_that_changes_something_refuses_a_cookie_without_xsrf(server, browser, route):
     answer = browser.request(route.method, server.url + path_of(route), json={}, timeout=20)
@@ -92,7 +92,7 @@ def test_a_browser_with_its_xsrf_value_is_let_in(server, browser):
 
 
 @pytest.mark.parametrize(
-    "route", [each for each in ROUTES if each.body], ids=lambda route: f"{route.method} {route.path}"
+    "route", [each for each in routes() if each.body], ids=lambda route: f"{route.method} {route.path}"
 )
 def test_every_route_with_a_body_refuses_what_is_no_json(server, route):
     for kind, status in (("text/plain", 415), ("application/json; charset=latin-1", 415), ("application/json", 400)):
@@ -102,7 +102,7 @@ def test_every_route_with_a_body_refuses_what_is_no_json(server, route):
 
 
 @pytest.mark.parametrize(
-    "route", [each for each in ROUTES if each.body], ids=lambda route: f"{route.method} {route.path}"
+    "route", [each for each in routes() if each.body], ids=lambda route: f"{route.method} {route.path}"
 )
 def test_every_route_with_a_body_names_a_field_that_it_does_not_know(server, route):
     answer = server.ask(route.method, path_of(route), {"no_such_field": 1})
@@ -112,7 +112,7 @@ def test_every_route_with_a_body_names_a_field_that_it_does_not_know(server, rou
 
 @EACH
 def test_every_route_answers_other_methods_with_405(server, route):
-    methods = {each.method for each in ROUTES if each.path == route.path}
+    methods = {each.method for each in routes() if each.path == route.path}
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - methods:
         answer = server.ask(method, path_of(route), json={})
         assert answer.status_code == 405
@@ -139,7 +139,7 @@ def test_who_may_only_read_is_refused_what_changes_something(new_server, tmp_pat
     path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     server = new_server("--ServerApp.authorizer_class=readers.Reader", PYTHONPATH=path)
     assert server.ask("GET", "profiles").status_code == 200
-    for route in ROUTES:
+    for route in routes():
         if route.action != "read":
             assert server.ask(route.method, path_of(route), {}).status_code == 403, route
 
@@ -186,7 +186,7 @@ def outline(given):
 def test_the_document_has_every_route_and_its_errors():
     paths = document()["paths"]
     described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    assert described == {(route.method, f"/fairing-az-jupyter/{route.path}") for route in ROUTES}
+    assert described == {(route.method, f"/fairing-az-jupyter/{route.path}") for route in routes()}
     for methods in paths.values():
         for operation in methods.values():
             assert {"403", "404", "422"} <= operation["responses"].keys()

@@ -372,12 +372,11 @@ def test_a_slip_of_the_pen_is_answered_with_what_is_nearest_and_nothing_else(wor
     assert cli.main(words) == 2
 
     err = capsys.readouterr().err
-    assert f"the nearest is {nearest}." in err
+    assert f"Did you mean {nearest}?" in err
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("words", "choices"), [([], "check, secrets, run"), (["secrets"], "create, rotate, attach")])
-def test_who_names_no_command_is_told_which_there_are(words, choices, capsys):
-    assert cli.main(words) == 2
+def test_who_names_no_action_is_told_which_there_are(capsys):
+    assert cli.main(["secrets"]) == 2
 
-    assert choices in capsys.readouterr().err
+    assert "create, rotate, attach or show" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -63,11 +64,13 @@ def test_every_setting_is_a_flag_of_fill_settings_and_profile(fairing_azure):
             assert f"--{field.replace('_', '-')}" in out
 
 
-def test_no_command_is_a_usage_error(fairing_azure):
-    code, _, err = fairing_azure()
+def test_no_command_lists_all_of_them_in_groups(fairing_azure):
+    code, out, err = fairing_azure()
 
-    assert code == 2
-    assert "COMMAND" in err
+    assert (code, err) == (0, "")
+    assert out == fairing_azure("--help")[1]
+    for line in ("Set up:", "Launch:", "Look after launches:", "Runs and sweeps:", "This tool:"):
+        assert f"\n{line}\n" in out
 
 
 def test_run_executes_the_notebook_with_parameters(fairing_azure, notebook, tmp_path):
@@ -295,34 +298,50 @@ def test_install_fairing_says_when_there_is_nothing_to_do(fairing_azure):
     assert "nothing to do" in out
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_a_script_of_the_shell(fairing_azure, shell, tmp_path):
     code, out, _ = fairing_azure("completion", shell)
 
     assert code == 0
-    assert "install-fairing" in out
+    assert "_FAIRING_AZURE_COMPLETE" in out
     if shutil.which(shell):
         (tmp_path / "script").write_text(out)
         subprocess.run([shell, "-n", str(tmp_path / "script")], check=True)
 
 
-def test_paths_are_completed_behind_the_options_that_take_them(fairing_azure, tmp_path):
-    (tmp_path / "script").write_text(fairing_azure("completion", "bash")[1])
+def test_a_shell_gets_commands_options_values_and_paths(tmp_path):
     (tmp_path / "values.yaml").write_text("")
     (tmp_path / "folder").mkdir()
+
+    def completed(*words):
+        asked = {"_FAIRING_AZURE_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["fairing-azure", *words])}
+        command = [sys.executable, "-m", "fairing_az_jupyter"]
+        environ = {**os.environ, **asked, "COMP_CWORD": str(len(words))}
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    assert completed("sec") == ["plain,secrets"]
+    assert completed("sweep", "res") == ["plain,resume"]
+    assert completed("run", "--cell") == ["plain,--cell-timeout"]
+    assert completed("check", "--backend", "Loc") == ["plain,LocalBackend"]
+    for option in ("-f", "--parameters-file", "-o", "--output"):
+        assert completed("run", option, "va") == ["plain,values.yaml"]
+    assert completed("run", "--cwd", "fo") == ["dir,fo"]
+    assert completed("run", "--cwd", "va") == []
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is missing; install it")
+def test_bash_completes_by_the_script(fairing_azure, tmp_path):
+    (tmp_path / "script").write_text(fairing_azure("completion", "bash")[1])
+    (tmp_path / "fairing-azure").write_text(f"#!/bin/sh\nexec {sys.executable} -m fairing_az_jupyter\n")
+    (tmp_path / "fairing-azure").chmod(0o755)
     complete = """
     source ./script
-    COMP_WORDS=("$@")
-    COMP_CWORD=$(($# - 1))
-    $(complete -p fairing-azure | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+    COMP_WORDS=(fairing-azure runs can) COMP_CWORD=2
+    $(complete -p fairing-azure | sed 's/.*-F \\([^ ]*\\).*/\\1/') ./fairing-azure
     printf '%s\\n' "${COMPREPLY[@]}"
     """
 
-    def completed(*words):
-        command = ["bash", "-c", complete, "bash", "fairing-azure", "run", *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+    done = subprocess.run(["bash", "-c", complete], cwd=tmp_path, capture_output=True, text=True, check=True)
 
-    for option in ("-f", "--parameters-file", "-o", "--output"):
-        assert "values.yaml" in completed(option, "va")
-    assert completed("--cwd", "fo") == ["folder"]
-    assert "values.yaml" not in completed("--cwd", "va")
+    assert done.stdout.split() == ["cancel"]

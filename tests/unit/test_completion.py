@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fairing_az_jupyter.frontends.cli import main
-from fairing_az_jupyter.frontends.magics import completion
+from fairing_az_jupyter.frontends.command_line import completion
 
 
 class Model:

@@ -1,4 +1,4 @@
-"""The examples in the help and in the documents are lines that the grammar understands."""
+"""The examples in the help and in the documents are lines that can be typed."""
 
 from __future__ import annotations
 
@@ -7,73 +7,40 @@ import shlex
 
 import pytest
 
-from fairing_az_jupyter.frontends.grammar import parser as grammar
-from fairing_az_jupyter.frontends.grammar.examples import EXAMPLES
-from fairing_az_jupyter.frontends.grammar.parts import Commands
+from fairing_az_jupyter.frontends.command_line.parsing import Page, parse
+from fairing_az_jupyter.operations.declaration import MAGIC, PROGRAM
+from fairing_az_jupyter.operations.registry import operations
 from tests.conftest import REPOSITORY
 
-CELL = "%fairing_azure"
 _LINE = re.compile(r"^(?:\w+ = )?%{1,2}fairing_azure (.+)$", re.MULTILINE)
+EXAMPLES = [
+    pytest.param(operation, example, program, id=f"{program} {example.words}")
+    for operation in operations()
+    for program in (MAGIC, PROGRAM)
+    for example in operation.examples_for(in_cell=program == MAGIC)
+]
 
 
-@pytest.mark.parametrize(
-    "example", [each for each in EXAMPLES if each.where != "terminal"], ids=lambda each: each.words
-)
-def test_an_example_for_a_cell_can_be_typed_into_one(example):
-    typed(example.words, CELL)
+@pytest.mark.parametrize(("operation", "example", "program"), EXAMPLES)
+def test_an_example_can_be_typed(operation, example, program):
+    parsed = parse(shlex.split(example.words), program=program)
+
+    assert isinstance(parsed, Page) == (operation.name == "help")
+    assert isinstance(parsed, Page) or parsed.operation is operation
 
 
-@pytest.mark.parametrize("example", [each for each in EXAMPLES if each.where != "cell"], ids=lambda each: each.words)
-def test_an_example_for_a_terminal_can_be_typed_there(example):
-    typed(example.words, grammar.PROGRAM)
+@pytest.mark.parametrize(("operation", "example", "program"), EXAMPLES)
+def test_the_help_of_a_command_ends_with_its_examples(operation, example, program):
+    page = parse(["help", *operation.name.split()], program=program)
+
+    assert f"  {example.typed(program)}\n" in page.text.partition("\nexamples:\n")[2]
 
 
-def typed(words, program):
-    if words.startswith("help"):
-        with pytest.raises(SystemExit) as ended:
-            grammar.parse(shlex.split(words), program=program)
-        assert not ended.value.code
-        return
-    assert grammar.parse(shlex.split(words), program=program).command == words.split()[0]
+@pytest.mark.parametrize(("program", "place"), [(MAGIC, "magic"), (PROGRAM, "terminal")])
+def test_no_command_is_without_an_example(program, place):
+    in_cell = program == MAGIC
 
-
-@pytest.mark.parametrize("program", [CELL, grammar.PROGRAM])
-def test_the_help_of_every_command_ends_with_its_examples(program):
-    in_cell = program == CELL
-    for example in EXAMPLES:
-        if example.where == ("terminal" if in_cell else "cell") or example.words.startswith("help"):
-            continue
-        parser = grammar.parser(program)
-        for word in example.words.split():
-            found = next((a.choices for a in parser._actions if isinstance(a.choices, dict)), {})  # noqa: SLF001
-            parser = found.get(word, parser)
-            if not found:
-                break
-        assert f"  {example.typed(program)}\n" in parser.format_help()
-
-
-def leaves(parser):
-    """Yield the commands that do something, each by its words."""
-    below = [action.choices for action in parser._actions if isinstance(action, Commands)]  # noqa: SLF001
-    if not below:
-        yield parser
-    for choices in below:
-        for sub in choices.values():
-            yield from leaves(sub)
-
-
-@pytest.mark.parametrize("program", [CELL, grammar.PROGRAM])
-def test_no_command_is_without_an_example(program):
-    # In a cell these are refused, and 'panel' is refused in a terminal.
-    elsewhere = ("sweep", "completion") if program == CELL else ("panel",)
-    without = [
-        parser.prog
-        for parser in leaves(grammar.parser(program))
-        if "\nexamples:\n" not in parser.format_help()
-        and not parser.prog.removeprefix(f"{program} ").startswith(elsewhere)
-    ]
-
-    assert without == []
+    assert [each.name for each in operations(place) if not each.examples_for(in_cell=in_cell)] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/magics.md", "docs/widget-panel.md"])
@@ -83,4 +50,4 @@ def test_the_lines_in_a_document_can_be_typed_into_a_cell(page):
 
     assert lines
     for line in lines:
-        assert grammar.parse(shlex.split(line), program=CELL).command
+        assert parse(shlex.split(line), program=MAGIC)

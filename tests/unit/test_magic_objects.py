@@ -224,7 +224,7 @@ def test_an_interrupted_run_goes_on_and_the_line_says_how_to_cancel_it(kernel, c
     messages = interrupted(client, manager, "%fairing_azure run long.ipynb", "| begun")
 
     (line,) = messages[-1]["content"]["traceback"]
-    run = re.search(r"Run (\S+) goes on in the background", line)[1]
+    run = re.search(r"Run (\S+) is still running in the background", line)[1]
     assert f"%fairing_azure runs cancel {run}" in line
     kernel.run("now = %fairing_azure runs show last")
     assert kernel.value("now[0].state") == "running"
@@ -244,9 +244,7 @@ def test_an_interrupt_ends_only_the_following_of_a_log_and_says_so(kernel, clien
 
     messages = interrupted(client, manager, f"%fairing_azure logs {name} --follow", "Serving Model")
 
-    assert messages[-1]["content"]["traceback"] == [
-        f"%fairing_azure: cancelled. {name} is not followed any more, and goes on."
-    ]
+    assert messages[-1]["content"]["traceback"] == [f"%fairing_azure: cancelled. {name} is still running."]
     assert kernel.value("served.answers()") is True
     kernel.run("served.delete()")
 

@@ -254,7 +254,7 @@ def test_fill_shows_its_plan_and_never_writes_under_an_open_notebook(kernel, tmp
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("words", ["run nb.ipynb", "completion bash", "secrets create --from-file -", "", "chekc"])
+@pytest.mark.parametrize("words", ["run nb.ipynb", "completion bash", "secrets create --from-file -", "chekc"])
 def test_what_makes_no_sense_in_a_cell_is_one_line(kernel, words):
     (line,) = error_lines(kernel.run(f"%fairing_azure {words}")[0])
 

@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from fairing_az_jupyter.exceptions import InputError, ParameterError
-from fairing_az_jupyter.frontends.grammar import parser
+from fairing_az_jupyter.frontends.command_line.parsing import parse
 from fairing_az_jupyter.services import plan_sweep, sweep_points
 from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.sweeps.points import Axis, PointsRequest, Range, gather
@@ -50,17 +50,21 @@ def test_the_same_point_twice_in_a_grid_is_run_once_and_told(notebook):
 def test_values_of_a_grid_may_look_like_options():
     words = ["sweep", "run", "a.ipynb", "--grid", "rate", "-1e-3", "-x", "--grid", "kind", "", "-j", "2"]
 
-    parsed = parser.parse(words)
+    parsed = parse(words).request
 
-    assert parsed.grid == [["rate", "-1e-3", "-x"], ["kind", ""]]
+    assert parsed.grid == (("rate", "-1e-3", "-x"), ("kind", ""))
     assert parsed.jobs == 2
     assert parsed.notebook == "a.ipynb"
 
 
 def test_notebook_may_stand_behind_the_last_value():
-    parsed = parser.parse(["sweep", "run", "-p", "depth", "--grid", "--grid", "rate", "1", "2", "a.ipynb"])
+    parsed = parse(["sweep", "run", "-p", "depth", "--grid", "--grid", "rate", "1", "2", "a.ipynb"]).request
 
-    assert (parsed.notebook, parsed.grid, parsed.parameters) == ("a.ipynb", [["rate", "1", "2"]], [["depth", "--grid"]])
+    assert (parsed.notebook, parsed.grid, parsed.parameters) == (
+        "a.ipynb",
+        (("rate", "1", "2"),),
+        (("depth", "--grid"),),
+    )
 
 
 def test_csv_is_typed_through_the_cell_with_windows_line_ends_and_a_byte_order_mark(notebook, tmp_path):

@@ -1,34 +1,41 @@
-"""The commands that launch, and that look after what was launched; in a terminal and in a notebook."""
+"""The commands that launch and that follow what was launched, in a terminal; a notebook shares their parts."""
 
 from __future__ import annotations
 
-import argparse
 import collections
 import contextlib
+import dataclasses
 import io
 import json
-import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fairing_az_jupyter.exceptions import EndpointError, InputError, ServiceError
-from fairing_az_jupyter.frontends.commands import checks, settings
-from fairing_az_jupyter.frontends.grammar import parser
-from fairing_az_jupyter.frontends.grammar.parts import SETTING
+from fairing_az_jupyter.frontends.commands import checks
+from fairing_az_jupyter.frontends.terminal.output import print_answer, print_json
 from fairing_az_jupyter.frontends.views import check_report
 from fairing_az_jupyter.frontends.views import tables as result_tables
-from fairing_az_jupyter.frontends.views.results import Results
 from fairing_az_jupyter.models import Question
+from fairing_az_jupyter.operations.declaration import PROGRAM
+from fairing_az_jupyter.operations.launches.deploy import deploy as launch_endpoint
+from fairing_az_jupyter.operations.launches.logs import lines_of
+from fairing_az_jupyter.operations.launches.train import train as launch_job
 from fairing_az_jupyter.settings import from_notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
-    from fairing_az_jupyter.frontends.commands.settings import Caller
+    from fairing_az_jupyter.frontends.terminal.output import Output
     from fairing_az_jupyter.models import Leftover, RunRequest
+    from fairing_az_jupyter.operations.calls import Call
+    from fairing_az_jupyter.operations.launches.cleanup import Cleanup
+    from fairing_az_jupyter.operations.launches.deploy import Deploy
+    from fairing_az_jupyter.operations.launches.logs import Logs
+    from fairing_az_jupyter.operations.launches.train import Train
+    from fairing_az_jupyter.operations.notebooks.run import Launch
     from fairing_az_jupyter.services import Leftovers
 
 _FAILING = 7
@@ -37,84 +44,46 @@ _KEPT_LINES = 10_000
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def status_of(parsed: argparse.Namespace, caller: Caller) -> settings.Answer:
-    """Find what was launched, or one launch."""
-    from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
-
-    session = settings.session_of(parsed, caller)
-    if parsed.name is not None:
-        info = services.describe_launch(session, parsed.name)
-        return settings.Answer({"launch": info.to_dict()}, Results([info], result_tables.of_launch(info)))
-    here = services.launches_here(session)
-    note = ""
-    if session.is_local:
-        found, note = here, services.LOCAL
-        shown = result_tables.of_launches(here) if here else result_tables.Table((), (), (), note)
-    else:
-        try:
-            found = (*here, *services.list_launches(session))
-        except ServiceError as error:
-            # What runs on this machine needs no cluster to be seen.
-            if not here:
-                raise
-            found, note = here, f"The cluster could not be asked: {check_report.line(error.message)}"
-        shown = result_tables.of_launches(found, note)
-    document = {"launches": [info.to_dict() for info in found]}
-    return settings.Answer({**document, "note": note} if note else document, Results(found, shown))
-
-
-status = settings.printing(status_of)
-
-
-def logs(parsed: argparse.Namespace, caller: Caller) -> int:
+def logs(call: Call[Logs], _output: Output) -> int:
     """Show what a launch has printed."""
-    printed_lines(parsed, caller)
+    printed_lines(call)
     return 0
 
 
-def printed_lines(parsed: argparse.Namespace, caller: Caller) -> Sequence[str]:
-    """Print what a launch has printed, and return the last 10,000 lines of it."""
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+def printed_lines(call: Call[Logs]) -> Sequence[str]:
+    """Print what a launch has printed, and return the last 10,000 lines of it.
 
-    session = settings.session_of(parsed, caller)
+    Args:
+        call: The command.
+
+    """
+    from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
+
+    wanted = call.request
     _line_by_line()
     first = ""
     kept: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
-    lines = services.launch_logs(session, parsed.name, follow=parsed.follow, tail=parsed.tail)
-    with contextlib.closing(lines):
+    with contextlib.closing(lines_of(call)) as lines:
         for line in lines:
             first = first or line.pod
             kept.append(line.text)
-            if parsed.json:
+            if call.json:
                 sys.stdout.write(json.dumps({"line": line.to_dict()}) + "\n")
                 continue
             pod = "" if line.pod == first else f"[{line.pod}] "
             sys.stdout.write(f"{pod}{'' if line.main else f'[{line.container}] '}{line.text}\n")
-    if not first and not parsed.json and parsed.tail != 0:
-        info = services.describe_launch(session, parsed.name)
+    if not first and not call.json and wanted.tail != 0:
+        info = services.describe_launch(call.session, wanted.name)
         detail = f" {check_report.line(info.detail)}" if info.detail else ""
         sys.stdout.write(f"{info.name} has printed nothing that is still there; it is {info.state}.{detail}\n")
     return kept
 
 
-def deleted_of(parsed: argparse.Namespace, caller: Caller) -> settings.Answer:
-    """Delete launches."""
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
-
-    deleted = services.delete(settings.session_of(parsed, caller), parsed.names)
-    told = [
-        f"{info.kind.capitalize()} {info.name}{f' in namespace {info.namespace}' if info.namespace else ''} is deleted."
-        for info in deleted
-    ]
-    document = {"deleted": [info.to_dict() for info in deleted]}
-    return settings.Answer(document, Results(deleted, result_tables.Table((), (), told)), told)
-
-
-delete = settings.printing(deleted_of)
-
-
-def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
+def cleanup(call: Call[Cleanup], _output: Output | None = None) -> int:
     """Delete what launches have left, after a question.
+
+    Args:
+        call: The command.
 
     Raises:
         InputError: There is nobody to ask.
@@ -123,33 +92,33 @@ def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
     """
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    session = settings.session_of(parsed, caller)
-    if session.is_local:
-        settings.answer(parsed, {"leftovers": [], "note": services.LOCAL}, [services.LOCAL])
+    wanted = call.request
+    if call.session.is_local:
+        print_answer({"leftovers": [], "note": services.LOCAL}, [services.LOCAL], as_json=call.json)
         return 0
-    if parsed.json and not parsed.yes and not parsed.dry_run:
+    if call.json and not wanted.yes and not wanted.dry_run:
         raise _nobody("JSON is for programs")
 
     def agree(found: Leftovers) -> bool:
-        if parsed.json:
+        if call.json:
             return True
         _show_leftovers(found)
-        return bool(found.chosen) and not parsed.dry_run and (parsed.yes or _agreed(len(found.chosen), caller))
+        return bool(found.chosen) and not wanted.dry_run and (wanted.yes or _agreed(len(found.chosen), call))
 
     def tell(left: Leftover) -> None:
-        if not parsed.json:
+        if not call.json:
             problem = f": {check_report.line(left.problem)}" if left.problem else ""
             sys.stdout.write(f"{left.kind} {left.name} {_OUTCOMES[left.outcome]}{problem}\n")
 
-    agreeing = None if parsed.json and parsed.dry_run else agree
-    done = services.cleanup(session, in_use=parsed.all, everyone=parsed.everyone, agree=agreeing, tell=tell)
+    agreeing = None if call.json and wanted.dry_run else agree
+    done = services.cleanup(call.session, in_use=wanted.all, everyone=wanted.everyone, agree=agreeing, tell=tell)
     failed = [left for left in done.chosen if left.outcome == "failed"]
-    if parsed.json:
-        document = {"leftovers": [left.to_dict() for left in done.chosen], "dry_run": parsed.dry_run}
-        settings.print_json({**document, "left_out": len(done.found) - len(done.chosen), "note": done.note})
+    if call.json:
+        document = {"leftovers": [left.to_dict() for left in done.chosen], "dry_run": wanted.dry_run}
+        print_json({**document, "left_out": len(done.found) - len(done.chosen), "note": done.note})
         return ServiceError.exit_code if failed else 0
     if any(left.outcome == "found" for left in done.chosen):
-        sys.stdout.write(f"Nothing was deleted{': this was a dry run' if parsed.dry_run else ''}.\n")
+        sys.stdout.write(f"Nothing was deleted{': this was a dry run' if wanted.dry_run else ''}.\n")
     if failed:
         raise ServiceError(
             f"{len(failed)} of {len(done.chosen)} objects could not be deleted; why stands above.",
@@ -160,44 +129,24 @@ def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
     return 0
 
 
-def predicted_of(parsed: argparse.Namespace, caller: Caller) -> settings.Answer:
-    """Ask an endpoint for predictions."""
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
-
-    found = services.predict(settings.session_of(parsed, caller), parsed.name, parsed.data)
-    table = result_tables.of_prediction(found)
-    document = found.to_dict()
-    return settings.Answer(
-        {**document, "values": _without_nan(document["values"])},
-        Results(found.values, table),
-        [*(json.dumps(value) for value in found.values), *table.notes],
-    )
-
-
-predict = settings.printing(predicted_of)
-
-
-def train(parsed: argparse.Namespace, caller: Caller) -> int:
+def train(call: Call[Train], _output: Output | None = None) -> int:
     """Train a class or a function as a job."""
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
-
     _line_by_line()
     # Standard output is the answer's alone where a program reads it.
-    with contextlib.redirect_stdout(sys.stderr) if parsed.json else contextlib.nullcontext():
-        session = settings.session_of(parsed, caller)
-        name, lines = services.train(session, parsed.task, **task_from(parsed, caller), deadline=parsed.deadline)
-    settings.answer(parsed, {"job": name, "lines": list(lines)}, [f"Job {name} succeeded."])
+    with contextlib.redirect_stdout(sys.stderr) if call.json else contextlib.nullcontext():
+        name, lines = launch_job(call)
+    print_answer({"job": name, "lines": list(lines)}, [f"Job {name} succeeded."], as_json=call.json)
     return 0
 
 
-def deploy(parsed: argparse.Namespace, caller: Caller) -> int:
+def deploy(call: Call[Deploy], _output: Output) -> int:
     """Deploy a class as an endpoint; on this machine stay until Ctrl-C.
 
     Raises:
         EndpointError: It did not start, or has ended by itself.
 
     """
-    endpoint = deployed(parsed, caller)
+    endpoint = deployed(call)
     if endpoint.info.backend != "LocalBackend":
         return 0
     stopped = False
@@ -210,7 +159,7 @@ def deploy(parsed: argparse.Namespace, caller: Caller) -> int:
     finally:
         endpoint.delete()
     if stopped:
-        sys.stdout.write("" if parsed.json else f"Endpoint {endpoint.name} is deleted.\n")
+        sys.stdout.write("" if call.json else f"Endpoint {endpoint.name} is deleted.\n")
         return 0
     raise EndpointError(
         f"Endpoint '{endpoint.name}' has ended by itself.",
@@ -218,20 +167,17 @@ def deploy(parsed: argparse.Namespace, caller: Caller) -> int:
     )
 
 
-def deployed(parsed: argparse.Namespace, caller: Caller) -> LaunchedEndpoint:
+def deployed(call: Call[Deploy]) -> LaunchedEndpoint:
     """Deploy a class as an endpoint, say how it is reached, and return it.
 
     Args:
-        parsed: The command line.
-        caller: Who has typed it.
+        call: The command.
 
     """
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
-
     _line_by_line()
-    with contextlib.redirect_stdout(sys.stderr) if parsed.json else contextlib.nullcontext():
-        endpoint = services.deploy(settings.session_of(parsed, caller), parsed.task, **task_from(parsed, caller))
-    settings.answer(parsed, {"endpoint": endpoint.info.to_dict()}, ready_lines(endpoint, caller.program))
+    with contextlib.redirect_stdout(sys.stderr) if call.json else contextlib.nullcontext():
+        endpoint = launch_endpoint(call)
+    print_answer({"endpoint": endpoint.info.to_dict()}, ready_lines(endpoint, call.caller.program), as_json=call.json)
     return endpoint
 
 
@@ -244,7 +190,7 @@ def ready_lines(endpoint: LaunchedEndpoint, program: str) -> list[str]:
 
     """
     name, url = endpoint.name, endpoint.url
-    in_terminal = program == parser.PROGRAM
+    in_terminal = program == PROGRAM
     told = [f"Endpoint {name} is ready: {url}"]
     if endpoint.info.backend == "LocalBackend":
         if in_terminal:
@@ -262,51 +208,31 @@ def ready_lines(endpoint: LaunchedEndpoint, program: str) -> list[str]:
     return told
 
 
-def checked(parsed: argparse.Namespace, caller: Caller, request: RunRequest) -> int:
+def checked(call: Call[Launch], request: RunRequest) -> int:
     """Check what a launch of a notebook needs, with the settings that it will run with.
 
     Args:
-        parsed: The command line of `launch`.
-        caller: Who has typed it.
+        call: The command `launch`.
         request: The run that was planned.
 
     Returns:
         0 if nothing fails, else the exit code of `check`.
 
     """
-    given = {field: str(value) for field, value in from_notebook(request.parameters).items()}
-    flags = {f"{SETTING}{field}": value for field, value in given.items()}
-    checking = argparse.Namespace(**{**vars(parsed), **flags, "verbose": False})
-    if parsed.json:
-        results = list(checks.results_of(checking, caller))
+    values = {field: str(value) for field, value in from_notebook(request.parameters).items()}
+    session = call.session.with_given({**call.session.given, **values}).with_cell(call.request.notebook)
+    checking = dataclasses.replace(call, session=session, notebook=call.request.notebook)
+    if call.json:
+        results = list(checks.results_of(checking))
         sys.stdout.write(json.dumps({"check": check_report.document(results)}) + "\n")
         sys.stdout.flush()
     else:
-        results = checks.shown_as_found(checking, caller)
+        results = checks.shown_as_found(checking)
         sys.stdout.write("\n")
     return _FAILING if check_report.overall(results) == "fail" else 0
 
 
 _OUTCOMES = {"deleted": "is deleted", "gone": "was gone already", "failed": "could not be deleted"}
-
-
-def _without_nan(value: Any) -> Any:  # noqa: ANN401 - as it came
-    """Return an answer with null for what JSON has no number for: other programs could not read the document."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, list):
-        return [_without_nan(each) for each in value]
-    return {key: _without_nan(each) for key, each in value.items()} if isinstance(value, dict) else value
-
-
-def task_from(parsed: argparse.Namespace, caller: Caller) -> dict[str, Any]:
-    """Return what `train` and `deploy` have in common."""
-    files: Mapping[str, str] = dict(parsed.output_map)
-    return {
-        "names": caller.names,
-        "input_files": parsed.input_files,
-        "output_map": files,
-    }
 
 
 def _line_by_line() -> None:
@@ -338,11 +264,11 @@ def _show_leftovers(found: Leftovers) -> None:
         sys.stdout.write(f"{check_report.line(found.note)}\n")
 
 
-def _agreed(number: int, caller: Caller) -> bool:
+def _agreed(number: int, call: Call[Any]) -> bool:
     what = "this object" if number == 1 else f"these {number} objects"
     sys.stdout.flush()
     try:
-        answer = caller.ask(Question("confirm", f"Delete {what}? [y/N]", optional=True))
+        answer = call.caller.ask(Question("confirm", f"Delete {what}? [y/N]", optional=True))
     except InputError as error:
         raise _nobody(error.message.rpartition(": ")[2].rstrip(".")) from None
     return answer.strip().lower() in {"y", "yes"}

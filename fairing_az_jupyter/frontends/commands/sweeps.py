@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import InputError, RunFailedError
 from fairing_az_jupyter.files import replace_file
-from fairing_az_jupyter.frontends.commands import runs, settings
 from fairing_az_jupyter.frontends.terminal import output as terminal
 from fairing_az_jupyter.frontends.views import check_report
-from fairing_az_jupyter.frontends.views import tables as result_tables
+from fairing_az_jupyter.operations.notebooks.sweeps import ResumeSweep
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Mapping
-
     from fairing_az_jupyter.frontends.terminal.output import Output
     from fairing_az_jupyter.models import RunInfo
-    from fairing_az_jupyter.services import Session
+    from fairing_az_jupyter.operations.calls import Call
+    from fairing_az_jupyter.operations.notebooks.sweeps import RunSweep, ShowSweep
     from fairing_az_jupyter.sweeps.execution import SweepEvent
     from fairing_az_jupyter.sweeps.table import SweepRow, SweepTable
 
@@ -28,62 +25,59 @@ _BEST = 5
 _LONGEST_VALUE = 40
 
 
-def sweep(parsed: argparse.Namespace, output: Output) -> int:
-    """Run a notebook at many points, or look after such sweeps."""
-    return _ACTIONS[parsed.action](parsed, output)
-
-
-def _run(parsed: argparse.Namespace, output: Output) -> int:
+def run(call: Call[RunSweep], output: Output) -> int:
+    """Run a notebook at many points."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
+    asked, session = call.request, call.session
     fields = ("grid", "choices", "ranges", "list_file", "csv_file", "sample", "seed")
-    points = services.sweep_points(**{name: getattr(parsed, name) for name in fields})
-    session = settings.session_of(parsed)
-    earlier = services.describe_run(session, parsed.from_run).parameters if parsed.from_run else None
+    points = services.sweep_points(**{name: getattr(asked, name) for name in fields})
+    earlier = services.describe_run(session, asked.from_run).parameters if asked.from_run else None
     # The Job's own settings need no place in the parameters cell.
-    given = services.settings_in_cell(session, parsed.notebook) if parsed.on_cluster else session.given
-    planned = services.plan_sweep(
+    given = services.settings_in_cell(session, asked.notebook) if asked.on_cluster else session.given
+    sweep = services.plan_sweep(
         session.with_given(given),
-        parsed.notebook,
+        asked.notebook,
         points,
-        pairs=[(name, value) for name, value in parsed.parameters],
-        parameters_file=parsed.parameters_file,
-        output_folder=parsed.output_folder,
+        pairs=asked.parameters,
+        parameters_file=asked.parameters_file,
+        output_folder=asked.output_folder,
         from_run=earlier,
-        kernel_name=parsed.kernel,
-        cwd=parsed.cwd,
-        cell_timeout=parsed.cell_timeout,
-        deadline=parsed.deadline,
-        output_limit=parsed.output_limit,
+        kernel_name=asked.kernel,
+        cwd=asked.cwd,
+        cell_timeout=asked.cell_timeout,
+        deadline=asked.deadline,
+        output_limit=asked.output_limit,
     )
-    return _carry_out(parsed, output, services.keep_sweep(session, planned))
+    return _carry_out(call, output, services.keep_sweep(session, sweep))
 
 
-def _resume(parsed: argparse.Namespace, output: Output) -> int:
-    return _carry_out(parsed, output, parsed.name)
+def resume(call: Call[ResumeSweep], output: Output) -> int:
+    """Run what is missing of a sweep."""
+    return _carry_out(call, output, call.request.name)
 
 
-def _carry_out(parsed: argparse.Namespace, output: Output, name: str) -> int:
+def _carry_out(call: Call[RunSweep] | Call[ResumeSweep], output: Output, name: str) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    # What counts are the records: the sweep goes on, whoever has stopped to listen.
+    # What counts are the records: the sweep continues, whoever has stopped to listen.
     output.optional = True
-    session = settings.session_of(parsed)
+    asked, session = call.request, call.session
     before = services.describe_sweep(session, name)
     begin = time.monotonic()
-    if parsed.on_cluster:
-        table = _on_cluster(session, parsed, before)
+    if asked.on_cluster:
+        table = _on_cluster(call, before)
     else:
         table = services.resume_sweep(
             session,
             before.sweep,
-            _json_line if parsed.json else _Lines(before).show,
-            jobs=parsed.jobs,
-            stop_after=parsed.stop_after,
-            retry_failed=getattr(parsed, "retry_failed", False),
+            _json_line if call.json else _Lines(before).show,
+            jobs=asked.jobs,
+            stop_after=asked.stop_after,
+            retry_failed=_retries(asked),
         )
-    if parsed.json:
-        runs.print_line({"result": table.to_dict()})
+    if call.json:
+        terminal.print_line({"result": table.to_dict()})
     else:
         sys.stdout.writelines(f"{line}\n" for line in _concluded(table, time.monotonic() - begin))
     failed = [row for row in table.rows if row.state not in {"succeeded", "cancelled"}]
@@ -99,26 +93,31 @@ def _carry_out(parsed: argparse.Namespace, output: Output, name: str) -> int:
     return 0
 
 
-def _on_cluster(session: Session, parsed: argparse.Namespace, before: SweepTable) -> SweepTable:
+def _retries(asked: RunSweep | ResumeSweep) -> bool:
+    return isinstance(asked, ResumeSweep) and asked.retry_failed
+
+
+def _on_cluster(call: Call[RunSweep] | Call[ResumeSweep], before: SweepTable) -> SweepTable:
     """Let the cluster execute what is missing of a sweep, and follow it."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
+    asked = call.request
     lines = _Lines(before)
-    show = (lambda info: runs.print_line({"ended": info.to_dict()})) if parsed.json else lines.ended
+    show = (lambda info: terminal.print_line({"ended": info.to_dict()})) if call.json else lines.ended
     try:
         return services.resume_on_cluster(
-            session,
+            call.session,
             before.sweep,
             show,
-            input_files=parsed.input_files,
-            stop_after=parsed.stop_after,
-            retry_failed=getattr(parsed, "retry_failed", False),
+            input_files=asked.input_files,
+            stop_after=asked.stop_after,
+            retry_failed=_retries(asked),
             tell=lambda said: terminal.tell_lines([said]),
         )
     except KeyboardInterrupt:
         terminal.tell_lines(
             [
-                f"What was launched goes on in the cluster. See it: fairing-azure sweep show {before.sweep}",
+                f"What was launched is still running in the cluster. See it: fairing-azure sweep show {before.sweep}",
                 f"Follow it: fairing-azure sweep resume {before.sweep} --on-cluster",
             ]
         )
@@ -126,7 +125,7 @@ def _on_cluster(session: Session, parsed: argparse.Namespace, before: SweepTable
 
 
 def _json_line(event: SweepEvent) -> None:
-    runs.print_line({"event": event.to_dict()})
+    terminal.print_line({"event": event.to_dict()})
 
 
 class _Lines:
@@ -186,49 +185,31 @@ def _concluded(table: SweepTable, seconds: float) -> list[str]:
     return lines
 
 
-def _list(parsed: argparse.Namespace, _output: Output) -> int:
+def show(call: Call[ShowSweep], _output: Output) -> int:
+    """Show a sweep as a table."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    found = services.list_sweeps(settings.session_of(parsed), limit=parsed.limit if parsed.limit > 0 else None)
-    if parsed.json:
-        settings.print_json({"sweeps": [{**table.to_dict(), "rows": []} for table in found]})
-        return 0
-    if not found:
-        sys.stdout.write("No sweep is recorded.\n")
-        return 0
-    rows = []
-    for table in found:
-        counts = ", ".join(f"{number} {state}" for state, number in table.counts.items())
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(table.created))
-        rows.append([table.sweep, table.state, when, str(len(table.rows)), counts, ", ".join(table.parameters)])
-    titles = ("SWEEP", "STATE", "CREATED", "POINTS", "RUNS", "VARIED")
-    sys.stdout.writelines(f"{text}\n" for text in result_tables.Table(titles, rows).lines())
-    return 0
-
-
-def _show(parsed: argparse.Namespace, _output: Output) -> int:
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
-
-    table = services.describe_cluster_sweep(settings.session_of(parsed), parsed.name, tell=terminal.tell)
-    if parsed.metric:
-        table.metric(parsed.metric)
-    if parsed.sort:
-        table = table.sorted_by(parsed.sort, parsed.goal)
+    asked = call.request
+    table = services.describe_cluster_sweep(call.session, asked.name, tell=terminal.tell)
+    if asked.metric:
+        table.metric(asked.metric)
+    if asked.sort:
+        table = table.sorted_by(asked.sort, asked.goal)
     written = []
-    if parsed.plot:
-        written.append(str(services.plot_sweep(table, parsed.plot, metric=parsed.metric, goal=parsed.goal)))
-    if parsed.csv == "-":
+    if asked.plot:
+        written.append(str(services.plot_sweep(table, asked.plot, metric=asked.metric, goal=asked.goal)))
+    if asked.csv == "-":
         sys.stdout.write(table.csv())
         return 0
-    if parsed.csv:
-        _write_csv(parsed.csv, table.csv())
-        written.append(parsed.csv)
-    lines = _described(table, parsed) + [f"Written: {path}" for path in written]
-    settings.answer(parsed, {"sweep": table.to_dict(), "written": written}, lines)
+    if asked.csv:
+        _write_csv(asked.csv, table.csv())
+        written.append(asked.csv)
+    lines = _described(table, asked) + [f"Written: {path}" for path in written]
+    terminal.print_answer({"sweep": table.to_dict(), "written": written}, lines, as_json=call.json)
     return 0
 
 
-def _described(table: SweepTable, parsed: argparse.Namespace) -> list[str]:
+def _described(table: SweepTable, asked: ShowSweep) -> list[str]:
     counts = ", ".join(f"{number} {state}" for state, number in table.counts.items())
     seed = "" if table.seed is None else f", seed {table.seed}"
     lines = [
@@ -239,26 +220,14 @@ def _described(table: SweepTable, parsed: argparse.Namespace) -> list[str]:
     lines += _table_lines(table, table.rows)
     failed = [row for row in table.rows if row.error]
     lines += ["", *(f"Point {row.point}: {check_report.line(row.error)}" for row in failed)] if failed else []
-    metric = table.metric(parsed.metric)
-    best = None if metric is None else table.best(metric, parsed.goal)
+    metric = table.metric(asked.metric)
+    best = None if metric is None else table.best(metric, asked.goal)
     if metric is not None and best is not None:
-        word = "Highest" if (parsed.goal or table.goal(metric)) == "max" else "Lowest"
+        word = "Highest" if (asked.goal or table.goal(metric)) == "max" else "Lowest"
         lines += ["", f"{word} {metric}: point {best.point}, run {best.run}"]
     if table.state == "incomplete":
         lines += ["", f"Run what is missing: fairing-azure sweep resume {table.sweep}"]
     return lines
-
-
-def _cancel(parsed: argparse.Namespace, _output: Output) -> int:
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
-
-    table = services.cancel_sweep(settings.session_of(parsed), parsed.name)
-    told = (
-        f"Sweep {table.sweep} is asked to stop; what goes on ends as cancelled. "
-        f"Go on with it later: fairing-azure sweep resume {table.sweep}"
-    )
-    settings.answer(parsed, {"cancelling": table.sweep}, [told])
-    return 0
 
 
 def _write_csv(path: str, text: str) -> None:
@@ -298,12 +267,3 @@ def _value(value: object) -> str:
 def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-_ACTIONS: Mapping[str, Callable[[argparse.Namespace, Output], int]] = {
-    "run": _run,
-    "resume": _resume,
-    "list": _list,
-    "show": _show,
-    "cancel": _cancel,
-}

@@ -6,19 +6,20 @@ import ast
 from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter.exceptions import ExecutionError, InputError
-from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError
+from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Collection, Mapping
     from typing import Any
+
+    from fairing_az_jupyter.frontends.command_line.parsing import Parsed
 
 __all__ = ["choose_task", "execute_cell"]
 
 _METHODS: dict[str, Literal["train", "predict"]] = {"train": "train", "deploy": "predict"}
 
 
-def execute_cell(ipython: Any, parsed: argparse.Namespace, cell: str) -> frozenset[str]:  # noqa: ANN401 - IPython is untyped
+def execute_cell(ipython: Any, parsed: Parsed, cell: str) -> frozenset[str]:  # noqa: ANN401 - IPython is untyped
     """Run the cell below a magic's line in the notebook, so that it has what the cell defines.
 
     Args:
@@ -35,15 +36,16 @@ def execute_cell(ipython: Any, parsed: argparse.Namespace, cell: str) -> frozens
         KeyboardInterrupt: The user has interrupted it.
 
     """
-    if parsed.command not in _METHODS:
+    if parsed.operation.name not in _METHODS:
+        name = parsed.operation.name
         raise CommandLineError(
-            f"'{parsed.command}' takes no cell.",
-            hint=f"Write one % instead of two, and the rest in a cell of its own: %fairing_azure {parsed.command}",
+            f"'{name}' takes no cell.",
+            hint=f"Write one % instead of two, and the rest in a cell of its own: %fairing_azure {name}",
         )
     if not cell.strip():
         raise CommandLineError(
             "There is nothing below this line.",
-            hint=f"Define a class there, or name one: %fairing_azure {parsed.command} CLASS",
+            hint=f"Define a class there, or name one: %fairing_azure {parsed.operation.name} CLASS",
         )
     try:
         tree = ast.parse(ipython.transform_cell(cell))
@@ -59,7 +61,7 @@ def execute_cell(ipython: Any, parsed: argparse.Namespace, cell: str) -> frozens
     )
 
 
-def choose_task(parsed: argparse.Namespace, names: Mapping[str, Any], defined: Collection[str] | None) -> str:
+def choose_task(parsed: Parsed, names: Mapping[str, Any], defined: Collection[str] | None) -> str:
     """Return what is launched where the line names nothing: the only thing that fits.
 
     Args:
@@ -73,7 +75,7 @@ def choose_task(parsed: argparse.Namespace, names: Mapping[str, Any], defined: C
     """
     from fairing_az_jupyter import services  # noqa: PLC0415 - loading the extension stays light
 
-    method = _METHODS[parsed.command]
+    method = _METHODS[parsed.operation.name]
     found = [
         task.name
         for task in services.launchable(names)
@@ -86,12 +88,12 @@ def choose_task(parsed: argparse.Namespace, names: Mapping[str, Any], defined: C
     if found:
         raise InputError(
             f"{where} defines {len(found)} things that can be {does}: {', '.join(found[:10])}.",
-            hint=f"Name one: %fairing_azure {parsed.command} {found[-1]}",
+            hint=f"Name one: %fairing_azure {parsed.operation.name} {found[-1]}",
             code="task",
         )
     signature = "train(self)" if method == "train" else "predict(self, X, feature_names=None)"
     raise InputError(
         f"{where} defines nothing that can be {does}.",
-        hint=f"Define a class with the method {signature}, or name one: %fairing_azure {parsed.command} CLASS",
+        hint=f"Define a class with the method {signature}, or name one: %fairing_azure {parsed.operation.name} CLASS",
         code="task",
     )

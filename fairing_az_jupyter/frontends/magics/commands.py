@@ -5,31 +5,40 @@ from __future__ import annotations
 import collections
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import ExecutionError
-from fairing_az_jupyter.frontends.commands import checks, launches, runs, settings
-from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError
+from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
+from fairing_az_jupyter.frontends.commands import answers, checks, installing, launches, runs
 from fairing_az_jupyter.frontends.magics import launch_process
 from fairing_az_jupyter.frontends.magics.screen import StillRunsError
+from fairing_az_jupyter.frontends.terminal.output import Output, print_json
 from fairing_az_jupyter.frontends.views import tables
 from fairing_az_jupyter.frontends.views.launch import LaunchView
 from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
 from fairing_az_jupyter.frontends.views.results import NotebookRun, Results, TrainedJob
 from fairing_az_jupyter.frontends.views.run_progress import RunView
+from fairing_az_jupyter.operations.launches.deploy import deploy
+from fairing_az_jupyter.operations.launches.train import train
 from fairing_az_jupyter.records.log_text import without_ansi
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
-    from fairing_az_jupyter.frontends.commands.settings import Answer, Caller
+    from fairing_az_jupyter.frontends.command_line.parsing import Parsed
     from fairing_az_jupyter.frontends.magics.screen import Screen
     from fairing_az_jupyter.models import RunInfo
+    from fairing_az_jupyter.operations.calls import Call
+    from fairing_az_jupyter.operations.launches.deploy import Deploy
+    from fairing_az_jupyter.operations.launches.logs import Logs
+    from fairing_az_jupyter.operations.launches.train import Train
+    from fairing_az_jupyter.operations.notebooks.run import Run
+    from fairing_az_jupyter.operations.notebooks.runs import Retry, RunLogs
+    from fairing_az_jupyter.operations.setup.settings import ShowSettings
     from fairing_az_jupyter.services import Session
 
-    Command = Callable[[argparse.Namespace, Caller, Screen], object]
+    Command = Callable[[Call[Any], Screen], object]
 
 __all__ = ["COMMANDS", "launches_seen", "run"]
 
@@ -38,13 +47,13 @@ _STOP = "Interrupt the cell to stop waiting: NAME stays in the cluster. To delet
 _seen: collections.deque[str] = collections.deque(maxlen=_KEPT_NAMES)
 
 
-def run(parsed: argparse.Namespace, words: Sequence[str], caller: Caller, screen: Screen) -> object:
-    """Carry out a sub-command, but for those that are about the notebook itself.
+def run(parsed: Parsed, call: Call[Any], words: Sequence[str], screen: Screen) -> object:
+    """Carry out a command, but for those that are about the notebook itself.
 
     Args:
         parsed: The line.
-        words: Its words.
-        caller: Who has typed it.
+        call: What was asked for.
+        words: The line's words.
         screen: Where results are shown.
 
     Returns:
@@ -54,17 +63,23 @@ def run(parsed: argparse.Namespace, words: Sequence[str], caller: Caller, screen
         FairingAzureError: It can't be done, or has failed.
 
     """
-    name = parsed.command
-    if name == "launch" or (name == "run" and _needs_terminal(parsed, screen)):
+    name = parsed.operation.name
+    if name == "launch" or (name == "run" and _needs_terminal(call, screen)):
         # What can't be run as it was asked for is one line of this cell.
-        runs.plan(settings.session_of(parsed), parsed)
+        runs.plan(call)
         # In a process of its own: the command line's own progress, streamed.
         launch_process.launch(words)
         return None
     if parsed.json and name != "run":
-        _print(parsed, caller)
+        _print(parsed, call)
         return None
-    return COMMANDS[name](parsed, caller, screen)
+    command = COMMANDS.get(name)
+    if command is not None:
+        return command(call, screen)
+    found = answers.answer_of(parsed.operation, call)
+    if name == "status":
+        _seen.extend(str(getattr(info, "name", "")) for info in found.result)
+    return screen.show(found)
 
 
 def launches_seen() -> tuple[str, ...]:
@@ -72,30 +87,18 @@ def launches_seen() -> tuple[str, ...]:
     return tuple(dict.fromkeys(reversed(_seen)))
 
 
-def _answering(answer_of: settings.AnswerOf) -> Command:
-    def command(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> object:
-        return screen.show(answer_of(parsed, caller))
-
-    return command
-
-
-def _settings(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> object:
-    if parsed.schema:
-        settings.settings(parsed, caller)
+def _settings(call: Call[ShowSettings], screen: Screen) -> object:
+    if call.request.as_schema:
+        installing.settings(call, Output(None))
         return None
-    return screen.show(settings.settings_of(parsed, caller))
+    return screen.show(installing.settings_of(call))
 
 
-def _train(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> TrainedJob:
-    from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs
-
-    session = settings.session_of(parsed, caller)
-    backend = session.settings.backend
-    view = LaunchView(f"Training {_shown(parsed.task)}", backend=backend, log=LaunchLog(parsed.task), stop=_STOP)
+def _train(call: Call[Train], screen: Screen) -> TrainedJob:
+    task, backend = call.request.task or "", call.session.settings.backend
+    view = LaunchView(f"Training {_shown(task)}", backend=backend, log=LaunchLog(task), stop=_STOP)
     with screen.launching(view):
-        name, lines = services.train(
-            session, parsed.task, **launches.task_from(parsed, caller), deadline=parsed.deadline
-        )
+        name, lines = train(call)
         view.job = name
         _seen.append(name)
         view.end("succeeded", f"Job {name} succeeded.")
@@ -104,24 +107,17 @@ def _train(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> Traine
     return screen.seen(TrainedJob(name, backend, printed, view.metrics.points, view.seconds, log, view))
 
 
-def _deploy(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> LaunchedEndpoint:
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
-
-    session = settings.session_of(parsed, caller)
-    view = LaunchView(
-        f"Deploying {_shown(parsed.task)}",
-        backend=session.settings.backend,
-        log=LaunchLog(parsed.task),
-        stop=_STOP,
-    )
+def _deploy(call: Call[Deploy], screen: Screen) -> LaunchedEndpoint:
+    task, backend = call.request.task or "", call.session.settings.backend
+    view = LaunchView(f"Deploying {_shown(task)}", backend=backend, log=LaunchLog(task), stop=_STOP)
     with screen.launching(view):
-        endpoint = services.deploy(session, parsed.task, **launches.task_from(parsed, caller))
+        endpoint = deploy(call)
         view.job = endpoint.name
         _seen.append(endpoint.name)
-        told = launches.ready_lines(endpoint, caller.program)
-        view.end("ready", ". ".join(told))
+        lines = launches.ready_lines(endpoint, call.caller.program)
+        view.end("ready", ". ".join(lines))
     if screen.handle is None:
-        sys.stdout.writelines(f"{line}\n" for line in told)
+        sys.stdout.writelines(f"{line}\n" for line in lines)
     return endpoint
 
 
@@ -129,20 +125,14 @@ def _shown(task: str) -> str:
     return task.rpartition(":")[2] or task
 
 
-def _status(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> object:
-    found = launches.status_of(parsed, caller)
-    _seen.extend(str(getattr(info, "name", "")) for info in found.result)
-    return screen.show(found)
-
-
-def _logs(parsed: argparse.Namespace, caller: Caller, screen: Screen) -> object:
-    with _only_looked_at(parsed):
-        lines = launches.printed_lines(parsed, caller)
+def _logs(call: Call[Logs], screen: Screen) -> object:
+    with _only_looked_at(call):
+        lines = launches.printed_lines(call)
     return screen.seen(Results(lines, tables.Table((), [(line,) for line in lines])))
 
 
 @contextlib.contextmanager
-def _only_looked_at(parsed: argparse.Namespace) -> Iterator[None]:
+def _only_looked_at(call: Call[Logs] | Call[RunLogs]) -> Iterator[None]:
     """Tell who has interrupted the following of a log that this is all that has ended.
 
     Raises:
@@ -152,33 +142,31 @@ def _only_looked_at(parsed: argparse.Namespace) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if not parsed.follow:
+        if not call.request.follow:
             raise
-        raise StillRunsError(f"{parsed.name} is not followed any more, and goes on.") from None
+        raise StillRunsError(f"{call.request.name} is still running.") from None
 
 
-def _cleanup(parsed: argparse.Namespace, caller: Caller, _screen: Screen) -> None:
-    launches.cleanup(parsed, caller)
+def _cleanup(call: Call[Any], _screen: Screen) -> None:
+    launches.cleanup(call)
 
 
-def _install(parsed: argparse.Namespace, caller: Caller, _screen: Screen) -> None:
-    settings.install_fairing(parsed, caller)
+def _install(call: Call[Any], _screen: Screen) -> None:
+    installing.install_fairing(call)
 
 
-def _needs_terminal(parsed: argparse.Namespace, screen: Screen) -> bool:
+def _needs_terminal(call: Call[Run], screen: Screen) -> bool:
     """Tell whether a run is followed best as the command line follows it."""
-    return bool(screen.handle is None or parsed.json or parsed.on_cluster or parsed.junit)
+    return bool(screen.handle is None or call.json or call.request.on_cluster or call.request.junit)
 
 
-def _run(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> NotebookRun:
-    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+def _run(call: Call[Run], screen: Screen) -> NotebookRun:
+    from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs
 
-    if parsed.input_files:
-        # The command line's own refusal.
-        runs.refuse_input_files()
-    session = settings.session_of(parsed)
-    request = runs.planned(session, parsed)
-    return _followed(session, services.start_run(session, request), screen)
+    if call.request.input_files:
+        # The command line's own error.
+        runs.reject_input_files()
+    return _followed(call.session, services.start_run(call.session, runs.planned(call)), screen)
 
 
 def _followed(session: Session, info: RunInfo, screen: Screen) -> NotebookRun:
@@ -200,7 +188,8 @@ def _followed(session: Session, info: RunInfo, screen: Screen) -> NotebookRun:
             ended = services.describe_run(session, info.id)
         except KeyboardInterrupt:
             raise StillRunsError(
-                f"Run {info.id} goes on in the background. Follow it: %fairing_azure runs logs {info.id} --follow. "
+                f"Run {info.id} is still running in the background. "
+                f"Follow it: %fairing_azure runs logs {info.id} --follow. "
                 f"Cancel it: %fairing_azure runs cancel {info.id}"
             ) from None
         if ended.state != "succeeded":
@@ -214,75 +203,68 @@ def _followed(session: Session, info: RunInfo, screen: Screen) -> NotebookRun:
     return screen.seen(NotebookRun(ended, view))
 
 
-def _runs(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> object:
+def _run_logs(call: Call[RunLogs], _screen: Screen) -> None:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    session = settings.session_of(parsed)
-    if parsed.action == "logs":
-        with _only_looked_at(parsed):
-            sys.stdout.writelines(services.run_log(session, parsed.name, follow_it=parsed.follow, tail=parsed.tail))
-        return None
-    if parsed.action == "retry":
-        earlier = services.describe_run(session, parsed.name)
-        request = services.plan_retry(session, earlier.id, as_it_was=parsed.as_it_was)
-        if earlier.place == "cluster":
-            raise CommandLineError(
-                "A run of the cluster is repeated from a terminal.",
-                hint=f"Type there: fairing-azure runs retry {earlier.id}",
-            )
-        again = services.start_run(session, request, retry_of=earlier.id)
-        return _followed(session, again, screen)
-    return screen.show(runs.ANSWERS[parsed.action](parsed))
+    asked = call.request
+    with _only_looked_at(call):
+        lines = services.run_log(call.session, asked.name, follow_it=asked.follow, tail=asked.tail)
+        sys.stdout.writelines(lines)
 
 
-def _print(parsed: argparse.Namespace, caller: Caller) -> None:
+def _retry(call: Call[Retry], screen: Screen) -> NotebookRun:
+    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+
+    session, asked = call.session, call.request
+    earlier = services.describe_run(session, asked.name)
+    request = services.plan_retry(session, earlier.id, as_it_was=asked.as_it_was)
+    if earlier.place == "cluster":
+        raise CommandLineError(
+            "A run of the cluster is repeated from a terminal.",
+            hint=f"Type there: fairing-azure runs retry {earlier.id}",
+        )
+    return _followed(session, services.start_run(session, request, retry_of=earlier.id), screen)
+
+
+def _print(parsed: Parsed, call: Call[Any]) -> None:
     """Print the answer as JSON, as the command line does."""
-    from fairing_az_jupyter.frontends.terminal import output  # noqa: PLC0415 - as above
-
-    if parsed.command == "runs":
-        if parsed.action == "retry":
-            launch_process.launch(["runs", "retry", parsed.name, "--json"])
-            return
-        runs.runs(parsed, output.Output(None))
+    name = parsed.operation.name
+    if name == "runs retry":
+        launch_process.launch(["runs", "retry", call.request.name, "--json"])
         return
-    _PRINTING[parsed.command](parsed, caller)
+    printing = _PRINTING.get(name)
+    if printing is not None:
+        printing(call, Output(None))
+    else:
+        print_json(answers.answer_of(parsed.operation, call).document)
 
 
-def _print_deployed(parsed: argparse.Namespace, caller: Caller) -> int:
+def _print_deployed(call: Call[Deploy], _output: Output) -> int:
     # It lives as long as this kernel, which the command line has to stay for.
-    launches.deployed(parsed, caller)
+    launches.deployed(call)
     return 0
 
 
-_ANSWERS: Mapping[str, Callable[[argparse.Namespace, Caller], Answer]] = {
-    "secrets": checks.secrets_of,
-    "profile": settings.profile_of,
-    "example": settings.example_of,
-    "delete": launches.deleted_of,
-    "predict": launches.predicted_of,
-}
 COMMANDS: Mapping[str, Command] = {
-    **{name: _answering(answer_of) for name, answer_of in _ANSWERS.items()},
     "settings": _settings,
     "train": _train,
     "deploy": _deploy,
-    "status": _status,
     "logs": _logs,
     "cleanup": _cleanup,
     "run": _run,
-    "runs": _runs,
+    "runs logs": _run_logs,
+    "runs retry": _retry,
     "install-fairing": _install,
 }
-"""What a sub-command does, by its name; `check`, `fill`, `panel` and `launch` are not among them."""
+"""What shows something while it goes on; `check`, `fill`, `panel` and `launch` are not among them."""
 
-_PRINTING: Mapping[str, Callable[[argparse.Namespace, Caller], int]] = {
-    **{name: settings.printing(answer_of) for name, answer_of in _ANSWERS.items()},
+_PRINTING: Mapping[str, Callable[[Call[Any], Output], int]] = {
     "check": checks.check,
-    "settings": settings.settings,
-    "status": launches.status,
+    "settings": installing.settings,
     "logs": launches.logs,
     "cleanup": launches.cleanup,
     "train": launches.train,
     "deploy": _print_deployed,
-    "install-fairing": settings.install_fairing,
+    "runs logs": runs.logs,
+    "install-fairing": installing.install_fairing,
 }

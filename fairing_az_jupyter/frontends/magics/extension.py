@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -11,17 +12,19 @@ from fairing_az_jupyter.fairing import hook, import_shim
 from fairing_az_jupyter.frontends import lab_link
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Sequence
     from typing import Any
 
     from IPython.core.completer import CompletionContext
     from IPython.core.interactiveshell import InteractiveShell
 
-    from fairing_az_jupyter.frontends.commands.settings import Caller
+    from fairing_az_jupyter.frontends.command_line.parsing import Parsed
     from fairing_az_jupyter.frontends.magics.screen import Screen
     from fairing_az_jupyter.frontends.views.check_results import CheckResults
     from fairing_az_jupyter.frontends.views.results import ShownOnce
+    from fairing_az_jupyter.operations.calls import Call, Caller
+    from fairing_az_jupyter.operations.notebooks.fill import Fill
+    from fairing_az_jupyter.operations.setup.tool import Panel
 
 MAGIC = "fairing_azure"
 _PROGRAM = f"%{MAGIC}"
@@ -88,61 +91,79 @@ def run(ipython: InteractiveShell, line: str, cell: str | None = None) -> object
         KeyboardInterrupt: The user has interrupted it; likewise.
 
     """
-    from fairing_az_jupyter.frontends.commands import settings  # noqa: PLC0415 - loading the extension stays light
-    from fairing_az_jupyter.frontends.magics.screen import StillRunsError  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.frontends.terminal import debugging  # noqa: PLC0415 - loading the extension stays light
+    # Loading the extension stays light.
+    from fairing_az_jupyter.frontends.commands import wording  # noqa: PLC0415
+    from fairing_az_jupyter.frontends.magics.screen import StillRunsError  # noqa: PLC0415
+    from fairing_az_jupyter.frontends.terminal import debugging  # noqa: PLC0415
 
     try:
         return _run(ipython, line, cell)
-    except SystemExit:
-        # argparse has printed the help.
-        return None
     except FairingAzureError as error:
         stopped: BaseException = error
-        told = settings.as_typed(f"{error.in_one_line} {error.hint}".strip(), _PROGRAM)
+        said = wording.in_place(f"{error.in_one_line} {error.hint}".strip(), _PROGRAM)
         if debugging.asked_for(line):
             debugging.show(error)
+        if _asks_for_json(line):
+            _print_error(error)
     except KeyboardInterrupt as interrupt:
-        said = settings.as_typed(str(interrupt), _PROGRAM) if isinstance(interrupt, StillRunsError) else ""
-        told = f"cancelled. {said}" if said else settings.cancelled(interrupt)
-        stopped = KeyboardInterrupt(told)
+        left = wording.in_place(str(interrupt), _PROGRAM) if isinstance(interrupt, StillRunsError) else ""
+        said = f"cancelled. {left}" if left else wording.cancelled(interrupt)
+        stopped = KeyboardInterrupt(said)
     # Neither a traceback nor a chain of errors leads back to frames that hold what was typed.
     stopped.__cause__ = stopped.__context__ = None
     # IPython's own hook for errors that show themselves; the cell fails all the same, and `Run All` stops there.
-    stopped._render_traceback_ = lambda: [f"{_PROGRAM}: {told}"]  # type: ignore[attr-defined]
+    stopped._render_traceback_ = lambda: [f"{_PROGRAM}: {said}"]  # type: ignore[attr-defined]
     raise stopped.with_traceback(None)
+
+
+def _asks_for_json(line: str) -> bool:
+    return "--json" in line.split()
+
+
+def _print_error(error: FairingAzureError) -> None:
+    """Print an error for programs, who read what the cell prints and not how it fails."""
+    from fairing_az_jupyter.frontends.commands import wording  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.terminal.output import print_json  # noqa: PLC0415 - as above
+
+    print_json({"error": {name: wording.in_place(text, _PROGRAM) for name, text in error.to_dict().items()}})
 
 
 def _run(ipython: InteractiveShell, line: str, cell: str | None) -> object:
     # Loading the extension stays light.
-    from fairing_az_jupyter.frontends.grammar import parser  # noqa: PLC0415
+    from fairing_az_jupyter.frontends.command_line.calls import call_of  # noqa: PLC0415
+    from fairing_az_jupyter.frontends.command_line.parsing import Page, parse  # noqa: PLC0415
     from fairing_az_jupyter.frontends.magics import cells  # noqa: PLC0415
     from fairing_az_jupyter.frontends.magics import commands as magic_commands  # noqa: PLC0415
 
     words = _words(line)
-    parsed = parser.parse(words, program=_PROGRAM)
-    _refuse_what_a_terminal_is_for(parsed)
+    parsed = parse(words, program=_PROGRAM)
+    if isinstance(parsed, Page):
+        sys.stdout.write(parsed.text)
+        return None
+    _reject_standard_input(parsed)
     defined = None if cell is None else cells.execute_cell(ipython, parsed, cell)
-    if parsed.command in {"train", "deploy"} and parsed.task is None:
-        parsed.task = cells.choose_task(parsed, ipython.user_ns, defined)
-    caller, screen = _caller(ipython), _screen(ipython)
-    if parsed.command not in _HERE or (parsed.command == "check" and parsed.json):
-        return magic_commands.run(parsed, words, caller, screen)
-    if parsed.command == "check":
-        return _check(ipython, parsed, caller)
-    if parsed.command == "panel":
-        _panel(ipython, parsed)
+    name = parsed.operation.name
+    if name in {"train", "deploy"} and not getattr(parsed.request, "task", None):
+        task = cells.choose_task(parsed, ipython.user_ns, defined)
+        parsed = dataclasses.replace(parsed, request=parsed.request.model_copy(update={"task": task}))
+    call, screen = call_of(parsed, _caller(ipython)), _screen(ipython)
+    if name not in _HERE or (name == "check" and parsed.json):
+        return magic_commands.run(parsed, call, words, screen)
+    if name == "check":
+        return _check(ipython, call)
+    if name == "panel":
+        _panel(ipython, call)
     else:
-        _fill(ipython, parsed, caller, words)
+        _fill(ipython, parsed, call, words)
     return None
 
 
-def _panel(ipython: InteractiveShell, parsed: argparse.Namespace) -> None:
+def _panel(ipython: InteractiveShell, call: Call[Panel]) -> None:
     """Show the panel of widgets, or close those that there are."""
     from fairing_az_jupyter.frontends import panel  # noqa: PLC0415 - loading the extension stays light
     from fairing_az_jupyter.frontends.magics.panel_elsewhere import instead_of_panel  # noqa: PLC0415 - as above
 
-    if parsed.close:
+    if call.request.close:
         number = panel.close_panels(ipython)
         sys.stdout.write(f"{number or 'No'} panel{'' if number == 1 else 's'} closed.\n")
         return
@@ -153,36 +174,35 @@ def _panel(ipython: InteractiveShell, parsed: argparse.Namespace) -> None:
     panel.open_panel(ipython).show()
 
 
-def _fill(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller, words: Sequence[str]) -> None:
+def _fill(ipython: InteractiveShell, parsed: Parsed, call: Call[Fill], words: Sequence[str]) -> None:
     """Let the side panel fill this notebook; elsewhere offer what its cell would be, and write into no file."""
     from fairing_az_jupyter.frontends import cell_fill  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.frontends.commands import settings  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.frontends.grammar import parser  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.commands import installing  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.operations.declaration import PROGRAM  # noqa: PLC0415 - as above
 
-    link, explicit = lab_link.link_of(ipython), parser.explicit_settings(parsed)
-    if link is not None and link.present and not parsed.dry_run and link.is_notebook(parsed.notebook):
-        link.fill(explicit, parsed.profile)
+    link, asked = lab_link.link_of(ipython), call.request
+    if link is not None and link.present and not asked.dry_run and link.is_notebook(asked.notebook):
+        link.fill(parsed.settings, parsed.profile)
         sys.stdout.write("JupyterLab fills the parameters cell; undo in that cell takes it back.\n")
         return
-    if parsed.notebook is not None:
-        asked, parsed.dry_run = parsed.dry_run, True
-        settings.fill(parsed, caller)
-        if not asked:
-            told = f"A cell does not write into notebooks. In a terminal: {shlex.join([parser.PROGRAM, *words])}"
-            sys.stderr.write(f"{told}\n")
+    if asked.notebook is not None:
+        installing.fill(call, dry_run=True)
+        if not asked.dry_run:
+            said = f"A cell does not write into notebooks. In a terminal: {shlex.join([PROGRAM, *words])}"
+            sys.stderr.write(f"{said}\n")
         return
     if not _in_kernel(ipython) or not _is_attended(ipython):
         raise CommandLineError(
             "Nobody sits before this notebook, so its parameters cell can't be filled from here."
             if _in_kernel(ipython)
             else "There is no notebook around this line whose parameters cell could be filled.",
-            hint=f"In a terminal: {shlex.join([parser.PROGRAM, words[0], 'NOTEBOOK', *words[1:]])}",
+            hint=f"In a terminal: {shlex.join([PROGRAM, words[0], 'NOTEBOOK', *words[1:]])}",
         )
-    found = cell_fill.offer(ipython, settings.session_of(parsed))
+    found = cell_fill.offer(ipython, call.session)
     sys.stdout.writelines(f"warning: {warning}\n" for warning in found.warnings)
     sys.stdout.write(found.diff)
-    if found.source and not parsed.dry_run:
+    if found.source and not asked.dry_run:
         ipython.set_next_input(found.source)
         sys.stdout.write(f"The next cell is the filled one. {found.sentence}\n")
     elif not found.source:
@@ -190,7 +210,7 @@ def _fill(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller,
 
 
 def _words(line: str) -> list[str]:
-    from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError  # noqa: PLC0415 - as above
 
     try:
         return shlex.split(line)
@@ -201,32 +221,28 @@ def _words(line: str) -> list[str]:
     )
 
 
-def _refuse_what_a_terminal_is_for(parsed: argparse.Namespace) -> None:
-    from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError  # noqa: PLC0415 - as above
+def _reject_standard_input(parsed: Parsed) -> None:
+    from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError  # noqa: PLC0415 - as above
 
-    if parsed.command in {"sweep", "completion"}:
-        typed = f"{parsed.command} {parsed.action}" if hasattr(parsed, "action") else parsed.command
-        raise CommandLineError(
-            f"'{typed}' is a command for a terminal.", hint=f"Type there: fairing-azure {typed} --help"
-        )
-    if getattr(parsed, "from_file", None) == "-":
+    if getattr(parsed.request, "from_file", None) == "-":
         raise CommandLineError("A cell has no standard input to read.", hint="Name a file: --from-file FILE")
 
 
 def _caller(ipython: InteractiveShell) -> Caller:
     import functools  # noqa: PLC0415 - as above
 
-    from fairing_az_jupyter.frontends.commands import settings  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.frontends.terminal import prompts  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.terminal import output, prompts  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.operations.calls import Caller  # noqa: PLC0415 - as above
     from fairing_az_jupyter.settings import from_notebook, to_notebook  # noqa: PLC0415 - as above
 
     in_kernel = _in_kernel(ipython)
-    return settings.Caller(
+    return Caller(
         ask=functools.partial(prompts.ask, in_kernel=in_kernel),
         variables=to_notebook(from_notebook(ipython.user_ns)),
         program=_PROGRAM,
         present=in_kernel or prompts.at_terminal(),
         names=ipython.user_ns,
+        warn=lambda note: output.tell(f"warning: {note}"),
     )
 
 
@@ -251,15 +267,15 @@ def _new_display() -> Any:  # noqa: ANN401 - IPython's own
     return DisplayHandle()  # type: ignore[no-untyped-call]
 
 
-def _check(ipython: InteractiveShell, parsed: argparse.Namespace, caller: Caller) -> CheckResults:
+def _check(ipython: InteractiveShell, call: Call[Any]) -> CheckResults:
     from fairing_az_jupyter.frontends.commands import checks  # noqa: PLC0415 - as above
     from fairing_az_jupyter.frontends.views.check_results import CheckResults  # noqa: PLC0415 - as above
 
     if not _in_kernel(ipython):
-        found = CheckResults(checks.shown_as_found(parsed, caller, notebook=True))
+        found = CheckResults(checks.shown_as_found(call, verbose=call.request.verbose, notebook=True))
     else:
         found = CheckResults()
-        results = checks.results_of(parsed, caller)
+        results = checks.results_of(call)
         handle = _new_display()
         try:
             # An interrupt may come as soon as there is something to see.
@@ -303,9 +319,10 @@ def _offer_completion(ipython: InteractiveShell) -> None:
 
         if MAGIC not in context.text_until_cursor:
             return {"completions": []}
-        from fairing_az_jupyter.frontends.magics import completion  # noqa: PLC0415 - as above
+        from fairing_az_jupyter.frontends.command_line import completion  # noqa: PLC0415 - as above
+        from fairing_az_jupyter.frontends.magics.commands import launches_seen  # noqa: PLC0415 - as above
 
-        found = completion.complete(context.text_until_cursor, ipython.user_ns)
+        found = completion.complete(context.text_until_cursor, ipython.user_ns, launches_seen)
         if found is None:
             return {"completions": []}
         return {

@@ -16,7 +16,7 @@ import psutil
 
 from fairing_az_jupyter.exceptions import ExecutionError
 from fairing_az_jupyter.fairing.processes import child as processes
-from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError
+from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,8 +14,8 @@ from fairing_az_jupyter.launch_events import Output, watched_by
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fairing_az_jupyter.frontends.commands.settings import Answer
     from fairing_az_jupyter.frontends.magics.live_display import Handle
+    from fairing_az_jupyter.frontends.views.answers import Answer
     from fairing_az_jupyter.frontends.views.launch import LaunchView
     from fairing_az_jupyter.frontends.views.results import ShownOnce
     from fairing_az_jupyter.launch_events import LaunchEvent
@@ -50,7 +50,7 @@ class Screen:
 
         """
         if self.handle is None:
-            sys.stdout.writelines(f"{line}\n" for line in found.told())
+            sys.stdout.writelines(f"{line}\n" for line in found.text())
         else:
             self.handle().display(found.result.shown(), raw=True)
         return self.seen(found.result)

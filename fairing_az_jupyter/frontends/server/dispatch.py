@@ -15,14 +15,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from fairing_az_jupyter.frontends.server import problems
 from fairing_az_jupyter.frontends.server.contents_paths import Contents
 from fairing_az_jupyter.frontends.server.operations.calls import Call
-from fairing_az_jupyter.frontends.server.routes import PATH_NAMES, ROUTES
+from fairing_az_jupyter.frontends.server.routes import PATH_NAMES, routes
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.server.inputs import Message
     from fairing_az_jupyter.frontends.server.routes import Route
 
 _OPERATIONS = "fairing_az_jupyter.frontends.server.operations"
-_ROUTES = {route.operation: route for route in ROUTES}
 _importing = threading.Lock()
 _imported: set[str] = set()
 
@@ -52,7 +51,7 @@ def understood(head: Mapping[str, Any], body: bytes, cancelled: threading.Event)
         RefusedError: A part has not its form.
 
     """
-    route = _ROUTES[head["operation"]]
+    route = next(each for each in routes() if each.operation == head["operation"])
     names = {name: _name(name, text) for name, text in zip(route.names, head["names"], strict=True)}
     query = _validated(route, route.query, head["query"], route.query) if route.query is not None else None
     given = _parsed(body) if route.body is not None else None
@@ -67,6 +66,9 @@ def carried_out(route: Route, call: Call) -> Any:  # noqa: ANN401 - each route's
         FairingAzureError: It can't be carried out.
 
     """
+    if route.command is not None:
+        _import(f"{_OPERATIONS}.commands")
+        return importlib.import_module(f"{_OPERATIONS}.commands").carried_out(route.command, call)
     module, _, function = route.operation.partition(".")
     _import(f"{_OPERATIONS}.{module}")
     for needed in getattr(importlib.import_module(f"{_OPERATIONS}.{module}"), "NEEDS", {}).get(function, ()):

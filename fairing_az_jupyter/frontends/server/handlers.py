@@ -14,7 +14,7 @@ from jupyter_server.services.contents.fileio import FileManagerMixin
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from fairing_az_jupyter.frontends.server.routes import BODY_LIMIT, PREFIX, RESOURCE, ROUTES
+from fairing_az_jupyter.frontends.server.routes import BODY_LIMIT, PREFIX, RESOURCE, routes
 from fairing_az_jupyter.frontends.server.worker_process import WorkerGoneError
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def handlers(worker: WorkerProcess, heartbeat: float) -> list[tuple[str, type[Js
 
     """
     paths: dict[str, dict[str, Route]] = {}
-    for route in ROUTES:
+    for route in routes():
         paths.setdefault(route.pattern, {})[route.method] = route
     found: list[tuple[str, type[JsonHandler], dict[str, Any]]] = [
         (

@@ -48,6 +48,12 @@ class Sources(Message):
     values: Values = {}
 
 
+class OperationBody(Message):
+    """What an operation takes, and where its settings come from."""
+
+    sources: Sources = Sources()
+
+
 class FillSources(Sources):
     """Where settings come from that are to be filled into a notebook."""
 

@@ -5,7 +5,6 @@ https://spec.openapis.org/oas/v3.1.0. `python -m fairing_az_jupyter.frontends.se
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from fairing_az_jupyter.frontends.server.answers import Problem
-from fairing_az_jupyter.frontends.server.routes import PATH_NAMES, PREFIX, ROUTES
+from fairing_az_jupyter.frontends.server.routes import PATH_NAMES, PREFIX, routes
 from fairing_az_jupyter.version import __version__
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ class _Schemas(GenerateJsonSchema):
         return False
 
 
-@functools.cache
 def document(base_url: str = "/") -> dict[str, Any]:
     """Return the document.
 
@@ -71,7 +69,7 @@ def document(base_url: str = "/") -> dict[str, Any]:
     known = shared.get("$defs", {})
     found = {key[0]: _named(schema, known) for key, schema in schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes():
         paths.setdefault(f"/{PREFIX}/{route.path}", {})[route.method.lower()] = _operation(route, found)
     return {
         "openapi": "3.1.0",
@@ -106,7 +104,7 @@ def _models() -> Iterator[tuple[str, Literal["validation", "serialization"], Typ
     yield "problem", "serialization", TypeAdapter(Problem)
     for name, kind in PATH_NAMES.items():
         yield f"path {name}", "validation", TypeAdapter(kind)
-    for route in ROUTES:
+    for route in routes():
         for part, model in (("body", route.body), ("query", route.query)):
             if model is not None:
                 yield f"{part} {route.operation}", "validation", TypeAdapter(model)

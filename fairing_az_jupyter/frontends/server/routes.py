@@ -1,16 +1,27 @@
-"""All routes of the extension, each declared once: handlers, worker and OpenAPI document are driven by this table."""
+"""All routes of the extension, each declared once: handlers, worker and OpenAPI document are driven by this table.
+
+What the panel asks for in a form of its own stands in `ROUTES`; of an operation that exists on the server the route
+follows from its declaration.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import create_model
+
 from fairing_az_jupyter.frontends.server import answers, inputs
+from fairing_az_jupyter.operations.declaration import Route as Declared
+from fairing_az_jupyter.operations.registry import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from fairing_az_jupyter.operations.declaration import Operation
 
 PREFIX = "fairing-az-jupyter"
 RESOURCE = "fairing-az-jupyter"
@@ -50,6 +61,7 @@ class Route:
         events: The types of a stream's events, by name.
         media_type: The content type of a file.
         secret: Whether the body holds secrets, so that not even its wrong names are told.
+        command: The operation that it follows from; None where it was written out.
 
     """
 
@@ -66,6 +78,7 @@ class Route:
     events: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     media_type: str = "application/json"
     secret: bool = False
+    command: Operation[Any] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -282,3 +295,29 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "openapi.json", "documents.openapi", "Describe this interface", answer=dict[str, Any]),
 )
+
+
+def routes() -> tuple[Route, ...]:
+    """Return all routes: those that are written out, and those of the operations that exist on the server."""
+    return (*ROUTES, *(_derived(each) for each in operations("server")))
+
+
+@functools.cache
+def _derived(operation: Operation[Any]) -> Route:
+    """Return the route of an operation: its request with the sources of settings is the body, its answer the answer."""
+    name = operation.name.replace(" ", "-")
+    declared = operation.route or Declared(f"operations/{name}")
+    words = "".join(part.capitalize() for part in re.split(r"[ -]", operation.name))
+    fields = {field: (info.rebuild_annotation(), info) for field, info in operation.request.model_fields.items()}
+    body = create_model(f"{words}Operation", __base__=inputs.OperationBody, __doc__=operation.about, **fields)  # type: ignore[call-overload] # fields by their names
+    return Route(
+        declared.method,
+        declared.path,
+        f"commands.{name}",
+        operation.about.rstrip("."),
+        declared.action,
+        body,
+        status=declared.status,
+        answer=operation.answer if operation.answer is not None else Any,
+        command=operation,
+    )

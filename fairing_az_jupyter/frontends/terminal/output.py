@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from fairing_az_jupyter.frontends.grammar.parser import PROGRAM
+from fairing_az_jupyter.operations.declaration import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,3 +151,39 @@ def tell_lines(lines: Sequence[str]) -> None:
     with contextlib.suppress(OSError, AttributeError):
         sys.stderr.writelines(f"{line}\n" for line in lines)
         sys.stderr.flush()
+
+
+def print_answer(document: object, lines: Sequence[str], *, as_json: bool) -> None:
+    """Write an answer to standard output.
+
+    Args:
+        document: The answer for programs.
+        lines: The answer for people.
+        as_json: Which of them.
+
+    """
+    if as_json:
+        print_json(document)
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def print_json(document: object) -> None:
+    """Write one JSON document to standard output.
+
+    Args:
+        document: The document.
+
+    """
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+
+def print_line(document: object) -> None:
+    """Write one JSON document in one line, at once.
+
+    Args:
+        document: The document.
+
+    """
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from fairing_az_jupyter.frontends.cli import main
-from fairing_az_jupyter.frontends.grammar.parts import setting_flag
+from fairing_az_jupyter.frontends.command_line.setting_flags import setting_flag
 from fairing_az_jupyter.settings import Settings
 
 PROPERTIES = Settings.model_json_schema()["properties"]

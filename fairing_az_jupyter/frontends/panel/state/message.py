@@ -8,7 +8,7 @@ from html import escape
 from typing import Literal
 
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.frontends.commands.settings import as_typed
+from fairing_az_jupyter.frontends.commands.wording import in_place
 from fairing_az_jupyter.frontends.views.check_report import line
 
 __all__ = ["Told", "here", "html", "quiet", "told_of"]
@@ -52,7 +52,7 @@ def told_of(error: BaseException) -> Told:
 
 def here(text: str) -> str:
     """Return a text in one line, whose commands are those that a cell takes."""
-    return line(as_typed(text, "%fairing_azure"))
+    return line(in_place(text, "%fairing_azure"))
 
 
 def html(told: Told | None) -> str:

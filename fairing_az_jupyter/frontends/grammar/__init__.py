@@ -1,1 +1,0 @@
-"""The words of terminal and magics: one parser, its parts, and its errors."""

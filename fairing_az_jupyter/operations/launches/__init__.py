@@ -1,0 +1,1 @@
+"""What is launched, and what was: train, deploy, status, logs, predict, delete, cleanup."""

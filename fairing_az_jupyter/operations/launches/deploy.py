@@ -1,0 +1,62 @@
+"""`deploy`: a class, as an endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fairing_az_jupyter.operations.declaration import Example, Operation
+from fairing_az_jupyter.operations.launches.tasks import SOURCES, TaskRequest
+from fairing_az_jupyter.operations.words import argument
+
+if TYPE_CHECKING:
+    from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
+    from fairing_az_jupyter.operations.calls import Call
+
+__all__ = ["DEPLOY", "Deploy", "deploy"]
+
+_TASK = argument(
+    "TASK",
+    "FILE.py:CLASS, also NOTEBOOK.ipynb:CLASS; in a notebook also a class that it defines, which may be left out where "
+    "the cell or the notebook defines only one",
+    completes="task",
+)
+
+
+class Deploy(TaskRequest):
+    """What is deployed."""
+
+    task: Annotated[str | None, _TASK] = None
+
+
+def deploy(call: Call[Deploy]) -> LaunchedEndpoint:
+    """Deploy, and wait until the endpoint is ready; what happens is published as launch events.
+
+    Args:
+        call: The command.
+
+    """
+    from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
+
+    wanted = call.request
+    return services.deploy(
+        call.session,
+        wanted.task or "",
+        names=call.caller.names,
+        input_files=wanted.input_files,
+        output_map=dict(wanted.output_map),
+    )
+
+
+DEPLOY = Operation(
+    "deploy",
+    "Deploy a class as an endpoint, and wait until it is ready.",
+    Deploy,
+    section="Launch",
+    sources=SOURCES,
+    needed_in_terminal=("task",),
+    exit_codes=(3, 4, 5, 6),
+    examples=(
+        Example("deploy HousingServe --input-files trained_ames_model.dat", "cell", assigned="endpoint"),
+        Example("deploy train.py:HousingServe --input-files trained_ames_model.dat", "terminal"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What a launch needs, and the tool itself: checks, Secrets, settings, profiles, installation, help."""
