@@ -171,7 +171,7 @@ def publish(event: LaunchEvent) -> bool:
     try:
         checked = _checked(event)
         if checked is None:
-            logger.debug("A launch tells what nobody can show: %r", event)
+            logger.debug("A launch sent an event that can't be shown: %r", event)
             return here is not None
         hearing = [] if isinstance(event, (Output, Progress)) else _distinct_listeners()
         for listener in hearing:
@@ -181,7 +181,7 @@ def publish(event: LaunchEvent) -> bool:
         if not hearing and ipython is not None and isinstance(checked, (Phase, PodEvent)):
             _send(ipython, checked)
     except Exception:
-        logger.warning("A launch can't tell how far it has come; it goes on.", exc_info=True)
+        logger.warning("The progress of a launch can't be shown; the launch continues.", exc_info=True)
     return here is not None
 
 
@@ -368,7 +368,7 @@ class _Listener:
             self.callback(event)
         except Exception:
             # A record that can't be written must not end what runs in the cluster.
-            logger.warning("What listens to a launch has failed; the launch goes on.", exc_info=True)
+            logger.warning("An event listener of a launch failed; the launch continues.", exc_info=True)
 
     def hear(self, event: LaunchEvent) -> None:
         """Hand on an event, one at a time, and none that comes of another."""

@@ -36,7 +36,7 @@ def report(name: str, value: object) -> None:
     """
     if not _is_name(name):
         raise InputError(
-            f"What is reported needs a name: a text of 1 to {_LONGEST_NAME} printable characters.",
+            f"A reported value needs a name: a text of 1 to {_LONGEST_NAME} printable characters.",
             hint="Write: report('rmse', value)",
             code="report",
         )

@@ -96,9 +96,9 @@ def _cure(returncode: int | None, lines: Sequence[str]) -> str:
         from fairing_az_jupyter.settings.naming import python_image  # noqa: PLC0415 - loads pydantic
 
         return (
-            f"A class is pickled for the notebook's own Python, {other[2]}, and the base image has {other[1]}: set "
+            f"The class is pickled with the notebook's Python, {other[2]}, and the base image has {other[1]}: set "
             f"base_image to one with {other[2]}, such as {python_image(other[2])}. "
         )
     if returncode == _KILLED:
-        return "Probably it used more memory than there is: give it more, or less data. "
+        return "It probably ran out of memory: request more memory, or use less data. "
     return ""

@@ -45,7 +45,7 @@ def fill_source(source: str, values: Mapping[str, object]) -> EditedSource:
                 break
         else:
             raise CellCodeError(
-                f"has no place where {name} could be set",
+                f"has no place to set {name}",
                 f"Write `{assignment(name, value)}` into the cell yourself, behind whatever else binds {name}.",
             )
     return edited

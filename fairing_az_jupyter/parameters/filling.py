@@ -256,8 +256,8 @@ def _plan(text: str, digest: str, values: Mapping[str, object], where: str) -> F
             values_here = {name: value for name, value in wanted.items() if bindings.mentions(name)}
             if values_here:
                 warnings.append(
-                    f"{_name(cell)}, tagged {tag!r}, sets {', '.join(values_here)} too. It gets the same"
-                    f" {'value' if len(values_here) == 1 else 'values'}, so that the whole notebook runs with them."
+                    f"{_name(cell)}, tagged {tag!r}, sets {', '.join(values_here)} too. It gets the same "
+                    f"{'value' if len(values_here) == 1 else 'values'}, so that the whole notebook uses them."
                 )
         edited = _filled(notebook, cell, values_here, where)
         if edited.splices:
@@ -276,7 +276,7 @@ def _checked_values(values: Mapping[str, object]) -> dict[str, object]:
         name = unicodedata.normalize("NFKC", given) if isinstance(given, str) else ""
         if not name.isidentifier() or keyword.iskeyword(name) or name == "__debug__":
             raise ParameterError(
-                f"{given!r} is no name that a Python notebook could assign to.",
+                f"{given!r} is not a name that Python can assign to.",
                 hint="Use letters, digits and underscores, not a digit first, and no Python keyword.",
             )
         if name in checked:

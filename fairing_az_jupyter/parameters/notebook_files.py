@@ -41,7 +41,7 @@ def read_bytes(path: str | os.PathLike[str], *, shown: str | None = None) -> byt
         return Path(path).read_bytes()
     except FileNotFoundError:
         raise NotebookFileError(
-            f"Notebook {shown!r} not found.", hint="Check the spelling, and the folder that you are in."
+            f"Notebook {shown!r} not found.", hint="Check the spelling and the current folder."
         ) from None
     except (OSError, ValueError) as error:
         raise NotebookFileError(
@@ -103,7 +103,7 @@ def replace_bytes(path: str | os.PathLike[str], data: bytes, *, expected_digest:
     except TimeoutError:
         raise NotebookFileError(
             f"The folder of notebook {shown!r} is locked by another program; nothing was changed.",
-            hint="Wait until the other program has finished, and run it again.",
+            hint="Run it again when the other program has finished.",
         ) from None
     except OSError as error:
         raise _not_written(shown, target, error) from None
@@ -138,9 +138,9 @@ def _changed(shown: str) -> NotebookFileError:
 
 def _not_written(shown: str, target: Path, error: OSError) -> NotebookFileError:
     folder = str(target.parent)
-    hint = f"Check that you may write to the folder {folder!r}."
+    hint = f"Check that the folder {folder!r} is writable."
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        hint = f"Make room on the disk that holds {folder!r}, and run it again."
+        hint = f"Free some space on the disk of {folder!r}, and run it again."
     return NotebookFileError(f"Notebook {shown!r} can't be written: {_reason(error)}. It is unchanged.", hint=hint)
 
 

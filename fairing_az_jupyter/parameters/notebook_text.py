@@ -173,7 +173,7 @@ def read_notebook(text: str, where: str) -> NotebookText:
     lists = (found,) if isinstance(found, CellList) else found
     if not isinstance(lists, tuple):
         raise NotebookFileError(
-            f"The {where} is no notebook: it says nbformat {major} but has no list of cells.", hint=_NOT_A_NOTEBOOK
+            f"The {where} is not a notebook: it says nbformat {major} but has no list of cells.", hint=_NOT_A_NOTEBOOK
         )
     return NotebookText(text, start, major, minor, _checked_lists(lists, where), spans.get("worksheets"))
 
@@ -337,7 +337,7 @@ def _checked_major(top: dict[str, Any], where: str) -> int:
     major = top.get("nbformat")
     if not isinstance(major, int) or isinstance(major, bool):
         raise NotebookFileError(
-            f"The {where} is JSON but no notebook: it has no 'nbformat' number.", hint=_NOT_A_NOTEBOOK
+            f"The {where} is JSON but not a notebook: it has no 'nbformat' number.", hint=_NOT_A_NOTEBOOK
         )
     if major not in {NBFORMAT_3, NBFORMAT_4}:
         raise NotebookFileError(
@@ -365,6 +365,6 @@ def _checked_lists(lists: tuple[CellList | None, ...], where: str) -> tuple[Cell
     found = tuple(cells for cells in lists if cells is not None)
     if len(found) < len(lists) or not all(isinstance(cell.content, dict) for cells in found for cell in cells.cells):
         raise NotebookFileError(
-            f"The {where} is no notebook: its cells are not a list of JSON objects.", hint=_NOT_A_NOTEBOOK
+            f"The {where} is not a notebook: its cells are not a list of JSON objects.", hint=_NOT_A_NOTEBOOK
         )
     return found

@@ -238,11 +238,11 @@ def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amoun
             yield from copied(subject, field, subject.image(field))
     if "images" in about and kind != "build":
         yield cures.text(
-            f"Set {notebook_names()['docker_registry']} to a registry that the policy allows: a launch's images are "
-            "there."
+            f"Set {notebook_names()['docker_registry']} to a registry that the policy allows: the launch's images are "
+            "stored there."
         )
     if "probes" in about and kind != "endpoint":
         yield cures.text(
-            "Probes of a pod that ends by itself are there and never act: have the policy leave out pods of Jobs."
+            "Pods that end by themselves have probes that never act: ask for the policy to exclude pods of Jobs."
         )
-    yield cures.text(f"Ask who has set the policy {name} what it wants, or for an exemption.")
+    yield cures.text(f"Ask the owner of the policy {name} what it requires, or for an exemption.")

@@ -22,7 +22,5 @@ def only_some_launches(subject: Subject, finding: Finding) -> Finding:
     """
     if finding.status != "fail" or not subject.may_build_nothing:
         return finding
-    message = (
-        f"{finding.message} A launch with a requirements.txt that asks for something would fail; others need no build."
-    )
+    message = f"{finding.message} Launches whose requirements.txt is not empty would fail; others need no build."
     return dataclasses.replace(finding, status="warn", message=message)

@@ -74,7 +74,7 @@ def _no_cluster() -> Check:
     finding = Finding(
         "skipped",
         looked_at,
-        "Not checked, for FAIRING_BACKEND is LocalBackend: everything runs on this machine.",
+        "Skipped: with FAIRING_BACKEND = LocalBackend everything runs on this machine.",
         (fixes.ours("check", "--backend", "KubeflowAzureBackend"),),
     )
     return Check(

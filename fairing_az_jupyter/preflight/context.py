@@ -120,5 +120,5 @@ class Subject:
         for field in fields:
             if field in self.broken or getattr(self.settings, field) in (None, ""):
                 name = notebook_names()[field]
-                return Finding("skipped", looks_at, f"Not checked, for {name} is not set to a usable value.")
+                return Finding("skipped", looks_at, f"Skipped: {name} is not set to a usable value.")
         return None

@@ -42,6 +42,6 @@ def copied(subject: Subject, field: str, image: str) -> tuple[Cure, ...]:
     if found.host == host:
         return ()
     if cloud_of_registry(host) is None:
-        return (fixes.text(f"Copy the image into a registry that can be reached, and set {name} to the copy."),)
+        return (fixes.text(f"Copy the image to a reachable registry, and set {name} to the copy."),)
     copy, kept = found.import_into(host)
     return (fixes.az(*copy), fixes.change_setting(subject, field, kept))

@@ -44,25 +44,26 @@ def room(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked_at:
     blind = all(node.free is None for node in usable)
     short = [node for node in selected if _is_short_of_memory(node, need)]
     if fitting:
-        unsure = "; how much of that is free may not be looked at" if blind else ""
+        unsure = "; no permission to see how much of that is free" if blind else ""
         message = (
-            f"{len(fitting)} of {len(nodes)} nodes {'can hold' if blind else 'have room for'} {need.named} of {need}"
+            f"{len(fitting)} of {len(nodes)} nodes {'can hold' if blind else 'have capacity for'} {need.named} of "
+            f"{need}"
         )
         return Finding("pass", looked_at, f"{message}{unsure}.")
     if short:
         message = (
-            f"The nodes that could hold {need.named} of {need} are short of memory now (taint {_MEMORY_PRESSURE}). AKS "
+            f"The nodes that could hold {need.named} of {need} are low on memory now (taint {_MEMORY_PRESSURE}). AKS "
             "lets such pods onto them nevertheless; other clusters do not."
         )
         return Finding("warn", looked_at, message, (fixes.kubectl("describe", "nodes"),), code="memory-pressure")
     if not usable:
         taints = _taints(need.barred_by(node) for node in selected if node.ready and not node.cordoned)
         because = f" (taints that go by themselves: {taints})" if taints else ""
-        message = f"None of the {len(nodes)} nodes is ready and takes pods{because}; {need.named} of {need} would wait."
+        message = f"None of the {len(nodes)} nodes is ready for pods{because}; {need.named} of {need} would wait."
         return Finding("warn", looked_at, message, (fixes.kubectl("get", "nodes"),), code="no-usable-node")
     largest = _words(max((node.allocatable if node.free is None else node.free for node in usable), key=_size))
     state = "has" if blind else "has free"
-    message = f"No node has room for {need.named} of {need} now: the one with the most {state} {largest}."
+    message = f"No node has capacity for {need.named} of {need} now: the one with the most {state} {largest}."
     wait = fixes.text("Wait for an autoscaler or for other pods to end; delete endpoints that are no longer needed.")
     return Finding("warn", looked_at, message, (wait, fixes.kubectl("describe", "nodes")), code="no-room")
 
@@ -72,7 +73,7 @@ def _nowhere(
 ) -> Finding | None:
     """Return the finding where no node that is there would ever take the pod; None where one would."""
     if not nodes:
-        message = f"There is no node: the pools are scaled to zero, or down; one with {need} has to start first."
+        message = f"No nodes: the pools are scaled to zero, or down; one with {need} has to start first."
         return Finding("warn", looked_at, message, (fixes.kubectl("get", "nodes"),), code="no-nodes")
     if not selected:
         return _not_selected(nodes, need, looked_at)
@@ -90,11 +91,11 @@ def _too_large(nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Fin
         most = max(node.allocatable.gpus for node in nodes)
         has = f"the most that one has is {most}" if most else "none has any"
         wanted = f"{need.gpus} GPU{'s' if need.gpus > 1 else ''}"
-        message = f"No node that is there now has {wanted}, which {need.named} asks for: {has}."
+        message = f"No current node has {wanted}, which {need.named} requests: {has}."
         code, lower = "no-gpu-node", f"Lower {notebook_names()['gpus']}, or add a node pool with GPUs."
     else:
         largest = _words(max((node.allocatable for node in nodes), key=_size))
-        message = f"No node that is there now can hold {need.named} of {need}: the largest has {largest}."
+        message = f"No current node can hold {need.named} of {need}: the largest has {largest}."
         code, lower = "job-too-large", f"Lower {need.settings}, or add a node pool of a larger VM size."
     return Finding(
         "warn", looked_at, message, (fixes.text(lower), pools, fixes.kubectl("describe", "nodes")), code=code
@@ -107,8 +108,8 @@ def _not_selected(nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> 
     system, processors = (need.node_selector.get(f"kubernetes.io/{name}") for name in ("os", "arch"))
     if processors and any(need.selects(node, but="kubernetes.io/arch") for node in nodes):
         message = (
-            f"No node that is there now has {processors} processors, and images are made for {processors} from here; "
-            f"{need.named} asks for such a node."
+            f"No current node has {processors} processors, but images are built for {processors} here; {need.named} "
+            "needs such a node."
         )
         change = fixes.text(
             f"Add a node pool with {processors} processors. For others, launch from a notebook server on one of their "
@@ -116,11 +117,11 @@ def _not_selected(nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> 
         )
         return Finding("warn", looked_at, message, (change, show), code="no-node-of-platform")
     if system and any(need.selects(node, but="kubernetes.io/os") for node in nodes):
-        message = f"No node that is there now runs {system.capitalize()}, which {need.named} needs."
+        message = f"No current node runs {system.capitalize()}, which {need.named} needs."
         change = fixes.text(f"Add a node pool of {system.capitalize()} machines.")
         return Finding("warn", looked_at, message, (change, show), code="no-node-of-platform")
     labels = ",".join(f"{name}={value}" for name, value in need.node_selector.items())
-    message = f"None of the {len(nodes)} nodes has the labels that {need.named} asks for: {labels}."
+    message = f"None of the {len(nodes)} nodes has the labels that {need.named} requires: {labels}."
     change = fixes.text(f"Set {notebook_names()['node_selector']} to labels that nodes have.")
     return Finding("warn", looked_at, message, (change, show), code="no-node-selected")
 
@@ -132,8 +133,8 @@ def _tainted(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked
     tolerable = [need.kept_off_by(node) for node in nodes if need.may_tolerate(node)]
     if not tolerable:
         message = (
-            f"The pool that takes your pods has no node now: each node that could hold {need.named} of {need} is kept "
-            f"for other pods, or about to go, by its taint ({shown})."
+            f"The pool for your pods has no node now: each node that could hold {need.named} of {need} is reserved "
+            f"for other pods or about to be removed, by its taint ({shown})."
         )
         pools = fixes.az("aks", "nodepool", "list", "--resource-group", "GROUP", "--cluster-name", "CLUSTER")
         add = fixes.text("Add a node pool without such taints, or let the autoscaler add a node to yours.")
@@ -143,7 +144,7 @@ def _tainted(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked
     accepted = fixes.change_setting(subject, "tolerations", ",".join(filter(None, [before, wanted])))
     spot = need.what == "job" and any(taint["key"] == SPOT for taints in tolerable for taint in taints)
     first = fixes.change_setting(subject, "spot", "True") if spot else accepted
-    message = f"Every node that could hold {need.named} of {need} has a taint that keeps it off: {shown}."
+    message = f"Every node that could hold {need.named} of {need} has a taint that excludes it: {shown}."
     return Finding("warn", looked_at, message, tuple(dict.fromkeys((first, accepted, see))), code="taint")
 
 

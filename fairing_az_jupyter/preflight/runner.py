@@ -28,6 +28,7 @@ _SERVER_ERROR = 500
 _NO_ANSWER_YET = frozenset({"timeout", "unreachable-timeout", "name-lookup", "dns", "not-ready"})
 
 
+_OUTCOMES = {"fail": "failed", "unknown": "is unknown", "skipped": "was skipped"}
 WORST_FIRST: tuple[CheckStatus, ...] = ("fail", "unknown", "warn", "skipped", "pass")
 """What a finding may be, from the worst on."""
 
@@ -211,7 +212,7 @@ def _work(check: Check, given: Mapping[str, Finding], finished: queue.Queue[tupl
     except FairingAzureError as error:
         finding = from_error(error, check.looks_at)
     except Exception as error:  # noqa: BLE001 - a bug in one check must not hide what the others find
-        message = f"This check itself has failed ({type(error).__name__}); please report it."
+        message = f"Internal error in this check ({type(error).__name__}); please report it."
         finding = Finding("unknown", check.looks_at, message, code="bug")
     finished.put((check, finding))
 
@@ -253,9 +254,9 @@ def _says_nothing(error: FairingAzureError) -> bool:
 
 
 def _skipped(check: Check, cause: CheckResult) -> Finding:
-    return Finding("skipped", check.looks_at, f"Not checked, for it builds on '{cause.title}' ({cause.status}).")
+    return Finding("skipped", check.looks_at, f"Skipped: needs '{cause.title}', which {_OUTCOMES[cause.status]}.")
 
 
 def _late(check: Check, deadline: float) -> Finding:
-    cure = Cure("text", "Check again; if it stays so, look at the network between here and that service.")
+    cure = Cure("text", "Check again. If it fails again, check the network to that service.")
     return Finding("unknown", check.looks_at, f"No answer within {deadline:.0f} s.", (cure,), code="timeout")

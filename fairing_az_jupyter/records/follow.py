@@ -97,7 +97,7 @@ def _is_over(store: RunStore, name: str) -> bool:
     if info is None:
         raise InputError(
             f"The record of the run '{name}' was deleted while it was being read.",
-            hint="See what there is: fairing-azure runs list",
+            hint="List the runs: fairing-azure runs list",
             code="run-unknown",
         )
     return info.has_ended or info.state == "lost"

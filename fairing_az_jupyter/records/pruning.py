@@ -59,8 +59,8 @@ def prune(
     """
     if keep is None and older_than is None and state is None:
         raise InputError(
-            "Nothing says which records may go, so none was deleted.",
-            hint="Say it: --keep N, --older-than 30d, or --state failed.",
+            "No records selected, so none were deleted.",
+            hint="Select records: --keep N, --older-than 30d, or --state failed.",
             code="prune",
         )
     now = time.time()

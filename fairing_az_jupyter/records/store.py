@@ -68,8 +68,8 @@ class RunStore:
             return cls(Path(named).expanduser().absolute())
         except (RuntimeError, OSError) as error:
             raise InputError(
-                f"'{named}' is no folder for records of runs: {error}.",
-                hint=f"Name it in full: --runs-folder FOLDER, or {RUNS_VARIABLE}.",
+                f"'{named}' is not a folder for records of runs: {error}.",
+                hint=f"Give the full path: --runs-folder FOLDER, or {RUNS_VARIABLE}.",
                 code="runs-folder",
             ) from None
 
@@ -104,7 +104,7 @@ class RunStore:
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         except FileExistsError:
-            raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(self.path)) from None
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(self.path)) from None
         for _ in range(_TRIES):
             name = run or layout.new_run_id(request.notebook)
             new = self.path / f"{layout.NEW}{name}-{secrets.token_hex(3)}"
@@ -126,10 +126,10 @@ class RunStore:
                 if isinstance(error, OSError) and (self.path / name).exists():
                     if run is None:
                         continue
-                    raise FileExistsError(None, "there is such a run already", str(self.path / name)) from None
+                    raise FileExistsError(None, "the run already exists", str(self.path / name)) from None
                 raise
             return self.path / name
-        raise FileExistsError(None, "no free identifier was found", str(self.path))
+        raise FileExistsError(None, "no free identifier found", str(self.path))
 
     def refuse(self, request: RunRequest, error: Mapping[str, Any], **facts: object) -> str:
         """Note that a run could not even be recorded in its own folder, where notes go in that case.
@@ -226,8 +226,8 @@ class RunStore:
         if len(meant) > 1:
             more = " ..." if len(meant) > _SHOWN else ""
             raise InputError(
-                f"'{name}' may be any of {len(meant)} runs: {', '.join(meant[:_SHOWN])}{more}.",
-                hint="Write more of the identifier.",
+                f"'{name}' matches {len(meant)} runs: {', '.join(meant[:_SHOWN])}{more}.",
+                hint="Give more of the identifier.",
                 code="run-ambiguous",
             )
         info = self._info(meant[0], kept.get(meant[0])) if meant else None
@@ -238,8 +238,8 @@ class RunStore:
         close = difflib.get_close_matches(name, names, n=1)
         suggestion = f"Did you mean '{close[0]}'? " if close and not meant else ""
         raise InputError(
-            f"There is no run '{name}' in '{self.path}'.",
-            hint=f"{suggestion}See what there is: fairing-azure runs list",
+            f"Run '{name}' not found in '{self.path}'.",
+            hint=f"{suggestion}List the runs: fairing-azure runs list",
             code="run-unknown",
         )
 
@@ -323,7 +323,7 @@ class RunStore:
         except OSError as error:
             raise InputError(
                 f"The run '{info.id}' can't be cancelled: '{info.folder}' can't be written ({error.strerror}).",
-                hint="Cancel it as the user who has started it.",
+                hint="Cancel it as the user who started it.",
                 code="run-not-yours",
             ) from error
         return info
@@ -331,7 +331,7 @@ class RunStore:
     def _broken(self, name: str) -> InputError:
         return InputError(
             f"The record of the run '{name}' is broken: its {layout.REQUEST} or {layout.STATUS} can't be read.",
-            hint=f"Run the notebook anew, and delete the record: rm -r '{self.path / name}'",
+            hint=f"Run the notebook again, and delete the record: rm -r '{self.path / name}'",
             code="run-broken",
         )
 
@@ -343,7 +343,7 @@ class RunStore:
         except OSError as error:
             raise InputError(
                 f"The runs in '{self.path}' can't be read: {error.strerror}.",
-                hint=f"Name another folder: --runs-folder FOLDER, or {RUNS_VARIABLE}.",
+                hint=f"Choose another folder: --runs-folder FOLDER, or {RUNS_VARIABLE}.",
                 code="runs-folder",
             ) from error
 

@@ -43,7 +43,7 @@ class AbsHandler:
             from fairing_az_jupyter.exceptions import NotebookFileError  # noqa: PLC0415 - likewise
 
             raise NotebookFileError(
-                f"'{cls.pretty_path(path)}' is no notebook: byte {error.start} is not UTF-8.",
+                f"'{cls.pretty_path(path)}' is not a notebook: byte {error.start} is not UTF-8.",
                 hint="Save it again as a notebook, in UTF-8.",
             ) from None
 

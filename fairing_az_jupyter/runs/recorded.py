@@ -57,7 +57,7 @@ def begin(store: RunStore, request: RunRequest, notebook: bytes | None, **facts:
         raise
     except OSError as error:
         failed = RunFailedError(
-            f"The run of '{request.notebook}' was not started: its record can't be made in '{store.path}' "
+            f"The run of '{request.notebook}' was not started: its record can't be created in '{store.path}' "
             f"({error.strerror or error}).",
             hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
             code="record",

@@ -39,7 +39,7 @@ def list_endpoints(session: Session) -> tuple[tuple[EndpointInfo, ...], str]:
     except FairingAzureError as error:
         # The first sentence says why; the others what it is good for.
         reason = re.split(r"\.\s+(?=[A-Z])", " ".join(error.message.split()), maxsplit=1)[0].rstrip(".")
-        return here, f"The cluster could not be asked: {reason}."
+        return here, f"The cluster could not be queried: {reason}."
     there = tuple(_of_cluster(each) for each in found if each.kind == "endpoint")
     return (*here, *there), ""
 

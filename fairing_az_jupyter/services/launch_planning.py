@@ -45,8 +45,8 @@ def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
         near = difflib.get_close_matches(Path(name).name, beside, n=1)
         meant = f" Did you mean '{Path(name).with_name(near[0])}'?" if near else ""
         raise InputError(
-            f"There is no file '{name[:200]}' in '{folder}', so '{task}' would not find it.{meant}",
-            hint="Name input files as they are called from the folder of the notebook.",
+            f"File '{name[:200]}' not found in '{folder}', so '{task}' would not find it.{meant}",
+            hint="Give input files relative to the notebook's folder.",
             code="input-files",
         )
 

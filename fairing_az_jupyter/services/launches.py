@@ -37,7 +37,7 @@ __all__ = [
     "train",
 ]
 
-LOCAL = "LocalBackend's jobs and endpoints live in the process that launched them, and end with it."
+LOCAL = "LocalBackend's jobs and endpoints run in the process that launched them and end with it."
 """Why there is nothing to look after where that backend was chosen."""
 
 
@@ -356,7 +356,7 @@ def _cluster(session: Session, names: Sequence[str] = ()) -> Iterator[Launcher]:
     if session.is_local:
         raise InputError(
             f"{_not_here(session, names[0])} {LOCAL}" if names else LOCAL,
-            hint="To look at the cluster, choose its backend: --backend KubeflowAzureBackend",
+            hint="To query the cluster, choose its backend: --backend KubeflowAzureBackend",
             code="local-backend",
         )
     with session.cluster() as launcher:
@@ -367,4 +367,4 @@ def _not_here(session: Session, name: str) -> str:
     here = [info.name for info in launches_here(session)]
     near = difflib.get_close_matches(name, here, n=1)
     meant = f" Did you mean '{near[0]}'?" if near else f" There is: {', '.join(here[:5])}." if here else ""
-    return f"No endpoint '{name[:100]}' is on this machine.{meant}"
+    return f"No endpoint '{name[:100]}' found on this machine.{meant}"

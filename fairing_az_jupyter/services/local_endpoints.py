@@ -93,7 +93,7 @@ def launch_info(info: Here) -> LaunchInfo:
     """
     if not isinstance(info, RunInfo):
         return own_endpoints.launch_info(info)
-    detail = f"It is a process of this machine, kept alive by the run {info.id}."
+    detail = f"It is a process on this machine, kept alive by the run {info.id}."
     return LaunchInfo(info.endpoint, "endpoint", "ready", "", created=_created(info), url=info.url, detail=detail)
 
 
@@ -121,16 +121,15 @@ def delete(info: Here) -> LaunchInfo:
     except OSError as error:
         raise InputError(
             f"Endpoint '{info.endpoint}' can't be deleted: '{info.folder}' can't be written ({error.strerror}).",
-            hint="Delete it as the user who has deployed it.",
+            hint="Delete it as the user who deployed it.",
             code="run-not-yours",
         ) from error
     end = time.monotonic() + _GONE_SECONDS
     while (now := store.get(info.id)) is not None and now.state == "running":
         if time.monotonic() > end:
             raise ExecutionError(
-                f"Endpoint '{info.endpoint}' was told to end, and its process is still there after "
-                f"{_GONE_SECONDS:g} s.",
-                hint=f"See what it does: fairing-azure runs logs {info.id}",
+                f"Endpoint '{info.endpoint}' was stopped, but its process still exists after {_GONE_SECONDS:g} s.",
+                hint=f"Check its log: fairing-azure runs logs {info.id}",
                 code="not-gone",
             )
         time.sleep(_LOOK_SECONDS)

@@ -45,7 +45,7 @@ def launch_info(endpoint: LaunchedEndpoint) -> LaunchInfo:
         endpoint: The endpoint.
 
     """
-    detail = "It is a process of this machine, and lives as long as this kernel."
+    detail = "It is a process on this machine and ends with this kernel."
     name = endpoint.name
     return LaunchInfo(name, "endpoint", "ready", "", created=_created(endpoint), url=endpoint.url, detail=detail)
 

@@ -253,15 +253,15 @@ def plan_retry(
     if not as_it_was:
         if "://" not in request.notebook and not Path(request.notebook).exists() and kept:
             raise InputError(
-                f"The notebook '{request.notebook}' of the run '{info.id}' is not there any more.",
-                hint=f"Run it as it was then: fairing-azure runs retry {info.id} --as-it-was",
+                f"The notebook '{request.notebook}' of the run '{info.id}' no longer exists.",
+                hint=f"Run the recorded copy: fairing-azure runs retry {info.id} --as-it-was",
                 code="run-notebook-gone",
             )
         return request
     if not kept:
         raise InputError(
-            f"The run '{info.id}' has kept no copy of its notebook.",
-            hint=f"Run it as it is now: fairing-azure runs retry {info.id}",
+            f"The run '{info.id}' has no copy of its notebook.",
+            hint=f"Run the current notebook: fairing-azure runs retry {info.id}",
             code="run-no-notebook",
         )
     cwd = request.cwd or str(Path(request.notebook).absolute().parent)

@@ -210,8 +210,8 @@ def save_profile(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not changes:
         raise InputError(
-            f"There is nothing to set in profile '{name[:64]}': no setting was given.",
-            hint="Give one, such as --docker-registry myregistry.azurecr.io",
+            f"Nothing to set in profile '{name[:64]}': no setting was given.",
+            hint="Give a setting, such as --docker-registry myregistry.azurecr.io",
             code="nothing-to-set",
         )
     store = ProfileStore()

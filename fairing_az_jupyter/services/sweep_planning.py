@@ -158,7 +158,7 @@ class _Planner:
             found.setdefault(key if given.distinct else f"{number}", request)
         folded = len(given.points) - len(found)
         several = "point is" if folded == 1 else "points are"
-        notes = [f"{folded} {several} the same as others, and run once only."] if folded else []
+        notes = [f"{folded} {several} duplicates and run only once."] if folded else []
         return list(found.values()), notes
 
     def _checked(
@@ -226,8 +226,8 @@ def _check_conflicts(given: GivenPoints, fixed: Sequence[str]) -> None:
     both = [name for name in given.varied if name in fixed]
     if both and given.distinct:
         raise ParameterError(
-            f"'{both[0]}' is varied by the sweep and given a fixed value as well.",
-            hint=f"Leave one of them out: -p {both[0]} gives it to all points.",
+            f"'{both[0]}' is varied by the sweep and also has a fixed value.",
+            hint=f"Omit one of them: -p {both[0]} gives it to all points.",
             code="sweep-points",
         )
 

@@ -124,9 +124,9 @@ def _refuse_while_in_the_cluster(store: RunStore, sweep: str) -> None:
     there = [run for run in store.list(sweep=sweep) if run.place == "cluster" and not run.has_ended]
     if there:
         raise InputError(
-            f"{len(there)} run{'' if len(there) == 1 else 's'} of the sweep '{sweep}' go on in the cluster "
-            f"(Job '{there[0].job}'), so the rest can't be run here.",
-            hint=f"Follow them: fairing-azure sweep resume {sweep} --on-cluster",
+            f"{len(there)} run{'' if len(there) == 1 else 's'} of the sweep '{sweep}' are still running in the "
+            f"cluster (Job '{there[0].job}'), so the rest can't be run here.",
+            hint=f"Watch them: fairing-azure sweep resume {sweep} --on-cluster",
             code="sweep-in-cluster",
         )
 
@@ -245,7 +245,7 @@ def cancel_sweep(session: Session, name: str) -> SweepTable:
         raise InputError(
             f"The sweep '{table.sweep}' can't be cancelled: "
             f"{'all of its points have ended' if done else 'no process executes it'}.",
-            hint=f"See it: fairing-azure sweep show {table.sweep}",
+            hint=f"Show it: fairing-azure sweep show {table.sweep}",
             code="sweep-ended",
         )
     SweepStore(session.store).cancel(table.sweep)
@@ -299,7 +299,7 @@ def _make_output_folder(session: Session, output: str, given: Mapping[str, objec
     except OSError as error:
         raise NotebookFileError(
             f"The folder for the executed notebooks '{folder}' can't be used: {error.strerror or error}.",
-            hint="Name one that you may write to: --output-folder FOLDER",
+            hint="Choose a writable folder: --output-folder FOLDER",
         ) from error
 
 
@@ -312,7 +312,7 @@ def _axes(given: Mapping[str, Sequence[object]] | None) -> list[Axis]:
     for name, values in (given or {}).items():
         if isinstance(values, (str, bytes)):
             raise ParameterError(
-                f"The values of '{name}' are one text; a sweep needs a list of them.",
+                f"The values of '{name}' are a single string; a sweep needs a list of values.",
                 hint=f"Write: {{'{name}': [V1, V2]}}",
                 code="sweep-points",
             )

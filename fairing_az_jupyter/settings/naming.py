@@ -202,7 +202,7 @@ def _registry_problem(text: str) -> tuple[str, str]:
                 return problem, mended
         return "has upper-case letters in its path", mended
     if host.endswith((".azurecr.io", ".azurecr.us", ".azurecr.cn")):
-        return "is no login server of a registry: its name must have 5 to 50 letters and digits", ""
+        return "is not a registry's login server: its name must have 5 to 50 letters and digits", ""
     return (
         "is not the login server of an Azure Container Registry (NAME.azurecr.io, NAME.azurecr.us or NAME.azurecr.cn)",
         re.sub(r"\.azurecr\.[a-z.]+$", ".azurecr.io", host),
@@ -256,13 +256,16 @@ def _image_problem(text: str) -> str:
     host, slash, path = name.partition("/")
     is_host = bool(slash) and ("." in host or ":" in host or host == "localhost")
     for broken, problem in (
-        (at and not _DIGEST.fullmatch(digest), "has something after the @ that is no digest, such as sha256:0123..."),
-        (colon and not _TAG.fullmatch(tag), "has something after the : that is no tag"),
+        (
+            at and not _DIGEST.fullmatch(digest),
+            "has something after the @ that is not a digest, such as sha256:0123...",
+        ),
+        (colon and not _TAG.fullmatch(tag), "has something after the : that is not a tag"),
         (len(name) > _LONGEST_IMAGE_NAME, f"has a name of more than {_LONGEST_IMAGE_NAME} characters"),
-        (is_host and not _HOST.fullmatch(host), "begins with what is no host name"),
+        (is_host and not _HOST.fullmatch(host), "does not start with a host name"),
         (
             not _REPOSITORY.fullmatch(path if is_host else name),
-            "is no image's name: its parts are lower-case letters and digits with single separators between them",
+            "is not an image name: its parts are lower-case letters and digits with single separators between them",
         ),
     ):
         if broken:

@@ -40,9 +40,9 @@ def told(action: str, path: Path) -> Iterator[None]:
         yield
     except OSError as refused:
         message = f"Can't {action} {path}: {refused.strerror or refused}."
-        hint = "Make it yours to read and write, or name another folder in FAIRING_AZURE_CONFIG_DIR."
+        hint = "Make it readable and writable for you, or choose another folder with FAIRING_AZURE_CONFIG_DIR."
         if isinstance(refused, TimeoutError):
-            hint = "End or continue that process (a stopped kernel or terminal), then try again."
+            hint = "End or resume that process (a stopped kernel or terminal), then try again."
         raise ProfileError(message, hint=hint, code="profile-file") from refused
 
 
@@ -98,7 +98,7 @@ def parse(text: str, path: Path) -> TOMLDocument:
         where = ""
     # The parser's own words are left out, and its error too: they may repeat what stands in the file.
     raise ProfileError(
-        f"{path} is not TOML: the mistake is{where or ' somewhere in it'}. No setting is taken from a broken profile.",
+        f"{path} is not TOML: the mistake is{where or ' somewhere in it'}. A broken profile is not used.",
         hint='Write one setting a line, text in quotes, each name once: docker_registry = "contosoml.azurecr.io"',
         code="profile-file",
     )
@@ -136,7 +136,7 @@ def edit(text: str, values: Mapping[str, Any], remove: Iterable[str], path: Path
         edited = re.sub(r"(?<!\r)\n", "\r\n", edited)
     expected = {name: value for name, value in before.items() if name not in removed} | wanted
     if parse(edited, path).unwrap() != expected:
-        message = f"{path} is written in a form that can't be changed without breaking it."
+        message = f"{path} can't be edited without breaking its formatting."
         raise ProfileError(message, hint="Change the file in an editor.", code="profile-file")
     return edited
 

@@ -196,7 +196,7 @@ class ProfileStore:
             path = self._existing(name)
             taken = [each for each in self.list() if each != name and each.lower() == new_name.lower()]
             if taken:
-                message = f"Profile {name!r} can't be called {new_name!r}: there is a profile {taken[0]!r} already."
+                message = f"Profile {name!r} can't be renamed to {new_name!r}: profile {taken[0]!r} already exists."
                 raise ProfileError(message, hint="Choose another name, or remove that profile first.")
             with profile_files.told("rename", path):
                 path.rename(new_path)
@@ -260,7 +260,7 @@ class ProfileStore:
                 PROFILE_VARIABLE if environ.get(PROFILE_VARIABLE, "").strip() else str(self.folder / "active-profile")
             )
             error = self._absent(name)
-            raise ProfileError(f"{error.message} It is chosen by {chosen}.", hint=error.hint, code=error.code)
+            raise ProfileError(f"{error.message} It is set by {chosen}.", hint=error.hint, code=error.code)
         return self.read(name)
 
     def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,9 +288,9 @@ class ProfileStore:
         names = self.list()
         near = difflib.get_close_matches(name, names, n=1) or [each for each in names if each.lower() == name.lower()]
         known = (
-            f"There are {', '.join(names)}."
+            f"Profiles: {', '.join(names)}."
             if names
-            else f"There are none yet; make one: fairing-azure profile set {name} --docker-registry ..."
+            else f"No profiles yet. Create one: fairing-azure profile set {name} --docker-registry ..."
         )
         hint = f"Did you mean {near[0]!r}? {known}" if near else known
         return ProfileError(
@@ -300,7 +300,7 @@ class ProfileStore:
     def _refuse_same_name_in_other_case(self, name: str) -> None:
         for other in self.list():
             if other != name and other.lower() == name.lower():
-                message = f"Profile {name!r} can't be made: {other!r} differs from it in upper and lower case only."
+                message = f"Profile {name!r} can't be created: {other!r} differs only in upper and lower case."
                 raise ProfileError(message, hint=f"Use {other!r}, or another name.", code="profile-name")
 
     def _active_in_file(self) -> str | None:
@@ -310,8 +310,8 @@ class ProfileStore:
                 return None
         name = profile_files.load(path).strip()
         if name and not _NAME.fullmatch(name):
-            message = f"{path} holds no profile's name."
-            raise ProfileError(message, hint="Activate a profile anew, or delete the file.", code="profile-file")
+            message = f"{path} does not contain a profile name."
+            raise ProfileError(message, hint="Activate a profile again, or delete the file.", code="profile-file")
         return name or None
 
     def _write_active(self, name: str | None) -> None:

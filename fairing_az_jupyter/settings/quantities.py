@@ -47,7 +47,7 @@ def cores(text: str) -> str:
         return text
     bare = tidy(text).lower().replace(" ", "").removesuffix("cores").removesuffix("core").removesuffix("cpus")
     mended = bare.removesuffix("cpu").replace(",", ".")
-    raise BrokenRuleError("is no amount of processor cores", mended=mended if _is_cores(mended) else "")
+    raise BrokenRuleError("is not an amount of processor cores", mended=mended if _is_cores(mended) else "")
 
 
 def memory(text: str) -> str:
@@ -69,7 +69,7 @@ def memory(text: str) -> str:
     meant = re.fullmatch(r"([0-9.]+)([kKmMgGtTpP])?(?:[iI])?[bB]?", bare)
     mended = f"{meant[1]}{meant[2].upper()}i" if meant and meant[2] else ""
     if not _BYTES.fullmatch(text):
-        raise BrokenRuleError("is no amount of memory", mended=mended if _BYTES.fullmatch(mended) else "")
+        raise BrokenRuleError("is not an amount of memory", mended=mended if _BYTES.fullmatch(mended) else "")
     number = re.match(r"[0-9.]+", text)
     if number is None or Decimal(number[0]) * _UNITS[text[number.end() :]] < _LEAST_BYTES:
         raise BrokenRuleError("is less memory than any process needs (1Mi); a number without a unit is bytes")

@@ -84,16 +84,16 @@ def _refuse_slip(name: str) -> None:
     place, compass, number = _parts(name)
     for other, parts in known.items():
         if parts == (place, compass, number):
-            raise BrokenRuleError("is no Azure region; its words stand in another order", mended=other)
+            raise BrokenRuleError("is not an Azure region: its words are in the wrong order", mended=other)
     places = {parts[0] for parts in known.values()}
     if place in places:
         if compass:
             return
         there = ", ".join(other for other, parts in known.items() if parts[0] == place)
-        raise BrokenRuleError(f"is no Azure region; the regions there are {there}")
+        raise BrokenRuleError(f"is not an Azure region; the regions there are {there}")
     near = difflib.get_close_matches(place, places, n=1, cutoff=0.8) if compass else []
     meant = [other for other, parts in known.items() if near and parts == (near[0], compass, number)]
     # Points of the compass alone make names alike: icelandcentral is no slip for finlandcentral.
     meant = meant or difflib.get_close_matches(name, known, n=1, cutoff=0.9 if compass else 0.85)
     if meant:
-        raise BrokenRuleError("is no Azure region that is known, and close to one that is", mended=meant[0])
+        raise BrokenRuleError("is not an Azure region", mended=meant[0])

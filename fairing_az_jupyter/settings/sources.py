@@ -220,7 +220,7 @@ def _by_field(values: Mapping[str, Any], source: Source, profile_name: str, mode
                 continue
             both = f"{notebook_names(model)[field]} and {field}"
             entry = {"field": field, "name": notebook_names(model)[field], "hint": "Give only one of them."}
-            entry |= {"message": f"{both} are one setting, and have two values.", "suggestion": ""}
+            entry |= {"message": f"{both} are the same setting but have different values.", "suggestion": ""}
             errors = [_with_source(entry, source, profile_name)]
         raise InvalidSettingsError(errors)
     return found
@@ -233,15 +233,16 @@ def _is_given(field: str, value: object, model: type[Settings]) -> bool:
 
 
 def _with_source(error: Mapping[str, str], source: Source, profile_name: str) -> dict[str, str]:
-    told = {
-        "argument": "It was given as an argument.",
-        "parameters cell": "It stands in the notebook's parameters cell.",
-        "environment": f"It comes from the environment variable {error['name']}.",
-        "profile": f"It comes from the profile {profile_name!r}." if profile_name else "It comes from the profile.",
-        "cluster": "The cluster says so.",
-        "default": "It is the default.",
+    origin = {
+        "argument": "",
+        "parameters cell": "from the notebook's parameters cell",
+        "environment": f"from the environment variable {error['name']}",
+        "profile": f"from the profile {profile_name!r}" if profile_name else "from the profile",
+        "cluster": "from the cluster",
+        "default": "the default",
     }[source]
-    return {**error, "message": f"{error['message']} {told}", "source": source}
+    message = f"{error['message'].removesuffix('.')} ({origin})." if origin else error["message"]
+    return {**error, "message": message, "source": source}
 
 
 def _plain(value: object) -> object:

@@ -100,7 +100,7 @@ def require(subject: Subject, *fields: str) -> None:
         raise SettingsError(
             f"Both Secrets are named '{settings.azure_secret_name}', but one Secret can't have two types; nothing was "
             "changed.",
-            hint="Give azure_secret_name and registry_secret_name two names.",
+            hint="Give azure_secret_name and registry_secret_name different names.",
         )
 
 
@@ -133,9 +133,9 @@ def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_sec
     if (azcreds is None or not azure) and acrcreds is None:
         names = [settings.azure_secret_name] * azure + [settings.registry_secret_name] * acr
         raise InputError(
-            f"There is no Secret {' or '.join(map(repr, names))} in namespace '{cluster.namespace}', so there is no "
-            "client secret to renew.",
-            hint="Make them: fairing-azure secrets create",
+            f"Secret {' or '.join(map(repr, names))} not found in namespace '{cluster.namespace}', so there is no "
+            "client secret to rotate.",
+            hint="Create them: fairing-azure secrets create",
             code="nothing-to-rotate",
         )
     if acrcreds is not None:
@@ -149,7 +149,7 @@ def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_sec
         raise InputError(
             f"The Secret '{settings.azure_secret_name}' in namespace '{cluster.namespace}' lacks more than a new "
             f"client secret: {'; '.join(f'{problem.key} {problem.text}' for problem in others)}. Nothing was changed.",
-            hint="Write all of it: fairing-azure secrets create --azure",
+            hint="Write all values: fairing-azure secrets create --azure",
             code=f"secret-{others[0].kind}",
         )
     return Task(subject, azure, acr, only_secret, azcreds, acrcreds)
@@ -177,8 +177,9 @@ def _see_account(cluster: Cluster, name: str) -> None:
         cluster.pull_secrets(name)
     except NotFoundError as error:
         hint = (
-            f"Is '{cluster.namespace}' the namespace of your profile? Kubeflow makes the service account in each: "
-            f"kubectl -n {cluster.namespace} get serviceaccounts. Name another one by --namespace or --service-account."
+            f"Check that '{cluster.namespace}' is the namespace of your profile. Kubeflow creates the service account "
+            f"in each: kubectl -n {cluster.namespace} get serviceaccounts. Choose another with --namespace or "
+            "--service-account."
         )
         raise retold(error, f"{error.message} Nothing was changed.", hint) from None
 
@@ -216,9 +217,9 @@ def read_values(task: Task, read: Read) -> SecretValues:
     )
     if is_another and values.client_secret is None:
         raise InputError(
-            f"{KEYS['client_id']} is another one than in the Secret '{task.subject.settings.azure_secret_name}', and "
-            f"the {KEYS['client_secret']} that is there belongs to the former one. Nothing was changed.",
-            hint="Give the client secret of the new application, too.",
+            f"{KEYS['client_id']} differs from the one in the Secret '{task.subject.settings.azure_secret_name}', "
+            f"and the {KEYS['client_secret']} stored there belongs to the former one. Nothing was changed.",
+            hint="Also give the client secret of the new application.",
             code="secret-values",
         )
     return values
@@ -259,7 +260,7 @@ def try_out(subject: Subject, merged: Mapping[ValueName, Hidden]) -> tuple[str, 
 
     """
     if not {"client_id", "client_secret", "tenant_id"} <= set(merged):
-        return ("The client secret was not tried out, for the tenant is not known here.",)
+        return ("The client secret was not tested because the tenant is unknown.",)
     principal = ServicePrincipal(
         merged["client_id"].reveal(), merged["client_secret"], merged["tenant_id"].reveal(), None
     )
@@ -274,11 +275,11 @@ def try_out(subject: Subject, merged: Mapping[ValueName, Hidden]) -> tuple[str, 
         ).token(subject.cloud.arm_scope)
     except ServiceError as error:
         if isinstance(error, UnreachableError | ThrottledError) or (error.status or 0) >= _SERVER_ERROR:
-            return (f"The client secret was not tried out, for Microsoft Entra ID did not answer ({error.code}).",)
+            return (f"The client secret was not tested because Microsoft Entra ID did not answer ({error.code}).",)
         raise retold(
             error,
             f"{error.message} Nothing was written.",
-            f"{error.hint} A client secret that was made just now may need a minute: try again, or add --unverified to "
-            "write it untried.",
+            f"{error.hint} A new client secret may need a minute: try again, or add --unverified to write it without "
+            "a test.",
         ) from None
     return ()

@@ -182,12 +182,12 @@ def _telling_what_to_do() -> Iterator[None]:
     except NotAllowedError as error:
         if error.service != "kubernetes" or error.code != "not-allowed":
             raise
-        hint = f"An administrator can type the same command, with a kubeconfig of theirs. {error.hint}"
+        hint = f"An administrator can run the same command with their kubeconfig. {error.hint}"
         raise retold(error, error.message, hint) from None
     except ConflictError as error:
         if error.code != "secret-fixed":
             raise
-        hint = f"Add --replace to have it deleted and made anew. {error.hint}"
+        hint = f"Add --replace to delete and recreate it. {error.hint}"
         raise retold(error, error.message, hint) from None
 
 
@@ -230,9 +230,9 @@ def _renewed_login(task: Task, acrcreds: StoredSecret, merged: Mapping[ValueName
     try:
         login = parse_docker_config(acrcreds.data.get(SECRET_KEY, "")).find(task.host)
     except FairingAzureError as error:
-        return Untouched(acrcreds.name, f"Left as it is: {error.message} {error.hint}".strip())
+        return Untouched(acrcreds.name, f"Unchanged: {error.message} {error.hint}".strip())
     if "client_id" in merged and login.username.lower() != merged["client_id"].reveal().lower():
-        return Untouched(acrcreds.name, f"Left as it is: its login to {task.host} is that of another user.")
+        return Untouched(acrcreds.name, f"Unchanged: its login to {task.host} belongs to another user.")
     return _login_write(task, login.username, merged["client_secret"])
 
 
@@ -245,12 +245,12 @@ def _pull_secret_note(cluster: Cluster, name: str) -> str:
     try:
         secret = cluster.read_secret(name)
     except NotFoundError:
-        return f"Secret '{name}' does not exist yet: fairing-azure secrets create --acr makes it."
+        return f"Secret '{name}' does not exist yet: fairing-azure secrets create --acr creates it."
     except NotAllowedError:
-        return f"Whether there is a Secret '{name}' can't be told, for it may not be read."
+        return f"No permission to check whether Secret '{name}' exists."
     if secret.type == SECRET_TYPE:
         return ""
-    return f"Secret '{name}' has the type {secret.type}, with which no pod can pull: fairing-azure secrets create --acr"
+    return f"Secret '{name}' has the type {secret.type}, which pods can't pull with: fairing-azure secrets create --acr"
 
 
 def _secret_state(cluster: Cluster, name: str) -> SecretState:

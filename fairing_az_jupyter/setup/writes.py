@@ -140,12 +140,12 @@ def write_all(writes: Sequence[Write], cluster: Cluster, *, replace: bool) -> li
             raise retold(
                 error,
                 f"{error.message.strip()} Written before that: {written}.",
-                f"{error.hint} Then type the same command again: that is safe, and does what is left.",
+                f"{error.hint} Then run the same command again: it is safe and completes the rest.",
             ) from None
         except KeyboardInterrupt:
             # The call that was interrupted may have reached the cluster all the same.
-            told = f"Written before that: {_written(done) or 'nothing'}; what was being written may be there, too."
-            msg = f"{told} Type the same command again: that is safe, and does what is left."
+            told = f"Written before that: {_written(done) or 'nothing'}; the object being written may exist, too."
+            msg = f"{told} Run the same command again: it is safe and completes the rest."
             raise Stopped(msg) from None
     return done
 

@@ -225,7 +225,7 @@ class _Sweep:
         elif "error" in answer:
             self._fatal = RunFailedError(
                 f"The sweep '{self.plan.id}' has stopped: {answer['error'].get('message')}",
-                hint=f"{answer['error'].get('hint') or 'Mend it.'} Then: fairing-azure sweep resume {self.plan.id}",
+                hint=f"{answer['error'].get('hint') or 'Fix it.'} Then: fairing-azure sweep resume {self.plan.id}",
                 code=str(answer["error"].get("code") or "record"),
             )
 
@@ -244,7 +244,7 @@ class _Sweep:
             self._note(step, info)
             return
         begun = self.store.folder(step.run).exists()
-        self._tell("run-lost", step=step, message=f"The process that executed it is gone: {death}.")
+        self._tell("run-lost", step=step, message=f"The process that executed it ended: {death}.")
         if self._deaths[step.point.number] < _TRIES or not begun:
             action: Literal["begin", "begin-again"] = "begin-again" if begun else "begin"
             self._pending.appendleft(dataclasses.replace(step, action=action))
@@ -258,7 +258,7 @@ class _Sweep:
         end_kernels(folder)
         error = {
             "code": "worker-died",
-            "message": f"The process that executed the run is gone for the second time: {death}.",
+            "message": f"The process that executed the run ended for the second time: {death}.",
             "hint": f"Give the machine more memory, or run fewer at a time (-j 1). What it printed: "
             f"fairing-azure runs logs {step.run}",
         }
@@ -330,14 +330,14 @@ class _Sweep:
         elif self._stop.asked:
             error = RunCancelledError(
                 f"The sweep '{self.plan.id}' was cancelled: {left}.",
-                hint=f"Go on with it: {resume}",
+                hint=f"Resume it: {resume}",
                 code="sweep-cancelled",
             )
         elif self._stops() and missing:
             number = f"{self._failures} run{'' if self._failures == 1 else 's'}"
             error = RunFailedError(
-                f"The sweep '{self.plan.id}' has stopped: {number} failed, and --stop-after allows no more. {left}.",
-                hint=f"See why: fairing-azure sweep show {self.plan.id}. Go on with the rest: {resume}",
+                f"The sweep '{self.plan.id}' has stopped: {number} failed, which is the limit of --stop-after. {left}.",
+                hint=f"See why: fairing-azure sweep show {self.plan.id}. Resume the rest: {resume}",
                 code="sweep-stopped",
             )
         self._tell("sweep-ended" if error is None else "sweep-stopped", message="" if error is None else error.message)
@@ -370,7 +370,7 @@ def _info(found: Mapping[str, Any]) -> RunInfo:
 
 def _no_worker(plan: SweepPlan, reason: str) -> RunFailedError:
     return RunFailedError(
-        f"The sweep '{plan.id}' has stopped: no process can be started that executes its runs ({reason}).",
-        hint=f"Free memory, or see whether this Python starts. Then: fairing-azure sweep resume {plan.id}",
+        f"The sweep '{plan.id}' has stopped: no worker process can be started ({reason}).",
+        hint=f"Free some memory, or check that this Python starts. Then: fairing-azure sweep resume {plan.id}",
         code="worker",
     )

@@ -58,11 +58,11 @@ def read_list(path: str, shown: str) -> list[Row]:
     if found is None:
         return []
     if not isinstance(found, list):
-        _refuse(shown, None, "it is no list", _LIST_SHAPE)
+        _refuse(shown, None, "it is not a list", _LIST_SHAPE)
     rows = []
     for number, item in enumerate(found, start=1):
         if not isinstance(item, dict) or not all(isinstance(name, str) for name in item):
-            _refuse(shown, None, f"its entry {number} is no mapping of names to values", _LIST_SHAPE)
+            _refuse(shown, None, f"its entry {number} is not a mapping of names to values", _LIST_SHAPE)
         rows.append(Row(item, f"{shown}, entry {number}"))
     return rows
 
@@ -86,7 +86,7 @@ def read_csv(path: str, shown: str) -> list[Row]:
     """
     text = _read(path, shown)
     if "\0" in text:
-        _refuse(shown, None, "it holds characters that no text has", "Save it as CSV in UTF-8.")
+        _refuse(shown, None, "it contains invalid characters", "Save it as CSV in UTF-8.")
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(_DELIMITERS, key=first.count)
     csv.field_size_limit(_LONGEST_CELL)
@@ -106,11 +106,11 @@ def read_csv(path: str, shown: str) -> list[Row]:
             if len(cells) != len(header):
                 several = "" if len(cells) == 1 else "s"
                 told = f"it has {len(cells)} value{several}, and the header has {len(header)} names"
-                _refuse(shown, line, told, "Give each name a value, or none between two separators.")
+                _refuse(shown, line, told, "Give each name a value, or nothing between two separators.")
             values = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
             rows.append(Row(values, f"{shown}, line {line}"))
     except csv.Error as error:
-        _refuse(shown, reader.line_num, f"it is no CSV ({error})", _CSV_SHAPE)
+        _refuse(shown, reader.line_num, f"it is not valid CSV ({error})", _CSV_SHAPE)
     if not header:
         _refuse(shown, None, "it is empty", _CSV_SHAPE)
     return rows
@@ -129,13 +129,13 @@ def _read(path: str, shown: str) -> str:
         return Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ParameterError(
-            f"There is no file '{shown}' with points.", hint="Check the path.", code="sweep-points"
+            f"File '{shown}' with points not found.", hint="Check the path.", code="sweep-points"
         ) from None
     except UnicodeDecodeError as error:
         _refuse(shown, None, f"it is not UTF-8 text (byte {error.start})", "Save it as UTF-8.")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        _refuse(shown, None, f"it can't be read: {reason}", "Name a file with points.")
+        _refuse(shown, None, f"it can't be read: {reason}", "Give a file with points.")
 
 
 def _from_json(text: str, shown: str) -> object:
@@ -151,7 +151,7 @@ def _from_json(text: str, shown: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
-        _refuse(shown, error.lineno, f"it is no JSON: {error.msg}", 'Write [{"NAME": value, ...}, ...].')
+        _refuse(shown, error.lineno, f"it is not valid JSON: {error.msg}", 'Write [{"NAME": value, ...}, ...].')
     except ValueError:
         _refuse(shown, None, "a number in it has too many digits", "Put it in quotes.")
 
@@ -181,13 +181,13 @@ def _from_yaml(text: str, shown: str) -> object:
     except yaml.constructor.ConstructorError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         twice = "twice" in (error.problem or "")
-        _refuse(shown, line, error.problem if twice and error.problem else "it is no plain data", _LIST_SHAPE)
+        _refuse(shown, line, error.problem if twice and error.problem else "it is not plain data", _LIST_SHAPE)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # The parser quotes what it stumbles over, which may be part of a password.
-        _refuse(shown, mark.line + 1 if mark else None, "it is no YAML", _LIST_SHAPE)
+        _refuse(shown, mark.line + 1 if mark else None, "it is not valid YAML", _LIST_SHAPE)
     except (yaml.YAMLError, ValueError, OverflowError):
-        _refuse(shown, None, "it holds what YAML does not allow", "Save it as plain UTF-8 text.")
+        _refuse(shown, None, "it contains something that YAML does not allow", "Save it as plain UTF-8 text.")
 
 
 def _refuse(shown: str, line: int | None, what: str, hint: str) -> NoReturn:

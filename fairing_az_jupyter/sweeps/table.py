@@ -123,7 +123,7 @@ class SweepTable:
         self._need(name, self.metrics, "metric")
         if name not in numeric:
             raise InputError(
-                f"What the runs of '{self.sweep}' report as '{name}' is no number.",
+                f"What the runs of '{self.sweep}' report as '{name}' is not a number.",
                 hint=f"Metrics with numbers: {', '.join(numeric) or 'none'}.",
                 code="sweep-metric",
             )

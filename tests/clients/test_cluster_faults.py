@@ -77,7 +77,7 @@ def failing(call):
 @pytest.mark.parametrize(
     ("answer", "kind", "code", "says"),
     [
-        (status(401, "Unauthorized", "Unauthorized"), CredentialError, "credential", "does not believe who asks"),
+        (status(401, "Unauthorized", "Unauthorized"), CredentialError, "credential", "rejected the credential"),
         (status(403, "Forbidden", FORBIDDEN), NotAllowedError, "not-allowed", "may not get Secret 'azcreds' in"),
         (status(404, "NotFound", "no", kind="secrets", name="azcreds"), NotFoundError, "not-found", "'azcreds'"),
         (status(404, "NotFound", "no", kind="namespaces"), NotFoundError, "not-found-namespace", "'team-a' not found"),
@@ -98,13 +98,13 @@ def failing(call):
             (200, {"Content-Type": "application/json"}, b"{"),
             UnreachableError,
             "unreachable-proxy-page",
-            "no Kubernetes",
+            "not a Kubernetes",
         ),
         ((200, {"Content-Type": "application/json"}, b"[1]"), UnreachableError, "unreachable-proxy-page", "object"),
-        ((200, {}, b"\xff\xfe\x00"), UnreachableError, "unreachable-proxy-page", "no Kubernetes object"),
-        ((200, {}, b"[" * 100_000), UnreachableError, "unreachable-proxy-page", "no Kubernetes object"),
-        ((200, {}, b""), UnreachableError, "unreachable-proxy-page", "no Kubernetes object"),
-        (reset, UnreachableError, "unreachable-reset", "closed before the answer"),
+        ((200, {}, b"\xff\xfe\x00"), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
+        ((200, {}, b"[" * 100_000), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
+        ((200, {}, b""), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
+        (reset, UnreachableError, "unreachable-reset", "closed before an answer"),
         (hang, UnreachableError, "unreachable-timeout", "no answer in"),
         (drip, UnreachableError, "unreachable-timeout", "no answer in"),
     ],
@@ -207,7 +207,7 @@ def test_a_wait_that_ends_after_the_deadline_is_not_begun(api, cluster):
 
     assert time.monotonic() - started < 1
     assert isinstance(error, ThrottledError)
-    assert "come back after 30 s" in error.message
+    assert "retry after 30 s" in error.message
 
 
 @pytest.mark.parametrize("answer", [status(500, "InternalError"), page(502), page(503), (504, {}, b""), reset])
@@ -259,7 +259,7 @@ def test_an_untrusted_authority_is_named(api, tmp_path):
     with Cluster.connect(pod_environment(api), pod_folder(tmp_path / "pod", Authority())) as cluster:
         error = failing(cluster.server_version)
     assert error.code == "unreachable-tls-untrusted"
-    assert "not signed by an authority that is trusted" in error.message
+    assert "not signed by a trusted authority" in error.message
     assert api.requests == []
 
 

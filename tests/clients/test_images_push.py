@@ -366,7 +366,7 @@ def test_an_index_that_holds_itself_ends():
 
 
 def test_an_image_of_another_registry_is_not_asked_for(registry):
-    with opened(registry) as store, pytest.raises(InputError, match="is not in registry"):
+    with opened(registry) as store, pytest.raises(InputError, match="belongs to another registry"):
         store.resolve(ImageReference.parse("contoso.azurecr.io/a:1"))
 
 

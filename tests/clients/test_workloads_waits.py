@@ -128,7 +128,7 @@ def test_a_wait_says_how_long_it_has_lasted_and_how_long_it_may():
 
 def test_a_wait_for_a_node_that_is_over_says_how_to_wait_longer():
     ended = NO_NODE.after(1800)
-    assert ended.message == "No node takes pod 'p'. It lasted for 30 min."
+    assert ended.message == "No node takes pod 'p'. It lasted 30 min."
     assert "FAIRING_NODE_WAIT" in ended.hint
     assert "FAIRING_NODE_WAIT" not in Diagnosis("volume", "m", "h", condition="volume").after(480).hint
 
@@ -242,7 +242,7 @@ def test_what_can_not_pass_is_over_at_once():
 def test_a_disruption_says_why_and_how_many_it_were():
     said = str(Disrupted("Job", "fairing-job-1", "p", "EvictionByEvictionAPI", "Eviction API: evicting", 2))
     assert said == (
-        "Pod 'p' was taken away (its node is drained, or removed by the autoscaler: Eviction API: evicting). A new pod "
+        "Pod 'p' was removed (its node is drained, or removed by the autoscaler: Eviction API: evicting). A new pod "
         "starts; disruption 2 of Job 'fairing-job-1'."
     )
 

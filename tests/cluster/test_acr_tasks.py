@@ -385,7 +385,7 @@ def test_a_run_that_somebody_else_cancels_is_told_as_that(place):
     error = place.refused(content=SLOW, tell=tell)
 
     assert error.code == "build-cancelled"
-    assert "Somebody has cancelled it" in error.hint
+    assert "It was cancelled" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_a_login_that_can_t_be_renewed_ends_no_build_and_is_tried_again(scene, m
     assert [at for at, *_ in scene.workloads.secrets] == [0, 600]
 
 
-OVER = JobFailedError("Job was ended because its time of 5400 s was up.", hint="Give it a longer one.", code="deadline")
+OVER = JobFailedError("Job was stopped at its deadline of 5400 s.", hint="Give it a longer one.", code="deadline")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_build_whose_time_is_up_says_how_long_it_waited_and_which_settings_the
         scene.build(script)
 
     assert caught.value.code == "deadline"
-    assert caught.value.hint.startswith(waited or "Beyond the wait for a node, a build may take 1 h.")
+    assert caught.value.hint.startswith(waited or "A build may take up to 1 h.")
     assert "BUILD_CPU" in caught.value.hint
     assert "BUILDER = 'acr-tasks'" in caught.value.hint
     assert "longer deadline" not in str(caught.value)

@@ -124,7 +124,7 @@ def test_what_is_there_is_neither_built_nor_sent_again(yard, monkeypatch):
 def test_skopeo_inspects_and_copies_every_image_and_tells_what_was_installed(yard, tmp_path, caplog):
     yard.task().builder.build()
 
-    [installed] = [text for text in caplog.messages if "is installed into an image" in text]
+    [installed] = [text for text in caplog.messages if "are installed into an image" in text]
     dependencies = installed.rpartition(f"{yard.workshop.setup.login_server}/")[2].partition(":")[0]
     assert dependencies.startswith(f"{yard.path}/fairing-dependencies-")
     for repository in (dependencies, f"{yard.path}/fairing-job"):
@@ -232,14 +232,14 @@ def test_an_interrupted_build_is_followed_by_the_next_launch(yard, monkeypatch, 
         patch.setattr(kaniko_job, "_said", interrupted)
         with pytest.raises(KeyboardInterrupt):
             yard.task().builder.build()
-    assert "the build goes on" in caplog.text
+    assert "the build is still running" in caplog.text
     assert len(yard.builds) == 1
 
     task = yard.task()
     task.builder.build()
 
     assert len(yard.builds) == 1
-    assert "is followed to its end" in caplog.text
+    assert "is already running: waiting for" in caplog.text
     assert task.submit().lines == ("one 3",)
     assert yard.workshop.nothing_left()
 

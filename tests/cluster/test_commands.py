@@ -230,7 +230,7 @@ def test_ctrl_c_while_it_writes_tells_what_is_written_and_repeating_does_the_res
 
     assert (child.returncode, out) == (130, "")
     assert "cancelled. Written before that: Secret 'azcreds'" in err
-    assert "Type the same command again" in err
+    assert "Run the same command again" in err
     assert err.count("\n") == 1
     desk.stand.kubernetes_front.clear()
     desk.type("secrets", "create", "--from-file", "sp.json")

@@ -233,7 +233,7 @@ def test_a_name_that_is_none_suggests_the_nearest_and_nothing_is_deleted(bare):
 
     assert "fairing-azure status" in caught.value.hint
     assert bare.names("Job") == {"fairing-job-1a2b"}
-    with pytest.raises(NotFoundError, match=r"Nothing was launched by the name 'No Such/\.\./Name'"):
+    with pytest.raises(NotFoundError, match=r"No launch named 'No Such/\.\./Name'"):
         launches.delete_launches(bare.launcher, ["No Such/../Name"])
 
 
@@ -241,7 +241,7 @@ def test_a_name_that_is_none_suggests_the_nearest_and_nothing_is_deleted(bare):
 def test_what_no_launch_has_made_is_never_deleted(bare, kind):
     bare.fairings(kind, {"app": "theirs", "app.kubernetes.io/managed-by": "fairing-az-jupyter"}, "theirs")
 
-    with pytest.raises(NotFoundError, match="was made by no launch, so it is left alone"):
+    with pytest.raises(NotFoundError, match="was not created by a launch, so it is not deleted"):
         launches.delete_launches(bare.launcher, ["theirs"])
 
     assert bare.names(kind) == {"theirs"}
@@ -257,7 +257,7 @@ def test_what_kserve_makes_for_an_endpoint_is_no_endpoint_of_its_own(bare):
 
     assert launches.find_launches(bare.launcher) == ()
     assert bare.found() == {}
-    with pytest.raises(NotFoundError, match="left alone"):
+    with pytest.raises(NotFoundError, match="so it is not deleted"):
         launches.delete_launches(bare.launcher, ["model-predictor"])
 
 
@@ -277,7 +277,7 @@ def test_a_second_deletion_says_that_there_is_nothing_of_that_name(bare):
     bare.job("fairing-job-1")
     launches.delete_launches(bare.launcher, ["fairing-job-1"])
 
-    with pytest.raises(NotFoundError, match="Nothing was launched by the name 'fairing-job-1'"):
+    with pytest.raises(NotFoundError, match="No launch named 'fairing-job-1' found"):
         launches.delete_launches(bare.launcher, ["fairing-job-1"])
 
 
@@ -399,7 +399,7 @@ def test_without_leave_to_list_secrets_the_rest_is_found_and_it_is_said(stand, n
         found, note = garbage.find_leftovers(place.launcher)
 
     assert [left.name for left in found] == ["fairing-job-done"]
-    assert note.startswith("Secrets were not looked at: ")
+    assert note.startswith("Secrets could not be listed: ")
 
 
 def test_an_inference_service_is_an_endpoint_as_every_other(kserve, place):
@@ -432,7 +432,7 @@ def test_what_can_not_be_deleted_does_not_keep_the_others(bare):
     front = bare.stand.kubernetes_front
     front.refuse(403, path=r".*/jobs/fairing-job-1$", method="DELETE", message="jobs is forbidden")
 
-    with pytest.raises(NotAllowedError, match=r"fairing-job-1.* Deleted were: fairing-job-2\."):
+    with pytest.raises(NotAllowedError, match=r"fairing-job-1.* Deleted: fairing-job-2\."):
         launches.delete_launches(bare.launcher, ["fairing-job-1", "fairing-job-2"])
 
     assert bare.names("Job") == {"fairing-job-1"}

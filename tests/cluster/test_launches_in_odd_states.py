@@ -78,7 +78,7 @@ def test_a_service_that_was_exposed_beside_an_endpoint_is_the_users_own(bare):
 
     assert bare.names("Service") == {"aaa", "zzz"}
     assert bare.found() == {}
-    with pytest.raises(NotFoundError, match="was made by no launch"):
+    with pytest.raises(NotFoundError, match="was not created by a launch"):
         launches.delete_launches(bare.launcher, ["zzz"])
 
 
@@ -193,7 +193,7 @@ def test_a_job_that_goes_between_being_found_and_being_followed_is_launched_anew
 
     assert launched != name
     assert capfd.readouterr().out == "done\n"
-    assert any("gone meanwhile" in message for message in caplog.messages)
+    assert any("no longer exists: it is launched again" in message for message in caplog.messages)
     assert jobs.nothing_left()
 
 

@@ -148,7 +148,7 @@ def test_a_new_pod_that_no_node_takes_is_given_up_after_the_same_time():
     ("stuck", "told"),
     [
         (pod(1, NOT_FOUND), "manifest unknown"),
-        (WAITS, "No node takes pod"),
+        (WAITS, "No node can run pod"),
         (pod(1, UNAUTHORIZED), "401 Unauthorized"),
     ],
 )

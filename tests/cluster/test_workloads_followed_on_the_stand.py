@@ -168,7 +168,7 @@ def test_a_pod_that_no_node_takes_raises_when_the_wait_is_over_with_what_the_aut
     seen.end()
     assert seen.error.code == "unschedulable-memory"
     assert "The cluster autoscaler adds no node: 2 max node group size reached." in seen.error.message
-    assert "It lasted for 3 s." in seen.error.message
+    assert "It lasted 3 s." in seen.error.message
     assert "FAIRING_NODE_WAIT" in seen.error.hint
 
 
@@ -343,7 +343,7 @@ def test_a_deployment_that_takes_too_long_is_told(workloads, kubelet, namespace)
     kubelet.bind(namespace, pod)
     kubelet.say(namespace, pod, "Running", running(ready=False))
     began = time.monotonic()
-    with pytest.raises(EndpointError, match="was not ready in 1 s") as caught:
+    with pytest.raises(EndpointError, match="was not ready within 1 s") as caught:
         workloads.wait_ready("Deployment", "serve", seconds=1)
     assert caught.value.code == "not-ready"
     assert time.monotonic() - began < 5

@@ -168,7 +168,7 @@ def test_a_file_descriptor_that_is_no_socket_is_told_at_once(tmp_path):
     for number in ("77", "-1", "99999999999999999999"):
         code, last = failed_start(folder, f"--fd={number}")
         assert code == 1
-        assert f"File descriptor {number} is no open socket" in last
+        assert f"File descriptor {number} is not an open socket" in last
 
 
 def test_a_file_of_the_users_cant_stand_in_for_a_part_of_the_server(tmp_path):

@@ -81,7 +81,7 @@ def test_a_real_quota_without_room_is_the_only_failure(checked, kubernetes, name
     assert (results["cluster.quota"].status, results["cluster.quota"].code) == ("fail", "quota-exceeded")
     assert results["cluster.quota"].cures[0].command == f"kubectl -n {namespace} describe quota small"
     assert "requests.cpu: 1 is needed, 0 of 500m is used" in results["cluster.quota"].message
-    assert checked(cpu="500m")["cluster.quota"].message.count("no room for") == 1
+    assert checked(cpu="500m")["cluster.quota"].message.count("no capacity for") == 1
     assert checked(cpu="500m", build_cpu="0.5")["cluster.quota"].status == "pass"
     assert checked(cpu="500m", builder="acr-tasks")["cluster.quota"].status == "pass"
 
@@ -97,7 +97,7 @@ def test_real_nodes_are_judged_where_they_may_be_read(checked, kubernetes, names
     kubernetes.control_plane.node(name, cpu="4", memory="16Gi")
     try:
         assert checked()["cluster.nodes"].status == "pass"
-        assert "how much of that is free may not be looked at" in checked()["cluster.nodes"].message
+        assert "no permission to see how much of that is free" in checked()["cluster.nodes"].message
         large = checked(cpu="400")["cluster.nodes"]
         assert (large.status, large.code) == ("warn", "job-too-large")
         assert "FAIRING_CPU" in large.cures[0].command
@@ -161,8 +161,8 @@ def test_the_one_of_job_and_build_that_finds_no_room_is_told_alone():
     finding = together(room(SUBJECT, [node("a", 4, 8)], need, "nodes") for need in needs)
 
     assert finding.message == (
-        "No node that is there now can hold a build of 1 cpu and 9Gi memory: the largest has 4 cpu, 8 GiB memory and "
-        "room for 110 pods."
+        "No current node can hold a build of 1 cpu and 9Gi memory: the largest has 4 cpu, 8 GiB memory and room for "
+        "110 pods."
     )
 
 
@@ -278,7 +278,7 @@ def test_a_node_that_is_kept_for_the_system_or_about_to_go_is_not_to_be_tolerate
     finding = room(SUBJECT, [tainted(key)], NEED, "nodes")
 
     assert (finding.status, finding.code) == ("warn", "no-node-of-pool")
-    assert finding.message.startswith("The pool that takes your pods has no node now")
+    assert finding.message.startswith("The pool for your pods has no node now")
     assert not [cure for cure in finding.cures if "tolerations" in cure.command]
 
 

@@ -154,7 +154,7 @@ def test_a_namespace_that_may_not_be_looked_at_passes_where_the_pod_is_at_home(s
     results = found(subject_of(setup))
 
     assert set(statuses(results).values()) == {"pass"}
-    assert "may not be looked at" in results["cluster.namespace"].message
+    assert "no permission to read it" in results["cluster.namespace"].message
 
 
 def test_a_broken_namespace_setting_is_not_replaced_by_another_namespace(stand, setup):

@@ -109,7 +109,7 @@ def test_a_secret_that_may_not_be_read_is_never_called_missing(scene):
     fault = only_fault(scene.find())
     assert (fault.check, fault.status) == ("azure.secret", "unknown")
     assert "not found" not in fault.message
-    assert "says nothing about what is there" in fault.message
+    assert "Whether it exists is unknown" in fault.message
 
 
 @pytest.mark.parametrize("state", ["missing", "not allowed"])
@@ -210,8 +210,8 @@ def test_the_noted_expiry_is_read_from_the_secret_in_the_cluster(scene):
 @pytest.mark.parametrize(
     ("left", "status", "words"),
     [
-        (timedelta(days=-1), "warn", "has just been accepted"),
-        (timedelta(0), "warn", "has just been accepted"),
+        (timedelta(days=-1), "warn", "was just accepted"),
+        (timedelta(0), "warn", "was just accepted"),
         (timedelta(hours=5), "warn", "in less than a day"),
         (timedelta(days=1), "warn", "in 1 day,"),
         (timedelta(days=30, seconds=-1), "warn", "in 29 days"),

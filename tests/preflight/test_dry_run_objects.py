@@ -117,7 +117,7 @@ def test_who_may_not_make_what_kserve_makes_is_told_that_rules_stay_untried(scen
     results = scene.check()
 
     assert told(results) == {"launch.endpoint": ("unknown", "pods-untried")}
-    assert "The rules for deployments can't be tried" in results["launch.endpoint"].message
+    assert "The rules for deployments can't be tested" in results["launch.endpoint"].message
 
 
 def test_pods_that_wait_for_room_hide_no_policy_on_jobs(scene):

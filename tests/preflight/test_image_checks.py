@@ -109,7 +109,7 @@ def test_a_base_image_that_only_the_build_asks_for_is_a_warning_at_most(monkeypa
     )
 
     assert found.status == status
-    assert ("Only the build itself asks for this image" in found.message) is (status == "warn")
+    assert ("Only the build pulls this image" in found.message) is (status == "warn")
 
 
 @pytest.mark.parametrize(

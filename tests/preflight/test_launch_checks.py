@@ -212,7 +212,7 @@ def test_nothing_of_a_secret_is_in_a_dry_run(scene):
         ("cpu max limit to request ratio per Container is 2, but no limit", "job", "limit-range", "--cpu-limit 1"),
         ("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: runs as root", "job", "policy", "restricted"),
         ('admission webhook "w" denied the request: readOnlyRootFilesystem', "job", "policy", "restricted"),
-        ('admission webhook "w" denied the request: no readinessProbe', "job", "policy", "leave out pods of Jobs"),
+        ('admission webhook "w" denied the request: no readinessProbe', "job", "policy", "exclude pods of Jobs"),
         ('admission webhook "w" denied the request: image docker.io/x', "job", "policy", "DOCKER_REGISTRY"),
         ("something else", "job", "not-allowed-by-rule", "administrator"),
     ],

@@ -49,7 +49,7 @@ def login_of(scene):
         (str.upper, "capital letters"),
         ("https://{}/v1".format, "below '/v1' only"),
         ("{}/team".format, "below '/team' only"),
-        ("HTTPS://{}".format, "in a form that nodes do not know"),
+        ("HTTPS://{}".format, "in a form that nodes do not support"),
     ],
 )
 def test_a_login_that_nodes_would_not_find_is_warned_of_since_their_own_identity_may_pull(scene, spelling, says):
@@ -127,7 +127,7 @@ def test_a_refusal_against_the_rights_of_the_token_does_not_say_that_it_may_only
     assert told(results) == {"registry.push": ("fail", "not-allowed-push")}
     message = results["registry.push"].message
     assert "only" not in message
-    assert "a rule or a lock of the registry" in message
+    assert "a rule or lock of the registry" in message
 
 
 # Keys that nobody can have are not always a matter of roles.
@@ -296,7 +296,7 @@ def test_a_port_that_is_none_is_no_name_that_can_not_be_resolved(scene):
     results = scene.check()
 
     assert told(results) == {"cluster": ("fail", "no-cluster")}
-    assert "KUBERNETES_SERVICE_PORT is no port" in results["cluster"].message
+    assert "KUBERNETES_SERVICE_PORT is not a port" in results["cluster"].message
 
 
 def test_how_long_was_waited_for_the_api_server_is_told_and_not_how_long_the_last_attempt_took(scene):

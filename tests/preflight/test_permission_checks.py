@@ -212,7 +212,7 @@ def test_rights_on_two_secrets_by_name_do_not_let_a_build_have_one_of_its_own(st
 
     assert results["permissions.builds"].status == "fail"
     assert "may not create, patch secrets in namespace" in results["permissions.builds"].message
-    assert "mend permissions.builds first" in results["permissions.prepare"].message
+    assert "fix permissions.builds first" in results["permissions.prepare"].message
     by_azure = statuses(checked(setup, builder="acr-tasks"))
     assert by_azure == {"jobs": "pass", "pods": "pass", "endpoints": "pass", "prepare": "warn"}
 

@@ -274,7 +274,7 @@ def test_a_password_that_is_not_accepted_fails_and_can_be_mended(stand, setup, p
 
     assert (result.code, result.mendable) == ("credential", True)
     assert commands(result)[:2] == ([CREATE, ROTATE] if principal else [ROTATE, CREATE])
-    assert ("'azcreds' holds another one" in result.message) == bool(principal)
+    assert ("'azcreds' has another one" in result.message) == bool(principal)
     assert "MARK" not in repr(result)
 
 
@@ -338,7 +338,7 @@ def test_a_registry_that_takes_no_upload_fails_at_the_push_only(stand, setup, st
     assert only(checked(setup), "registry.push").code == code
 
 
-@pytest.mark.parametrize(("status", "says"), [(204, "was cancelled"), (500, "drops it by itself")])
+@pytest.mark.parametrize(("status", "says"), [(204, "was cancelled"), (500, "removes it after")])
 def test_an_upload_that_can_not_be_cancelled_is_mentioned_and_no_failure(stand, setup, status, says):
     stand.registry_front.answer(Answer(status), path="/blobs/uploads/", method="DELETE")
     results = checked(setup, timeout=0.5)

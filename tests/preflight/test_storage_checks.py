@@ -109,7 +109,7 @@ def test_the_documented_roles_reach_blobs_by_the_key_and_leave_nothing_but_the_c
     assert scene.containers() == {CONTAINER: []}
     again = scene.find()
     assert statuses(again) == ALL_WELL
-    assert "It is there" in again["storage.probe"].message
+    assert "It exists" in again["storage.probe"].message
 
 
 def test_a_data_role_is_preferred_to_the_key(stand, namespace):

@@ -264,7 +264,7 @@ def test_an_entra_id_that_does_not_answer_is_noted_and_stops_nothing(bench):
     bench.stand.entra_front.refuse(503)
     changes = bench.create()
     assert outcomes(changes) == all_of("created", "updated")
-    assert "not tried out" in changes[0].note
+    assert "not tested" in changes[0].note
 
 
 def test_the_secret_of_another_application_is_never_kept(bench):

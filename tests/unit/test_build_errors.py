@@ -28,7 +28,7 @@ SAID = {
     ),
     "no-way-to-the-index": (
         "no-network",
-        "network policy or a proxy",
+        "network policies and the proxy",
         (
             "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'NewConnectionError("
             "'<pip._vendor.urllib3.connection.HTTPSConnection object>: Failed to establish a new "
@@ -80,7 +80,7 @@ SAID = {
     ),
     "hashes": (
         "requirement-hash",
-        "lock the file anew",
+        "Lock the file again",
         (
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated the package "
             "versions, please update the hashes."
@@ -215,7 +215,7 @@ def test_a_build_that_was_ended_says_why_also_after_lines_of_its_own():
 
     assert "ran longer than its 3600 s. The build's last lines:\n  | Collecting torch\n" in error.message
     assert error.code == "deadline"
-    assert error.hint.startswith("Beyond the wait for a node, a build may take 1 h. Give it more CPU")
+    assert error.hint.startswith("A build may take up to 1 h. Request more CPU")
 
 
 def test_a_build_that_failed_by_itself_shows_its_lines_and_no_more():

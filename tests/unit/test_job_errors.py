@@ -19,7 +19,7 @@ from fairing_az_jupyter.fairing.outcomes import job_failed
     ],
 )
 def test_the_cure_is_read_from_the_last_lines(line, cure):
-    error = job_failed("fairing-job-1", 1, ["before", line], "it stands above.")
+    error = job_failed("fairing-job-1", 1, ["before", line], "see above.")
 
     assert cure in error.hint
     assert line in error.message

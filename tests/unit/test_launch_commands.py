@@ -218,17 +218,17 @@ def test_ctrl_c_stops_a_job_on_this_machine(folder):
 @pytest.mark.parametrize(
     ("task", "told"),
     [
-        ("tasks.py:Modle", "There is no 'Modle' in 'tasks.py'. Did you mean 'Model'?"),
+        ("tasks.py:Modle", "'Modle' not found in 'tasks.py'. Did you mean 'Model'?"),
         ("tasks.py:Silent", "Class 'Silent' in 'tasks.py' has no method 'train', so it can't be trained."),
         ("tasks.py:VALUE", "'VALUE' in 'tasks.py' is no class or function, but int"),
-        ("none.py:Model", "There is no Python file 'none.py'."),
+        ("none.py:Model", "Python file 'none.py' not found."),
         ("Model", "'Model' names no class in a file. Write FILE.py:CLASS"),
-        ("tasks.py:", "There is no '' in 'tasks.py'."),
-        ("data.csv:Model", "'data.csv' is no Python file."),
+        ("tasks.py:", "'' not found in 'tasks.py'."),
+        ("data.csv:Model", "'data.csv' is not a Python file."),
         ("bad.py:Model", "'bad.py' can't be run: ZeroDivisionError: division by zero (line 2)."),
         ("broken.py:Model", "'broken.py' can't be run: SyntaxError: "),
         ("leaves.py:Model", "'leaves.py' can't be run: SystemExit: 7 (line 1)."),
-        (".:Model", "There is no Python file '.'."),
+        (".:Model", "Python file '.' not found."),
     ],
 )
 def test_a_task_that_is_none_is_told_with_its_cure(folder, fairing_azure, task, told):
@@ -269,7 +269,7 @@ def test_a_missing_input_file_and_a_deadline_here_are_refused_before_anything_ru
     assert (code, "'none.csv'" in err) == (3, True)
 
     code, _, err = fairing_azure("train", "tasks.py:work", "--deadline", "60")
-    assert (code, "LocalBackend ends no job at a deadline." in err) == (3, True)
+    assert (code, "LocalBackend does not support deadlines." in err) == (3, True)
 
 
 def test_a_training_in_the_cluster_without_its_settings_names_them(folder, fairing_azure):
@@ -319,7 +319,7 @@ def test_an_endpoint_that_is_not_here_can_not_be_asked(folder, fairing_azure):
     code, _, err = fairing_azure("predict", "fairing-endpoint-1", "[[1]]", "--backend", "LocalBackend")
 
     assert code == 3
-    assert "No endpoint 'fairing-endpoint-1' is on this machine." in err
+    assert "No endpoint 'fairing-endpoint-1' found on this machine." in err
 
 
 def parsed_and_caller(*words, answer="n"):

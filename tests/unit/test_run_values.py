@@ -120,7 +120,7 @@ def test_notebook_without_parameters_says_how_to_get_them():
     with pytest.raises(ParameterError) as caught:
         check_names({"ALPHA": 1}, [], "nb.ipynb")
 
-    assert "takes no parameters" in caught.value.message
+    assert "has no parameters" in caught.value.message
     assert "fairing-azure fill nb.ipynb" in caught.value.hint
 
 

@@ -100,7 +100,7 @@ def test_reports_of_a_wait_take_no_room_from_other_events(told):
         ("Ask who runs the webhook w, or see: kubectl -n n describe job j", "Ask who runs the webhook w."),
         ("Ask for less; see the quota: kubectl -n n describe quota q", "Ask for less."),
         ("Launch again; see the node's state: kubectl -n n describe pod p", "Launch again."),
-        ("kubectl -n n describe pod p", "What the cluster said about it stands above."),
+        ("kubectl -n n describe pod p", "What the cluster said about see above."),
     ],
 )
 def test_a_hint_at_what_was_deleted_leaves_whole_sentences(hint, after):
@@ -139,8 +139,8 @@ def test_status_says_what_a_job_waits_for_how_long_and_how_to_stop_it():
 
     assert found.state == "pending"
     assert found.detail == (
-        "No node takes pod 'p' in namespace 'team-a': 0/2 nodes are available: 2 Insufficient cpu. Karpenter gets it a "
-        f"node: nodeclaim/gpu-1. Waiting for 2 min so far. To stop it: fairing-azure delete {NAME}"
+        "No node can run pod 'p' in namespace 'team-a': 0/2 nodes are available: 2 Insufficient cpu. Karpenter "
+        f"provisions a node: nodeclaim/gpu-1. Waiting for 2 min so far. To stop it: fairing-azure delete {NAME}"
     )
 
 

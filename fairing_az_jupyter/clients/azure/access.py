@@ -112,7 +112,7 @@ class AzureAccess:
         subscription = self.credential.subscription_id
         if not subscription:
             raise SettingsError(
-                f"No subscription is known, so {wanted} can't be looked for.",
+                f"No subscription is set, so {wanted} can't be found.",
                 hint="Set AZURE_SUBSCRIPTION_ID to the subscription's id: az account show --query id",
                 code="no-subscription",
             )
@@ -128,7 +128,7 @@ class AzureAccess:
         """
         return ResourceManager(
             self.credential.credential,
-            self.subscription(f"the Storage account '{self.settings.azure_storage_account}'"),
+            self.subscription(f"the storage account '{self.settings.azure_storage_account}'"),
             self.cloud,
             assignee=self.credential.client_id,
         )

@@ -79,20 +79,20 @@ _CURES = (
     ),
     (
         r"manifest for (\S+) not found|pull access denied for ([^\s,]+)|manifest unknown",
-        "Set base_image to an image that is there and that Azure may pull: a public one, or one of this registry.",
+        "Set base_image to an existing image that Azure may pull: a public one, or one of this registry.",
     ),
     (
         r"failed to download context",
         (
-            "Azure could not fetch the build context: let it through the Storage account's firewall (az storage "
-            "account update --name ACCOUNT --default-action Allow), or set builder to layered or kaniko."
+            "Azure could not fetch the build context: allow it in the storage account's firewall (az storage account "
+            "update --name ACCOUNT --default-action Allow), or set builder to layered or kaniko."
         ),
     ),
 )
 _BY_STATUS = {
-    "timeout": "Install fewer or smaller packages, or set base_image to an image that has them already.",
-    "canceled": "Somebody has cancelled it; launch again to build it.",
-    "error": "The fault is Azure's: launch again, or set builder to layered or kaniko.",
+    "timeout": "Install fewer or smaller packages, or set base_image to an image that already has them.",
+    "canceled": "It was cancelled; launch again to build it.",
+    "error": "Azure failed: launch again, or set builder to layered or kaniko.",
 }
 
 
@@ -209,7 +209,7 @@ class AcrTasks:
             if unseen.code != "registry-not-visible":
                 raise
             raise NotAllowedError(
-                f"{unseen.message} To build there, it needs the role '{ROLE}'.",
+                f"{unseen.message} To build there, the identity needs the role '{ROLE}'.",
                 hint=f"az acr show --name {self.host.partition('.')[0]} --query id prints ID; then type: "
                 f'az role assignment create --assignee {self._assignee or "<assignee>"} --role "{ROLE}" --scope ID',
                 code=unseen.code,
@@ -253,12 +253,12 @@ class AcrTasks:
             # An error of ours tells the service's code in its message and nowhere else.
             if _TASKS_OFF not in refused.message:
                 raise
-            why = "Azure does not run ACR Tasks in this subscription, as in those that live on free credits"
+            why = "Azure does not run ACR Tasks in this subscription, for example because it runs on free credits"
             raise self._blocked(why, refused.status) from None
         except KeyboardInterrupt:
             logger.warning(
-                "Interrupted while the build of '%s' was handed to Azure, which may do it. az acr task list-runs "
-                "--registry %s shows it; az acr task cancel-run --registry %s --run-id ID ends it.",
+                "Interrupted while the build of '%s' was handed to Azure, which may still run it. az acr task "
+                "list-runs --registry %s shows it; az acr task cancel-run --registry %s --run-id ID ends it.",
                 name,
                 registry.name,
                 registry.name,
@@ -267,13 +267,13 @@ class AcrTasks:
         identifier = str(answer["properties"].get("runId") or answer.get("name") or "")
         if not identifier:
             raise ServiceError(
-                f"Can't {asked.action}: Azure has taken it and does not tell which run it is. {_WHY}",
+                f"Can't {asked.action}: Azure accepted it without returning the run's id. {_WHY}",
                 hint=f"az acr task list-runs --registry {registry.name} shows it; launch again.",
                 code="no-run",
                 service="arm",
             )
         run = _Run(identifier, name, registry, version)
-        logger.info("Azure builds the image '%s' as run %s; it begins when an agent is free.", run.name, run.id)
+        logger.info("Azure builds the image '%s' as run %s; it starts when an agent is free.", run.name, run.id)
         return run
 
     def _follow(self, run: _Run, log: RunLog, end: float, seconds: int) -> dict[str, Any]:
@@ -294,7 +294,7 @@ class AcrTasks:
                 return self._completed(run, log, properties)
             if time.monotonic() >= end:
                 log.finish()
-                raise _failed(run, f"was not done within {seconds} s", log.lines, "timeout", _BY_STATUS["timeout"])
+                raise _failed(run, f"did not finish within {seconds} s", log.lines, "timeout", _BY_STATUS["timeout"])
             time.sleep(max(0.0, min(pause, end - time.monotonic())))
 
     def _completed(self, run: _Run, log: RunLog, properties: dict[str, Any]) -> dict[str, Any]:
@@ -324,15 +324,15 @@ class AcrTasks:
             if digest:
                 return digest
             raise ServiceError(
-                f"Azure has built the image '{run.name}' (run {run.id}) and does not tell its digest, so that it is "
-                "not known which image to start.",
+                f"Azure has built the image '{run.name}' (run {run.id}) but did not return its digest, so the image "
+                "to start is unknown.",
                 hint=f"az acr manifest list-metadata --registry {run.registry.name} --name "
                 f"{run.image.partition(':')[0]} shows it; launch again.",
                 code="no-digest",
                 service="arm",
             )
         if any(_FIREWALL.search(line) for line in log.lines):
-            raise self._blocked("its network rules (its firewall) do not let Azure's build agents in")
+            raise self._blocked("its network rules (its firewall) do not allow Azure's build agents")
         cure = _cure(log.lines)
         if (
             not cure
@@ -341,7 +341,7 @@ class AcrTasks:
         ):
             cure = (
                 f'az role assignment create --assignee {self._assignee or "<assignee>"} --role "Container Registry '
-                f'Repository Writer" --scope {run.registry.id} lets it push: this registry asks for repository roles.'
+                f'Repository Writer" --scope {run.registry.id} allows it to push: this registry uses repository roles.'
             )
         cure = (
             cure
@@ -375,8 +375,8 @@ class AcrTasks:
             if error.code == "not-the-service" and self._ends(run, end):
                 return
             logger.warning(
-                "The build of '%s' goes on in Azure as run %s. %s To end it, type: az acr task cancel-run --registry "
-                "%s --run-id %s",
+                "The build of '%s' is still running in Azure as run %s. %s To cancel it: az acr task cancel-run "
+                "--registry %s --run-id %s",
                 run.name,
                 run.id,
                 error.message,

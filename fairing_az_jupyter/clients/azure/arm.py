@@ -167,7 +167,7 @@ class ArmCalls:
                 return response.status_code, headers, {}
             answer = json_object(response.content)
             if answer is None or (expected and not isinstance(answer.get(expected[0]), expected[1])):
-                raise DecodeError(message="no answer of Azure Resource Manager")
+                raise DecodeError(message="not an answer of Azure Resource Manager")
             return response.status_code, headers, answer
 
         left = self.deadline if end is None else max(end - time.monotonic(), 0.0)

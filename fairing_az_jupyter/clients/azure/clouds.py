@@ -119,7 +119,7 @@ def cloud_named(name: str) -> AzureCloud:
         return CLOUDS[name]
     except KeyError:
         raise SettingsError(
-            f"There is no Azure cloud named {name!r}.", hint=f"Set azure_cloud to one of {', '.join(CLOUDS)}."
+            f"Unknown Azure cloud {name!r}.", hint=f"Set azure_cloud to one of {', '.join(CLOUDS)}."
         ) from None
 
 

@@ -187,7 +187,7 @@ def choose_credential(
             around.reasons.append((source, str(unfit)))
     tried = "; ".join(f"{source}: {reason}" for source, reason in around.reasons)
     raise CredentialError(
-        f"There is no credential for Azure. {WHY} What was looked at: {tried}.",
+        f"No credential for Azure found. {WHY} Tried: {tried}.",
         hint="In a cluster: %fairing_azure secrets create --azure. On your own machine: az login.",
         code="no-credential",
         service="entra",
@@ -197,7 +197,7 @@ def choose_credential(
 def _from_secret(around: _Surroundings) -> ChosenCredential:
     principal = around.secret
     if principal is None:
-        raise _NotApplicableError("there is no cluster whose Secret could be read")
+        raise _NotApplicableError("no cluster whose Secret could be read")
     if isinstance(principal, FairingAzureError):
         raise _NotApplicableError(principal.message.strip().rstrip("."))
     return around.chosen(
@@ -216,7 +216,7 @@ def _from_workload_identity(around: _Surroundings) -> ChosenCredential:
     try:
         token = Path(file).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise _NotApplicableError(f"AZURE_FEDERATED_TOKEN_FILE names {file!r}, which can't be read: {reason}") from None
     if not token.strip():
         raise _NotApplicableError(f"AZURE_FEDERATED_TOKEN_FILE names {file!r}, which is empty")
@@ -304,7 +304,10 @@ def _certificate(
         reason = getattr(error, "strerror", None) or "it holds no certificate with its key, or the password is wrong"
     raise CredentialError(
         f"Can't use the certificate {path!r} that AZURE_CLIENT_CERTIFICATE_PATH names: {reason}. {WHY}",
-        hint="Name a PEM or PKCS#12 file with certificate and key; its password is AZURE_CLIENT_CERTIFICATE_PASSWORD.",
+        hint=(
+            "Set it to a PEM or PKCS#12 file with certificate and key; its password is "
+            "AZURE_CLIENT_CERTIFICATE_PASSWORD."
+        ),
         code="wrong-certificate",
         service="entra",
     )

@@ -45,17 +45,20 @@ _SERVICE_NAMES = {
     "blob": "Azure Blob Storage",
 }
 _NETWORK_CURE = "Check the network of this machine or of the cluster, then try again."
-_TIMEOUT_CURE = "Check that this network reaches it (a firewall, a private endpoint, HTTPS_PROXY), then try again."
-_AGAIN_CURE = "Try again; if it stays so, az monitor activity-log list --resource-group GROUP may tell more."
-_PROXY_CURE = "Check the proxy (HTTPS_PROXY) and that NO_PROXY names what is reached without it, then try again."
+_TIMEOUT_CURE = "Check that this network can reach it (firewall, private endpoint, HTTPS_PROXY), then try again."
+_AGAIN_CURE = "Try again. If it fails again, az monitor activity-log list --resource-group GROUP may show more."
+_PROXY_CURE = "Check the proxy (HTTPS_PROXY) and NO_PROXY, then try again."
 _NOT_FOUND_NAMES = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_HOSTNAME_MISMATCH.
 _NOT_YET_VALID, _HAS_EXPIRED, _HOSTNAME_MISMATCH = 9, 10, 62
 # Every Storage account has a host of its own; there is no other sign, without Resource Manager, that there is none.
 _NO_ACCOUNT = Meaning(
     NotFoundError,
-    "there is no Storage account {account}: the name service knows no such host, nor a private endpoint of it",
-    "az storage account check-name --name {account} tells whether the name is in use; or set azure_region to make one.",
+    "storage account {account} not found: DNS knows neither the host nor a private endpoint of it",
+    (
+        "az storage account check-name --name {account} shows whether the name is in use; or set azure_region to "
+        "create one."
+    ),
     "no-such-account",
 )
 
@@ -132,9 +135,7 @@ def from_answer(
 
     """
     if _is_page(headers):
-        problem = (
-            f"what answered is a web page and not {_SERVICE_NAMES[asked.service]}: a proxy or a login page is between"
-        )
+        problem = f"a web page answered instead of {_SERVICE_NAMES[asked.service]}: probably a proxy or a login page"
         return _made(asked, Meaning(UnreachableError, problem, _PROXY_CURE, "not-the-service"), status, "")
     if status == 404 and not code and asked.service != "entra":  # noqa: PLR2004 - RFC 9110
         # Both services always say what they did not find; somebody else's 404 must not pass for 'missing'.
@@ -258,7 +259,7 @@ def _skewed(skew: float) -> Meaning:
     return Meaning(
         CredentialError,
         f"this machine's clock is {minutes} min {'ahead of' if skew > 0 else 'behind'} Azure's",
-        "Have the clock of this machine (on AKS: of the node) set right.",
+        "Correct the clock of this machine (on AKS: of the node).",
         "clock-skew",
     )
 
@@ -271,7 +272,7 @@ def _by_status(status: int | None) -> Meaning:
             "the identity {assignee} may not do it",
             "Ask for a role that may: az role assignment list.",
         ),
-        404: Meaning(NotFoundError, "there is none", _AGAIN_CURE),
+        404: Meaning(NotFoundError, "not found", _AGAIN_CURE),
         407: Meaning(UnreachableError, "the proxy asks for a login", _PROXY_CURE, "proxy"),
         429: Meaning(ThrottledError, "there are too many requests", "Try again in a minute."),
     }
@@ -279,21 +280,21 @@ def _by_status(status: int | None) -> Meaning:
         return known[status]
     if status is not None and 300 <= status < 400:  # noqa: PLR2004 - RFC 9110
         return Meaning(
-            UnreachableError, "the answer points elsewhere, as a proxy's does", _PROXY_CURE, "not-the-service"
+            UnreachableError, "the answer redirects to another host, as a proxy does", _PROXY_CURE, "not-the-service"
         )
     if status is not None and 400 <= status < 500 and status != 408:  # noqa: PLR2004 - RFC 9110
-        return Meaning(ConflictError, "Azure refuses the request", _AGAIN_CURE)
+        return Meaning(ConflictError, "Azure rejected the request", _AGAIN_CURE)
     return Meaning(
         ServiceError,
-        "the service failed, or what stands before it",
-        "Try again in a few minutes; https://azure.status.microsoft tells of outages.",
+        "the service or its gateway failed",
+        "Try again in a few minutes; see https://azure.status.microsoft for outages.",
         "service-failed",
     )
 
 
 def _unknown_refusal(asked: Asked, status: int | None, code: str) -> ServiceError:
     look_up = f"https://login.microsoftonline.com/error?code={code} explains it." if code else "Check the credential."
-    return _made(asked, Meaning(CredentialError, "Microsoft Entra ID refuses the credential", look_up), status, code)
+    return _made(asked, Meaning(CredentialError, "Microsoft Entra ID rejected the credential", look_up), status, code)
 
 
 def _no_token(chain: tuple[BaseException, ...], asked: Asked) -> ServiceError:
@@ -302,13 +303,18 @@ def _no_token(chain: tuple[BaseException, ...], asked: Asked) -> ServiceError:
     if unread is not None:
         problem = f"the file {str(unread.filename)!r} can't be read ({unread.strerror})"
         return _made(
-            asked, Meaning(CredentialError, problem, "Is it there, and readable?", "unreadable-file"), None, ""
+            asked,
+            Meaning(CredentialError, problem, "Check that it exists and is readable.", "unreadable-file"),
+            None,
+            "",
         )
     # The Azure CLI's credential has no other sign of being logged out or of a CLI that failed.
     if any(type(each).__name__ == "CredentialUnavailableError" for each in chain):
-        return _made(asked, Meaning(CredentialError, "{source} gives no token", "Type: az login", "no-token"), None, "")
+        return _made(
+            asked, Meaning(CredentialError, "{source} returned no token", "Type: az login", "no-token"), None, ""
+        )
     if any(isinstance(each, KeyError | ValueError | TypeError | AttributeError) for each in chain):
-        problem = f"what came from {asked.host} is no answer of Microsoft Entra ID"
+        problem = f"what came from {asked.host} is not an answer of Microsoft Entra ID"
         return _made(asked, Meaning(UnreachableError, problem, _PROXY_CURE, "not-the-service"), None, "")
     return _unknown_refusal(asked, None, "")
 
@@ -330,24 +336,24 @@ def _no_answer(chain: tuple[BaseException, ...], asked: Asked) -> Meaning | None
     timed_out = has(TimeoutError) or any("Timeout" in type(each).__name__ for each in chain)
     # What requests says of a path that is not there; it has no exception of its own.
     no_bundle = any(isinstance(each, OSError) and "CA certificate bundle" in str(each) for each in chain)
-    bundle_cure = "Set REQUESTS_CA_BUNDLE to a file that is there, or unset it."
+    bundle_cure = "Set REQUESTS_CA_BUNDLE to an existing file, or unset it."
     reasons = (
-        (no_bundle, "the file of certificate authorities to trust is not there", bundle_cure, "no-ca-bundle"),
+        (no_bundle, "the file with trusted certificate authorities does not exist", bundle_cure, "no-ca-bundle"),
         (has(ProxyError), "the proxy could not be used", _PROXY_CURE, "proxy"),
-        (lookup in _NOT_FOUND_NAMES, f"there is no host {asked.host}", _NETWORK_CURE, "no-such-host"),
+        (lookup in _NOT_FOUND_NAMES, f"host {asked.host} not found", _NETWORK_CURE, "no-such-host"),
         (lookup is not None, f"the name {asked.host} could not be looked up", _NETWORK_CURE, "name-lookup"),
         (timed_out, f"{asked.host} did not answer in time", _TIMEOUT_CURE, "timeout"),
-        (has(ConnectionRefusedError), f"{asked.host} refuses the connection", _NETWORK_CURE, "refused"),
-        (has(ssl.SSLError), f"no TLS connection to {asked.host} could be made", _PROXY_CURE, "tls"),
+        (has(ConnectionRefusedError), f"{asked.host} refused the connection", _NETWORK_CURE, "refused"),
+        (has(ssl.SSLError), f"no TLS connection to {asked.host} could be established", _PROXY_CURE, "tls"),
         (
             has(DecodeError, UnicodeDecodeError, JSONDecodeError),
-            f"what came from {asked.host} is no answer of {_SERVICE_NAMES[asked.service]}",
+            f"what came from {asked.host} is not an answer of {_SERVICE_NAMES[asked.service]}",
             _PROXY_CURE,
             "not-the-service",
         ),
         (
             has(ServiceRequestError, ServiceResponseError, ConnectionError),
-            f"the connection to {asked.host} broke off",
+            f"the connection to {asked.host} was lost",
             _NETWORK_CURE,
             "connection-lost",
         ),
@@ -361,7 +367,7 @@ def _certificate_meaning(error: ssl.SSLCertVerificationError, host: str) -> Mean
         return Meaning(
             UnreachableError,
             f"the certificate of {host} is {state}, by this machine's clock",
-            "Compare this machine's clock; if it is right, the certificate has to be renewed.",
+            "Check this machine's clock. If it is right, the certificate has to be renewed.",
             "certificate-dates",
         )
     if error.verify_code == _HOSTNAME_MISMATCH:
@@ -369,8 +375,8 @@ def _certificate_meaning(error: ssl.SSLCertVerificationError, host: str) -> Mean
         return Meaning(UnreachableError, problem, _PROXY_CURE, "certificate-name")
     return Meaning(
         UnreachableError,
-        f"the certificate of {host} is signed by an authority that is not trusted here",
-        "If a proxy of your organisation opens TLS, set REQUESTS_CA_BUNDLE to a file with its certificate authority.",
+        f"the certificate of {host} is signed by an authority that is not trusted",
+        "If your organisation's proxy intercepts TLS, set REQUESTS_CA_BUNDLE to a file with its certificate authority.",
         "untrusted-certificate",
     )
 

@@ -141,7 +141,7 @@ class RunLog:
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         if not self._warned:
             self._warned = True
-            logger.warning("The build goes on; its log can't be read just now. %s", error.message)
+            logger.warning("The build is still running, but its log can't be read now. %s", error.message)
 
     def _take(self, part: bytes) -> None:
         *ended, self._unended = (self._unended + part).split(b"\n")
@@ -194,7 +194,7 @@ class RunLog:
             logging.getLogger("urllib3.connectionpool").addFilter(_without_signature)
             link = self._link().reveal()
             if not link.startswith("https://"):
-                raise UnreachableError("Can't read the log of the build: Azure gives no link to it.", service="arm")
+                raise UnreachableError("Can't read the log of the build: Azure returned no link to it.", service="arm")
             self._blob = BlobClient.from_blob_url(
                 link,
                 retry_policy=ExponentialRetry(retry_total=0),

@@ -118,9 +118,9 @@ def service_principal(
         where = f" in the namespace '{namespace}'" if namespace else ""
         listed = "; ".join(f"{problem.key} {problem.text}" for problem in problems)
         raise CredentialError(
-            f"The Secret '{secret_name}'{where} can't be used: {listed}. Without its four values, nothing in Azure can "
-            "be looked at or used.",
-            hint="Write it anew: %fairing_azure secrets create --azure.",
+            f"The Secret '{secret_name}'{where} can't be used: {listed}. Without its four values, nothing in Azure "
+            "can be used.",
+            hint="Write it again: %fairing_azure secrets create --azure.",
             code=f"secret-{problems[0].kind}",
             service="entra",
         )
@@ -171,7 +171,7 @@ def value_problem(name: str, text: str) -> str:
     form = _FORMS.get(name, "text")
     for broken, problem in (
         (not text.strip(), "is empty"),
-        (text.startswith("\ufeff"), "begins with a byte order mark, as Windows editors write it"),
+        (text.startswith("\ufeff"), "starts with a byte order mark, as written by Windows editors"),
         (text.rstrip("\r\n") != text, "ends with a line end, which counts as part of it (echo without -n?)"),
         (text.strip() != text, "has a blank at one of its ends, which counts as part of it"),
         (bool({text[:1], text[-1:]} & _QUOTES), "has quotes around it, which count as part of it"),
@@ -182,7 +182,7 @@ def value_problem(name: str, text: str) -> str:
     if form == "text" or (form == "guid" and _GUID.fullmatch(text)) or (form == "tenant" and _is_tenant(text)):
         return ""
     if form == "secret":
-        return "" if re.fullmatch(r"[!-~]+", text) else "has blanks or characters that no client secret has"
+        return "" if re.fullmatch(r"[!-~]+", text) else "has blanks or characters that client secrets can't contain"
     if _is_encoded_guid(text):
         return "is in base64 twice (kubectl encodes what it is given)"
     expected = "a GUID such as 00000000-0000-0000-0000-000000000000"

@@ -20,7 +20,7 @@ __all__ = ["WHY", "AzureCredential", "ChosenCredential", "Source", "Token"]
 
 Source = Literal["secret", "workload-identity", "environment", "azure-cli"]
 
-WHY = "Without a token, nothing in Azure can be looked at or used."
+WHY = "Without a token, nothing in Azure can be used."
 # A token that is asked for in the midst of another call has to fail first, or that other service would be blamed.
 _SHARE_OF_A_CALL = 0.8
 

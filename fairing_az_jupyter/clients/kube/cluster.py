@@ -483,7 +483,7 @@ def _named(name: str, what: str, rule: re.Pattern[str] = _SUBDOMAIN) -> str:
     if rule.fullmatch(name) and ".." not in name:
         return name
     raise InputError(
-        f"{name[:60]!r} is no name of a {what}: those have lower-case letters, digits and hyphens.",
+        f"{name[:60]!r} is not a valid name of a {what}: names have lower-case letters, digits and hyphens.",
         hint="Check the spelling.",
         code="name",
     )

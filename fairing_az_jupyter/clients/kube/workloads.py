@@ -308,7 +308,7 @@ class Workloads:
 
         """
         if not labels:
-            raise InputError("Pods are to be followed, but no label says which.", hint="Name a label.", code="labels")
+            raise InputError("No label selects the pods to watch.", hint="Give a label.", code="labels")
         target = Target(self.namespace, selector=label_selector(labels))
         return Follower(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel).events()
 
@@ -342,7 +342,7 @@ class Workloads:
 
         """
         if kind not in {"Deployment", "InferenceService"}:
-            raise InputError(f"A {kind} does not become ready.", hint="Name a Deployment.", code="kind")
+            raise InputError(f"A {kind} has no ready state to wait for.", hint="Use a Deployment.", code="kind")
         target = self._target(kind, name)
         cancel = cancel or threading.Event()
         follower = Follower(
@@ -415,8 +415,8 @@ class Workloads:
         phase = str(mapping(self.get("Pod", pod).get("status")).get("phase") or "Unknown")
         if phase != "Running":
             raise ConflictError(
-                f"Pod '{pod}' in namespace '{self.namespace}' is {phase}: no port of it can be reached.",
-                hint=f"See why: kubectl -n {self.namespace} describe pod {pod}",
+                f"Pod '{pod}' in namespace '{self.namespace}' is {phase}: its ports can't be forwarded.",
+                hint=f"Find out why: kubectl -n {self.namespace} describe pod {pod}",
                 code="pod-not-running",
                 service="kubernetes",
             )
@@ -428,7 +428,7 @@ class Workloads:
         if kind == "Pod":
             return Target(self.namespace, pod=found)
         if kind not in {"Job", "Deployment", "InferenceService"}:
-            raise InputError(f"A {kind} has no pods of its own to follow.", hint="Follow the Deployment.", code="kind")
+            raise InputError(f"A {kind} has no pods of its own.", hint="Use the Deployment.", code="kind")
         return Target(self.namespace, owner=found)
 
     def _look(self, kind: str, name: str, patience: Patience) -> dict[str, Any] | None:
@@ -451,9 +451,9 @@ class Workloads:
             if left <= 0:
                 holders = ", ".join(str(one) for one in mapping(found.get("metadata")).get("finalizers") or [])
                 raise ExecutionError(
-                    f"{kind} '{name}' in namespace '{self.namespace}' was told to go and is still there after "
-                    f"{seconds:g} s{f'; {holders} holds it' if holders else ''}.",
-                    hint=f"See what is left: kubectl -n {self.namespace} get {kind_named(kind).plural},pods",
+                    f"{kind} '{name}' in namespace '{self.namespace}' was deleted but still exists after {seconds:g} "
+                    f"s{f'; {holders} blocks it' if holders else ''}.",
+                    hint=f"List what is left: kubectl -n {self.namespace} get {kind_named(kind).plural},pods",
                     code="not-gone",
                 )
             cancel.wait(min(left, _TURNS[min(turn, len(_TURNS) - 1)]))

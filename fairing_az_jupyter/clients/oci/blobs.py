@@ -139,9 +139,9 @@ class LocalBlob:
     def changed(self) -> ContextError:
         """Return the error for a file that is not what it was."""
         return ContextError(
-            f"The layer's file '{self.source if isinstance(self.source, Path) else 'in memory'}' changed while it was "
-            "sent. The image was not made.",
-            hint="Try again, and let nothing write to the file meanwhile.",
+            f"The layer's file '{self.source if isinstance(self.source, Path) else 'in memory'}' changed while it "
+            "was sent. The image was not built.",
+            hint="Try again when nothing writes to the file.",
         )
 
 
@@ -296,7 +296,7 @@ class RemoteBlob:
             return self._exchange.credential.refusal(reply.answer, reply.permit, self._repository, "pull")
         if reply.status == HTTPStatus.NOT_FOUND:
             return NotFoundError(
-                f"Registry '{host}' has lost {self.digest}, which an image in '{self._repository}' consists of.",
+                f"Registry '{host}' lost {self.digest}, which an image in '{self._repository}' consists of.",
                 hint="Push that image again, or choose another base image.",
                 service="registry",
                 status=reply.status,
@@ -305,8 +305,8 @@ class RemoteBlob:
 
     def _damaged(self) -> ConflictError:
         return ConflictError(
-            f"Registry '{self._exchange.host}' sent other bytes than {self.digest} of '{self._repository}'.",
-            hint="Try again; if it stays so, something between here and the registry changes what it sends.",
+            f"Registry '{self._exchange.host}' sent content that does not match {self.digest} of '{self._repository}'.",
+            hint="Try again. If it fails again, something in between changes the content.",
             service="registry",
         )
 

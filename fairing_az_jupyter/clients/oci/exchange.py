@@ -323,7 +323,7 @@ class Exchange:
         if sending and _hung_up(error):
             # Who refuses a body that is still being sent may just hang up, which TLS calls an error of its own.
             problem = no_answer(
-                f"Registry '{self.host}' closed the connection while data was under way.", "Try again.", "reset"
+                f"Registry '{self.host}' closed the connection during the transfer.", "Try again.", "reset"
             )
             return LostError(problem, Retry())
         passing = isinstance(error, (HTTPError, HTTPException)) and not isinstance(error, SSLError)

@@ -322,11 +322,14 @@ class ImageStore:
         body = reply.answer.body
         digest = digest_of(body)
         if len(body) >= LARGEST_MANIFEST:
-            raise unexpected(self.host, reply.answer, f"get a manifest of a lawful size for '{name}'")
+            raise unexpected(self.host, reply.answer, f"get a manifest within the size limit for '{name}'")
         if ":" in reference and digest != reference:
             raise ConflictError(
-                f"Registry '{self.host}' answered with other bytes than '{repository}@{reference}': they are {digest}.",
-                hint="Try again; if it stays so, something between here and the registry changes what it sends.",
+                (
+                    f"Registry '{self.host}' returned content that does not match '{repository}@{reference}': its "
+                    f"digest is {digest}."
+                ),
+                hint="Try again. If it fails again, something in between changes the content.",
                 service="registry",
             )
         manifest = decoded(body, name)
@@ -372,8 +375,8 @@ class ImageStore:
         told = reply.header("Docker-Content-Digest")
         if told and told != digest:
             raise ConflictError(
-                f"Registry '{self.host}' keeps '{repository}:{tag}' as {told}, and was sent {digest}.",
-                hint="Try again; if it stays so, something between here and the registry changes what is sent.",
+                f"Registry '{self.host}' keeps '{repository}:{tag}' as {told}, but {digest} was sent.",
+                hint="Try again. If it fails again, something in between changes the content.",
                 service="registry",
             )
         return True
@@ -385,8 +388,8 @@ class ImageStore:
     def _require_own(self, host: str, name: str) -> None:
         if host != self.host:
             raise InputError(
-                f"Image '{name}' is not in registry '{self.host}', which was asked for it.",
-                hint=f"Ask registry '{host}'.",
+                f"Image '{name}' belongs to another registry than '{self.host}'.",
+                hint=f"Use registry '{host}'.",
                 code="image-registry",
             )
 
@@ -398,7 +401,7 @@ class ImageStore:
     def _missing(self, what: str) -> NotFoundError:
         return NotFoundError(
             f"Registry '{self.host}' has no {what}.",
-            hint="Is the name right? Was it pushed?",
+            hint="Check the name, and that it was pushed.",
             service="registry",
             status=404,
         )

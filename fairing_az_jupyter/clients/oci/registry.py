@@ -126,7 +126,7 @@ class Registry:
         self.host = registry_host(host)
         if not _HOST.fullmatch(self.host) or scheme not in {"https", "http"}:
             raise InputError(
-                f"'{self.host}' is no registry's host. Without it no image can be pushed or pulled.",
+                f"'{self.host}' is not a registry host. Without it no image can be pushed or pulled.",
                 hint="Set DOCKER_REGISTRY to the registry's login server, such as contosoml.azurecr.io",
                 code="registry-host",
             )
@@ -225,14 +225,14 @@ class Registry:
             raise self.credential.refusal(answer, permit, repository, "push")
         if answer.status == HTTPStatus.NOT_FOUND and not answer.is_html:
             raise NotFoundError(
-                f"Registry '{self.host}' has no repository '{repository}', and makes none when an image is pushed.",
-                hint="Make the repository first, or set DOCKER_REGISTRY to a path that is there.",
+                f"Registry '{self.host}' has no repository '{repository}', and does not create one on push.",
+                hint="Create the repository first, or set DOCKER_REGISTRY to an existing path.",
                 service="registry",
                 status=404,
             )
         if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:  # distribution in read-only mode or as a mirror
             raise NotAllowedError(
-                f"Registry '{self.host}' takes no images at all: it is read-only or a mirror of another registry.",
+                f"Registry '{self.host}' accepts no images: it is read-only or a mirror of another registry.",
                 hint="Set DOCKER_REGISTRY to a registry that images can be pushed to.",
                 code="read-only",
                 service="registry",
@@ -277,17 +277,20 @@ class Registry:
         if answer is None:
             raise NotFoundError(
                 f"Registry '{self.host}' has no image '{repository}:{reference}'.",
-                hint="Is the name right? Was it pushed?",
+                hint="Check the name, and that it was pushed.",
                 service="registry",
                 status=404,
             )
         if len(answer.body) >= LARGEST_BODY:
-            raise unexpected(self.host, answer, f"get a manifest of a lawful size from '{repository}'")
+            raise unexpected(self.host, answer, f"get a manifest within the size limit from '{repository}'")
         digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
         if reference.startswith("sha256:") and reference != digest:
             raise ConflictError(
-                f"Registry '{self.host}' answered with other bytes than '{repository}@{reference}': they are {digest}.",
-                hint="Try again; if it stays so, something between here and the registry changes what it sends.",
+                (
+                    f"Registry '{self.host}' returned content that does not match '{repository}@{reference}': its "
+                    f"digest is {digest}."
+                ),
+                hint="Try again. If it fails again, something in between changes the content.",
                 service="registry",
             )
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
@@ -309,7 +312,7 @@ class Registry:
         """
         _require_repository(repository)
         if not _DIGEST.fullmatch(digest):
-            raise _bad_name(f"'{digest}' is no digest")
+            raise _bad_name(f"'{digest}' is not a digest")
         return self._read("HEAD", f"/v2/{repository}/blobs/{digest}", repository, "look for a blob of") is not None
 
     def token_for(self, rights: Mapping[str, str]) -> tuple[Hidden, float] | None:
@@ -400,7 +403,7 @@ class Registry:
 def _require_repository(name: str) -> None:
     if not _REPOSITORY.fullmatch(name) or len(name) > _LONGEST_REPOSITORY:
         upper = " Capital letters are not allowed." if name.lower() != name else ""
-        raise _bad_name(f"'{name}' is no repository's name.{upper}")
+        raise _bad_name(f"'{name}' is not a repository name.{upper}")
 
 
 def _bad_name(problem: str) -> InputError:

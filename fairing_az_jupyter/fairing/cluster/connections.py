@@ -235,7 +235,7 @@ def _no_docker_config(name: str, namespace: str) -> NotFoundError:
     return NotFoundError(
         f"Secret '{name}' in namespace '{namespace}' has no key '{SECRET_KEY}': it holds no login to a registry. "
         "Without one no image can be pushed.",
-        hint="Make it anew: %fairing_azure secrets create --acr --replace",
+        hint="Create it again: %fairing_azure secrets create --acr --replace",
         code="secret-type",
         service="kubernetes",
     )

@@ -160,12 +160,12 @@ def told_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]
     error.last_lines = error.last_lines or lines[-_ENOUGH_LINES:]
     if error.code in _ENDED_BY_ITSELF:
         if isinstance(error, JobFailedError):
-            error.hint = job_failed(what, error.returncode, error.last_lines, "it stands above.").hint
+            error.hint = job_failed(what, error.returncode, error.last_lines, "see above.").hint
         else:
-            error.hint = endpoint_failed(what, "failed", error.returncode, error.last_lines, "it stands above.").hint
+            error.hint = endpoint_failed(what, "failed", error.returncode, error.last_lines, "see above.").hint
     elif _AT_WHAT_IS_GONE.search(error.hint):
         cure = _AT_WHAT_IS_GONE.sub("", error.hint).rstrip(". ")
-        error.hint = f"{cure}." if cure else "What the cluster said about it stands above."
+        error.hint = f"{cure}." if cure else "See the cluster's message above."
     return error
 
 

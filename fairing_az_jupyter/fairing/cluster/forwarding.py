@@ -46,8 +46,8 @@ class Forward:
         pods = self._ready_pods()
         if not pods:
             raise EndpointError(
-                f"No pod of the endpoint is ready in namespace '{workloads.namespace}', so no port can lead to one.",
-                hint=f"See how its pods are, or create it again: kubectl -n {workloads.namespace} get pods",
+                f"The endpoint has no ready pod in namespace '{workloads.namespace}', so no port can be forwarded.",
+                hint=f"Check its pods, or create the endpoint again: kubectl -n {workloads.namespace} get pods",
                 code="not-ready",
             )
         self._pod = pods[-1]
@@ -82,7 +82,7 @@ class Forward:
         except FairingAzureError as error:
             if error.message != self._told:
                 self._told = error.message
-                logger.info("The way to the endpoint can't be looked after now: %s", error)
+                logger.info("Port forwarding to the endpoint can't be repaired now: %s", error)
 
     def _renew(self) -> None:
         pods = self._ready_pods()

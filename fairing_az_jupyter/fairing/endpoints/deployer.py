@@ -141,7 +141,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         except BaseException as error:
             phases.fail(error)
             if isinstance(error, KeyboardInterrupt):
-                _tell_interrupted(f"Interrupted: endpoint {self.name} is deleted again.", remains=False)
+                _tell_interrupted(f"Interrupted: endpoint {self.name} is being deleted.", remains=False)
             self._undo()
             raise
 
@@ -244,8 +244,8 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             name = str(metadata["name"])
             if (metadata.get("labels") or {}).get(ownership.TASK) != marks.labels[ownership.TASK]:
                 logger.warning(
-                    "Endpoint %s of an earlier launch of '%s' still runs, and nobody looks after it. "
-                    "Delete it if it is not needed: fairing-azure delete %s",
+                    "Endpoint %s of an earlier launch of '%s' is still running, and no process manages it. Delete "
+                    "it if it is not needed: fairing-azure delete %s",
                     name,
                     self._class,
                     name,
@@ -254,7 +254,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             release = ownership.claim(workloads, self.kind, found)
             if release is None:
                 continue
-            logger.warning("Endpoint %s serves the same, and nobody looks after it: it is taken over.", name)
+            logger.warning("Endpoint %s serves the same code, and no process manages it: it is reused.", name)
             self.name, self._close_care = name, weakref.finalize(self, release)
             publish(Launched("endpoint", name, self._launcher.target.namespace))
             phases.begin("serve")
@@ -264,7 +264,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
                 return self._served(phases)
             except (EndpointError, NotFoundError) as error:
                 phases.fail(error)
-                logger.warning("It does not serve any more (%s), and is replaced.", error.message)
+                logger.warning("It no longer serves (%s) and is replaced.", error.message)
                 self.delete()
         return ""
 
@@ -274,7 +274,9 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         if self._launcher.in_cluster:
             url = self._url_in_cluster()
             if not _answers(url + ready):
-                logger.warning("%s is ready, but does not answer this notebook yet: a network policy?", url)
+                logger.warning(
+                    "%s is ready, but does not answer this notebook yet. A network policy may block it.", url
+                )
             return url
         forward = Forward(self._launcher.workloads, self._pod_labels())
         # Ends with the deployer, and does not keep it alive.
@@ -282,9 +284,9 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         if not _answers(forward.url + ready):
             forward.check()
             raise EndpointError(
-                f"Endpoint '{self.name}' is ready, but does not answer through the port {forward.url} that leads to "
-                "it, so this machine can't use it.",
-                hint=f"Look whether port-forwarding works: kubectl -n {self._launcher.target.namespace} get pods",
+                f"Endpoint '{self.name}' is ready, but does not answer through the forwarded port {forward.url}, so "
+                "this machine can't use it.",
+                hint=f"Check that port forwarding works: kubectl -n {self._launcher.target.namespace} get pods",
                 code="not-reachable",
             )
         return forward.url
@@ -311,9 +313,9 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         except ExecutionError:
             logger.info("Endpoint %s is being deleted.", name)
         except FairingAzureError as error:
-            logger.warning("%s So endpoint %s may still be there. %s", error, name, left)
+            logger.warning("%s Endpoint %s may still exist. %s", error, name, left)
         except KeyboardInterrupt:
-            _tell_interrupted(f"Interrupted: endpoint {name} may still be there. {left}", remains=True)
+            _tell_interrupted(f"Interrupted: endpoint {name} may still exist. {left}", remains=True)
             raise
 
 
@@ -335,7 +337,7 @@ def is_public(service_type: str) -> bool:
     if service_type not in {"ClusterIP", _PUBLIC}:
         raise InputError(
             f"An endpoint's service_type can't be {service_type!r}.",
-            hint=f"Name ClusterIP, or {_PUBLIC} for a public address.",
+            hint=f"Use ClusterIP, or {_PUBLIC} for a public address.",
             code="service-type",
         )
     return service_type == _PUBLIC

@@ -120,5 +120,5 @@ class Renewal:
             give_access(self._launcher, self._build, self._access)
         except FairingAzureError as error:
             # What it has may last; the next time is soon.
-            logger.info("The access of build %s could not be renewed: %s", name_of(self._build), error)
+            logger.info("The credentials of build %s could not be renewed: %s", name_of(self._build), error)
         self._given = time.monotonic()

@@ -25,23 +25,26 @@ _KNOWN = (
         r"The build context '(?P<it>[^']+)' in Blob storage was changed",
         "context-changed",
         (
-            "Nothing was built from it. See who may write to the Storage account, delete the blob, and launch again: "
-            "az storage blob delete --auth-mode login --account-name ACCOUNT --container-name fairing-az-jupyter "
-            "--name '{it}'"
+            "Nothing was built from it. Check who may write to the storage account, delete the blob, and launch "
+            "again: az storage blob delete --auth-mode login --account-name ACCOUNT --container-name "
+            "fairing-az-jupyter --name '{it}'"
         ),
     ),
     (
         r"The build context can't be read: HTTP Error 40[0-9]",
         "context-refused",
         (
-            "The build pod may not read the context: does the Storage account's firewall let the cluster in? If so, "
-            "launch again."
+            "The build pod may not read the context. Check that the storage account's firewall allows the cluster, "
+            "then launch again."
         ),
     ),
     (
         r"The build context can't be read",
         "context-unreachable",
-        "Can the cluster reach the Storage account (network policy, proxy, private endpoint)? If so, launch again.",
+        (
+            "Check that the cluster can reach the storage account (network policy, proxy, private endpoint), then "
+            "launch again."
+        ),
     ),
     (
         r"checking push permission.*(?:x509|certificate)",
@@ -51,23 +54,26 @@ _KNOWN = (
     (
         r"checking push permission.*(?:no such host|dial tcp|i/o timeout|connection refused)",
         "no-network",
-        "The build pod can't reach the registry: is there a network policy, a proxy, or a private endpoint of it?",
+        (
+            "The build pod can't reach the registry. Check network policies, the proxy, and the registry's private "
+            "endpoint."
+        ),
     ),
     (
         r"checking push permission.*(?:status code 5\d\d|UNKNOWN|TOOMANYREQUESTS|EOF|connection reset)",
         "registry-unavailable",
-        "The registry was in trouble, which may have passed: launch again. If it stays: fairing-azure check",
+        "The registry had an outage, which may be over: launch again. If it fails again: fairing-azure check",
     ),
     (
         r"checking push permission|UNAUTHORIZED.*push|(?<!ermission )denied: |access to the resource is denied",
         "push-refused",
-        "See what the registry says: fairing-azure check",
+        "Check the registry's answer: fairing-azure check",
     ),
     (
         r"TOOMANYREQUESTS|pull rate limit",
         "rate-limit",
         (
-            "Docker Hub gives so many images an hour and no more. Copy the base image to your own registry, and set "
+            "Docker Hub limits the number of pulls an hour. Copy the base image to your own registry, and set "
             "base_image to the copy: az acr import --name ACR --source docker.io/library/python:3.11-slim"
         ),
     ),
@@ -79,19 +85,22 @@ _KNOWN = (
         ),
         "no-network",
         (
-            "The build pod can't reach what it needs: is there a network policy or a proxy? A private package index is "
-            "named in requirements.txt by --index-url."
+            "The build pod can't reach what it needs. Check network policies and the proxy. A private package index "
+            "is named in requirements.txt by --index-url."
         ),
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED|certificate signed by unknown authority|x509:",
         "certificate",
-        "The build pod does not trust the certificate of what it asks: the base image needs your organisation's CA.",
+        (
+            "The build pod does not trust the certificate of a server it connects to: the base image needs your "
+            "organisation's CA."
+        ),
     ),
     (
         r"HTTP error 40[13] while getting|40[13] Error, Credentials not correct|40[13] Client Error",
         "index-refused",
-        "The package index wants a credential that the build has not: it can be part of the base image, as pip.conf.",
+        "The package index requires a credential that the build does not have. Add it to the base image, as pip.conf.",
     ),
     (
         (
@@ -109,14 +118,17 @@ _KNOWN = (
     (
         r"DO NOT MATCH THE HASHES",
         "requirement-hash",
-        "A package is not the one whose hash is in requirements.txt: lock the file anew, and trust it if you know why.",
+        (
+            "A package does not match its hash in requirements.txt. Lock the file again if you know why the package "
+            "changed."
+        ),
     ),
     (
         r"Cannot find command '(?P<it>git|hg|svn|bzr)'",
         "no-git",
         (
-            "requirements.txt names a repository, and the base image has no '{it}': set base_image to one that "
-            "has, such as docker.io/library/python:3.11 in place of its -slim."
+            "requirements.txt names a repository, and the base image has no '{it}': set base_image to one that has "
+            "it, such as docker.io/library/python:3.11 in place of its -slim."
         ),
     ),
     (
@@ -152,8 +164,8 @@ _KNOWN = (
         ),
         "no-compiler",
         (
-            "A package has to be compiled and the base image has no compiler: set base_image to one that has, such as "
-            "docker.io/library/python:3.11 in place of its -slim."
+            "A package has to be compiled and the base image has no compiler: set base_image to one that has it, "
+            "such as docker.io/library/python:3.11 in place of its -slim."
         ),
     ),
     (
@@ -177,11 +189,14 @@ _KNOWN = (
     (
         r"[Nn]o space left on device",
         "disk-full",
-        "The node has no room for the build: take a smaller base image or fewer requirements, or a larger node disk.",
+        (
+            "The node has too little disk space for the build: use a smaller base image or fewer requirements, or a "
+            "larger node disk."
+        ),
     ),
 )
 _OUT_OF_MEMORY = 137
-_NO_PYTHON = "the base image has no program 'python', which installs packages and starts jobs"
+_NO_PYTHON = "the base image has no program 'python', which is needed to install packages and start jobs"
 _LONG_WAIT_SECONDS = 60.0
 _NO_SUCH_IMAGE = frozenset({"image-not-found", "image-name", "image-platform"})
 _ENDED_BY_ITSELF = frozenset({"container-failed", "init-failed", "job-failed"})
@@ -242,11 +257,12 @@ def _deadline_cure(waited: float) -> str:
 
     """
     names = notebook_names()
-    spent = f"It waited {duration(waited)} for a node: free room, or allow a longer wait with {names['node_wait']}. "
+    spent = (
+        f"It waited {duration(waited)} for a node: free capacity, or allow a longer wait with {names['node_wait']}. "
+    )
     return (
-        f"{spent if waited >= _LONG_WAIT_SECONDS else ''}Beyond the wait for a node, a build may take "
-        f"{duration(LONGEST_SECONDS)}. Give it more CPU with {names['build_cpu']}, or have Azure build it: set "
-        f"{names['builder']} = 'acr-tasks'."
+        f"{spent if waited >= _LONG_WAIT_SECONDS else ''}A build may take up to {duration(LONGEST_SECONDS)}. Request "
+        f"more CPU with {names['build_cpu']}, or have Azure build it: set {names['builder']} = 'acr-tasks'."
     )
 
 
@@ -264,14 +280,14 @@ def _image_cure(setting: str, pulled: str, target: str, code: str) -> str:
     try:
         image = ImageReference.parse(pulled)
     except InputError:
-        return f"Correct the setting {named}: '{pulled}' can't be pulled anywhere."
+        return f"Correct the setting {named}: '{pulled}' is not an image that can be pulled."
     if image.host == registry:
         return (
-            f"'{pulled}' is the setting {named}. Check that it is there and that the cluster may pull it: "
-            "fairing-azure check"
+            f"'{pulled}' is the setting {named}. Check that it exists and that the cluster may pull it: fairing-azure "
+            "check"
         )
     if code in _NO_SUCH_IMAGE:
-        return f"Correct the setting {named}: '{pulled}' can't be pulled anywhere."
+        return f"Correct the setting {named}: '{pulled}' is not an image that can be pulled."
     words, copy = image.import_into(registry)
     return (
         f"The cluster can't pull '{pulled}', which is the setting {named}. Copy it to your own registry: "
@@ -291,7 +307,7 @@ def cure_for(lines: Sequence[str], returncode: int | None = None) -> tuple[str, 
 
     """
     if returncode == _OUT_OF_MEMORY:
-        return "oom-killed", "The build needs more memory than it gets: raise the setting build_memory."
+        return "oom-killed", "The build needs more memory: increase the setting build_memory."
     text = "\n".join(lines)
     for pattern, code, cure in _KNOWN:
         found = re.search(pattern, text)

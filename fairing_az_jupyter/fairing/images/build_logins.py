@@ -68,15 +68,16 @@ def _entry(registry: Registry, rights: Mapping[str, str], *, own: bool) -> Hidde
     if issued is not None and (own or issued[1] >= LONGEST_SECONDS):
         if issued[1] < LONGEST_SECONDS:
             logger.warning(
-                "Tokens of registry '%s' expire after %.0f s, so a build that takes longer can't push its image. The "
-                "build does not get the password.",
+                "Tokens of registry '%s' expire after %.0f s, so a build that takes longer can't push its image. "
+                "The password is not passed to the build.",
                 registry.host,
                 issued[1],
             )
         return issued[0]
     logger.warning(
-        "The build pulls %s from registry '%s' without a login: the registry issues no token that lasts for the build, "
-        "and the build does not get the password. If the image is private, copy it to the registry that you push to.",
+        "The build pulls %s from registry '%s' without a login: the registry issues no token that lasts for the "
+        "build, and the password is not passed to the build. If the image is private, copy it to the registry that "
+        "you push to.",
         ", ".join(sorted(rights)),
         registry.host,
     )

@@ -157,9 +157,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         """
         if self.images.has(repository, tag) is None:
             return False
-        logger.info("Image %s/%s:%s is there already: nothing is built or sent.", self._host, repository, tag)
-        self.phases.skip("build", f"Image {self._host}/{repository}:{tag} is there already.")
-        self.phases.skip("push", "The image is there already.")
+        logger.info("Image %s/%s:%s already exists: nothing is built or pushed.", self._host, repository, tag)
+        self.phases.skip("build", f"Image {self._host}/{repository}:{tag} already exists.")
+        self.phases.skip("push", "The image already exists.")
         return True
 
     @contextlib.contextmanager
@@ -187,9 +187,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
             contexts = self._launcher.contexts
             stored = contexts.keep(_path_of(archive), archive.digest, progress=_Progress("build context"))
         what = f"{archive.members} files, {megabytes(stored.size)}"
-        told = f"sent ({what})" if stored.sent else f"there already ({what})"
-        logger.info("The build context is in Storage account '%s': %s.", contexts.account, told)
-        self.phases.say(f"In Storage account '{contexts.account}': {told}.")
+        told = f"sent ({what})" if stored.sent else f"already uploaded ({what})"
+        logger.info("The build context is in storage account '%s': %s.", contexts.account, told)
+        self.phases.say(f"In storage account '{contexts.account}': {told}.")
         return stored
 
     def parted(self, entries: Iterable[ArchiveEntry]) -> tuple[tuple[ArchiveEntry, ...], tuple[ArchiveEntry, ...]]:
@@ -250,7 +250,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
             digest = self._launcher.images(named.host).has(named.repository, named.reference)
         except UnreachableError as error:
             if named.host != self._host:
-                error.hint = f"It has the base image '{self.base_image}': is the setting base_image right?"
+                error.hint = f"Its base image is '{self.base_image}'. Check the setting base_image."
             raise
         except (CredentialError, NotAllowedError) as error:
             if named.host != self._host:
@@ -258,9 +258,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
             raise
         if digest is None:
             raise ContextError(
-                f"Registry '{named.host}' has no image '{named.repository}:{named.reference}', which this task's image "
-                "is to start from.",
-                hint="Correct base_docker_image, or the setting base_image. Was it pushed?",
+                f"Registry '{named.host}' has no image '{named.repository}:{named.reference}', which this task's "
+                "image is based on.",
+                hint="Correct base_docker_image or the setting base_image, and check that the image was pushed.",
                 code="base-image",
             )
         return ImageReference(named.host, named.repository, None, digest)
@@ -269,8 +269,8 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         secret = self._launcher.settings.registry_secret_name
         words, _ = base.import_into(self._host)
         return (
-            f"It has the base image '{self.base_image}', and Secret '{secret}' has no login that may read it. Add one, "
-            f"correct base_image, or copy the image to your own registry and name it there: az {' '.join(words)}"
+            f"Its base image is '{self.base_image}', and Secret '{secret}' has no login for it. Add one, correct "
+            f"base_image, or copy the image to your own registry and name it there: az {' '.join(words)}"
         )
 
 
@@ -292,8 +292,8 @@ class Requirements:
             self.content = source.read_bytes()
         except OSError as error:
             raise ContextError(
-                f"'{source}' can't be read ({error.strerror}), so nobody knows what has to be installed.",
-                hint="Give yourself permission: chmod u+r",
+                f"'{source}' can't be read ({error.strerror}), so the packages to install are unknown.",
+                hint="Grant yourself permission: chmod u+r",
             ) from error
         text = requirements_text(self.content)
         self.any = asks_for_something(text)

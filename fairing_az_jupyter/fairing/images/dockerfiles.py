@@ -101,7 +101,7 @@ def _folder(prefix: str) -> str:
     folder = f"/{prefix.strip('/')}"
     if _READ_OTHERWISE.search(folder):
         raise ContextError(
-            f"The application's folder in the image, {folder!r}, has characters that mean something else in a "
+            f"The application's folder in the image, {folder!r}, contains characters with a special meaning in a "
             "Dockerfile, so no image can be built with it.",
             hint="Give the preprocessor another path_prefix, such as '/app/'.",
             code="path-prefix",

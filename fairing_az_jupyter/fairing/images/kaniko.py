@@ -74,7 +74,7 @@ def require_pushed(images: ImageStore, repository: str, tag: str) -> None:
     """
     if images.has(repository, tag) is None:
         raise BuildFailedError(
-            f"The build of image '{images.host}/{repository}:{tag}' has ended, and the image is not in the registry.",
-            hint="Was the build deleted meanwhile? Launch again.",
+            f"The build of image '{images.host}/{repository}:{tag}' has ended, but the image is not in the registry.",
+            hint="The build may have been deleted. Launch again.",
             code="image-missing",
         )

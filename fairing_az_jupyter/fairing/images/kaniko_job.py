@@ -128,7 +128,7 @@ def _have(
             with contextlib.suppress(ConflictError):
                 launcher.workloads.delete("Job", name, uid=uid_of(found), wait=_OLD_SECONDS)
             continue
-        logger.warning("A build of the same image runs already: %s is followed to its end.", name)
+        logger.warning("A build of the same image is already running: waiting for %s.", name)
         publish(Launched("build", name, launcher.target.namespace))
         if not mapping(found.get("spec")).get("suspend"):
             return found, None
@@ -137,9 +137,9 @@ def _have(
         if _start_theirs(launcher, found, own, may_fail=left > 0):
             return found, own
     raise ConflictError(
-        f"Job '{name}' in namespace '{launcher.target.namespace}', which is to build image '{order.image}', is made "
-        "and deleted by somebody else again and again.",
-        hint=f"See who: kubectl -n {launcher.target.namespace} get job {name} -o yaml. Then launch again.",
+        f"Job '{name}' in namespace '{launcher.target.namespace}', which builds image '{order.image}', is repeatedly "
+        "created and deleted by another process.",
+        hint=f"Find out which: kubectl -n {launcher.target.namespace} get job {name} -o yaml. Then launch again.",
         code="build-contended",
         service="kubernetes",
     )
@@ -173,14 +173,14 @@ def _make(launcher: Launcher, order: BuildOrder, name: str, *, may_fail: bool) -
             raise
         return None
     except KeyboardInterrupt as stopped:
-        _tell_left(stopped, f"but {name} may have been made. {_how_to_go_on(launcher, name)}")
+        _tell_left(stopped, f"but {name} may have been created. {_how_to_go_on(launcher, name)}")
         raise
 
 
 def _tell_left(error: BaseException, what: str) -> None:
     """Tell what is left of a build that is not followed any more."""
     interrupted = isinstance(error, KeyboardInterrupt)
-    message = f"{'Interrupted' if interrupted else 'It is followed no longer'}, {what}"
+    message = f"{'Interrupted' if interrupted else 'It is no longer watched'}, {what}"
     logger.warning("%s", message)
     if interrupted:
         publish(Interrupted(message, remains=True))
@@ -195,7 +195,7 @@ def _start_own(launcher: Launcher, made: Object, access: Access) -> None:
         try:
             launcher.workloads.delete("Job", name, uid=uid_of(made))
         except FairingAzureError as error:
-            logger.warning("%s So build %s is still there. %s", error, name, _how_to_go_on(launcher, name))
+            logger.warning("%s Build %s still exists. %s", error, name, _how_to_go_on(launcher, name))
         raise
 
 
@@ -261,7 +261,7 @@ def _followed(launcher: Launcher, order: BuildOrder, build: Object, renewal: Ren
         where = f"Job {name} in namespace '{namespace}'"
         raise build_failed(order.image, error, lines, where, images_of(build), waited=renewal.waited) from None
     except BaseException as error:
-        _tell_left(error, f"but the build goes on. {_how_to_go_on(launcher, name)}")
+        _tell_left(error, f"but the build is still running. {_how_to_go_on(launcher, name)}")
         raise
     _delete(launcher, build, wait=_GONE_SECONDS)
     return digest
@@ -283,8 +283,8 @@ def _said(line: str) -> str:
 def _how_to_go_on(launcher: Launcher, name: str) -> str:
     namespace = launcher.target.namespace
     return (
-        f"The same launch, made again, follows it to its end. Delete it: fairing-azure delete {name}, or "
-        f"kubectl -n {namespace} delete job {name}"
+        f"Run the same launch again to wait for it. Delete it: fairing-azure delete {name}, or kubectl -n {namespace} "
+        f"delete job {name}"
     )
 
 
@@ -296,4 +296,4 @@ def _delete(launcher: Launcher, build: Object, wait: float = 0.0) -> None:
     except (ConflictError, ExecutionError):
         logger.info("Build %s is being deleted.", name)
     except FairingAzureError as error:
-        logger.warning("%s So build %s has ended and is still there. %s", error, name, _how_to_go_on(launcher, name))
+        logger.warning("%s Build %s has ended but still exists. %s", error, name, _how_to_go_on(launcher, name))

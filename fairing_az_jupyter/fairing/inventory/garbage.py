@@ -60,7 +60,7 @@ def find_leftovers(launcher: Launcher) -> tuple[tuple[Leftover, ...], str]:
     try:
         secrets = secret_metadata(launcher.cluster.connection, launcher.target.namespace)
     except NotAllowedError as error:
-        why = f"Secrets were not looked at: {error.message}"
+        why = f"Secrets could not be listed: {error.message}"
     owner = labels_of("job", "", launcher.target.owner).get(f"{PREFIX}owner", "")
     return leftovers_of(launches, secrets, owner=owner, now=datetime.now(timezone.utc)), why
 
@@ -128,7 +128,7 @@ def _of_launch(launch: Launch, now: datetime) -> Iterator[Leftover]:
         for part in launch.parts:
             if info.state == "broken":
                 young = _is_young(info.created, now)
-                why = "It is younger than two minutes: its launch may still be going on." if young else info.detail
+                why = "It is younger than two minutes: its launch may still be running." if young else info.detail
                 yield _left(launch, part.kind, part.name, part.uid, why, in_use=young)
             elif theirs:
                 yield _left(launch, part.kind, part.name, part.uid, "The endpoint may be in use.", in_use=True)
@@ -138,7 +138,7 @@ def _of_launch(launch: Launch, now: datetime) -> Iterator[Leftover]:
     why = f"The {what} has {info.state}." if ended else f"The {what} is {info.state}."
     followed = ended and _is_followed(launch, now)
     if followed:
-        why += " Its own launch is about to see that and to delete it."
+        why += " Its own launch will delete it."
     for part in launch.parts:
         yield _left(launch, part.kind, part.name, part.uid, why, in_use=not ended or followed)
 
@@ -187,10 +187,10 @@ def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: date
         young = _is_young(created, now)
         ours = all(labels.get(key) == value for key, value in MANAGED_BY.items())
         if ours and labels.get(f"{PREFIX}kind") == "build" and labels.get(f"{PREFIX}launch") not in building:
-            why = "It holds the link to the context of a build that is gone."
+            why = "It holds the link to the context of a build that no longer exists."
             used, fairings = young, False
         elif not ours and _FAIRINGS_SECRET.fullmatch(name):
-            why = "Kubeflow Fairing has left it: it holds a Storage account's key."
+            why = "Left by Kubeflow Fairing: it holds a storage account's key."
             used, fairings = young or theirs, True
         else:
             continue

@@ -112,16 +112,16 @@ def find_launch(launcher: Launcher, name: str, launches: Iterable[Launch] | None
     kind = _kind_of_others(launcher, name)
     if kind:
         raise NotFoundError(
-            f"{kind} '{name}' in namespace '{namespace}' was made by no launch, so it is left alone.",
-            hint=f"Look after it yourself: kubectl -n {namespace} get {kind.lower()} {name}",
+            f"{kind} '{name}' in namespace '{namespace}' was not created by a launch, so it is not deleted.",
+            hint=f"Manage it yourself: kubectl -n {namespace} get {kind.lower()} {name}",
             code="not-launched",
             service="kubernetes",
         )
     near = difflib.get_close_matches(name, [launch.info.name for launch in known], n=3, cutoff=0.6)
     meant = f" Did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
     raise NotFoundError(
-        f"Nothing was launched by the name '{name[:100]}' in namespace '{namespace}'.{meant}",
-        hint="See what there is: fairing-azure status",
+        f"No launch named '{name[:100]}' found in namespace '{namespace}'.{meant}",
+        hint="List the launches: fairing-azure status",
         service="kubernetes",
     )
 
@@ -209,8 +209,8 @@ def followed_lines(
     main = launch.parts[0]
     if main.kind == "Service":
         raise EndpointError(
-            f"Endpoint '{launch.info.name}' has no pods whose output could be followed: its Deployment is gone.",
-            hint=f"Delete what is left of it: fairing-azure delete {launch.info.name}",
+            f"Endpoint '{launch.info.name}' has no pods whose output could be shown: its Deployment no longer exists.",
+            hint=f"Delete the rest of it: fairing-azure delete {launch.info.name}",
             code="no-deployment",
         )
     # Counted, and not told by their times: the clocks of nodes differ from this one.
@@ -259,7 +259,7 @@ def delete_launches(
     problem = next(filter(None, problems.values()), None)
     if problem is not None:
         if deleted:
-            problem.message += f" Deleted were: {', '.join(info.name for info in deleted)}."
+            problem.message += f" Deleted: {', '.join(info.name for info in deleted)}."
         raise problem
     return deleted
 
@@ -315,8 +315,8 @@ def _problem_of_deleting(launcher: Launcher, launch: Launch, seconds: float) -> 
 
     problems = [*(delete(part, 0.0) for part in others), delete(main, seconds)]
     if launch.info.kind == "build" and launch.info.origin == "fairing-az-jupyter":
-        # The link to the build's context; it goes with its Job, unless the owner could not be noted. Nothing is made for
-        # a Secret: in the foreground it would only stay until the garbage collector has looked.
+        # The link to the build's context; it goes with its Job, unless the owner could not be noted. Nothing is made
+        # for a Secret: in the foreground it would only stay until the garbage collector has looked.
         problems.append(delete(Part("Secret", launch.info.name, ""), 0.0, "Background"))
     if main.kind == "InferenceService":
         problems.append(_problem_of_pods(launcher, launch, seconds))
@@ -331,9 +331,9 @@ def _problem_of_pods(launcher: Launcher, launch: Launch, seconds: float) -> Fair
             if time.monotonic() >= end:
                 namespace = launch.info.namespace
                 return ExecutionError(
-                    f"Endpoint '{launch.info.name}' in namespace '{namespace}' was deleted, and its pods are still "
-                    f"there after {seconds:g} s.",
-                    hint=f"See what is left: kubectl -n {namespace} get pods",
+                    f"Endpoint '{launch.info.name}' in namespace '{namespace}' was deleted, but its pods still exist "
+                    f"after {seconds:g} s.",
+                    hint=f"List what is left: kubectl -n {namespace} get pods",
                     code="not-gone",
                 )
             time.sleep(_LOOK_SECONDS)

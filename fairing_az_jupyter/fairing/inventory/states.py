@@ -322,8 +322,8 @@ def _endpoint_state(
     if _is_going(deployment or service or {}):
         return "deleting", "It is being deleted."
     if deployment is None or service is None:
-        gone = "Its Deployment is gone; nothing answers behind its Service."
-        return "broken", gone if deployment is None else "Its Service is gone; nothing leads to its pods."
+        gone = "Its Deployment no longer exists, so its Service has no pods."
+        return "broken", gone if deployment is None else "Its Service no longer exists, so its pods can't be reached."
     if mapping(deployment.get("spec")).get("replicas") == 0:
         return "stopped", "It is scaled to 0 pods."
     whole = {"kind": "Deployment", **deployment}
@@ -353,7 +353,7 @@ def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence
     conditions = entries(mapping(inference.get("status")).get("conditions"))
     told = next((one for one in conditions if one.get("type") == "Ready"), {})
     said = " ".join(str(told.get("message") or told.get("reason") or "").split())
-    return "pending", f"KServe says: {said}." if said else _waiting(pods)
+    return "pending", f"KServe reports: {said}." if said else _waiting(pods)
 
 
 def _waiting(pods: Sequence[Object]) -> str:
@@ -364,11 +364,11 @@ def _waiting(pods: Sequence[Object]) -> str:
         for status, _ in containers(pod):
             reason = mapping(mapping(status.get("state")).get("waiting")).get("reason")
             if reason:
-                return f"Container '{status.get('name')}' of pod '{name_of(pod)}' waits: {reason}."
+                return f"Container '{status.get('name')}' of pod '{name_of(pod)}' is waiting: {reason}."
     if all(mapping(pod.get("status")).get("phase") == "Pending" for pod in pods):
-        return f"Pod '{name_of(pods[0])}' waits for a node."
+        return f"Pod '{name_of(pods[0])}' is waiting for a node."
     if any(mapping(pod.get("status")).get("phase") == "Running" for pod in pods):
-        return f"Pod '{name_of(pods[0])}' runs, and is not ready yet."
+        return f"Pod '{name_of(pods[0])}' is running but not ready yet."
     return ""
 
 

@@ -144,12 +144,10 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                 cared.callback(release)
                 self.name = str(found["metadata"]["name"])
                 if _has_given_up(found):
-                    logger.warning(
-                        "The job %s does the same and has failed, seen by nobody: it is replaced.", self.name
-                    )
+                    logger.warning("The job %s does the same and has failed: it is replaced.", self.name)
                     self._delete()
                     continue
-                logger.warning("The job %s does the same, and nobody follows it: it is followed to its end.", self.name)
+                logger.warning("The job %s does the same and is still running: waiting for it.", self.name)
                 self._publish_name()
                 self._runs = True
                 try:
@@ -159,7 +157,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                     if self._shown is not None and self._shown.lines:
                         raise
                     phases.fail(error)
-                    logger.warning("The job %s has gone meanwhile: it is launched anew.", self.name)
+                    logger.warning("The job %s no longer exists: it is launched again.", self.name)
         return None
 
     def _follow(self, phases: Phases) -> tuple[str, ...]:
@@ -193,8 +191,8 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             raise
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
-            why = "Interrupted" if interrupted else "It is followed no longer"
-            self._tell_what_is_left(f"{why}, but the job still runs", interrupted=interrupted)
+            why = "Interrupted" if interrupted else "It is no longer watched"
+            self._tell_what_is_left(f"{why}, but the job is still running", interrupted=interrupted)
             raise
         # Also where it was over before its start was seen.
         phases.begin("run")
@@ -212,9 +210,9 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         except ExecutionError:
             logger.info("Job %s is being deleted.", self.name)
         except FairingAzureError as error:
-            self._tell_what_is_left(f"{error} So the job has ended and is still there")
+            self._tell_what_is_left(f"{error} The job has ended but still exists")
         except KeyboardInterrupt:
-            self._tell_what_is_left("Interrupted, but the job has ended and may still be there", interrupted=True)
+            self._tell_what_is_left("Interrupted, but the job has ended and may still exist", interrupted=True)
             raise
 
     def _publish_name(self) -> None:
@@ -225,7 +223,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         follow = f"kubectl -n {namespace} logs -f job/{self.name}"
         delete = f"fairing-azure delete {self.name}, or kubectl -n {namespace} delete job {self.name}"
         where = f"job {self.name} in namespace '{namespace}'"
-        again = "The same launch, made again, follows it to its end."
+        again = "Run the same launch again to wait for it."
         message = f"{what}: {where}. {again} Or follow it: {follow}. Delete it: {delete}"
         logger.warning("%s", message)
         if interrupted:

@@ -82,7 +82,7 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
         archive = getattr(getattr(pod_spec, "built_by", None), "archive", None)
         if archive is None:
             raise ContextError(
-                f"There is no archive of image '{container.image}' here: LocalBackend runs what its own builder built.",
+                f"No archive of image '{container.image}' found: LocalBackend only runs images of its own builder.",
                 hint="Call the builder's build() first, in the same process.",
             )
         parent = data_folder("local")
@@ -277,7 +277,7 @@ class LocalServing(_LocalDeployer):
                 time.sleep(_POLL_SECONDS)
         raise endpoint_failed(
             self._class,
-            f"was not ready within {self._ready_timeout:.0f} s; give it longer with LocalBackend(ready_timeout=...)",
+            f"was not ready within {self._ready_timeout:.0f} s; set a longer time with LocalBackend(ready_timeout=...)",
             None,
             child.last_lines(),
             str(self.log),
@@ -313,7 +313,7 @@ def _mutate_without_cluster(mutate: Callable[..., object], pod_spec: object) -> 
         mutate(_NoCluster(), pod_spec, "local")
     except _NoClusterError:
         name = getattr(mutate, "__name__", mutate)
-        logger.warning("pod_spec_mutator '%s' asks a cluster; LocalBackend goes on without it.", name)
+        logger.warning("pod_spec_mutator '%s' needs a cluster; LocalBackend ignores it.", name)
 
 
 def _as_local(word: str, prefix: str, application: Path) -> str:

@@ -103,5 +103,5 @@ def _install(folder: Path, python: Path, chosen: Sequence[str]) -> None:
             lines = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
             raise PackageMissingError(
                 f"The requirements can't be installed into an environment of their own:\n{lines}\n",
-                hint="Mend requirements.txt, or use LocalBackend(isolated=False) to run in this environment.",
+                hint="Fix requirements.txt, or use LocalBackend(isolated=False) to run in this environment.",
             )

@@ -100,7 +100,7 @@ class DataPlaneParts:
             return parent.decode(body, headers, protocol_version=protocol_version, model_name=model_name)
         except Exception as error:
             hint = messages.V2_HINT if version_2 else messages.V1_HINT
-            text = f"The body is no request that can be read: {type(error).__name__}: {messages.one_line(error, 300)}"
+            text = f"The body is not a valid request: {type(error).__name__}: {messages.one_line(error, 300)}"
             raise messages.RequestError(text, hint, code="not-json") from error
 
 
@@ -109,7 +109,7 @@ class FixedModels:
 
     async def load(self, _name: str) -> NoReturn:
         """Refuse."""
-        raise NotImplementedError("Its model can't be loaded or unloaded by request.")
+        raise NotImplementedError("Models can't be loaded or unloaded by request.")
 
     async def unload(self, _name: str) -> NoReturn:
         """Refuse."""
@@ -221,7 +221,7 @@ def translated(error: Any, method: str, path: str, model: str) -> messages.Reque
     elif kind == "ModelNotFound" and method != "POST" and path.endswith((":predict", ":explain")):
         meant = messages.RequestError(f"{method} is not possible on {path}.", "Use POST.", code="method", status=405)
     elif kind == "ModelNotFound":
-        text = "This endpoint has no model of that name."
+        text = "Model not found on this endpoint."
         meant = messages.RequestError(text, f"The only one is {model!r}.", code="no-model", status=404)
     elif isinstance(error, NotImplementedError):
         text = f"This endpoint does not offer {method} {path}: {messages.one_line(error, 300)}"
@@ -238,12 +238,12 @@ def translated(error: Any, method: str, path: str, model: str) -> messages.Reque
 def _translated_http(error: Any, method: str, path: str, model: str) -> messages.RequestError:  # noqa: ANN401 - Starlette
     if error.status_code == HTTPStatus.NOT_FOUND:
         hint = f"POST to /predict or /v2/models/{model}/infer; GET /v2/health/ready or /metrics."
-        return messages.RequestError(f"There is no {path} here.", hint, code="not-found", status=404)
+        return messages.RequestError(f"{path} not found.", hint, code="not-found", status=404)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         hint = f"Use {(error.headers or {}).get('Allow', 'POST')}."
         return messages.RequestError(f"{method} is not possible on {path}.", hint, code="method", status=405)
     if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI hides why
-        return messages.RequestError("The body's JSON can't be read.", messages.V2_HINT, code="not-json")
+        return messages.RequestError("The body is not readable JSON.", messages.V2_HINT, code="not-json")
     return messages.RequestError(str(error.detail)[:300], status=error.status_code)
 
 

@@ -127,7 +127,7 @@ def seldon_text(body: bytes, content_type: str) -> bytes | str:
         fields = form_fields.get("json", [])
     else:
         raise RequestError(
-            f"Content type {kind[:100]!r} is not understood here.",
+            f"Content type {kind[:100]!r} is not supported.",
             "Send JSON as application/json, or as field 'json' of an HTML form.",
             code="content-type",
             status=415,
@@ -181,7 +181,7 @@ def checked_shape(shape: Any, count: int, where: str) -> tuple[int, ...]:  # noq
     if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
         text = f"{where} must have a shape: a list of at most {MAX_DIMENSIONS} whole numbers."
     elif any(type(size) is not int or size < 0 for size in shape):
-        text = f"{where} has a shape with something else than whole numbers from 0 up."
+        text = f"{where} has a shape with values other than whole numbers from 0 up."
     # With a zero among them the other sizes prove nothing, and a model may allocate by them.
     elif math.prod(size or 1 for size in shape) > max(count, MAX_EMPTY_VALUES):
         text = f"{where} has a shape far larger than its {count} value(s)."
@@ -312,9 +312,7 @@ def read_v2(request: Any) -> Batch:  # noqa: ANN401 - KServe is untyped
         raise RequestError("The request needs inputs, each with a name of its own.", V2_HINT, code="no-data")
     for output in request.request_outputs or ():
         if output.name != OUTPUT:
-            raise RequestError(
-                f"There is no output {output.name[:100]!r}.", f"The only one is {OUTPUT!r}.", code="output"
-            )
+            raise RequestError(f"Unknown output {output.name[:100]!r}.", f"The only one is {OUTPUT!r}.", code="output")
     if len(arrays) == 1:
         return Batch(next(iter(arrays.values())), "v2", request=request)
     if any(array.size != max(array.shape[:1], default=-1) for array in arrays.values()) or (

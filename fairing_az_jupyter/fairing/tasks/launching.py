@@ -64,8 +64,8 @@ class TaskLaunch:
             return backends.KubeflowAzureBackend(settings=self.settings, deadline=self.deadline)
         if self.deadline is not None:
             raise InputError(
-                "LocalBackend ends no job at a deadline.",
-                hint="Leave the deadline out (--deadline), and stop the job with Ctrl-C, or cancel its run.",
+                "LocalBackend does not support deadlines.",
+                hint="Omit --deadline, and stop the job with Ctrl-C or cancel its run.",
                 code="deadline",
             )
         return backends.LocalBackend()
@@ -133,7 +133,7 @@ class LaunchedEndpoint:
         child = getattr(self._endpoint._deployer, "_child", None)  # noqa: SLF001 - see `deploy`
         if child is None or child.returncode is None:
             return None
-        what = f"has ended by itself: its server ended with {describe_exit(child.returncode)}"
+        what = f"has ended: its server ended with {describe_exit(child.returncode)}"
         where = "its record; see fairing-azure runs logs"
         return endpoint_failed(self.name, what, child.returncode, child.last_lines(), where)
 

@@ -110,13 +110,13 @@ def post(url: str, message: Any, *, form: bool | None = None) -> dict[str, Any]:
         except requests.ReadTimeout as error:
             raise EndpointError(
                 f"Endpoint {url} has not answered within {TIMEOUT_SECONDS[1]:g} s.",
-                hint="Send fewer rows at once; or see what it does: fairing-azure logs -f NAME",
+                hint="Send fewer rows at once, or check its log: fairing-azure logs -f NAME",
                 code="prediction-timeout",
             ) from error
         except requests.RequestException as error:
             raise EndpointError(
                 f"Endpoint {url} does not answer ({type(error).__name__}).",
-                hint="Was it deleted, or did its process end? Create it again with create().",
+                hint="It may have been deleted, or its process may have ended. Create it again with create().",
             ) from error
     return _checked(response, url)
 

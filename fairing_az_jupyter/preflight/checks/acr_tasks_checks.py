@@ -33,7 +33,7 @@ _MAY_BUILD = frozenset({ROLE, "Contributor", "Owner"})
 # https://learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions
 _WRITER = "Container Registry Repository Writer"
 _MAY_WRITE = frozenset({_WRITER, "Container Registry Repository Contributor"})
-_MINUTES = fixes.text("A new role may take some minutes to act.")
+_MINUTES = fixes.text("A new role assignment may take some minutes.")
 
 
 def checks(subject: Subject) -> list[Check]:
@@ -48,8 +48,8 @@ def checks(subject: Subject) -> list[Check]:
     return [
         Check(
             id="registry.tasks",
-            title="Azure may build in the registry",
-            why="With the builder acr-tasks, ACR Tasks build and push each image, in the name of the Azure identity.",
+            title="Permission to build with ACR Tasks",
+            why="With the builder acr-tasks, ACR Tasks build and push each image with the Azure identity.",
             looks_at=f"ACR Tasks of {_host(subject) or 'the registry'}",
             run=lambda given: _tasks(subject, given),
             needs=("azure.token",),
@@ -69,7 +69,7 @@ def _tasks(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         return blocked
     place = place_of(subject, given)
     if not place.subscription:
-        message = "No subscription is known, so the registry can't be looked for."
+        message = "No subscription is set, so the registry can't be found."
         return Finding("skipped", looked_at, message)
     with place.resources() as resources:
         try:
@@ -119,17 +119,17 @@ def judged(roles: Collection[str] | None, registry: Registry, place: Place, look
     commands = (*(place.assign(role, registry.id) for role in lacks), _MINUTES)
     wanted = " and ".join(f"'{role}'" for role in lacks)
     if roles is None:
-        message = f"{who} sees the registry '{host}', and not its own roles; to build there it needs {wanted}."
+        message = f"{who} can see the registry '{host}' but not its own roles; to build there it needs {wanted}."
         return Finding("unknown", looked_at, message, commands, code="roles-not-visible", unseen=True)
     if own := sorted(set(roles) - set(ROLES.values())):
         # By its id: its name and what it allows are the tenant's affair.
         message = (
-            f"{who} has no role {wanted} for the registry '{host}'; whether a role of its own allows as much "
-            f"({', '.join(own)}), only a build shows."
+            f"{who} has no role {wanted} for the registry '{host}'; only a build "
+            f"shows whether one of its other roles allows it ({', '.join(own)})."
         )
         return Finding("unknown", looked_at, message, commands, code="own-roles")
     has = f"; it has only {', '.join(roles)}" if roles else ""
-    message = f"{who} has no role {wanted} for the registry '{host}', so Azure would build nothing for it{has}."
+    message = f"{who} has no role {wanted} for the registry '{host}', so Azure would not build for it{has}."
     return Finding("fail", looked_at, message, commands, code="no-tasks-role")
 
 
@@ -141,7 +141,9 @@ def _unseen(place: Place, error: NotAllowedError, looked_at: str, host: str) -> 
     who = fixes.az("role", "assignment", "create", "--assignee", place.chosen.client_id or "ASSIGNEE").command
     # Not quoted as one word, for the shell is to put the identifier in.
     grant = Cure("az", f'{who} --role {shlex.quote(ROLE)} --scope "$({show})"')
-    subscription = fixes.text(f"Is the registry in another subscription than {place.subscription}? Build otherwise:")
+    subscription = fixes.text(
+        f"Check that the registry is in the subscription {place.subscription}. Or choose another builder:"
+    )
     found = from_error(error, looked_at)
     more = (grant, _MINUTES, subscription, *_other_builders(place.subject))
     return dataclasses.replace(found, status="fail", unseen=False, cures=more)

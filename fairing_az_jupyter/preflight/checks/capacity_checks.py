@@ -38,8 +38,8 @@ def checks(subject: Subject) -> list[Check]:
     return [
         Check(
             "cluster.quota",
-            f"The quotas leave room for {what}",
-            "Where a quota is used up, the Job is there and its pod is never made.",
+            f"Quota for {what}",
+            "If a quota is used up, the Job exists but its pod is never created.",
             "the ResourceQuotas of the namespace",
             lambda given: _quota(subject, given["cluster"].value),
             needs=("cluster", "cluster.namespace"),
@@ -47,8 +47,8 @@ def checks(subject: Subject) -> list[Check]:
         ),
         Check(
             "cluster.nodes",
-            f"A node has room for {what}",
-            "A pod that fits on no node waits for one, which an autoscaler may add.",
+            f"Node capacity for {what}",
+            "A pod that fits on no node waits until an autoscaler adds one.",
             "the nodes of the cluster",
             lambda given: _nodes(subject, given["cluster"].value),
             needs=("cluster",),
@@ -127,7 +127,7 @@ def _quota(subject: Subject, cluster: Cluster) -> Finding:
     try:
         quotas = cluster.resource_quota()
     except NotAllowedError:
-        return Finding("skipped", looked_at, f"Whether namespace {namespace} has quotas may not be looked at.")
+        return Finding("skipped", looked_at, f"No permission to read the quotas of namespace {namespace}.")
     return together(
         _of_build(subject, need, quota_room(quotas, need, namespace)) for need in _needs(subject, namespace)
     )
@@ -166,19 +166,21 @@ def _no_quota_left(quota: QuotaState, need: Need, lacking: Mapping[str, str], na
     short, settings = "; ".join(lacking.values()), settings_of(need.what, lacking)
     if quota.scoped:
         # Which pods it counts depends on their priority and deadline, which a job may or may not have.
-        message = f"ResourceQuota {quota.name}, which counts only some pods, has no room for a {need.what}: {short}."
+        message = (
+            f"ResourceQuota {quota.name}, which counts only some pods, has no capacity for a {need.what}: {short}."
+        )
         return Finding("warn", looked_at, message, (describe,), code="quota-scoped")
     if _passes(quota, need):
         lower = f"; lower {settings}" if settings else ""
         wait = cures.text(f"Wait for other pods to end, or delete what is no longer needed{lower}.")
         message = (
-            f"ResourceQuota {quota.name} has no room for a {need.what} now: {short}. A launch waits some minutes for "
-            "other pods to end."
+            f"ResourceQuota {quota.name} has no capacity for a {need.what} now: {short}. A launch waits some minutes "
+            "for other pods to end."
         )
         return Finding("warn", looked_at, message, (describe, wait), code="quota-used-up")
     lower = f", lower {settings}," if settings else ""
     more = cures.text(f"Delete what is no longer needed{lower} or ask the owner of the profile {namespace} for more.")
-    message = f"ResourceQuota {quota.name} has no room for a {need.what}: {short}."
+    message = f"ResourceQuota {quota.name} has no capacity for a {need.what}: {short}."
     return Finding("fail", looked_at, message, (describe, more), code="quota-exceeded")
 
 
@@ -228,7 +230,7 @@ def _nodes(subject: Subject, cluster: Cluster) -> Finding:
         return Finding(
             "skipped",
             looked_at,
-            "A notebook's service account usually may not look at nodes; a pod that fits on none stays Pending, with "
+            "A notebook's service account usually may not read nodes; a pod that fits on none stays Pending, with "
             "'FailedScheduling: Insufficient cpu' or 'Insufficient memory' among its events.",
         )
     waits = 0 if "node_wait" in subject.broken else seconds_in(subject.settings.node_wait)

@@ -27,8 +27,8 @@ def checks(_subject: Subject) -> list[Check]:
     return [
         Check(
             "azure.clock",
-            "The clock is right",
-            "Azure refuses tokens and signatures of another time.",
+            "Clock",
+            "Azure rejects tokens and signatures if the clock is wrong.",
             _LOOKED_AT,
             _clock,
             needs=("azure.token",),
@@ -39,10 +39,10 @@ def checks(_subject: Subject) -> list[Check]:
 def _clock(given: Mapping[str, Finding]) -> Finding:
     ahead = given["azure.token"].value.clock_difference()
     if ahead is None:
-        return Finding("skipped", _LOOKED_AT, "Not checked, for another program has got the token.", unseen=True)
+        return Finding("skipped", _LOOKED_AT, "Skipped: another program fetched the token.", unseen=True)
     if abs(ahead) <= _WORTH_TELLING:
         return Finding("pass", _LOOKED_AT, "The two clocks differ by less than a minute.")
     message = f"This machine's clock is {abs(ahead) / 60:.0f} min {'ahead of' if ahead > 0 else 'behind'} Azure's."
-    cure = fixes.text("Have the clock set right: that of this machine, on AKS that of the node (date --utc shows it).")
+    cure = fixes.text("Correct the clock of this machine, on AKS of the node (date --utc shows it).")
     wrong = abs(ahead) > LARGEST_SKEW
     return Finding("fail" if wrong else "warn", _LOOKED_AT, message, (cure,), code="clock-skew")

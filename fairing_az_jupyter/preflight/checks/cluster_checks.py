@@ -38,23 +38,23 @@ def checks(subject: Subject) -> list[Check]:
     return [
         Check(
             "cluster",
-            "The cluster can be reached",
+            "Cluster reachable",
             "Training, building and serving happen there.",
             "the Kubernetes cluster",
             lambda _: _reach(subject),
         ),
         Check(
             "cluster.namespace",
-            "The namespace is there",
-            "All Jobs, endpoints and Secrets are made in it.",
+            "Namespace",
+            "All Jobs, endpoints and Secrets are created in it.",
             f"namespace {settings.namespace}" if settings.namespace else "the namespace",
             lambda given: _namespace(subject, given["cluster"].value),
             needs=("cluster",),
         ),
         Check(
             "cluster.service-account",
-            "The service account is there",
-            "Every pod of a launch runs as it; without it none is made.",
+            "Service account",
+            "Every pod of a launch runs as it; without it no pod is created.",
             account,
             lambda given: _service_account(subject, given["cluster"].value),
             needs=("cluster", "cluster.namespace"),
@@ -125,9 +125,7 @@ def _namespace(subject: Subject, cluster: Cluster) -> Finding:
     if "namespace" in subject.broken:
         # None would do for a namespace, so `Subject.unusable` is not asked.
         names = notebook_names()
-        return Finding(
-            "skipped", "the namespace", f"Not checked, for {names['namespace']} is not set to a usable value."
-        )
+        return Finding("skipped", "the namespace", f"Skipped: {names['namespace']} is not set to a usable value.")
     home = split_service_account(known_user(cluster))[0]
     try:
         mesh = cluster.mesh()
@@ -145,10 +143,10 @@ def _namespace(subject: Subject, cluster: Cluster) -> Finding:
             ),
         )
     if mesh is not None:
-        return Finding("pass", looked_at, f"Namespace {name} is there.", value=mesh)
+        return Finding("pass", looked_at, f"Namespace {name} exists.", value=mesh)
     if home == name:
         message = (
-            f"Namespace {name} is there, for this notebook's own service account is in it; it may not be looked at."
+            f"Namespace {name} exists, because this notebook's service account is in it; no permission to read it."
         )
         return Finding("pass", looked_at, message)
     return _not_shown(subject, cluster, home)
@@ -162,12 +160,12 @@ def _not_shown(subject: Subject, cluster: Cluster, home: str) -> Finding:
     # Who may not even work there has most likely mistaken the name, and all that is looked up in it would be refused
     # for this one reason.
     stranger = not any(cluster.can_all([Access("list", "pods"), Access("create", "jobs", "batch")]).values())
-    rest = "nor work in it, so it may not even exist" if stranger else "so nobody can say whether it is there"
+    rest = "or work in it, so it may not exist" if stranger else "so it is unknown whether it exists"
     cure = (fixes.change_setting(subject, "namespace", home),) if home else ()
     return Finding(
         "unknown",
         looked_at,
-        f"{who} may not look at namespace {name}, {rest}.",
+        f"{who} may not read namespace {name}, {rest}.",
         (
             *cure,
             fixes.kubectl("get", "namespace", name),
@@ -194,4 +192,4 @@ def _service_account(subject: Subject, cluster: Cluster) -> Finding:
             else ()
         )
         return from_error(error, looked_at, (*mend, fixes.kubectl("-n", namespace, "create", "serviceaccount", name)))
-    return Finding("pass", looked_at, f"ServiceAccount {name} is there.", value=secrets)
+    return Finding("pass", looked_at, f"ServiceAccount {name} exists.", value=secrets)

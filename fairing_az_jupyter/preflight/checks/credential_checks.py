@@ -61,7 +61,7 @@ def checks(subject: Subject) -> list[Check]:
         Check(
             id="azure.secret-keys",
             title="Values of the service principal",
-            why="A missing or mistyped value is refused by Azure, in words that do not say which one it is.",
+            why="A missing or mistyped value is rejected by Azure with a message that does not name it.",
             looks_at=secret,
             run=partial(_secret_keys, subject),
             needs=("azure.secret",),
@@ -69,7 +69,7 @@ def checks(subject: Subject) -> list[Check]:
         Check(
             id="azure.token",
             title="Sign-in to Azure",
-            why="Without a token, nothing in Azure can be looked at or used.",
+            why="Without a token, nothing in Azure can be used.",
             looks_at=_ENTRA,
             run=partial(_token, subject),
             needs=("azure.secret-keys",),
@@ -102,15 +102,15 @@ def expiry_finding(expires: datetime, now: datetime, looks_at: str, cures: tuple
     date = f"{expires:%Y-%m-%d}"
     if left <= 0:
         message = (
-            f"Its note says that the client secret expired on {date}, but it has just been accepted: the note is "
-            "about another one."
+            f"Its note says that the client secret expired on {date}, but it was just accepted: the note is about "
+            "another secret."
         )
         return Finding("warn", looks_at, message, cures, mendable=True, code="expiry-past")
     if left < SOON_DAYS:
         when = {0: "in less than a day", 1: "in 1 day"}.get(int(left), f"in {int(left)} days")
         message = f"The client secret expires {when}, on {date}."
         return Finding("warn", looks_at, message, cures, mendable=True, code="expires-soon")
-    return Finding("pass", looks_at, f"The client secret is noted to be valid until {date}.")
+    return Finding("pass", looks_at, f"The client secret is valid until {date}, according to its note.")
 
 
 def _wants_secret(subject: Subject) -> bool:
@@ -136,7 +136,7 @@ def _secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         if isinstance(error, NotFoundError) and error.code != NotFoundError.code:
             raise
         return _another(subject, error, looks_at) or _without_secret(subject, error, looks_at, cluster.namespace)
-    return Finding("pass", looks_at, f"It is there, with the keys {_listed(stored)}.", value=stored)
+    return Finding("pass", looks_at, f"It exists, with the keys {_listed(stored)}.", value=stored)
 
 
 def _listed(stored: StoredSecret) -> str:
@@ -152,9 +152,9 @@ def _another(subject: Subject, error: FairingAzureError, looks_at: str) -> Findi
         chosen = _choose(subject, error)
     except FairingAzureError:
         return None
-    state = "may not be read" if isinstance(error, NotAllowedError) else "is not there"
+    state = "may not be read" if isinstance(error, NotAllowedError) else "does not exist"
     passed_over = "; ".join(f"{source}: {why}" for source, why in chosen.reasons if source != "secret")
-    message = f"It {state}, and is not needed: {_described(chosen)} is used" + (
+    message = f"It {state}, but is not needed: {_described(chosen)} is used" + (
         f" ({passed_over})." if passed_over else "."
     )
     return Finding("pass", looks_at, message)
@@ -190,7 +190,7 @@ def _secret_keys(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     except CredentialError as error:
         cures = (ours("secrets", "create", "--azure"),)
         return dataclasses.replace(from_error(error, found.looked_at, mendable=True), cures=cures)
-    return Finding("pass", found.looked_at, "Its four values have the form that they should have.", value=principal)
+    return Finding("pass", found.looked_at, "Its four values are well-formed.", value=principal)
 
 
 def _token(subject: Subject, given: Mapping[str, Finding]) -> Finding:
@@ -205,7 +205,7 @@ def _token(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         chosen.token(subject.cloud.arm_scope)
     except CredentialError as error:
         return _refused(subject, chosen, error)
-    return Finding("pass", _ENTRA, f"It gives a token to {_described(chosen)}.", value=chosen)
+    return Finding("pass", _ENTRA, f"It returned a token for {_described(chosen)}.", value=chosen)
 
 
 def _azure_cli(subject: Subject) -> tuple[Cure, ...]:
@@ -243,7 +243,7 @@ def _refused(subject: Subject, chosen: ChosenCredential, error: CredentialError)
     if not by_secret or error.code not in ours_by_code:
         return from_error(error, _ENTRA, cures)
     told = {
-        "wrong-secret": "The value of a client secret is wanted, not its ID; the az command prints a new one.",
+        "wrong-secret": "The value of a client secret is needed, not its ID; the az command prints a new one.",
         "expired-secret": "The az command prints a new client secret; rotate asks for it.",
         "unknown-tenant": f"The setting azure_cloud is {subject.cloud.name}: a tenant is in one Azure cloud only.",
         "unknown-application": "The client id or the tenant id is wrong, or the tenant is in another Azure cloud.",
@@ -258,18 +258,20 @@ def _secret_expiry(_subject: Subject, given: Mapping[str, Finding]) -> Finding:
     found = given["azure.secret"]
     stored: StoredSecret | None = found.value
     if stored is None:
-        return Finding("skipped", found.looked_at, "Not checked, for no Secret is used.")
+        return Finding("skipped", found.looked_at, "Skipped: no Secret is used.")
     chosen: ChosenCredential = given["azure.token"].value
     renew = (
         ours("secrets", "rotate"),
         az("ad", "app", "credential", "reset", "--id", chosen.client_id or "CLIENT_ID", "--append"),
     )
     if not stored.annotations.get(EXPIRES_NOTE, "").strip():
-        message = "Nobody has noted when the client secret expires; secrets rotate and secrets create --expires do."
+        message = (
+            "The expiry of the client secret is not recorded; secrets rotate and secrets create --expires record it."
+        )
         return Finding("skipped", found.looked_at, message)
     expires = secret_expiry(stored.annotations)
     if expires is None:
-        message = f"What its annotation fairing-az-jupyter/{EXPIRES_NOTE} says is no date such as 2027-03-01."
+        message = f"Its annotation fairing-az-jupyter/{EXPIRES_NOTE} is not a date such as 2027-03-01."
         return Finding("warn", found.looked_at, message, renew[:1], mendable=True, code="expiry-unreadable")
     return expiry_finding(expires, datetime.now(timezone.utc), found.looked_at, renew)
 

@@ -27,8 +27,8 @@ def checks(subject: Subject) -> list[Check]:
     return [
         Check(
             "endpoint.istio",
-            "The endpoint is reached as meant",
-            "Istio's proxy keeps a Job from ending, and a pod without it is guarded by nobody.",
+            "Endpoint exposure",
+            "Istio's proxy keeps a Job from ending, and a pod without it is not protected.",
             "Istio and the endpoint's service type",
             lambda given: _istio(subject, given["cluster"].value, mesh=given["cluster.namespace"].value),
             needs=("cluster", "cluster.namespace"),
@@ -36,8 +36,8 @@ def checks(subject: Subject) -> list[Check]:
         ),
         Check(
             "endpoint.kserve",
-            "KServe is there if endpoints need it",
-            "An InferenceService needs KServe, which makes its Deployment; an endpoint of the other kind does not.",
+            "KServe",
+            "An InferenceService needs KServe, which creates its Deployment; other endpoints do not need KServe.",
             "the cluster's API groups",
             lambda given: _kserve(subject, given["cluster"].value),
             needs=("cluster",),
@@ -59,13 +59,13 @@ def _istio(subject: Subject, cluster: Cluster, *, mesh: str | None) -> Finding:
         mend = fixes.change_setting(subject, "service_type", "ClusterIP")
         return Finding("warn", "the endpoint's service type", message, (mend,), code="public-endpoint")
     if mesh is None:
-        message = f"Namespace {cluster.namespace} may not be looked at, so nobody can say whether Istio injects there."
+        message = f"Namespace {cluster.namespace} can't be read, so it is unknown whether Istio injects there."
         return Finding("skipped", looked_at, message)
     if mesh == "ambient" and not _opts_out(subject, cluster.namespace):
         message = (
-            f"Namespace {cluster.namespace} is in Istio's ambient mesh, which has no proxy in a pod to opt out of: the "
-            "traffic of a launch's pods goes through the node's ztunnel. Jobs end there as they should; an "
-            "AuthorizationPolicy of the namespace may keep this notebook from an endpoint."
+            f"Namespace {cluster.namespace} is in Istio's ambient mesh, which has no proxy in a pod to opt out of: "
+            "the traffic of a launch's pods goes through the node's ztunnel. Jobs end normally; an "
+            "AuthorizationPolicy of the namespace may block this notebook's access to an endpoint."
         )
         see = fixes.kubectl("-n", cluster.namespace, "get", "authorizationpolicies.security.istio.io")
         return Finding("warn", looked_at, message, (see,), code="ambient-mesh")
@@ -100,12 +100,12 @@ def _kserve(subject: Subject, cluster: Cluster) -> Finding:
     if "service_type" not in subject.broken and subject.settings.service_type == "LoadBalancer":
         message = (
             f"{kind} is inference-service and {names['service_type']} is LoadBalancer: KServe makes the Service of an "
-            "InferenceService, which no setting here makes public, so that a launch would be refused."
+            "InferenceService, which no setting makes public, so a launch would fail."
         )
         keep = fixes.change_setting(subject, "service_type", "ClusterIP")
         return Finding("fail", "the endpoint's kind and service type", message, (keep, instead), code="service-type")
     if cluster.has_kserve():
         return Finding("pass", looked_at, f"KServe is installed, and {kind} is inference-service.")
-    message = f"KServe is not installed, and {kind} is inference-service, so that no endpoint could be made."
+    message = f"KServe is not installed, and {kind} is inference-service, so no endpoint could be created."
     ask = fixes.text("Or ask the cluster's administrator for KServe: https://kserve.github.io/website")
     return Finding("fail", looked_at, message, (instead, ask), code="no-kserve")

@@ -61,16 +61,16 @@ def checks(subject: Subject) -> list[Check]:
     """
     base = Check(
         "image.base",
-        "The base image can be had",
-        "A launch looks up which image it starts from, and reads it, before anything is built.",
+        "Base image available",
+        "A launch reads the base image before it builds anything.",
         "the base image",
         lambda given: _base(subject, given),
         after=_after(subject, "base_image"),
     )
     builder = Check(
         "image.builder",
-        "The builder's image can be had",
-        "A build in the cluster runs in it; a node that can't pull it lets the build wait, and then fail.",
+        "Builder image available",
+        "A build in the cluster runs in it; on a node that can't pull it, the build waits and then fails.",
         "the image of the builder",
         lambda given: _builder(subject, given),
         after=_after(subject, "builder_image"),
@@ -114,10 +114,10 @@ def _base_unreached(subject: Subject, reference: ImageReference, error: Unreacha
         return _of_others(Finding("warn", looked_at, error.message, more, code="image-unreachable-here"))
     silent = from_error(error, looked_at)
     if silent.status == "unknown":
-        message = f"{error.message} A launch asks it for the base image, too, with more time."
+        message = f"{error.message} A launch asks it for the base image with a longer timeout."
         return dataclasses.replace(silent, message=message, cures=more)
     # This process asks that registry in a launch, too: what refuses a connection now most likely will then.
-    message = f"{error.message} A launch asks it for the base image, and would fail."
+    message = f"{error.message} A launch needs the base image from it and would fail."
     return Finding("fail", looked_at, message, more, code="image-unreachable")
 
 
@@ -127,7 +127,7 @@ def _others_ask(subject: Subject, base: ImageReference) -> bool:
 
 
 def _of_others(found: Finding) -> Finding:
-    message = f"{found.message} Only the build itself asks for this image, from elsewhere and with logins of its own."
+    message = f"{found.message} Only the build pulls this image, from another place and with its own logins."
     return dataclasses.replace(found, status="warn", message=message)
 
 
@@ -167,8 +167,8 @@ def _by_nobody(
         return from_error(refused, looked_at)
     if cloud_of_registry(reference.host) is not None:
         message = (
-            f"{refused.message} The nodes may pull it all the same, with an identity of their own (az aks update "
-            "--attach-acr), which can't be seen from here."
+            f"{refused.message} The nodes may still be able to pull it with their own identity (az aks update "
+            "--attach-acr), which can't be checked from here."
         )
         attach = ("aks", "check-acr", "--resource-group", "GROUP", "--name", "CLUSTER", "--acr", reference.host)
         return Finding("warn", looked_at, message, (fixes.az(*attach),), code="image-by-node")
@@ -232,7 +232,7 @@ def _had(
                 return from_error(error, looked_at, (_default(subject, field),))
             except ThrottledError:
                 pass
-    return Finding("pass", looked_at, f"It is there: {digest[:19]}…, for {wanted}.")
+    return Finding("pass", looked_at, f"Found: {digest[:19]}…, for {wanted}.")
 
 
 def _is_for_all(reference: ImageReference) -> bool:
@@ -244,7 +244,7 @@ def _is_for_all(reference: ImageReference) -> bool:
 def _absent(subject: Subject, field: Field, reference: ImageReference, looked_at: str) -> Finding:
     name = notebook_names()[field]
     message = (
-        f"Registry '{reference.host}' has no image '{reference.repository}:{reference.reference}', which {name} names."
+        f"Registry '{reference.host}' has no image '{reference.repository}:{reference.reference}', given by {name}."
         if getattr(subject.settings, field)
         else f"Registry '{reference.host}' has no image '{reference.repository}:{reference.reference}'."
     )
@@ -267,8 +267,8 @@ def _not_given(
     """Return the failure for an image that its registry does not give; some say so of one that is not there."""
     secret = subject.settings.registry_secret_name
     name = notebook_names()[field]
-    message = f"{error.message} {name} stands for '{reference}'; Secret '{secret}' has no login that may read it."
-    add = fixes.text(f"Is the image's name right? Otherwise add a login for '{reference.host}' to Secret '{secret}'.")
+    message = f"{error.message} {name} is '{reference}'; Secret '{secret}' has no login for it."
+    add = fixes.text(f"Check the image's name, or add a login for '{reference.host}' to Secret '{secret}'.")
     more = (_default(subject, field), *copied(subject, field, str(reference)), add)
     return Finding("fail", looked_at, message, more, code="image-not-given")
 
@@ -280,11 +280,11 @@ def _node_alone_pulls(
     cluster: Cluster | None = given["cluster"].value
     more = (*copied(subject, "builder_image", str(reference)), *_hint(error))
     if cluster is None or not cluster.in_cluster:
-        message = f"{error.message} Whether the cluster's nodes reach it, which pull the builder's image, is not known."
+        message = f"{error.message} The cluster's nodes pull the builder's image; whether they can reach it is unknown."
         return Finding("warn", looked_at, message, more, code="image-unreachable-here")
     message = (
-        f"{error.message} This is a pod of the cluster, so its nodes, which pull the builder's image, most likely do "
-        "not reach it either."
+        f"{error.message} This is a pod of the cluster, so its nodes, which pull the builder's image, probably can't "
+        "reach it either."
     )
     return Finding("fail", looked_at, message, more, code="image-unreachable")
 
@@ -300,7 +300,7 @@ def _skipped(subject: Subject, field: Field, given: Mapping[str, Finding], looke
     pull = given.get("registry.pull")
     if pull is not None and pull.status not in {"pass", "warn"}:
         return Finding(
-            "skipped", looked_at, f"Not checked, for it is in the registry of registry.pull ({pull.status})."
+            "skipped", looked_at, f"Skipped: it is in the registry checked by registry.pull ({pull.status})."
         )
     return None
 

@@ -90,8 +90,8 @@ def _check(subject: Subject, kind: Planned) -> Check:
     others = () if kind == "job" else ("launch.job",)
     return Check(
         f"launch.{kind}",
-        f"The cluster takes {what}",
-        "Pod Security, LimitRanges, quotas and policies refuse a pod that breaks their rules, and it is never made.",
+        f"Dry run of {what}",
+        "Pod Security, LimitRanges, quotas and policies reject a pod that breaks their rules.",
         f"dry runs of {what}",
         lambda given: _tried(subject, kind, given),
         needs=("cluster", "cluster.namespace"),
@@ -109,7 +109,7 @@ def _tried(subject: Subject, kind: Planned, given: Mapping[str, Finding]) -> Fin
     first = ("cluster.service-account", *(("endpoint.kserve",) if kind == "endpoint" else ()))
     failed = next((name for name in first if given[name].status == "fail"), None)
     if failed is not None:
-        return Finding("skipped", looked_at, f"Not checked, for it builds on {failed} (fail).")
+        return Finding("skipped", looked_at, f"Skipped: needs {failed}, which failed.")
     return _told_once(subject, kind, _judged(subject, kind, cluster, looked_at), given)
 
 
@@ -120,7 +120,7 @@ def _told_once(subject: Subject, kind: Planned, found: Finding, given: Mapping[s
         return dataclasses.replace(found, status="skipped", message=f"{found.message} See cluster.quota.", cures=())
     before = given.get("launch.job")
     if before and found.status == before.status == "fail" and _have_one_reason(found, before):
-        message = f"The cluster would not take {_WHAT[kind]} either, for the same reason as launch.job."
+        message = f"The cluster would also reject {_WHAT[kind]}, for the same reason as launch.job."
         return dataclasses.replace(found, status="skipped", message=message, cures=())
     return found
 
@@ -147,7 +147,7 @@ def _judged(subject: Subject, kind: Planned, cluster: Cluster, looked_at: str) -
     by_others = {"Pod", *(_OF_KSERVE if any(body["kind"] == "InferenceService" for body in planned) else ())}
     about = _About(subject, kind, cluster.namespace, looked_at, frozenset(by_others))
     kinds = ", ".join(dict.fromkeys(str(body["kind"]) for body in planned))
-    worst = Finding("pass", looked_at, f"The cluster would take what {_WHAT[kind]} is made of ({kinds}).")
+    worst = Finding("pass", looked_at, f"The cluster would accept the objects of {_WHAT[kind]} ({kinds}).")
     for found in _each(about, cluster, planned):
         worst = min(worst, found, key=_badness)
     return worst
@@ -198,7 +198,7 @@ def _meaning(error: ServiceError, body: Mapping[str, Any], about: _About) -> Fin
     if isinstance(error, NotAllowedError) and error.code == NotAllowedError.code:
         return _without_role(error, what, about)
     if isinstance(error, NotFoundError):
-        return Finding("skipped", looked_at, f"Not checked: {error.message}")
+        return Finding("skipped", looked_at, f"Skipped: {error.message}")
     if untried := _NO_DRY_RUNS.search(error.message):
         return _without_dry_runs(error, untried.group(1), what, about)
     if isinstance(error, NotAllowedError | ConflictError):
@@ -215,12 +215,12 @@ def _without_role(error: NotAllowedError, what: str, about: _About) -> Finding:
     """Return the finding where it is no rule that refuses an object, but a role that is missing."""
     if what not in about.by_others:
         # That is for the checks of permissions to tell.
-        message = f"Not checked, for who asks may not create a {what}: see permissions."
+        message = f"Skipped: no permission to create a {what}, see permissions."
         return Finding("skipped", about.looked_at, message)
     ask = fixes.kubectl("auth", "can-i", "create", f"{what.lower()}s", "-n", about.namespace)
     message = (
-        f"The rules for {what.lower()}s can't be tried: {error.message} Whether they take the {what.lower()} of "
-        f"{_WHAT[about.kind]} shows only at its launch."
+        f"The rules for {what.lower()}s can't be tested: {error.message} Whether they accept the {what.lower()} of "
+        f"{_WHAT[about.kind]} shows only at launch."
     )
     return Finding("unknown", about.looked_at, message, (fixes.text(error.hint), ask), code=_UNTRIED, unseen=True)
 
@@ -231,11 +231,11 @@ def _without_dry_runs(error: ServiceError, webhook: str, what: str, about: _Abou
     Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#side-effects
     """
     message = (
-        f"The webhook {webhook} judges no dry runs, so whether the cluster takes the {what} of {_WHAT[about.kind]} "
-        f"shows only at its launch: {error.message}"
+        f"The webhook {webhook} does not support dry runs, so whether the cluster accepts the {what} of "
+        f"{_WHAT[about.kind]} shows only at launch: {error.message}"
     )
     ask = fixes.text(
-        f"Ask who runs the webhook {webhook} whether it has side effects; without any, its configuration can say "
+        f"Ask the owner of the webhook {webhook} whether it has side effects. Without any, its configuration can set "
         "sideEffects: None."
     )
     return Finding("unknown", about.looked_at, message, (ask, _SEE_WEBHOOKS), code="dry-run-unsupported")
@@ -272,5 +272,5 @@ def _unanswered(error: ServiceError, what: str, about: _About) -> Finding:
     if what in about.by_others:
         message = f"{error.message} A launch waits some minutes for it."
         return Finding("warn", about.looked_at, message, (ask, _SEE_WEBHOOKS), code=_SILENT)
-    message = f"{error.message} A launch fails as long as it is silent."
+    message = f"{error.message} Launches fail until it answers."
     return Finding("unknown", about.looked_at, message, (ask, _SEE_WEBHOOKS), code=_SILENT)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # The rooms fairing/ and preflight/ do not know each other; a test compares it with the version that is installed.
 FAIRING_VERSION = "1.0.2"
-"""The one version of Kubeflow Fairing that the bridge is made for."""
+"""The only version of Kubeflow Fairing that the bridge supports."""
 
 _FAIRING_AT = "package kubeflow-fairing in this notebook's Python"
 # python3.11, python-3-11, python_3.11, python311 (Red Hat), py310 (Azure ML, NVIDIA), cp311 (wheels). Without a point
@@ -39,15 +39,15 @@ def checks(subject: Subject) -> list[Check]:
     return [
         Check(
             "fairing",
-            "Kubeflow Fairing is installed",
+            "Kubeflow Fairing",
             "A notebook's 'from kubeflow import fairing' needs it, and the bridge to it fits one version.",
             _FAIRING_AT,
             lambda _: _fairing(subject),
         ),
         Check(
             "python",
-            "The base image has this notebook's Python",
-            "What cloudpickle has pickled, and wheels, do not carry over from one minor version of Python to another.",
+            "Python version of the base image",
+            "Pickled objects and wheels do not work across minor versions of Python.",
             _image(subject),
             lambda _: _python(subject),
         ),
@@ -100,7 +100,7 @@ def _python(subject: Subject) -> Finding:
     image = subject.settings.base_image
     if image is None:
         return Finding(
-            "pass", looked_at, f"No base image is set: Docker Hub's python of this notebook's {here} is taken."
+            "pass", looked_at, f"No base image is set: Docker Hub's python with this notebook's {here} is used."
         )
     there = python_of_image(image)
     if there == subject.python:
@@ -111,8 +111,10 @@ def _python(subject: Subject) -> Finding:
         fixes.ours("profile", "set", "NAME", "--base-image", better),
     )
     if there is None:
-        sure = fixes.text(f"Make sure that it has Python {here}, or take one that says so: {better}")
-        message = f"The name of the base image '{image}' does not tell its Python; this notebook has Python {here}."
+        sure = fixes.text(f"Check that it has Python {here}, or use one that names it: {better}")
+        message = (
+            f"The name of the base image '{image}' does not show its Python version; this notebook has Python {here}."
+        )
         return Finding("warn", looked_at, message, (sure, *mend), code="python-untold")
     message = f"The base image '{image}' has Python {_written(there)}, this notebook has Python {here}."
     return Finding("fail", looked_at, message, mend, code="python-differs")

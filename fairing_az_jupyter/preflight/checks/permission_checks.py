@@ -55,8 +55,8 @@ def checks(subject: Subject) -> list[Check]:
     """
     builds = _check(
         "permissions.builds",
-        "Builds may be run",
-        "A build in the cluster reads its context by a link, which is kept in a Secret of its own as long as it lasts.",
+        "Permission to run builds",
+        "A build in the cluster reads its context by a link, which is kept in a Secret while the build runs.",
         "the rights on Secrets",
         lambda _: _BUILDS,
         after=("permissions.jobs",),
@@ -65,15 +65,15 @@ def checks(subject: Subject) -> list[Check]:
     return [
         _check(
             "permissions.jobs",
-            "Jobs may be run",
+            "Permission to run Jobs",
             "Training and building are Jobs.",
             "the rights on Jobs",
             lambda _: _JOBS,
         ),
         _check(
             "permissions.pods",
-            "Pods may be followed",
-            "Logs, and the reason why a pod does not start, are read from pods and their events.",
+            "Permission to watch pods",
+            "Logs and failure reasons are read from pods and their events.",
             "the rights on pods, their logs and events",
             lambda _: _PODS,
             after=("permissions.jobs",),
@@ -82,7 +82,7 @@ def checks(subject: Subject) -> list[Check]:
         _endpoints(subject),
         Check(
             "permissions.prepare",
-            "Secrets may be prepared",
+            "Permission to create Secrets",
             "`secrets create` writes two Secrets and the service account; a launch reads the Secrets.",
             "the rights on Secrets and the service account",
             lambda given: _prepare(subject, given["cluster"].value, given),
@@ -102,7 +102,7 @@ def _endpoints(subject: Subject) -> Check:
 
     return _check(
         "permissions.endpoints",
-        "Endpoints may be deployed",
+        "Permission to deploy endpoints",
         "An endpoint is an InferenceService of KServe's."
         if by_kserve
         else "An endpoint is a Deployment with a Service.",
@@ -151,7 +151,7 @@ def _unanswered(looked_at: str, given: Mapping[str, Finding], after: Iterable[st
     silent = next((name for name in after if _silent(given[name])), None)
     if silent is None:
         return None
-    return Finding("skipped", looked_at, f"Not checked, for the cluster has not answered about {silent}.")
+    return Finding("skipped", looked_at, f"Skipped: the cluster did not answer about {silent}.")
 
 
 def _silent(finding: Finding) -> bool:
@@ -170,12 +170,12 @@ def _review(
     user = known_user(cluster)
     who = user or "the user of this credential"
     if not missing:
-        return Finding("pass", looked_at, f"{who} may do all {len(answers)} things that a launch needs there.")
+        return Finding("pass", looked_at, f"{who} has all {len(answers)} permissions that a launch needs.")
     lacks = f"{who} may not {in_words(missing)} in namespace {cluster.namespace}"
     failed = next((name for name in after if given[name].status == "fail"), None)
     if failed is not None:
         # They have one cause, and what mends the one mends the others.
-        return Finding("skipped", looked_at, f"{lacks} either; mend {failed} first.", code=_DENIED)
+        return Finding("skipped", looked_at, f"{lacks} either; fix {failed} first.", code=_DENIED)
     return Finding("fail", looked_at, f"{lacks}.", _binding(cluster.namespace, user), code=_DENIED)
 
 
@@ -211,7 +211,7 @@ def _prepare(subject: Subject, cluster: Cluster, given: Mapping[str, Finding]) -
     )
     lacks = f"{who} may not {in_words(missing)} in namespace {cluster.namespace}"
     if not unread and "permissions.builds" in given and given["permissions.builds"].status == "fail":
-        return Finding("skipped", looked_at, f"{lacks} either; mend permissions.builds first.", code=_DENIED)
+        return Finding("skipped", looked_at, f"{lacks} either; fix permissions.builds first.", code=_DENIED)
     # What lets nobody launch is told once: one role most likely gives both.
     fails = any(access.name in _needed(settings) for access in unread) and not any(
         given[name].status == "fail" for name in before
@@ -260,5 +260,5 @@ def _binding(namespace: str, user: str) -> tuple[Cure, ...]:
     )
     return (
         command,
-        fixes.text(f"An administrator of the cluster, or the owner of the profile {namespace}, has to type that."),
+        fixes.text(f"An administrator of the cluster or the owner of the profile {namespace} has to run this."),
     )

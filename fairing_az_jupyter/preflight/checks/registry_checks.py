@@ -39,7 +39,7 @@ IMAGE = "fairing-job"
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(r"--ip-address ([0-9A-Fa-f.:]+)")
-_MINUTES = fixes.text("A new role may take some minutes to act.")
+_MINUTES = fixes.text("A new role assignment may take some minutes.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ def checks(subject: Subject) -> list[Check]:
     registry = f"DOCKER_REGISTRY {_registry(subject)}".rstrip()
     push = Check(
         "registry.push",
-        "The registry lets its login push",
+        "Permission to push images",
         "Every launch pushes the image that it has built.",
         registry,
         functools.partial(_push, subject),
@@ -73,16 +73,16 @@ def checks(subject: Subject) -> list[Check]:
     return [
         Check(
             "registry.secret",
-            "The registry's Secret is there",
-            "The cluster's nodes pull images with it, and what builds them in the cluster pushes them with it.",
+            "Registry Secret",
+            "The cluster's nodes pull images with it, and builds in the cluster push with it.",
             secret,
             functools.partial(_secret, subject),
             ("cluster",),
         ),
         Check(
             "registry.secret-login",
-            "The registry's Secret has a login for DOCKER_REGISTRY",
-            "A login for another host is never shown to this one, so pods would wait in ImagePullBackOff.",
+            "Login for DOCKER_REGISTRY",
+            "A login for another host is not used for this one, so pods would wait in ImagePullBackOff.",
             secret,
             functools.partial(_secret_login, subject),
             ("registry.secret",),
@@ -90,7 +90,7 @@ def checks(subject: Subject) -> list[Check]:
         ),
         Check(
             "registry.pull",
-            "The registry lets its login pull",
+            "Permission to pull images",
             "The cluster's nodes pull the image of a job or an endpoint with it.",
             registry,
             functools.partial(_pull, subject),
@@ -101,7 +101,7 @@ def checks(subject: Subject) -> list[Check]:
         Check(
             "cluster.pull-secret",
             "Pods can pull images",
-            "A launch's pods name the registry's Secret themselves; a node that can't use it leaves them in "
+            "A launch's pods reference the registry's Secret themselves; a node that can't use it leaves them in "
             "ImagePullBackOff.",
             f"{secret} as nodes read it",
             functools.partial(_pull_secret, subject),
@@ -130,11 +130,11 @@ def _secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     if stored.type != SECRET_TYPE and SECRET_KEY not in stored.data:
         message = (
             f"Secret '{name}' in namespace '{cluster.namespace}' has the type '{stored.type}', not '{SECRET_TYPE}'; "
-            "the type of a Secret can't be changed, so it has to be made anew."
+            "the type of a Secret can't be changed, so it has to be recreated."
         )
         cure = _made_anew(name, cluster.namespace)
         return Finding("fail", looked_at, message, cure, mendable=True, code="secret-type")
-    message = f"Secret '{name}' is there and has the type '{stored.type}'."
+    message = f"Secret '{name}' exists and has the type '{stored.type}'."
     return Finding("pass", looked_at, message, value=stored)
 
 
@@ -165,7 +165,7 @@ def _secret_login(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     if _swapped(login):
         message = (
             f"The login for '{login.host}' in Secret '{stored.name}' has what looks like a client secret as its user "
-            "name, so that the two probably stand in each other's place."
+            "name, so the two are probably swapped."
         )
         return Finding("fail", looked_at, message, (again, anew), mendable=True, code="docker-config-swapped")
     message = (
@@ -188,8 +188,8 @@ def _pull_secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     unread = login.unread_by_nodes(_repository(subject))
     if stored.type == SECRET_TYPE and not unread:
         named = given["cluster.service-account"].value or ()
-        too = f"; ServiceAccount {account} names it, too" if stored.name in named else ""
-        return Finding("pass", looked_at, f"Pods of a launch name Secret '{stored.name}' themselves{too}.")
+        too = f"; ServiceAccount {account} lists it, too" if stored.name in named else ""
+        return Finding("pass", looked_at, f"Pods of a launch reference Secret '{stored.name}' themselves{too}.")
     if stored.type != SECRET_TYPE:
         problem = f"Secret '{stored.name}' has the type '{stored.type}', and nodes read only '{SECRET_TYPE}'"
         cure, code = _made_anew(stored.name, namespace), "secret-type"
@@ -206,7 +206,7 @@ def _pull_secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         return Finding("fail", looked_at, message, cure, mendable=True, code=code)
     message = (
         f"{problem}; a launch would wait in ImagePullBackOff unless the nodes' own identity may pull (az aks update "
-        "--attach-acr), which can't be seen from here."
+        "--attach-acr), which can't be checked from here."
     )
     return Finding("warn", looked_at, message, cure, mendable=True, code=code)
 
@@ -262,8 +262,8 @@ def _pull(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     # With a credential of another kind, a token that is refused says nothing about this client secret.
     if _is_same(login, principal) and token.status == "fail" and settings.credential in {"auto", "secret"}:
         message = (
-            f"Not checked, for Secret '{settings.registry_secret_name}' holds the same client secret as Secret "
-            f"'{settings.azure_secret_name}', which gets no token from Microsoft Entra ID (see azure.token)."
+            f"Skipped: Secret '{settings.registry_secret_name}' holds the same client secret as Secret "
+            f"'{settings.azure_secret_name}', which got no token from Microsoft Entra ID (see azure.token)."
         )
         return Finding("skipped", looked_at, message)
     registry = _opened(login, subject)
@@ -288,7 +288,7 @@ def _push(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         except FairingAzureError as error:
             return _refused(subject, error, looked_at, visit.login)
     # Some registries let only those cancel who may delete, which AcrPush does not allow.
-    ended = "was cancelled" if access.cancelled else "is empty, and the registry drops it by itself after some days"
+    ended = "was cancelled" if access.cancelled else "is empty, and the registry removes it after some days"
     message = (
         f"User '{visit.login.username}' may push to '{visit.repository}' on registry '{visit.login.host}'; "
         f"the upload that proved it {ended}."
@@ -306,8 +306,8 @@ def _disbelieved(
     if believed and _is_same(login, principal) and _grants(login):
         # A registry answers like that to a service principal without a role, too.
         message = (
-            f"Registry '{login.host}' does not let user '{login.username}' in, though Microsoft Entra ID accepts its "
-            "client secret: it has no role on the registry that allows to pull."
+            f"Registry '{login.host}' denies user '{login.username}' access, although Microsoft Entra ID accepts its "
+            "client secret: it has no role on the registry that allows pulling."
         )
         return Finding("fail", looked_at, message, (*_grants(login), _MINUTES), code="no-role")
     finding = from_error(error, looked_at, mendable=True)
@@ -317,11 +317,11 @@ def _disbelieved(
     ours = (rotate, create)
     if believed and principal is not None and _is_user(login, principal) and not _is_same(login, principal):
         ours = (create, rotate)
-        message = f"{error.message} Secret '{subject.settings.azure_secret_name}' holds another one, which is accepted."
+        message = f"{error.message} Secret '{subject.settings.azure_secret_name}' has another one, which is accepted."
         finding = dataclasses.replace(finding, message=message)
     reset = fixes.az("ad", "sp", "credential", "reset", "--id", login.username, "--append")
     hint = (
-        "If the password is right: has the service principal a role on the registry? A new one may take some minutes."
+        "If the password is right, check the service principal's role on the registry. A new one may take some minutes."
     )
     return dataclasses.replace(finding, cures=(*ours, reset, fixes.text(hint)))
 
@@ -463,7 +463,7 @@ def _in_another_cloud(subject: Subject) -> str:
     cloud = cloud_of_registry(_registry(subject))
     if cloud is None or cloud == subject.cloud:
         return ""
-    return f"; mind that the registry is in {cloud.name}, and FAIRING_AZURE_CLOUD is {subject.cloud.name}"
+    return f"; the registry is in {cloud.name}, and FAIRING_AZURE_CLOUD is {subject.cloud.name}"
 
 
 def _registry(subject: Subject) -> str:

@@ -34,7 +34,7 @@ def checks(subject: Subject) -> list[Check]:
         Check(
             id="azure.resource-group",
             title="Resource group",
-            why="The Storage account is looked for in it, or made in it.",
+            why="The storage account is in it or is created in it.",
             looks_at=f"Resource group {subject.settings.azure_resource_group or ''}".rstrip(),
             run=partial(_resource_group, subject),
             needs=("azure.token",),
@@ -50,7 +50,7 @@ def _resource_group(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     place = place_of(subject, given)
     if not place.subscription:
         cures = (text("Set AZURE_SUBSCRIPTION_ID to the subscription's id."), az("account", "list"))
-        message = "It can't be looked for, since no subscription is known: the credential comes without one."
+        message = "It can't be found because no subscription is set: the credential has none."
         return Finding("fail", looks_at, message, cures, code="no-subscription")
     try:
         with place.resources() as resources:
@@ -61,7 +61,7 @@ def _resource_group(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         return place.elsewhere() or _group_not_seen(place, error, looks_at)
     except CredentialError as error:
         return _wrong_tenant(place, error, looks_at)
-    return Finding("pass", looks_at, f"It is there, in {found.location}.", value=found)
+    return Finding("pass", looks_at, f"Found, in {found.location}.", value=found)
 
 
 def other_group(place: Place) -> tuple[Cure, ...]:

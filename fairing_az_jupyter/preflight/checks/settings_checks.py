@@ -26,8 +26,8 @@ def checks(subject: Subject) -> list[Check]:
     return [
         Check(
             "settings",
-            "Settings are valid and complete",
-            "A job is built from them; a placeholder or a slip shows only minutes later, in a pod that fails.",
+            "Settings",
+            "A job is built from them; a placeholder or a typo only shows minutes later, in a failed pod.",
             looked_at,
             lambda _: _settings(subject, looked_at),
         )

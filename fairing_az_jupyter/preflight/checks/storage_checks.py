@@ -47,7 +47,7 @@ def checks(subject: Subject) -> list[Check]:
         Check(
             id="storage.account",
             title="Storage account",
-            why="Build contexts are kept in it; nothing can be launched without it.",
+            why="Build contexts are stored in it; launches fail without it.",
             looks_at=account,
             run=partial(_account, subject),
             needs=("azure.token", "azure.resource-group"),
@@ -55,7 +55,7 @@ def checks(subject: Subject) -> list[Check]:
         ),
         Check(
             id="storage.access",
-            title="Way to the blobs",
+            title="Blob storage reachable",
             why="A launch writes its build context with a data role, or else with the account's key.",
             looks_at=account,
             run=partial(_access, subject),
@@ -66,7 +66,7 @@ def checks(subject: Subject) -> list[Check]:
         Check(
             id="storage.probe",
             title="Writing a blob",
-            why="Network rules, policies and locks only show once something is written.",
+            why="Network rules, policies and locks only show when a blob is written.",
             looks_at=f"Container {CONTAINER} in {account}",
             run=partial(_probe, subject),
             needs=("azure.token", "storage.account", "storage.access"),
@@ -108,7 +108,7 @@ def _seen_account(place: Place, found: StorageAccount) -> Finding:
     if found.kind == "Storage":
         # Source: https://learn.microsoft.com/azure/storage/common/storage-account-upgrade
         upgrade = ("--set", "kind=StorageV2", "--access-tier", "Hot")
-        message = f"It is {described}, of the first generation, which Azure is ending."
+        message = f"It is {described}, of the first generation, which Azure is retiring."
         cures = (az("storage", "account", "update", *place.words, *upgrade),)
         return Finding("warn", place.looks_at, message, cures, code="first-generation", value=found)
     if found.provisioning_state.lower() != "succeeded":
@@ -134,36 +134,36 @@ def _create_account(place: Place) -> Cure:
 
 def _missing_account(place: Place, error: NotFoundError, resources: ResourceManager) -> Finding:
     if "azure_region" in place.subject.broken:
-        message = "It is not there, and can't be made, for AZURE_REGION is not set to a usable value."
+        message = "It does not exist and can't be created: AZURE_REGION is not set to a usable value."
         return Finding("skipped", place.looks_at, message)
     free = _name_is_free(place, resources)
     where = f"in the resource group {place.group}"
     if free == "no":
         message = (
-            f"There is none {where}, and its name is taken: by one in another resource group, or of somebody else."
+            f"It does not exist {where}, and its name is taken: by an account in another resource group or "
+            "subscription."
         )
         return Finding("fail", place.looks_at, message, _other_account(place), code="name-taken")
     region = place.subject.settings.azure_region
     if region is None:
         fill = place.fill("--azure-region", "REGION")
-        advice = text(f"With AZURE_REGION set, the first launch makes the account. {_BILLED}")
+        advice = text(f"With AZURE_REGION set, the first launch creates the account. {_BILLED}")
         _, listed = _other_account(place)
         found = from_error(error, place.looks_at)
-        message = f"There is none {where}, and no region to make it in is set (AZURE_REGION)."
+        message = f"It does not exist {where}, and AZURE_REGION is not set, so it can't be created."
         return dataclasses.replace(found, message=message, cures=(fill, _create_account(place), listed, advice))
     if roles := place.roles_that_make_none(resources):
         message = (
-            f"There is none {where} yet, and the launch would not be allowed to make it: the identity "
+            f"It does not exist {where} yet, and the launch may not create it: the identity "
             f"{place.chosen.client_id or 'in use'} has only {', '.join(roles)} there."
         )
         cures = (_create_account(place), place.assign(KEY_ROLE, place.group_id))
         return Finding("fail", place.looks_at, message, cures, code="may-not-be-created")
-    unsure = "; whether its name is free could not be asked" if free == "unknown" else ""
+    unsure = "; whether its name is free could not be checked" if free == "unknown" else ""
     message = (
-        f"There is none {where} yet: the first launch makes it in {region}, a resource that is billed to the "
-        f"subscription{unsure}."
+        f"It does not exist {where} yet: the first launch creates it in {region}, billed to the subscription{unsure}."
     )
-    cures = (_create_account(place), text("If the launch shall make it, there is nothing to do."))
+    cures = (_create_account(place), text("If the launch should create it, nothing needs to be done."))
     return Finding("warn", place.looks_at, message, cures, code="will-be-created")
 
 
@@ -183,10 +183,10 @@ def _name_is_free(place: Place, resources: ResourceManager) -> Literal["yes", "n
 
 def _account_not_seen(place: Place) -> Finding:
     if not place.host_exists():
-        message = "There is none of that name: the name service knows no host of it, nor a private endpoint."
+        message = "It does not exist: DNS knows neither its host nor a private endpoint of it."
         cures = (*_other_account(place), _create_account(place), place.assign(KEY_ROLE, place.group_id))
         return Finding("fail", place.looks_at, message, cures, code="no-such-account")
-    message = "It exists; its description may not be read."
+    message = "It exists; no permission to read its description."
     value = _UnseenAccount(place.account_id, place.subject.cloud.blob_url(place.name))
     return Finding("pass", place.looks_at, message, value=value)
 
@@ -195,13 +195,13 @@ def _access(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     place = place_of(subject, given)
     account: StorageAccount | _UnseenAccount | None = given["storage.account"].value
     if account is None:
-        return Finding("skipped", place.looks_at, "Not checked, for the account is only made at the first launch.")
+        return Finding("skipped", place.looks_at, "Skipped: the account is created at the first launch.")
     by_token = place.blobs(place.chosen.credential, account.blob_endpoint)
     try:
         with closing(by_token):
             reached, refused = by_token.reached_by_token(CONTAINER)
             if reached:
-                message = "Blobs are reached with a token of Microsoft Entra ID, by a data role."
+                message = "Blobs are accessed with a Microsoft Entra ID token, by a data role."
                 return Finding("pass", place.looks_at, message, value=by_token)
     except NotFoundError as error:
         return _no_host(place, error)
@@ -223,10 +223,14 @@ def _access_by_key(place: Place, account: StorageAccount | _UnseenAccount, refus
             return _no_way(place, refused, account.id, keys=True)
         found = from_error(error, place.looks_at)
         gone = error.code == NotFoundError.code
-        more = text("Check again: the account was there a moment ago.") if gone else place.assign(DATA_ROLE, account.id)
+        more = text("Check again: the account existed a moment ago.") if gone else place.assign(DATA_ROLE, account.id)
         return dataclasses.replace(found, cures=(*found.cures, more))
-    why = f"its token is refused ({refused.code})" if refused and not _lacks_role(refused) else "there is no data role"
-    message = f"Blobs are reached with the account's key; {why}."
+    why = (
+        f"its token was rejected ({refused.code})"
+        if refused and not _lacks_role(refused)
+        else "no data role is assigned"
+    )
+    message = f"Blobs are accessed with the account's key; {why}."
     return Finding("pass", place.looks_at, message, value=place.blobs(key, account.blob_endpoint))
 
 
@@ -238,7 +242,7 @@ def _no_host(place: Place, error: NotFoundError) -> Finding:
     found = from_error(error, place.looks_at)
     if error.code != "no-such-account":
         return found
-    message = "Azure knows the account, but the name service of this network knows no host of it."
+    message = "The account exists in Azure, but this network's DNS can't resolve it."
     cures = (
         az("storage", "account", "show", *place.words, "--query", "primaryEndpoints.blob"),
         text(
@@ -254,9 +258,9 @@ def _no_way(place: Place, refused: ServiceError | None, scope: str, *, keys: boo
     if refused is not None and not _lacks_role(refused):
         return _barred(place, refused, place.looks_at, scope)
     role = f"The identity {place.chosen.client_id or 'in use'} has no data role for its blobs, and"
-    wait = text("A role may take 30 minutes to act.")
+    wait = text("A role assignment may take 30 minutes.")
     if not keys:
-        message = f"{role} the account takes no keys (its shared key access is off)."
+        message = f"{role} the account accepts no keys (its shared key access is off)."
         cures: tuple[Cure, ...] = (place.assign(DATA_ROLE, scope), wait)
         return Finding("fail", place.looks_at, message, cures, code="shared-key-off")
     cures = (place.assign(DATA_ROLE, scope), place.assign(KEY_ROLE, scope), wait)
@@ -274,8 +278,8 @@ def _probe(subject: Subject, given: Mapping[str, Finding]) -> Finding:
             store.probe(CONTAINER)
         except (NotAllowedError, CredentialError, ConflictError) as error:
             return _barred(place, error, looks_at, account.id, private=account.public_network_access == "Disabled")
-    now = "made now" if made else "there"
-    return Finding("pass", looks_at, f"It is {now}; a blob was written, read back and removed.")
+    now = "was created" if made else "exists"
+    return Finding("pass", looks_at, f"It {now}; a blob was written, read back and removed.")
 
 
 def _barred(place: Place, error: ServiceError, looks_at: str, scope: str, *, private: bool = False) -> Finding:
@@ -296,7 +300,7 @@ def _barred(place: Place, error: ServiceError, looks_at: str, scope: str, *, pri
 
 def _open_network(place: Place, *, private: bool) -> tuple[Cure, ...]:
     if private:
-        return (text("The account is reached by private endpoints only: make one in the network of the cluster."),)
+        return (text("The account is reached by private endpoints only: create one in the network of the cluster."),)
     _, name, *group = place.words
     rule = ("network-rule", "add", "--account-name", name, *group, "--ip-address", "ADDRESS")
     return (

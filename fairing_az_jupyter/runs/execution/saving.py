@@ -78,7 +78,7 @@ class NotebookSaver:
             try:
                 self._upload.send(self._text)
             except FairingAzureError as error:
-                kept = f" It is kept in the record: {self._record}." if self._record else ""
+                kept = f" It is in the record: {self._record}." if self._record else ""
                 raise RunFailedError(
                     f"The executed notebook can't be written to '{self.shown}': {error.message.rstrip('.')}.{kept}",
                     hint=error.hint,

@@ -46,7 +46,7 @@ def read_parameters_file(path: str, shown: str | None = None) -> dict[str, objec
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ParameterError(f"There is no parameters file '{shown}'.", hint="Check the path.") from None
+        raise ParameterError(f"Parameters file '{shown}' not found.", hint="Check the path.") from None
     except UnicodeDecodeError as error:
         raise ParameterError(
             f"The parameters file '{shown}' is not UTF-8 text (byte {error.start}).", hint="Save it as UTF-8."
@@ -54,7 +54,7 @@ def read_parameters_file(path: str, shown: str | None = None) -> dict[str, objec
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ParameterError(
-            f"The parameters file '{shown}' can't be read: {reason}.", hint="Name a YAML or JSON file."
+            f"The parameters file '{shown}' can't be read: {reason}.", hint="Give a YAML or JSON file."
         ) from error
     try:
         return _read_json(text, shown) if path.lower().endswith(".json") else _read_yaml(text, shown)
@@ -74,7 +74,7 @@ def _read_yaml(text: str, path: str) -> dict[str, object]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # The parser quotes the text that it stumbled over, which may be part of a password.
-        problem = re.sub(r"""\s*(['"]).*\1""", "", error.problem or "it is no YAML", flags=re.DOTALL)
+        problem = re.sub(r"""\s*(['"]).*\1""", "", error.problem or "it is not valid YAML", flags=re.DOTALL)
         _refuse(path, mark.line + 1 if mark else None, problem, _SHAPE)
     except yaml.YAMLError:
         _refuse(path, None, "it holds characters that YAML does not allow", "Save it as plain UTF-8 text.")
@@ -94,13 +94,13 @@ def _check_node(node: yaml.Node, path: str, seen: set[int]) -> None:
     """Refuse what is not plain data, with the line where it stands."""
     line = node.start_mark.line + 1
     if id(node) in seen:
-        _refuse(path, line, "a value stands for another one by an alias (*)", "Write the value itself.")
+        _refuse(path, line, "a value is an alias (*) of another one", "Write the value itself.")
     seen.add(id(node))
     if node.tag not in _PLAIN_TAGS:
         _refuse(
             path,
             line,
-            "a value carries a YAML tag (!), which makes it something else than plain data",
+            "a value carries a YAML tag (!), which is not plain data",
             "Give text, numbers, true, false, null, lists and mappings only.",
         )
     if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":float") and re.search(r"\.(?i:inf|nan)", node.value):
@@ -114,7 +114,7 @@ def _check_node(node: yaml.Node, path: str, seen: set[int]) -> None:
             at = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT_TAG:
                 name = f"'{key.value}'" if isinstance(key, yaml.ScalarNode) else "a list or a mapping"
-                _refuse(path, at, f"{name} is used as a name, but is no text in YAML", "Put the name in quotes.")
+                _refuse(path, at, f"{name} is used as a name, but is not text in YAML", "Put the name in quotes.")
             if key.value in lines:
                 _refuse(
                     path, at, f"'{key.value}' is given twice, first in line {lines[key.value]}", "Keep one of them."
@@ -147,7 +147,7 @@ def _read_json(text: str, path: str) -> dict[str, object]:
     try:
         values = json.loads(text, object_pairs_hook=once, parse_constant=finite, parse_float=finite)
     except json.JSONDecodeError as error:
-        _refuse(path, error.lineno, f"it is no JSON: {error.msg}", 'Write {"NAME": value, ...}.')
+        _refuse(path, error.lineno, f"it is not valid JSON: {error.msg}", 'Write {"NAME": value, ...}.')
     except ValueError:
         _refuse(path, None, "a number in it has too many digits", "Put it in quotes.")
     if not isinstance(values, dict):

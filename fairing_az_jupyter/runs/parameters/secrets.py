@@ -68,7 +68,7 @@ def refuse_secrets(given: Mapping[str, object], origins: Mapping[str, Origin] | 
     for name, value in given.items():
         if naming.looks_secret(name):
             raise ParameterError(
-                "The name of a parameter looks like a secret itself, so it is not shown here.",
+                "The name of a parameter looks like a secret, so it is not shown.",
                 hint=f"Write: -p NAME VALUE. {_SAFER}",
                 code="parameter-secret",
             )

@@ -87,7 +87,7 @@ def from_earlier_run(values: Mapping[str, object]) -> Source:
     """Return the source of the parameters that an earlier run was given."""
     phrase = "from the earlier run"
     origins = {name: on_command_line(name, phrase) for name in values}
-    cure = "The notebook has changed since that run: give what still counts with -p instead. "
+    cure = "The notebook has changed since that run: give the values that still apply with -p instead. "
     return Source(dict(values), origins, phrase, cure)
 
 
@@ -185,7 +185,7 @@ def _variables_by_parameter(
             raise ParameterError(
                 f"The environment variable {ENVIRONMENT_PREFIX}{written} could give several parameters of "
                 f"'{notebook}': {', '.join(matches)}.",
-                hint=f"Write the name as the notebook has it: {ENVIRONMENT_PREFIX}{matches[0]}",
+                hint=f"Use the notebook's spelling: {ENVIRONMENT_PREFIX}{matches[0]}",
                 code="parameter-ambiguous",
             )
         if matches:
@@ -200,7 +200,7 @@ def _variables_by_parameter(
             both = " and ".join(ENVIRONMENT_PREFIX + written for written in written_as)
             raise ParameterError(
                 f"The environment variables {both} give parameter '{name}' of '{notebook}' different values.",
-                hint=f"Keep one of them, or set {ENVIRONMENT_PREFIX}{name}, which counts before both.",
+                hint=f"Keep one of them, or set {ENVIRONMENT_PREFIX}{name}, which takes precedence over both.",
                 code="parameter-ambiguous",
             )
     # In the cell's order, whatever order the environment has.

@@ -61,7 +61,7 @@ def parse_pairs(
             # What follows the sign may be a secret.
             before = name.partition("=")[0]
             raise ParameterError(
-                f"'{before}=...' is no name of a parameter: the name and the value are two words.",
+                f"'{before}=...' is not a parameter name: give name and value as two words.",
                 hint=f"Write: -p {before} VALUE",
             )
         values[name] = value_of_text(name, text, defaults or {}, declared or {})
@@ -98,8 +98,8 @@ def check_names(
     source, several = f" {origin}" if origin else "", "s" if len(unknown) > 1 else ""
     if not names:
         raise ParameterError(
-            f"'{notebook}' takes no parameters, so '{first}'{source} has no effect in it: "
-            "no cell tagged 'parameters' assigns a name.",
+            f"'{notebook}' has no parameters, so '{first}'{source} has no effect: no cell tagged 'parameters' "
+            "assigns a name.",
             hint=f"{cure}Tag the cell with the parameters; for this project's own: fairing-azure fill {notebook}",
             code="parameter-unknown",
         )
@@ -108,8 +108,8 @@ def check_names(
     close = difflib.get_close_matches(first.casefold(), by_fold, n=1)
     suggestion = f"Did you mean '{by_fold[close[0]]}'? " if close else ""
     raise ParameterError(
-        f"Unknown parameter{several} {listed}{source}: the cell tagged 'parameters' of '{notebook}' "
-        f"assigns no such name, so the value would have no effect.",
+        f"Unknown parameter{several} {listed}{source}: the cell tagged 'parameters' of '{notebook}' does not assign "
+        "it, so the value would have no effect.",
         hint=f"{suggestion}{cure}The notebook's parameters: {', '.join(names)}.",
         code="parameter-unknown",
     )
@@ -140,11 +140,11 @@ def _flaw(value: object, depth: int = 0) -> str:
     if value is None or isinstance(value, (str, bool, int, float)):
         return _scalar_flaw(value)
     if depth > DEEPEST:
-        return "it is nested too deeply, or holds itself"
+        return "it is nested too deeply or contains itself"
     if isinstance(value, Mapping):
         odd = [key for key in value if not isinstance(key, str)]
         if odd:
-            return f"the name {odd[0]!r} in it is no text"
+            return f"the name {odd[0]!r} in it is not text"
         value = [*value, *value.values()]
     if isinstance(value, (list, tuple)):
         return next((flaw for flaw in (_flaw(item, depth + 1) for item in value) if flaw), "")
@@ -153,11 +153,11 @@ def _flaw(value: object, depth: int = 0) -> str:
 
 def _scalar_flaw(value: str | float | None) -> str:
     if isinstance(value, float):
-        return "" if math.isfinite(value) else f"JSON knows no {value}"
+        return "" if math.isfinite(value) else f"JSON has no {value}"
     try:
         str(value).encode()
     except UnicodeEncodeError:
-        return "it holds bytes or half characters that are no text"
+        return "it contains bytes or incomplete characters"
     except ValueError:
         # Python limits the digits of a number that it writes.
         return "it has too many digits"

@@ -242,11 +242,11 @@ def _need_writable(path: str) -> None:
         return
     there = shown(path)
     host, _, rest = there.partition("://")[2].partition("/")
-    hint = "Name a file of this computer, or abs://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.ipynb."
+    hint = "Use a file on this computer, or abs://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.ipynb."
     try:
         BlobUrl.parse(f"{SCHEME}{host}/{rest}")
     except FairingAzureError:
         pass
     else:
         hint = f"Write abs://{host}/{rest}"
-    raise InputError(f"'{there}' can't be written: files on the web are read only.", hint=hint, code="read-only-place")
+    raise InputError(f"'{there}' can't be written: files on the web are read-only.", hint=hint, code="read-only-place")

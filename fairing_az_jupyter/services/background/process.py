@@ -199,8 +199,11 @@ def _job_in_the_cluster(
             _end_own_jobs(settings)
         elif job:
             raise RunCancelledError(
-                f"The process that followed job '{job}' in namespace '{namespace}' was ended; the job goes on there.",
-                hint=f"Follow it to its end: fairing-azure runs retry {folder.name}",
+                (
+                    f"The process that watched job '{job}' in namespace '{namespace}' was stopped; the job is still "
+                    "running."
+                ),
+                hint=f"Watch it again: fairing-azure runs retry {folder.name}",
             ) from None
         raise
 
@@ -235,8 +238,11 @@ def _end_own_jobs(settings: Settings) -> None:
     except FairingAzureError as error:
         what = f"Job '{name}'" if name else "What it has launched"
         raise RunCancelledError(
-            f"The launch was cancelled. {what} could not be deleted, and may go on in the cluster: {error.message}",
-            hint=f"Delete it: fairing-azure delete {name}" if name else "See what is there: fairing-azure status",
+            (
+                f"The launch was cancelled. {what} could not be deleted and may still be running in the cluster: "
+                f"{error.message}"
+            ),
+            hint=f"Delete it: fairing-azure delete {name}" if name else "List the launches: fairing-azure status",
         ) from error
 
 

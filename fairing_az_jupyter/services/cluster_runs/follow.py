@@ -162,7 +162,7 @@ def _follow(
             except (UnreachableError, ThrottledError) as error:
                 lost = lost or time.monotonic()
                 if time.monotonic() - lost > _OUT_OF_REACH_SECONDS:
-                    error.hint = f"It goes on in the cluster. See how it is: fairing-azure runs show {infos[0].id}"
+                    error.hint = f"It is still running in the cluster. Check it: fairing-azure runs show {infos[0].id}"
                     raise
             show()
             if tell is not None and reports.is_due(records.reason, time.monotonic()):
@@ -209,7 +209,7 @@ def _event(found: Mapping[str, Any]) -> RunEvent:
 def _error(info: RunInfo) -> FairingAzureError:
     error = dict(info.error or {})
     message = str(error.get("message") or f"The run '{info.id}' has ended as {info.state}.")
-    hint, code = str(error.get("hint") or f"See how it ended: fairing-azure runs show {info.id}"), error.get("code")
+    hint, code = str(error.get("hint") or f"Show it: fairing-azure runs show {info.id}"), error.get("code")
     if info.state == "cancelled":
         return RunCancelledError(message, hint=hint, code=code)
     lines = tuple(map(str, error.get("traceback") or ()))

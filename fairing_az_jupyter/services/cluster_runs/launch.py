@@ -125,7 +125,7 @@ def plan_cluster_run(
     if cwd is not None:
         raise InputError(
             f"The working directory '{cwd}' is a folder of this machine, and the notebook runs in the cluster.",
-            hint="Leave --cwd out: the notebook works in its own folder there. Name what it needs by --input-files.",
+            hint="Omit --cwd: the notebook works in its own folder there. Pass the files it needs with --input-files.",
             code="cwd-on-cluster",
         )
     given = check_values(session.given)
@@ -175,7 +175,7 @@ def start_on_cluster(
     notebooks = {point.request.notebook for point in points}
     if len(notebooks) != 1:
         raise InputError(
-            f"{len(notebooks)} notebooks were named for one Job; it needs one.",
+            f"{len(notebooks)} notebooks were given for one Job, which runs one notebook.",
             hint="Launch a Job for each.",
             code="notebooks",
         )
@@ -276,7 +276,7 @@ class _Start:
         if isinstance(error, FairingAzureError):
             told = error.to_dict()
         elif state == "cancelled":
-            told = {"code": "run-cancelled", "message": "The run was cancelled before its Job was there."}
+            told = {"code": "run-cancelled", "message": "The run was cancelled before its Job was created."}
         for name in names:
             records.finish(name, {"state": state, "ended": time.time(), "error": {"hint": "", **told}})
 
@@ -297,7 +297,7 @@ def _absolute(request: RunRequest) -> RunRequest:
     if not os.access(folder, os.W_OK):
         raise NotebookFileError(
             f"The folder '{folder}' of the executed notebook does not exist, or you may not write to it.",
-            hint="Name another output: --output PATH",
+            hint="Choose another output: --output PATH",
         )
     return dataclasses.replace(request, output=os.path.abspath(output))  # noqa: PTH100 - links stay
 

@@ -93,7 +93,7 @@ class JobRecords:
             delete_job(self._launcher, self.job, wait=wait)
         except FairingAzureError as error:
             cure = f"Delete it: fairing-azure delete {self.job}"
-            self.notes.append(f"Job {self.job} has ended and is still there: {error.message} {cure}")
+            self.notes.append(f"Job {self.job} has ended but still exists: {error.message} {cure}")
 
     def ask_to_stop(self, name: str) -> None:
         """Leave word that one run of several is to stop; its pod looks every few seconds, or when it starts.
@@ -173,8 +173,8 @@ class JobRecords:
         here, there = self._launcher.cluster.connection.address, status.get("server")
         if there and there != here:
             raise InputError(
-                f"The run '{name}' is in the cluster at {there}, and the one in use is at {here}.",
-                hint="Choose the other one's context: kubectl config use-context NAME",
+                f"The run '{name}' is in the cluster at {there}, but the current cluster is at {here}.",
+                hint="Switch to its context: kubectl config use-context NAME",
                 code="other-cluster",
             )
 
@@ -226,11 +226,11 @@ def how_it_ended(
         return None
     problem = seen.problems.get(index) or seen.trouble
     if seen.succeeded:
-        message = f"Job '{job}' is complete, and the run's record is not in Blob Storage: somebody has deleted it."
+        message = f"Job '{job}' is complete, but the run's record is no longer in Blob Storage: it was deleted."
         return _ended("failed", "no-record", message, "Run it again.")
     if index not in seen.failed and seen.trouble is None:
         message = f"Job '{job}' was stopped before the run had ended: too many other runs had failed."
-        return _ended("cancelled", "stopped-early", message, "Mend those first, and run this one again.")
+        return _ended("cancelled", "stopped-early", message, "Fix those first, and run this one again.")
     return _failed(problem, job, last_error)
 
 
@@ -239,8 +239,8 @@ def _failed(problem: Diagnosis | None, job: str, last_error: Mapping[str, Any] |
     if last_error and (problem is None or problem.returncode == _FAILED or problem.code == "job-failed"):
         return {"state": "failed", "ended": time.time(), "error": dict(last_error)}
     if problem is None:
-        message = f"The pod of the run has failed, and left no reason (Job '{job}')."
-        return _ended("failed", "job-failed", message, f"See what the cluster says: fairing-azure status {job}")
+        message = f"The pod of the run has failed without a reason (Job '{job}')."
+        return _ended("failed", "job-failed", message, f"Check the cluster's report: fairing-azure status {job}")
     return _ended("failed", problem.code, problem.message, problem.hint)
 
 
@@ -370,7 +370,7 @@ def launched_with(info: RunInfo) -> tuple[Settings, tuple[str, ...]]:
 
 
 def _never_launched(job: str) -> dict[str, Any]:
-    message = f"Job '{job}' was never created: the process that prepared it has gone before."
+    message = f"Job '{job}' was never created: the process that prepared it ended too early."
     return _ended("failed", "not-launched", message, "Run it again.")
 
 

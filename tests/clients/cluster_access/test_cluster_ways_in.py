@@ -71,7 +71,7 @@ def test_a_plug_in_may_hand_out_a_certificate(api, authority, kubeconfig, plugin
         ("", {"command": "no-such-login"}, "is not installed", "az aks install-cli"),
         ("", {"command": ""}, "names no command", "anew"),
         ("", {"apiVersion": "v9"}, "no apiVersion", "anew"),
-        ("", {"interactiveMode": "Always"}, "wants to be used from a terminal", "kubelogin convert-kubeconfig"),
+        ("", {"interactiveMode": "Always"}, "requires a terminal", "kubelogin convert-kubeconfig"),
     ],
 )
 def test_a_plug_in_that_fails_is_named_without_quoting_it(kubeconfig, plugin, tmp_path, code, section, says, cure):

@@ -148,7 +148,7 @@ def test_without_a_cluster_workload_identity_comes_next(choose, token_file, cli)
     chosen = choose("auto", None, environ)
 
     assert chosen.source == "workload-identity"
-    assert chosen.reasons == (("secret", "there is no cluster whose Secret could be read"),)
+    assert chosen.reasons == (("secret", "no cluster whose Secret could be read"),)
     assert chosen.subscription_id == SUBSCRIPTION_ID
 
 

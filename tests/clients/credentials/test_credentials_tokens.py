@@ -112,14 +112,14 @@ def test_each_cloud_asks_its_own_authority_whatever_other_cloud_the_environment_
     [
         ("7000215", "wrong-secret", "client secret", "az ad app credential reset --id " + CLIENT_ID),
         ("7000222", "expired-secret", "has expired", "%fairing_azure secrets create --azure"),
-        ("700016", "unknown-application", "no application " + CLIENT_ID, "az ad sp show"),
-        ("90002", "unknown-tenant", "no tenant " + TENANT_ID, "az account show --query tenantId"),
+        ("700016", "unknown-application", f"application {CLIENT_ID} not found", "az ad sp show"),
+        ("90002", "unknown-tenant", f"tenant {TENANT_ID} not found", "az account show --query tenantId"),
         ("900023", "unknown-tenant", TENANT_ID, "az account show --query tenantId"),
         ("700024", "clock-skew", "clocks differ", "clock"),
         ("700213", "not-federated", "another service account", "federated-credential list"),
         ("7000112", "application-disabled", "disabled", "administrator"),
         ("53003", "conditional-access", "Conditional Access", "administrator"),
-        ("9999999", "credential", "refuses the credential", "error?code=9999999"),
+        ("9999999", "credential", "rejected the credential", "error?code=9999999"),
     ],
 )
 def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra, number, code, told, cure):
@@ -141,7 +141,7 @@ def test_a_wrong_secret_is_told_by_entra_id_itself(choose):
         choose(secret=principal(client_secret=Hidden("MARKED-wrong"))).token(SCOPE)
 
     assert caught.value.code == "wrong-secret"
-    assert "Is it the secret's value, and not its ID?" in caught.value.hint
+    assert "Use the secret's value, not its ID." in caught.value.hint
 
 
 def test_a_tenant_that_does_not_exist_is_told(choose):

@@ -65,7 +65,7 @@ def test_making_one_that_is_there_changes_nothing(manager, arm):
 def test_a_name_that_somebody_else_has_is_told_before_anything_is_made(manager, arm):
     arm.taken = {"contosomldata"}
 
-    with pytest.raises(ConflictError, match="somebody else has") as caught:
+    with pytest.raises(ConflictError, match="name is taken") as caught:
         manager().create_storage_account("contoso-ml", "contosomldata", "northeurope")
 
     assert caught.value.code == "name-taken"
@@ -147,7 +147,7 @@ def test_why_it_can_t_be_made_is_told(manager, arm, status, code, kind, ours, cu
         manager().create_storage_account("contoso-ml", "contosomldata", "northeurope")
 
     assert caught.value.code == ours
-    assert "Can't make the Storage account 'contosomldata'" in caught.value.message
+    assert "Can't create the storage account 'contosomldata'" in caught.value.message
     assert cure in caught.value.hint
 
 

@@ -162,6 +162,6 @@ def test_a_file_that_is_not_there_is_told_with_a_command_that_lists_what_is(file
     with pytest.raises(NotFoundError) as missing:
         files.read(place("none.ipynb"))
 
-    assert "there is no such blob" in missing.value.message
+    assert "the blob does not exist" in missing.value.message
     assert f"/{ACCOUNT}/runs/none.ipynb'" in missing.value.message
     assert "az storage blob list" in missing.value.hint

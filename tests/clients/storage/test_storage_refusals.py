@@ -58,9 +58,9 @@ from tests.clients.storage_scene import ACCOUNT, KEY, refusal
         ),
         (403, "AccountIsDisabled", NotAllowedError, "account-disabled", "disabled", "subscription"),
         (409, "PublicAccessNotPermitted", NotAllowedError, "not-allowed", "anonymous", ""),
-        (403, "AuthenticationFailed", CredentialError, "credential", "signed with", "renewed"),
+        (403, "AuthenticationFailed", CredentialError, "credential", "request's signature", "renewed"),
         (401, "InvalidAuthenticationInfo", CredentialError, "credential", "token", "az account show"),
-        (404, "ContainerNotFound", NotFoundError, "not-found", "no such container", "container create"),
+        (404, "ContainerNotFound", NotFoundError, "not-found", "the container does not exist", "container create"),
         (409, "ContainerBeingDeleted", ConflictError, "being-deleted", "deleted", "minute"),
         (400, "InvalidResourceName", ConflictError, "bad-name", "name", "lower-case"),
         (403, "SomethingNew", NotAllowedError, "not-allowed", "may not", "role assignment list"),
@@ -75,7 +75,7 @@ def test_a_refusal_says_what_is_wrong_and_what_to_type(service, failing, status,
 
     assert (caught.value.code, caught.value.status, caught.value.service) == (ours, status, "blob")
     assert told in caught.value.message
-    assert "'contexts' in the Storage account 'contosomldata'" in caught.value.message
+    assert "'contexts' in the storage account 'contosomldata'" in caught.value.message
     assert cure in caught.value.hint
     assert MARK not in everything_of(caught.value)
 
@@ -280,7 +280,7 @@ def test_an_account_whose_host_does_not_exist_is_not_there(cloud, monkeypatch):
 
     assert asked == [f"{ACCOUNT}.{cloud.blob_suffix}"]
     assert caught.value.code == "no-such-account"
-    assert f"there is no Storage account {ACCOUNT}" in caught.value.message
+    assert f"storage account {ACCOUNT} not found" in caught.value.message
 
 
 def test_a_name_service_that_does_not_answer_says_nothing_about_the_account(monkeypatch):

@@ -197,7 +197,7 @@ FAULTS = [
         "launch.endpoint",
         "a policy allows no public addresses",
         "a policy of the cluster allows no Service with a public address",
-        "Ask who has set the policy",
+        "Ask the owner of the policy",
         having(
             policy("private", _PRIVATE, "no public load balancers", plural="services", body=_PUBLIC_SERVICE),
             FAIRING_SERVICE_TYPE="LoadBalancer",

@@ -51,7 +51,7 @@ _LINK_STARTS_BEFORE = timedelta(minutes=15)
 _LONGEST_LINK_HOURS = 7 * 24
 # Answered with one of these, nothing was written; after anything else, also after no answer, something may be there.
 _NOTHING_WRITTEN = (CredentialError, NotAllowedError, NotFoundError, ConflictError)
-_WHY = "Build contexts are kept there; nothing can be launched without it."
+_WHY = "Build contexts are stored there; launches fail without it."
 
 
 class BlobStore:
@@ -114,7 +114,7 @@ class BlobStore:
             ServiceError: It can't be told.
 
         """
-        what = f"look for the container '{container}' in the Storage account '{self.account}'"
+        what = f"look for the container '{container}' in the storage account '{self.account}'"
         client = self._client().get_container_client(container)
         return self._ask(lambda seconds: bool(client.exists(**limits(seconds))), what)
 
@@ -144,7 +144,7 @@ class BlobStore:
                 return False
             return True
 
-        return self._ask(make, f"make the container '{container}' in the Storage account '{self.account}'")
+        return self._ask(make, f"create the container '{container}' in the storage account '{self.account}'")
 
     def probe(self, container: str) -> None:
         """Write a small blob under a new name, read it back and remove it, also when the one or other fails.
@@ -275,7 +275,7 @@ class BlobStore:
             service = self._client()
             delegation = self._ask(
                 lambda seconds: service.get_user_delegation_key(start, expiry, **limits(seconds)),
-                f"get a key to sign links to blobs of the Storage account '{self.account}'",
+                f"get a key to sign links to blobs of the storage account '{self.account}'",
             )
         token = generate_blob_sas(
             account_name=self.account,
@@ -323,14 +323,17 @@ class BlobStore:
         )
         if found != content:
             raise ConflictError(
-                f"Can't rely on blobs {self._where(container)}: what was read back is not what was written. {_WHY}",
-                hint="Something between changes what passes: check the proxy (HTTPS_PROXY).",
+                (
+                    f"Can't rely on blobs {self._where(container)}: the data read back differs from the data "
+                    f"written. {_WHY}"
+                ),
+                hint="Something in between changes the data: check the proxy (HTTPS_PROXY).",
                 code="changed-on-its-way",
                 service="blob",
             )
 
     def _where(self, container: str) -> str:
-        return f"in the container '{container}' of the Storage account '{self.account}'"
+        return f"in the container '{container}' of the storage account '{self.account}'"
 
     def _remove(self, container: str, name: str, deadline: float) -> None:
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
@@ -399,8 +402,8 @@ def _check_key(key: Hidden, account: str) -> None:
     if not valid:
         # Raised here and not by the package, whose error has the key's bytes in its traceback.
         raise CredentialError(
-            f"The key for the Storage account '{account}' is no account key: it is not in base64. Without one that is "
-            "accepted, nothing can be stored there.",
+            f"The key for the storage account '{account}' is not a valid account key: it is not base64. Without a "
+            "valid key, nothing can be stored there.",
             hint=f"az storage account keys list --account-name {account} prints the keys.",
             code="malformed-key",
             service="blob",

@@ -103,7 +103,7 @@ def autoscaler_says(pod: str, events: Iterable[Object]) -> str:
             continue
         reason, message = str(event.get("reason") or ""), sanitized(str(event.get("message") or ""), {})
         if reason == "FailedScheduling" and message.startswith("Failed to schedule pod"):
-            said = f"Karpenter says: {message}."
+            said = f"Karpenter reports: {message}."
         elif reason in _GROWTH:
             # Who only waits after a failure says nothing of what that was.
             failed = said if "failed to add a node" in said and "backoff after failed" in message else ""
@@ -115,7 +115,7 @@ def autoscaler_says(pod: str, events: Iterable[Object]) -> str:
 def _growth(reason: str, message: str) -> str:
     if reason == "Nominated":
         claim = message.rpartition("on: ")[2]
-        return f"Karpenter gets it a node: {claim}."
+        return f"Karpenter provisions a node: {claim}."
     words = message.partition(": ")[2].strip() or message.rstrip(": ")
     if reason == "TriggeredScaleUp":
         return f"The cluster autoscaler adds a node: {words}."

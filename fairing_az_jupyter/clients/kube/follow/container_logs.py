@@ -170,7 +170,7 @@ class ContainerLog:
         if status == HTTPStatus.NOT_FOUND:
             return True
         if status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
-            self._complain(f"Its log may not be read: {failed.error.message}")
+            self._complain(f"No permission to read its log: {failed.error.message}")
             return True
         # 'previous terminated container not found', or it never was more than 'waiting to start'.
         return status == HTTPStatus.BAD_REQUEST and ended

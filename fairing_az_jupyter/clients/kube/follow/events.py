@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 # https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
 _DISRUPTIONS = {
-    "PreemptionByScheduler": "more important pods needed its place",
+    "PreemptionByScheduler": "it was preempted by pods with a higher priority",
     "DeletionByTaintManager": "its node has a taint that it does not tolerate, as a lost node gets",
     "EvictionByEvictionAPI": "its node is drained, or removed by the autoscaler",
-    "DeletionByPodGC": "its node is gone",
-    "TerminationByKubelet": "its node was short of something, or shut down",
+    "DeletionByPodGC": "its node was deleted",
+    "TerminationByKubelet": "its node was out of a resource, or shut down",
 }
 
 
@@ -208,11 +208,11 @@ class Disrupted:
     count: int
 
     def __str__(self) -> str:
-        why = _DISRUPTIONS.get(self.reason, self.reason or "the cluster gave no reason")
+        why = _DISRUPTIONS.get(self.reason, self.reason or "the cluster reported no reason")
         said = f": {self.message.rstrip('.')}" if self.message else ""
         return (
-            f"Pod '{self.pod}' was taken away ({why}{said}). A new pod starts; disruption {self.count} of "
-            f"{self.kind} '{self.name}'."
+            f"Pod '{self.pod}' was removed ({why}{said}). A new pod starts; disruption {self.count} of {self.kind} "
+            f"'{self.name}'."
         )
 
 

@@ -457,7 +457,7 @@ class Follower:
         if self._owner_gone or trouble is None:
             kind, name, namespace = self._target.kind, self._target.name, self._target.namespace
             message = f"{kind} '{name}' in namespace '{namespace}' was deleted before it had ended."
-            trouble = Diagnosis("deleted", message, f"See who did it: kubectl -n {namespace} get events")
+            trouble = Diagnosis("deleted", message, f"Check the events: kubectl -n {namespace} get events")
         raise trouble.error(self._target.kind, self.last_lines(trouble.pod, trouble.container))
 
 

@@ -138,12 +138,12 @@ def _short(owner: Object, pod: Object, said: str, times: int) -> Diagnosis:
     if resource == "memory":
         cure = "Set FAIRING_MEMORY to as much as the program needs, or load less data at once."
     elif resource in {"ephemeral-storage", "nodefs", "imagefs", "inodes"}:
-        cure = "Write less to the container's disk, mount a volume for it, or take nodes with a larger disk."
+        cure = "Write less to the container's disk, mount a volume for it, or use nodes with a larger disk."
     else:
-        cure = "Ask for as much memory and disk as the program needs."
+        cure = "Request as much memory and disk as the program needs."
     message = (
-        f"Pods of Job '{name_of(owner)}' in namespace '{namespace}' were evicted {times} times in a row, because their "
-        f"node was short of {resource or 'something'}: {said or 'it did not say more'}."
+        f"Pods of Job '{name_of(owner)}' in namespace '{namespace}' were evicted {times} times in a row, because "
+        f"their node was out of {resource or 'a resource'}: {said or 'no details given'}."
     )
     return Diagnosis("node-pressure", message, cure, pod=name_of(pod))
 

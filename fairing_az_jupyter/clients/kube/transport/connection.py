@@ -147,7 +147,7 @@ def open_pool(connection: Connection) -> Any:  # noqa: ANN401 - the kubernetes p
         problem = UnreachableError(
             f"The proxy for the cluster at {connection.address} ({address_of(connection.proxy or '')}) has an address "
             "that can't be used: only http:// and https:// proxies can.",
-            hint="Mend HTTPS_PROXY or the kubeconfig's proxy-url, or name the cluster's host in NO_PROXY.",
+            hint="Correct HTTPS_PROXY or the kubeconfig's proxy-url, or add the cluster's host to NO_PROXY.",
             code="unreachable-proxy",
             service="kubernetes",
         )
@@ -172,7 +172,7 @@ def check_tls_files(connection: Connection) -> None:
             lambda: ssl.create_default_context(cafile=connection.ca_file),
             [connection.ca_file],
             "The certificates that the cluster's own is checked against",
-            "Without them nobody can tell the cluster from an impostor.",
+            "Without them the cluster's identity can't be verified.",
             ServiceError,
             "cluster-ca",
         )
@@ -184,7 +184,7 @@ def check_tls_files(connection: Connection) -> None:
             lambda: context.load_cert_chain(*files, password=""),
             [name for name in files if name],
             "The client certificate and its key",
-            "Without them the cluster does not know who asks.",
+            "Without them the cluster can't authenticate you.",
             CredentialError,
             "credential-certificate",
         )

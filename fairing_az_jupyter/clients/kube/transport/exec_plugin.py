@@ -85,10 +85,10 @@ class ExecPlugin:
         }
         self._environ = {**environ, **extra, "KUBERNETES_EXEC_INFO": json.dumps(info)}
         if not command or not self._version.startswith(_API_GROUP):
-            raise self._failed("its section names no command or no apiVersion", "Fetch the kubeconfig anew.")
+            raise self._failed("its section names no command or no apiVersion", "Fetch the kubeconfig again.")
         if section.get("interactiveMode") == "Always":
             raise self._failed(
-                "it wants to be used from a terminal (interactiveMode: Always)",
+                "it requires a terminal (interactiveMode: Always)",
                 "Choose a login that needs no terminal, such as: kubelogin convert-kubeconfig -l azurecli",
             )
 
@@ -106,9 +106,7 @@ class ExecPlugin:
         if code != 0:
             # Its own words may hold a secret, so they only choose the cure.
             cure = "az login" if b"az login" in errors.lower() else "kubectl get namespaces"
-            raise self._failed(
-                f"it ended with exit code {code}", f"Log in again, or see in a terminal what it says: {cure}"
-            )
+            raise self._failed(f"it ended with exit code {code}", f"Log in again, or run in a terminal: {cure}")
         try:
             status = json.loads(output)["status"]
             token, expires = status.get("token"), status.get("expirationTimestamp")
@@ -123,7 +121,7 @@ class ExecPlugin:
         if answer.token is None and (answer.certificate is None or answer.key is None):
             raise self._failed(
                 "its answer holds neither a token nor a certificate with its key",
-                "See in a terminal whether it works for kubectl: kubectl get namespaces",
+                "Check in a terminal that it works with kubectl: kubectl get namespaces",
             )
         return answer
 
@@ -144,8 +142,8 @@ class ExecPlugin:
                     _end(process)
                     raise
         except (OSError, ValueError):
-            problem = "it is not installed, or can't be started here"
-            hint = "Install it (kubelogin comes with: az aks install-cli), and see that it is on PATH."
+            problem = "it is not installed or can't be started"
+            hint = "Install it (kubelogin comes with: az aks install-cli), and check that it is on PATH."
         except subprocess.TimeoutExpired:
             problem = f"it gave no answer in {self._seconds:g} s"
             hint = "It may be waiting for a login. Log in first: az login, then kubectl get namespaces"
@@ -156,8 +154,8 @@ class ExecPlugin:
 
     def _failed(self, what: str, hint: str) -> CredentialError:
         return CredentialError(
-            f"The kubeconfig gets its credential from the command '{self._name}', and {what}. "
-            "Without a credential the cluster does not know who asks.",
+            f"The kubeconfig gets its credential from the command '{self._name}', and {what}. Without a credential "
+            "the cluster can't authenticate you.",
             hint=hint,
             code="credential-plugin",
             service="kubernetes",

@@ -116,9 +116,9 @@ class TokenFile:
             content = self._path.read_bytes()
         except OSError as error:
             raise CredentialError(
-                f"The token of the cluster's service account can't be read: {self._path}: {error.strerror}. "
-                "Without it the cluster does not know who asks.",
-                hint=f"Let this user read it, as seen by: ls -lL {self._path}",
+                f"The token of the cluster's service account can't be read: {self._path}: {error.strerror}. Without "
+                "it the cluster can't authenticate you.",
+                hint=f"Check its permissions: ls -lL {self._path}",
                 code="credential-unreadable",
                 service="kubernetes",
             ) from None
@@ -142,9 +142,9 @@ def checked_token(content: bytes, origin: str) -> Hidden:
     token = content.strip()
     # HTTP libraries print the whole header when they refuse one of its characters.
     if not token or any(not 0x21 <= byte <= 0x7E for byte in token):  # noqa: PLR2004 - the visible ASCII characters
-        what = "is empty" if not token else "has spaces, line breaks or characters that no token has"
+        what = "is empty" if not token else "has spaces, line breaks or characters that tokens can't contain"
         raise CredentialError(
-            f"The token of the cluster's credential ({origin}) {what}. Without it the cluster does not know who asks.",
+            f"The token of the cluster's credential ({origin}) {what}. Without it the cluster can't authenticate you.",
             hint="Restart the notebook server, or renew the kubeconfig: az aks get-credentials -g GROUP -n CLUSTER",
             code="credential-malformed",
             service="kubernetes",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.transport.exec_plugin import PluginAnswer
 
-_FETCH = "Fetch it anew: az aks get-credentials --resource-group GROUP --name CLUSTER"
+_FETCH = "Fetch it again: az aks get-credentials --resource-group GROUP --name CLUSTER"
 
 
 @dataclass(frozen=True)
@@ -131,21 +131,21 @@ def _merge(paths: tuple[str, ...], where: str) -> tuple[Any, Callable[[], None]]
         problem = f"can't be read: {error.strerror or 'not a usable file'}"
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = "is no YAML" + (f" (line {mark.line + 1})" if mark is not None else "")
+        problem = "is not valid YAML" + (f" (line {mark.line + 1})" if mark is not None else "")
     except UnicodeDecodeError:
-        problem = "is no text in UTF-8"
+        problem = "is not UTF-8 text"
     except Exception:  # noqa: BLE001 - the package does not check the shape of what it reads
-        problem = "is empty, or not shaped as a kubeconfig"
+        problem = "is empty, or not a valid kubeconfig"
     else:
         if merger.config is not None:
             return merger.config, merger.save_changes
-        problem = "is not there"
+        problem = "does not exist"
     raise _broken(where, problem, _FETCH)
 
 
 def _entries(merged: Any, context: str | None, where: str) -> _Entries:  # noqa: ANN401 - kubernetes has no types
     """Find what a context names."""
-    problem = "is not shaped as a kubeconfig" + (f" (looked for context '{context}')" if context else "")
+    problem = "is not a valid kubeconfig" + (f" (looked for context '{context}')" if context else "")
     try:
         names = [str(entry["name"]) for entry in merged.value["contexts"]]
         name = context or str(merged.value.get("current-context") or "")
@@ -171,7 +171,7 @@ def _entries(merged: Any, context: str | None, where: str) -> _Entries:  # noqa:
             f"Choose one of {', '.join(names)}: kubectl config use-context NAME" if names else _FETCH,
         )
     if user_name and user is None:
-        raise _broken(where, f"has no user '{user_name}', whom its context '{name}' names", _FETCH)
+        raise _broken(where, f"has no user '{user_name}', which its context '{name}' names", _FETCH)
     if not usable:
         raise _broken(where, f"names no usable server for the cluster of its context '{name}'", _FETCH)
     return _Entries(name, str(chosen.get("namespace") or ""), details, entry, folder)
@@ -207,7 +207,7 @@ def _load(
         except OSError as error:
             problem = f"names a file that can't be read: {error.filename}: {error.strerror}"
         except Exception:  # noqa: BLE001 - its words may quote the entry with its token
-            problem = "names a certificate that is not there, or a login that does not work"
+            problem = "names a certificate that does not exist, or a login that does not work"
         else:
             return
         raise _broken(where, f"has a context '{context}' that can't be used: it {problem}", _FETCH)
@@ -255,7 +255,7 @@ def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
 
 def _broken(where: str, problem: str, hint: str) -> ServiceError:
     return ServiceError(
-        f"{where} {problem}. Without it there is no way to the cluster from here.",
+        f"{where} {problem}. Without it the cluster can't be reached.",
         hint=hint,
         code="kubeconfig",
         service="kubernetes",

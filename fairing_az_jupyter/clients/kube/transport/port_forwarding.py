@@ -58,7 +58,7 @@ class PortForward:
         self, connection: Connection, path: str, pod: str, port: int, namespace: str, *, local_port: int = 0
     ) -> None:
         if not 0 < port <= _HIGHEST_PORT:
-            raise InputError(f"{port} is no port: those are 1 to 65535.", hint="Name the pod's port.", code="port")
+            raise InputError(f"{port} is not a port: use 1 to 65535.", hint="Give the pod's port.", code="port")
         scheme = "ws" if connection.server.startswith("http:") else "wss"
         self._connection, self._port = connection, port
         self._url = (
@@ -72,8 +72,8 @@ class PortForward:
         self._listener = _listener(local_port)
         if self._listener is None:
             raise InputError(
-                f"Port {local_port} of this machine can't be used: something else uses it.",
-                hint="Name another, or 0 for any that is free.",
+                f"Port {local_port} of this machine can't be used: it is already in use.",
+                hint="Choose another, or 0 for any free port.",
                 code="port-in-use",
             )
         self.local_port = int(self._listener.getsockname()[1])
@@ -177,7 +177,7 @@ class PortForward:
         self.error = UnreachableError(
             f"{self._asked.what[0].upper()}{self._asked.what[1:]} in namespace '{self._asked.namespace}' can't be "
             f"reached: {said}.",
-            hint=f"See whether the container listens on it: kubectl -n {self._asked.namespace} get pods",
+            hint=f"Check that the container listens on it: kubectl -n {self._asked.namespace} get pods",
             code="port-refused",
             service="kubernetes",
         )

@@ -87,9 +87,11 @@ def apply_secret(calls: ApiCalls, wanted: WantedSecret, *, dry_run: bool, replac
             return None if not changes else _patch(current, wanted, changes)
         if not replace:
             raise ConflictError(
-                f"Secret '{wanted.name}' in namespace '{wanted.namespace}' {obstacle}, which can't be changed. "
-                f"It is wanted with type '{wanted.type}'.",
-                hint=f"Let it be replaced, or delete it: kubectl -n {wanted.namespace} delete secret {wanted.name}",
+                f"Secret '{wanted.name}' in namespace '{wanted.namespace}' {obstacle}, which can't be changed. The "
+                f"required type is '{wanted.type}'.",
+                hint=(
+                    f"Allow it to be replaced, or delete it: kubectl -n {wanted.namespace} delete secret {wanted.name}"
+                ),
                 code="secret-fixed",
                 service="kubernetes",
                 status=_CONFLICT,

@@ -95,7 +95,7 @@ def token_address(challenge: Challenge, base: str) -> str:
 
     """
     home = urlsplit(base)
-    address, problem = "", "which is no address"
+    address, problem = "", "which is not an address"
     try:
         address = urljoin(f"{base}/", challenge.parameters.get("realm", ""))
         realm = urlsplit(address)
@@ -107,7 +107,7 @@ def token_address(challenge: Challenge, base: str) -> str:
     if problem:
         raise UnreachableError(
             f"Registry '{home.netloc}' names a token service {problem}. The credential was not sent there.",
-            hint="Check DOCKER_REGISTRY, and that no proxy stands between here and the registry.",
+            hint="Check DOCKER_REGISTRY, and that there is no proxy in between.",
             code="token-service",
             service="registry",
             status=401,
@@ -119,7 +119,7 @@ def _distrusted(home: SplitResult, realm: SplitResult) -> str:
     """Return why a credential may not be sent to a token service, nothing if it may."""
     host = home.hostname or ""
     if realm.scheme not in {"http", "https"} or not realm.hostname:
-        return "which is no address"
+        return "which is not an address"
     if realm.hostname not in {host, _TOKEN_HOSTS.get(host)}:
         return "on another host"
     if home.scheme == "https" and realm.scheme != "https":

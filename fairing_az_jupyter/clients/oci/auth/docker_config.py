@@ -33,7 +33,7 @@ _DOCKER_HUB = "index.docker.io"
 # Source: https://pkg.go.dev/github.com/google/go-containerregistry/pkg/authn#pkg-constants (DefaultAuthKey)
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 _DOCKER_HUB_NAMES = frozenset({"docker.io", _DOCKER_HUB, "registry-1.docker.io", "registry.hub.docker.com"})
-_REMAKE = "Make the secret anew: %fairing_azure secrets create --acr"
+_REMAKE = "Create the Secret again: %fairing_azure secrets create --acr"
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Login:
         """
         host, path = _as_nodes_read(self.key or self.host)
         if self.identity_token:
-            return "holds an identity token, which nodes pass over: they take a user name with a password"
+            return "holds an identity token, which nodes ignore: they need a user name and a password"
         if self.host not in {host, _DOCKER_HUB}:
-            how = "with capital letters" if host.lower() == self.host else "in a form that nodes do not know"
+            how = "with capital letters" if host.lower() == self.host else "in a form that nodes do not support"
             return f"has its host written {how}, so nodes take it for another registry's"
         if path and not f"/{repository}".startswith(path):
-            return f"is for what is below '{path}' only, and the image is '{self.host}/{repository}'"
+            return f"is only for images below '{path}', and the image is '{self.host}/{repository}'"
         return ""
 
 
@@ -197,7 +197,7 @@ def make_docker_config(host: str, username: str, password: Hidden) -> Hidden:
         wrong = f"the password {problem}"
     if wrong:
         raise InputError(
-            f"No docker config can be made for '{server}': {wrong}.",
+            f"No docker config can be created for '{server}': {wrong}.",
             hint="Give the registry's login server, the client id and the client secret, without quotes around them.",
             code="docker-config",
         )
@@ -310,12 +310,12 @@ def _entries(text: Hidden | str | bytes) -> dict[str, Any]:
     if problem:
         raise _broken(problem if raw else "it is empty")
     if not isinstance(document, dict):
-        raise _broken("its JSON is no object")
+        raise _broken("its JSON is not an object")
     entries = document.get("auths")
     if entries is None and any(isinstance(entry, dict) and "auth" in entry for entry in document.values()):
         raise _broken("it has no 'auths': this is the form of the older type kubernetes.io/dockercfg")
     if not isinstance(entries, dict):
-        raise _broken("it has no 'auths'" if entries is None else "its 'auths' is no object")
+        raise _broken("it has no 'auths'" if entries is None else "its 'auths' is not an object")
     return entries
 
 
@@ -332,10 +332,10 @@ def _login(key: str, entry: object) -> Login | str:
     if not host:
         return "names no host"
     if not isinstance(entry, dict):
-        return "is no object"
+        return "is not an object"
     for name in ("auth", "username", "password", "identitytoken"):
         if not isinstance(entry.get(name, ""), str):
-            return f"has a '{name}' that is no text"
+            return f"has a '{name}' that is not text"
     pair = _user_and_password(entry)
     if isinstance(pair, str):
         return pair
@@ -356,7 +356,7 @@ def _user_and_password(entry: dict[str, str]) -> tuple[str, str] | str:
     if entry.get("identitytoken") and not password:
         username, password = ACR_TOKEN_USER, entry["identitytoken"]
     if not username and not password:
-        return "has no login in it: 'docker login' has put it into a credential helper"
+        return "has no login: 'docker login' stored it in a credential helper"
     if not username or not password:
         return f"has no {'password' if username else 'user name'}"
     return username, password

@@ -181,7 +181,7 @@ class Credential:
                 return general
         elif permit.token is None:
             if permit.header is None:
-                return credential_missing(self._host, "there is no user name")
+                return credential_missing(self._host, "no user name")
             return disbelieved(self._host, answer, self._username)
         elif any(one.parameters.get("error") == "invalid_token" for one in _challenges_of(answer)):
             return own_token_refused(self._host)
@@ -278,7 +278,7 @@ class Credential:
         # 400 is OAuth's answer to a refresh token that has expired (RFC 6749, section 5.2).
         if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED} and not answer.is_html:
             if self._username is None and self._aad_token is None:
-                raise credential_missing(self._host, "there is no user name")
+                raise credential_missing(self._host, "no user name")
             raise disbelieved(self._host, answer, self._username)
         issued = answer.json()
         token = next((issued[name] for name in names if isinstance(issued.get(name), str) and issued[name]), "")

@@ -298,18 +298,18 @@ class _Upload:
 
     def _lost(self) -> ServiceError:
         return ServiceError(
-            f"Registry '{self._exchange.host}' loses what is sent to '{self._repository}', again and again. Without it "
-            "the image can't be pushed.",
-            hint="Try again; if it stays so, ask the registry's owner.",
+            f"Registry '{self._exchange.host}' repeatedly lost the data sent to '{self._repository}'. Without it the "
+            "image can't be pushed.",
+            hint="Try again. If it fails again, ask the registry's owner.",
             code="upload-lost",
             service="registry",
         )
 
     def _corrupted(self) -> ConflictError:
         return ConflictError(
-            f"Registry '{self._exchange.host}' has got other bytes than {self._blob.digest}, which was sent to "
+            f"Registry '{self._exchange.host}' received content that does not match {self._blob.digest}, sent to "
             f"'{self._repository}'. The image was not pushed.",
-            hint="Try again; if it stays so, something between here and the registry changes what is sent.",
+            hint="Try again. If it fails again, something in between changes the content.",
             service="registry",
         )
 
