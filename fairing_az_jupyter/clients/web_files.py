@@ -95,5 +95,5 @@ def _unreachable(shown: str, problem: str, code: str) -> UnreachableError:
 
 
 def _refused(shown: str, status: int) -> ServiceError:
-    kind, problem, cure = _REFUSALS.get(status, (ServiceError, "it is not available", "Try again in a minute."))
-    return kind(f"Can't read '{shown}': {problem} (HTTP {status}).", hint=cure, service="web", status=status)
+    kind, problem, fix = _REFUSALS.get(status, (ServiceError, "it is not available", "Try again in a minute."))
+    return kind(f"Can't read '{shown}': {problem} (HTTP {status}).", hint=fix, service="web", status=status)

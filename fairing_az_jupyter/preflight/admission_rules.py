@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.objects.facts import quantity
-from fairing_az_jupyter.preflight import fixes as cures
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.image_copies import copied
 from fairing_az_jupyter.preflight.pod_needs import settings_of
 from fairing_az_jupyter.settings import notebook_names
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from decimal import Decimal
 
-    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.models import Fix
     from fairing_az_jupyter.preflight.context import Planned, Subject
 
 __all__ = ["Rule", "asks_beyond_quota", "exceeded", "own_words", "rule_in"]
@@ -57,12 +57,12 @@ class Rule:
 
     Args:
         code: The finding's code.
-        cures: What keeps to it.
+        fixes: What keeps to it.
 
     """
 
     code: str
-    cures: tuple[Cure, ...]
+    fixes: tuple[Fix, ...]
 
 
 def rule_in(text: str, subject: Subject, kind: Planned, namespace: str) -> Rule:
@@ -79,10 +79,12 @@ def rule_in(text: str, subject: Subject, kind: Planned, namespace: str) -> Rule:
     if found := _UNSET.search(text):
         return Rule("quota-on-limits", tuple(amounts.with_limits(found.group(2), found.group(1))))
     if found := _USED_UP.search(text):
-        describe = cures.kubectl("-n", namespace, "describe", "quota", found.group(1))
+        describe = fix_commands.kubectl("-n", namespace, "describe", "quota", found.group(1))
         return Rule("quota", (describe, amounts.lower(_listed(text, "requested"))))
     if found := _POD_SECURITY.search(text):
-        return Rule("pod-security", (*_secured(subject, kind), cures.kubectl("get", "namespace", namespace, "-o=yaml")))
+        return Rule(
+            "pod-security", (*_secured(subject, kind), fix_commands.kubectl("get", "namespace", namespace, "-o=yaml"))
+        )
     if (
         found := _RANGE.search(text) or _RATIO.search(text) or _UNDER_REQUEST.search(text)
     ) is not None and not _POLICY.search(text):
@@ -90,7 +92,7 @@ def rule_in(text: str, subject: Subject, kind: Planned, namespace: str) -> Rule:
     if found := _POLICY.search(text):
         name = found.group(1) or found.group(2)
         return Rule("policy", tuple(_kept(text[found.end() :], name, subject, kind, amounts)))
-    return Rule("not-allowed-by-rule", (cures.text("Ask the cluster's administrator about this rule."),))
+    return Rule("not-allowed-by-rule", (fix_commands.text("Ask the cluster's administrator about this rule."),))
 
 
 def asks_beyond_quota(text: str) -> bool:
@@ -142,31 +144,31 @@ class _Amounts:
         self._subject, self._kind, self._namespace = subject, kind, namespace
         prefix = "build_" if kind == "build" else ""
         self._fields = {"cpu": f"{prefix}cpu", "memory": f"{prefix}memory", "nvidia.com/gpu": "gpus"}
-        self._describe = cures.kubectl("-n", namespace, "describe", "limitrange")
+        self._describe = fix_commands.kubectl("-n", namespace, "describe", "limitrange")
 
-    def limit(self) -> Iterator[Cure]:
+    def limit(self) -> Iterator[Fix]:
         """Yield what gives pods a limit of processor cores: one that is enough for jobs and builds."""
         settings = self._subject.settings
         asked = (settings.cpu, settings.build_cpu) if self._subject.builds_in_cluster else (settings.cpu,)
         needed = max(asked, key=quantity)
         if not settings.cpu_limit or quantity(settings.cpu_limit) < quantity(needed):
-            yield cures.change_setting(self._subject, "cpu_limit", needed)
+            yield fix_commands.change_setting(self._subject, "cpu_limit", needed)
 
-    def with_limits(self, missing: str, quota: str) -> Iterator[Cure]:
+    def with_limits(self, missing: str, quota: str) -> Iterator[Fix]:
         """Yield what names the amounts that a quota wants named."""
         if "limits.cpu" in missing:
             yield from self.limit()
-        yield cures.kubectl("-n", self._namespace, "describe", "quota", quota)
+        yield fix_commands.kubectl("-n", self._namespace, "describe", "quota", quota)
 
-    def lower(self, resources: Iterable[str]) -> Cure:
+    def lower(self, resources: Iterable[str]) -> Fix:
         """Return what makes a pod ask for less of some of a quota's resources."""
         settings = settings_of(self._kind, resources)
         lower = f", lower {settings}," if settings else ""
-        return cures.text(
+        return fix_commands.text(
             f"Delete what is no longer needed{lower} or ask the owner of the profile {self._namespace} for more."
         )
 
-    def at_most(self, what: str, bound: str, *, of_limit: bool = True) -> Iterator[Cure]:
+    def at_most(self, what: str, bound: str, *, of_limit: bool = True) -> Iterator[Fix]:
         """Yield what brings an amount down to a bound, which is told in a form that settings take."""
         if what != "cpu":
             # The memory that a pod asks for is its limit as well.
@@ -179,22 +181,22 @@ class _Amounts:
         else:
             yield from self._set(high[:1] or ["cpu_limit" if of_limit else self._fields["cpu"]], bound)
 
-    def at_least(self, what: str, bound: str) -> Iterator[Cure]:
+    def at_least(self, what: str, bound: str) -> Iterator[Fix]:
         """Yield what brings an amount up to a bound."""
         limit = self._subject.settings.cpu_limit
         if what == "cpu" and limit and quantity(limit) < quantity(bound):
-            yield cures.change_setting(self._subject, "cpu_limit", bound)
+            yield fix_commands.change_setting(self._subject, "cpu_limit", bound)
         yield from self._set([self._fields.get(what)], bound)
 
     def _is_more(self, field: str, bound: str) -> bool:
         value = getattr(self._subject.settings, field)
         return bool(value) and quantity(value) > quantity(bound)
 
-    def _set(self, fields: Iterable[str | None], value: str) -> Iterator[Cure]:
+    def _set(self, fields: Iterable[str | None], value: str) -> Iterator[Fix]:
         for field in filter(None, fields):
-            yield cures.change_setting(self._subject, field, value)
+            yield fix_commands.change_setting(self._subject, field, value)
 
-    def within(self, text: str) -> Iterator[Cure]:
+    def within(self, text: str) -> Iterator[Fix]:
         """Yield what brings a pod's amounts within a LimitRange."""
         for found in _RANGE.finditer(text):
             if found["no"] and found["what"] == "cpu":
@@ -210,20 +212,22 @@ class _Amounts:
             if found["what"] == "cpu":
                 yield from self.limit()
             if found["bound"]:
-                yield cures.change_setting(self._subject, self._fields[found["what"]], found["bound"].rstrip("."))
+                yield fix_commands.change_setting(
+                    self._subject, self._fields[found["what"]], found["bound"].rstrip(".")
+                )
         yield self._describe
 
 
-def _secured(subject: Subject, kind: Planned) -> Iterator[Cure]:
+def _secured(subject: Subject, kind: Planned) -> Iterator[Fix]:
     """Yield what makes pods keep to the restricted Pod Security Standard."""
     if kind == "build":
         # Kaniko unpacks images as root.
-        yield cures.change_setting(subject, "builder", "acr-tasks")
+        yield fix_commands.change_setting(subject, "builder", "acr-tasks")
     if "pod_security" not in subject.broken and subject.settings.pod_security != "restricted":
-        yield cures.change_setting(subject, "pod_security", "restricted")
+        yield fix_commands.change_setting(subject, "pod_security", "restricted")
 
 
-def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amounts) -> Iterator[Cure]:
+def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amounts) -> Iterator[Fix]:
     """Yield what keeps to a policy, as far as its message tells what it is about."""
     about = {what for said, what in _SAID if said.search(text)}
     high = list(_HIGHER.finditer(text))
@@ -237,12 +241,12 @@ def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amoun
         for field in ("base_image", "builder_image"):
             yield from copied(subject, field, subject.image(field))
     if "images" in about and kind != "build":
-        yield cures.text(
+        yield fix_commands.text(
             f"Set {notebook_names()['docker_registry']} to a registry that the policy allows: the launch's images are "
             "stored there."
         )
     if "probes" in about and kind != "endpoint":
-        yield cures.text(
+        yield fix_commands.text(
             "Pods that end by themselves have probes that never act: ask for the policy to exclude pods of Jobs."
         )
-    yield cures.text(f"Ask the owner of the policy {name} what it requires, or for an exemption.")
+    yield fix_commands.text(f"Ask the owner of the policy {name} what it requires, or for an exemption.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.checks import (
     acr_tasks_checks,
     capacity_checks,
@@ -75,7 +75,7 @@ def _no_cluster() -> Check:
         "skipped",
         looked_at,
         "Skipped: with FAIRING_BACKEND = LocalBackend everything runs on this machine.",
-        (fixes.ours("check", "--backend", "KubeflowAzureBackend"),),
+        (fix_commands.ours("check", "--backend", "KubeflowAzureBackend"),),
     )
     return Check(
         "cluster",

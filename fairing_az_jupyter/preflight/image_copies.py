@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
 from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
 from fairing_az_jupyter.clients.oci.references import ImageReference
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.models import Fix
     from fairing_az_jupyter.preflight.context import Subject
 
 __all__ = ["copied", "own_host"]
@@ -28,7 +28,7 @@ def own_host(subject: Subject) -> str:
     return registry_host(registry) if registry else ""
 
 
-def copied(subject: Subject, field: str, image: str) -> tuple[Cure, ...]:
+def copied(subject: Subject, field: str, image: str) -> tuple[Fix, ...]:
     """Return what copies an image into the registry of the settings and names it in its setting.
 
     Args:
@@ -42,6 +42,6 @@ def copied(subject: Subject, field: str, image: str) -> tuple[Cure, ...]:
     if found.host == host:
         return ()
     if cloud_of_registry(host) is None:
-        return (fixes.text(f"Copy the image to a reachable registry, and set {name} to the copy."),)
+        return (fix_commands.text(f"Copy the image to a reachable registry, and set {name} to the copy."),)
     copy, kept = found.import_into(host)
-    return (fixes.az(*copy), fixes.change_setting(subject, field, kept))
+    return (fix_commands.az(*copy), fix_commands.change_setting(subject, field, kept))

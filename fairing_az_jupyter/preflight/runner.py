@@ -15,7 +15,7 @@ from fairing_az_jupyter.exceptions import (
     ThrottledError,
     UnreachableError,
 )
-from fairing_az_jupyter.models import CheckResult, CheckStatus, Cure
+from fairing_az_jupyter.models import CheckResult, CheckStatus, Fix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,8 +41,8 @@ class Finding:
         status: See `CheckResult`.
         looked_at: See `CheckResult`.
         message: See `CheckResult`.
-        cures: See `CheckResult`.
-        mendable: See `CheckResult`.
+        fixes: See `CheckResult`.
+        fixable: See `CheckResult`.
         code: See `CheckResult`.
         value: What the check has fetched, for those that build on it; never shown, and closed when all checks have
             ended, if it can be.
@@ -53,8 +53,8 @@ class Finding:
     status: CheckStatus
     looked_at: str
     message: str
-    cures: tuple[Cure, ...] = ()
-    mendable: bool = False
+    fixes: tuple[Fix, ...] = ()
+    fixable: bool = False
     code: str = ""
     value: Any = dataclasses.field(default=None, repr=False)
     unseen: bool = False
@@ -196,8 +196,8 @@ class _Course:
             # An error's text ends with why it matters, for those who meet it elsewhere.
             message=finding.message.removesuffix(check.why).rstrip(),
             why=check.why,
-            cures=finding.cures,
-            mendable=finding.mendable,
+            fixes=finding.fixes,
+            fixable=finding.fixable,
             code=finding.code,
             duration=before + seconds,
             position=self._positions[check.id],
@@ -218,28 +218,28 @@ def _work(check: Check, given: Mapping[str, Finding], finished: queue.Queue[tupl
 
 
 def from_error(
-    error: FairingAzureError, looks_at: str, cures: tuple[Cure, ...] = (), *, mendable: bool = False
+    error: FairingAzureError, looks_at: str, fixes: tuple[Fix, ...] = (), *, fixable: bool = False
 ) -> Finding:
     """Return what an error means for a check: a failure, unless it says nothing about what was asked for.
 
     Args:
         error: The error.
         looks_at: What the check looks at.
-        cures: What to type; the error's own hint comes after them.
-        mendable: Whether this package can mend it itself.
+        fixes: What to type; the error's own hint comes after them.
+        fixable: Whether this package can mend it itself.
 
     Returns:
         The finding.
 
     """
-    hint = (Cure("text", error.hint),) if error.hint else ()
+    hint = (Fix("text", error.hint),) if error.hint else ()
     status: CheckStatus = "unknown" if _says_nothing(error) else "fail"
     return Finding(
         status,
         looks_at,
         error.message,
-        (*cures, *hint),
-        mendable=mendable,
+        (*fixes, *hint),
+        fixable=fixable,
         code=error.code,
         unseen=isinstance(error, NotAllowedError),
     )
@@ -258,5 +258,5 @@ def _skipped(check: Check, cause: CheckResult) -> Finding:
 
 
 def _late(check: Check, deadline: float) -> Finding:
-    cure = Cure("text", "Check again. If it fails again, check the network to that service.")
-    return Finding("unknown", check.looks_at, f"No answer within {deadline:.0f} s.", (cure,), code="timeout")
+    fix = Fix("text", "Check again. If it fails again, check the network to that service.")
+    return Finding("unknown", check.looks_at, f"No answer within {deadline:.0f} s.", (fix,), code="timeout")

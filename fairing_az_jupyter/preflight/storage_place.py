@@ -16,8 +16,8 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
     ServiceError,
 )
-from fairing_az_jupyter.models import Cure
-from fairing_az_jupyter.preflight.fixes import az, ours
+from fairing_az_jupyter.models import Fix
+from fairing_az_jupyter.preflight.fix_commands import az, ours
 from fairing_az_jupyter.preflight.runner import Finding
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.azure.credentials import ChosenCredential
     from fairing_az_jupyter.preflight.context import Subject
 
-__all__ = ["DATA_ROLE", "KEY_ROLE", "Place", "place_of", "with_cures"]
+__all__ = ["DATA_ROLE", "KEY_ROLE", "Place", "place_of", "with_fixes"]
 
 DATA_ROLE = "Storage Blob Data Contributor"
 """The role that reads and writes blobs by token."""
@@ -121,7 +121,7 @@ class Place:
             names=names,
         )
 
-    def assign(self, role: str, scope: str) -> Cure:
+    def assign(self, role: str, scope: str) -> Fix:
         """Return the command that gives the identity a role.
 
         Args:
@@ -131,9 +131,9 @@ class Place:
         """
         command = az("role", "assignment", "create", "--assignee", self.chosen.client_id or "ASSIGNEE").command
         # Spelled as in the hints of the errors and in Azure's documentation, and as shells other than POSIX's take it.
-        return Cure("az", f'{command} --role "{role}" --scope {shlex.quote(scope)}')
+        return Fix("az", f'{command} --role "{role}" --scope {shlex.quote(scope)}')
 
-    def fill(self, *words: str) -> Cure:
+    def fill(self, *words: str) -> Fix:
         """Return the command that changes settings in the notebook.
 
         Args:
@@ -157,8 +157,8 @@ class Place:
         if found is None or not found.resource_group or found.resource_group.lower() == self.group.lower():
             return None
         message = f"Storage account {self.name} is in the resource group {found.resource_group}, not in {self.group}."
-        cures = (self.fill("--azure-resource-group", found.resource_group),)
-        return Finding("fail", f"Resource group {self.group}", message, cures, code="other-resource-group")
+        fixes = (self.fill("--azure-resource-group", found.resource_group),)
+        return Finding("fail", f"Resource group {self.group}", message, fixes, code="other-resource-group")
 
     def roles_that_make_none(self, resources: ResourceManager) -> tuple[str, ...]:
         """Tell by which roles the identity can see the resource group, if none of them allows to make an account there.
@@ -205,12 +205,12 @@ def place_of(subject: Subject, given: Mapping[str, Finding]) -> Place:
     return Place(subject, chosen, chosen.subscription_id or "", group, name)
 
 
-def with_cures(found: Finding, cures: tuple[Cure, ...]) -> Finding:
+def with_fixes(found: Finding, fixes: tuple[Fix, ...]) -> Finding:
     """Put whole commands in the place of the error's own hint, where there are some.
 
     Args:
         found: The finding.
-        cures: The commands.
+        fixes: The commands.
 
     """
-    return dataclasses.replace(found, cures=cures) if cures else found
+    return dataclasses.replace(found, fixes=fixes) if fixes else found

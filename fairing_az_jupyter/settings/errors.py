@@ -142,19 +142,19 @@ def _broken(field: str, declared: Mapping[str, Any], detail: Mapping[str, Any]) 
     if isinstance(value, str) and naming.looks_secret(value[: naming.LONGEST_TEXT]):
         message = f"{name} ({field}) holds what looks like a secret (not shown); a setting never does."
         return _entry(field, name, message, _SECRETS_HINT)
-    mended = ""
+    corrected = ""
     if isinstance(rule, naming.BrokenRuleError):
         problem = rule.problem
-        mended = "" if naming.looks_placeholder(rule.mended) else rule.mended
+        corrected = "" if naming.looks_placeholder(rule.corrected) else rule.corrected
     elif "enum" in declared:
         choices = {str(choice).lower(): str(choice) for choice in declared["enum"]}
         problem = f"is not one of {', '.join(choices.values())}"
         near = difflib.get_close_matches(str(value)[:80].strip().lower(), choices, n=1, cutoff=0.85)
-        mended = choices[near[0]] if near else ""
+        corrected = choices[near[0]] if near else ""
     else:
         problem = "is not text" if detail["type"] in _NO_TEXT else f"is rejected: {detail['msg']}"
-    hint = f"Write {name} = {mended!r}." if mended else _like(declared)
-    return _entry(field, name, f"{name} ({field}) = {_shown(value)} {problem}.", hint, mended)
+    hint = f"Write {name} = {corrected!r}." if corrected else _like(declared)
+    return _entry(field, name, f"{name} ({field}) = {_shown(value)} {problem}.", hint, corrected)
 
 
 def _like(declared: Mapping[str, Any]) -> str:

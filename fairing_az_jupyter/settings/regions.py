@@ -62,10 +62,10 @@ def region(text: str) -> str:
 
     """
     if not _FORM.fullmatch(text) or len(text) > _LONGEST:
-        mended = region_name(re.sub(r"[_-]+|\(.*?\)", "", tidy(text)))
+        corrected = region_name(re.sub(r"[_-]+|\(.*?\)", "", tidy(text)))
         raise BrokenRuleError(
             "is not written as a region's name: letters, digits and single blanks",
-            mended=mended if mended in KNOWN_REGIONS else "",
+            corrected=corrected if corrected in KNOWN_REGIONS else "",
         )
     name = region_name(text)
     if name not in KNOWN_REGIONS:
@@ -84,7 +84,7 @@ def _refuse_slip(name: str) -> None:
     place, compass, number = _parts(name)
     for other, parts in known.items():
         if parts == (place, compass, number):
-            raise BrokenRuleError("is not an Azure region: its words are in the wrong order", mended=other)
+            raise BrokenRuleError("is not an Azure region: its words are in the wrong order", corrected=other)
     places = {parts[0] for parts in known.values()}
     if place in places:
         if compass:
@@ -96,4 +96,4 @@ def _refuse_slip(name: str) -> None:
     # Points of the compass alone make names alike: icelandcentral is no slip for finlandcentral.
     meant = meant or difflib.get_close_matches(name, known, n=1, cutoff=0.9 if compass else 0.85)
     if meant:
-        raise BrokenRuleError("is not an Azure region", mended=meant[0])
+        raise BrokenRuleError("is not an Azure region", corrected=meant[0])

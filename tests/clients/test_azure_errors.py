@@ -113,7 +113,7 @@ def test_not_allowed_to_look_is_never_missing():
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_text_of_the_tables_names_only_what_calls_know(service):
     for code, meaning in MEANINGS[service].items():
-        for text in (meaning.problem, meaning.cure):
+        for text in (meaning.problem, meaning.fix):
             fields = {field for _text, field, _spec, _conversion in string.Formatter().parse(text) if field}
             assert fields <= KNOWN_NAMES, (code, fields)
         ours = from_answer(asked(service), 403, code)
@@ -178,7 +178,7 @@ def test_why_there_is_no_answer_is_told(error, code, told, again):
 
 
 def test_a_cure_that_the_call_knows_comes_before_the_table_s():
-    known = asked(cures={"not-found": "Do this."})
+    known = asked(fixes={"not-found": "Do this."})
 
     assert from_answer(known, 404, "ResourceNotFound").hint == "Do this."
 

@@ -79,7 +79,7 @@ def test_a_real_quota_without_room_is_the_only_failure(checked, kubernetes, name
     results = checked()
 
     assert (results["cluster.quota"].status, results["cluster.quota"].code) == ("fail", "quota-exceeded")
-    assert results["cluster.quota"].cures[0].command == f"kubectl -n {namespace} describe quota small"
+    assert results["cluster.quota"].fixes[0].command == f"kubectl -n {namespace} describe quota small"
     assert "requests.cpu: 1 is needed, 0 of 500m is used" in results["cluster.quota"].message
     assert checked(cpu="500m")["cluster.quota"].message.count("no capacity for") == 1
     assert checked(cpu="500m", build_cpu="0.5")["cluster.quota"].status == "pass"
@@ -100,7 +100,7 @@ def test_real_nodes_are_judged_where_they_may_be_read(checked, kubernetes, names
         assert "no permission to see how much of that is free" in checked()["cluster.nodes"].message
         large = checked(cpu="400")["cluster.nodes"]
         assert (large.status, large.code) == ("warn", "job-too-large")
-        assert "FAIRING_CPU" in large.cures[0].command
+        assert "FAIRING_CPU" in large.fixes[0].command
         assert "waits up to 30m (FAIRING_NODE_WAIT) for an autoscaler" in large.message
         assert checked(cpu="400", node_wait="0")["cluster.nodes"].status == "fail"
     finally:
@@ -151,7 +151,7 @@ def test_job_and_build_are_told_in_one_finding_with_the_settings_of_both():
     assert (finding.status, finding.code) == ("warn", "job-too-large")
     assert "a job of 9 cpu and 2Gi memory" in finding.message
     assert "a build of 1 cpu and 9Gi memory" in finding.message
-    told = " ".join(cure.command for cure in finding.cures)
+    told = " ".join(fix.command for fix in finding.fixes)
     assert "FAIRING_CPU or FAIRING_MEMORY" in told
     assert "FAIRING_BUILD_CPU or FAIRING_BUILD_MEMORY" in told
 
@@ -194,7 +194,7 @@ def test_nodes_are_judged_by_what_is_left_on_them(nodes, status, code):
     finding = room(SUBJECT, nodes, NEED, "nodes")
 
     assert (finding.status, finding.code) == (status, code)
-    assert bool(finding.cures) == (status != "pass")
+    assert bool(finding.fixes) == (status != "pass")
 
 
 def test_the_largest_room_is_told_where_none_is_enough():
@@ -217,9 +217,9 @@ def test_a_taint_that_keeps_a_pod_off_is_named_with_the_toleration_to_set():
 
     assert (finding.status, finding.code) == ("warn", "taint")
     assert "team=vision:NoExecute" in finding.message
-    assert "fairing-azure fill train.ipynb --spot True" in [cure.command for cure in finding.cures]
+    assert "fairing-azure fill train.ipynb --spot True" in [fix.command for fix in finding.fixes]
     tolerated = "team=vision:NoExecute,kubernetes.azure.com/scalesetpriority=spot:NoSchedule"
-    assert f"fairing-azure fill train.ipynb --tolerations {tolerated}" in [cure.command for cure in finding.cures]
+    assert f"fairing-azure fill train.ipynb --tolerations {tolerated}" in [fix.command for fix in finding.fixes]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_a_node_that_is_kept_for_the_system_or_about_to_go_is_not_to_be_tolerate
 
     assert (finding.status, finding.code) == ("warn", "no-node-of-pool")
     assert finding.message.startswith("The pool for your pods has no node now")
-    assert not [cure for cure in finding.cures if "tolerations" in cure.command]
+    assert not [fix for fix in finding.fixes if "tolerations" in fix.command]
 
 
 def test_of_several_tainted_nodes_one_that_is_set_apart_for_users_is_to_be_tolerated():
@@ -287,7 +287,7 @@ def test_of_several_tainted_nodes_one_that_is_set_apart_for_users_is_to_be_toler
     finding = room(SUBJECT, both, NEED, "nodes")
 
     assert finding.code == "taint"
-    assert finding.cures[0].command == "fairing-azure fill train.ipynb --tolerations team=vision:NoExecute"
+    assert finding.fixes[0].command == "fairing-azure fill train.ipynb --tolerations team=vision:NoExecute"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_node_whose_taint_goes_by_itself_is_not_usable_now(key):
 
     assert (finding.status, finding.code) == ("warn", "no-usable-node")
     assert key in finding.message
-    assert not [cure for cure in finding.cures if "tolerations" in cure.command]
+    assert not [fix for fix in finding.fixes if "tolerations" in fix.command]
     assert room(SUBJECT, [tainted(key), node("b", 4, 16)], NEED, "nodes").status == "pass"
 
 
@@ -319,7 +319,7 @@ def test_nodes_without_amd64_or_linux_are_told_as_such():
     assert {finding.code for finding in found.values()} == {"no-node-of-platform"}
     assert "images are made for amd64 from here" in found["arm"].message
     assert "runs Linux" in found["windows"].message
-    assert not [each for finding in found.values() for each in finding.cures if "NODE_SELECTOR" in each.command]
+    assert not [each for finding in found.values() for each in finding.fixes if "NODE_SELECTOR" in each.command]
     assert room(SUBJECT, [arm, windows], need, "nodes").code == "no-node-of-platform"
 
 
@@ -370,7 +370,7 @@ def test_endpoints_stay_off_spot_nodes_and_need_another(others, wait, status):
     if status == "warn":
         assert "an endpoint of 1 cpu and 2Gi memory" in finding.message
         assert "a job" not in finding.message
-        assert not [cure for cure in finding.cures if "--spot" in cure.command]
+        assert not [fix for fix in finding.fixes if "--spot" in fix.command]
 
 
 @pytest.mark.parametrize("spot", ["true", "false"])
@@ -395,7 +395,7 @@ def test_a_quota_names_what_is_asked_of_it_and_the_setting_that_asks(need, hard,
     finding = quota_room([quota(hard)], dataclasses.replace(NEED, **need), "team-a")
 
     assert said in finding.message
-    assert settings in finding.cures[1].command
+    assert settings in finding.fixes[1].command
 
 
 def test_gpus_that_no_node_has_are_a_warning_since_a_pool_may_be_at_zero():

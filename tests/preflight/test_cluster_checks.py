@@ -43,7 +43,7 @@ def statuses(results):
 
 
 def commands(result):
-    return [cure.command for cure in result.cures]
+    return [fix.command for fix in result.fixes]
 
 
 def account(setup, **fields):
@@ -92,7 +92,7 @@ def test_a_cluster_that_can_not_be_used_is_one_finding(stand, setup, fault, code
 
     cluster = results.pop("cluster")
     assert (cluster.status, cluster.code) == ("unknown" if code.endswith("timeout") else "fail", code)
-    assert cluster.cures
+    assert cluster.fixes
     assert set(statuses(results).values()) == {"skipped"}
 
 

@@ -71,8 +71,8 @@ def test_a_public_endpoint_is_warned_of_with_the_way_back(checked, injects):
 
     assert (result.status, result.code) == ("warn", "public-endpoint")
     assert "without authentication" in result.message
-    assert result.cures[0].command == "fairing-azure fill 'my train.ipynb' --service-type ClusterIP"
-    assert result.cures[0].magic == "%fairing_azure fill 'my train.ipynb' --service-type ClusterIP"
+    assert result.fixes[0].command == "fairing-azure fill 'my train.ipynb' --service-type ClusterIP"
+    assert result.fixes[0].magic == "%fairing_azure fill 'my train.ipynb' --service-type ClusterIP"
 
 
 def test_a_broken_service_type_is_not_taken_for_the_default(checked):
@@ -105,7 +105,7 @@ def test_inference_services_need_kserve_and_the_way_without_it_is_told(checked, 
     result = checked(notebook="train.ipynb", endpoint_kind="inference-service")["endpoint.kserve"]
 
     assert (result.status, result.code) == ("fail", "no-kserve")
-    assert result.cures[0].command == "fairing-azure fill train.ipynb --endpoint-kind deployment"
+    assert result.fixes[0].command == "fairing-azure fill train.ipynb --endpoint-kind deployment"
     assert "not needed" not in result.message
 
 
@@ -114,7 +114,7 @@ def test_a_public_inference_service_is_one_failure_and_not_called_public(checked
 
     assert (results["endpoint.kserve"].status, results["endpoint.kserve"].code) == ("fail", "service-type")
     assert results["endpoint.istio"].status != "warn"
-    assert [cure.command for cure in results["endpoint.kserve"].cures] == [
+    assert [fix.command for fix in results["endpoint.kserve"].fixes] == [
         "fairing-azure profile set NAME --service-type ClusterIP",
         "fairing-azure profile set NAME --endpoint-kind deployment",
     ]

@@ -79,7 +79,7 @@ def test_a_base_image_whose_registry_is_only_slow_is_unknown_since_a_launch_has_
     results = scene.check()
 
     assert told(results) == {"image.base": ("unknown", "timeout")}
-    assert results["image.base"].cures[0].command.startswith("az acr import --name")
+    assert results["image.base"].fixes[0].command.startswith("az acr import --name")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_an_image_in_the_own_registry_is_read_with_its_login(scene):
     assert told(results) == {"image.base": ("fail", "image-absent")}
     name = scene.setup.login_server.partition(".")[0]
     imported = f"az acr import --name {name} --source docker.io/library/python:3.11-slim"
-    assert any(cure.command.startswith(imported) for cure in results["image.base"].cures)
+    assert any(fix.command.startswith(imported) for fix in results["image.base"].fixes)
 
 
 def test_a_registry_that_lets_nobody_in_is_told_once(scene):

@@ -97,12 +97,12 @@ def test_without_any_rights_one_check_fails_and_names_the_binding(stand, namespa
     assert statuses(results) == {"jobs": "fail", **skipped, "prepare": "warn"}
     jobs = results["permissions.jobs"]
     assert "create, get, list, watch, delete jobs.batch" in jobs.message
-    assert jobs.cures[0].command == (
+    assert jobs.fixes[0].command == (
         "kubectl create rolebinding default-editor-kubeflow-edit --clusterrole=kubeflow-edit "
         f"--serviceaccount={namespace}:default-editor --namespace={namespace}"
     )
-    assert "administrator" in jobs.cures[1].command
-    assert not jobs.mendable
+    assert "administrator" in jobs.fixes[1].command
+    assert not jobs.fixable
     assert "get pods/log" in results["permissions.pods"].message
 
 
@@ -257,7 +257,7 @@ def test_a_user_of_another_kind_is_bound_by_name(stand, namespace, checked):
     (setup.kubeconfig).write_text(setup.kubeconfig.read_text().replace(setup.profile.editor, "opaque-token"))
     results = checked(setup, pod=False)
 
-    assert results["permissions.jobs"].cures[0].command == (
+    assert results["permissions.jobs"].fixes[0].command == (
         "kubectl create rolebinding ada.lovelace-contoso.com-kubeflow-edit --clusterrole=kubeflow-edit "
         f"--user=Ada.Lovelace@contoso.com --namespace={namespace}"
     )

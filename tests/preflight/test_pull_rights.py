@@ -111,4 +111,4 @@ def test_a_secret_that_can_be_pushed_with_and_not_pulled_is_a_warning(scene):
 
     assert told(results) == {}
     assert (results["cluster.pull-secret"].status, results["cluster.pull-secret"].code) == ("warn", "secret-type")
-    assert results["cluster.pull-secret"].cures[0].command == "fairing-azure secrets create --acr --replace"
+    assert results["cluster.pull-secret"].fixes[0].command == "fairing-azure secrets create --acr --replace"

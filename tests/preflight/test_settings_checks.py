@@ -59,7 +59,7 @@ def test_a_broken_or_missing_setting_is_named_with_the_command_that_mends_it(fie
 
     assert (result.status, result.code) == ("fail", code)
     assert field.upper() in result.message
-    words = shlex.split(result.cures[0].command)
+    words = shlex.split(result.fixes[0].command)
     assert words[:3] == ["fairing-azure", "fill", "my train.ipynb"]
     parsed = parser.parse(words[1:])
     assert field in parser.explicit_settings(parsed)
@@ -69,7 +69,7 @@ def test_a_broken_or_missing_setting_is_named_with_the_command_that_mends_it(fie
 @pytest.mark.parametrize("value", ["maybe", "2", "<yes>"])
 def test_a_switch_that_is_broken_is_told_with_both_of_its_flags(field, flag, value):
     result = found(**{field: value})
-    commands = [cure.command for cure in result.cures]
+    commands = [fix.command for fix in result.fixes]
 
     assert (result.status, result.code) == ("fail", "settings-invalid")
     fill = f"fairing-azure fill 'my train.ipynb' {flag}"
@@ -80,8 +80,8 @@ def test_a_switch_that_is_broken_is_told_with_both_of_its_flags(field, flag, val
 def test_a_broken_switch_stays_out_of_the_command_for_other_settings():
     result = found(spot="maybe", azure_region="<region>")
 
-    assert result.cures[0].command == "fairing-azure fill 'my train.ipynb' --azure-region '<azure-region>'"
-    assert [cure.command for cure in result.cures if "--spot" in cure.command] == [
+    assert result.fixes[0].command == "fairing-azure fill 'my train.ipynb' --azure-region '<azure-region>'"
+    assert [fix.command for fix in result.fixes if "--spot" in fix.command] == [
         "Set FAIRING_SPOT to True or False: fairing-azure fill 'my train.ipynb' --spot, or --no-spot."
     ]
 
@@ -89,12 +89,12 @@ def test_a_broken_switch_stays_out_of_the_command_for_other_settings():
 def test_a_slip_is_mended_in_the_command():
     result = found(docker_registry="https://contosoml.azurecr.io/")
 
-    assert "--docker-registry contosoml.azurecr.io" in result.cures[0].command
+    assert "--docker-registry contosoml.azurecr.io" in result.fixes[0].command
 
 
 def test_a_command_that_can_suggest_nothing_would_write_nothing_wrong():
     result = found(azure_storage_account=None)
-    explicit = parser.explicit_settings(parser.parse(shlex.split(result.cures[0].command)[1:]))
+    explicit = parser.explicit_settings(parser.parse(shlex.split(result.fixes[0].command)[1:]))
 
     with pytest.raises(InputError):
         sources.resolve(explicit=explicit)

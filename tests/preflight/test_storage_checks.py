@@ -88,7 +88,7 @@ def statuses(found):
 
 
 def commands(result):
-    return [cure.command for cure in result.cures]
+    return [fix.command for fix in result.fixes]
 
 
 def only_fault(found):
@@ -175,7 +175,7 @@ def test_a_subscription_that_the_identity_does_not_see_is_a_failure(scene):
     scene.subscription = str(uuid.uuid4())
     fault = only_fault(scene.find())
     assert (fault.check, fault.status, fault.code) == ("azure.resource-group", "fail", "subscription-not-visible")
-    assert fault.mendable is True
+    assert fault.fixable is True
     assert commands(fault)[0] == "fairing-azure secrets create --azure"
 
 
@@ -308,7 +308,7 @@ def test_what_keeps_blobs_from_being_written_or_removed_fails_the_probe(scene, s
     scene.stand.blob_front.refuse(status, code=code, method=method)
     fault = only_fault(scene.find())
     assert (fault.check, fault.status, fault.code) == ("storage.probe", "fail", ours)
-    assert fault.cures
+    assert fault.fixes
 
 
 def test_a_key_that_the_account_does_not_take_fails_the_probe(scene):

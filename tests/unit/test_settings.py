@@ -163,8 +163,8 @@ def test_mending_never_makes_a_name_that_is_refused_again(text, form):
             continue
         with pytest.raises(naming.BrokenRuleError) as raised:
             rule(form.format(text))
-        if raised.value.mended:
-            assert rule(raised.value.mended)
+        if raised.value.corrected:
+            assert rule(raised.value.corrected)
 
 
 def test_long_hostile_text_is_judged_at_once():

@@ -312,7 +312,7 @@ def test_cancel_from_another_process_stops_the_sweep(place):
 
 
 def test_failing_points_are_left_alone_until_they_are_to_be_tried_again(place, tmp_path):
-    place.write(WRITES + f"\nassert number != 2 or os.path.exists({str(tmp_path / 'mended')!r}), 'not yet'")
+    place.write(WRITES + f"\nassert number != 2 or os.path.exists({str(tmp_path / 'corrected')!r}), 'not yet'")
     process = place.start_grid("-j", "1", points=3)
 
     _, err = process.communicate(timeout=120)

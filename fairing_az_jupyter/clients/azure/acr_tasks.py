@@ -72,7 +72,7 @@ _OTHER_BUILDER = "Set builder to layered or kaniko: these build in the cluster."
 _WHY = "Azure builds the image there."
 # Source: https://aka.ms/acr/firewall; the words are the registry's to an agent whose address it does not let in.
 _FIREWALL = re.compile(r"client with IP .* is not allowed access", re.IGNORECASE)
-_CURES = (
+_FIXES = (
     (
         r"(?:No matching distribution found for|Could not find a version that satisfies the requirement) ([^\s(]+)",
         "Correct '{0}' in requirements.txt: the package index has no such version for the base image's Python.",
@@ -333,22 +333,18 @@ class AcrTasks:
             )
         if any(_FIREWALL.search(line) for line in log.lines):
             raise self._blocked("its network rules (its firewall) do not allow Azure's build agents")
-        cure = _cure(log.lines)
-        if (
-            not cure
-            and run.registry.role_mode == "abac"
-            and re.search(r"(?i)denied|unauthorized", "\n".join(log.lines))
-        ):
-            cure = (
+        fix = _fix(log.lines)
+        if not fix and run.registry.role_mode == "abac" and re.search(r"(?i)denied|unauthorized", "\n".join(log.lines)):
+            fix = (
                 f'az role assignment create --assignee {self._assignee or "<assignee>"} --role "Container Registry '
                 f'Repository Writer" --scope {run.registry.id} allows it to push: this registry uses repository roles.'
             )
-        cure = (
-            cure
+        fix = (
+            fix
             or _BY_STATUS.get(status)
             or f"az acr task logs --registry {run.registry.name} --run-id {run.id} prints all of it."
         )
-        raise _failed(run, f"ended as '{properties.get('status')}'", log.lines, status, cure)
+        raise _failed(run, f"ended as '{properties.get('status')}'", log.lines, status, fix)
 
     def _look(self, run: _Run, end: float | None = None) -> dict[str, Any]:
         asked = self._asked(f"follow the build of '{run.name}' (run {run.id})", run.registry.id)
@@ -477,16 +473,16 @@ def _pushed(properties: Mapping[str, Any], image: str) -> str:
     return ""
 
 
-def _cure(lines: Iterable[str]) -> str:
+def _fix(lines: Iterable[str]) -> str:
     text = "\n".join(lines)
-    for pattern, cure in _CURES:
+    for pattern, fix in _FIXES:
         found = re.search(pattern, text)
         if found:
-            return cure.format(*(group or "" for group in found.groups()))
+            return fix.format(*(group or "" for group in found.groups()))
     return ""
 
 
-def _failed(run: _Run, what: str, lines: Iterable[str], status: str, cure: str) -> BuildFailedError:
+def _failed(run: _Run, what: str, lines: Iterable[str], status: str, fix: str) -> BuildFailedError:
     message = (
         f"The build of the image '{run.name}' by ACR Tasks {what} (run {run.id} of the registry '{run.registry.name}')."
     )
@@ -495,4 +491,4 @@ def _failed(run: _Run, what: str, lines: Iterable[str], status: str, cure: str) 
         shown = "".join(f"\n  {line}" for line in last)
         message = f"{message} Its last lines:{shown}\n"
     codes = {"timeout": "build-timeout", "canceled": "build-cancelled"}
-    return BuildFailedError(message, hint=cure, code=codes.get(status), last_lines=last)
+    return BuildFailedError(message, hint=fix, code=codes.get(status), last_lines=last)

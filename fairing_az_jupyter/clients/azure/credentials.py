@@ -60,7 +60,7 @@ _NEW_SECRET = {
     "secret": "type %fairing_azure secrets create --azure",
     "environment": "set AZURE_CLIENT_SECRET to it",
 }
-_CURES: Mapping[Source, str] = {
+_FIXES: Mapping[Source, str] = {
     "secret": "Create the Secret: %fairing_azure secrets create --azure.",
     "workload-identity": (
         "Label the pod azure.workload.identity/use=true and annotate its ServiceAccount with "
@@ -100,7 +100,7 @@ class _Surroundings:
             "shown": _SHOWN[source] + (f" ({client_id})" if client_id else ""),
             "source": _SHOWN[source],
             "cloud": self.cloud.name,
-            "new_secret": _NEW_SECRET.get(source, _CURES[source]),
+            "new_secret": _NEW_SECRET.get(source, _FIXES[source]),
             **{name: value for name, value in known.items() if value},
         }
         credential = AzureCredential(
@@ -176,7 +176,7 @@ def choose_credential(
             reason = str(unfit)
         raise CredentialError(
             f"Can't use {_SHOWN[kind]} (the setting credential is {kind!r}): {reason}. {WHY}",
-            hint=_CURES[kind],
+            hint=_FIXES[kind],
             code="no-credential",
             service="entra",
         )

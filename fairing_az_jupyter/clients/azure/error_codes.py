@@ -37,14 +37,14 @@ class Meaning:
     Args:
         error: The class of ours that it becomes.
         problem: What is wrong, to stand after "Can't do this or that: ".
-        cure: What to type or change next.
+        fix: What to type or change next.
         code: A finer code than the class's own.
 
     """
 
     error: type[ServiceError]
     problem: str
-    cure: str = ""
+    fix: str = ""
     code: str | None = None
 
 

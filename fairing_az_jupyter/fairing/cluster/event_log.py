@@ -164,8 +164,8 @@ def told_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]
         else:
             error.hint = endpoint_failed(what, "failed", error.returncode, error.last_lines, "see above.").hint
     elif _AT_WHAT_IS_GONE.search(error.hint):
-        cure = _AT_WHAT_IS_GONE.sub("", error.hint).rstrip(". ")
-        error.hint = f"{cure}." if cure else "See the cluster's message above."
+        fix = _AT_WHAT_IS_GONE.sub("", error.hint).rstrip(". ")
+        error.hint = f"{fix}." if fix else "See the cluster's message above."
     return error
 
 

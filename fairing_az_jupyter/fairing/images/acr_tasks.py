@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.exceptions import BuildFailedError
 from fairing_az_jupyter.fairing.context.archive import digest_of
 from fairing_az_jupyter.fairing.context.requirements import without_secrets
-from fairing_az_jupyter.fairing.images.build_errors import cure_for
+from fairing_az_jupyter.fairing.images.build_errors import fix_for
 from fairing_az_jupyter.fairing.images.builder import ImageBuilder, combined
 from fairing_az_jupyter.fairing.images.dockerfiles import FILE_NAME, labelled, whole_image
 from fairing_az_jupyter.fairing.images.kaniko import require_pushed
@@ -53,8 +53,8 @@ class AcrTasksBuilder(ImageBuilder):
                     tell=lambda line: logger.info("%s", without_secrets(line)),
                 )
         except BuildFailedError as error:
-            code, cure = cure_for(error.last_lines)
-            error.code, error.hint = code or error.code, cure or error.hint
+            code, fix = fix_for(error.last_lines)
+            error.code, error.hint = code or error.code, fix or error.hint
             error.message = without_secrets(error.message)
             error.last_lines = tuple(map(without_secrets, error.last_lines))
             raise

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.exceptions import ExecutionError
 
-__all__ = ["build_failed", "cure_for"]
+__all__ = ["build_failed", "fix_for"]
 
 # Patterns of pip's, Kaniko's and the build pod's own words, with a code and what to do; the first that matches counts.
 _KNOWN = (
@@ -223,10 +223,10 @@ def build_failed(
     """
     told = tuple(lines) or error.last_lines
     what = error.message.partition(" Its last lines:")[0].rstrip(". ")
-    code, cure = cure_for(told, error.returncode)
-    if not told and cure_for((what,))[0] == "no-python":
+    code, fix = fix_for(told, error.returncode)
+    if not told and fix_for((what,))[0] == "no-python":
         # What a container runtime says of it is long, and nobody's but its own.
-        (code, cure), what = cure_for((what,)), _NO_PYTHON
+        (code, fix), what = fix_for((what,)), _NO_PYTHON
     message = f"The image '{image}' could not be built ({where})"
     # Lines say it all where the build has ended by itself; where it was ended, they know nothing of it.
     known = bool(told) and (bool(code) or error.code in _ENDED_BY_ITSELF)
@@ -236,12 +236,12 @@ def build_failed(
         message = f"{message} The build's last lines:{shown}\n"
     setting = next((name for name, own in images.items() if own and own == error.image), None)
     if setting is not None:
-        cure = _image_cure(setting, error.image, image, error.code)
+        fix = _image_fix(setting, error.image, image, error.code)
     elif error.code == "deadline" and not code:
-        cure = _deadline_cure(waited)
+        fix = _deadline_fix(waited)
     return BuildFailedError(
         message,
-        hint=cure or error.hint or "See the lines above.",
+        hint=fix or error.hint or "See the lines above.",
         code=code or (None if error.code in _ENDED_BY_ITSELF else error.code),
         returncode=error.returncode,
         last_lines=told,
@@ -249,7 +249,7 @@ def build_failed(
     )
 
 
-def _deadline_cure(waited: float) -> str:
+def _deadline_fix(waited: float) -> str:
     """Return what to do about a build whose time was up: of that, it may have waited for a node.
 
     Args:
@@ -266,7 +266,7 @@ def _deadline_cure(waited: float) -> str:
     )
 
 
-def _image_cure(setting: str, pulled: str, target: str, code: str) -> str:
+def _image_fix(setting: str, pulled: str, target: str, code: str) -> str:
     """Return what to do about an image of the build's own pod that can't be pulled.
 
     Args:
@@ -295,7 +295,7 @@ def _image_cure(setting: str, pulled: str, target: str, code: str) -> str:
     )
 
 
-def cure_for(lines: Sequence[str], returncode: int | None = None) -> tuple[str, str]:
+def fix_for(lines: Sequence[str], returncode: int | None = None) -> tuple[str, str]:
     """Return what a build's last lines say has gone wrong.
 
     Args:
@@ -309,9 +309,9 @@ def cure_for(lines: Sequence[str], returncode: int | None = None) -> tuple[str, 
     if returncode == _OUT_OF_MEMORY:
         return "oom-killed", "The build needs more memory: increase the setting build_memory."
     text = "\n".join(lines)
-    for pattern, code, cure in _KNOWN:
+    for pattern, code, fix in _KNOWN:
         found = re.search(pattern, text)
         if found:
             named = found.groupdict()
-            return code, cure.format(it=named.get("it") or named.get("file") or "")
+            return code, fix.format(it=named.get("it") or named.get("file") or "")
     return "", ""

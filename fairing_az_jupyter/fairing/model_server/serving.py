@@ -41,7 +41,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-KSERVE_CURE = "On this computer: pip install kserve. In an image: add kserve to requirements.txt, and deploy again."
+KSERVE_HINT = "On this computer: pip install kserve. In an image: add kserve to requirements.txt, and deploy again."
 
 if TYPE_CHECKING or __package__:
     from fairing_az_jupyter.fairing.model_server import serving_app
@@ -51,8 +51,8 @@ else:  # beside the user's files
         import fairing_serving_app as serving_app
         import fairing_serving_messages as messages
     except ModuleNotFoundError as missing:  # numpy, in an image that has no KServe either
-        cure = "Copy every file of CONTAINER_FILES." if str(missing.name).startswith("fairing_") else KSERVE_CURE
-        raise SystemExit(f"fairing_serving: Module {missing.name} not found. Serving needs it. {cure}") from None
+        fix = "Copy every file of CONTAINER_FILES." if str(missing.name).startswith("fairing_") else KSERVE_HINT
+        raise SystemExit(f"fairing_serving: Module {missing.name} not found. Serving needs it. {fix}") from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,14 +111,14 @@ def load_class(name: str, folder: Path) -> Any:  # noqa: ANN401 - the user's
 
 def _why(error: BaseException) -> str:
     """Return an exception of the user's code in one line, with the likely cure."""
-    cure = "Fix the class, test it in the notebook, and deploy again."
+    fix = "Fix the class, test it in the notebook, and deploy again."
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
-        cure = f"Add the package that has the module {package!r} to requirements.txt, and deploy again."
+        fix = f"Add the package that has the module {package!r} to requirements.txt, and deploy again."
     elif isinstance(error, FileNotFoundError):
-        cure = "Add the file to input_files of PredictionEndpoint, and deploy again."
+        fix = "Add the file to input_files of PredictionEndpoint, and deploy again."
     text = f"{type(error).__name__}: {messages.one_line(error, 500)}".rstrip(": ").rstrip(".")
-    return f"{text}. {cure}"
+    return f"{text}. {fix}"
 
 
 def call_plan(predict: Callable[..., Any]) -> tuple[list[str], dict[str, str]]:
@@ -332,8 +332,8 @@ def open_socket(host: str, port: int, fd: int | None) -> socket.socket:
         listener.set_inheritable(False)
     except (OSError, OverflowError, ValueError) as error:
         what = f"{host}:{port} can't be listened on" if fd is None else f"File descriptor {fd} is not an open socket"
-        cure = "Choose another port with --port." if fd is None else "Pass it on with pass_fds, or leave --fd out."
-        raise StartupError(f"{what}: {messages.one_line(error)}. {cure}") from error
+        fix = "Choose another port with --port." if fd is None else "Pass it on with pass_fds, or leave --fd out."
+        raise StartupError(f"{what}: {messages.one_line(error)}. {fix}") from error
     if listener.type != socket.SOCK_STREAM or not listener.getsockname():
         raise StartupError(f"File descriptor {fd} is not a bound TCP socket. Bind it before it is handed over.")
     return listener
@@ -415,7 +415,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         listener = open_socket(given.host, given.port, given.fd)
         if importlib.util.find_spec("kserve") is None:
-            raise StartupError(f"KServe is not installed. It serves the model. {KSERVE_CURE}")  # noqa: TRY301
+            raise StartupError(f"KServe is not installed. It serves the model. {KSERVE_HINT}")  # noqa: TRY301
         predictor = Predictor(given.class_name, folder)
         predictor.start()  # before KServe's import, so that a class that can't be served is told at once
         app = make_app(import_kserve(path), predictor)

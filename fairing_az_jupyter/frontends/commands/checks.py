@@ -18,7 +18,7 @@ from fairing_az_jupyter.frontends.terminal.output import OutputLostError
 from fairing_az_jupyter.frontends.views import check_report
 from fairing_az_jupyter.frontends.views import tables as result_tables
 from fairing_az_jupyter.frontends.views.results import Results
-from fairing_az_jupyter.models import Cure
+from fairing_az_jupyter.models import Fix
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
@@ -87,30 +87,30 @@ def results_of(parsed: argparse.Namespace, caller: Caller) -> Iterator[CheckResu
 
     found = services.check(settings.session_of(parsed, caller))
     return (
-        dataclasses.replace(result, cures=tuple(dict.fromkeys(_fitting(cure, parsed, caller) for cure in result.cures)))
+        dataclasses.replace(result, fixes=tuple(dict.fromkeys(_fitting(fix, parsed, caller) for fix in result.fixes)))
         for result in found
     )
 
 
-def _fitting(cure: Cure, parsed: argparse.Namespace, caller: Caller) -> Cure:
+def _fitting(fix: Fix, parsed: argparse.Namespace, caller: Caller) -> Fix:
     """Return a cure that has the same settings in force as the check had, and an effect where it is typed."""
-    if cure.tool == "text":
-        return dataclasses.replace(cure, command=settings.as_typed(cure.command, caller.program))
-    if cure.tool != "fairing-azure":
-        return cure
-    program, *words = shlex.split(cure.command)
+    if fix.tool == "text":
+        return dataclasses.replace(fix, command=settings.as_typed(fix.command, caller.program))
+    if fix.tool != "fairing-azure":
+        return fix
+    program, *words = shlex.split(fix.command)
     if words[:1] == ["secrets"]:
-        return dataclasses.replace(cure, command=shlex.join([program, *words, *_sources(parsed)]))
+        return dataclasses.replace(fix, command=shlex.join([program, *words, *_sources(parsed)]))
     if caller.program != parser.PROGRAM and (words[:1] == ["fill"] or words[:2] == ["profile", "set"]):
         # A cell does not write into notebooks, and the notebook's variables win over every profile.
         fields = {setting_flag(field): name for field, name in notebook_names().items()}
         given = itertools.pairwise(words)
         lines = "; ".join(f"{fields[flag]} = {value!r}" for flag, value in given if flag in fields)
         cell = f"the parameters cell{f' of {parsed.notebook}' if parsed.notebook else ''}"
-        return Cure("text", f"Write into {cell}, and run it: {lines}")
+        return Fix("text", f"Write into {cell}, and run it: {lines}")
     if words[:3] == ["profile", "set", "NAME"] and parsed.profile:
-        return dataclasses.replace(cure, command=shlex.join([program, *words[:2], parsed.profile, *words[3:]]))
-    return cure
+        return dataclasses.replace(fix, command=shlex.join([program, *words[:2], parsed.profile, *words[3:]]))
+    return fix
 
 
 def _sources(parsed: argparse.Namespace) -> Iterator[str]:

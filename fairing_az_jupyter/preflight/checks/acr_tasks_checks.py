@@ -10,8 +10,8 @@ from fairing_az_jupyter.clients.azure.acr_tasks import ROLE
 from fairing_az_jupyter.clients.azure.resource_facts import ROLES
 from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
 from fairing_az_jupyter.exceptions import NotAllowedError
-from fairing_az_jupyter.models import Cure
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.models import Fix
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
 from fairing_az_jupyter.preflight.storage_place import place_of
 from fairing_az_jupyter.settings import notebook_names
@@ -33,7 +33,7 @@ _MAY_BUILD = frozenset({ROLE, "Contributor", "Owner"})
 # https://learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions
 _WRITER = "Container Registry Repository Writer"
 _MAY_WRITE = frozenset({_WRITER, "Container Registry Repository Contributor"})
-_MINUTES = fixes.text("A new role assignment may take some minutes.")
+_MINUTES = fix_commands.text("A new role assignment may take some minutes.")
 
 
 def checks(subject: Subject) -> list[Check]:
@@ -137,21 +137,23 @@ def _unseen(place: Place, error: NotAllowedError, looked_at: str, host: str) -> 
     """Return the failure for a registry that the identity does not see: who may build there, sees it."""
     if error.code != "registry-not-visible":
         return from_error(error, looked_at)
-    show = fixes.az("acr", "show", "--name", host.partition(".")[0], "--query", "id", "--output", "tsv").command
-    who = fixes.az("role", "assignment", "create", "--assignee", place.chosen.client_id or "ASSIGNEE").command
+    show = fix_commands.az("acr", "show", "--name", host.partition(".")[0], "--query", "id", "--output", "tsv").command
+    who = fix_commands.az("role", "assignment", "create", "--assignee", place.chosen.client_id or "ASSIGNEE").command
     # Not quoted as one word, for the shell is to put the identifier in.
-    grant = Cure("az", f'{who} --role {shlex.quote(ROLE)} --scope "$({show})"')
-    subscription = fixes.text(
+    grant = Fix("az", f'{who} --role {shlex.quote(ROLE)} --scope "$({show})"')
+    subscription = fix_commands.text(
         f"Check that the registry is in the subscription {place.subscription}. Or choose another builder:"
     )
     found = from_error(error, looked_at)
     more = (grant, _MINUTES, subscription, *_other_builders(place.subject))
-    return dataclasses.replace(found, status="fail", unseen=False, cures=more)
+    return dataclasses.replace(found, status="fail", unseen=False, fixes=more)
 
 
-def _other_builders(subject: Subject) -> tuple[Cure, ...]:
+def _other_builders(subject: Subject) -> tuple[Fix, ...]:
     name = notebook_names()["builder"]
     return (
-        fixes.change_setting(subject, "builder", "layered"),
-        fixes.text(f"With {name} layered or kaniko the cluster builds, with the login of the registry's Secret."),
+        fix_commands.change_setting(subject, "builder", "layered"),
+        fix_commands.text(
+            f"With {name} layered or kaniko the cluster builds, with the login of the registry's Secret."
+        ),
     )

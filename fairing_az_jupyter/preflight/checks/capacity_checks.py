@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.objects.facts import entries, limits_of_pod, mapping, quantity, requests_of_pod
 from fairing_az_jupyter.exceptions import NotAllowedError
-from fairing_az_jupyter.preflight import fixes as cures
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.builds import only_some_launches
 from fairing_az_jupyter.preflight.node_room import room
 from fairing_az_jupyter.preflight.pod_needs import GPU, Need, settings_of
@@ -114,8 +114,8 @@ def together(findings: Iterable[Finding]) -> Finding:
     worst = min(found, key=lambda finding: WORST_FIRST.index(finding.status))
     alike = [finding for finding in found if (finding.status, finding.code) == (worst.status, worst.code)]
     message = " ".join(dict.fromkeys(finding.message for finding in alike))
-    cures = tuple(dict.fromkeys(cure for finding in alike for cure in finding.cures))
-    return replace(worst, message=message, cures=cures)
+    fixes = tuple(dict.fromkeys(fix for finding in alike for fix in finding.fixes))
+    return replace(worst, message=message, fixes=fixes)
 
 
 def _quota(subject: Subject, cluster: Cluster) -> Finding:
@@ -162,7 +162,7 @@ def quota_room(quotas: Sequence[QuotaState], need: Need, namespace: str) -> Find
 
 def _no_quota_left(quota: QuotaState, need: Need, lacking: Mapping[str, str], namespace: str) -> Finding:
     looked_at = f"ResourceQuotas of namespace {namespace}"
-    describe = cures.kubectl("-n", namespace, "describe", "quota", quota.name)
+    describe = fix_commands.kubectl("-n", namespace, "describe", "quota", quota.name)
     short, settings = "; ".join(lacking.values()), settings_of(need.what, lacking)
     if quota.scoped:
         # Which pods it counts depends on their priority and deadline, which a job may or may not have.
@@ -172,14 +172,16 @@ def _no_quota_left(quota: QuotaState, need: Need, lacking: Mapping[str, str], na
         return Finding("warn", looked_at, message, (describe,), code="quota-scoped")
     if _passes(quota, need):
         lower = f"; lower {settings}" if settings else ""
-        wait = cures.text(f"Wait for other pods to end, or delete what is no longer needed{lower}.")
+        wait = fix_commands.text(f"Wait for other pods to end, or delete what is no longer needed{lower}.")
         message = (
             f"ResourceQuota {quota.name} has no capacity for a {need.what} now: {short}. A launch waits some minutes "
             "for other pods to end."
         )
         return Finding("warn", looked_at, message, (describe, wait), code="quota-used-up")
     lower = f", lower {settings}," if settings else ""
-    more = cures.text(f"Delete what is no longer needed{lower} or ask the owner of the profile {namespace} for more.")
+    more = fix_commands.text(
+        f"Delete what is no longer needed{lower} or ask the owner of the profile {namespace} for more."
+    )
     message = f"ResourceQuota {quota.name} has no capacity for a {need.what}: {short}."
     return Finding("fail", looked_at, message, (describe, more), code="quota-exceeded")
 

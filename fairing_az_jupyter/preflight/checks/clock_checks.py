@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.azure.errors import LARGEST_SKEW
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding
 
 if TYPE_CHECKING:
@@ -43,6 +43,6 @@ def _clock(given: Mapping[str, Finding]) -> Finding:
     if abs(ahead) <= _WORTH_TELLING:
         return Finding("pass", _LOOKED_AT, "The two clocks differ by less than a minute.")
     message = f"This machine's clock is {abs(ahead) / 60:.0f} min {'ahead of' if ahead > 0 else 'behind'} Azure's."
-    cure = fixes.text("Correct the clock of this machine, on AKS of the node (date --utc shows it).")
+    fix = fix_commands.text("Correct the clock of this machine, on AKS of the node (date --utc shows it).")
     wrong = abs(ahead) > LARGEST_SKEW
-    return Finding("fail" if wrong else "warn", _LOOKED_AT, message, (cure,), code="clock-skew")
+    return Finding("fail" if wrong else "warn", _LOOKED_AT, message, (fix,), code="clock-skew")

@@ -14,7 +14,7 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
     ServiceError,
 )
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
 from fairing_az_jupyter.settings import notebook_names
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # A kubeconfig that is not there, or is of no use any more, is fetched anew.
 _FETCH_CODES = ("no-cluster", "kubeconfig")
-_FETCH = fixes.az("aks", "get-credentials", "--resource-group", "GROUP", "--name", "CLUSTER")
+_FETCH = fix_commands.az("aks", "get-credentials", "--resource-group", "GROUP", "--name", "CLUSTER")
 
 
 def checks(subject: Subject) -> list[Check]:
@@ -132,14 +132,14 @@ def _namespace(subject: Subject, cluster: Cluster) -> Finding:
     except NotFoundError as error:
         if error.code != NotFoundError.code:  # something that is no API server
             return from_error(error, looked_at)
-        mend = fixes.change_setting(subject, "namespace", home) if home not in {"", name} else None
+        fix = fix_commands.change_setting(subject, "namespace", home) if home not in {"", name} else None
         return from_error(
             error,
             looked_at,
             (
-                *((mend,) if mend else ()),
-                fixes.text(f"Set {notebook_names()['namespace']} to a namespace of yours."),
-                fixes.kubectl("create", "namespace", name),
+                *((fix,) if fix else ()),
+                fix_commands.text(f"Set {notebook_names()['namespace']} to a namespace of yours."),
+                fix_commands.kubectl("create", "namespace", name),
             ),
         )
     if mesh is not None:
@@ -161,15 +161,17 @@ def _not_shown(subject: Subject, cluster: Cluster, home: str) -> Finding:
     # for this one reason.
     stranger = not any(cluster.can_all([Access("list", "pods"), Access("create", "jobs", "batch")]).values())
     rest = "or work in it, so it may not exist" if stranger else "so it is unknown whether it exists"
-    cure = (fixes.change_setting(subject, "namespace", home),) if home else ()
+    fix = (fix_commands.change_setting(subject, "namespace", home),) if home else ()
     return Finding(
         "unknown",
         looked_at,
         f"{who} may not read namespace {name}, {rest}.",
         (
-            *cure,
-            fixes.kubectl("get", "namespace", name),
-            fixes.text(f"Check {notebook_names()['namespace']}, or ask the owner of the profile {name} for access."),
+            *fix,
+            fix_commands.kubectl("get", "namespace", name),
+            fix_commands.text(
+                f"Check {notebook_names()['namespace']}, or ask the owner of the profile {name} for access."
+            ),
         ),
         code="not-allowed",
         unseen=not stranger,
@@ -186,10 +188,12 @@ def _service_account(subject: Subject, cluster: Cluster) -> Finding:
         secrets = cluster.pull_secrets(name)
     except NotFoundError as error:
         home, own = split_service_account(known_user(cluster))
-        mend = (
-            (fixes.change_setting(subject, "service_account", own),)
+        fix = (
+            (fix_commands.change_setting(subject, "service_account", own),)
             if own and home == namespace and own != name
             else ()
         )
-        return from_error(error, looked_at, (*mend, fixes.kubectl("-n", namespace, "create", "serviceaccount", name)))
+        return from_error(
+            error, looked_at, (*fix, fix_commands.kubectl("-n", namespace, "create", "serviceaccount", name))
+        )
     return Finding("pass", looked_at, f"ServiceAccount {name} exists.", value=secrets)

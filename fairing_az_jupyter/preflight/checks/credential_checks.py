@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.clients.azure.credentials import choose_credential, secret_expiry, service_principal
 from fairing_az_jupyter.clients.azure.service_principal import EXPIRES_NOTE, SECRET_KEYS, value_problem
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError, NotFoundError
-from fairing_az_jupyter.preflight.fixes import az, kubectl, ours, text
+from fairing_az_jupyter.preflight.fix_commands import az, kubectl, ours, text
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
-from fairing_az_jupyter.preflight.storage_place import with_cures
+from fairing_az_jupyter.preflight.storage_place import with_fixes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fairing_az_jupyter.clients.azure.credentials import ChosenCredential, ServicePrincipal
     from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
-    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.models import Fix
     from fairing_az_jupyter.preflight.context import Subject
 
 __all__ = ["checks", "expiry_finding"]
@@ -85,14 +85,14 @@ def checks(subject: Subject) -> list[Check]:
     ]
 
 
-def expiry_finding(expires: datetime, now: datetime, looks_at: str, cures: tuple[Cure, ...] = ()) -> Finding:
+def expiry_finding(expires: datetime, now: datetime, looks_at: str, fixes: tuple[Fix, ...] = ()) -> Finding:
     """Tell what the noted expiry of a client secret that still works means.
 
     Args:
         expires: When it expires, as it was noted; with a time zone.
         now: The present moment; with a time zone.
         looks_at: What was looked at.
-        cures: How to get a new one.
+        fixes: How to get a new one.
 
     Returns:
         The finding; a warning if it is soon, or noted as over.
@@ -105,11 +105,11 @@ def expiry_finding(expires: datetime, now: datetime, looks_at: str, cures: tuple
             f"Its note says that the client secret expired on {date}, but it was just accepted: the note is about "
             "another secret."
         )
-        return Finding("warn", looks_at, message, cures, mendable=True, code="expiry-past")
+        return Finding("warn", looks_at, message, fixes, fixable=True, code="expiry-past")
     if left < SOON_DAYS:
         when = {0: "in less than a day", 1: "in 1 day"}.get(int(left), f"in {int(left)} days")
         message = f"The client secret expires {when}, on {date}."
-        return Finding("warn", looks_at, message, cures, mendable=True, code="expires-soon")
+        return Finding("warn", looks_at, message, fixes, fixable=True, code="expires-soon")
     return Finding("pass", looks_at, f"The client secret is valid until {date}, according to its note.")
 
 
@@ -171,13 +171,13 @@ def _without_secret(subject: Subject, error: FairingAzureError, looks_at: str, n
     role = ("--role", "Storage Account Contributor", "--scopes", scope)
     file = f"{settings.azure_secret_name}.env"
     create = ("create", "secret", "generic", settings.azure_secret_name, "-n", namespace, f"--from-env-file={file}")
-    cures = (
+    fixes = (
         ours("secrets", "create", "--azure"),
         kubectl(*create),
         az("ad", "sp", "create-for-rbac", "--name", f"fairing-{namespace}", *role),
         text(f"{file} has a line KEY=value for each of {', '.join(SECRET_KEYS)}; remove it afterwards."),
     )
-    return dataclasses.replace(from_error(error, looks_at, mendable=True), cures=cures)
+    return dataclasses.replace(from_error(error, looks_at, fixable=True), fixes=fixes)
 
 
 def _secret_keys(subject: Subject, given: Mapping[str, Finding]) -> Finding:
@@ -188,8 +188,8 @@ def _secret_keys(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     try:
         principal = service_principal(stored.data, secret_name=subject.settings.azure_secret_name)
     except CredentialError as error:
-        cures = (ours("secrets", "create", "--azure"),)
-        return dataclasses.replace(from_error(error, found.looked_at, mendable=True), cures=cures)
+        fixes = (ours("secrets", "create", "--azure"),)
+        return dataclasses.replace(from_error(error, found.looked_at, fixable=True), fixes=fixes)
     return Finding("pass", found.looked_at, "Its four values are well-formed.", value=principal)
 
 
@@ -200,7 +200,7 @@ def _token(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     try:
         chosen = _choose(subject, given["azure.secret-keys"].value)
     except CredentialError as error:
-        return with_cures(from_error(error, _ENTRA), _azure_cli(subject))
+        return with_fixes(from_error(error, _ENTRA), _azure_cli(subject))
     try:
         chosen.token(subject.cloud.arm_scope)
     except CredentialError as error:
@@ -208,7 +208,7 @@ def _token(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     return Finding("pass", _ENTRA, f"It returned a token for {_described(chosen)}.", value=chosen)
 
 
-def _azure_cli(subject: Subject) -> tuple[Cure, ...]:
+def _azure_cli(subject: Subject) -> tuple[Fix, ...]:
     """Return how the Azure CLI is made to give tokens; nothing where it is not what is used."""
     if subject.settings.credential != "azure-cli":
         return ()
@@ -222,7 +222,7 @@ def _refused(subject: Subject, chosen: ChosenCredential, error: CredentialError)
     renew = az("ad", "app", "credential", "reset", "--id", client, "--append")
     show = az("ad", "sp", "show", "--id", client)
     tenant = az("account", "show", "--query", "tenantId")
-    by_code: Mapping[str, tuple[Cure, ...]] = {
+    by_code: Mapping[str, tuple[Fix, ...]] = {
         "wrong-secret": (renew,),
         "expired-secret": (renew,),
         "unknown-application": (show, tenant),
@@ -233,15 +233,15 @@ def _refused(subject: Subject, chosen: ChosenCredential, error: CredentialError)
         "no-token": (az("login"),) if chosen.source == "azure-cli" else (),
         "wrong-cloud": (az("cloud", "show", "--query", "name"),),
     }
-    ours_by_code: Mapping[str, Cure] = {
+    ours_by_code: Mapping[str, Fix] = {
         "wrong-secret": ours("secrets", "rotate"),
         "expired-secret": ours("secrets", "rotate"),
         "unknown-application": ours("secrets", "create", "--azure"),
         "unknown-tenant": ours("secrets", "create", "--azure"),
     }
-    cures = by_code.get(error.code, ())
+    fixes = by_code.get(error.code, ())
     if not by_secret or error.code not in ours_by_code:
-        return from_error(error, _ENTRA, cures)
+        return from_error(error, _ENTRA, fixes)
     told = {
         "wrong-secret": "The value of a client secret is needed, not its ID; the az command prints a new one.",
         "expired-secret": "The az command prints a new client secret; rotate asks for it.",
@@ -249,9 +249,9 @@ def _refused(subject: Subject, chosen: ChosenCredential, error: CredentialError)
         "unknown-application": "The client id or the tenant id is wrong, or the tenant is in another Azure cloud.",
     }
     advice = (text(told[error.code]),) if error.code in told else ()
-    found = from_error(error, _ENTRA, mendable=True)
+    found = from_error(error, _ENTRA, fixable=True)
     # The error's hint names one of our commands as well, which would be one too many.
-    return dataclasses.replace(found, cures=(ours_by_code[error.code], *cures, *advice))
+    return dataclasses.replace(found, fixes=(ours_by_code[error.code], *fixes, *advice))
 
 
 def _secret_expiry(_subject: Subject, given: Mapping[str, Finding]) -> Finding:
@@ -272,7 +272,7 @@ def _secret_expiry(_subject: Subject, given: Mapping[str, Finding]) -> Finding:
     expires = secret_expiry(stored.annotations)
     if expires is None:
         message = f"Its annotation fairing-az-jupyter/{EXPIRES_NOTE} is not a date such as 2027-03-01."
-        return Finding("warn", found.looked_at, message, renew[:1], mendable=True, code="expiry-unreadable")
+        return Finding("warn", found.looked_at, message, renew[:1], fixable=True, code="expiry-unreadable")
     return expiry_finding(expires, datetime.now(timezone.utc), found.looked_at, renew)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.objects.facts import mapping
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings import notebook_names
 
@@ -56,8 +56,8 @@ def _istio(subject: Subject, cluster: Cluster, *, mesh: str | None) -> Finding:
             f"{notebook_names()['service_type']} is LoadBalancer, so an endpoint gets a public address, where anyone "
             "can call it without authentication."
         )
-        mend = fixes.change_setting(subject, "service_type", "ClusterIP")
-        return Finding("warn", "the endpoint's service type", message, (mend,), code="public-endpoint")
+        fix = fix_commands.change_setting(subject, "service_type", "ClusterIP")
+        return Finding("warn", "the endpoint's service type", message, (fix,), code="public-endpoint")
     if mesh is None:
         message = f"Namespace {cluster.namespace} can't be read, so it is unknown whether Istio injects there."
         return Finding("skipped", looked_at, message)
@@ -67,7 +67,7 @@ def _istio(subject: Subject, cluster: Cluster, *, mesh: str | None) -> Finding:
             "the traffic of a launch's pods goes through the node's ztunnel. Jobs end normally; an "
             "AuthorizationPolicy of the namespace may block this notebook's access to an endpoint."
         )
-        see = fixes.kubectl("-n", cluster.namespace, "get", "authorizationpolicies.security.istio.io")
+        see = fix_commands.kubectl("-n", cluster.namespace, "get", "authorizationpolicies.security.istio.io")
         return Finding("warn", looked_at, message, (see,), code="ambient-mesh")
     said = {
         "sidecar": f"Istio injects its proxy into the pods of namespace {cluster.namespace}; those of a launch opt "
@@ -96,16 +96,16 @@ def _kserve(subject: Subject, cluster: Cluster) -> Finding:
         there = "is" if cluster.has_kserve() else "is not"
         message = f"KServe {there} installed, and not needed: {kind} is deployment, which serves by itself."
         return Finding("pass", looked_at, message)
-    instead = fixes.change_setting(subject, "endpoint_kind", "deployment")
+    instead = fix_commands.change_setting(subject, "endpoint_kind", "deployment")
     if "service_type" not in subject.broken and subject.settings.service_type == "LoadBalancer":
         message = (
             f"{kind} is inference-service and {names['service_type']} is LoadBalancer: KServe makes the Service of an "
             "InferenceService, which no setting makes public, so a launch would fail."
         )
-        keep = fixes.change_setting(subject, "service_type", "ClusterIP")
+        keep = fix_commands.change_setting(subject, "service_type", "ClusterIP")
         return Finding("fail", "the endpoint's kind and service type", message, (keep, instead), code="service-type")
     if cluster.has_kserve():
         return Finding("pass", looked_at, f"KServe is installed, and {kind} is inference-service.")
     message = f"KServe is not installed, and {kind} is inference-service, so no endpoint could be created."
-    ask = fixes.text("Or ask the cluster's administrator for KServe: https://kserve.github.io/website")
+    ask = fix_commands.text("Or ask the cluster's administrator for KServe: https://kserve.github.io/website")
     return Finding("fail", looked_at, message, (instead, ask), code="no-kserve")

@@ -25,7 +25,7 @@ from fairing_az_jupyter.exceptions import (
     ThrottledError,
     UnreachableError,
 )
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.builds import only_some_launches
 from fairing_az_jupyter.preflight.image_copies import copied, own_host
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.cluster import Cluster
     from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
     from fairing_az_jupyter.clients.oci.auth.docker_config import Login
-    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.models import Fix
     from fairing_az_jupyter.preflight.context import Subject
 
 __all__ = ["checks"]
@@ -115,7 +115,7 @@ def _base_unreached(subject: Subject, reference: ImageReference, error: Unreacha
     silent = from_error(error, looked_at)
     if silent.status == "unknown":
         message = f"{error.message} A launch asks it for the base image with a longer timeout."
-        return dataclasses.replace(silent, message=message, cures=more)
+        return dataclasses.replace(silent, message=message, fixes=more)
     # This process asks that registry in a launch, too: what refuses a connection now most likely will then.
     message = f"{error.message} A launch needs the base image from it and would fail."
     return Finding("fail", looked_at, message, more, code="image-unreachable")
@@ -171,7 +171,7 @@ def _by_nobody(
             "--attach-acr), which can't be checked from here."
         )
         attach = ("aks", "check-acr", "--resource-group", "GROUP", "--name", "CLUSTER", "--acr", reference.host)
-        return Finding("warn", looked_at, message, (fixes.az(*attach),), code="image-by-node")
+        return Finding("warn", looked_at, message, (fix_commands.az(*attach),), code="image-by-node")
     return _not_given(subject, "builder_image", reference, refused, looked_at)
 
 
@@ -268,7 +268,7 @@ def _not_given(
     secret = subject.settings.registry_secret_name
     name = notebook_names()[field]
     message = f"{error.message} {name} is '{reference}'; Secret '{secret}' has no login for it."
-    add = fixes.text(f"Check the image's name, or add a login for '{reference.host}' to Secret '{secret}'.")
+    add = fix_commands.text(f"Check the image's name, or add a login for '{reference.host}' to Secret '{secret}'.")
     more = (_default(subject, field), *copied(subject, field, str(reference)), add)
     return Finding("fail", looked_at, message, more, code="image-not-given")
 
@@ -305,8 +305,8 @@ def _skipped(subject: Subject, field: Field, given: Mapping[str, Finding], looke
     return None
 
 
-def _default(subject: Subject, field: Field) -> Cure:
-    return fixes.change_setting(subject, field, subject.default_image(field))
+def _default(subject: Subject, field: Field) -> Fix:
+    return fix_commands.change_setting(subject, field, subject.default_image(field))
 
 
 def _login_in(secret: StoredSecret | None, host: str) -> Login | None:
@@ -318,9 +318,9 @@ def _login_in(secret: StoredSecret | None, host: str) -> Login | None:
         return None
 
 
-def _hint(error: FairingAzureError) -> tuple[Cure, ...]:
+def _hint(error: FairingAzureError) -> tuple[Fix, ...]:
     # `DOCKER_REGISTRY` is what most hints of a registry are about; this one is another.
-    return (fixes.text(error.hint),) if error.hint and "DOCKER_REGISTRY" not in error.hint else ()
+    return (fix_commands.text(error.hint),) if error.hint and "DOCKER_REGISTRY" not in error.hint else ()
 
 
 def _looked_at(subject: Subject, field: Field) -> str:

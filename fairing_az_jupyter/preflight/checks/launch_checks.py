@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.workloads import Workloads
 from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, NotFoundError, ServiceError, UnreachableError
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.admission_rules import asks_beyond_quota, exceeded, own_words, rule_in
 from fairing_az_jupyter.preflight.builds import only_some_launches
 from fairing_az_jupyter.preflight.runner import WORST_FIRST, Check, Finding, from_error
@@ -35,7 +35,7 @@ _WHAT: Mapping[Planned, str] = {"job": "a training job", "build": "a build", "en
 _SECONDS_AFTER_SILENCE = 1.5
 _WEBHOOK = re.compile(r'failed calling webhook "([^"]+)"')
 _NO_DRY_RUNS = re.compile(r'admission webhook "([^"]+)" does not support dry run')
-_SEE_WEBHOOKS = fixes.kubectl("get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
+_SEE_WEBHOOKS = fix_commands.kubectl("get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
 # What these settings break, `settings` tells.
 _FIELDS: Mapping[Planned, tuple[str, ...]] = {
     "job": ("cpu", "memory", "docker_registry"),
@@ -117,11 +117,11 @@ def _told_once(subject: Subject, kind: Planned, found: Finding, given: Mapping[s
     """Return a finding; skipped where another check tells the same fault."""
     found = only_some_launches(subject, found) if kind == "build" else found
     if _is_of_quota_check(found, given["cluster.quota"]):
-        return dataclasses.replace(found, status="skipped", message=f"{found.message} See cluster.quota.", cures=())
+        return dataclasses.replace(found, status="skipped", message=f"{found.message} See cluster.quota.", fixes=())
     before = given.get("launch.job")
     if before and found.status == before.status == "fail" and _have_one_reason(found, before):
         message = f"The cluster would also reject {_WHAT[kind]}, for the same reason as launch.job."
-        return dataclasses.replace(found, status="skipped", message=message, cures=())
+        return dataclasses.replace(found, status="skipped", message=message, fixes=())
     return found
 
 
@@ -136,7 +136,7 @@ def _is_of_quota_check(found: Finding, quota: Finding) -> bool:
 def _have_one_reason(found: Finding, other: Finding) -> bool:
     """Tell whether what makes the one pass does the same for the other."""
     # Policies of one webhook, as counts of one quota, have one remedy; what they want, only their own words tell.
-    return (found.code, found.cures[:1], found.value) == (other.code, other.cures[:1], other.value)
+    return (found.code, found.fixes[:1], found.value) == (other.code, other.fixes[:1], other.value)
 
 
 def _judged(subject: Subject, kind: Planned, cluster: Cluster, looked_at: str) -> Finding:
@@ -217,12 +217,14 @@ def _without_role(error: NotAllowedError, what: str, about: _About) -> Finding:
         # That is for the checks of permissions to tell.
         message = f"Skipped: no permission to create a {what}, see permissions."
         return Finding("skipped", about.looked_at, message)
-    ask = fixes.kubectl("auth", "can-i", "create", f"{what.lower()}s", "-n", about.namespace)
+    ask = fix_commands.kubectl("auth", "can-i", "create", f"{what.lower()}s", "-n", about.namespace)
     message = (
         f"The rules for {what.lower()}s can't be tested: {error.message} Whether they accept the {what.lower()} of "
         f"{_WHAT[about.kind]} shows only at launch."
     )
-    return Finding("unknown", about.looked_at, message, (fixes.text(error.hint), ask), code=_UNTRIED, unseen=True)
+    return Finding(
+        "unknown", about.looked_at, message, (fix_commands.text(error.hint), ask), code=_UNTRIED, unseen=True
+    )
 
 
 def _without_dry_runs(error: ServiceError, webhook: str, what: str, about: _About) -> Finding:
@@ -234,7 +236,7 @@ def _without_dry_runs(error: ServiceError, webhook: str, what: str, about: _Abou
         f"The webhook {webhook} does not support dry runs, so whether the cluster accepts the {what} of "
         f"{_WHAT[about.kind]} shows only at launch: {error.message}"
     )
-    ask = fixes.text(
+    ask = fix_commands.text(
         f"Ask the owner of the webhook {webhook} whether it has side effects. Without any, its configuration can set "
         "sideEffects: None."
     )
@@ -248,7 +250,7 @@ def _never_built(subject: Subject, looked_at: str) -> Finding:
         f"No image can be built in the cluster: Kaniko needs root, and {names['pod_security']} is "
         f"'{subject.settings.pod_security}'."
     )
-    other = fixes.change_setting(subject, "builder", "acr-tasks")
+    other = fix_commands.change_setting(subject, "builder", "acr-tasks")
     return Finding("fail", looked_at, message, (other,), code="pod-security")
 
 
@@ -257,10 +259,10 @@ def _refused(error: ServiceError, body: Mapping[str, Any], about: _About) -> Fin
     said = error.said or error.message
     rule = rule_in(said, about.subject, about.kind, about.namespace)
     if rule.code == "not-allowed-by-rule" and error.hint:
-        rule = dataclasses.replace(rule, code=error.code, cures=(fixes.text(error.hint), *rule.cures))
+        rule = dataclasses.replace(rule, code=error.code, fixes=(fix_commands.text(error.hint), *rule.fixes))
     # Two objects differ by their names, whatever the rule.
     words = own_words(said).replace(str(body["metadata"]["name"]), "") or exceeded(said)
-    return Finding("fail", about.looked_at, error.message, rule.cures, code=rule.code, value=words)
+    return Finding("fail", about.looked_at, error.message, rule.fixes, code=rule.code, value=words)
 
 
 def _unanswered(error: ServiceError, what: str, about: _About) -> Finding:
@@ -268,7 +270,7 @@ def _unanswered(error: ServiceError, what: str, about: _About) -> Finding:
     silent = _WEBHOOK.search(error.message)
     if silent is None or (error.status or 0) < _SERVER_ERROR:
         return from_error(error, about.looked_at)
-    ask = fixes.text(f"Ask the cluster's administrator about the webhook {silent.group(1)}.")
+    ask = fix_commands.text(f"Ask the cluster's administrator about the webhook {silent.group(1)}.")
     if what in about.by_others:
         message = f"{error.message} A launch waits some minutes for it."
         return Finding("warn", about.looked_at, message, (ask, _SEE_WEBHOOKS), code=_SILENT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings.naming import python_image
 
@@ -85,11 +85,11 @@ def _versions(pattern: re.Pattern[str], text: str) -> set[tuple[int, int]]:
 def _fairing(subject: Subject) -> Finding:
     if subject.fairing == FAIRING_VERSION:
         return Finding("pass", _FAIRING_AT, f"Kubeflow Fairing {FAIRING_VERSION} is installed.")
-    cure = (fixes.ours("install-fairing"),)
+    fix = (fix_commands.ours("install-fairing"),)
     if subject.fairing is None:
-        return Finding("fail", _FAIRING_AT, "Kubeflow Fairing is not installed.", cure, code="fairing-not-installed")
+        return Finding("fail", _FAIRING_AT, "Kubeflow Fairing is not installed.", fix, code="fairing-not-installed")
     message = f"Kubeflow Fairing {subject.fairing} is installed; {FAIRING_VERSION} is needed."
-    return Finding("fail", _FAIRING_AT, message, cure, code="fairing-version")
+    return Finding("fail", _FAIRING_AT, message, fix, code="fairing-version")
 
 
 def _python(subject: Subject) -> Finding:
@@ -106,18 +106,18 @@ def _python(subject: Subject) -> Finding:
     if there == subject.python:
         return Finding("pass", looked_at, f"The base image '{image}' has Python {here}, as this notebook has.")
     better = python_image(here)
-    mend = (
-        fixes.ours("fill", subject.notebook or "NOTEBOOK", "--base-image", better),
-        fixes.ours("profile", "set", "NAME", "--base-image", better),
+    fix = (
+        fix_commands.ours("fill", subject.notebook or "NOTEBOOK", "--base-image", better),
+        fix_commands.ours("profile", "set", "NAME", "--base-image", better),
     )
     if there is None:
-        sure = fixes.text(f"Check that it has Python {here}, or use one that names it: {better}")
+        sure = fix_commands.text(f"Check that it has Python {here}, or use one that names it: {better}")
         message = (
             f"The name of the base image '{image}' does not show its Python version; this notebook has Python {here}."
         )
-        return Finding("warn", looked_at, message, (sure, *mend), code="python-untold")
+        return Finding("warn", looked_at, message, (sure, *fix), code="python-untold")
     message = f"The base image '{image}' has Python {_written(there)}, this notebook has Python {here}."
-    return Finding("fail", looked_at, message, mend, code="python-differs")
+    return Finding("fail", looked_at, message, fix, code="python-differs")
 
 
 def _image(subject: Subject) -> str:

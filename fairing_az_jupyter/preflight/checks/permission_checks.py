@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.clients.kube.objects.facts import Access
 from fairing_az_jupyter.clients.kube.transport.identity import split_service_account
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.checks.cluster_checks import known_user
 from fairing_az_jupyter.preflight.runner import Check, Finding
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
-    from fairing_az_jupyter.models import CheckStatus, Cure
+    from fairing_az_jupyter.models import CheckStatus, Fix
     from fairing_az_jupyter.preflight.context import Subject
     from fairing_az_jupyter.settings import Settings
 
@@ -248,17 +248,17 @@ def in_words(accesses: Iterable[Access]) -> str:
     return "; ".join(f"{', '.join(allowed)} {kind}" for kind, allowed in verbs.items())
 
 
-def _binding(namespace: str, user: str) -> tuple[Cure, ...]:
+def _binding(namespace: str, user: str) -> tuple[Fix, ...]:
     """Return what an administrator types to let somebody work in a namespace."""
     home, account = split_service_account(user)
     who = f"--serviceaccount={home}:{account}" if account else f"--user={user or 'NAME'}"
     # Bindings of one name would be refused for the second user.
     base = account if home == namespace else f"{home}-{account}" if account else user or "notebook"
     name = re.sub(r"[^a-z0-9.-]+", "-", base.lower()).strip("-.") or "notebook"
-    command = fixes.kubectl(
+    command = fix_commands.kubectl(
         "create", "rolebinding", f"{name}-{_ROLE}", f"--clusterrole={_ROLE}", who, f"--namespace={namespace}"
     )
     return (
         command,
-        fixes.text(f"An administrator of the cluster or the owner of the profile {namespace} has to run this."),
+        fix_commands.text(f"An administrator of the cluster or the owner of the profile {namespace} has to run this."),
     )

@@ -22,8 +22,8 @@ from fairing_az_jupyter.clients.oci.auth.docker_config import (
 )
 from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError, NotFoundError
-from fairing_az_jupyter.models import Cure
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.models import Fix
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
 from fairing_az_jupyter.settings.naming import looks_secret
 
@@ -39,7 +39,7 @@ IMAGE = "fairing-job"
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(r"--ip-address ([0-9A-Fa-f.:]+)")
-_MINUTES = fixes.text("A new role assignment may take some minutes.")
+_MINUTES = fix_commands.text("A new role assignment may take some minutes.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     except NotFoundError as error:
         if error.code != NotFoundError.code:  # the whole namespace, or something that is no API server
             return from_error(error, looked_at)
-        return from_error(error, looked_at, (fixes.ours("secrets", "create", "--acr"), create), mendable=True)
+        return from_error(error, looked_at, (fix_commands.ours("secrets", "create", "--acr"), create), fixable=True)
     except FairingAzureError as error:
         return from_error(error, looked_at)
     # What has the type's key can be pushed with all the same; what nodes make of it is `cluster.pull-secret`'s.
@@ -132,8 +132,8 @@ def _secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
             f"Secret '{name}' in namespace '{cluster.namespace}' has the type '{stored.type}', not '{SECRET_TYPE}'; "
             "the type of a Secret can't be changed, so it has to be recreated."
         )
-        cure = _made_anew(name, cluster.namespace)
-        return Finding("fail", looked_at, message, cure, mendable=True, code="secret-type")
+        fix = _made_anew(name, cluster.namespace)
+        return Finding("fail", looked_at, message, fix, fixable=True, code="secret-type")
     message = f"Secret '{name}' exists and has the type '{stored.type}'."
     return Finding("pass", looked_at, message, value=stored)
 
@@ -146,28 +146,28 @@ def _secret_login(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     cluster: Cluster = given["cluster"].value
     host = registry_host(_registry(subject))
     value = stored.data.get(SECRET_KEY, Hidden(""))
-    again = fixes.ours("secrets", "create", "--acr")
+    again = fix_commands.ours("secrets", "create", "--acr")
     create = _kubectl_create(stored.name, cluster.namespace)
-    delete = fixes.kubectl("delete", "secret", stored.name, "-n", cluster.namespace)
-    anew = Cure("kubectl", f"{delete.command} && {create.command}")
+    delete = fix_commands.kubectl("delete", "secret", stored.name, "-n", cluster.namespace)
+    anew = Fix("kubectl", f"{delete.command} && {create.command}")
     try:
         config = parse_docker_config(value, host=host)
     except CredentialError as error:
-        if _mended_by_a_login(value, host):
-            return from_error(error, looked_at, (again, anew), mendable=True)
+        if _fixed_by_a_login(value, host):
+            return from_error(error, looked_at, (again, anew), fixable=True)
         # Logins of other registries are kept, so that the one that nobody can read would stay.
-        return from_error(error, looked_at, (Cure("kubectl", f"{delete.command} && {again.command}"), anew))
+        return from_error(error, looked_at, (Fix("kubectl", f"{delete.command} && {again.command}"), anew))
     try:
         login = config.find(host)
     except NotFoundError as error:
         present = [one.host for one in config.logins]
-        return from_error(error, looked_at, (again, *_other_host(subject, host, present), anew), mendable=True)
+        return from_error(error, looked_at, (again, *_other_host(subject, host, present), anew), fixable=True)
     if _swapped(login):
         message = (
             f"The login for '{login.host}' in Secret '{stored.name}' has what looks like a client secret as its user "
             "name, so the two are probably swapped."
         )
-        return Finding("fail", looked_at, message, (again, anew), mendable=True, code="docker-config-swapped")
+        return Finding("fail", looked_at, message, (again, anew), fixable=True, code="docker-config-swapped")
     message = (
         f"Secret '{stored.name}' has a login for '{host}', as user '{login.username}'{_in_another_cloud(subject)}."
     )
@@ -192,23 +192,23 @@ def _pull_secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         return Finding("pass", looked_at, f"Pods of a launch reference Secret '{stored.name}' themselves{too}.")
     if stored.type != SECRET_TYPE:
         problem = f"Secret '{stored.name}' has the type '{stored.type}', and nodes read only '{SECRET_TYPE}'"
-        cure, code = _made_anew(stored.name, namespace), "secret-type"
+        fix, code = _made_anew(stored.name, namespace), "secret-type"
     else:
         problem = f"The entry for '{login.host}' in Secret '{stored.name}' {unread}"
         create = _kubectl_create(stored.name, namespace)
-        delete = fixes.kubectl("delete", "secret", stored.name, "-n", namespace)
-        anew = Cure("kubectl", f"{delete.command} && {create.command}")
-        cure, code = (fixes.ours("secrets", "create", "--acr"), anew), "docker-config-unread"
+        delete = fix_commands.kubectl("delete", "secret", stored.name, "-n", namespace)
+        anew = Fix("kubectl", f"{delete.command} && {create.command}")
+        fix, code = (fix_commands.ours("secrets", "create", "--acr"), anew), "docker-config-unread"
     if _others_pull(cluster, given["cluster.service-account"].value or (), stored.name, login.host, subject):
         return Finding("pass", looked_at, f"{problem}; another Secret of ServiceAccount {account} lets pods pull.")
     if cloud_of_registry(login.host) is None:
         message = f"{problem}; a launch would wait in ImagePullBackOff."
-        return Finding("fail", looked_at, message, cure, mendable=True, code=code)
+        return Finding("fail", looked_at, message, fix, fixable=True, code=code)
     message = (
         f"{problem}; a launch would wait in ImagePullBackOff unless the nodes' own identity may pull (az aks update "
         "--attach-acr), which can't be checked from here."
     )
-    return Finding("warn", looked_at, message, cure, mendable=True, code=code)
+    return Finding("warn", looked_at, message, fix, fixable=True, code=code)
 
 
 def _others_pull(cluster: Cluster, names: tuple[str, ...], but: str, host: str, subject: Subject) -> bool:
@@ -245,10 +245,10 @@ def _opened(login: Login, subject: Subject) -> Registry:
     )
 
 
-def _made_anew(name: str, namespace: str) -> tuple[Cure, ...]:
+def _made_anew(name: str, namespace: str) -> tuple[Fix, ...]:
     """Return what makes a Secret anew whose type is wrong."""
-    delete, create = fixes.kubectl("delete", "secret", name, "-n", namespace), _kubectl_create(name, namespace)
-    return fixes.ours("secrets", "create", "--acr", "--replace"), Cure(
+    delete, create = fix_commands.kubectl("delete", "secret", name, "-n", namespace), _kubectl_create(name, namespace)
+    return fix_commands.ours("secrets", "create", "--acr", "--replace"), Fix(
         "kubectl", f"{delete.command} && {create.command}"
     )
 
@@ -310,23 +310,23 @@ def _disbelieved(
             "client secret: it has no role on the registry that allows pulling."
         )
         return Finding("fail", looked_at, message, (*_grants(login), _MINUTES), code="no-role")
-    finding = from_error(error, looked_at, mendable=True)
-    rotate, create = fixes.ours("secrets", "rotate"), fixes.ours("secrets", "create", "--acr")
+    finding = from_error(error, looked_at, fixable=True)
+    rotate, create = fix_commands.ours("secrets", "rotate"), fix_commands.ours("secrets", "create", "--acr")
     if not _is_service_principal(login):
-        return dataclasses.replace(finding, cures=(create, *_other_password(login)))
+        return dataclasses.replace(finding, fixes=(create, *_other_password(login)))
     ours = (rotate, create)
     if believed and principal is not None and _is_user(login, principal) and not _is_same(login, principal):
         ours = (create, rotate)
         message = f"{error.message} Secret '{subject.settings.azure_secret_name}' has another one, which is accepted."
         finding = dataclasses.replace(finding, message=message)
-    reset = fixes.az("ad", "sp", "credential", "reset", "--id", login.username, "--append")
+    reset = fix_commands.az("ad", "sp", "credential", "reset", "--id", login.username, "--append")
     hint = (
         "If the password is right, check the service principal's role on the registry. A new one may take some minutes."
     )
-    return dataclasses.replace(finding, cures=(*ours, reset, fixes.text(hint)))
+    return dataclasses.replace(finding, fixes=(*ours, reset, fix_commands.text(hint)))
 
 
-def _other_password(login: Login) -> tuple[Cure, ...]:
+def _other_password(login: Login) -> tuple[Fix, ...]:
     """Return how the password of a user is renewed who is no service principal: only his registry knows him."""
     if cloud_of_registry(login.host) is None:
         return ()
@@ -334,18 +334,20 @@ def _other_password(login: Login) -> tuple[Cure, ...]:
     if login.username == ACR_TOKEN_USER:
         return _other_token(acr)
     if login.username.lower() == acr:
-        return (fixes.az("acr", "credential", "renew", "--name", acr, "--password-name", "password"),)
+        return (fix_commands.az("acr", "credential", "renew", "--name", acr, "--password-name", "password"),)
     token = ("--name", login.username, "--registry", acr, "--password1")
-    return (fixes.az("acr", "token", "credential", "generate", *token),)
+    return (fix_commands.az("acr", "token", "credential", "generate", *token),)
 
 
-def _other_token(acr: str) -> tuple[Cure, ...]:
+def _other_token(acr: str) -> tuple[Fix, ...]:
     """Return how a login is renewed that is somebody's token: it lasts three hours, and no role can be granted to it.
 
     Source: https://learn.microsoft.com/azure/container-registry/container-registry-authentication
     """
-    again = fixes.az("acr", "login", "--name", acr, "--expose-token", "--query", "accessToken", "--output", "tsv")
-    return again, fixes.text(
+    again = fix_commands.az(
+        "acr", "login", "--name", acr, "--expose-token", "--query", "accessToken", "--output", "tsv"
+    )
+    return again, fix_commands.text(
         "That token lasts three hours; `secrets create` takes a client secret, which lasts longer."
     )
 
@@ -356,31 +358,31 @@ def _refused(subject: Subject, error: FairingAzureError, looked_at: str, login: 
         # Here 'not allowed' is the answer, and not the lack of one.
         finding = dataclasses.replace(from_error(error, looked_at), status="fail", unseen=False)
         if login.username == ACR_TOKEN_USER and error.code.startswith("not-allowed"):
-            again = (fixes.ours("secrets", "create", "--acr"), *_other_token(_acr(login.host)))
-            return dataclasses.replace(finding, cures=again, mendable=True)
-        return dataclasses.replace(finding, cures=_granting(error, finding, login))
+            again = (fix_commands.ours("secrets", "create", "--acr"), *_other_token(_acr(login.host)))
+            return dataclasses.replace(finding, fixes=again, fixable=True)
+        return dataclasses.replace(finding, fixes=_granting(error, finding, login))
     if error.code == "dns-unknown":
         return from_error(error, looked_at, tuple(_right_names(subject, login.host)))
     return from_error(error, looked_at)
 
 
-def _granting(error: NotAllowedError, finding: Finding, login: Login) -> tuple[Cure, ...]:
+def _granting(error: NotAllowedError, finding: Finding, login: Login) -> tuple[Fix, ...]:
     """Return what gives a login the right that it lacks."""
     if error.code == "read-only":
-        return finding.cures
+        return finding.fixes
     if error.code == "firewall":
         address = _ADDRESS.search(error.hint)
         if address is None or cloud_of_registry(login.host) is None:
-            return finding.cures
+            return finding.fixes
         rule = ("--name", _acr(login.host), "--ip-address", address[1])
-        return (fixes.az("acr", "network-rule", "add", *rule), *finding.cures)
+        return (fix_commands.az("acr", "network-rule", "add", *rule), *finding.fixes)
     grants = _grants(login)
     if error.code == "shut-out":
-        return (*finding.cures, *grants)
-    return (*grants, _MINUTES) if grants else finding.cures
+        return (*finding.fixes, *grants)
+    return (*grants, _MINUTES) if grants else finding.fixes
 
 
-def _grants(login: Login) -> tuple[Cure, ...]:
+def _grants(login: Login) -> tuple[Fix, ...]:
     """Return what lets a login push, and pull; nothing where it is not known who grants that."""
     if cloud_of_registry(login.host) is None or login.username == ACR_TOKEN_USER:
         return ()
@@ -389,18 +391,18 @@ def _grants(login: Login) -> tuple[Cure, ...]:
         # Roles are for identities; what a registry's own token may do is in its scope map.
         # https://learn.microsoft.com/azure/container-registry/container-registry-token-based-authentication
         scope_map = ("--scope-map", "_repositories_push")
-        return (fixes.az("acr", "token", "update", "--name", login.username, "--registry", acr, *scope_map),)
-    show = fixes.az("acr", "show", "--name", acr, "--query", "id", "--output", "tsv").command
-    who = fixes.az("role", "assignment", "create", "--assignee", login.username).command
+        return (fix_commands.az("acr", "token", "update", "--name", login.username, "--registry", acr, *scope_map),)
+    show = fix_commands.az("acr", "show", "--name", acr, "--query", "id", "--output", "tsv").command
+    who = fix_commands.az("role", "assignment", "create", "--assignee", login.username).command
     # Not quoted as one word, for the shell is to put the identifier in.
     push, writer = (
-        Cure("az", f'{who} --role {role} --scope "$({show})"')
+        Fix("az", f'{who} --role {role} --scope "$({show})"')
         for role in ("AcrPush", "'Container Registry Repository Writer'")
     )
-    return (push, fixes.text("A registry in ABAC mode ignores AcrPush; grant the next role there."), writer)
+    return (push, fix_commands.text("A registry in ABAC mode ignores AcrPush; grant the next role there."), writer)
 
 
-def _right_names(subject: Subject, host: str) -> list[Cure]:
+def _right_names(subject: Subject, host: str) -> list[Fix]:
     """Return how the name of a registry that does not exist is mended."""
     if cloud_of_registry(host) is None:
         return []
@@ -408,28 +410,30 @@ def _right_names(subject: Subject, host: str) -> list[Cure]:
     suffix = subject.cloud.registry_suffix
     if not host.endswith(f".{suffix}"):
         found.append(_fill(subject, f"{host.partition('.')[0]}.{suffix}"))
-    return [*found, fixes.az("acr", "show", "--name", _acr(host), "--query", "loginServer", "--output", "tsv")]
+    return [*found, fix_commands.az("acr", "show", "--name", _acr(host), "--query", "loginServer", "--output", "tsv")]
 
 
-def _other_host(subject: Subject, host: str, present: list[str]) -> tuple[Cure, ...]:
+def _other_host(subject: Subject, host: str, present: list[str]) -> tuple[Fix, ...]:
     """Return how DOCKER_REGISTRY is set to the registry that the Secret was probably made for."""
     known = [one for one in present if cloud_of_registry(one) is not None]
     return tuple(_fill(subject, one) for one in difflib.get_close_matches(host, known, n=1))
 
 
-def _fill(subject: Subject, host: str) -> Cure:
+def _fill(subject: Subject, host: str) -> Fix:
     path = _registry(subject).partition("/")[2]
-    return fixes.ours("fill", subject.notebook or "NOTEBOOK", "--docker-registry", f"{host}/{path}" if path else host)
+    return fix_commands.ours(
+        "fill", subject.notebook or "NOTEBOOK", "--docker-registry", f"{host}/{path}" if path else host
+    )
 
 
-def _kubectl_create(name: str, namespace: str) -> Cure:
+def _kubectl_create(name: str, namespace: str) -> Fix:
     # From a file: a password on the command line would be in the shell's history.
-    return fixes.kubectl(
+    return fix_commands.kubectl(
         *("create", "secret", "docker-registry", name, "-n", namespace), f"--from-file={SECRET_KEY}=FILE"
     )
 
 
-def _mended_by_a_login(value: Hidden, host: str) -> bool:
+def _fixed_by_a_login(value: Hidden, host: str) -> bool:
     """Say whether a docker config can be read once the login to this registry is written anew."""
     try:
         parse_docker_config(with_login(value, host, "user", Hidden("password")), host=host)

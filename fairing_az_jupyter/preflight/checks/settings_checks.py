@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings import declarations, missing_for_launch, notebook_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.models import Fix
     from fairing_az_jupyter.preflight.context import Subject
 
 
@@ -48,10 +48,10 @@ def _settings(subject: Subject, looked_at: str) -> Finding:
             "pass", looked_at, f"All {len(names)} settings are valid, and {subject.settings.backend} has all it needs."
         )
     code = "settings-invalid" if subject.broken else "settings-missing"
-    return Finding("fail", looked_at, " ".join(problems), tuple(_cures(subject, missing)), code=code)
+    return Finding("fail", looked_at, " ".join(problems), tuple(_fixes(subject, missing)), code=code)
 
 
-def _cures(subject: Subject, missing: list[str]) -> Iterator[Cure]:
+def _fixes(subject: Subject, missing: list[str]) -> Iterator[Fix]:
     declared = declarations()
     wanted = [field for field in (*subject.broken, *missing) if field in declared]
     # A command would have to choose for the user.
@@ -67,19 +67,19 @@ def _cures(subject: Subject, missing: list[str]) -> Iterator[Cure]:
         yield _command(subject, *flags)
     for field in switches:
         flag = _flag(field)
-        yield fixes.text(
+        yield fix_commands.text(
             f"Set {notebook_names()[field]} to True or False: {_command(subject, flag).command}, or --no-{flag[2:]}."
         )
     others = [field for field in subject.broken if field not in switches and subject.hints.get(field)]
     for hint in dict.fromkeys(subject.hints[field] for field in others):
-        yield fixes.text(hint)
+        yield fix_commands.text(hint)
 
 
 def _flag(field: str) -> str:
     return f"--{field.replace('_', '-')}"
 
 
-def _command(subject: Subject, *flags: str) -> Cure:
+def _command(subject: Subject, *flags: str) -> Fix:
     if subject.notebook:
-        return fixes.ours("fill", subject.notebook, *flags)
-    return fixes.ours("profile", "set", "NAME", *flags)
+        return fix_commands.ours("fill", subject.notebook, *flags)
+    return fix_commands.ours("profile", "set", "NAME", *flags)

@@ -16,15 +16,15 @@ from fairing_az_jupyter.exceptions import (
     ServiceError,
 )
 from fairing_az_jupyter.preflight.checks.resource_group_checks import other_group
-from fairing_az_jupyter.preflight.fixes import az, text
+from fairing_az_jupyter.preflight.fix_commands import az, text
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
-from fairing_az_jupyter.preflight.storage_place import DATA_ROLE, KEY_ROLE, Place, place_of, with_cures
+from fairing_az_jupyter.preflight.storage_place import DATA_ROLE, KEY_ROLE, Place, place_of, with_fixes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fairing_az_jupyter.clients.azure.resources import ResourceManager, StorageAccount
-    from fairing_az_jupyter.models import Cure
+    from fairing_az_jupyter.models import Fix
     from fairing_az_jupyter.preflight.context import Subject
 
 __all__ = ["checks"]
@@ -94,7 +94,7 @@ def _account(subject: Subject, given: Mapping[str, Finding]) -> Finding:
             return _seen_account(place, resources.storage_account(place.group, place.name))
         except NotFoundError as error:
             if error.code == "no-resource-group":
-                return dataclasses.replace(from_error(error, place.looks_at), cures=other_group(place))
+                return dataclasses.replace(from_error(error, place.looks_at), fixes=other_group(place))
             return place.elsewhere() or _missing_account(place, error, resources)
         except NotAllowedError:
             return _account_not_seen(place)
@@ -109,16 +109,16 @@ def _seen_account(place: Place, found: StorageAccount) -> Finding:
         # Source: https://learn.microsoft.com/azure/storage/common/storage-account-upgrade
         upgrade = ("--set", "kind=StorageV2", "--access-tier", "Hot")
         message = f"It is {described}, of the first generation, which Azure is retiring."
-        cures = (az("storage", "account", "update", *place.words, *upgrade),)
-        return Finding("warn", place.looks_at, message, cures, code="first-generation", value=found)
+        fixes = (az("storage", "account", "update", *place.words, *upgrade),)
+        return Finding("warn", place.looks_at, message, fixes, code="first-generation", value=found)
     if found.provisioning_state.lower() != "succeeded":
-        cures = (text("Check again in a minute."),)
+        fixes = (text("Check again in a minute."),)
         message = f"It is {described}, and not ready: its state is {found.provisioning_state}."
-        return Finding("warn", place.looks_at, message, cures, code="not-ready", value=found)
+        return Finding("warn", place.looks_at, message, fixes, code="not-ready", value=found)
     return Finding("pass", place.looks_at, f"It is {described}.", value=found)
 
 
-def _other_account(place: Place) -> tuple[Cure, ...]:
+def _other_account(place: Place) -> tuple[Fix, ...]:
     query = ("--query", "[].{name:name,group:resourceGroup,kind:kind}")
     return (
         place.fill("--azure-storage-account", "NAME"),
@@ -126,7 +126,7 @@ def _other_account(place: Place) -> tuple[Cure, ...]:
     )
 
 
-def _create_account(place: Place) -> Cure:
+def _create_account(place: Place) -> Fix:
     region = ("--location", place.subject.settings.azure_region or "REGION")
     kind = ("--sku", "Standard_LRS", "--kind", "StorageV2", "--https-only", "true")
     return az("storage", "account", "create", *place.words, *region, *kind)
@@ -151,20 +151,20 @@ def _missing_account(place: Place, error: NotFoundError, resources: ResourceMana
         _, listed = _other_account(place)
         found = from_error(error, place.looks_at)
         message = f"It does not exist {where}, and AZURE_REGION is not set, so it can't be created."
-        return dataclasses.replace(found, message=message, cures=(fill, _create_account(place), listed, advice))
+        return dataclasses.replace(found, message=message, fixes=(fill, _create_account(place), listed, advice))
     if roles := place.roles_that_make_none(resources):
         message = (
             f"It does not exist {where} yet, and the launch may not create it: the identity "
             f"{place.chosen.client_id or 'in use'} has only {', '.join(roles)} there."
         )
-        cures = (_create_account(place), place.assign(KEY_ROLE, place.group_id))
-        return Finding("fail", place.looks_at, message, cures, code="may-not-be-created")
+        fixes = (_create_account(place), place.assign(KEY_ROLE, place.group_id))
+        return Finding("fail", place.looks_at, message, fixes, code="may-not-be-created")
     unsure = "; whether its name is free could not be checked" if free == "unknown" else ""
     message = (
         f"It does not exist {where} yet: the first launch creates it in {region}, billed to the subscription{unsure}."
     )
-    cures = (_create_account(place), text("If the launch should create it, nothing needs to be done."))
-    return Finding("warn", place.looks_at, message, cures, code="will-be-created")
+    fixes = (_create_account(place), text("If the launch should create it, nothing needs to be done."))
+    return Finding("warn", place.looks_at, message, fixes, code="will-be-created")
 
 
 def _name_is_free(place: Place, resources: ResourceManager) -> Literal["yes", "no", "unknown"]:
@@ -184,8 +184,8 @@ def _name_is_free(place: Place, resources: ResourceManager) -> Literal["yes", "n
 def _account_not_seen(place: Place) -> Finding:
     if not place.host_exists():
         message = "It does not exist: DNS knows neither its host nor a private endpoint of it."
-        cures = (*_other_account(place), _create_account(place), place.assign(KEY_ROLE, place.group_id))
-        return Finding("fail", place.looks_at, message, cures, code="no-such-account")
+        fixes = (*_other_account(place), _create_account(place), place.assign(KEY_ROLE, place.group_id))
+        return Finding("fail", place.looks_at, message, fixes, code="no-such-account")
     message = "It exists; no permission to read its description."
     value = _UnseenAccount(place.account_id, place.subject.cloud.blob_url(place.name))
     return Finding("pass", place.looks_at, message, value=value)
@@ -224,7 +224,7 @@ def _access_by_key(place: Place, account: StorageAccount | _UnseenAccount, refus
         found = from_error(error, place.looks_at)
         gone = error.code == NotFoundError.code
         more = text("Check again: the account existed a moment ago.") if gone else place.assign(DATA_ROLE, account.id)
-        return dataclasses.replace(found, cures=(*found.cures, more))
+        return dataclasses.replace(found, fixes=(*found.fixes, more))
     why = (
         f"its token was rejected ({refused.code})"
         if refused and not _lacks_role(refused)
@@ -243,14 +243,14 @@ def _no_host(place: Place, error: NotFoundError) -> Finding:
     if error.code != "no-such-account":
         return found
     message = "The account exists in Azure, but this network's DNS can't resolve it."
-    cures = (
+    fixes = (
         az("storage", "account", "show", *place.words, "--query", "primaryEndpoints.blob"),
         text(
             "If the account has a private endpoint, link its private DNS zone (privatelink.blob...) to the network of "
             "the cluster."
         ),
     )
-    return dataclasses.replace(found, message=message, cures=cures, code="no-such-host")
+    return dataclasses.replace(found, message=message, fixes=fixes, code="no-such-host")
 
 
 def _no_way(place: Place, refused: ServiceError | None, scope: str, *, keys: bool) -> Finding:
@@ -261,10 +261,10 @@ def _no_way(place: Place, refused: ServiceError | None, scope: str, *, keys: boo
     wait = text("A role assignment may take 30 minutes.")
     if not keys:
         message = f"{role} the account accepts no keys (its shared key access is off)."
-        cures: tuple[Cure, ...] = (place.assign(DATA_ROLE, scope), wait)
-        return Finding("fail", place.looks_at, message, cures, code="shared-key-off")
-    cures = (place.assign(DATA_ROLE, scope), place.assign(KEY_ROLE, scope), wait)
-    return Finding("fail", place.looks_at, f"{role} may not get its keys either.", cures, code="no-data-role")
+        fixes: tuple[Fix, ...] = (place.assign(DATA_ROLE, scope), wait)
+        return Finding("fail", place.looks_at, message, fixes, code="shared-key-off")
+    fixes = (place.assign(DATA_ROLE, scope), place.assign(KEY_ROLE, scope), wait)
+    return Finding("fail", place.looks_at, f"{role} may not get its keys either.", fixes, code="no-data-role")
 
 
 def _probe(subject: Subject, given: Mapping[str, Finding]) -> Finding:
@@ -284,7 +284,7 @@ def _probe(subject: Subject, given: Mapping[str, Finding]) -> Finding:
 
 def _barred(place: Place, error: ServiceError, looks_at: str, scope: str, *, private: bool = False) -> Finding:
     """Return the failure for a refusal: whether blobs may be written is what was asked, and this is the answer."""
-    by_code: Mapping[str, tuple[Cure, ...]] = {
+    by_code: Mapping[str, tuple[Fix, ...]] = {
         "network-rules": _open_network(place, private=private),
         "immutable": (
             az("storage", "container", "immutability-policy", "show", "--account-name", place.name, "-c", CONTAINER),
@@ -295,10 +295,10 @@ def _barred(place: Place, error: ServiceError, looks_at: str, scope: str, *, pri
         "not-allowed": (place.assign(DATA_ROLE, scope),),
     }
     found = dataclasses.replace(from_error(error, looks_at), status="fail", unseen=False)
-    return with_cures(found, by_code.get(error.code, ()))
+    return with_fixes(found, by_code.get(error.code, ()))
 
 
-def _open_network(place: Place, *, private: bool) -> tuple[Cure, ...]:
+def _open_network(place: Place, *, private: bool) -> tuple[Fix, ...]:
     if private:
         return (text("The account is reached by private endpoints only: create one in the network of the cluster."),)
     _, name, *group = place.words

@@ -47,14 +47,14 @@ class Source:
         values: The values by name.
         origins: Where each stands, by name; nothing for those that were typed.
         phrase: All of it in one phrase, such as `from params.yaml`; "" for what was typed.
-        cure: What to do where a name is not known, as a sentence and a blank.
+        fix: What to do where a name is not known, as a sentence and a blank.
 
     """
 
     values: Mapping[str, object]
     origins: Mapping[str, Origin]
     phrase: str = ""
-    cure: str = ""
+    fix: str = ""
 
 
 def from_arguments(settings: Mapping[str, object]) -> Source:
@@ -87,8 +87,8 @@ def from_earlier_run(values: Mapping[str, object]) -> Source:
     """Return the source of the parameters that an earlier run was given."""
     phrase = "from the earlier run"
     origins = {name: on_command_line(name, phrase) for name in values}
-    cure = "The notebook has changed since that run: give the values that still apply with -p instead. "
-    return Source(dict(values), origins, phrase, cure)
+    fix = "The notebook has changed since that run: give the values that still apply with -p instead. "
+    return Source(dict(values), origins, phrase, fix)
 
 
 def from_profile(profile: str, values: Mapping[str, object], cell: Cell) -> Source:
@@ -158,7 +158,7 @@ def gather(sources: Iterable[Source], cell: Cell, notebook: str) -> dict[str, ob
     origins: dict[str, Origin] = {}
     for source in sources:
         refuse_secrets(source.values, source.origins)
-        check_names(source.values, cell.names, notebook, origin=source.phrase, cure=source.cure)
+        check_names(source.values, cell.names, notebook, origin=source.phrase, fix=source.fix)
         for name, value in source.values.items():
             if name not in given:
                 given[name] = value

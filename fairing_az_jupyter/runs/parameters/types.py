@@ -150,7 +150,7 @@ def check_types(
         kind = "None" if value is None else f"{shown(value)} ({type(value).__name__})"
         raise ParameterError(
             f"{subject(name, origins)} is {kind}, but {said}: {_wanted(expected)} is expected there.",
-            hint=_cure(value, defaults.get(name), expected, origin_of(name, origins), stated=stated is not None),
+            hint=_fix(value, defaults.get(name), expected, origin_of(name, origins), stated=stated is not None),
             code="parameter-type",
         )
 
@@ -245,7 +245,7 @@ def _wanted(expected: DeclaredType) -> str:
     return " or ".join(_EXPECTED[kind] for kind in expected.kinds)
 
 
-def _cure(value: object, default: object, expected: DeclaredType, origin: Origin, *, stated: bool) -> str:
+def _fix(value: object, default: object, expected: DeclaredType, origin: Origin, *, stated: bool) -> str:
     """Return what to write instead, as the text that can be typed where the value came from."""
     kind = expected.kinds[0]
     if expected.kinds == ("str",) and not expected.choices and isinstance(value, (bool, int, float)):

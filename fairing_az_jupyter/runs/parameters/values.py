@@ -75,7 +75,7 @@ def merge(*sources: Mapping[str, object]) -> dict[str, object]:
 
 
 def check_names(
-    given: Mapping[str, object], known: Iterable[str], notebook: str, *, origin: str = "", cure: str = ""
+    given: Mapping[str, object], known: Iterable[str], notebook: str, *, origin: str = "", fix: str = ""
 ) -> None:
     """Refuse parameters that the notebook does not have; papermill would only warn, and run without them.
 
@@ -84,7 +84,7 @@ def check_names(
         known: The names that the notebook's tagged cell assigns.
         notebook: The notebook's path, for the message.
         origin: Where the values come from, for the message, such as `from params.yaml`.
-        cure: What to do about it besides, as a sentence and a blank.
+        fix: What to do about it besides, as a sentence and a blank.
 
     Raises:
         ParameterError: A name is not known.
@@ -100,7 +100,7 @@ def check_names(
         raise ParameterError(
             f"'{notebook}' has no parameters, so '{first}'{source} has no effect: no cell tagged 'parameters' "
             "assigns a name.",
-            hint=f"{cure}Tag the cell with the parameters; for this project's own: fairing-azure fill {notebook}",
+            hint=f"{fix}Tag the cell with the parameters; for this project's own: fairing-azure fill {notebook}",
             code="parameter-unknown",
         )
     listed = ", ".join(f"'{name}'" for name in unknown)
@@ -110,7 +110,7 @@ def check_names(
     raise ParameterError(
         f"Unknown parameter{several} {listed}{source}: the cell tagged 'parameters' of '{notebook}' does not assign "
         "it, so the value would have no effect.",
-        hint=f"{suggestion}{cure}The notebook's parameters: {', '.join(names)}.",
+        hint=f"{suggestion}{fix}The notebook's parameters: {', '.join(names)}.",
         code="parameter-unknown",
     )
 

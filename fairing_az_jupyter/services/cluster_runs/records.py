@@ -92,8 +92,8 @@ class JobRecords:
         try:
             delete_job(self._launcher, self.job, wait=wait)
         except FairingAzureError as error:
-            cure = f"Delete it: fairing-azure delete {self.job}"
-            self.notes.append(f"Job {self.job} has ended but still exists: {error.message} {cure}")
+            fix = f"Delete it: fairing-azure delete {self.job}"
+            self.notes.append(f"Job {self.job} has ended but still exists: {error.message} {fix}")
 
     def ask_to_stop(self, name: str) -> None:
         """Leave word that one run of several is to stop; its pod looks every few seconds, or when it starts.

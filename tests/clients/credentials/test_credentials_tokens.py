@@ -108,7 +108,7 @@ def test_each_cloud_asks_its_own_authority_whatever_other_cloud_the_environment_
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "told", "cure"),
+    ("number", "code", "told", "fix"),
     [
         ("7000215", "wrong-secret", "client secret", "az ad app credential reset --id " + CLIENT_ID),
         ("7000222", "expired-secret", "has expired", "%fairing_azure secrets create --azure"),
@@ -122,7 +122,7 @@ def test_each_cloud_asks_its_own_authority_whatever_other_cloud_the_environment_
         ("9999999", "credential", "rejected the credential", "error?code=9999999"),
     ],
 )
-def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra, number, code, told, cure):
+def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra, number, code, told, fix):
     entra.refusal = entra_error(number)
 
     with pytest.raises(CredentialError) as caught:
@@ -132,7 +132,7 @@ def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra
     assert caught.value.service == "entra"
     assert told in caught.value.message
     assert f"AADSTS{number}" in caught.value.message
-    assert cure in caught.value.hint
+    assert fix in caught.value.hint
     assert MARK not in everything_of(caught.value)
 
 

@@ -131,7 +131,7 @@ def test_a_progress_link_to_another_host_is_not_followed(manager, arm, ca):
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "kind", "ours", "cure"),
+    ("status", "code", "kind", "ours", "fix"),
     [
         (403, "RequestDisallowedByPolicy", NotAllowedError, "policy", "az policy assignment list"),
         (409, "MissingSubscriptionRegistration", ConflictError, "provider-not-registered", "az provider register"),
@@ -140,7 +140,7 @@ def test_a_progress_link_to_another_host_is_not_followed(manager, arm, ca):
         (403, "AuthorizationFailed", NotAllowedError, "not-allowed", '--role "Storage Account Contributor"'),
     ],
 )
-def test_why_it_can_t_be_made_is_told(manager, arm, status, code, kind, ours, cure):
+def test_why_it_can_t_be_made_is_told(manager, arm, status, code, kind, ours, fix):
     arm.replies["PUT", ""] = arm_error(status, code)
 
     with pytest.raises(kind) as caught:
@@ -148,7 +148,7 @@ def test_why_it_can_t_be_made_is_told(manager, arm, status, code, kind, ours, cu
 
     assert caught.value.code == ours
     assert "Can't create the storage account 'contosomldata'" in caught.value.message
-    assert cure in caught.value.hint
+    assert fix in caught.value.hint
 
 
 @pytest.mark.parametrize(

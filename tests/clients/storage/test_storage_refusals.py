@@ -37,7 +37,7 @@ from tests.clients.storage_scene import ACCOUNT, KEY, refusal
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "error", "ours", "told", "cure"),
+    ("status", "code", "error", "ours", "told", "fix"),
     [
         (
             403,
@@ -67,7 +67,7 @@ from tests.clients.storage_scene import ACCOUNT, KEY, refusal
         (418, "SomethingNew", ConflictError, "conflict", "SomethingNew", ""),
     ],
 )
-def test_a_refusal_says_what_is_wrong_and_what_to_type(service, failing, status, code, error, ours, told, cure):
+def test_a_refusal_says_what_is_wrong_and_what_to_type(service, failing, status, code, error, ours, told, fix):
     service.always = refusal(status, code)
 
     with pytest.raises(error) as caught:
@@ -76,7 +76,7 @@ def test_a_refusal_says_what_is_wrong_and_what_to_type(service, failing, status,
     assert (caught.value.code, caught.value.status, caught.value.service) == (ours, status, "blob")
     assert told in caught.value.message
     assert "'contexts' in the storage account 'contosomldata'" in caught.value.message
-    assert cure in caught.value.hint
+    assert fix in caught.value.hint
     assert MARK not in everything_of(caught.value)
 
 

@@ -49,8 +49,8 @@ print([type(each) for each in gc.get_objects() if type(each) in (dict, list, tup
 
 @pytest.fixture
 def checked(front):
-    def open_with(cure):
-        front.run(DOUBLES.replace("CURE", cure))
+    def open_with(fix):
+        front.run(DOUBLES.replace("CURE", fix))
         return front.open_panel()
 
     return open_with

@@ -253,12 +253,12 @@ class BlobFiles:
         if credential.client_id:
             names["assignee"] = credential.client_id
         listed = "az storage account list --query [].name --output tsv"
-        cures = {"no-such-account": f"Check the account's name in the URL: {listed}"}
+        fixes = {"no-such-account": f"Check the account's name in the URL: {listed}"}
         if place.cloud is not None and place.cloud != self._access.cloud:
             here, there = self._access.cloud.name, place.cloud.name
-            cures["credential"] = f"The account is in {there}, the credential in {here}: set AZURE_CLOUD to {there}."
+            fixes["credential"] = f"The account is in {there}, the credential in {here}: set AZURE_CLOUD to {there}."
         return FileStore(
-            place.endpoint, signer, cures, cloud=place.cloud or self._access.cloud, names=names, **self._options
+            place.endpoint, signer, fixes, cloud=place.cloud or self._access.cloud, names=names, **self._options
         )
 
 

@@ -59,7 +59,7 @@ class FileStore(BlobStore):
     Args:
         url: The URL of the account's blobs.
         signer: A token credential, or an account key.
-        cures: What to type next, by the code of an error.
+        fixes: What to type next, by the code of an error.
         options: As `BlobStore` takes them.
 
     """
@@ -68,11 +68,11 @@ class FileStore(BlobStore):
         self,
         url: str,
         signer: Any,  # noqa: ANN401 - see BlobStore
-        cures: Mapping[str, str],
+        fixes: Mapping[str, str],
         **options: Any,  # noqa: ANN401 - see BlobStore
     ) -> None:
         super().__init__(url, signer, **options)
-        self._cures = cures
+        self._fixes = fixes
 
     def read(self, place: BlobUrl) -> bytes:
         """Read a blob.
@@ -332,5 +332,5 @@ class FileStore(BlobStore):
     def _asked(self, action: str) -> Asked:
         look = "Check the spelling of container and name; '%20' is not decoded to a space."
         container = f"az storage blob list --auth-mode login --account-name {self.account} --container-name CONTAINER"
-        cures = {"not-found": f"{look} {container} --query [].name lists what is there.", **self._cures}
-        return Asked("blob", action, self.host, names=self._names, cures=cures)
+        fixes = {"not-found": f"{look} {container} --query [].name lists what is there.", **self._fixes}
+        return Asked("blob", action, self.host, names=self._names, fixes=fixes)

@@ -114,8 +114,8 @@ def no_node(
         settled: Whether the scheduler has said of the pod that no node takes it, and not only that an attempt failed.
 
     """
-    found = [(code, cure) for pattern, code, cure in _UNSCHEDULABLE if re.search(pattern, said, re.IGNORECASE)]
-    code, cure = found[0] if found else ("", "Check what it requests")
+    found = [(code, fix) for pattern, code, fix in _UNSCHEDULABLE if re.search(pattern, said, re.IGNORECASE)]
+    code, fix = found[0] if found else ("", "Check what it requests")
     commands = {
         "volume": f"kubectl -n {namespace} get pvc",
         "taint": "kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints",
@@ -131,7 +131,7 @@ def no_node(
         code=f"unschedulable-{code}" if code else "unschedulable",
         message=f"No node can run pod '{pod}' in namespace '{namespace}': "
         f"{' '.join([(said.rstrip('.') or 'the scheduler reported no reason') + '.', *further])}",
-        hint=f"{cure}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}",
+        hint=f"{fix}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}",
         condition="claim-missing" if missing else "unschedulable" if settled else "not-scheduled",
         pod=pod,
     )
@@ -356,9 +356,9 @@ def _not_created(pod: Object, container: str, reason: str, said: str, namespace:
         return Diagnosis(code, message, make, condition="object-missing", pod=name, container=container)
     describe = f"kubectl -n {namespace} describe pod {name}"
     message = f"{where}: {said or 'no reason given'}."
-    for pattern, code, cure in _DEFINITE:
+    for pattern, code, fix in _DEFINITE:
         if re.search(pattern, said):
-            hint = f"{cure}: {describe}"
+            hint = f"{fix}: {describe}"
             return Diagnosis(code, message, hint, condition="container-definite", pod=name, container=container)
     return Diagnosis(
         "container-config", message, describe, condition="container-passing", pod=name, container=container

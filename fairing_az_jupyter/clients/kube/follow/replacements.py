@@ -136,16 +136,16 @@ def _short(owner: Object, pod: Object, said: str, times: int) -> Diagnosis:
     found = re.search(r"low on resource: (\w+(?:-\w+)*)", said)
     resource = found[1] if found else ""
     if resource == "memory":
-        cure = "Set FAIRING_MEMORY to as much as the program needs, or load less data at once."
+        fix = "Set FAIRING_MEMORY to as much as the program needs, or load less data at once."
     elif resource in {"ephemeral-storage", "nodefs", "imagefs", "inodes"}:
-        cure = "Write less to the container's disk, mount a volume for it, or use nodes with a larger disk."
+        fix = "Write less to the container's disk, mount a volume for it, or use nodes with a larger disk."
     else:
-        cure = "Request as much memory and disk as the program needs."
+        fix = "Request as much memory and disk as the program needs."
     message = (
         f"Pods of Job '{name_of(owner)}' in namespace '{namespace}' were evicted {times} times in a row, because "
         f"their node was out of {resource or 'a resource'}: {said or 'no details given'}."
     )
-    return Diagnosis("node-pressure", message, cure, pod=name_of(pod))
+    return Diagnosis("node-pressure", message, fix, pod=name_of(pod))
 
 
 def _failed(owner: Object) -> int:

@@ -105,8 +105,8 @@ class ExecPlugin:
         output, errors, code = self._output()
         if code != 0:
             # Its own words may hold a secret, so they only choose the cure.
-            cure = "az login" if b"az login" in errors.lower() else "kubectl get namespaces"
-            raise self._failed(f"it ended with exit code {code}", f"Log in again, or run in a terminal: {cure}")
+            fix = "az login" if b"az login" in errors.lower() else "kubectl get namespaces"
+            raise self._failed(f"it ended with exit code {code}", f"Log in again, or run in a terminal: {fix}")
         try:
             status = json.loads(output)["status"]
             token, expires = status.get("token"), status.get("expirationTimestamp")
