@@ -146,4 +146,4 @@ def _endpoint(spec: dict[str, Any], settings: Settings, target: Target, placemen
     name = new_name("endpoint")
     if settings.endpoint_kind == "inference-service":
         return inference_service(name, pod, target)
-    return deployment(name, pod, target, patience=progress_seconds(READY_SECONDS))
+    return deployment(name, pod, target, progress_deadline=progress_seconds(READY_SECONDS))

@@ -188,7 +188,7 @@ class _Planner:
                 self._session, self._notebook, pairs=(*self._pairs, *point.pairs), values=values, **self._base
             )
         except FairingAzureError as error:
-            common = self._trouble_of_all()
+            common = self._problem_of_all()
             if common is not None and common.message == error.message:
                 raise
             where = f" ({point.origin})" if point.origin else ""
@@ -200,7 +200,7 @@ class _Planner:
                 code=error.code,
             ) from error
 
-    def _trouble_of_all(self) -> FairingAzureError | None:
+    def _problem_of_all(self) -> FairingAzureError | None:
         """Return what is wrong without any point."""
         try:
             plan_run(self._session, self._notebook, pairs=self._pairs, values=self._values, **self._base)

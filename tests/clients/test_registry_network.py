@@ -103,7 +103,7 @@ def asked_for_an_image(served):
     """Ask for a manifest as it is done on the way to a push, and return the error."""
     with Registry(served.host, username=None, password=None, scheme="http") as registry:
         exchange = Exchange(
-            registry.host, registry.base, registry.transport, registry.credential, timeout=0.3, patience=0.5
+            registry.host, registry.base, registry.transport, registry.credential, timeout=0.3, deadline=0.5
         )
         with pytest.raises(UnreachableError) as raised:
             exchange.ask("GET", "/v2/team/model/manifests/latest", "repository:team/model:pull")

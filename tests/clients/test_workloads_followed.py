@@ -80,17 +80,17 @@ def take(follower, *pods, what="ADDED"):
 def test_what_was_in_the_way_of_a_pod_that_has_gone_is_past(follower, owner, gone):
     followed = follower(owner)
     take(followed, gone)
-    assert followed.trouble is not None
+    assert followed.problem is not None
     take(followed, gone, what="DELETED")
     take(followed, running("new", 5))
-    assert followed.trouble is None
+    assert followed.problem is None
 
 
 def test_how_a_pod_ended_is_told_also_when_it_has_gone(follower):
     followed = follower(job())
     take(followed, failed("a"), what="DELETED")
     followed._owner = {**job(), "status": {"conditions": [{"type": "Failed", "status": "True"}]}}
-    assert (followed.trouble.code, followed.trouble.returncode) == ("container-failed", 1)
+    assert (followed.problem.code, followed.problem.returncode) == ("container-failed", 1)
 
 
 def test_an_old_word_about_a_quota_is_past_when_the_pod_that_was_made_after_it_has_gone(follower):
@@ -98,19 +98,19 @@ def test_an_old_word_about_a_quota_is_past_when_the_pod_that_was_made_after_it_h
     about = {"kind": "ReplicaSet", "name": "serve-1", "uid": "r"}
     said = {"reason": "FailedCreate", "message": "exceeded quota: q", "involvedObject": about, "metadata": {"uid": "e"}}
     list(followed._event(Change("ADDED", {**said, "lastTimestamp": "2026-11-29T10:00:01Z"})))
-    assert followed.trouble.code == "quota"
+    assert followed.problem.code == "quota"
     take(followed, pod("a", second=5), what="ADDED")
     take(followed, pod("a", second=5), what="DELETED")
-    assert followed.trouble is None
+    assert followed.problem is None
 
 
 def test_a_pod_that_no_scheduler_looks_at_and_a_job_without_a_pod_are_reported(follower):
     followed = follower(job())
-    assert (followed.trouble, followed._quiet().condition) == (None, "no-pod-yet")
+    assert (followed.problem, followed._quiet().condition) == (None, "no-pod-yet")
     take(followed, pod("a"))
-    assert (followed.trouble, followed._quiet().condition) == (None, "overlooked")
+    assert (followed.problem, followed._quiet().condition) == (None, "overlooked")
     take(followed, running("a"), what="MODIFIED")
-    assert (followed.trouble, followed._quiet()) == (None, None)
+    assert (followed.problem, followed._quiet()) == (None, None)
 
 
 def test_an_endpoint_that_was_scaled_to_none_waits_for_no_pod(follower):
@@ -122,7 +122,7 @@ def test_an_endpoint_that_was_scaled_to_none_waits_for_no_pod(follower):
     for owner, code in (({**service, **ready}, None), (service, "node-refused")):
         followed = follower(owner)
         take(followed, refused)
-        assert (followed.trouble and followed.trouble.code) == code
+        assert (followed.problem and followed.problem.code) == code
 
 
 def test_an_endpoint_that_never_gets_a_node_is_waited_for_no_longer_than_the_longest_wait_and_its_own(follower):
@@ -234,5 +234,5 @@ def test_a_job_whose_pods_are_evicted_again_and_again_is_over_for_who_follows_it
     followed = follower(job())
     take(followed, *[evicted(name) for name in "abc"])
     with pytest.raises(Exception, match="evicted 3 times in a row") as caught:
-        list(followed._troubles())
+        list(followed._problems())
     assert (type(caught.value).__name__, caught.value.code) == ("JobFailedError", "node-pressure")

@@ -16,10 +16,10 @@ from fairing_az_jupyter.clients.kube.follow.events import (
     Disrupted,
     LogLine,
     Notice,
+    Problem,
     Retried,
     Started,
     Terminated,
-    Trouble,
 )
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
@@ -38,7 +38,7 @@ IMAGE = "contosoml.azurecr.io/team/fairing-dependencies:0123"
 ORDER = BuildOrder(image=IMAGE, tag="0123", base="docker.io/library/python@sha256:" + "0" * 64)
 NAME = build_name(IMAGE)
 DIGEST = "sha256:" + "ab" * 32
-NO_NODE = Trouble(Diagnosis("unschedulable", "No node.", "Add one.", "unschedulable", pod="p-1"), 7200.0)
+NO_NODE = Problem(Diagnosis("unschedulable", "No node.", "Add one.", "unschedulable", pod="p-1"), 7200.0)
 SCHEDULED = Notice("Pod", "p-1", "Scheduled", "to n")
 DONE = Terminated("p-1", "kaniko", 0, "Completed", DIGEST)
 

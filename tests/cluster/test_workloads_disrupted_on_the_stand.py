@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Finished, Retried, Started, Terminated, Trouble
+from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Finished, Problem, Retried, Started, Terminated
 from tests.cluster.workloads_kubelet import deployment, job, running, terminated
 from tests.cluster.workloads_scene import *  # noqa: F403 - fixtures are found by their names
 from tests.cluster.workloads_scene import finish, pod_of
@@ -128,7 +128,7 @@ def test_a_suspended_job_is_told_to_be_queued_and_followed_when_it_is_let_go(
 ):
     workloads.create(job(suspend=True))
     seen = follow("Job", "train")
-    told = seen.wait(lambda event: isinstance(event, Trouble))
+    told = seen.wait(lambda event: isinstance(event, Problem))
     assert "is suspended" in str(told)
     assert "at most" not in str(told)
     path = f"/apis/batch/v1/namespaces/{namespace}/jobs/train"

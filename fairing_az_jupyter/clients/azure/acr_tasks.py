@@ -59,7 +59,7 @@ _LEAST_LIMIT, _LARGEST_LIMIT = 300, 28800
 _ENDED = frozenset({"succeeded", "failed", "error", "timeout", "canceled"})
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _PAUSE_AFTER_FAILURE = 1.0, 3.0, 10.0
 # A run goes on while Azure does not answer; only after so many seconds without a word of it is it given up.
-_PATIENCE = 120.0
+_TIMEOUT = 120.0
 # The log, and the digest, may come a little later than the end of the run that they tell of.
 _AFTER_THE_END = 15.0
 # Who interrupts a build waits for no more than this.
@@ -286,7 +286,7 @@ class AcrTasks:
                 heard = time.monotonic()
                 pause = _SHORTEST_PAUSE if told else min(pause * 1.5, _LONGEST_PAUSE)
             except ServiceError as error:
-                if not _passes(error) or time.monotonic() - heard > _PATIENCE:
+                if not _passes(error) or time.monotonic() - heard > _TIMEOUT:
                     raise
                 properties = {}
                 pause = _PAUSE_AFTER_FAILURE

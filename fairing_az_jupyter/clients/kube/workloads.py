@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.objects.asking import Asked
     from fairing_az_jupyter.clients.kube.objects.facts import Object
-    from fairing_az_jupyter.clients.kube.transport.calls import Patience
+    from fairing_az_jupyter.clients.kube.transport.calls import Deadline
     from fairing_az_jupyter.clients.kube.transport.connection import Connection
 
 Propagation = Literal["Foreground", "Background", "Orphan"]
@@ -106,7 +106,7 @@ class Workloads:
             ServiceError: See `exceptions.py`.
 
         """
-        kind, patience, mark = kind_of(body), self._calls.patience(), uuid.uuid4().hex
+        kind, deadline, mark = kind_of(body), self._calls.deadline(), uuid.uuid4().hex
         metadata = dict(mapping(body.get("metadata")))
         name = str(metadata.get("name") or "")
         metadata["annotations"] = {**mapping(metadata.get("annotations")), _REQUEST: mark}
@@ -120,7 +120,7 @@ class Workloads:
 
         try:
             return self._calls.call(
-                "POST", collection, asked, patience=patience, query=query, body=sent, repeatable=dry_run
+                "POST", collection, asked, deadline=deadline, query=query, body=sent, repeatable=dry_run
             )
         except ServiceError as error:
             lost = isinstance(error, UnreachableError) or (error.status or 0) >= _SERVER_ERROR
@@ -128,7 +128,7 @@ class Workloads:
                 raise
             refused = error
         # With time of its own: what has failed may have used up the rest.
-        found = self._look(kind.name, name, self._calls.patience())
+        found = self._look(kind.name, name, self._calls.deadline())
         if found is not None and (ours(found) or (exists_ok and refused.code == "already-exists")):
             return found
         raise refused
@@ -183,12 +183,12 @@ class Workloads:
             ServiceError: See `exceptions.py`.
 
         """
-        found, patience = kind_named(kind), self._calls.patience()
+        found, deadline = kind_named(kind), self._calls.deadline()
         query = {"limit": _PAGE, **({"labelSelector": label_selector(labels)} if labels else {})}
         items: list[Object] = []
         asked = found.asked("list", self.namespace)
         while True:
-            page = self._calls.call("GET", found.collection(self.namespace), asked, patience=patience, query=query)
+            page = self._calls.call("GET", found.collection(self.namespace), asked, deadline=deadline, query=query)
             items += entries(page.get("items"))
             following = str(mapping(page.get("metadata")).get("continue") or "")
             if not following:
@@ -271,7 +271,7 @@ class Workloads:
             cancel: Ends it.
 
         Returns:
-            An iterator of events: `Phase`, `Notice`, `Waiting`, `Started`, `LogLine`, `Terminated`, `Trouble`,
+            An iterator of events: `Phase`, `Notice`, `Waiting`, `Started`, `LogLine`, `Terminated`, `Problem`,
             `Disrupted`, `Retried` and at last `Finished`. It raises JobFailedError or EndpointError, with the reason,
             the last lines and the exit code.
 
@@ -363,13 +363,13 @@ class Workloads:
             problem = error
         if problem is not None:
             raise (
-                problem if problem.last_lines or not problem.returncode else self._with_lines(follower.trouble, problem)
+                problem if problem.last_lines or not problem.returncode else self._with_lines(follower.problem, problem)
             )
         now = self.get(kind, name)
         if endpoint_ready(now):
             return now
         where = f"{kind} '{name}' in namespace '{self.namespace}'"
-        raise not_ready(where, self.namespace, follower.trouble, seconds, cancelled=cancel.is_set())
+        raise not_ready(where, self.namespace, follower.problem, seconds, cancelled=cancel.is_set())
 
     def log(self, pod: str, container: str = "", *, tail: int | None = None, previous: bool = False) -> tuple[str, ...]:
         """Return what a container has printed.
@@ -431,18 +431,18 @@ class Workloads:
             raise InputError(f"A {kind} has no pods of its own.", hint="Use the Deployment.", code="kind")
         return Target(self.namespace, owner=found)
 
-    def _look(self, kind: str, name: str, patience: Patience) -> dict[str, Any] | None:
+    def _look(self, kind: str, name: str, deadline: Deadline) -> dict[str, Any] | None:
         found = kind_named(kind)
         asked = found.asked("get", self.namespace, name)
         try:
-            return self._calls.call("GET", found.path(self.namespace, name), asked, patience=patience)
+            return self._calls.call("GET", found.path(self.namespace, name), asked, deadline=deadline)
         except NotFoundError:
             return None
 
     def _wait_until_gone(self, kind: str, name: str, uid: str, seconds: float, cancel: threading.Event) -> None:
         end, turn = time.monotonic() + seconds, 0
         while not cancel.is_set():
-            found = self._look(kind, name, self._calls.patience())
+            found = self._look(kind, name, self._calls.deadline())
             if found is None or (uid and uid_of(found) != uid):
                 return
             if kind == "InferenceService":
@@ -463,7 +463,7 @@ class Workloads:
         from fairing_az_jupyter.clients.kube.objects.asking import CallFailed  # noqa: PLC0415 - it never leaves the folder
 
         halt = Halt()
-        timer = threading.Timer(self._calls.patience().left(), halt.set)
+        timer = threading.Timer(self._calls.deadline().left(), halt.set)
         timer.daemon = True
         timer.start()
         try:
@@ -476,15 +476,15 @@ class Workloads:
             timer.cancel()
         raise error
 
-    def _with_lines(self, trouble: Diagnosis | None, problem: ExecutionError) -> ExecutionError:
+    def _with_lines(self, diagnosis: Diagnosis | None, problem: ExecutionError) -> ExecutionError:
         """Fetch the last lines of a container that keeps failing, where its log was not followed."""
-        if trouble is None or not trouble.container:
+        if diagnosis is None or not diagnosis.container:
             return problem
         for previous in (True, False):
             try:
-                lines = self.log(trouble.pod, trouble.container, tail=20, previous=previous)
+                lines = self.log(diagnosis.pod, diagnosis.container, tail=20, previous=previous)
             except ServiceError:
                 continue
             if lines:
-                return trouble.error("Deployment", lines)
+                return diagnosis.error("Deployment", lines)
         return problem

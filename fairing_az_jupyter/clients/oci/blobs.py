@@ -231,7 +231,7 @@ class RemoteBlob:
         while len(got) < length:
             before = len(got)
             try:
-                retrying(attempt, deadline=self._exchange.patience, timeout=30, classify=again)
+                retrying(attempt, deadline=self._exchange.deadline, timeout=30, classify=again)
             except LostError as lost:
                 if len(got) == before or lost.retry is None:
                     problem = lost.problem or self._unexpected(lost.reply)

@@ -94,7 +94,7 @@ class Exchange:
         transport: What holds the connections.
         credential: Who asks.
         timeout: Seconds that the registry may be silent.
-        patience: Seconds for all tries of one request without a long body.
+        deadline: Seconds for all tries of one request without a long body.
 
     """
 
@@ -106,12 +106,12 @@ class Exchange:
         credential: Credential,
         *,
         timeout: float = 30,
-        patience: float = 60,
+        deadline: float = 60,
     ) -> None:
         self.host = host
         self.base = base
         self.credential = credential
-        self.patience = patience
+        self.deadline = deadline
         self.requests = 0
         self._transport = transport
         self._timeout = timeout
@@ -152,7 +152,7 @@ class Exchange:
             return reply
 
         try:
-            return retrying(attempt, deadline=self.patience, timeout=self._timeout, classify=again)
+            return retrying(attempt, deadline=self.deadline, timeout=self._timeout, classify=again)
         except LostError as lost:
             if lost.reply is not None:
                 return lost.reply
@@ -284,7 +284,7 @@ class Exchange:
     def _permit(self, url: str, scope: str) -> Permit:
         if not same_origin(self.base, url):
             return Permit(None, None, fresh=True)
-        return self.credential.permit(scope, time.monotonic() + self.patience)
+        return self.credential.permit(scope, time.monotonic() + self.deadline)
 
     def _following(self, url: str, location: str) -> str | None:
         """Return where a redirect leads, if that is safe to follow."""

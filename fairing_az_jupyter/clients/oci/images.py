@@ -123,7 +123,7 @@ class ImageStore:
             registry.transport,
             registry.credential,
             timeout=timeout,
-            patience=deadline,
+            deadline=deadline,
         )
 
     def __repr__(self) -> str:

@@ -13,9 +13,9 @@ from fairing_az_jupyter.clients.kube.follow.events import (
     Disrupted,
     LogLine,
     Notice,
+    Problem,
     Retried,
     Started,
-    Trouble,
     Waiting,
 )
 from fairing_az_jupyter.exceptions import JobFailedError
@@ -86,7 +86,7 @@ class Shown:
         """
         if not isinstance(event, LogLine):
             stop = f" To stop it: fairing-azure delete {self._launch}" if self._launch else ""
-            logger.log(_level(event), "%s%s", event, stop if isinstance(event, Trouble) else "")
+            logger.log(_level(event), "%s%s", event, stop if isinstance(event, Problem) else "")
             if isinstance(event, Started) and event.container == self._container and self._started is not None:
                 self._started()
             if isinstance(event, (Disrupted, Retried)) and self._replaced is not None:
@@ -110,7 +110,7 @@ class Shown:
         if isinstance(event, (Disrupted, Retried)):
             pod_event(pod, reason, message)
             return
-        waits = isinstance(event, Trouble)
+        waits = isinstance(event, Problem)
         key = (pod, reason, "" if waits else message)
         if self._told.get(key) == message or (not waits and key not in self._told and len(self._told) >= _TOLD_EVENTS):
             return
@@ -176,7 +176,7 @@ def _pod_event_of(event: Event) -> tuple[str, str, str] | None:
         return (event.name, event.reason, event.message) if says else None
     if isinstance(event, Waiting) and event.reason not in _BEGINNING:
         return event.pod, event.reason, event.message
-    if isinstance(event, Trouble):
+    if isinstance(event, Problem):
         return event.diagnosis.pod or event.name, event.diagnosis.code, str(event)
     if isinstance(event, Disrupted):
         return event.pod, "Disrupted", str(event)
@@ -192,7 +192,7 @@ def _level(event: Event) -> int:
         if event.warning:
             return logging.WARNING
         return logging.DEBUG if event.reason in _UNREMARKABLE else logging.INFO
-    if isinstance(event, Trouble):
+    if isinstance(event, Problem):
         # A container that takes its time is no reason to warn.
         return logging.INFO if event.diagnosis.rule.group == "start" else logging.WARNING
     if isinstance(event, (Disrupted, Retried)):

@@ -68,9 +68,16 @@ class ClusterServing(EndpointDeployer):
                 "service_type='LoadBalancer' only the cluster reaches it.",
                 self.name,
             )
-        patience = progress_seconds(self._ready_timeout)
+        progress_deadline = progress_seconds(self._ready_timeout)
         self._launcher.workloads.create(
-            deployment(self.name, pod, target, patience=patience, labels=marks.labels, annotations=marks.annotations)
+            deployment(
+                self.name,
+                pod,
+                target,
+                progress_deadline=progress_deadline,
+                labels=marks.labels,
+                annotations=marks.annotations,
+            )
         )
         self._launcher.workloads.create(service(self.name, target, public=self._public, labels=marks.labels))
 

@@ -11,10 +11,10 @@ from fairing_az_jupyter.clients.kube.follow.events import (
     Disrupted,
     LogLine,
     Notice,
+    Problem,
     Retried,
     Started,
     Terminated,
-    Trouble,
 )
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of
 from fairing_az_jupyter.exceptions import FairingAzureError
@@ -110,7 +110,7 @@ class Renewal:
         is_scheduled = isinstance(event, Notice) and event.reason == "Scheduled"
         if is_scheduled or self._has_started:
             self._waited, self._waits_since = self.waited, None
-        is_told = is_scheduled or isinstance(event, (Trouble, Disrupted))
+        is_told = is_scheduled or isinstance(event, (Problem, Disrupted))
         if is_told and not self._has_started and now - self._given >= _RENEWED_SECONDS:
             self._renew()
 

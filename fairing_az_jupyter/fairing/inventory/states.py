@@ -18,7 +18,7 @@ from fairing_az_jupyter.clients.kube.diagnosis.workloads import (
     job_failure,
 )
 from fairing_az_jupyter.clients.kube.follow.durations import lasted
-from fairing_az_jupyter.clients.kube.follow.events import Trouble
+from fairing_az_jupyter.clients.kube.follow.events import Problem
 from fairing_az_jupyter.clients.kube.follow.startup import stuck_on_node
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
@@ -275,12 +275,12 @@ def _job_state(job: Object, pods: Sequence[Object], events: Sequence[Object]) ->
     if job_complete(job):
         return "succeeded", ""
     whole = {"kind": "Job", **job}
-    trouble = diagnose(whole, pods, events)
+    problem = diagnose(whole, pods, events)
     if job_failure(job) is not None:
-        return "failed", trouble.message if trouble else ""
+        return "failed", problem.message if problem else ""
     if mapping(job.get("spec")).get("suspend"):
         return "pending", "It is suspended."
-    told = _told(trouble or _on_node(pods), whole, pods, events)
+    told = _told(problem or _on_node(pods), whole, pods, events)
     if any(mapping(pod.get("status")).get("phase") == "Running" for pod in pods):
         return "running", told or _attempt(job)
     return "pending", told or _waiting(pods)
@@ -292,13 +292,13 @@ def _on_node(pods: Sequence[Object]) -> Diagnosis | None:
     return next(filter(None, (stuck_on_node(pod, namespace) for pod in pods if not _is_going(pod))), None)
 
 
-def _told(trouble: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]) -> str:
+def _told(problem: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]) -> str:
     """Return what is in the way, for how long so far, and how to stop; empty if nothing is."""
-    if trouble is None or not trouble.heals:
-        return trouble.message if trouble else ""
-    waited = lasted(trouble, thing, pods, events, now=time.time())
+    if problem is None or not problem.heals:
+        return problem.message if problem else ""
+    waited = lasted(problem, thing, pods, events, now=time.time())
     stop = f"To stop it: fairing-azure delete {name_of(thing)}"
-    return f"{Trouble(trouble, float('inf'), waited)} {stop}"
+    return f"{Problem(problem, float('inf'), waited)} {stop}"
 
 
 def _attempt(job: Object) -> str:
@@ -327,18 +327,18 @@ def _endpoint_state(
     if mapping(deployment.get("spec")).get("replicas") == 0:
         return "stopped", "It is scaled to 0 pods."
     whole = {"kind": "Deployment", **deployment}
-    trouble = diagnose(whole, pods, events) or _on_node(pods)
+    problem = diagnose(whole, pods, events) or _on_node(pods)
     if endpoint_ready(whole) or int(mapping(deployment.get("status")).get("availableReplicas") or 0):
-        return "ready", trouble.message if trouble else ""
-    return _not_ready(trouble, whole, pods, events)
+        return "ready", problem.message if problem else ""
+    return _not_ready(problem, whole, pods, events)
 
 
 def _not_ready(
-    trouble: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]
+    problem: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]
 ) -> tuple[LaunchState, str]:
-    if trouble is None:
+    if problem is None:
         return "pending", _waiting(pods)
-    return ("pending" if trouble.heals else "failed"), _told(trouble, thing, pods, events)
+    return ("pending" if problem.heals else "failed"), _told(problem, thing, pods, events)
 
 
 def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence[Object]) -> tuple[LaunchState, str]:
@@ -347,9 +347,9 @@ def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence
     whole = {"kind": "InferenceService", **inference}
     if endpoint_ready(whole):
         return "ready", ""
-    trouble = diagnose(whole, pods, events) or _on_node(pods)
-    if trouble is not None:
-        return _not_ready(trouble, whole, pods, events)
+    problem = diagnose(whole, pods, events) or _on_node(pods)
+    if problem is not None:
+        return _not_ready(problem, whole, pods, events)
     conditions = entries(mapping(inference.get("status")).get("conditions"))
     told = next((one for one in conditions if one.get("type") == "Ready"), {})
     said = " ".join(str(told.get("message") or told.get("reason") or "").split())

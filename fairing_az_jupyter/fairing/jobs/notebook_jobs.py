@@ -91,7 +91,7 @@ class JobView:
         failed: The numbers of the runs that have failed.
         started: The numbers of the runs whose pods have started; those that have ended are among them.
         problems: Why runs have failed, by their numbers.
-        trouble: Why no further run can start; None while one is running, or may still start.
+        problem: Why no further run can start; None while one is running, or may still start.
         waiting: What a pod waits for and for how long so far; empty if nothing is in the way of any.
         reason: What that is, as an identifier that stays the same while only its words change; empty with `waiting`.
 
@@ -104,7 +104,7 @@ class JobView:
     failed: frozenset[int] = frozenset()
     started: frozenset[int] = frozenset()
     problems: Mapping[int, Diagnosis] = dataclasses.field(default_factory=dict)
-    trouble: Diagnosis | None = None
+    problem: Diagnosis | None = None
     waiting: str = ""
     reason: str = ""
 
@@ -206,11 +206,11 @@ def view_of(
     problems = _problems(found, pods)
     started = {index for pod in pods if (index := _index(pod)) is not None and _has_started(pod)}
     failed |= set(problems) - done if given_up else set()
-    trouble, waiting, reason = None, "", ""
+    problem, waiting, reason = None, "", ""
     if not ended and "deletionTimestamp" not in metadata:
-        trouble, waiting, reason = what_stops(found, pods, events, now=now, waits=waits or Waits(), looks=looks)
+        problem, waiting, reason = what_stops(found, pods, events, now=now, waits=waits or Waits(), looks=looks)
     elif given_up and not problems:
-        trouble = diagnose(found, pods, events)
+        problem = diagnose(found, pods, events)
     return JobView(
         there=True,
         going="deletionTimestamp" in metadata,
@@ -219,7 +219,7 @@ def view_of(
         failed=frozenset(failed),
         started=frozenset(started | done | failed),
         problems=problems,
-        trouble=trouble,
+        problem=problem,
         waiting=waiting,
         reason=reason,
     )

@@ -128,7 +128,7 @@ class LaunchedEndpoint:
         """The file that keeps what an endpoint of this machine prints; None of one in the cluster."""
         return self._endpoint._deployer.log if self.info.backend == _LOCAL else None  # noqa: SLF001 - see `deploy`
 
-    def trouble(self) -> EndpointError | None:
+    def problem(self) -> EndpointError | None:
         """Return why an endpoint of this machine does not serve any more; None as long as its process is there."""
         child = getattr(self._endpoint._deployer, "_child", None)  # noqa: SLF001 - see `deploy`
         if child is None or child.returncode is None:
@@ -149,7 +149,7 @@ class LaunchedEndpoint:
 
 def served_here() -> tuple[LaunchedEndpoint, ...]:
     """Return the endpoints of this machine that this process has deployed and that serve, the oldest first."""
-    return tuple(each for each in _here.values() if each.trouble() is None)
+    return tuple(each for each in _here.values() if each.problem() is None)
 
 
 def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None) -> tuple[str, tuple[str, ...]]:

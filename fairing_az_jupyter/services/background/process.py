@@ -268,11 +268,11 @@ def _keep(endpoint: LaunchedEndpoint, folder: Path, tell: Callable[..., None]) -
         log = None if endpoint.log is None else open_files.enter_context(endpoint.log.open(errors="replace"))
         while True:
             # Looked at first: what it has printed before its end is then read for certain.
-            trouble = endpoint.trouble()
+            problem = endpoint.problem()
             while log is not None and (text := log.read(_LONGEST_PIECE)):
                 tell("output", stream="stdout", text=text)
-            if trouble is not None:
-                raise trouble
+            if problem is not None:
+                raise problem
             # Without its record nobody would find it again.
             if (folder / layout.DELETE).exists() or not folder.is_dir():
                 return

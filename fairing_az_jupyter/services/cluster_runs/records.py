@@ -157,7 +157,7 @@ class JobRecords:
         if ended or end is not None:
             told[LAST_ERROR] = None
             self.finish(name, {**told, **self._with_last_lines(end or {}, seen, index)})
-            if seen.trouble is not None and not seen.ended:
+            if seen.problem is not None and not seen.ended:
                 self.delete_job()
             return True
         _note(folder, status, told)
@@ -222,13 +222,13 @@ def how_it_ended(
     """
     if not seen.there:
         return _ended("cancelled", "job-deleted", f"Job '{job}' was deleted before the run had ended.", "Run it again.")
-    if not seen.ended and index not in seen.failed and seen.trouble is None:
+    if not seen.ended and index not in seen.failed and seen.problem is None:
         return None
-    problem = seen.problems.get(index) or seen.trouble
+    problem = seen.problems.get(index) or seen.problem
     if seen.succeeded:
         message = f"Job '{job}' is complete, but the run's record is no longer in Blob Storage: it was deleted."
         return _ended("failed", "no-record", message, "Run it again.")
-    if index not in seen.failed and seen.trouble is None:
+    if index not in seen.failed and seen.problem is None:
         message = f"Job '{job}' was stopped before the run had ended: too many other runs had failed."
         return _ended("cancelled", "stopped-early", message, "Fix those first, and run this one again.")
     return _failed(problem, job, last_error)

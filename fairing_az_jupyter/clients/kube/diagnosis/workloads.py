@@ -61,11 +61,11 @@ def diagnose(
 
     """
     pods, events = list(pods), in_order(events)
-    found = sorted(_troubles(owner, pods, events, tuple(taints), made), key=lambda diagnosis: diagnosis.heals)
+    found = sorted(_problems(owner, pods, events, tuple(taints), made), key=lambda diagnosis: diagnosis.heals)
     return found[0] if found else None
 
 
-def _troubles(
+def _problems(
     owner: Object | None,
     pods: Sequence[Object],
     events: Sequence[Object],
@@ -86,10 +86,10 @@ def _troubles(
         if kind != "Pod" and (disruption(pod) is not None or mapping(pod.get("metadata")).get("deletionTimestamp")):
             # Its controller replaces it.
             continue
-        for trouble in stuck_containers(pod, namespace, events):
+        for problem in stuck_containers(pod, namespace, events):
             # A Job's pod that restarts in place is the Job's own affair, until it gives up.
-            if not (kind == "Job" and trouble.returncode is not None):
-                yield trouble
+            if not (kind == "Job" and problem.returncode is not None):
+                yield problem
         outside = ended(pod, namespace) if kind == "Pod" else None
         yield from filter(None, [outside, unscheduled(pod, namespace, events, taints)])
     if owner is not None:
@@ -367,14 +367,14 @@ def _namespace(owner: Object | None, pods: Sequence[Object]) -> str:
 
 
 def not_ready(
-    where: str, namespace: str, trouble: Diagnosis | None, seconds: float, *, cancelled: bool
+    where: str, namespace: str, problem: Diagnosis | None, seconds: float, *, cancelled: bool
 ) -> EndpointError:
     """Return the error for what was waited for until it is ready, and is not.
 
     Args:
         where: What it is and where, for the message.
         namespace: Its namespace.
-        trouble: What is wrong with it, as far as the cluster says; None if it says nothing.
+        problem: What is wrong with it, as far as the cluster says; None if it says nothing.
         seconds: How long it was waited for.
         cancelled: Whether the waiting was ended by who waits.
 
@@ -383,7 +383,7 @@ def not_ready(
     if cancelled:
         return EndpointError(f"Stopped waiting for {where}; it is still starting.", hint=hint, code="cancelled")
     return EndpointError(
-        f"{where} was not ready within {seconds:g} s.{f' {trouble.message}' if trouble else ''}",
-        hint=trouble.hint if trouble else hint,
-        code=trouble.code if trouble else "not-ready",
+        f"{where} was not ready within {seconds:g} s.{f' {problem.message}' if problem else ''}",
+        hint=problem.hint if problem else hint,
+        code=problem.code if problem else "not-ready",
     )

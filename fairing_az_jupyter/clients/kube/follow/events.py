@@ -158,7 +158,7 @@ class Terminated:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """Something is in the way that may pass by itself; it is reported again while it lasts.
 
     Args:
@@ -259,4 +259,4 @@ class Finished:
         return f"{self.kind} {self.name} {'is complete' if self.succeeded else 'has failed'}"
 
 
-Event = Phase | Notice | Waiting | Started | LogLine | Terminated | Trouble | Disrupted | Retried | Finished
+Event = Phase | Notice | Waiting | Started | LogLine | Terminated | Problem | Disrupted | Retried | Finished

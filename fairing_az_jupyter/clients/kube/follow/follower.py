@@ -119,7 +119,7 @@ class Follower:
         self._uncounted, self._made = max(float(getattr(waits, each.name)) for each in fields(waits)), ""
 
     @property
-    def trouble(self) -> Diagnosis | None:
+    def problem(self) -> Diagnosis | None:
         """What is wrong now, if anything."""
         live = self._newest()
         taints = [taint for pod in live for taint in untolerated(pod, self._nodes)]
@@ -178,7 +178,7 @@ class Follower:
                     if self._stopped():
                         return
                 yield from self._replacements.told(self._talking(), time.monotonic())
-                yield from self._troubles()
+                yield from self._problems()
                 if self._over():
                     yield from self._finish()
                     return
@@ -208,7 +208,7 @@ class Follower:
     def _is_starting(self) -> bool:
         """Tell whether pods wait for what is not theirs to hasten: room, a node, volumes, images."""
         live = [pod for pod in self._newest() if is_live(pod)]
-        return any(not _has_begun(pod) for pod in live) if live else self.trouble is not None
+        return any(not _has_begun(pod) for pod in live) if live else self.problem is not None
 
     def _next(self) -> Any:  # noqa: ANN401 - what the threads put
         try:
@@ -366,7 +366,7 @@ class Follower:
             self._told.add((uid, reason, message))
             yield Notice(kind, str(about.get("name") or ""), reason, message, event.get("type") == "Warning")
 
-    def _troubles(self) -> Iterator[Event]:
+    def _problems(self) -> Iterator[Event]:
         """Yield a trouble that may pass, and raise one that does not."""
         now = time.monotonic()
         if self._fatal is not None:
@@ -375,15 +375,15 @@ class Follower:
             if not (talking and self._logs and diagnosis.returncode is not None) or now - since > _LAST_WORDS_SECONDS:
                 raise diagnosis.error(self._target.kind, self.last_lines(diagnosis.pod, diagnosis.container))
             return
-        trouble = None
+        problem = None
         if self._ended() is None:
-            trouble = self._replacements.pressure or self.trouble or self._quiet()
-        report, over = self._clocks.see(trouble, now)
+            problem = self._replacements.pressure or self.problem or self._quiet()
+        report, over = self._clocks.see(problem, now)
         if report is not None:
             yield report
         if over is not None:
             self._fatal = (over, now)
-            yield from self._troubles()
+            yield from self._problems()
 
     def _talking(self) -> set[str]:
         """Return the pods whose lines are still being read."""
@@ -453,12 +453,12 @@ class Follower:
         yield Finished(self._target.kind, self._target.name, good)
         if good:
             return
-        trouble = self.trouble
-        if self._owner_gone or trouble is None:
+        problem = self.problem
+        if self._owner_gone or problem is None:
             kind, name, namespace = self._target.kind, self._target.name, self._target.namespace
             message = f"{kind} '{name}' in namespace '{namespace}' was deleted before it had ended."
-            trouble = Diagnosis("deleted", message, f"Check the events: kubectl -n {namespace} get events")
-        raise trouble.error(self._target.kind, self.last_lines(trouble.pod, trouble.container))
+            problem = Diagnosis("deleted", message, f"Check the events: kubectl -n {namespace} get events")
+        raise problem.error(self._target.kind, self.last_lines(problem.pod, problem.container))
 
 
 def _has_ended(pod: Object) -> bool:

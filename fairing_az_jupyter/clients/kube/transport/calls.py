@@ -32,7 +32,7 @@ _UNAUTHORIZED = 401
 _SUCCESS = range(200, 300)
 
 
-class Patience:
+class Deadline:
     """The time that one operation may take, however many calls it makes.
 
     Args:
@@ -75,9 +75,9 @@ class ApiCalls:
         """Close the sockets that are kept open for further calls."""
         self._http.close()
 
-    def patience(self) -> Patience:
+    def deadline(self) -> Deadline:
         """Start the time of one operation."""
-        return Patience(self._deadline)
+        return Deadline(self._deadline)
 
     def known_as(self, user: str) -> None:
         """Remember the user name that the API server has told, for messages."""
@@ -89,7 +89,7 @@ class ApiCalls:
         path: str,
         asked: Asked,
         *,
-        patience: Patience | None = None,
+        deadline: Deadline | None = None,
         query: Mapping[str, str] | None = None,
         body: object = None,
         kind: str = "application/json",
@@ -101,7 +101,7 @@ class ApiCalls:
             method: The HTTP method.
             path: The path below the server's URL, its parts quoted.
             asked: What is asked, for messages.
-            patience: What is left of the operation's time; None starts a new one.
+            deadline: What is left of the operation's time; None starts a new one.
             query: What follows the question mark.
             body: What is sent as JSON.
             kind: The body's media type.
@@ -115,7 +115,7 @@ class ApiCalls:
             ServiceError: See `exceptions.py`; it has neither cause nor context.
 
         """
-        patience = patience or self.patience()
+        deadline = deadline or self.deadline()
         url = self._url(path, query)
         payload = None if body is None else json.dumps(body).encode()
         extra = {} if body is None else {"Content-Type": kind}
@@ -143,7 +143,7 @@ class ApiCalls:
             return error.retry
 
         try:
-            return retrying(attempt, deadline=patience.left(), timeout=self._timeout, classify=classify)
+            return retrying(attempt, deadline=deadline.left(), timeout=self._timeout, classify=classify)
         except CallFailed as failed:
             error = failed.error
         # Raised out here, the error carries no context: urllib3's exceptions hold on to what was sent.

@@ -42,12 +42,12 @@ def secret_metadata(
 
     """
     calls = ApiCalls(connection, timeout=timeout, deadline=deadline, accept=_METADATA_ONLY)
-    kind, patience = KINDS["Secret"], calls.patience()
+    kind, left = KINDS["Secret"], calls.deadline()
     query, found = {"limit": _PAGE}, list[Any]()
     try:
         while True:
             asked = kind.asked("list", namespace)
-            page = calls.call("GET", kind.collection(namespace), asked, patience=patience, query=query)
+            page = calls.call("GET", kind.collection(namespace), asked, deadline=left, query=query)
             found += ({"metadata": mapping(item.get("metadata"))} for item in entries(page.get("items")))
             following = str(mapping(page.get("metadata")).get("continue") or "")
             if not following:

@@ -27,7 +27,7 @@ CHUNK = 16 * 1024 * 1024
 """The largest part that is sent in one request, in bytes; smaller where a registry or a proxy before it takes less."""
 
 _SMALLEST_CHUNK = 256 * 1024
-_PATIENCE = 300.0
+_TIMEOUT = 300.0
 _SILENCE = 60.0
 _MOST_STARTS = 5
 _MOST_IDLE_STEPS = 20
@@ -134,7 +134,7 @@ class _Upload:
         try:
             while not self._done:
                 # Each part has its own time: a large blob may take hours as long as it goes on.
-                retrying(self._step, deadline=_PATIENCE, timeout=_SILENCE, classify=again)
+                retrying(self._step, deadline=_TIMEOUT, timeout=_SILENCE, classify=again)
         except LostError as lost:
             problem = self._refused(lost.reply) if lost.reply is not None else lost.problem
         if problem is not None:
