@@ -18,7 +18,7 @@ from fairing_az_jupyter.models.launches import (
     LaunchLine,
     LaunchOrigin,
     LaunchState,
-    Leftover,
+    OrphanedResource,
     Prediction,
     TaskInfo,
 )
@@ -51,8 +51,8 @@ __all__ = [
     "LaunchLine",
     "LaunchOrigin",
     "LaunchState",
-    "Leftover",
     "Metric",
+    "OrphanedResource",
     "Prediction",
     "Question",
     "RunEvent",

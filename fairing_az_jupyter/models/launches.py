@@ -70,7 +70,7 @@ class LaunchLine:
 
 
 @dataclasses.dataclass(frozen=True)
-class Leftover:
+class OrphanedResource:
     """An object in the cluster that a launch has left and that nobody needs any more, or may need.
 
     Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.records.store import delete, leftovers
+from fairing_az_jupyter.records.store import delete, orphans
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.models import RunInfo
@@ -71,7 +71,7 @@ def prune(
     # One that was lost may have been begun again meanwhile.
     chosen = [run for run in old if run.has_ended or _may_go(store.get(run.id) or run)]
     problems = [(run, _delete(store, run)) for run in chosen]
-    for left in leftovers(store.path):
+    for left in orphans(store.path):
         with contextlib.suppress(FileNotFoundError):
             if now - left.stat().st_mtime > _LEFT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)

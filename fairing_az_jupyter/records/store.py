@@ -379,7 +379,7 @@ def delete(folder: Path) -> None:
     shutil.rmtree(going, ignore_errors=True)
 
 
-def leftovers(store: Path) -> Iterable[Path]:
+def orphans(store: Path) -> Iterable[Path]:
     """Return what processes have left that died while they made or deleted a record.
 
     Args:

@@ -27,7 +27,7 @@ from fairing_az_jupyter.services.example import copy_example
 from fairing_az_jupyter.services.launch_planning import launch_environment, plan_launch
 from fairing_az_jupyter.services.launches import (
     LOCAL,
-    Leftovers,
+    OrphanedResources,
     cleanup,
     delete,
     deploy,
@@ -70,7 +70,7 @@ __all__ = [
     "LOCAL",
     "ClusterBatch",
     "ClusterPoint",
-    "Leftovers",
+    "OrphanedResources",
     "Session",
     "attach_pull_secret",
     "cancel_run",

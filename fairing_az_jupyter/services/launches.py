@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.fairing.inventory.prediction_data import Samples
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
-    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, Leftover, Prediction
+    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, OrphanedResource, Prediction
     from fairing_az_jupyter.services.session import Session
 
 __all__ = [
     "LOCAL",
-    "Leftovers",
+    "OrphanedResources",
     "cleanup",
     "delete",
     "deploy",
@@ -42,7 +42,7 @@ LOCAL = "LocalBackend's jobs and endpoints run in the process that launched them
 
 
 @dataclasses.dataclass(frozen=True)
-class Leftovers:
+class OrphanedResources:
     """What launches have left, and what of it is meant.
 
     Args:
@@ -52,8 +52,8 @@ class Leftovers:
 
     """
 
-    found: tuple[Leftover, ...]
-    chosen: tuple[Leftover, ...]
+    found: tuple[OrphanedResource, ...]
+    chosen: tuple[OrphanedResource, ...]
     note: str = ""
 
 
@@ -186,9 +186,9 @@ def cleanup(
     *,
     in_use: bool = False,
     everyone: bool = False,
-    agree: Callable[[Leftovers], bool] | None = None,
-    tell: Callable[[Leftover], object] | None = None,
-) -> Leftovers:
+    agree: Callable[[OrphanedResources], bool] | None = None,
+    tell: Callable[[OrphanedResource], object] | None = None,
+) -> OrphanedResources:
     """Delete what launches have left and nobody needs.
 
     Args:
@@ -209,13 +209,13 @@ def cleanup(
     from fairing_az_jupyter.fairing.inventory import garbage  # noqa: PLC0415 - most commands need none
 
     with _cluster(session) as launcher:
-        found, note = garbage.find_leftovers(launcher)
+        found, note = garbage.find_orphans(launcher)
         chosen = garbage.chosen(found, in_use=in_use, everyone=everyone)
-        what = Leftovers(found, chosen, note)
+        what = OrphanedResources(found, chosen, note)
         if agree is None or not agree(what):
             return what
         done = []
-        for each in garbage.remove_leftovers(launcher, chosen):
+        for each in garbage.remove_orphans(launcher, chosen):
             done.append(each)
             if tell is not None:
                 tell(each)

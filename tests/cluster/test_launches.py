@@ -289,8 +289,8 @@ def test_what_was_made_anew_by_the_same_name_is_not_deleted(bare):
 
     left = bare.workloads.get("Job", "fairing-job-1")
     assert left["metadata"]["uid"] != launch.parts[0].uid
-    [outcome] = garbage.remove_leftovers(
-        bare.launcher, [garbage.Leftover("Job", "fairing-job-1", bare.namespace, "", uid=launch.parts[0].uid)]
+    [outcome] = garbage.remove_orphans(
+        bare.launcher, [garbage.OrphanedResource("Job", "fairing-job-1", bare.namespace, "", uid=launch.parts[0].uid)]
     )
     assert outcome.outcome == "gone"
     assert bare.names("Job") == {"fairing-job-1"}
@@ -349,12 +349,12 @@ def test_leftovers_are_found_and_what_is_in_use_is_told_apart(bare, settled):
 
     chosen = garbage.chosen(found.values(), in_use=False, everyone=False)
     assert {(left.kind, left.name) for left in chosen} == ours
-    assert {left.outcome for left in garbage.remove_leftovers(place.launcher, chosen)} == {"deleted"}
+    assert {left.outcome for left in garbage.remove_orphans(place.launcher, chosen)} == {"deleted"}
 
     assert place.names("Job") == {"fairing-job-on"}
     assert place.names("Deployment") == {"fairing-endpoint-whole", "fairing-deployer-abc", "fairing-deployer-half"}
     everything = garbage.chosen(place.found().values(), in_use=True, everyone=True)
-    assert {left.outcome for left in garbage.remove_leftovers(place.launcher, everything)} == {"deleted"}
+    assert {left.outcome for left in garbage.remove_orphans(place.launcher, everything)} == {"deleted"}
     assert place.names("Job") == set()
     assert place.names("Deployment") == place.names("Service") == {"fairing-endpoint-whole"}
     assert place.found() == {}
@@ -396,7 +396,7 @@ def test_without_leave_to_list_secrets_the_rest_is_found_and_it_is_said(stand, n
             403, path=rf"/api/v1/namespaces/{namespace}/secrets", method="GET", message="secrets is forbidden"
         )
 
-        found, note = garbage.find_leftovers(place.launcher)
+        found, note = garbage.find_orphans(place.launcher)
 
     assert [left.name for left in found] == ["fairing-job-done"]
     assert note.startswith("Secrets could not be listed: ")
@@ -457,7 +457,7 @@ def test_two_users_who_clean_up_at_once_are_both_told_that_it_is_gone(bare, sett
     outcomes = [[], []]
 
     def remove(into):
-        into.extend(left.outcome for left in garbage.remove_leftovers(bare.launcher, found))
+        into.extend(left.outcome for left in garbage.remove_orphans(bare.launcher, found))
 
     threads = [threading.Thread(target=remove, args=(each,)) for each in outcomes]
     for thread in threads:

@@ -19,7 +19,7 @@ from fairing_az_jupyter.frontends import cli
 from fairing_az_jupyter.frontends.commands import launches, settings
 from fairing_az_jupyter.frontends.grammar import parser
 from fairing_az_jupyter.frontends.grammar.usage_errors import CommandLineError
-from fairing_az_jupyter.models import Deployed, LaunchInfo, Leftover
+from fairing_az_jupyter.models import Deployed, LaunchInfo, OrphanedResource
 from fairing_az_jupyter.settings import Settings
 
 SECRET = "hunter2Qx8~marked-VALUE"
@@ -346,11 +346,11 @@ def test_what_the_cluster_says_can_not_break_a_table(monkeypatch, capsys):
 
 @pytest.mark.parametrize("answer", ["", "n", "yess", "ja", "Y E S"])
 def test_only_a_clear_yes_deletes(monkeypatch, capsys, answer):
-    left = Leftover("Job", "fairing-job-1", "team-a", "The job has failed.")
+    left = OrphanedResource("Job", "fairing-job-1", "team-a", "The job has failed.")
     agreed = []
 
     def cleanup(*_, agree, **__):
-        found = services.Leftovers((left,), (left,))
+        found = services.OrphanedResources((left,), (left,))
         agreed.append(agree(found))
         return found
 

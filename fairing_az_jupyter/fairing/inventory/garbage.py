@@ -19,7 +19,7 @@ from fairing_az_jupyter.fairing.cluster import ownership
 from fairing_az_jupyter.fairing.cluster.manifests import MANAGED_BY, PREFIX, labels_of
 from fairing_az_jupyter.fairing.inventory.launches import find_launches
 from fairing_az_jupyter.fairing.inventory.states import owner_of
-from fairing_az_jupyter.models import Leftover
+from fairing_az_jupyter.models import OrphanedResource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Object = Mapping[str, Any]
 
-__all__ = ["chosen", "find_leftovers", "leftovers_of", "remove_leftovers"]
+__all__ = ["chosen", "find_orphans", "orphans_of", "remove_orphans"]
 
 # Fairing names it after the context's CRC-32 in hexadecimal, and gives it no label.
 _FAIRINGS_SECRET = re.compile(r"storage-credentials-[0-9a-f]{1,8}")
@@ -41,7 +41,7 @@ _SEEN = timedelta(seconds=60)
 _GONE_SECONDS = 60.0
 
 
-def find_leftovers(launcher: Launcher) -> tuple[tuple[Leftover, ...], str]:
+def find_orphans(launcher: Launcher) -> tuple[tuple[OrphanedResource, ...], str]:
     """Return what launches have left in the namespace.
 
     Args:
@@ -62,12 +62,12 @@ def find_leftovers(launcher: Launcher) -> tuple[tuple[Leftover, ...], str]:
     except NotAllowedError as error:
         why = f"Secrets could not be listed: {error.message}"
     owner = labels_of("job", "", launcher.target.owner).get(f"{PREFIX}owner", "")
-    return leftovers_of(launches, secrets, owner=owner, now=datetime.now(timezone.utc)), why
+    return orphans_of(launches, secrets, owner=owner, now=datetime.now(timezone.utc)), why
 
 
-def leftovers_of(
+def orphans_of(
     launches: Sequence[Launch], secrets: Iterable[Object], *, owner: str, now: datetime
-) -> tuple[Leftover, ...]:
+) -> tuple[OrphanedResource, ...]:
     """Return what of launches and Secrets is left over.
 
     Args:
@@ -83,30 +83,30 @@ def leftovers_of(
     return tuple(dataclasses.replace(left, own=bool(owner) and left.owner == owner) for left in found)
 
 
-def chosen(leftovers: Iterable[Leftover], *, in_use: bool, everyone: bool) -> tuple[Leftover, ...]:
+def chosen(orphans: Iterable[OrphanedResource], *, in_use: bool, everyone: bool) -> tuple[OrphanedResource, ...]:
     """Return the leftovers that are to be deleted.
 
     Args:
-        leftovers: All of them.
+        orphans: All of them.
         in_use: Whether those that may be in use are meant as well.
         everyone: Whether those of other users, and those that bear no user's name, are meant as well.
 
     """
-    return tuple(left for left in leftovers if (in_use or not left.in_use) and (everyone or left.own))
+    return tuple(left for left in orphans if (in_use or not left.in_use) and (everyone or left.own))
 
 
-def remove_leftovers(launcher: Launcher, leftovers: Iterable[Leftover]) -> Iterator[Leftover]:
+def remove_orphans(launcher: Launcher, orphans: Iterable[OrphanedResource]) -> Iterator[OrphanedResource]:
     """Delete leftovers, and yield what became of each; one that can't be deleted does not keep the others.
 
     Args:
         launcher: The cluster and the namespace.
-        leftovers: What to delete.
+        orphans: What to delete.
 
     Yields:
         Each with its outcome.
 
     """
-    for left in leftovers:
+    for left in orphans:
         wait = 0.0 if left.kind in {"Secret", "Service"} else _GONE_SECONDS
         try:
             there = launcher.workloads.delete(left.kind, left.name, uid=left.uid, wait=wait)
@@ -119,7 +119,7 @@ def remove_leftovers(launcher: Launcher, leftovers: Iterable[Leftover]) -> Itera
             yield dataclasses.replace(left, outcome="deleted" if there else "gone")
 
 
-def _of_launch(launch: Launch, now: datetime) -> Iterator[Leftover]:
+def _of_launch(launch: Launch, now: datetime) -> Iterator[OrphanedResource]:
     info = launch.info
     if info.state == "deleting":
         return
@@ -150,9 +150,9 @@ def _is_followed(launch: Launch, now: datetime) -> bool:
     return not ownership.is_abandoned(launch.info.name, launch.annotations)
 
 
-def _left(launch: Launch, kind: str, name: str, uid: str, why: str, *, in_use: bool) -> Leftover:
+def _left(launch: Launch, kind: str, name: str, uid: str, why: str, *, in_use: bool) -> OrphanedResource:
     info = launch.info
-    return Leftover(
+    return OrphanedResource(
         kind=_kind(kind),
         name=name,
         namespace=info.namespace,
@@ -170,7 +170,7 @@ def _kind(kind: str) -> Literal["Job", "Deployment", "Service", "Secret"]:
     return kinds.get(kind, "Service")
 
 
-def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: datetime) -> Iterator[Leftover]:
+def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: datetime) -> Iterator[OrphanedResource]:
     building = {launch.info.name for launch in launches if launch.info.kind == "build"}
     theirs = any(
         launch.info.kind == "build"
@@ -194,7 +194,7 @@ def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: date
             used, fairings = young or theirs, True
         else:
             continue
-        yield Leftover(
+        yield OrphanedResource(
             kind="Secret",
             name=name,
             namespace=str(metadata.get("namespace") or ""),

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
     from fairing_az_jupyter.frontends.commands.settings import Caller
-    from fairing_az_jupyter.models import Leftover, RunRequest
-    from fairing_az_jupyter.services import Leftovers
+    from fairing_az_jupyter.models import OrphanedResource, RunRequest
+    from fairing_az_jupyter.services import OrphanedResources
 
 _FAILING = 7
 _LOOK_SECONDS = 1.0
@@ -130,13 +130,13 @@ def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
     if parsed.json and not parsed.yes and not parsed.dry_run:
         raise _nobody("JSON is for programs")
 
-    def agree(found: Leftovers) -> bool:
+    def agree(found: OrphanedResources) -> bool:
         if parsed.json:
             return True
-        _show_leftovers(found)
+        _show_orphans(found)
         return bool(found.chosen) and not parsed.dry_run and (parsed.yes or _agreed(len(found.chosen), caller))
 
-    def tell(left: Leftover) -> None:
+    def tell(left: OrphanedResource) -> None:
         if not parsed.json:
             problem = f": {check_report.line(left.problem)}" if left.problem else ""
             sys.stdout.write(f"{left.kind} {left.name} {_OUTCOMES[left.outcome]}{problem}\n")
@@ -317,7 +317,7 @@ def _line_by_line() -> None:
             stream.reconfigure(line_buffering=True)
 
 
-def _show_leftovers(found: Leftovers) -> None:
+def _show_orphans(found: OrphanedResources) -> None:
     if found.chosen:
         rows = [(left.kind, left.name, left.owner or "-", left.created or "-", left.why) for left in found.chosen]
         table = result_tables.Table(("KIND", "NAME", "OWNER", "CREATED", "WHY"), rows)
