@@ -1,4 +1,4 @@
-"""All checks of a subject: those of its backend, in the order in which they are read."""
+"""All checks for a launch: those of its backend, in the order in which they are read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fairing_az_jupyter.preflight.checks import (
 from fairing_az_jupyter.preflight.runner import Check, Finding
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 _EVERYWHERE = (settings_checks, local_checks)
 _ON_THE_CLUSTER = (
@@ -45,20 +45,20 @@ _ON_THE_CLUSTER = (
 _NAMESPACE = "cluster.namespace"
 
 
-def all_checks(subject: Subject) -> list[Check]:
-    """Return the checks that make sense for a subject.
+def all_checks(context: CheckContext) -> list[Check]:
+    """Return the checks that make sense in a context.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     Returns:
         The checks, as `run_checks` takes them.
 
     """
-    here = [check for room in _EVERYWHERE for check in room.checks(subject)]
-    if subject.settings.backend == "LocalBackend":
+    here = [check for room in _EVERYWHERE for check in room.checks(context)]
+    if context.settings.backend == "LocalBackend":
         return [*here, _no_cluster()]
-    return [*here, *(_in_the_namespace(check) for room in _ON_THE_CLUSTER for check in room.checks(subject))]
+    return [*here, *(_in_the_namespace(check) for room in _ON_THE_CLUSTER for check in room.checks(context))]
 
 
 def _in_the_namespace(check: Check) -> Check:

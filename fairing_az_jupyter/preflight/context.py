@@ -25,7 +25,7 @@ Planned = Literal["job", "build", "endpoint"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class CheckContext:
     """What is checked.
 
     Args:

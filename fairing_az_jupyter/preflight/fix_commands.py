@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.models import Fix
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 
 def ours(*words: str) -> Fix:
@@ -51,16 +51,16 @@ def text(sentence: str) -> Fix:
     return Fix("text", sentence)
 
 
-def change_setting(subject: Subject, field: str, value: str) -> Fix:
+def change_setting(context: CheckContext, field: str, value: str) -> Fix:
     """Return the command that gives a setting another value.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
         field: The setting.
         value: Its new value.
 
     """
     flag = f"--{field.replace('_', '-')}"
-    if subject.notebook:
-        return ours("fill", subject.notebook, flag, value)
+    if context.notebook:
+        return ours("fill", context.notebook, flag, value)
     return ours("profile", "set", "NAME", flag, value)

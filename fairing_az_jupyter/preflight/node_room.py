@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fairing_az_jupyter.clients.kube.objects.facts import Capacity, NodeCapacity
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
     from fairing_az_jupyter.preflight.pod_needs import Need
 
 __all__ = ["room"]
@@ -23,11 +23,11 @@ _MOST_TAINTS = 3
 _MEMORY_PRESSURE = "node.kubernetes.io/memory-pressure"
 
 
-def room(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:
+def room(context: CheckContext, nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:
     """Tell whether one of the nodes has room for a pod.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
         nodes: The cluster's nodes.
         need: What the pod asks for.
         looked_at: See `Finding`.
@@ -37,7 +37,7 @@ def room(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked_at:
 
     """
     selected = [node for node in nodes if need.selects(node)]
-    if never := _nowhere(subject, nodes, selected, need, looked_at):
+    if never := _nowhere(context, nodes, selected, need, looked_at):
         return never
     usable = [node for node in selected if node.ready and not node.cordoned and not need.barred_by(node)]
     fitting = [node for node in usable if need.fits(node.allocatable if node.free is None else node.free)]
@@ -71,7 +71,7 @@ def room(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked_at:
 
 
 def _nowhere(
-    subject: Subject, nodes: Sequence[NodeCapacity], selected: Sequence[NodeCapacity], need: Need, looked_at: str
+    context: CheckContext, nodes: Sequence[NodeCapacity], selected: Sequence[NodeCapacity], need: Need, looked_at: str
 ) -> Finding | None:
     """Return the finding where no node that is there would ever take the pod; None where one would."""
     if not nodes:
@@ -83,7 +83,7 @@ def _nowhere(
     if not large:
         return _too_large(selected, need, looked_at)
     if all(need.kept_off_by(node) for node in large):
-        return _tainted(subject, large, need, looked_at)
+        return _tainted(context, large, need, looked_at)
     return None
 
 
@@ -132,7 +132,7 @@ def _not_selected(nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> 
     return Finding("warn", looked_at, message, (change, show), code="no-node-selected")
 
 
-def _tainted(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:
+def _tainted(context: CheckContext, nodes: Sequence[NodeCapacity], need: Need, looked_at: str) -> Finding:
     """Return the finding for nodes that would do, and whose taints keep the pod off."""
     see = fix_commands.kubectl("get", "nodes", "-o=custom-columns=NAME:.metadata.name,TAINTS:.spec.taints")
     shown = _taints(need.kept_off_by(node) for node in nodes)
@@ -145,11 +145,11 @@ def _tainted(subject: Subject, nodes: Sequence[NodeCapacity], need: Need, looked
         pools = fix_commands.az("aks", "nodepool", "list", "--resource-group", "GROUP", "--cluster-name", "CLUSTER")
         add = fix_commands.text("Add a node pool without such taints, or let the autoscaler add a node to yours.")
         return Finding("warn", looked_at, message, (add, pools, see), code="no-node-of-pool")
-    before = "" if "tolerations" in subject.broken else subject.settings.tolerations or ""
+    before = "" if "tolerations" in context.broken else context.settings.tolerations or ""
     wanted = ",".join(map(_written, tolerable[0]))
-    accepted = fix_commands.change_setting(subject, "tolerations", ",".join(filter(None, [before, wanted])))
+    accepted = fix_commands.change_setting(context, "tolerations", ",".join(filter(None, [before, wanted])))
     spot = need.what == "job" and any(taint["key"] == SPOT for taints in tolerable for taint in taints)
-    first = fix_commands.change_setting(subject, "spot", "True") if spot else accepted
+    first = fix_commands.change_setting(context, "spot", "True") if spot else accepted
     message = f"Every node that could hold {need.named} of {need} has a taint that excludes it: {shown}."
     return Finding("warn", looked_at, message, tuple(dict.fromkeys((first, accepted, see))), code="taint")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fairing_az_jupyter.clients.azure.credentials import ChosenCredential
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 __all__ = ["DATA_ROLE", "KEY_ROLE", "Place", "place_of", "with_fixes"]
 
@@ -53,7 +53,7 @@ class Place:
     """Where the Storage account is or should be, and who looks for it.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
         chosen: Who looks.
         subscription: The subscription; empty where none is known.
         group: The resource group of the settings.
@@ -61,7 +61,7 @@ class Place:
 
     """
 
-    subject: Subject
+    context: CheckContext
     chosen: ChosenCredential
     subscription: str
     group: str
@@ -89,14 +89,14 @@ class Place:
 
     def resources(self) -> closing[ResourceManager]:
         """Return Azure Resource Manager, to be closed after its use."""
-        subject, chosen = self.subject, self.chosen
+        context, chosen = self.context, self.chosen
         return closing(
             ResourceManager(
                 chosen.credential,
                 self.subscription,
-                subject.cloud,
-                timeout=subject.timeout,
-                deadline=subject.deadline,
+                context.cloud,
+                timeout=context.timeout,
+                deadline=context.deadline,
                 assignee=chosen.client_id,
             )
         )
@@ -115,9 +115,9 @@ class Place:
         return BlobStore(
             url or self.name,
             credential,
-            cloud=self.subject.cloud,
-            timeout=self.subject.timeout,
-            deadline=self.subject.deadline,
+            cloud=self.context.cloud,
+            timeout=self.context.timeout,
+            deadline=self.context.deadline,
             names=names,
         )
 
@@ -140,7 +140,7 @@ class Place:
             words: Flags and their values.
 
         """
-        return ours("fill", self.subject.notebook or "NOTEBOOK", *words)
+        return ours("fill", self.context.notebook or "NOTEBOOK", *words)
 
     def elsewhere(self) -> Finding | None:
         """Look for the account in other resource groups.
@@ -171,7 +171,7 @@ class Place:
 
         """
         try:
-            identity = self.chosen.token(self.subject.cloud.arm_scope).object_id
+            identity = self.chosen.token(self.context.cloud.arm_scope).object_id
             found = resources.role_assignments(self.group_id, identity) if identity else ()
         except ServiceError:
             return ()
@@ -191,18 +191,18 @@ class Place:
         return True
 
 
-def place_of(subject: Subject, given: Mapping[str, Finding]) -> Place:
+def place_of(context: CheckContext, given: Mapping[str, Finding]) -> Place:
     """Return where the Storage account is looked for.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
         given: The findings, `azure.token` among them.
 
     """
     chosen: ChosenCredential = given["azure.token"].value
-    settings = subject.settings
+    settings = context.settings
     group, name = settings.azure_resource_group or "", settings.azure_storage_account or ""
-    return Place(subject, chosen, chosen.subscription_id or "", group, name)
+    return Place(context, chosen, chosen.subscription_id or "", group, name)
 
 
 def with_fixes(found: Finding, fixes: tuple[Fix, ...]) -> Finding:

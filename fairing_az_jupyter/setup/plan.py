@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
     from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
     Read = Callable[[tuple[ValueName, ...], frozenset[ValueName]], SecretValues]
 
@@ -40,7 +40,7 @@ class Task:
     """What is asked for, and what is there now.
 
     Args:
-        subject: Where, and under which names.
+        context: Where, and under which names.
         azure: Whether the Secret with the service principal is meant.
         acr: Whether the registry's Secret is meant.
         only_secret: Whether only the client secret is to be renewed.
@@ -49,7 +49,7 @@ class Task:
 
     """
 
-    subject: Subject
+    context: CheckContext
     azure: bool
     acr: bool
     only_secret: bool
@@ -67,14 +67,14 @@ class Task:
     @property
     def host(self) -> str:
         """The registry's host."""
-        return registry_host(self.subject.settings.docker_registry or "")
+        return registry_host(self.context.settings.docker_registry or "")
 
 
-def require(subject: Subject, *fields: str) -> None:
+def require(context: CheckContext, *fields: str) -> None:
     """Refuse to begin with a setting that is missing or broken.
 
     Args:
-        subject: The settings in force.
+        context: The settings in force.
         fields: Those that are needed; the namespace, which may be left open, always is.
 
     Raises:
@@ -82,20 +82,20 @@ def require(subject: Subject, *fields: str) -> None:
 
     """
     for field in ("namespace", *fields):
-        if field in subject.broken:
-            problem = subject.broken[field].rstrip(". ")
-        elif field != "namespace" and getattr(subject.settings, field) in (None, ""):
+        if field in context.broken:
+            problem = context.broken[field].rstrip(". ")
+        elif field != "namespace" and getattr(context.settings, field) in (None, ""):
             problem = f"{notebook_names()[field]} is not set"
         else:
             continue
         flag = f"--{field.replace('_', '-')}"
-        value = subject.suggestions.get(field) or ("NAME.azurecr.io" if field == "docker_registry" else "VALUE")
+        value = context.suggestions.get(field) or ("NAME.azurecr.io" if field == "docker_registry" else "VALUE")
         raise SettingsError(
             f"{problem}. Without it the Secrets can't be written; nothing was changed.",
-            hint=f"{subject.hints.get(field, '')} Add {flag} {value}, or write it into the notebook: "
+            hint=f"{context.hints.get(field, '')} Add {flag} {value}, or write it into the notebook: "
             f"fairing-azure fill NOTEBOOK {flag} {value}".strip(),
         )
-    settings = subject.settings
+    settings = context.settings
     if "azure_secret_name" in fields and settings.azure_secret_name == settings.registry_secret_name:
         raise SettingsError(
             f"Both Secrets are named '{settings.azure_secret_name}', but one Secret can't have two types; nothing was "
@@ -104,11 +104,11 @@ def require(subject: Subject, *fields: str) -> None:
         )
 
 
-def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_secret: bool) -> Task:
+def look(context: CheckContext, cluster: Cluster, *, azure: bool, acr: bool, only_secret: bool) -> Task:
     """Find out what is there, before anything is asked of the user.
 
     Args:
-        subject: See `Task`.
+        context: See `Task`.
         cluster: The cluster.
         azure: See `Task`.
         acr: See `Task`.
@@ -123,13 +123,13 @@ def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_sec
         ServiceError: The cluster refuses, or the service account is not there.
 
     """
-    settings = subject.settings
+    settings = context.settings
     azcreds = read_secret(cluster, settings.azure_secret_name)
     acrcreds = read_secret(cluster, settings.registry_secret_name) if acr else None
     if not only_secret:
         if acr:
             _see_account(cluster, settings.service_account)
-        return Task(subject, azure, acr, only_secret, azcreds, acrcreds)
+        return Task(context, azure, acr, only_secret, azcreds, acrcreds)
     if (azcreds is None or not azure) and acrcreds is None:
         names = [settings.azure_secret_name] * azure + [settings.registry_secret_name] * acr
         raise InputError(
@@ -139,7 +139,7 @@ def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_sec
             code="nothing-to-rotate",
         )
     if acrcreds is not None:
-        require(subject, "docker_registry")
+        require(context, "docker_registry")
     others = [
         problem
         for problem in (secret_problems(azcreds.data) if azcreds and azure else ())
@@ -152,7 +152,7 @@ def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_sec
             hint="Write all values: fairing-azure secrets create --azure",
             code=f"secret-{others[0].kind}",
         )
-    return Task(subject, azure, acr, only_secret, azcreds, acrcreds)
+    return Task(context, azure, acr, only_secret, azcreds, acrcreds)
 
 
 def read_secret(cluster: Cluster, name: str) -> StoredSecret | None:
@@ -217,7 +217,7 @@ def read_values(task: Task, read: Read) -> SecretValues:
     )
     if is_another and values.client_secret is None:
         raise InputError(
-            f"{KEYS['client_id']} differs from the one in the Secret '{task.subject.settings.azure_secret_name}', "
+            f"{KEYS['client_id']} differs from the one in the Secret '{task.context.settings.azure_secret_name}', "
             f"and the {KEYS['client_secret']} stored there belongs to the former one. Nothing was changed.",
             hint="Also give the client secret of the new application.",
             code="secret-values",
@@ -245,11 +245,11 @@ def merged_values(task: Task, values: SecretValues) -> dict[ValueName, Hidden]:
     return {**task.kept, **{name: value for name, value in given.items() if value is not None}}
 
 
-def try_out(subject: Subject, merged: Mapping[ValueName, Hidden]) -> tuple[str, ...]:
+def try_out(context: CheckContext, merged: Mapping[ValueName, Hidden]) -> tuple[str, ...]:
     """Get a token with the new values.
 
     Args:
-        subject: The Azure cloud, and how long it may take.
+        context: The Azure cloud, and how long it may take.
         merged: The values as they are to be.
 
     Returns:
@@ -268,11 +268,11 @@ def try_out(subject: Subject, merged: Mapping[ValueName, Hidden]) -> tuple[str, 
         choose_credential(
             "secret",
             secret=principal,
-            environ=subject.environ,
-            cloud=subject.cloud,
-            timeout=subject.timeout,
-            deadline=subject.deadline,
-        ).token(subject.cloud.arm_scope)
+            environ=context.environ,
+            cloud=context.cloud,
+            timeout=context.timeout,
+            deadline=context.deadline,
+        ).token(context.cloud.arm_scope)
     except ServiceError as error:
         if isinstance(error, UnreachableError | ThrottledError) or (error.status or 0) >= _SERVER_ERROR:
             return (f"The client secret was not tested because Microsoft Entra ID did not answer ({error.code}).",)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
     from fairing_az_jupyter.models import SecretChange
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
     from fairing_az_jupyter.setup.plan import Read, Task
     from fairing_az_jupyter.setup.principal import SecretValues, ValueName
     from fairing_az_jupyter.setup.writes import Write
@@ -48,7 +48,7 @@ _EXPIRES = EXPIRES_ANNOTATION.rpartition("/")[2]
 
 
 def create_secrets(
-    subject: Subject,
+    context: CheckContext,
     *,
     azure: bool,
     acr: bool,
@@ -63,7 +63,7 @@ def create_secrets(
     What others have put there stays: other keys, other registries' logins, other pull secrets. Safe to repeat.
 
     Args:
-        subject: Where, and under which names.
+        context: Where, and under which names.
         azure: Whether to write the Secret with the service principal.
         acr: Whether to write the Secret with the registry's login, and to name it in the service account. Both are
             meant where neither is asked for.
@@ -86,18 +86,18 @@ def create_secrets(
     """
     if not azure and not acr:
         azure = acr = True
-    require(subject, "azure_secret_name", "registry_secret_name", "service_account", "azure_cloud")
+    require(context, "azure_secret_name", "registry_secret_name", "service_account", "azure_cloud")
     if acr and not only_secret:
-        require(subject, "docker_registry")
-    with _telling_of_the_end(), _connected(subject) as cluster, _telling_what_to_do():
-        task = look(subject, cluster, azure=azure, acr=acr, only_secret=only_secret)
+        require(context, "docker_registry")
+    with _telling_of_the_end(), _connected(context) as cluster, _telling_what_to_do():
+        task = look(context, cluster, azure=azure, acr=acr, only_secret=only_secret)
         values = read_values(task, read)
         if acr:
             # It is written as a whole, and the user may have thought about the values for minutes.
-            latest = read_secret(cluster, subject.settings.registry_secret_name)
+            latest = read_secret(cluster, context.settings.registry_secret_name)
             task = dataclasses.replace(task, acrcreds=latest or task.acrcreds)
         merged = merged_values(task, values)
-        notes = [*values.warnings, *(try_out(subject, merged) if verify else ())]
+        notes = [*values.warnings, *(try_out(context, merged) if verify else ())]
         writes = tuple(_writes(task, values, merged))
         changes = [write.do(cluster, dry_run=True, replace=replace) for write in writes]
         if not dry_run:
@@ -106,11 +106,11 @@ def create_secrets(
     return (dataclasses.replace(first, note=" ".join(filter(None, [first.note, *notes]))), *others)
 
 
-def attach_pull_secret(subject: Subject, *, dry_run: bool) -> tuple[SecretChange, ...]:
+def attach_pull_secret(context: CheckContext, *, dry_run: bool) -> tuple[SecretChange, ...]:
     """Let the service account's pods pull images with the registry's Secret; those that they have already stay.
 
     Args:
-        subject: Where, and under which names.
+        context: Where, and under which names.
         dry_run: Whether the API server is only to check it.
 
     Returns:
@@ -121,19 +121,19 @@ def attach_pull_secret(subject: Subject, *, dry_run: bool) -> tuple[SecretChange
         ServiceError: The cluster refuses.
 
     """
-    require(subject, "registry_secret_name", "service_account")
-    settings = subject.settings
-    with _connected(subject) as cluster, _telling_what_to_do():
+    require(context, "registry_secret_name", "service_account")
+    settings = context.settings
+    with _connected(context) as cluster, _telling_what_to_do():
         note = _pull_secret_note(cluster, settings.registry_secret_name)
         write = AccountWrite(settings.service_account, settings.registry_secret_name, note)
         return (write.do(cluster, dry_run=dry_run, replace=False),)
 
 
-def describe_secrets(subject: Subject) -> tuple[SecretState, ...]:
+def describe_secrets(context: CheckContext) -> tuple[SecretState, ...]:
     """Tell what is there of both Secrets and the service account; never a value.
 
     Args:
-        subject: Where, and under which names.
+        context: Where, and under which names.
 
     Returns:
         The state of the service principal's Secret, of the registry's Secret, and of the service account.
@@ -143,9 +143,9 @@ def describe_secrets(subject: Subject) -> tuple[SecretState, ...]:
         ServiceError: The cluster can't be asked.
 
     """
-    require(subject, "azure_secret_name", "registry_secret_name", "service_account")
-    settings = subject.settings
-    with _connected(subject) as cluster:
+    require(context, "azure_secret_name", "registry_secret_name", "service_account")
+    settings = context.settings
+    with _connected(context) as cluster:
         return (
             _secret_state(cluster, settings.azure_secret_name),
             _secret_state(cluster, settings.registry_secret_name),
@@ -153,13 +153,13 @@ def describe_secrets(subject: Subject) -> tuple[SecretState, ...]:
         )
 
 
-def _connected(subject: Subject) -> Cluster:
+def _connected(context: CheckContext) -> Cluster:
     return Cluster.connect(
-        environ=subject.environ,
-        service_account_folder=subject.service_account_folder,
-        namespace=subject.settings.namespace,
-        timeout=subject.timeout,
-        deadline=subject.deadline,
+        environ=context.environ,
+        service_account_folder=context.service_account_folder,
+        namespace=context.settings.namespace,
+        timeout=context.timeout,
+        deadline=context.deadline,
     )
 
 
@@ -192,7 +192,7 @@ def _telling_what_to_do() -> Iterator[None]:
 
 
 def _writes(task: Task, values: SecretValues, merged: Mapping[ValueName, Hidden]) -> Iterator[Write]:
-    settings = task.subject.settings
+    settings = task.context.settings
     if task.azure and not (task.only_secret and task.azcreds is None):
         names: tuple[ValueName, ...] = ("client_secret",) if task.only_secret else tuple(KEYS)
         wanted = {KEYS[name]: merged[name] for name in names}
@@ -221,7 +221,7 @@ def _login_write(task: Task, username: str, password: Hidden) -> SecretWrite:
     before = task.acrcreds.data.get(SECRET_KEY) if task.acrcreds is not None else None
     wanted = {SECRET_KEY: with_login(before, task.host, username, password)}
     return SecretWrite(
-        task.subject.settings.registry_secret_name, SECRET_TYPE, wanted, _differing(task.acrcreds, wanted)
+        task.context.settings.registry_secret_name, SECRET_TYPE, wanted, _differing(task.acrcreds, wanted)
     )
 
 

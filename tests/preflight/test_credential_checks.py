@@ -12,7 +12,7 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.preflight.checks.credential_checks import checks, expiry_finding
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.settings import Settings, from_notebook
 
@@ -38,14 +38,14 @@ class Scene:
         self.limits = {}
 
     def find(self, *, cluster=True):
-        subject = Subject(
+        context = CheckContext(
             Settings(**self.settings),
             environ=self.environ,
             service_account_folder=self.setup.service_account,
             **self.limits,
         )
         before = [Check("cluster", "Cluster", "", "cluster", self.connected)] if cluster else []
-        results = {result.check: result for result in run_checks([*before, *checks(subject)])}
+        results = {result.check: result for result in run_checks([*before, *checks(context)])}
         for result in results.values():
             written = f"{result!r}{result.to_dict()}"
             assert not [mark for mark in self.setup.marks if mark in written]
@@ -226,8 +226,8 @@ def test_an_expiry_is_warned_of_thirty_days_before(left, status, words):
 
 
 def test_a_setting_that_can_not_be_used_is_not_guessed():
-    subject = Subject(Settings(), broken={"credential": "is none of the five"}, environ={})
+    context = CheckContext(Settings(), broken={"credential": "is none of the five"}, environ={})
     ready = Check("cluster", "Cluster", "", "cluster", lambda _: Finding("pass", "cluster", "it answers"))
-    found = {result.check: result for result in run_checks([ready, *checks(subject)])}
+    found = {result.check: result for result in run_checks([ready, *checks(context)])}
     assert found["azure.secret"].status == "skipped"
     assert "FAIRING_CREDENTIAL" in found["azure.secret"].message

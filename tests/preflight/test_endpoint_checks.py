@@ -6,7 +6,7 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.preflight.checks.endpoint_checks import checks
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.settings import Settings
 from tests.stand.web import json_answer
@@ -22,9 +22,9 @@ def checked(kubernetes, namespace, tmp_path):
         environ = control_plane.in_cluster(tmp_path / "pod", token, namespace, port=port)
         cluster = Cluster.connect(environ, tmp_path / "pod", timeout=2.0, deadline=2.0)
         opened.append(cluster)
-        subject = Subject(Settings(**settings), broken=broken or {}, notebook=notebook, planned=planned)
+        context = CheckContext(Settings(**settings), broken=broken or {}, notebook=notebook, planned=planned)
         given = [standing("cluster", cluster), standing("cluster.namespace", injects)]
-        return {result.check: result for result in run_checks([*given, *checks(subject)])}
+        return {result.check: result for result in run_checks([*given, *checks(context)])}
 
     yield checked
     for cluster in opened:

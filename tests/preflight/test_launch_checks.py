@@ -9,7 +9,7 @@ import pytest
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.preflight.admission_rules import asks_beyond_quota, rule_in
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.settings import Settings
 
 from .faults import admission
@@ -198,7 +198,7 @@ def resolved_of(scene):
 
 
 def test_nothing_of_a_secret_is_in_a_dry_run(scene):
-    bodies = [body for kind in ("job", "build", "endpoint") for body in scene.subject().planned(kind, "team-a")]
+    bodies = [body for kind in ("job", "build", "endpoint") for body in scene.context().planned(kind, "team-a")]
 
     assert [mark for mark in scene.setup.marks if mark in json.dumps(bodies)] == []
 
@@ -218,9 +218,9 @@ def test_nothing_of_a_secret_is_in_a_dry_run(scene):
     ],
 )
 def test_each_rule_has_the_setting_that_keeps_to_it(text, kind, code, fix):
-    subject = Subject(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
+    context = CheckContext(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
 
-    rule = rule_in(text, subject, kind, "team-a")
+    rule = rule_in(text, context, kind, "team-a")
 
     assert rule.code == code
     assert fix in " | ".join(each.command for each in rule.fixes)
@@ -268,9 +268,9 @@ HIGHER = 'admission webhook "w" denied: container <model> {} limit <{}> is highe
     ],
 )
 def test_amounts_beyond_a_bound_name_the_setting_that_is(text, kind, settings, fixes):
-    subject = Subject(Settings(docker_registry="contoso.azurecr.io", **settings), notebook="train.ipynb")
+    context = CheckContext(Settings(docker_registry="contoso.azurecr.io", **settings), notebook="train.ipynb")
 
-    commands = [each.command for each in rule_in(text, subject, kind, "team-a").fixes]
+    commands = [each.command for each in rule_in(text, context, kind, "team-a").fixes]
 
     assert [each for each in commands if each.startswith("fairing-azure")] == [
         f"fairing-azure fill train.ipynb {each}" for each in fixes
@@ -288,10 +288,10 @@ def test_amounts_beyond_a_bound_name_the_setting_that_is(text, kind, settings, f
     ],
 )
 def test_a_quota_that_is_exceeded_names_the_settings_of_what_it_counts(requested, kind, said):
-    subject = Subject(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
+    context = CheckContext(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
     text = f"exceeded quota: q, requested: {requested}, used: pods=1, limited: pods=1"
 
-    assert said in rule_in(text, subject, kind, "team-a").fixes[1].command
+    assert said in rule_in(text, context, kind, "team-a").fixes[1].command
 
 
 def test_rules_that_a_long_message_does_not_show_are_kept_to_as_well(scene):

@@ -6,7 +6,7 @@ import pytest
 
 from fairing_az_jupyter.fairing.upstream.installation import VERSION
 from fairing_az_jupyter.preflight.checks.local_checks import FAIRING_VERSION, checks, python_of_image
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import run_checks
 from fairing_az_jupyter.settings import Settings
 
@@ -15,8 +15,8 @@ DIGEST = "sha256:" + "3b10" * 16
 
 def found(**more):
     settings = Settings(base_image=more.pop("base_image", None))
-    subject = Subject(settings, environ={}, **{"fairing": FAIRING_VERSION, "python": (3, 11), **more})
-    return {result.check: result for result in run_checks(checks(subject))}
+    context = CheckContext(settings, environ={}, **{"fairing": FAIRING_VERSION, "python": (3, 11), **more})
+    return {result.check: result for result in run_checks(checks(context))}
 
 
 def commands(result):

@@ -12,7 +12,7 @@ import pytest
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.objects.facts import Access
 from fairing_az_jupyter.preflight.checks.permission_checks import checks, in_words
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.settings import Settings, from_notebook
 
@@ -41,11 +41,11 @@ def checked(kubernetes, stand):
         folder = setup.service_account if pod else setup.service_account / "none"
         if token:
             (folder / "token").write_text(token)
-        subject = Subject(Settings(**{**from_notebook(setup.settings), **settings}), timeout=min(4.0, seconds))
+        context = CheckContext(Settings(**{**from_notebook(setup.settings), **settings}), timeout=min(4.0, seconds))
         cluster = Cluster.connect(environ, folder, timeout=min(4.0, seconds), deadline=seconds)
         opened.append(cluster)
         given = [standing("cluster", cluster), standing("cluster.namespace", None)]
-        return {result.check: result for result in run_checks([*given, *checks(subject)])}
+        return {result.check: result for result in run_checks([*given, *checks(context)])}
 
     yield checked
     for cluster in opened:
@@ -73,9 +73,9 @@ def allow_only(stand, setup, rules, *, until="events"):
         for group, kinds, verbs, *names in rules
     ]
     admin.post(f"{base}/roles", {"metadata": {"name": "some"}, "rules": body})
-    subject = {"kind": "ServiceAccount", "name": "default-editor", "namespace": setup.namespace}
+    context = {"kind": "ServiceAccount", "name": "default-editor", "namespace": setup.namespace}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "some"}
-    admin.post(f"{base}/rolebindings", {"metadata": {"name": "some"}, "roleRef": reference, "subjects": [subject]})
+    admin.post(f"{base}/rolebindings", {"metadata": {"name": "some"}, "roleRef": reference, "subjects": [context]})
     api = stand.control_plane.api(setup.profile.editor)
     end = time.monotonic() + 10
     while not api.may("list", until, setup.namespace) and time.monotonic() < end:

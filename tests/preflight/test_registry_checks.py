@@ -16,7 +16,7 @@ from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.exceptions import NotAllowedError, NotFoundError
 from fairing_az_jupyter.preflight.checks.registry_checks import checks
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.settings import Settings, from_notebook
 from tests.stand.web import Answer
@@ -36,7 +36,7 @@ def checked(setup, *, changed=None, token=PASS, principal="azcreds", **more):
     """Run the checks of the registry as a pod of the set-up would, and return their results by name."""
     environ = {**os.environ, **setup.environment}
     settings = Settings(**from_notebook({**setup.settings, **(changed or {})}))
-    subject = Subject(settings, environ=environ, service_account_folder=setup.service_account, **more)
+    context = CheckContext(settings, environ=environ, service_account_folder=setup.service_account, **more)
     if principal == "azcreds":
         principal = ServicePrincipal(setup.client, Hidden(setup.secret), setup.tenant, setup.subscription)
     with Cluster.connect(environ, setup.service_account, namespace=setup.namespace, timeout=2, deadline=4) as cluster:
@@ -46,7 +46,7 @@ def checked(setup, *, changed=None, token=PASS, principal="azcreds", **more):
             given("azure.secret-keys", Finding("pass", "", "", value=principal)),
             given("azure.token", token),
         ]
-        found = list(run_checks([*before, *checks(subject)], deadline=15))
+        found = list(run_checks([*before, *checks(context)], deadline=15))
     results = {result.check: result for result in found if result.check in NAMES}
     shown = repr(results) + str(results) + json.dumps([result.to_dict() for result in results.values()])
     assert not [mark for mark in setup.marks if mark in shown]
@@ -352,6 +352,6 @@ def test_a_namespace_that_is_not_there_is_not_mended_by_a_secret(error):
         raise error
 
     cluster = SimpleNamespace(namespace="team-a", read_secret=read_secret)
-    check = checks(Subject(Settings(), environ={}))[0]
+    check = checks(CheckContext(Settings(), environ={}))[0]
     finding = check.run({"cluster": Finding("pass", "", "", value=cluster)})
     assert not finding.fixable

@@ -9,7 +9,7 @@ import pytest
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends.grammar import parser
 from fairing_az_jupyter.preflight.checks.settings_checks import checks
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import run_checks
 from fairing_az_jupyter.settings import Settings, sources
 
@@ -23,14 +23,14 @@ COMPLETE = {
 
 def found(**values):
     resolved, errors = sources.resolve_usable(explicit={**COMPLETE, **values})
-    subject = Subject(
+    context = CheckContext(
         resolved.settings,
         broken={error["field"]: error["message"] for error in errors},
         hints={error["field"]: error["hint"] for error in errors},
         suggestions={error["field"]: error["suggestion"] for error in errors if error["suggestion"]},
         notebook="my train.ipynb",
     )
-    [result] = run_checks(checks(subject))
+    [result] = run_checks(checks(context))
     return result
 
 
@@ -39,7 +39,7 @@ def test_complete_settings_pass():
 
 
 def test_nothing_else_is_needed_on_this_machine():
-    [result] = run_checks(checks(Subject(Settings(backend="LocalBackend"))))
+    [result] = run_checks(checks(CheckContext(Settings(backend="LocalBackend"))))
 
     assert result.status == "pass"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from fairing_az_jupyter.clients.azure.resources import Registry, ResourceManager
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
     from fairing_az_jupyter.preflight.storage_place import Place
 
 __all__ = ["checks", "judged"]
@@ -36,38 +36,38 @@ _MAY_WRITE = frozenset({_WRITER, "Container Registry Repository Contributor"})
 _MINUTES = fix_commands.text("A new role assignment may take some minutes.")
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the check of the registry's tasks, where these build; nothing where another builder does.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
-    if subject.settings.builder != "acr-tasks" or "builder" in subject.broken:
+    if context.settings.builder != "acr-tasks" or "builder" in context.broken:
         return []
     return [
         Check(
             id="registry.tasks",
             title="Permission to build with ACR Tasks",
             why="With the builder acr-tasks, ACR Tasks build and push each image with the Azure identity.",
-            looks_at=f"ACR Tasks of {_host(subject) or 'the registry'}",
-            run=lambda given: _tasks(subject, given),
+            looks_at=f"ACR Tasks of {_host(context) or 'the registry'}",
+            run=lambda given: _tasks(context, given),
             needs=("azure.token",),
         )
     ]
 
 
-def _host(subject: Subject) -> str:
-    registry = "" if "docker_registry" in subject.broken else subject.settings.docker_registry or ""
+def _host(context: CheckContext) -> str:
+    registry = "" if "docker_registry" in context.broken else context.settings.docker_registry or ""
     return registry_host(registry) if registry else ""
 
 
-def _tasks(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    host = _host(subject)
+def _tasks(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    host = _host(context)
     looked_at = f"ACR Tasks of {host or 'the registry'}"
-    if blocked := subject.unusable("docker_registry", looks_at=looked_at):
+    if blocked := context.unusable("docker_registry", looks_at=looked_at):
         return blocked
-    place = place_of(subject, given)
+    place = place_of(context, given)
     if not place.subscription:
         message = "No subscription is set, so the registry can't be found."
         return Finding("skipped", looked_at, message)
@@ -80,7 +80,7 @@ def _tasks(subject: Subject, given: Mapping[str, Finding]) -> Finding:
             message = (
                 f"The registry '{host}' is reached by private endpoints only, and Azure's build agents are outside."
             )
-            return Finding("fail", looked_at, message, _other_builders(subject), code="tasks-blocked")
+            return Finding("fail", looked_at, message, _other_builders(context), code="tasks-blocked")
         try:
             given_roles = _roles(place, resources, registry)
         except NotAllowedError:
@@ -95,7 +95,7 @@ def _roles(place: Place, resources: ResourceManager, registry: Registry) -> tupl
         NotAllowedError: Roles may not be looked at.
 
     """
-    identity = place.chosen.token(place.subject.cloud.arm_scope).object_id
+    identity = place.chosen.token(place.context.cloud.arm_scope).object_id
     if not identity:
         return None
     return tuple(sorted({one.role for one in resources.role_assignments(registry.id, identity)}))
@@ -145,14 +145,14 @@ def _unseen(place: Place, error: NotAllowedError, looked_at: str, host: str) -> 
         f"Check that the registry is in the subscription {place.subscription}. Or choose another builder:"
     )
     found = from_error(error, looked_at)
-    more = (grant, _MINUTES, subscription, *_other_builders(place.subject))
+    more = (grant, _MINUTES, subscription, *_other_builders(place.context))
     return dataclasses.replace(found, status="fail", unseen=False, fixes=more)
 
 
-def _other_builders(subject: Subject) -> tuple[Fix, ...]:
+def _other_builders(context: CheckContext) -> tuple[Fix, ...]:
     name = notebook_names()["builder"]
     return (
-        fix_commands.change_setting(subject, "builder", "layered"),
+        fix_commands.change_setting(context, "builder", "layered"),
         fix_commands.text(
             f"With {name} layered or kaniko the cluster builds, with the login of the registry's Secret."
         ),

@@ -11,17 +11,17 @@ from fairing_az_jupyter.preflight.runner import Check, Finding
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 _LOOKED_AT = "this machine's clock, against that of Microsoft Entra ID"
 _WORTH_TELLING = 60.0
 
 
-def checks(_subject: Subject) -> list[Check]:
+def checks(_context: CheckContext) -> list[Check]:
     """Return the check of the clock, which asks nobody: the answer that brought the token has the time in it.
 
     Args:
-        _subject: What is checked.
+        _context: What is checked.
 
     """
     return [

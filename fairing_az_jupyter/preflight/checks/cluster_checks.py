@@ -19,21 +19,21 @@ from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 # A kubeconfig that is not there, or is of no use any more, is fetched anew.
 _FETCH_CODES = ("no-cluster", "kubeconfig")
 _FETCH = fix_commands.az("aks", "get-credentials", "--resource-group", "GROUP", "--name", "CLUSTER")
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of the cluster, the namespace and the service account.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
-    settings = subject.settings
+    settings = context.settings
     account = f"ServiceAccount {settings.service_account}"
     return [
         Check(
@@ -41,14 +41,14 @@ def checks(subject: Subject) -> list[Check]:
             "Cluster reachable",
             "Training, building and serving happen there.",
             "the Kubernetes cluster",
-            lambda _: _reach(subject),
+            lambda _: _reach(context),
         ),
         Check(
             "cluster.namespace",
             "Namespace",
             "All Jobs, endpoints and Secrets are created in it.",
             f"namespace {settings.namespace}" if settings.namespace else "the namespace",
-            lambda given: _namespace(subject, given["cluster"].value),
+            lambda given: _namespace(context, given["cluster"].value),
             needs=("cluster",),
         ),
         Check(
@@ -56,7 +56,7 @@ def checks(subject: Subject) -> list[Check]:
             "Service account",
             "Every pod of a launch runs as it; without it no pod is created.",
             account,
-            lambda given: _service_account(subject, given["cluster"].value),
+            lambda given: _service_account(context, given["cluster"].value),
             needs=("cluster", "cluster.namespace"),
             even_unseen=("cluster.namespace",),
         ),
@@ -76,16 +76,16 @@ def known_user(cluster: Cluster) -> str:
         return ""
 
 
-def _reach(subject: Subject) -> Finding:
+def _reach(context: CheckContext) -> Finding:
     looked_at = "the Kubernetes cluster"
     cluster = None
     try:
         cluster = Cluster.connect(
-            subject.environ,
-            subject.service_account_folder,
-            namespace=subject.settings.namespace,
-            timeout=subject.timeout,
-            deadline=subject.deadline,
+            context.environ,
+            context.service_account_folder,
+            namespace=context.settings.namespace,
+            timeout=context.timeout,
+            deadline=context.deadline,
         )
         looked_at = f"the cluster at {cluster.server}"
         version = _version(cluster)
@@ -119,11 +119,11 @@ def _who(cluster: Cluster) -> str:
     return f"{who}, whose pod this is" if cluster.in_cluster else f"{who}, by {cluster.source}"
 
 
-def _namespace(subject: Subject, cluster: Cluster) -> Finding:
+def _namespace(context: CheckContext, cluster: Cluster) -> Finding:
     name = cluster.namespace
     looked_at = f"namespace {name}"
-    if "namespace" in subject.broken:
-        # None would do for a namespace, so `Subject.unusable` is not asked.
+    if "namespace" in context.broken:
+        # None would do for a namespace, so `CheckContext.unusable` is not asked.
         names = notebook_names()
         return Finding("skipped", "the namespace", f"Skipped: {names['namespace']} is not set to a usable value.")
     home = split_service_account(known_user(cluster))[0]
@@ -132,7 +132,7 @@ def _namespace(subject: Subject, cluster: Cluster) -> Finding:
     except NotFoundError as error:
         if error.code != NotFoundError.code:  # something that is no API server
             return from_error(error, looked_at)
-        fix = fix_commands.change_setting(subject, "namespace", home) if home not in {"", name} else None
+        fix = fix_commands.change_setting(context, "namespace", home) if home not in {"", name} else None
         return from_error(
             error,
             looked_at,
@@ -149,10 +149,10 @@ def _namespace(subject: Subject, cluster: Cluster) -> Finding:
             f"Namespace {name} exists, because this notebook's service account is in it; no permission to read it."
         )
         return Finding("pass", looked_at, message)
-    return _not_shown(subject, cluster, home)
+    return _not_shown(context, cluster, home)
 
 
-def _not_shown(subject: Subject, cluster: Cluster, home: str) -> Finding:
+def _not_shown(context: CheckContext, cluster: Cluster, home: str) -> Finding:
     """Tell what it means that a namespace may not be looked at in which we are not at home."""
     name = cluster.namespace
     looked_at = f"namespace {name}"
@@ -161,7 +161,7 @@ def _not_shown(subject: Subject, cluster: Cluster, home: str) -> Finding:
     # for this one reason.
     stranger = not any(cluster.can_all([Access("list", "pods"), Access("create", "jobs", "batch")]).values())
     rest = "or work in it, so it may not exist" if stranger else "so it is unknown whether it exists"
-    fix = (fix_commands.change_setting(subject, "namespace", home),) if home else ()
+    fix = (fix_commands.change_setting(context, "namespace", home),) if home else ()
     return Finding(
         "unknown",
         looked_at,
@@ -178,10 +178,10 @@ def _not_shown(subject: Subject, cluster: Cluster, home: str) -> Finding:
     )
 
 
-def _service_account(subject: Subject, cluster: Cluster) -> Finding:
-    name, namespace = subject.settings.service_account, cluster.namespace
+def _service_account(context: CheckContext, cluster: Cluster) -> Finding:
+    name, namespace = context.settings.service_account, cluster.namespace
     looked_at = f"ServiceAccount {name} in namespace {namespace}"
-    unusable = subject.unusable("service_account", looks_at=looked_at)
+    unusable = context.unusable("service_account", looks_at=looked_at)
     if unusable is not None:
         return unusable
     try:
@@ -189,7 +189,7 @@ def _service_account(subject: Subject, cluster: Cluster) -> Finding:
     except NotFoundError as error:
         home, own = split_service_account(known_user(cluster))
         fix = (
-            (fix_commands.change_setting(subject, "service_account", own),)
+            (fix_commands.change_setting(context, "service_account", own),)
             if own and home == namespace and own != name
             else ()
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.azure.credentials import ChosenCredential, ServicePrincipal
     from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
     from fairing_az_jupyter.models import Fix
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 __all__ = ["checks", "expiry_finding"]
 
@@ -38,32 +38,32 @@ _SHOWN = {
 _ENTRA = "Microsoft Entra ID"
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of the Azure credential.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     Returns:
         The checks `azure.secret`, `azure.secret-keys`, `azure.token` and `azure.secret-expiry`.
 
     """
-    secret = _secret_name(subject, subject.settings.namespace)
+    secret = _secret_name(context, context.settings.namespace)
     return [
         Check(
             id="azure.secret",
             title="Secret with the service principal",
             why="A launch reads from it how to sign in to Azure.",
             looks_at=secret,
-            run=partial(_secret, subject),
-            needs=("cluster",) if _wants_secret(subject) else (),
+            run=partial(_secret, context),
+            needs=("cluster",) if _wants_secret(context) else (),
         ),
         Check(
             id="azure.secret-keys",
             title="Values of the service principal",
             why="A missing or mistyped value is rejected by Azure with a message that does not name it.",
             looks_at=secret,
-            run=partial(_secret_keys, subject),
+            run=partial(_secret_keys, context),
             needs=("azure.secret",),
         ),
         Check(
@@ -71,7 +71,7 @@ def checks(subject: Subject) -> list[Check]:
             title="Sign-in to Azure",
             why="Without a token, nothing in Azure can be used.",
             looks_at=_ENTRA,
-            run=partial(_token, subject),
+            run=partial(_token, context),
             needs=("azure.secret-keys",),
         ),
         Check(
@@ -79,7 +79,7 @@ def checks(subject: Subject) -> list[Check]:
             title="Expiry of the client secret",
             why="Once it has expired, neither Azure nor the registry accepts it.",
             looks_at=secret,
-            run=partial(_secret_expiry, subject),
+            run=partial(_secret_expiry, context),
             needs=("azure.secret", "azure.token"),
         ),
     ]
@@ -113,29 +113,29 @@ def expiry_finding(expires: datetime, now: datetime, looks_at: str, fixes: tuple
     return Finding("pass", looks_at, f"The client secret is valid until {date}, according to its note.")
 
 
-def _wants_secret(subject: Subject) -> bool:
-    return subject.settings.credential in {"auto", "secret"}
+def _wants_secret(context: CheckContext) -> bool:
+    return context.settings.credential in {"auto", "secret"}
 
 
-def _secret_name(subject: Subject, namespace: str | None) -> str:
-    return f"Secret {subject.settings.azure_secret_name}" + (f" in namespace {namespace}" if namespace else "")
+def _secret_name(context: CheckContext, namespace: str | None) -> str:
+    return f"Secret {context.settings.azure_secret_name}" + (f" in namespace {namespace}" if namespace else "")
 
 
-def _secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    kind, name = subject.settings.credential, subject.settings.azure_secret_name
-    blocked = subject.unusable("credential", "azure_secret_name", looks_at=f"Secret {name}")
+def _secret(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    kind, name = context.settings.credential, context.settings.azure_secret_name
+    blocked = context.unusable("credential", "azure_secret_name", looks_at=f"Secret {name}")
     if blocked:
         return blocked
-    if not _wants_secret(subject):
+    if not _wants_secret(context):
         return Finding("pass", f"Secret {name}", f"It is not needed: the setting credential is '{kind}'.")
     cluster = given["cluster"].value
-    looks_at = _secret_name(subject, cluster.namespace)
+    looks_at = _secret_name(context, cluster.namespace)
     try:
         stored = cluster.read_secret(name)
     except (NotFoundError, NotAllowedError) as error:
         if isinstance(error, NotFoundError) and error.code != NotFoundError.code:
             raise
-        return _another(subject, error, looks_at) or _without_secret(subject, error, looks_at, cluster.namespace)
+        return _another(context, error, looks_at) or _without_secret(context, error, looks_at, cluster.namespace)
     return Finding("pass", looks_at, f"It exists, with the keys {_listed(stored)}.", value=stored)
 
 
@@ -144,12 +144,12 @@ def _listed(stored: StoredSecret) -> str:
     return ", ".join(key for key in SECRET_KEYS if key in stored.data) or "of something else"
 
 
-def _another(subject: Subject, error: FairingAzureError, looks_at: str) -> Finding | None:
+def _another(context: CheckContext, error: FairingAzureError, looks_at: str) -> Finding | None:
     """Tell which other credential is used where the setting leaves the choice; None where there is none."""
-    if subject.settings.credential != "auto":
+    if context.settings.credential != "auto":
         return None
     try:
-        chosen = _choose(subject, error)
+        chosen = _choose(context, error)
     except FairingAzureError:
         return None
     state = "may not be read" if isinstance(error, NotAllowedError) else "does not exist"
@@ -160,12 +160,12 @@ def _another(subject: Subject, error: FairingAzureError, looks_at: str) -> Findi
     return Finding("pass", looks_at, message)
 
 
-def _without_secret(subject: Subject, error: FairingAzureError, looks_at: str, namespace: str) -> Finding:
+def _without_secret(context: CheckContext, error: FairingAzureError, looks_at: str, namespace: str) -> Finding:
     if isinstance(error, NotAllowedError):
         return from_error(error, looks_at)
-    settings = subject.settings
+    settings = context.settings
     group = settings.azure_resource_group or "RESOURCE_GROUP"
-    named = subject.environ.get("AZURE_SUBSCRIPTION_ID", "")
+    named = context.environ.get("AZURE_SUBSCRIPTION_ID", "")
     subscription = "SUBSCRIPTION_ID" if value_problem("AZURE_SUBSCRIPTION_ID", named) else named
     scope = f"/subscriptions/{subscription}/resourceGroups/{group}"
     role = ("--role", "Storage Account Contributor", "--scopes", scope)
@@ -180,44 +180,44 @@ def _without_secret(subject: Subject, error: FairingAzureError, looks_at: str, n
     return dataclasses.replace(from_error(error, looks_at, fixable=True), fixes=fixes)
 
 
-def _secret_keys(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+def _secret_keys(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     found = given["azure.secret"]
     stored: StoredSecret | None = found.value
     if stored is None:
         return Finding("pass", found.looked_at, "No Secret is used.")
     try:
-        principal = service_principal(stored.data, secret_name=subject.settings.azure_secret_name)
+        principal = service_principal(stored.data, secret_name=context.settings.azure_secret_name)
     except CredentialError as error:
         fixes = (ours("secrets", "create", "--azure"),)
         return dataclasses.replace(from_error(error, found.looked_at, fixable=True), fixes=fixes)
     return Finding("pass", found.looked_at, "Its four values are well-formed.", value=principal)
 
 
-def _token(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    blocked = subject.unusable("credential", "azure_cloud", looks_at=_ENTRA)
+def _token(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    blocked = context.unusable("credential", "azure_cloud", looks_at=_ENTRA)
     if blocked:
         return blocked
     try:
-        chosen = _choose(subject, given["azure.secret-keys"].value)
+        chosen = _choose(context, given["azure.secret-keys"].value)
     except CredentialError as error:
-        return with_fixes(from_error(error, _ENTRA), _azure_cli(subject))
+        return with_fixes(from_error(error, _ENTRA), _azure_cli(context))
     try:
-        chosen.token(subject.cloud.arm_scope)
+        chosen.token(context.cloud.arm_scope)
     except CredentialError as error:
-        return _refused(subject, chosen, error)
+        return _refused(context, chosen, error)
     return Finding("pass", _ENTRA, f"It returned a token for {_described(chosen)}.", value=chosen)
 
 
-def _azure_cli(subject: Subject) -> tuple[Fix, ...]:
+def _azure_cli(context: CheckContext) -> tuple[Fix, ...]:
     """Return how the Azure CLI is made to give tokens; nothing where it is not what is used."""
-    if subject.settings.credential != "azure-cli":
+    if context.settings.credential != "azure-cli":
         return ()
     install = text("Install the Azure CLI: https://learn.microsoft.com/cli/azure/install-azure-cli")
-    there = shutil.which("az", path=subject.environ.get("PATH", ""))
+    there = shutil.which("az", path=context.environ.get("PATH", ""))
     return (az("login"),) if there else (install, az("login"))
 
 
-def _refused(subject: Subject, chosen: ChosenCredential, error: CredentialError) -> Finding:
+def _refused(context: CheckContext, chosen: ChosenCredential, error: CredentialError) -> Finding:
     client, by_secret = chosen.client_id or "CLIENT_ID", chosen.source == "secret"
     renew = az("ad", "app", "credential", "reset", "--id", client, "--append")
     show = az("ad", "sp", "show", "--id", client)
@@ -245,7 +245,7 @@ def _refused(subject: Subject, chosen: ChosenCredential, error: CredentialError)
     told = {
         "wrong-secret": "The value of a client secret is needed, not its ID; the az command prints a new one.",
         "expired-secret": "The az command prints a new client secret; rotate asks for it.",
-        "unknown-tenant": f"The setting azure_cloud is {subject.cloud.name}: a tenant is in one Azure cloud only.",
+        "unknown-tenant": f"The setting azure_cloud is {context.cloud.name}: a tenant is in one Azure cloud only.",
         "unknown-application": "The client id or the tenant id is wrong, or the tenant is in another Azure cloud.",
     }
     advice = (text(told[error.code]),) if error.code in told else ()
@@ -254,7 +254,7 @@ def _refused(subject: Subject, chosen: ChosenCredential, error: CredentialError)
     return dataclasses.replace(found, fixes=(ours_by_code[error.code], *fixes, *advice))
 
 
-def _secret_expiry(_subject: Subject, given: Mapping[str, Finding]) -> Finding:
+def _secret_expiry(_context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     found = given["azure.secret"]
     stored: StoredSecret | None = found.value
     if stored is None:
@@ -276,14 +276,14 @@ def _secret_expiry(_subject: Subject, given: Mapping[str, Finding]) -> Finding:
     return expiry_finding(expires, datetime.now(timezone.utc), found.looked_at, renew)
 
 
-def _choose(subject: Subject, secret: ServicePrincipal | FairingAzureError | None) -> ChosenCredential:
+def _choose(context: CheckContext, secret: ServicePrincipal | FairingAzureError | None) -> ChosenCredential:
     return choose_credential(
-        subject.settings.credential,
+        context.settings.credential,
         secret=secret,
-        environ=subject.environ,
-        cloud=subject.cloud,
-        timeout=subject.timeout,
-        deadline=subject.deadline,
+        environ=context.environ,
+        cloud=context.cloud,
+        timeout=context.timeout,
+        deadline=context.deadline,
     )
 
 

@@ -11,17 +11,17 @@ from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.cluster import Cluster
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 # https://istio.io/latest/docs/ambient/usage/add-workloads/
 _AMBIENT = "istio.io/dataplane-mode"
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of what endpoints meet in the cluster.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
     return [
@@ -30,7 +30,7 @@ def checks(subject: Subject) -> list[Check]:
             "Endpoint exposure",
             "Istio's proxy keeps a Job from ending, and a pod without it is not protected.",
             "Istio and the endpoint's service type",
-            lambda given: _istio(subject, given["cluster"].value, mesh=given["cluster.namespace"].value),
+            lambda given: _istio(context, given["cluster"].value, mesh=given["cluster.namespace"].value),
             needs=("cluster", "cluster.namespace"),
             even_unseen=("cluster.namespace",),
         ),
@@ -39,29 +39,29 @@ def checks(subject: Subject) -> list[Check]:
             "KServe",
             "An InferenceService needs KServe, which creates its Deployment; other endpoints do not need KServe.",
             "the cluster's API groups",
-            lambda given: _kserve(subject, given["cluster"].value),
+            lambda given: _kserve(context, given["cluster"].value),
             needs=("cluster",),
         ),
     ]
 
 
-def _istio(subject: Subject, cluster: Cluster, *, mesh: str | None) -> Finding:
+def _istio(context: CheckContext, cluster: Cluster, *, mesh: str | None) -> Finding:
     looked_at = f"Istio's injection in namespace {cluster.namespace}"
-    unusable = subject.unusable("service_type", "endpoint_kind", looks_at=looked_at)
+    unusable = context.unusable("service_type", "endpoint_kind", looks_at=looked_at)
     if unusable is not None:
         return unusable
     # What KServe makes is reached inside the cluster only; `endpoint.kserve` tells that the two don't go together.
-    if subject.settings.service_type == "LoadBalancer" and subject.settings.endpoint_kind == "deployment":
+    if context.settings.service_type == "LoadBalancer" and context.settings.endpoint_kind == "deployment":
         message = (
             f"{notebook_names()['service_type']} is LoadBalancer, so an endpoint gets a public address, where anyone "
             "can call it without authentication."
         )
-        fix = fix_commands.change_setting(subject, "service_type", "ClusterIP")
+        fix = fix_commands.change_setting(context, "service_type", "ClusterIP")
         return Finding("warn", "the endpoint's service type", message, (fix,), code="public-endpoint")
     if mesh is None:
         message = f"Namespace {cluster.namespace} can't be read, so it is unknown whether Istio injects there."
         return Finding("skipped", looked_at, message)
-    if mesh == "ambient" and not _opts_out(subject, cluster.namespace):
+    if mesh == "ambient" and not _opts_out(context, cluster.namespace):
         message = (
             f"Namespace {cluster.namespace} is in Istio's ambient mesh, which has no proxy in a pod to opt out of: "
             "the traffic of a launch's pods goes through the node's ztunnel. Jobs end normally; an "
@@ -79,30 +79,30 @@ def _istio(subject: Subject, cluster: Cluster, *, mesh: str | None) -> Finding:
     return Finding("pass", looked_at, said.get(mesh, nothing))
 
 
-def _opts_out(subject: Subject, namespace: str) -> bool:
+def _opts_out(context: CheckContext, namespace: str) -> bool:
     """Tell whether the pods of an endpoint say that they are in no ambient mesh."""
-    planned = subject.planned("endpoint", namespace) if subject.planned else ()
+    planned = context.planned("endpoint", namespace) if context.planned else ()
     pods = [mapping(body.get("metadata")) for body in planned if body.get("kind") == "Pod"]
     return bool(pods) and all(mapping(pod.get("labels")).get(_AMBIENT) == "none" for pod in pods)
 
 
-def _kserve(subject: Subject, cluster: Cluster) -> Finding:
+def _kserve(context: CheckContext, cluster: Cluster) -> Finding:
     looked_at, names = "the cluster's API groups", notebook_names()
     kind = names["endpoint_kind"]
-    unusable = subject.unusable("endpoint_kind", looks_at=looked_at)
+    unusable = context.unusable("endpoint_kind", looks_at=looked_at)
     if unusable is not None:
         return unusable
-    if subject.settings.endpoint_kind == "deployment":
+    if context.settings.endpoint_kind == "deployment":
         there = "is" if cluster.has_kserve() else "is not"
         message = f"KServe {there} installed, and not needed: {kind} is deployment, which serves by itself."
         return Finding("pass", looked_at, message)
-    instead = fix_commands.change_setting(subject, "endpoint_kind", "deployment")
-    if "service_type" not in subject.broken and subject.settings.service_type == "LoadBalancer":
+    instead = fix_commands.change_setting(context, "endpoint_kind", "deployment")
+    if "service_type" not in context.broken and context.settings.service_type == "LoadBalancer":
         message = (
             f"{kind} is inference-service and {names['service_type']} is LoadBalancer: KServe makes the Service of an "
             "InferenceService, which no setting makes public, so a launch would fail."
         )
-        keep = fix_commands.change_setting(subject, "service_type", "ClusterIP")
+        keep = fix_commands.change_setting(context, "service_type", "ClusterIP")
         return Finding("fail", "the endpoint's kind and service type", message, (keep, instead), code="service-type")
     if cluster.has_kserve():
         return Finding("pass", looked_at, f"KServe is installed, and {kind} is inference-service.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
-    from fairing_az_jupyter.preflight.context import Planned, Subject
+    from fairing_az_jupyter.preflight.context import CheckContext, Planned
 
 __all__ = ["checks"]
 
@@ -57,7 +57,7 @@ class _About:
     """What the objects are for that are tried.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
         kind: What a launch makes of them.
         namespace: Where.
         looked_at: See `Finding`.
@@ -65,27 +65,27 @@ class _About:
 
     """
 
-    subject: Subject
+    context: CheckContext
     kind: Planned
     namespace: str
     looked_at: str
     by_others: frozenset[str]
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of what a launch makes in the cluster: of a job, of a build, and of an endpoint.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
-    if subject.planned is None:
+    if context.planned is None:
         return []
-    kinds: tuple[Planned, ...] = ("job", "build", "endpoint") if subject.builds_in_cluster else ("job", "endpoint")
-    return [_check(subject, kind) for kind in kinds]
+    kinds: tuple[Planned, ...] = ("job", "build", "endpoint") if context.builds_in_cluster else ("job", "endpoint")
+    return [_check(context, kind) for kind in kinds]
 
 
-def _check(subject: Subject, kind: Planned) -> Check:
+def _check(context: CheckContext, kind: Planned) -> Check:
     what = _WHAT[kind]
     others = () if kind == "job" else ("launch.job",)
     return Check(
@@ -93,29 +93,29 @@ def _check(subject: Subject, kind: Planned) -> Check:
         f"Dry run of {what}",
         "Pod Security, LimitRanges, quotas and policies reject a pod that breaks their rules.",
         f"dry runs of {what}",
-        lambda given: _tried(subject, kind, given),
+        lambda given: _tried(context, kind, given),
         needs=("cluster", "cluster.namespace"),
         even_unseen=("cluster.namespace",),
         after=(*_SHARED, *others, *(("endpoint.kserve",) if kind == "endpoint" else ())),
     )
 
 
-def _tried(subject: Subject, kind: Planned, given: Mapping[str, Finding]) -> Finding:
+def _tried(context: CheckContext, kind: Planned, given: Mapping[str, Finding]) -> Finding:
     cluster: Cluster = given["cluster"].value
     looked_at = f"dry runs of {_WHAT[kind]} in namespace {cluster.namespace}"
-    fields = (*_FIELDS[kind], *(field for field in _OPTIONAL if field in subject.broken))
-    if unusable := subject.unusable(*fields, "service_account", "registry_secret_name", looks_at=looked_at):
+    fields = (*_FIELDS[kind], *(field for field in _OPTIONAL if field in context.broken))
+    if unusable := context.unusable(*fields, "service_account", "registry_secret_name", looks_at=looked_at):
         return unusable
     first = ("cluster.service-account", *(("endpoint.kserve",) if kind == "endpoint" else ()))
     failed = next((name for name in first if given[name].status == "fail"), None)
     if failed is not None:
         return Finding("skipped", looked_at, f"Skipped: needs {failed}, which failed.")
-    return _told_once(subject, kind, _judged(subject, kind, cluster, looked_at), given)
+    return _told_once(context, kind, _judged(context, kind, cluster, looked_at), given)
 
 
-def _told_once(subject: Subject, kind: Planned, found: Finding, given: Mapping[str, Finding]) -> Finding:
+def _told_once(context: CheckContext, kind: Planned, found: Finding, given: Mapping[str, Finding]) -> Finding:
     """Return a finding; skipped where another check tells the same fault."""
-    found = only_some_launches(subject, found) if kind == "build" else found
+    found = only_some_launches(context, found) if kind == "build" else found
     if _is_of_quota_check(found, given["cluster.quota"]):
         return dataclasses.replace(found, status="skipped", message=f"{found.message} See cluster.quota.", fixes=())
     before = given.get("launch.job")
@@ -139,13 +139,13 @@ def _have_one_reason(found: Finding, other: Finding) -> bool:
     return (found.code, found.fixes[:1], found.value) == (other.code, other.fixes[:1], other.value)
 
 
-def _judged(subject: Subject, kind: Planned, cluster: Cluster, looked_at: str) -> Finding:
+def _judged(context: CheckContext, kind: Planned, cluster: Cluster, looked_at: str) -> Finding:
     """Send the objects, and return the worst of what becomes of them; the first of those that are as bad."""
-    planned = subject.planned(kind, cluster.namespace) if subject.planned else ()
+    planned = context.planned(kind, cluster.namespace) if context.planned else ()
     if not planned:
-        return _never_built(subject, looked_at)
+        return _never_built(context, looked_at)
     by_others = {"Pod", *(_OF_KSERVE if any(body["kind"] == "InferenceService" for body in planned) else ())}
-    about = _About(subject, kind, cluster.namespace, looked_at, frozenset(by_others))
+    about = _About(context, kind, cluster.namespace, looked_at, frozenset(by_others))
     kinds = ", ".join(dict.fromkeys(str(body["kind"]) for body in planned))
     worst = Finding("pass", looked_at, f"The cluster would accept the objects of {_WHAT[kind]} ({kinds}).")
     for found in _each(about, cluster, planned):
@@ -164,8 +164,8 @@ def _badness(found: Finding) -> tuple[int, bool]:
 def _each(about: _About, cluster: Cluster, planned: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """Yield a finding for each object that is not taken, up to the first that fails a launch for certain."""
     with contextlib.ExitStack() as opened:
-        seconds = min(about.subject.deadline, _SECONDS)
-        workloads = opened.enter_context(_workloads(about.subject, cluster, seconds))
+        seconds = min(about.context.deadline, _SECONDS)
+        workloads = opened.enter_context(_workloads(about.context, cluster, seconds))
         for body in planned:
             error = _not_taken(workloads, body)
             if error is None:
@@ -177,11 +177,11 @@ def _each(about: _About, cluster: Cluster, planned: Sequence[Mapping[str, Any]])
                 return
             if found.code == _SILENT:
                 seconds = min(seconds, _SECONDS_AFTER_SILENCE)
-                workloads = opened.enter_context(_workloads(about.subject, cluster, seconds))
+                workloads = opened.enter_context(_workloads(about.context, cluster, seconds))
 
 
-def _workloads(subject: Subject, cluster: Cluster, seconds: float) -> Workloads:
-    return Workloads(cluster, timeout=min(subject.timeout, seconds), deadline=seconds)
+def _workloads(context: CheckContext, cluster: Cluster, seconds: float) -> Workloads:
+    return Workloads(cluster, timeout=min(context.timeout, seconds), deadline=seconds)
 
 
 def _not_taken(workloads: Workloads, body: Mapping[str, Any]) -> ServiceError | None:
@@ -243,21 +243,21 @@ def _without_dry_runs(error: ServiceError, webhook: str, what: str, about: _Abou
     return Finding("unknown", about.looked_at, message, (ask, _SEE_WEBHOOKS), code="dry-run-unsupported")
 
 
-def _never_built(subject: Subject, looked_at: str) -> Finding:
+def _never_built(context: CheckContext, looked_at: str) -> Finding:
     """Return the finding where no build can be made as the settings are."""
     names = notebook_names()
     message = (
         f"No image can be built in the cluster: Kaniko needs root, and {names['pod_security']} is "
-        f"'{subject.settings.pod_security}'."
+        f"'{context.settings.pod_security}'."
     )
-    other = fix_commands.change_setting(subject, "builder", "acr-tasks")
+    other = fix_commands.change_setting(context, "builder", "acr-tasks")
     return Finding("fail", looked_at, message, (other,), code="pod-security")
 
 
 def _refused(error: ServiceError, body: Mapping[str, Any], about: _About) -> Finding:
     # The message may show only the first of several rules that are broken.
     said = error.said or error.message
-    rule = rule_in(said, about.subject, about.kind, about.namespace)
+    rule = rule_in(said, about.context, about.kind, about.namespace)
     if rule.code == "not-allowed-by-rule" and error.hint:
         rule = dataclasses.replace(rule, code=error.code, fixes=(fix_commands.text(error.hint), *rule.fixes))
     # Two objects differ by their names, whatever the rule.

@@ -10,7 +10,7 @@ from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings.naming import python_image
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 # The rooms fairing/ and preflight/ do not know each other; a test compares it with the version that is installed.
 FAIRING_VERSION = "1.0.2"
@@ -29,11 +29,11 @@ _PYTHON_IMAGES = frozenset({"python", "python3"})
 _MINORS = {2: range(6, 8), 3: range(5, 40)}
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of this machine.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
     return [
@@ -42,14 +42,14 @@ def checks(subject: Subject) -> list[Check]:
             "Kubeflow Fairing",
             "A notebook's 'from kubeflow import fairing' needs it, and the bridge to it fits one version.",
             _FAIRING_AT,
-            lambda _: _fairing(subject),
+            lambda _: _fairing(context),
         ),
         Check(
             "python",
             "Python version of the base image",
             "Pickled objects and wheels do not work across minor versions of Python.",
-            _image(subject),
-            lambda _: _python(subject),
+            _image(context),
+            lambda _: _python(context),
         ),
     ]
 
@@ -82,32 +82,32 @@ def _versions(pattern: re.Pattern[str], text: str) -> set[tuple[int, int]]:
     return {(major, minor) for major, minor in numbers if minor in _MINORS[major]}
 
 
-def _fairing(subject: Subject) -> Finding:
-    if subject.fairing == FAIRING_VERSION:
+def _fairing(context: CheckContext) -> Finding:
+    if context.fairing == FAIRING_VERSION:
         return Finding("pass", _FAIRING_AT, f"Kubeflow Fairing {FAIRING_VERSION} is installed.")
     fix = (fix_commands.ours("install-fairing"),)
-    if subject.fairing is None:
+    if context.fairing is None:
         return Finding("fail", _FAIRING_AT, "Kubeflow Fairing is not installed.", fix, code="fairing-not-installed")
-    message = f"Kubeflow Fairing {subject.fairing} is installed; {FAIRING_VERSION} is needed."
+    message = f"Kubeflow Fairing {context.fairing} is installed; {FAIRING_VERSION} is needed."
     return Finding("fail", _FAIRING_AT, message, fix, code="fairing-version")
 
 
-def _python(subject: Subject) -> Finding:
-    looked_at = _image(subject)
-    if "base_image" in subject.broken and (skipped := subject.unusable("base_image", looks_at=looked_at)):
+def _python(context: CheckContext) -> Finding:
+    looked_at = _image(context)
+    if "base_image" in context.broken and (skipped := context.unusable("base_image", looks_at=looked_at)):
         return skipped
-    here = _written(subject.python)
-    image = subject.settings.base_image
+    here = _written(context.python)
+    image = context.settings.base_image
     if image is None:
         return Finding(
             "pass", looked_at, f"No base image is set: Docker Hub's python with this notebook's {here} is used."
         )
     there = python_of_image(image)
-    if there == subject.python:
+    if there == context.python:
         return Finding("pass", looked_at, f"The base image '{image}' has Python {here}, as this notebook has.")
     better = python_image(here)
     fix = (
-        fix_commands.ours("fill", subject.notebook or "NOTEBOOK", "--base-image", better),
+        fix_commands.ours("fill", context.notebook or "NOTEBOOK", "--base-image", better),
         fix_commands.ours("profile", "set", "NAME", "--base-image", better),
     )
     if there is None:
@@ -120,8 +120,8 @@ def _python(subject: Subject) -> Finding:
     return Finding("fail", looked_at, message, fix, code="python-differs")
 
 
-def _image(subject: Subject) -> str:
-    image = None if "base_image" in subject.broken else subject.settings.base_image
+def _image(context: CheckContext) -> str:
+    image = None if "base_image" in context.broken else context.settings.base_image
     return f"base image {image}" if image else "the base image"
 
 

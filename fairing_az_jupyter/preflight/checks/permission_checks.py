@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
     from fairing_az_jupyter.models import CheckStatus, Fix
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
     from fairing_az_jupyter.settings import Settings
 
 _ROLE = "kubeflow-edit"
@@ -46,11 +46,11 @@ _INFERENCE = (
 _FORWARDING = _each("create", "pods", subresource="portforward")
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of what this notebook may do.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
     builds = _check(
@@ -61,7 +61,7 @@ def checks(subject: Subject) -> list[Check]:
         lambda _: _BUILDS,
         after=("permissions.jobs",),
     )
-    in_cluster = subject.settings.builder != "acr-tasks"
+    in_cluster = context.settings.builder != "acr-tasks"
     return [
         _check(
             "permissions.jobs",
@@ -79,13 +79,13 @@ def checks(subject: Subject) -> list[Check]:
             after=("permissions.jobs",),
         ),
         *((builds,) if in_cluster else ()),
-        _endpoints(subject),
+        _endpoints(context),
         Check(
             "permissions.prepare",
             "Permission to create Secrets",
             "`secrets create` writes two Secrets and the service account; a launch reads the Secrets.",
             "the rights on Secrets and the service account",
-            lambda given: _prepare(subject, given["cluster"].value, given),
+            lambda given: _prepare(context, given["cluster"].value, given),
             needs=("cluster", "cluster.namespace"),
             even_unseen=("cluster.namespace",),
             after=("permissions.jobs", *((builds.id,) if in_cluster else ())),
@@ -93,8 +93,8 @@ def checks(subject: Subject) -> list[Check]:
     ]
 
 
-def _endpoints(subject: Subject) -> Check:
-    by_kserve = subject.settings.endpoint_kind == "inference-service"
+def _endpoints(context: CheckContext) -> Check:
+    by_kserve = context.settings.endpoint_kind == "inference-service"
 
     def wanted(cluster: Cluster) -> tuple[Access, ...]:
         served = _INFERENCE if by_kserve and _has_kserve(cluster) else () if by_kserve else _ENDPOINTS
@@ -179,14 +179,14 @@ def _review(
     return Finding("fail", looked_at, f"{lacks}.", _binding(cluster.namespace, user), code=_DENIED)
 
 
-def _prepare(subject: Subject, cluster: Cluster, given: Mapping[str, Finding]) -> Finding:
+def _prepare(context: CheckContext, cluster: Cluster, given: Mapping[str, Finding]) -> Finding:
     looked_at = f"the rights on Secrets and the service account in namespace {cluster.namespace}"
     fields = ("azure_secret_name", "registry_secret_name", "service_account")
     before = [name for name in given if name.startswith("permissions.")]
-    refused = subject.unusable(*fields, looks_at=looked_at) or _unanswered(looked_at, given, before)
+    refused = context.unusable(*fields, looks_at=looked_at) or _unanswered(looked_at, given, before)
     if refused is not None:
         return refused
-    settings = subject.settings
+    settings = context.settings
     reading = [
         access
         for name in (settings.azure_secret_name, settings.registry_secret_name)

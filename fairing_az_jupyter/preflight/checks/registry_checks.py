@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.azure.service_principal import ServicePrincipal
     from fairing_az_jupyter.clients.kube.cluster import Cluster
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 IMAGE = "fairing-job"
 """The repository that is tried: what Fairing calls its images."""
@@ -51,32 +51,32 @@ class _Visit:
     repository: str
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of the registry and its Secret.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
-    secret = f"Secret {subject.settings.registry_secret_name}"
-    registry = f"DOCKER_REGISTRY {_registry(subject)}".rstrip()
+    secret = f"Secret {context.settings.registry_secret_name}"
+    registry = f"DOCKER_REGISTRY {_registry(context)}".rstrip()
     push = Check(
         "registry.push",
         "Permission to push images",
         "Every launch pushes the image that it has built.",
         registry,
-        functools.partial(_push, subject),
+        functools.partial(_push, context),
         ("registry.pull",),
     )
     # What ACR Tasks build they push themselves, in another name.
-    pushed = () if subject.settings.builder == "acr-tasks" else (push,)
+    pushed = () if context.settings.builder == "acr-tasks" else (push,)
     return [
         Check(
             "registry.secret",
             "Registry Secret",
             "The cluster's nodes pull images with it, and builds in the cluster push with it.",
             secret,
-            functools.partial(_secret, subject),
+            functools.partial(_secret, context),
             ("cluster",),
         ),
         Check(
@@ -84,7 +84,7 @@ def checks(subject: Subject) -> list[Check]:
             "Login for DOCKER_REGISTRY",
             "A login for another host is not used for this one, so pods would wait in ImagePullBackOff.",
             secret,
-            functools.partial(_secret_login, subject),
+            functools.partial(_secret_login, context),
             ("registry.secret",),
             after=("cluster",),
         ),
@@ -93,7 +93,7 @@ def checks(subject: Subject) -> list[Check]:
             "Permission to pull images",
             "The cluster's nodes pull the image of a job or an endpoint with it.",
             registry,
-            functools.partial(_pull, subject),
+            functools.partial(_pull, context),
             ("registry.secret-login",),
             after=("azure.token", "azure.secret-keys"),
         ),
@@ -104,17 +104,17 @@ def checks(subject: Subject) -> list[Check]:
             "A launch's pods reference the registry's Secret themselves; a node that can't use it leaves them in "
             "ImagePullBackOff.",
             f"{secret} as nodes read it",
-            functools.partial(_pull_secret, subject),
+            functools.partial(_pull_secret, context),
             ("cluster", "registry.secret", "registry.secret-login"),
             after=("cluster.service-account",),
         ),
     ]
 
 
-def _secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+def _secret(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     cluster: Cluster = given["cluster"].value
-    name = subject.settings.registry_secret_name
-    if skipped := subject.unusable("registry_secret_name", looks_at="the registry's Secret"):
+    name = context.settings.registry_secret_name
+    if skipped := context.unusable("registry_secret_name", looks_at="the registry's Secret"):
         return skipped
     looked_at = f"Secret {name} in namespace {cluster.namespace}"
     create = _kubectl_create(name, cluster.namespace)
@@ -138,13 +138,13 @@ def _secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     return Finding("pass", looked_at, message, value=stored)
 
 
-def _secret_login(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+def _secret_login(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     looked_at = given["registry.secret"].looked_at
-    if skipped := subject.unusable("docker_registry", looks_at=looked_at):
+    if skipped := context.unusable("docker_registry", looks_at=looked_at):
         return skipped
     stored = given["registry.secret"].value
     cluster: Cluster = given["cluster"].value
-    host = registry_host(_registry(subject))
+    host = registry_host(_registry(context))
     value = stored.data.get(SECRET_KEY, Hidden(""))
     again = fix_commands.ours("secrets", "create", "--acr")
     create = _kubectl_create(stored.name, cluster.namespace)
@@ -161,7 +161,7 @@ def _secret_login(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         login = config.find(host)
     except NotFoundError as error:
         present = [one.host for one in config.logins]
-        return from_error(error, looked_at, (again, *_other_host(subject, host, present), anew), fixable=True)
+        return from_error(error, looked_at, (again, *_other_host(context, host, present), anew), fixable=True)
     if _swapped(login):
         message = (
             f"The login for '{login.host}' in Secret '{stored.name}' has what looks like a client secret as its user "
@@ -169,12 +169,12 @@ def _secret_login(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         )
         return Finding("fail", looked_at, message, (again, anew), fixable=True, code="docker-config-swapped")
     message = (
-        f"Secret '{stored.name}' has a login for '{host}', as user '{login.username}'{_in_another_cloud(subject)}."
+        f"Secret '{stored.name}' has a login for '{host}', as user '{login.username}'{_in_another_cloud(context)}."
     )
     return Finding("pass", looked_at, message, value=login)
 
 
-def _pull_secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+def _pull_secret(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     """Tell whether nodes pull with the Secret, which the pods of a launch name themselves.
 
     Where they do not, they may still pull with the service account's other Secrets, or with an identity of their own
@@ -184,8 +184,8 @@ def _pull_secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     login: Login = given["registry.secret-login"].value
     stored = given["registry.secret"].value
     looked_at = given["registry.secret"].looked_at
-    namespace, account = cluster.namespace, subject.settings.service_account
-    unread = login.unread_by_nodes(_repository(subject))
+    namespace, account = cluster.namespace, context.settings.service_account
+    unread = login.unread_by_nodes(_repository(context))
     if stored.type == SECRET_TYPE and not unread:
         named = given["cluster.service-account"].value or ()
         too = f"; ServiceAccount {account} lists it, too" if stored.name in named else ""
@@ -199,7 +199,7 @@ def _pull_secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
         delete = fix_commands.kubectl("delete", "secret", stored.name, "-n", namespace)
         anew = Fix("kubectl", f"{delete.command} && {create.command}")
         fix, code = (fix_commands.ours("secrets", "create", "--acr"), anew), "docker-config-unread"
-    if _others_pull(cluster, given["cluster.service-account"].value or (), stored.name, login.host, subject):
+    if _others_pull(cluster, given["cluster.service-account"].value or (), stored.name, login.host, context):
         return Finding("pass", looked_at, f"{problem}; another Secret of ServiceAccount {account} lets pods pull.")
     if cloud_of_registry(login.host) is None:
         message = f"{problem}; a launch would wait in ImagePullBackOff."
@@ -211,7 +211,7 @@ def _pull_secret(subject: Subject, given: Mapping[str, Finding]) -> Finding:
     return Finding("warn", looked_at, message, fix, fixable=True, code=code)
 
 
-def _others_pull(cluster: Cluster, names: tuple[str, ...], but: str, host: str, subject: Subject) -> bool:
+def _others_pull(cluster: Cluster, names: tuple[str, ...], but: str, host: str, context: CheckContext) -> bool:
     """Tell whether another Secret of the service account has a login that nodes read, and the registry lets it pull."""
     for name in names:
         if name == but:
@@ -221,27 +221,27 @@ def _others_pull(cluster: Cluster, names: tuple[str, ...], but: str, host: str, 
             login = parse_docker_config(stored.data.get(SECRET_KEY, Hidden("")), host=host).find(host)
         except FairingAzureError:
             continue
-        if stored.type == SECRET_TYPE and not login.unread_by_nodes(_repository(subject)) and _pulls(login, subject):
+        if stored.type == SECRET_TYPE and not login.unread_by_nodes(_repository(context)) and _pulls(login, context):
             return True
     return False
 
 
-def _pulls(login: Login, subject: Subject) -> bool:
-    with contextlib.closing(_opened(login, subject)) as registry:
+def _pulls(login: Login, context: CheckContext) -> bool:
+    with contextlib.closing(_opened(login, context)) as registry:
         try:
-            registry.check_pull(_repository(subject))
+            registry.check_pull(_repository(context))
         except FairingAzureError:
             return False
     return True
 
 
-def _opened(login: Login, subject: Subject) -> Registry:
+def _opened(login: Login, context: CheckContext) -> Registry:
     return Registry(
         login.host,
         username=login.username,
         password=login.password,
-        timeout=subject.timeout,
-        deadline=subject.deadline,
+        timeout=context.timeout,
+        deadline=context.deadline,
     )
 
 
@@ -253,11 +253,11 @@ def _made_anew(name: str, namespace: str) -> tuple[Fix, ...]:
     )
 
 
-def _pull(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+def _pull(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     login: Login = given["registry.secret-login"].value
-    repository = _repository(subject)
+    repository = _repository(context)
     looked_at = f"repository {repository} on registry {login.host}"
-    settings, token = subject.settings, given["azure.token"]
+    settings, token = context.settings, given["azure.token"]
     principal: ServicePrincipal | None = given["azure.secret-keys"].value
     # With a credential of another kind, a token that is refused says nothing about this client secret.
     if _is_same(login, principal) and token.status == "fail" and settings.credential in {"auto", "secret"}:
@@ -266,27 +266,27 @@ def _pull(subject: Subject, given: Mapping[str, Finding]) -> Finding:
             f"'{settings.azure_secret_name}', which got no token from Microsoft Entra ID (see azure.token)."
         )
         return Finding("skipped", looked_at, message)
-    registry = _opened(login, subject)
+    registry = _opened(login, context)
     try:
         access = registry.check_pull(repository)
     except FairingAzureError as error:
         registry.close()
         if isinstance(error, CredentialError) and error.code == CredentialError.code:
-            return _disbelieved(subject, error, looked_at, login, given)
-        return _refused(subject, error, looked_at, login)
+            return _disbelieved(context, error, looked_at, login, given)
+        return _refused(context, error, looked_at, login)
     empty = "; nothing is in it yet" if access.exists is False else ""
     message = f"User '{login.username}' may pull from '{repository}' on registry '{login.host}'{empty}."
     return Finding("pass", looked_at, message, value=_Visit(registry, login, repository))
 
 
-def _push(subject: Subject, given: Mapping[str, Finding]) -> Finding:
+def _push(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     visit: _Visit = given["registry.pull"].value
     looked_at = given["registry.pull"].looked_at
     with visit.registry as registry:
         try:
             access = registry.check_push(visit.repository)
         except FairingAzureError as error:
-            return _refused(subject, error, looked_at, visit.login)
+            return _refused(context, error, looked_at, visit.login)
     # Some registries let only those cancel who may delete, which AcrPush does not allow.
     ended = "was cancelled" if access.cancelled else "is empty, and the registry removes it after some days"
     message = (
@@ -297,7 +297,7 @@ def _push(subject: Subject, given: Mapping[str, Finding]) -> Finding:
 
 
 def _disbelieved(
-    subject: Subject, error: CredentialError, looked_at: str, login: Login, given: Mapping[str, Finding]
+    context: CheckContext, error: CredentialError, looked_at: str, login: Login, given: Mapping[str, Finding]
 ) -> Finding:
     """Return the finding for a password that the registry does not accept."""
     principal: ServicePrincipal | None = given["azure.secret-keys"].value
@@ -317,7 +317,7 @@ def _disbelieved(
     ours = (rotate, create)
     if believed and principal is not None and _is_user(login, principal) and not _is_same(login, principal):
         ours = (create, rotate)
-        message = f"{error.message} Secret '{subject.settings.azure_secret_name}' has another one, which is accepted."
+        message = f"{error.message} Secret '{context.settings.azure_secret_name}' has another one, which is accepted."
         finding = dataclasses.replace(finding, message=message)
     reset = fix_commands.az("ad", "sp", "credential", "reset", "--id", login.username, "--append")
     hint = (
@@ -352,7 +352,7 @@ def _other_token(acr: str) -> tuple[Fix, ...]:
     )
 
 
-def _refused(subject: Subject, error: FairingAzureError, looked_at: str, login: Login) -> Finding:
+def _refused(context: CheckContext, error: FairingAzureError, looked_at: str, login: Login) -> Finding:
     """Return the finding for what is wrong with the registry, or with the rights of a login that it believes."""
     if isinstance(error, NotAllowedError):
         # Here 'not allowed' is the answer, and not the lack of one.
@@ -362,7 +362,7 @@ def _refused(subject: Subject, error: FairingAzureError, looked_at: str, login: 
             return dataclasses.replace(finding, fixes=again, fixable=True)
         return dataclasses.replace(finding, fixes=_granting(error, finding, login))
     if error.code == "dns-unknown":
-        return from_error(error, looked_at, tuple(_right_names(subject, login.host)))
+        return from_error(error, looked_at, tuple(_right_names(context, login.host)))
     return from_error(error, looked_at)
 
 
@@ -402,27 +402,27 @@ def _grants(login: Login) -> tuple[Fix, ...]:
     return (push, fix_commands.text("A registry in ABAC mode ignores AcrPush; grant the next role there."), writer)
 
 
-def _right_names(subject: Subject, host: str) -> list[Fix]:
+def _right_names(context: CheckContext, host: str) -> list[Fix]:
     """Return how the name of a registry that does not exist is mended."""
     if cloud_of_registry(host) is None:
         return []
     found = []
-    suffix = subject.cloud.registry_suffix
+    suffix = context.cloud.registry_suffix
     if not host.endswith(f".{suffix}"):
-        found.append(_fill(subject, f"{host.partition('.')[0]}.{suffix}"))
+        found.append(_fill(context, f"{host.partition('.')[0]}.{suffix}"))
     return [*found, fix_commands.az("acr", "show", "--name", _acr(host), "--query", "loginServer", "--output", "tsv")]
 
 
-def _other_host(subject: Subject, host: str, present: list[str]) -> tuple[Fix, ...]:
+def _other_host(context: CheckContext, host: str, present: list[str]) -> tuple[Fix, ...]:
     """Return how DOCKER_REGISTRY is set to the registry that the Secret was probably made for."""
     known = [one for one in present if cloud_of_registry(one) is not None]
-    return tuple(_fill(subject, one) for one in difflib.get_close_matches(host, known, n=1))
+    return tuple(_fill(context, one) for one in difflib.get_close_matches(host, known, n=1))
 
 
-def _fill(subject: Subject, host: str) -> Fix:
-    path = _registry(subject).partition("/")[2]
+def _fill(context: CheckContext, host: str) -> Fix:
+    path = _registry(context).partition("/")[2]
     return fix_commands.ours(
-        "fill", subject.notebook or "NOTEBOOK", "--docker-registry", f"{host}/{path}" if path else host
+        "fill", context.notebook or "NOTEBOOK", "--docker-registry", f"{host}/{path}" if path else host
     )
 
 
@@ -463,19 +463,19 @@ def _is_same(login: Login, principal: ServicePrincipal | None) -> bool:
     return principal is not None and _is_user(login, principal) and login.password == principal.client_secret
 
 
-def _in_another_cloud(subject: Subject) -> str:
-    cloud = cloud_of_registry(_registry(subject))
-    if cloud is None or cloud == subject.cloud:
+def _in_another_cloud(context: CheckContext) -> str:
+    cloud = cloud_of_registry(_registry(context))
+    if cloud is None or cloud == context.cloud:
         return ""
-    return f"; the registry is in {cloud.name}, and FAIRING_AZURE_CLOUD is {subject.cloud.name}"
+    return f"; the registry is in {cloud.name}, and FAIRING_AZURE_CLOUD is {context.cloud.name}"
 
 
-def _registry(subject: Subject) -> str:
-    return "" if "docker_registry" in subject.broken else subject.settings.docker_registry or ""
+def _registry(context: CheckContext) -> str:
+    return "" if "docker_registry" in context.broken else context.settings.docker_registry or ""
 
 
-def _repository(subject: Subject) -> str:
-    path = _registry(subject).partition("/")[2]
+def _repository(context: CheckContext) -> str:
+    path = _registry(context).partition("/")[2]
     return f"{path}/{IMAGE}" if path else IMAGE
 
 

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fairing_az_jupyter.models import Fix
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 __all__ = ["checks", "other_group"]
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the check of the resource group.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     Returns:
         The check `azure.resource-group`.
@@ -35,19 +35,19 @@ def checks(subject: Subject) -> list[Check]:
             id="azure.resource-group",
             title="Resource group",
             why="The storage account is in it or is created in it.",
-            looks_at=f"Resource group {subject.settings.azure_resource_group or ''}".rstrip(),
-            run=partial(_resource_group, subject),
+            looks_at=f"Resource group {context.settings.azure_resource_group or ''}".rstrip(),
+            run=partial(_resource_group, context),
             needs=("azure.token",),
         ),
     ]
 
 
-def _resource_group(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    looks_at = f"Resource group {subject.settings.azure_resource_group or ''}".rstrip()
-    blocked = subject.unusable("azure_resource_group", "azure_cloud", looks_at=looks_at)
+def _resource_group(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    looks_at = f"Resource group {context.settings.azure_resource_group or ''}".rstrip()
+    blocked = context.unusable("azure_resource_group", "azure_cloud", looks_at=looks_at)
     if blocked:
         return blocked
-    place = place_of(subject, given)
+    place = place_of(context, given)
     if not place.subscription:
         fixes = (text("Set AZURE_SUBSCRIPTION_ID to the subscription's id."), az("account", "list"))
         message = "It can't be found because no subscription is set: the credential has none."
@@ -71,7 +71,7 @@ def other_group(place: Place) -> tuple[Fix, ...]:
         place: Where it was looked for.
 
     """
-    region, subscription = place.subject.settings.azure_region or "REGION", ("--subscription", place.subscription)
+    region, subscription = place.context.settings.azure_region or "REGION", ("--subscription", place.subscription)
     return (
         place.fill("--azure-resource-group", "NAME"),
         az("group", "list", *subscription, "--query", "[].name"),

@@ -25,31 +25,31 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.azure.resources import ResourceManager, StorageAccount
     from fairing_az_jupyter.models import Fix
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 __all__ = ["checks"]
 
 _BILLED = "Its contents and calls are billed to the subscription."
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of the Storage account.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     Returns:
         The checks `storage.account`, `storage.access` and `storage.probe`.
 
     """
-    account = f"Storage account {subject.settings.azure_storage_account or ''}".rstrip()
+    account = f"Storage account {context.settings.azure_storage_account or ''}".rstrip()
     return [
         Check(
             id="storage.account",
             title="Storage account",
             why="Build contexts are stored in it; launches fail without it.",
             looks_at=account,
-            run=partial(_account, subject),
+            run=partial(_account, context),
             needs=("azure.token", "azure.resource-group"),
             even_unseen=("azure.resource-group",),
         ),
@@ -58,7 +58,7 @@ def checks(subject: Subject) -> list[Check]:
             title="Blob storage reachable",
             why="A launch writes its build context with a data role, or else with the account's key.",
             looks_at=account,
-            run=partial(_access, subject),
+            run=partial(_access, context),
             # A signature by key is of a time, and refused where the clock is wrong.
             needs=("azure.token", "azure.clock", "storage.account"),
             even_unseen=("azure.clock",),
@@ -68,7 +68,7 @@ def checks(subject: Subject) -> list[Check]:
             title="Writing a blob",
             why="Network rules, policies and locks only show when a blob is written.",
             looks_at=f"Container {CONTAINER} in {account}",
-            run=partial(_probe, subject),
+            run=partial(_probe, context),
             needs=("azure.token", "storage.account", "storage.access"),
         ),
     ]
@@ -84,9 +84,9 @@ class _UnseenAccount:
     public_network_access: str = "Enabled"
 
 
-def _account(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    place = place_of(subject, given)
-    blocked = subject.unusable("azure_storage_account", "azure_resource_group", looks_at=place.looks_at.rstrip())
+def _account(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    place = place_of(context, given)
+    blocked = context.unusable("azure_storage_account", "azure_resource_group", looks_at=place.looks_at.rstrip())
     if blocked:
         return blocked
     with place.resources() as resources:
@@ -127,13 +127,13 @@ def _other_account(place: Place) -> tuple[Fix, ...]:
 
 
 def _create_account(place: Place) -> Fix:
-    region = ("--location", place.subject.settings.azure_region or "REGION")
+    region = ("--location", place.context.settings.azure_region or "REGION")
     kind = ("--sku", "Standard_LRS", "--kind", "StorageV2", "--https-only", "true")
     return az("storage", "account", "create", *place.words, *region, *kind)
 
 
 def _missing_account(place: Place, error: NotFoundError, resources: ResourceManager) -> Finding:
-    if "azure_region" in place.subject.broken:
+    if "azure_region" in place.context.broken:
         message = "It does not exist and can't be created: AZURE_REGION is not set to a usable value."
         return Finding("skipped", place.looks_at, message)
     free = _name_is_free(place, resources)
@@ -144,7 +144,7 @@ def _missing_account(place: Place, error: NotFoundError, resources: ResourceMana
             "subscription."
         )
         return Finding("fail", place.looks_at, message, _other_account(place), code="name-taken")
-    region = place.subject.settings.azure_region
+    region = place.context.settings.azure_region
     if region is None:
         fill = place.fill("--azure-region", "REGION")
         advice = text(f"With AZURE_REGION set, the first launch creates the account. {_BILLED}")
@@ -187,12 +187,12 @@ def _account_not_seen(place: Place) -> Finding:
         fixes = (*_other_account(place), _create_account(place), place.assign(KEY_ROLE, place.group_id))
         return Finding("fail", place.looks_at, message, fixes, code="no-such-account")
     message = "It exists; no permission to read its description."
-    value = _UnseenAccount(place.account_id, place.subject.cloud.blob_url(place.name))
+    value = _UnseenAccount(place.account_id, place.context.cloud.blob_url(place.name))
     return Finding("pass", place.looks_at, message, value=value)
 
 
-def _access(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    place = place_of(subject, given)
+def _access(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    place = place_of(context, given)
     account: StorageAccount | _UnseenAccount | None = given["storage.account"].value
     if account is None:
         return Finding("skipped", place.looks_at, "Skipped: the account is created at the first launch.")
@@ -267,8 +267,8 @@ def _no_way(place: Place, refused: ServiceError | None, scope: str, *, keys: boo
     return Finding("fail", place.looks_at, f"{role} may not get its keys either.", fixes, code="no-data-role")
 
 
-def _probe(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    place = place_of(subject, given)
+def _probe(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    place = place_of(context, given)
     account: StorageAccount | _UnseenAccount = given["storage.account"].value
     looks_at = f"Container {CONTAINER} in {place.looks_at}"
     store: BlobStore = given["storage.access"].value
