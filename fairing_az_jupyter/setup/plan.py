@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.azure.credentials import choose_credential
 from fairing_az_jupyter.clients.azure.service_principal import ServicePrincipal, secret_problems
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     InputError,
     NotFoundError,
@@ -57,7 +57,7 @@ class Task:
     acrcreds: StoredSecret | None
 
     @property
-    def kept(self) -> dict[ValueName, Hidden]:
+    def kept(self) -> dict[ValueName, SecretValue]:
         """The values in the cluster that are as they should be."""
         if self.azcreds is None:
             return {}
@@ -225,7 +225,7 @@ def read_values(task: Task, read: Read) -> SecretValues:
     return values
 
 
-def merged_values(task: Task, values: SecretValues) -> dict[ValueName, Hidden]:
+def merged_values(task: Task, values: SecretValues) -> dict[ValueName, SecretValue]:
     """Return the values as they are to be: those that were given, and for the rest those that are there.
 
     Args:
@@ -236,16 +236,16 @@ def merged_values(task: Task, values: SecretValues) -> dict[ValueName, Hidden]:
         The values by name; those that are neither given nor as they should be are left out.
 
     """
-    given: dict[ValueName, Hidden | None] = {
-        "client_id": Hidden(values.client_id) if values.client_id is not None else None,
+    given: dict[ValueName, SecretValue | None] = {
+        "client_id": SecretValue(values.client_id) if values.client_id is not None else None,
         "client_secret": values.client_secret,
-        "tenant_id": Hidden(values.tenant_id) if values.tenant_id is not None else None,
-        "subscription_id": Hidden(values.subscription_id) if values.subscription_id is not None else None,
+        "tenant_id": SecretValue(values.tenant_id) if values.tenant_id is not None else None,
+        "subscription_id": SecretValue(values.subscription_id) if values.subscription_id is not None else None,
     }
     return {**task.kept, **{name: value for name, value in given.items() if value is not None}}
 
 
-def try_out(context: CheckContext, merged: Mapping[ValueName, Hidden]) -> tuple[str, ...]:
+def try_out(context: CheckContext, merged: Mapping[ValueName, SecretValue]) -> tuple[str, ...]:
     """Get a token with the new values.
 
     Args:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.azure.service_principal import value_problem
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.models import Question
 from fairing_az_jupyter.setup.principal_files import (
@@ -53,7 +53,7 @@ class SecretValues:
     """
 
     client_id: str | None = dataclasses.field(default=None, repr=False)
-    client_secret: Hidden | None = None
+    client_secret: SecretValue | None = None
     tenant_id: str | None = dataclasses.field(default=None, repr=False)
     subscription_id: str | None = dataclasses.field(default=None, repr=False)
     expires: date | None = None
@@ -151,7 +151,7 @@ def _given(environ: Mapping[str, str] | None, file: str | None, needed: tuple[Va
         variables = [f"{prefix}{KEYS[name].removeprefix(PREFIXES[0])}" for prefix in PREFIXES]
         variable = next((variable for variable in variables if environ.get(variable, "").strip()), None)
         if variable is not None:
-            values[name] = Hidden(environ[variable].strip())
+            values[name] = SecretValue(environ[variable].strip())
             places[name] = f"{variable} in the environment"
     problems = [
         f"{places[name]} {problem}"
@@ -171,7 +171,7 @@ def _given(environ: Mapping[str, str] | None, file: str | None, needed: tuple[Va
 
 def _asked(
     ask: Callable[[Question], str], name: ValueName, *, needed: tuple[ValueName, ...], keepable: bool
-) -> Hidden | None:
+) -> SecretValue | None:
     """Ask for a value until its form is right; None for one that is to stay as it is."""
     label = f"{_LABELS[name]}{', empty: unchanged' if keepable else ''}: "
     question = Question(name, label, hidden=name == "client_secret", optional=keepable)
@@ -209,9 +209,9 @@ def _asked_date(ask: Callable[[Question], str]) -> date | None:
     )
 
 
-def _answer(ask: Callable[[Question], str], question: Question, needed: tuple[ValueName, ...]) -> Hidden:
+def _answer(ask: Callable[[Question], str], question: Question, needed: tuple[ValueName, ...]) -> SecretValue:
     try:
-        return Hidden(ask(question).strip())
+        return SecretValue(ask(question).strip())
     except EOFError:
         pass
     raise missing_values(list(needed))

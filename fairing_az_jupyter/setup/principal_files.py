@@ -1,7 +1,7 @@
 """A service principal's values in a file: what the Azure CLI prints, or lines of NAME=VALUE.
 
-Texts that may hold a secret are `Hidden` wherever an error is raised: a verbose traceback shows local variables, and
-the errors of `json` and of the codecs keep the whole text.
+Texts that may hold a secret are `SecretValue` wherever an error is raised: a verbose traceback shows local variables,
+and the errors of `json` and of the codecs keep the whole text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.settings.naming import looks_secret
 
@@ -77,7 +77,7 @@ class FoundValues:
 
     """
 
-    values: Mapping[ValueName, Hidden] = field(default_factory=dict)
+    values: Mapping[ValueName, SecretValue] = field(default_factory=dict)
     places: Mapping[ValueName, str] = field(default_factory=dict)
     expires: date | None = None
     warnings: tuple[str, ...] = ()
@@ -89,14 +89,14 @@ class _Entry:
 
     name: str
     place: str
-    value: Hidden
+    value: SecretValue
 
 
 @dataclass(frozen=True)
 class _Content:
     """A file's text, or what is wrong with it."""
 
-    text: Hidden = field(default_factory=lambda: Hidden(""))
+    text: SecretValue = field(default_factory=lambda: SecretValue(""))
     problem: str = ""
     hint: str = "Check the path."
     open_to_others: bool = False
@@ -206,15 +206,15 @@ def _decoded(data: bytes) -> _Content:
         return _Content(problem=f"is not UTF-8 text (byte {error.start + 1})", hint=_FORMS)
     if re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text):
         return _Content(problem="is not text: it contains control characters", hint=_FORMS)
-    return _Content(Hidden(text)) if text.strip() else _Content(problem="is empty", hint=_FORMS)
+    return _Content(SecretValue(text)) if text.strip() else _Content(problem="is empty", hint=_FORMS)
 
 
-def _parse(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
+def _parse(text: SecretValue) -> tuple[tuple[_Entry, ...], str]:
     """Return the entries of a file, and what is wrong with it."""
     return _parse_json(text) if text.reveal().lstrip().startswith(("{", "[")) else _parse_lines(text)
 
 
-def _parse_json(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
+def _parse_json(text: SecretValue) -> tuple[tuple[_Entry, ...], str]:
     try:
         content = json.loads(text.reveal())
     except json.JSONDecodeError as error:
@@ -227,13 +227,13 @@ def _parse_json(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
     for name, value in content.items():
         known = _is_known(name)
         if isinstance(value, str):
-            entries.append(_Entry(name, f"'{name}'" if known else "", Hidden(value.strip())))
+            entries.append(_Entry(name, f"'{name}'" if known else "", SecretValue(value.strip())))
         elif known and value is not None:
             return (), f"has a '{name}' that is not text"
     return tuple(entries), ""
 
 
-def _parse_lines(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
+def _parse_lines(text: SecretValue) -> tuple[tuple[_Entry, ...], str]:
     entries = {}
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text.reveal()), 1):
         bare = line.strip()
@@ -248,7 +248,7 @@ def _parse_lines(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
             if value is None:
                 return (), f"has a line {number} with quotes that do not match, at {name}"
             # As in a shell, the last one counts.
-            entries[name] = _Entry(name, f"{name} in line {number}", Hidden(value.strip()))
+            entries[name] = _Entry(name, f"{name} in line {number}", SecretValue(value.strip()))
     return tuple(entries.values()), ""
 
 

@@ -33,8 +33,8 @@ from fairing_az_jupyter.setup.writes import AccountWrite, SecretWrite, Stopped, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.models import SecretChange
     from fairing_az_jupyter.preflight.context import CheckContext
     from fairing_az_jupyter.setup.plan import Read, Task
@@ -191,7 +191,7 @@ def _telling_what_to_do() -> Iterator[None]:
         raise retold(error, error.message, hint) from None
 
 
-def _writes(task: Task, values: SecretValues, merged: Mapping[ValueName, Hidden]) -> Iterator[Write]:
+def _writes(task: Task, values: SecretValues, merged: Mapping[ValueName, SecretValue]) -> Iterator[Write]:
     settings = task.context.settings
     if task.azure and not (task.only_secret and task.azcreds is None):
         names: tuple[ValueName, ...] = ("client_secret",) if task.only_secret else tuple(KEYS)
@@ -217,7 +217,7 @@ def _noted(task: Task, values: SecretValues) -> dict[str, str]:
     return {} if values.client_secret in (None, before) else {_EXPIRES: ""}
 
 
-def _login_write(task: Task, username: str, password: Hidden) -> SecretWrite:
+def _login_write(task: Task, username: str, password: SecretValue) -> SecretWrite:
     before = task.acrcreds.data.get(SECRET_KEY) if task.acrcreds is not None else None
     wanted = {SECRET_KEY: with_login(before, task.host, username, password)}
     return SecretWrite(
@@ -225,7 +225,7 @@ def _login_write(task: Task, username: str, password: Hidden) -> SecretWrite:
     )
 
 
-def _renewed_login(task: Task, acrcreds: StoredSecret, merged: Mapping[ValueName, Hidden]) -> Write:
+def _renewed_login(task: Task, acrcreds: StoredSecret, merged: Mapping[ValueName, SecretValue]) -> Write:
     """Renew the registry's password, if it is that of the same service principal."""
     try:
         login = parse_docker_config(acrcreds.data.get(SECRET_KEY, "")).find(task.host)
@@ -236,7 +236,7 @@ def _renewed_login(task: Task, acrcreds: StoredSecret, merged: Mapping[ValueName
     return _login_write(task, login.username, merged["client_secret"])
 
 
-def _differing(secret: StoredSecret | None, wanted: Mapping[str, Hidden]) -> tuple[str, ...]:
+def _differing(secret: StoredSecret | None, wanted: Mapping[str, SecretValue]) -> tuple[str, ...]:
     before = secret.data if secret is not None else {}
     return tuple(key for key, value in wanted.items() if before.get(key) != value)
 

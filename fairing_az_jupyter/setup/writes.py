@@ -13,8 +13,8 @@ from fairing_az_jupyter.models import SecretChange
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.cluster import Cluster
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 __all__ = ["AccountWrite", "SecretWrite", "Stopped", "Untouched", "Write", "retold", "write_all"]
 
@@ -60,7 +60,7 @@ class SecretWrite:
 
     name: str
     type: str
-    values: Mapping[str, Hidden]
+    values: Mapping[str, SecretValue]
     keys: tuple[str, ...]
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.objects.facts import Access
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -240,7 +240,7 @@ def test_what_does_not_pass_is_asked_once(api, cluster, answer):
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_server_that_quotes_the_body_gives_no_secret_away(api, cluster, answer, method):
     api.fault(answer, times=99, method=method)
-    failing(lambda: cluster.apply_secret("azcreds", "Opaque", {"k": Hidden(MARK)}, dry_run=True))
+    failing(lambda: cluster.apply_secret("azcreds", "Opaque", {"k": SecretValue(MARK)}, dry_run=True))
 
 
 def test_a_server_that_quotes_the_token_gives_it_not_away(api, cluster):

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.http import Answer
 from fairing_az_jupyter.clients.kube.objects.asking import Asker
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, kind_of, pod_selector
 from fairing_az_jupyter.clients.kube.objects.rejections import passes_by_itself, refused_change, sanitized
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import ConflictError, InputError, NotAllowedError
 
-ASKER = Asker("10.0.0.1:443", secret=Hidden("Bearer MARKED-token"))
+ASKER = Asker("10.0.0.1:443", secret=SecretValue("Bearer MARKED-token"))
 SENT = {"spec": {"containers": [{"name": "main", "env": [{"name": "A", "value": "MARKED-value"}]}]}}
 
 

@@ -19,9 +19,9 @@ from azure.identity import ClientSecretCredential
 
 from fairing_az_jupyter.clients.azure.acr_tasks import ROLE, AcrTasks
 from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.images import ImageStore
 from fairing_az_jupyter.clients.oci.registry import Registry
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     FairingAzureError,
@@ -62,7 +62,7 @@ class Place:
                 entry = tarfile.TarInfo(name)
                 entry.size = len(text.encode())
                 archive.addfile(entry, io.BytesIO(text.encode()))
-        with closing(ContextStore(self.setup.account, Hidden(self.setup.account_key))) as store:
+        with closing(ContextStore(self.setup.account, SecretValue(self.setup.account_key))) as store:
             return store.link(store.keep(path, hashlib.sha256(path.read_bytes()).hexdigest()))
 
     def build(self, content, image="", files=None, **more):
@@ -77,7 +77,7 @@ class Place:
 
     def pushed(self, tag="1"):
         with Registry(
-            self.setup.login_server, username=self.setup.client, password=Hidden(self.setup.secret)
+            self.setup.login_server, username=self.setup.client, password=SecretValue(self.setup.secret)
         ) as registry:
             return ImageStore(registry).has(f"{self.setup.namespace}/model", tag)
 
@@ -222,7 +222,7 @@ def test_a_base_image_that_is_not_there_is_told(place):
 def test_a_context_that_can_not_be_fetched_is_told(place):
     link = place.link({"Dockerfile": "FROM scratch\n"}).reveal()
 
-    error = place.refused(context=Hidden(link.replace("sp=r", "sp=w")))
+    error = place.refused(context=SecretValue(link.replace("sp=r", "sp=w")))
 
     assert "could not fetch the build context" in error.hint
     assert "failed to download context" in error.message
@@ -264,7 +264,7 @@ def test_wider_roles_do_as_well(place, role):
 
 def test_a_registry_that_is_not_there_is_told(place):
     with place.connected("noacrhasthisname.azurecr.io") as client, pytest.raises(NotFoundError, match="noacrhasthis"):
-        client.build(context=Hidden("https://x.blob.core.windows.net/c/b?sig=MARK"), image="a:1")
+        client.build(context=SecretValue("https://x.blob.core.windows.net/c/b?sig=MARK"), image="a:1")
 
 
 def test_free_credits_are_told_with_the_other_builders(place):

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.clients.kube.follow.events import (
@@ -21,6 +20,7 @@ from fairing_az_jupyter.clients.kube.follow.events import (
     Started,
     Terminated,
 )
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     ConflictError,
@@ -97,7 +97,7 @@ def scene(monkeypatch):
 
     def count(what):
         made[what] += 1
-        return Hidden(f"{what} {made[what]}")
+        return SecretValue(f"{what} {made[what]}")
 
     monkeypatch.setattr(kaniko_job, "build_login", lambda *_: count("logins"))
 
@@ -171,7 +171,7 @@ def test_a_login_that_can_t_be_renewed_ends_no_build_and_is_tried_again(scene, m
         calls.append(scene.clock[0])
         if scene.clock[0] == 300:
             raise UnreachableError("No answer.", hint="", service="registry")
-        return Hidden("l")
+        return SecretValue("l")
 
     monkeypatch.setattr(kaniko_job, "build_login", login)
 

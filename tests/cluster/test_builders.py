@@ -17,9 +17,9 @@ from kubeflow.fairing import TrainJob
 from kubernetes.client import V1Toleration
 
 from fairing_az_jupyter.clients.azure.acr_tasks import ROLE
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.challenges import claims
 from fairing_az_jupyter.clients.oci.images import ImageReference, Layer
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     ContextError,
@@ -166,7 +166,7 @@ def test_a_build_gets_a_link_to_its_context_and_a_token_for_its_repositories_and
     assert {key for data in links for key in data} == {"link", "config.json"}
     [[host, login]] = json.loads(base64.b64decode(links[-1]["config.json"]))["auths"].items()
     assert (host, list(login)) == (yard.workshop.setup.login_server, ["registrytoken"])
-    told = claims(Hidden(login["registrytoken"]))
+    told = claims(SecretValue(login["registrytoken"]))
     allowed = {entry["name"]: entry["actions"] for entry in told["access"]}
     assert allowed.pop("with-index/python") == ["pull"]
     # The image's own repository, in which there is no other image.

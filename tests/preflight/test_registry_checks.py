@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from fairing_az_jupyter.clients.azure.service_principal import ServicePrincipal
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import NotAllowedError, NotFoundError
 from fairing_az_jupyter.preflight.checks.registry_checks import checks
 from fairing_az_jupyter.preflight.context import CheckContext
@@ -38,7 +38,7 @@ def checked(setup, *, changed=None, token=PASS, principal="azcreds", **more):
     settings = Settings(**from_notebook({**setup.settings, **(changed or {})}))
     context = CheckContext(settings, environ=environ, service_account_folder=setup.service_account, **more)
     if principal == "azcreds":
-        principal = ServicePrincipal(setup.client, Hidden(setup.secret), setup.tenant, setup.subscription)
+        principal = ServicePrincipal(setup.client, SecretValue(setup.secret), setup.tenant, setup.subscription)
     with Cluster.connect(environ, setup.service_account, namespace=setup.namespace, timeout=2, deadline=4) as cluster:
         before = [
             given("cluster", Finding("pass", "", "", value=cluster)),
@@ -288,7 +288,7 @@ def test_one_expired_secret_in_both_places_is_one_failure_and_the_registry_is_no
 
 @pytest.mark.parametrize("changed", [{}, {"FAIRING_CREDENTIAL": "workload-identity"}])
 def test_a_refused_token_of_another_identity_does_not_keep_the_login_from_being_tried(stand, setup, changed):
-    other = ServicePrincipal(setup.client, Hidden("MARK-other"), setup.tenant) if not changed else "azcreds"
+    other = ServicePrincipal(setup.client, SecretValue("MARK-other"), setup.tenant) if not changed else "azcreds"
     assert statuses(checked(setup, token=REFUSED, principal=other, changed=changed)) == ["pass"] * 4
 
 

@@ -12,7 +12,7 @@ from azure.storage.blob import BlobServiceClient
 
 from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER, BlobStore
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import NotAllowedError
 from fairing_az_jupyter.preflight.checks import clock_checks, resource_group_checks, storage_checks
 from fairing_az_jupyter.preflight.context import CheckContext
@@ -54,7 +54,7 @@ class Scene:
 
     def signed_in(self, context):
         setup = self.setup
-        principal = ServicePrincipal(setup.client, Hidden(setup.secret), setup.tenant, self.subscription)
+        principal = ServicePrincipal(setup.client, SecretValue(setup.secret), setup.tenant, self.subscription)
         limits = {"timeout": context.timeout, "deadline": context.deadline}
         chosen = choose_credential("secret", secret=principal, environ={}, cloud=context.cloud, **limits)
         return Finding("pass", "Entra", "a token", value=chosen)

@@ -15,7 +15,7 @@ from datetime import date
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -377,7 +377,7 @@ def test_what_is_there_is_described_without_a_value(bench):
 def test_a_warning_about_the_values_comes_with_the_first_change(bench):
     def read(needed, keepable):
         setup = bench.setup
-        secret = Hidden(setup.secret)
+        secret = SecretValue(setup.secret)
         return SecretValues(setup.client, secret, setup.tenant, setup.subscription, None, ("Delete the file.",))
 
     assert bench.create(read=read)[0].note == "Delete the file."

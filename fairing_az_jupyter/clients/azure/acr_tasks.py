@@ -20,7 +20,7 @@ from fairing_az_jupyter.clients.azure.clouds import CLOUDS
 from fairing_az_jupyter.clients.azure.errors import Asked
 from fairing_az_jupyter.clients.azure.resources import ResourceManager
 from fairing_az_jupyter.clients.azure.run_log import Mask, RunLog
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     ConflictError,
@@ -142,7 +142,7 @@ class AcrTasks:
     def build(
         self,
         *,
-        context: Hidden,
+        context: SecretValue,
         image: str,
         dockerfile: str = "Dockerfile",
         arguments: Mapping[str, str] = MappingProxyType({}),
@@ -219,7 +219,7 @@ class AcrTasks:
     def _request(
         self,
         registry: Registry,
-        context: Hidden,
+        context: SecretValue,
         name: str,
         dockerfile: str,
         arguments: Mapping[str, str],
@@ -353,10 +353,10 @@ class AcrTasks:
         properties: dict[str, Any] = answer["properties"]
         return properties
 
-    def _log_link(self, run: _Run) -> Hidden:
+    def _log_link(self, run: _Run) -> SecretValue:
         asked = self._asked(f"get the log of the build of '{run.name}' (run {run.id})", run.registry.id)
         url = self._calls.url(f"{run.path}/listLogSasUrl", run.version)
-        return Hidden(str(self._calls.send("POST", url, asked, expected=("logLink", str))[2]["logLink"]))
+        return SecretValue(str(self._calls.send("POST", url, asked, expected=("logLink", str))[2]["logLink"]))
 
     def _cancel(self, run: _Run) -> None:
         """End a run that nobody waits for; what can't be ended is logged, and raises nothing."""

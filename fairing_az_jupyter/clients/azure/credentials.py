@@ -20,7 +20,7 @@ from fairing_az_jupyter.clients.azure.service_principal import (
     value_problem,
 )
 from fairing_az_jupyter.clients.azure.tokens import WHY, AzureCredential, ChosenCredential, Source, Token
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError
 
 if TYPE_CHECKING:
@@ -241,12 +241,12 @@ def _from_environment(around: _Surroundings) -> ChosenCredential:
         problem = value_problem("AZURE_CLIENT_SECRET", secret)
         if problem:
             raise _NotApplicableError(f"AZURE_CLIENT_SECRET {problem}")
-        held = Hidden(secret)
+        held = SecretValue(secret)
         make: Callable[[dict[str, Any]], TokenCredential] = lambda options: _client_secret(  # noqa: E731
             tenant_id, client_id, held, options
         )
     else:
-        password = Hidden(around.environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD", ""))
+        password = SecretValue(around.environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD", ""))
         make = lambda options: _certificate(tenant_id, client_id, certificate, password, options)  # noqa: E731
     return around.chosen(
         "environment", make, client_id=client_id, tenant_id=tenant_id, subscription_id=_subscription(around)
@@ -287,14 +287,14 @@ _WAYS: Mapping[Source, Callable[[_Surroundings], ChosenCredential]] = {
 }
 
 
-def _client_secret(tenant_id: str, client_id: str, secret: Hidden, options: dict[str, Any]) -> TokenCredential:
+def _client_secret(tenant_id: str, client_id: str, secret: SecretValue, options: dict[str, Any]) -> TokenCredential:
     from azure.identity import ClientSecretCredential  # noqa: PLC0415 - heavy
 
     return ClientSecretCredential(tenant_id, client_id, secret.reveal(), **options)
 
 
 def _certificate(
-    tenant_id: str, client_id: str, path: str, password: Hidden, options: dict[str, Any]
+    tenant_id: str, client_id: str, path: str, password: SecretValue, options: dict[str, Any]
 ) -> TokenCredential:
     from azure.identity import CertificateCredential  # noqa: PLC0415 - heavy
 

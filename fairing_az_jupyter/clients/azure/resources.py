@@ -25,7 +25,7 @@ from fairing_az_jupyter.clients.azure.resource_facts import (
     role_assignment_facts,
     storage_account_facts,
 )
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     NotAllowedError,
@@ -158,7 +158,7 @@ class ResourceManager:
                 return storage_account_facts(each)
         return None
 
-    def storage_keys(self, resource_group: str, name: str) -> Hidden:
+    def storage_keys(self, resource_group: str, name: str) -> SecretValue:
         """Get a key of a Storage account; it opens everything in it.
 
         Args:
@@ -180,7 +180,7 @@ class ResourceManager:
         answer = self._calls.send("POST", url, asked, expected=("keys", list))[2]
         for key in answer["keys"]:
             if isinstance(key, dict) and str(key.get("permissions", "")).lower() == "full" and key.get("value"):
-                return Hidden(str(key["value"]))
+                return SecretValue(str(key["value"]))
         raise NotFoundError(
             f"Can't {asked.action}: it has no key with write access.",
             hint=f"az storage account keys renew --account-name {name} --key primary creates one.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from fairing_az_jupyter.clients.azure.errors import Asked
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import NotFoundError, ServiceError, UnreachableError
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class Mask:
 
     """
 
-    def __init__(self, link: Hidden, values: Iterable[str]) -> None:
+    def __init__(self, link: SecretValue, values: Iterable[str]) -> None:
         query = urlsplit(link.reveal()).query
         signatures = [part[4:] for part in query.split("&") if part.startswith("sig=")]
         texts = list(values)
         logins = [login for text in texts for login in _LOGIN_IN_URL.findall(text)]
         passwords = [login.partition(":")[2] for login in logins]
         found = {link.reveal(), query, *signatures, *map(unquote, signatures), *texts, *logins, *passwords}
-        self._secrets = tuple(Hidden(each) for each in sorted(filter(None, found), key=len, reverse=True))
+        self._secrets = tuple(SecretValue(each) for each in sorted(filter(None, found), key=len, reverse=True))
 
     def hide(self, line: str) -> str:
         """Return a line without them.
@@ -77,7 +77,7 @@ class RunLog:
     """
 
     def __init__(
-        self, link: Callable[[], Hidden], mask: Mask, tell: Callable[[str], object], limits: Mapping[str, Any]
+        self, link: Callable[[], SecretValue], mask: Mask, tell: Callable[[str], object], limits: Mapping[str, Any]
     ) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         """The last lines, oldest first."""

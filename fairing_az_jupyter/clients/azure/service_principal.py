@@ -15,7 +15,7 @@ from fairing_az_jupyter.exceptions import CredentialError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 __all__ = [
     "EXPIRES_ANNOTATION",
@@ -75,7 +75,7 @@ class ServicePrincipal:
     """
 
     client_id: str
-    client_secret: Hidden
+    client_secret: SecretValue
     tenant_id: str
     subscription_id: str | None = None
 
@@ -97,7 +97,7 @@ class KeyProblem:
 
 
 def service_principal(
-    data: Mapping[str, Hidden], *, secret_name: str = _SECRET_NAME, namespace: str | None = None
+    data: Mapping[str, SecretValue], *, secret_name: str = _SECRET_NAME, namespace: str | None = None
 ) -> ServicePrincipal:
     """Read a service principal from the Secret's data.
 
@@ -132,7 +132,7 @@ def service_principal(
     )
 
 
-def secret_problems(data: Mapping[str, Hidden]) -> tuple[KeyProblem, ...]:
+def secret_problems(data: Mapping[str, SecretValue]) -> tuple[KeyProblem, ...]:
     """Tell what is wrong with the Secret's data.
 
     Args:
@@ -211,7 +211,7 @@ def secret_expiry(annotations: Mapping[str, str] | None) -> datetime | None:
         return None
 
 
-def _instead(key: str, data: Mapping[str, Hidden]) -> str:
+def _instead(key: str, data: Mapping[str, SecretValue]) -> str:
     """Name a key that was probably meant; no other, for somebody may have taken a value for a key."""
     meant = key.removeprefix("AZ_").replace("_", "").lower()
     for other in data:

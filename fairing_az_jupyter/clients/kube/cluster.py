@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.objects.facts import NodeCapacity, QuotaState, StoredSecret
     from fairing_az_jupyter.clients.kube.transport.calls import Deadline
     from fairing_az_jupyter.clients.kube.transport.connection import Connection
     from fairing_az_jupyter.clients.kube.writes.patches import Outcome
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 T = TypeVar("T")
 
@@ -216,7 +216,7 @@ class Cluster:
         self,
         name: str,
         type: str,  # noqa: A002 - the field's name
-        values: Mapping[str, Hidden],
+        values: Mapping[str, SecretValue],
         *,
         dry_run: bool,
         annotations: Mapping[str, str] | None = None,

@@ -17,11 +17,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
 from fairing_az_jupyter.clients.oci.auth.login import Credential, Permit
 from fairing_az_jupyter.clients.oci.errors import unexpected
 from fairing_az_jupyter.clients.oci.http import LARGEST_BODY, REDIRECTS, Transport
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, InputError, NotAllowedError, NotFoundError
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class Registry:
         host: str,
         *,
         username: str | None,
-        password: Hidden | None,
-        aad_token: Hidden | None = None,
+        password: SecretValue | None,
+        aad_token: SecretValue | None = None,
         scheme: str = "https",
         verify: str | bool = True,
         timeout: float = 5,
@@ -315,7 +315,7 @@ class Registry:
             raise _bad_name(f"'{digest}' is not a digest")
         return self._read("HEAD", f"/v2/{repository}/blobs/{digest}", repository, "look for a blob of") is not None
 
-    def token_for(self, rights: Mapping[str, str]) -> tuple[Hidden, float] | None:
+    def token_for(self, rights: Mapping[str, str]) -> tuple[SecretValue, float] | None:
         """Have a token made by which another program can use some repositories for some time, and nothing else.
 
         Sources: https://learn.microsoft.com/rest/api/containerregistry/access-tokens/get for several scopes at once,
@@ -341,9 +341,9 @@ class Registry:
         if issued is None:
             return None
         token, seconds = issued
-        return Hidden(json.dumps({"registrytoken": token.reveal()})), seconds
+        return SecretValue(json.dumps({"registrytoken": token.reveal()})), seconds
 
-    def login_entry(self) -> Hidden | None:
+    def login_entry(self) -> SecretValue | None:
         """Return what a docker config has for the registry so that another program has the whole login.
 
         Returns:
@@ -354,7 +354,7 @@ class Registry:
         if login is None:
             return None
         user, password = login
-        return Hidden(json.dumps({"username": user, "password": password.reveal()}))
+        return SecretValue(json.dumps({"username": user, "password": password.reveal()}))
 
     def _read(self, method: str, path: str, repository: str, doing: str) -> Answer | None:
         """Return the answer to a pull, None for 404."""

@@ -24,9 +24,9 @@ from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.objects.facts import Object
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
 
 __all__ = ["Access", "Renewal", "give_access"]
@@ -48,8 +48,8 @@ class Access:
 
     """
 
-    link: Hidden
-    login: Hidden
+    link: SecretValue
+    login: SecretValue
 
 
 def give_access(launcher: Launcher, build: Object, access: Access) -> None:

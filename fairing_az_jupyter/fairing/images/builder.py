@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fairing_az_jupyter.clients.azure.blob.contexts import StoredContext
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.oci.images import ImageStore
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.fairing.context.archive import Archive
 
@@ -207,7 +207,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         within = set(inner)
         return inner, tuple(entry for entry in members if entry not in within)
 
-    def link(self, entries: Iterable[ArchiveEntry], dockerfile: str, beside: Sequence[ArchiveEntry] = ()) -> Hidden:
+    def link(
+        self, entries: Iterable[ArchiveEntry], dockerfile: str, beside: Sequence[ArchiveEntry] = ()
+    ) -> SecretValue:
         """Have a build context in the Storage account and return the link by which a build can read it.
 
         Args:

@@ -33,9 +33,9 @@ from fairing_az_jupyter.launch_events import Interrupted, Launched, Phases, publ
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.objects.facts import Object
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
 
 __all__ = ["BuildOrder", "build_in_cluster"]
@@ -57,7 +57,7 @@ _ENOUGH_LINES = 20
 
 
 def build_in_cluster(
-    launcher: Launcher, order: BuildOrder, link: Callable[[], Hidden], phases: Phases | None = None
+    launcher: Launcher, order: BuildOrder, link: Callable[[], SecretValue], phases: Phases | None = None
 ) -> str:
     """Build an image and push it; show the build's lines as they come, and leave nothing of it in the cluster.
 

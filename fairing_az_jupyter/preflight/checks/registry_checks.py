@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.azure.clouds import cloud_of_registry
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.docker_config import (
     ACR_TOKEN_USER,
     SECRET_KEY,
@@ -21,6 +20,7 @@ from fairing_az_jupyter.clients.oci.auth.docker_config import (
     with_login,
 )
 from fairing_az_jupyter.clients.oci.registry import Registry
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError, NotFoundError
 from fairing_az_jupyter.models import Fix
 from fairing_az_jupyter.preflight import fix_commands
@@ -145,7 +145,7 @@ def _secret_login(context: CheckContext, given: Mapping[str, Finding]) -> Findin
     stored = given["registry.secret"].value
     cluster: Cluster = given["cluster"].value
     host = registry_host(_registry(context))
-    value = stored.data.get(SECRET_KEY, Hidden(""))
+    value = stored.data.get(SECRET_KEY, SecretValue(""))
     again = fix_commands.ours("secrets", "create", "--acr")
     create = _kubectl_create(stored.name, cluster.namespace)
     delete = fix_commands.kubectl("delete", "secret", stored.name, "-n", cluster.namespace)
@@ -218,7 +218,7 @@ def _others_pull(cluster: Cluster, names: tuple[str, ...], but: str, host: str, 
             continue
         try:
             stored = cluster.read_secret(name)
-            login = parse_docker_config(stored.data.get(SECRET_KEY, Hidden("")), host=host).find(host)
+            login = parse_docker_config(stored.data.get(SECRET_KEY, SecretValue("")), host=host).find(host)
         except FairingAzureError:
             continue
         if stored.type == SECRET_TYPE and not login.unread_by_nodes(_repository(context)) and _pulls(login, context):
@@ -433,10 +433,10 @@ def _kubectl_create(name: str, namespace: str) -> Fix:
     )
 
 
-def _fixed_by_a_login(value: Hidden, host: str) -> bool:
+def _fixed_by_a_login(value: SecretValue, host: str) -> bool:
     """Say whether a docker config can be read once the login to this registry is written anew."""
     try:
-        parse_docker_config(with_login(value, host, "user", Hidden("password")), host=host)
+        parse_docker_config(with_login(value, host, "user", SecretValue("password")), host=host)
     except CredentialError:
         return False
     return True
@@ -459,7 +459,7 @@ def _is_user(login: Login, principal: ServicePrincipal) -> bool:
 
 
 def _is_same(login: Login, principal: ServicePrincipal | None) -> bool:
-    """Say whether a login is the service principal with the same secret; Hidden compares in constant time."""
+    """Say whether a login is the service principal with the same secret; SecretValue compares in constant time."""
     return principal is not None and _is_user(login, principal) and login.password == principal.client_secret
 
 

@@ -8,9 +8,9 @@ import os
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.transport.identity import TokenFile, token_claims
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError
 from tests.clients.cluster_access_scene import broken, failing
 from tests.clients.cluster_servers import (
@@ -142,7 +142,7 @@ def test_the_token_file_is_read_again_after_a_minute(tmp_path):
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "a.e30.c", "a.W10.c", "a.eyJleHAiOiJ4In0.c", "a.bnVsbA.c", "...."])
 def test_a_token_that_says_nothing_about_itself_is_no_error(token):
-    assert token_claims(Hidden(f"Bearer {token}")).service_account == ""
+    assert token_claims(SecretValue(f"Bearer {token}")).service_account == ""
     assert token_claims(None).subject == ""
 
 

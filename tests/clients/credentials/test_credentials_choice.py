@@ -11,7 +11,7 @@ from fairing_az_jupyter.clients.azure.credentials import (
     secret_problems,
     service_principal,
 )
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     CredentialError,
     NotAllowedError,
@@ -97,7 +97,7 @@ def test_an_empty_secret_names_all_four_keys():
 
 def test_a_key_that_is_really_somebody_s_secret_is_not_printed():
     data = secret_data(AZ_CLIENT_SECRET=None)
-    data[CLIENT_SECRET] = Hidden("x")
+    data[CLIENT_SECRET] = SecretValue("x")
 
     with pytest.raises(CredentialError) as caught:
         service_principal(data)

@@ -14,7 +14,7 @@ from fairing_az_jupyter.clients.azure.clouds import CLOUDS
 from fairing_az_jupyter.clients.azure.credentials import (
     choose_credential,
 )
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     CredentialError,
     ServiceError,
@@ -138,7 +138,7 @@ def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra
 
 def test_a_wrong_secret_is_told_by_entra_id_itself(choose):
     with pytest.raises(CredentialError) as caught:
-        choose(secret=principal(client_secret=Hidden("MARKED-wrong"))).token(SCOPE)
+        choose(secret=principal(client_secret=SecretValue("MARKED-wrong"))).token(SCOPE)
 
     assert caught.value.code == "wrong-secret"
     assert "Use the secret's value, not its ID." in caught.value.hint
@@ -291,10 +291,10 @@ def test_a_script_without_any_logging_prints_nothing_beside_our_error(run_python
     script = """
 import sys
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import UnreachableError
 client, secret, tenant, authority, bundle = sys.argv[1:]
-chosen = choose_credential('secret', secret=ServicePrincipal(client, Hidden(secret), tenant), environ={},
+chosen = choose_credential('secret', secret=ServicePrincipal(client, SecretValue(secret), tenant), environ={},
                            authority=authority, ca_bundle=bundle)
 try:
     chosen.token('https://management.azure.com/.default')

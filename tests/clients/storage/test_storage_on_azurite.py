@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from fairing_az_jupyter.clients.azure.blob.storage import BlobStore
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     CredentialError,
     NotAllowedError,
@@ -94,7 +94,7 @@ def test_a_link_that_is_too_short_or_too_long_is_refused(store, hours):
 
 
 def test_a_wrong_account_key_is_no_matter_of_permission(blobs, bundle):
-    other = Hidden(base64.b64encode(b"other" * 10).decode())
+    other = SecretValue(base64.b64encode(b"other" * 10).decode())
 
     with pytest.raises(CredentialError, match="'any' in the storage account 'contosomldata'"):
         BlobStore(blobs, other, ca_bundle=bundle).container_exists("any")

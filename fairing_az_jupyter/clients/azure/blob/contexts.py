@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 __all__ = ["ContextStore", "StoredContext"]
 
@@ -101,7 +101,7 @@ class ContextStore(BlobStore):
             return self._stored(container, name, found, sent=False)
         return self._stored(container, name, size, sent=True)
 
-    def link(self, context: StoredContext, hours: float = 1.0) -> Hidden:
+    def link(self, context: StoredContext, hours: float = 1.0) -> SecretValue:
         """Make a link by which this one context can be read, and nothing else.
 
         Args:

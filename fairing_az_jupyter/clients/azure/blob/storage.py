@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from fairing_az_jupyter.clients.azure.clouds import CLOUDS, AzureCloud
 from fairing_az_jupyter.clients.azure.errors import Asked
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -75,7 +75,7 @@ class BlobStore:
     def __init__(
         self,
         account: str,
-        credential: Any,  # noqa: ANN401 - azure.core's TokenCredential or Hidden
+        credential: Any,  # noqa: ANN401 - azure.core's TokenCredential or SecretValue
         *,
         cloud: AzureCloud | None = None,
         timeout: float = 5.0,
@@ -92,7 +92,7 @@ class BlobStore:
         self.account = parts.path.strip("/") or (parts.hostname or "").partition(".")[0]
         self.timeout = timeout
         self.deadline = deadline
-        self._key = credential if isinstance(credential, Hidden) else None
+        self._key = credential if isinstance(credential, SecretValue) else None
         self._credential = None if self._key else credential
         self._ca_bundle = ca_bundle
         self._api_version = api_version
@@ -244,7 +244,7 @@ class BlobStore:
 
         self._ask(try_it, action)
 
-    def read_sas(self, container: str, blob: str, hours: float = 1) -> Hidden:
+    def read_sas(self, container: str, blob: str, hours: float = 1) -> SecretValue:
         """Make a link by which one blob can be read, and nothing else, for some time.
 
         It is signed with a user delegation key, or with the account key if that is what this store has.
@@ -288,7 +288,7 @@ class BlobStore:
             expiry=expiry,
             protocol="https",
         )
-        return Hidden(f"{self.url}/{quote(container)}/{quote(blob)}?{token}")
+        return SecretValue(f"{self.url}/{quote(container)}/{quote(blob)}?{token}")
 
     def close(self) -> None:
         """Close the connections."""
@@ -394,7 +394,7 @@ def limits(seconds: float) -> dict[str, Any]:
     return {"connection_timeout": seconds, "read_timeout": seconds}
 
 
-def _check_key(key: Hidden, account: str) -> None:
+def _check_key(key: SecretValue, account: str) -> None:
     try:
         valid = bool(base64.b64decode(key.reveal(), validate=True))
     except (binascii.Error, ValueError):

@@ -23,9 +23,9 @@ from fairing_az_jupyter.clients.retries import Retry, retrying
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.http import Answer
     from fairing_az_jupyter.clients.kube.transport.connection import Connection
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 MERGE_PATCH = "application/merge-patch+json"
 _UNAUTHORIZED = 401
@@ -152,7 +152,7 @@ class ApiCalls:
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:
         return self.connection.server.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
 
-    def _headers(self, authorization: Hidden | None, accept: str) -> dict[str, str]:
+    def _headers(self, authorization: SecretValue | None, accept: str) -> dict[str, str]:
         return {"Accept": accept, **({"Authorization": authorization.reveal()} if authorization else {})}
 
     def _object(self, answer: Answer, asked: Asked) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class ApiCalls:
             raise CallFailed(proxy_page(answer, asked, asker))
         return content
 
-    def _asker(self, authorization: Hidden | None) -> Asker:
+    def _asker(self, authorization: SecretValue | None) -> Asker:
         claims = token_claims(authorization)
         return Asker(
             address=self.connection.address,

@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.transport.identity import checked_token
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class PluginAnswer:
 
     """
 
-    token: Hidden | None = None
-    certificate: Hidden | None = None
-    key: Hidden | None = None
+    token: SecretValue | None = None
+    certificate: SecretValue | None = None
+    key: SecretValue | None = None
     expires: datetime | None = None
 
 
@@ -112,8 +112,8 @@ class ExecPlugin:
             token, expires = status.get("token"), status.get("expirationTimestamp")
             answer = PluginAnswer(
                 token=checked_token(str(token).encode(), f"the answer of '{self._name}'") if token else None,
-                certificate=Hidden(str(status.get("clientCertificateData") or "")) or None,
-                key=Hidden(str(status.get("clientKeyData") or "")) or None,
+                certificate=SecretValue(str(status.get("clientCertificateData") or "")) or None,
+                key=SecretValue(str(status.get("clientKeyData") or "")) or None,
                 expires=_moment(expires),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -179,14 +179,14 @@ class PluginCredential:
         self._answer = first
         self._lock = threading.Lock()
 
-    def authorization(self) -> Hidden | None:
+    def authorization(self) -> SecretValue | None:
         """Return the header with a token that has not ended."""
         with self._lock:
             expires = self._answer.expires
             if expires is not None and expires.timestamp() - time.time() < _EXPIRY_MARGIN_SECONDS:
                 self._answer = self._plugin.run()
             token = self._answer.token
-            return None if token is None else Hidden(f"Bearer {token.reveal()}")
+            return None if token is None else SecretValue(f"Bearer {token.reveal()}")
 
     def renew(self) -> bool:
         """Ask the command again; tell whether it handed out another token."""

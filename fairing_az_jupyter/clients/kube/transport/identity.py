@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _JWT_PARTS = 3
 class Credential(Protocol):
     """What proves to the API server who asks."""
 
-    def authorization(self) -> Hidden | None:
+    def authorization(self) -> SecretValue | None:
         """Return the value of the Authorization header; None where a client certificate does the work."""
 
     def renew(self) -> bool:
@@ -60,10 +60,10 @@ class FixedCredential:
 
     """
 
-    def __init__(self, value: Hidden | None = None) -> None:
+    def __init__(self, value: SecretValue | None = None) -> None:
         self._value = value
 
-    def authorization(self) -> Hidden | None:
+    def authorization(self) -> SecretValue | None:
         """Return the header's value."""
         return self._value
 
@@ -91,12 +91,12 @@ class TokenFile:
         self._token = self._read()
         self._read_at = clock()
 
-    def authorization(self) -> Hidden:
+    def authorization(self) -> SecretValue:
         """Return the header with the token that is in the file now, at most a minute old."""
         with self._lock:
             if self._clock() - self._read_at >= _READ_AGAIN_SECONDS:
                 self._read_again()
-            return Hidden(f"Bearer {self._token.reveal()}")
+            return SecretValue(f"Bearer {self._token.reveal()}")
 
     def renew(self) -> bool:
         """Read the file; tell whether the token has changed."""
@@ -111,7 +111,7 @@ class TokenFile:
             self._token = self._read()
         self._read_at = self._clock()
 
-    def _read(self) -> Hidden:
+    def _read(self) -> SecretValue:
         try:
             content = self._path.read_bytes()
         except OSError as error:
@@ -125,7 +125,7 @@ class TokenFile:
         return checked_token(content, str(self._path))
 
 
-def checked_token(content: bytes, origin: str) -> Hidden:
+def checked_token(content: bytes, origin: str) -> SecretValue:
     """Take a bearer token from the bytes that a file or a command holds.
 
     Args:
@@ -149,10 +149,10 @@ def checked_token(content: bytes, origin: str) -> Hidden:
             code="credential-malformed",
             service="kubernetes",
         )
-    return Hidden(token.decode("ascii"))
+    return SecretValue(token.decode("ascii"))
 
 
-def token_claims(authorization: Hidden | None) -> TokenClaims:
+def token_claims(authorization: SecretValue | None) -> TokenClaims:
     """Read what a service account's token says about itself, without asking anyone.
 
     Nothing here is trusted: it names things in messages and chooses defaults, the API server alone decides.

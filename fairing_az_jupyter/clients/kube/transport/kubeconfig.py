@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.transport.connection import Connection, fresh_configuration, proxy_for
 from fairing_az_jupyter.clients.kube.transport.exec_plugin import ExecPlugin, PluginCredential
 from fairing_az_jupyter.clients.kube.transport.identity import Credential, FixedCredential, TokenFile, checked_token
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import ServiceError
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _from_plugin(plugin: ExecPlugin, answer: PluginAnswer, user: dict[str, Any])
     if answer.token is not None:
         return PluginCredential(plugin, answer)
     for key, value in (("client-certificate-data", answer.certificate), ("client-key-data", answer.key)):
-        user[key] = base64.b64encode((value or Hidden("")).reveal().encode()).decode()
+        user[key] = base64.b64encode((value or SecretValue("")).reveal().encode()).decode()
     return FixedCredential()
 
 
@@ -224,13 +224,13 @@ class _LoadedCredential:
         self._load_again = load_again
         self._lock = threading.Lock()
 
-    def authorization(self) -> Hidden | None:
+    def authorization(self) -> SecretValue | None:
         """Return the header that the package would send."""
         header = str(self._configuration.api_key.get("authorization") or "").strip()
         if not header:
             return None
         scheme, _, token = header.partition(" ")
-        return Hidden(f"{scheme} {checked_token(token.encode(), 'in the kubeconfig').reveal()}")
+        return SecretValue(f"{scheme} {checked_token(token.encode(), 'in the kubeconfig').reveal()}")
 
     def renew(self) -> bool:
         """Let the package look whether the login has ended, and renew it; tell whether it did."""

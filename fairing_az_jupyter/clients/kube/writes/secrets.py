@@ -15,9 +15,9 @@ from fairing_az_jupyter.exceptions import ConflictError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.objects.facts import Object
     from fairing_az_jupyter.clients.kube.transport.calls import ApiCalls, Deadline
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 _CONFLICT = 409
 # `kubectl apply` keeps a copy of the whole object there, which is wrong once the object is another one.
@@ -40,7 +40,7 @@ class WantedSecret:
     namespace: str
     name: str
     type: str
-    values: Mapping[str, Hidden]
+    values: Mapping[str, SecretValue]
     annotations: Mapping[str, str]
 
     @property

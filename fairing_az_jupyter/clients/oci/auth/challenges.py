@@ -18,7 +18,7 @@ from fairing_az_jupyter.exceptions import UnreachableError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - RFC 9110's name for a word
 _SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?:\s+|(?=,|$))")
@@ -127,7 +127,7 @@ def _distrusted(home: SplitResult, realm: SplitResult) -> str:
     return "with a user name in it" if realm.username is not None else ""
 
 
-def claims(token: Hidden) -> dict[str, Any]:
+def claims(token: SecretValue) -> dict[str, Any]:
     """Return the claims of a JSON web token without checking its signature: they are told, not relied on.
 
     Args:
@@ -146,7 +146,7 @@ def claims(token: Hidden) -> dict[str, Any]:
         return {}
 
 
-def granted(token: Hidden, repository: str) -> frozenset[str] | None:
+def granted(token: SecretValue, repository: str) -> frozenset[str] | None:
     """Return what a registry's token allows on a repository, by the token's own words.
 
     Args:

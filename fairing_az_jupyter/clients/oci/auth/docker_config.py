@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Login:
 
     host: str
     username: str
-    password: Hidden
+    password: SecretValue
     key: str = field(default="", repr=False)
     identity_token: bool = False
 
@@ -139,7 +139,7 @@ def registry_host(text: str) -> str:
     return _DOCKER_HUB if host in _DOCKER_HUB_NAMES else host
 
 
-def parse_docker_config(text: Hidden | str | bytes, *, host: str | None = None) -> DockerConfig:
+def parse_docker_config(text: SecretValue | str | bytes, *, host: str | None = None) -> DockerConfig:
     """Read the value of `.dockerconfigjson`.
 
     Args:
@@ -169,7 +169,7 @@ def parse_docker_config(text: Hidden | str | bytes, *, host: str | None = None) 
     return DockerConfig(tuple(logins))
 
 
-def make_docker_config(host: str, username: str, password: Hidden) -> Hidden:
+def make_docker_config(host: str, username: str, password: SecretValue) -> SecretValue:
     """Make the value of `.dockerconfigjson` for one registry, in the form that kubectl makes.
 
     Args:
@@ -203,10 +203,10 @@ def make_docker_config(host: str, username: str, password: Hidden) -> Hidden:
         )
     auth = base64.b64encode(f"{username}:{secret}".encode()).decode("ascii")
     entry = {"username": username, "password": secret, "auth": auth}
-    return Hidden(json.dumps({"auths": {server: entry}}, separators=(",", ":")))
+    return SecretValue(json.dumps({"auths": {server: entry}}, separators=(",", ":")))
 
 
-def docker_config_of(entries: Mapping[str, Hidden]) -> Hidden:
+def docker_config_of(entries: Mapping[str, SecretValue]) -> SecretValue:
     """Make a docker config of entries that are made already.
 
     Args:
@@ -218,10 +218,12 @@ def docker_config_of(entries: Mapping[str, Hidden]) -> Hidden:
     """
     named = {_DOCKER_HUB_KEY if host == _DOCKER_HUB else host: entry for host, entry in entries.items()}
     made = {key: json.loads(entry.reveal()) for key, entry in named.items()}
-    return Hidden(json.dumps({"auths": made}, separators=(",", ":")))
+    return SecretValue(json.dumps({"auths": made}, separators=(",", ":")))
 
 
-def with_login(existing: Hidden | str | bytes | None, host: str, username: str, password: Hidden) -> Hidden:
+def with_login(
+    existing: SecretValue | str | bytes | None, host: str, username: str, password: SecretValue
+) -> SecretValue:
     """Add a login to the value of `.dockerconfigjson`, or replace the one that is there for the same registry.
 
     Args:
@@ -241,7 +243,7 @@ def with_login(existing: Hidden | str | bytes | None, host: str, username: str, 
 
     """
     made = make_docker_config(host, username, password)
-    raw = existing.reveal() if isinstance(existing, Hidden) else existing
+    raw = existing.reveal() if isinstance(existing, SecretValue) else existing
     before = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
     document = _json_object(before or "")
     if before is None or document is None:
@@ -254,8 +256,8 @@ def with_login(existing: Hidden | str | bytes | None, host: str, username: str, 
     entries[server] = entry
     # Compared with their order, which == of dictionaries leaves out.
     if isinstance(former, dict) and json.dumps(entries) == json.dumps(former):
-        return Hidden(before)
-    return Hidden(json.dumps({**document, "auths": entries}, separators=(",", ":")))
+        return SecretValue(before)
+    return SecretValue(json.dumps({**document, "auths": entries}, separators=(",", ":")))
 
 
 def _as_nodes_read(key: str) -> tuple[str, str]:
@@ -291,9 +293,9 @@ def _broken(problem: str) -> CredentialError:
     )
 
 
-def _entries(text: Hidden | str | bytes) -> dict[str, Any]:
+def _entries(text: SecretValue | str | bytes) -> dict[str, Any]:
     """Return what stands under `auths`."""
-    raw = text.reveal() if isinstance(text, Hidden) else text
+    raw = text.reveal() if isinstance(text, SecretValue) else text
     document: Any = None
     problem = ""
     try:
@@ -343,7 +345,7 @@ def _login(key: str, entry: object) -> Login | str:
     if problem is not None:
         return f"has a password that {problem}"
     identity_token = pair == (ACR_TOKEN_USER, entry.get("identitytoken"))
-    return Login(host, pair[0], Hidden(pair[1]), key, identity_token=identity_token)
+    return Login(host, pair[0], SecretValue(pair[1]), key, identity_token=identity_token)
 
 
 def _user_and_password(entry: dict[str, str]) -> tuple[str, str] | str:
