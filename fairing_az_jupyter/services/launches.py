@@ -147,7 +147,7 @@ def launch_logs(
     with _cluster(session, names=[name]) as launcher:
         launch = launches.find_launch(launcher, name)
         if follow:
-            yield from launches.followed_lines(launcher, launch, tail=tail, cancelled=cancelled)
+            yield from launches.watched_lines(launcher, launch, tail=tail, cancelled=cancelled)
         else:
             yield from launches.lines(launcher, launch, tail=tail)
 

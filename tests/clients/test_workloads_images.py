@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import diagnose
-from fairing_az_jupyter.clients.kube.follow.startup import stuck_on_node
+from fairing_az_jupyter.clients.kube.watching.startup import stuck_on_node
 from tests.clients.workloads_objects import event, job, pod, waiting
 
 PASSING, ACCESS, DEFINITE = "image-passing", "image-access", "image-definite"

@@ -7,8 +7,8 @@ import pytest
 from fairing_az_jupyter.clients.kube.diagnosis.scheduling import untolerated
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import diagnose, endpoint_ready, replaces_disrupted
-from fairing_az_jupyter.clients.kube.follow.container_states import container_state
-from fairing_az_jupyter.clients.kube.follow.startup import stuck_on_node
+from fairing_az_jupyter.clients.kube.watching.container_states import container_state
+from fairing_az_jupyter.clients.kube.watching.startup import stuck_on_node
 from fairing_az_jupyter.exceptions import EndpointError, JobFailedError
 from tests.clients.workloads_objects import META, deployment, ended, event, job, pod, unschedulable, waiting
 

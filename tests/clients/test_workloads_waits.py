@@ -9,9 +9,9 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.diagnosis.waits import CONDITIONS, Waits, condition, duration, page, reports_after
-from fairing_az_jupyter.clients.kube.follow.clocks import Clocks
-from fairing_az_jupyter.clients.kube.follow.durations import lasted
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Problem, Retried
+from fairing_az_jupyter.clients.kube.watching.clocks import Clocks
+from fairing_az_jupyter.clients.kube.watching.durations import lasted
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Problem, Retried
 from fairing_az_jupyter.settings import Settings, notebook_names
 from fairing_az_jupyter.settings.scheduling import seconds_in
 

@@ -11,7 +11,7 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
-from fairing_az_jupyter.clients.kube.follow.events import (
+from fairing_az_jupyter.clients.kube.watching.events import (
     Disrupted,
     LogLine,
     Notice,

@@ -138,7 +138,7 @@ def test_the_lines_of_a_running_job_are_followed_to_its_end_and_its_tail_is_show
         time.sleep(0.1)
 
     assert [line.text for line in launches.lines(place.launcher, launch, tail=0)] == []
-    followed = list(launches.followed_lines(place.launcher, launch, tail=3))
+    followed = list(launches.watched_lines(place.launcher, launch, tail=3))
 
     texts = [line.text for line in followed]
     first = int(texts[0].split()[1])
@@ -154,7 +154,7 @@ def test_following_a_job_that_fails_raises_with_its_last_lines(place):
     launch = launches.find_launch(place.launcher, "fairing-job-1")
 
     with pytest.raises(JobFailedError, match="exit code 3"):
-        list(launches.followed_lines(place.launcher, launch))
+        list(launches.watched_lines(place.launcher, launch))
 
 
 def test_an_endpoint_is_asked_by_its_name_from_outside_and_inside_and_deleted_with_its_pods(place, node):
@@ -207,7 +207,7 @@ def test_the_output_of_an_endpoint_is_followed_until_the_caller_stops(place):
     place.until("fairing-endpoint-1", "pending", "ready")
     launch = launches.find_launch(place.launcher, "fairing-endpoint-1")
 
-    with contextlib.closing(launches.followed_lines(place.launcher, launch)) as lines:
+    with contextlib.closing(launches.watched_lines(place.launcher, launch)) as lines:
         texts = [next(lines).text for _ in range(5)]
 
     assert texts == [f"tick {i}" for i in range(5)]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Finished, Problem, Retried, Started, Terminated
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Finished, Problem, Retried, Started, Terminated
 from tests.cluster.workloads_kubelet import deployment, job, running, terminated
 from tests.cluster.workloads_scene import *  # noqa: F403 - fixtures are found by their names
 from tests.cluster.workloads_scene import finish, pod_of

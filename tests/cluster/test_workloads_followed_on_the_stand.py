@@ -11,7 +11,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
-from fairing_az_jupyter.clients.kube.follow.events import Finished, Problem, Started
+from fairing_az_jupyter.clients.kube.watching.events import Finished, Problem, Started
 from fairing_az_jupyter.exceptions import (
     EndpointError,
     JobFailedError,

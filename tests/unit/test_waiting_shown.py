@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Notice, Problem, Retried
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Notice, Problem, Retried
 from fairing_az_jupyter.exceptions import JobFailedError
 from fairing_az_jupyter.fairing.cluster.event_log import Shown, told_after_deletion
 from fairing_az_jupyter.fairing.inventory.states import endpoint_launch, job_launch

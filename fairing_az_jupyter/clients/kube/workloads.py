@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import endpoint_ready, not_ready
-from fairing_az_jupyter.clients.kube.follow.container_logs import log_path
-from fairing_az_jupyter.clients.kube.follow.follower import Follower
-from fairing_az_jupyter.clients.kube.follow.log_lines import shown
-from fairing_az_jupyter.clients.kube.follow.targets import Target
 from fairing_az_jupyter.clients.kube.kserve_mode import agree_on_mode
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, kind_named, kind_of, label_selector, name_of, uid_of
 from fairing_az_jupyter.clients.kube.transport.port_forwarding import PortForward
 from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
+from fairing_az_jupyter.clients.kube.watching.container_logs import log_path
+from fairing_az_jupyter.clients.kube.watching.log_lines import shown
+from fairing_az_jupyter.clients.kube.watching.targets import Target
+from fairing_az_jupyter.clients.kube.watching.watcher import Watcher
 from fairing_az_jupyter.clients.streams import Halt
 from fairing_az_jupyter.exceptions import (
     ConflictError,
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
     from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
-    from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.objects.asking import Asked
     from fairing_az_jupyter.clients.kube.objects.facts import Object
     from fairing_az_jupyter.clients.kube.transport.calls import Deadline
     from fairing_az_jupyter.clients.kube.transport.connection import Connection
+    from fairing_az_jupyter.clients.kube.watching.events import Event
 
 Propagation = Literal["Foreground", "Background", "Orphan"]
 
@@ -281,8 +281,8 @@ class Workloads:
 
         """
         target = self._target(kind, name)
-        follower = Follower(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel)
-        return follower.events()
+        watcher = Watcher(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel)
+        return watcher.events()
 
     def follow_pods(
         self,
@@ -310,7 +310,7 @@ class Workloads:
         if not labels:
             raise InputError("No label selects the pods to watch.", hint="Give a label.", code="labels")
         target = Target(self.namespace, selector=label_selector(labels))
-        return Follower(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel).events()
+        return Watcher(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel).events()
 
     def wait_ready(
         self,
@@ -345,7 +345,7 @@ class Workloads:
             raise InputError(f"A {kind} has no ready state to wait for.", hint="Use a Deployment.", code="kind")
         target = self._target(kind, name)
         cancel = cancel or threading.Event()
-        follower = Follower(
+        watcher = Watcher(
             self._calls,
             target,
             waits=waits or Waits(),
@@ -356,20 +356,20 @@ class Workloads:
         )
         problem: ExecutionError | None = None
         try:
-            for event in follower.events():
+            for event in watcher.events():
                 if tell is not None:
                     tell(event)
         except EndpointError as error:
             problem = error
         if problem is not None:
             raise (
-                problem if problem.last_lines or not problem.returncode else self._with_lines(follower.problem, problem)
+                problem if problem.last_lines or not problem.returncode else self._with_lines(watcher.problem, problem)
             )
         now = self.get(kind, name)
         if endpoint_ready(now):
             return now
         where = f"{kind} '{name}' in namespace '{self.namespace}'"
-        raise not_ready(where, self.namespace, follower.problem, seconds, cancelled=cancel.is_set())
+        raise not_ready(where, self.namespace, watcher.problem, seconds, cancelled=cancel.is_set())
 
     def log(self, pod: str, container: str = "", *, tail: int | None = None, previous: bool = False) -> tuple[str, ...]:
         """Return what a container has printed.

@@ -9,7 +9,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from fairing_az_jupyter.clients.kube.follow.events import (
+from fairing_az_jupyter.clients.kube.watching.events import (
     Disrupted,
     LogLine,
     Notice,
@@ -26,7 +26,7 @@ from fairing_az_jupyter.launch_events import Output, pod_event, publish
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairing_az_jupyter.clients.kube.follow.events import Event
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.exceptions import ExecutionError
 
 __all__ = ["KEPT_LINES", "Shown", "told_after_deletion"]

@@ -7,7 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.kube.follow.events import (
+from fairing_az_jupyter.clients.kube.objects.kinds import name_of
+from fairing_az_jupyter.clients.kube.watching.events import (
     Disrupted,
     LogLine,
     Notice,
@@ -16,7 +17,6 @@ from fairing_az_jupyter.clients.kube.follow.events import (
     Started,
     Terminated,
 )
-from fairing_az_jupyter.clients.kube.objects.kinds import name_of
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.fairing.images.build_pods import build_secret
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
@@ -24,8 +24,8 @@ from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.objects.facts import Object
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
 

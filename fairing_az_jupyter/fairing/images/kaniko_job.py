@@ -10,9 +10,9 @@ import logging
 import re
 from typing import TYPE_CHECKING, cast
 
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, LogLine, Notice, Retried, Terminated
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, LogLine, Notice, Retried, Terminated
 from fairing_az_jupyter.exceptions import ConflictError, ExecutionError, FairingAzureError, NotFoundError, ServiceError
 from fairing_az_jupyter.fairing.cluster import ownership
 from fairing_az_jupyter.fairing.cluster.event_log import Shown
@@ -33,8 +33,8 @@ from fairing_az_jupyter.launch_events import Interrupted, Launched, Phases, publ
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.objects.facts import Object
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
 
@@ -100,7 +100,7 @@ def build_in_cluster(
     phases.begin("build")
     phases.say(f"Image {order.image}")
     with ownership.caring_for(name_of(build)):
-        return _followed(launcher, order, build, Renewal(launcher, build, own, renewed))
+        return _watched(launcher, order, build, Renewal(launcher, build, own, renewed))
 
 
 def _have(
@@ -224,15 +224,15 @@ def _start(launcher: Launcher, made: Object, access: Access) -> None:
     launcher.workloads.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": place, "spec": spec})
 
 
-def _followed(launcher: Launcher, order: BuildOrder, build: Object, renewal: Renewal) -> str:
+def _watched(launcher: Launcher, order: BuildOrder, build: Object, renewal: Renewal) -> str:
     name, digest, failed = name_of(build), "", ("", "")
     shown = Shown(CONTAINER, printed=False, launch=name)
     # By pod and container.
     last: dict[tuple[str, str], collections.deque[str]] = {}
     namespace = launcher.target.namespace
     try:
-        followed = launcher.workloads.follow("Job", name, waits=launcher.waits)
-        events = cast("Generator[Event, None, None]", followed)
+        stream = launcher.workloads.follow("Job", name, waits=launcher.waits)
+        events = cast("Generator[Event, None, None]", stream)
         with contextlib.closing(events):
             for event in events:
                 renewal.see(event)

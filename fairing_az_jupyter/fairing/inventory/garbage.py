@@ -136,14 +136,14 @@ def _of_launch(launch: Launch, now: datetime) -> Iterator[OrphanedResource]:
     what = "build" if info.kind == "build" else "job"
     ended = info.state in {"succeeded", "failed"}
     why = f"The {what} has {info.state}." if ended else f"The {what} is {info.state}."
-    followed = ended and _is_followed(launch, now)
-    if followed:
+    watched = ended and _is_watched(launch, now)
+    if watched:
         why += " Its own launch will delete it."
     for part in launch.parts:
-        yield _left(launch, part.kind, part.name, part.uid, why, in_use=not ended or followed)
+        yield _left(launch, part.kind, part.name, part.uid, why, in_use=not ended or watched)
 
 
-def _is_followed(launch: Launch, now: datetime) -> bool:
+def _is_watched(launch: Launch, now: datetime) -> bool:
     """Tell whether the process that has launched a job may be reading its end: it must not go before that."""
     if ownership.PROCESS not in launch.annotations or not _is_young(launch.ended, now, _SEEN):
         return False

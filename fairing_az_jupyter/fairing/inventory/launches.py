@@ -9,9 +9,9 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from fairing_az_jupyter.clients.kube.diagnosis.pods import containers
-from fairing_az_jupyter.clients.kube.follow.events import LogLine
 from fairing_az_jupyter.clients.kube.objects.facts import mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
+from fairing_az_jupyter.clients.kube.watching.events import LogLine
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     EndpointError,
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-    from fairing_az_jupyter.clients.kube.follow.events import Event
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.clients.kube.workloads import Propagation
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.models import LaunchInfo
 
     Object = Mapping[str, Any]
 
-__all__ = ["delete_launches", "described", "find_launch", "find_launches", "followed_lines", "group_of", "lines"]
+__all__ = ["delete_launches", "described", "find_launch", "find_launches", "group_of", "lines", "watched_lines"]
 
 _AT_ONCE = 6
 _GONE_SECONDS = 60.0
@@ -187,7 +187,7 @@ def lines(launcher: Launcher, launch: Launch, *, tail: int | None = None) -> Ite
                     yield LaunchLine(name_of(pod), name, text, main=name == launch.container)
 
 
-def followed_lines(
+def watched_lines(
     launcher: Launcher, launch: Launch, *, tail: int | None = None, cancelled: threading.Event | None = None
 ) -> Iterator[LaunchLine]:
     """Yield what the pods of a launch print, as they print it; what the cluster does is told on Fairing's logger.
@@ -221,8 +221,8 @@ def followed_lines(
         skipped = {where: max(0, number - tail) for where, number in skipped.items()}
     fairing_logging()
     shown = Shown(launch.container, printed=False, launch=launch.info.name)
-    followed = launcher.workloads.follow(main.kind, main.name, waits=launcher.waits, cancel=cancelled)
-    events = cast("Generator[Event, None, None]", followed)
+    stream = launcher.workloads.follow(main.kind, main.name, waits=launcher.waits, cancel=cancelled)
+    events = cast("Generator[Event, None, None]", stream)
     with contextlib.closing(events):
         for event in events:
             if not isinstance(event, LogLine):

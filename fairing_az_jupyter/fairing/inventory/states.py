@@ -17,11 +17,11 @@ from fairing_az_jupyter.clients.kube.diagnosis.workloads import (
     job_complete,
     job_failure,
 )
-from fairing_az_jupyter.clients.kube.follow.durations import lasted
-from fairing_az_jupyter.clients.kube.follow.events import Problem
-from fairing_az_jupyter.clients.kube.follow.startup import stuck_on_node
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
+from fairing_az_jupyter.clients.kube.watching.durations import lasted
+from fairing_az_jupyter.clients.kube.watching.events import Problem
+from fairing_az_jupyter.clients.kube.watching.startup import stuck_on_node
 from fairing_az_jupyter.fairing.cluster.kserve_status import url_in_cluster
 from fairing_az_jupyter.fairing.cluster.manifests import KSERVE_CONTAINER, MANAGED_BY, PORT, PREFIX
 from fairing_az_jupyter.models import LaunchInfo

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import diagnose, disruption, is_live
-from fairing_az_jupyter.clients.kube.follow.durations import lasted, seconds_at
-from fairing_az_jupyter.clients.kube.follow.events import Problem
-from fairing_az_jupyter.clients.kube.follow.startup import stuck_on_node
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
+from fairing_az_jupyter.clients.kube.watching.durations import lasted, seconds_at
+from fairing_az_jupyter.clients.kube.watching.events import Problem
+from fairing_az_jupyter.clients.kube.watching.startup import stuck_on_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -27,7 +27,7 @@ from fairing_az_jupyter.launch_events import Interrupted, Launched, Phases, publ
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from fairing_az_jupyter.clients.kube.follow.events import Event
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
 
 logger = logging.getLogger(LOGGER_NAME)
@@ -163,9 +163,9 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
     def _follow(self, phases: Phases) -> tuple[str, ...]:
         """Show the job to its end and delete it; return its last lines."""
         with ownership.caring_for(self.name):
-            return self._followed(phases)
+            return self._watched(phases)
 
-    def _followed(self, phases: Phases) -> tuple[str, ...]:
+    def _watched(self, phases: Phases) -> tuple[str, ...]:
         shown = self._shown = Shown(
             self._container,
             printed=True,
@@ -175,8 +175,8 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         )
         phases.begin("schedule")
         try:
-            followed = self._launcher.workloads.follow("Job", self.name, waits=self._launcher.waits)
-            events = cast("Generator[Event, None, None]", followed)
+            stream = self._launcher.workloads.follow("Job", self.name, waits=self._launcher.waits)
+            events = cast("Generator[Event, None, None]", stream)
             # Closed here and not by and by: a notebook keeps the traceback of an interrupt, and all that hangs on it.
             with contextlib.closing(events):
                 for event in events:

@@ -158,11 +158,11 @@ class LocalJob(_LocalDeployer):
             child = self._start(application, container, command, phases, stream=True)
             phases.begin("run")
             phases.say(f"Job {name}")
-            lines = self._followed(name, child)
+            lines = self._watched(name, child)
         logger.info("Job %s succeeded. What it wrote is in %s", name, application)
         return LaunchedJob(name, lines)
 
-    def _followed(self, name: str, child: Child) -> tuple[str, ...]:
+    def _watched(self, name: str, child: Child) -> tuple[str, ...]:
         """Print what a job prints, to its end, and return the last lines."""
         output = LastLines(_KEPT_LINES)
         try:

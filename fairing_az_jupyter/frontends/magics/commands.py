@@ -178,10 +178,10 @@ def _run(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> Noteboo
         runs.refuse_input_files()
     session = settings.session_of(parsed)
     request = runs.planned(session, parsed)
-    return _followed(session, services.start_run(session, request), screen)
+    return _watched(session, services.start_run(session, request), screen)
 
 
-def _followed(session: Session, info: RunInfo, screen: Screen) -> NotebookRun:
+def _watched(session: Session, info: RunInfo, screen: Screen) -> NotebookRun:
     """Show a run of the background to its end.
 
     Raises:
@@ -231,7 +231,7 @@ def _runs(parsed: argparse.Namespace, _caller: Caller, screen: Screen) -> object
                 hint=f"Type there: fairing-azure runs retry {earlier.id}",
             )
         again = services.start_run(session, request, retry_of=earlier.id)
-        return _followed(session, again, screen)
+        return _watched(session, again, screen)
     return screen.show(runs.ANSWERS[parsed.action](parsed))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import reports_after
-from fairing_az_jupyter.clients.kube.follow.events import Problem
+from fairing_az_jupyter.clients.kube.watching.events import Problem
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis

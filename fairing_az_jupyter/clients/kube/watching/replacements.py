@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import disruption, pod_failed, replaces_disrupted
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Retried
 from fairing_az_jupyter.clients.kube.objects.facts import Object, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
 from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Retried
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

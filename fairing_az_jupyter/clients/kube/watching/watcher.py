@@ -21,23 +21,23 @@ from fairing_az_jupyter.clients.kube.diagnosis.workloads import (
     job_failure,
     made_at,
 )
-from fairing_az_jupyter.clients.kube.follow.clocks import Clocks
-from fairing_az_jupyter.clients.kube.follow.container_logs import ContainerLog
-from fairing_az_jupyter.clients.kube.follow.container_states import Board
-from fairing_az_jupyter.clients.kube.follow.events import (
+from fairing_az_jupyter.clients.kube.objects.asking import Asked, CallFailed
+from fairing_az_jupyter.clients.kube.objects.facts import Object, entries, mapping
+from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, name_of, uid_of
+from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
+from fairing_az_jupyter.clients.kube.watching.clocks import Clocks
+from fairing_az_jupyter.clients.kube.watching.container_logs import ContainerLog
+from fairing_az_jupyter.clients.kube.watching.container_states import ContainerStates
+from fairing_az_jupyter.clients.kube.watching.events import (
     Finished,
     LogLine,
     Notice,
     Phase,
     Waiting,
 )
-from fairing_az_jupyter.clients.kube.follow.replacements import Replacements
-from fairing_az_jupyter.clients.kube.follow.startup import no_pod_yet, not_looked_at, stuck_on_node
-from fairing_az_jupyter.clients.kube.follow.watch import Change, Watched, changes
-from fairing_az_jupyter.clients.kube.objects.asking import Asked, CallFailed
-from fairing_az_jupyter.clients.kube.objects.facts import Object, entries, mapping
-from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, name_of, uid_of
-from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
+from fairing_az_jupyter.clients.kube.watching.replacements import Replacements
+from fairing_az_jupyter.clients.kube.watching.startup import no_pod_yet, not_looked_at, stuck_on_node
+from fairing_az_jupyter.clients.kube.watching.watch import Change, Watched, changes
 from fairing_az_jupyter.clients.streams import Halt
 from fairing_az_jupyter.exceptions import NotAllowedError
 
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
-    from fairing_az_jupyter.clients.kube.follow.events import Event
-    from fairing_az_jupyter.clients.kube.follow.targets import Target
     from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
+    from fairing_az_jupyter.clients.kube.watching.events import Event
+    from fairing_az_jupyter.clients.kube.watching.targets import Target
 
 _DONE = frozenset({"Succeeded", "Failed"})
 _TURN_SECONDS = 0.1
@@ -68,7 +68,7 @@ class _Broken:
     error: BaseException
 
 
-class Follower:
+class Watcher:
     """Follows one thing; `events` is to be used once.
 
     Args:
@@ -97,7 +97,7 @@ class Follower:
         self._cancel = cancel or threading.Event()
         self._seconds, self._used, self._counted = seconds, 0.0, time.monotonic()
         self._halt = Halt()
-        self._board = Board(self._halt)
+        self._states = ContainerStates(self._halt)
         self._items: queue.Queue[Any] = queue.Queue(_QUEUE)
         self._threads: list[threading.Thread] = []
         self._readers: dict[tuple[str, str], ContainerLog] = {}
@@ -230,7 +230,7 @@ class Follower:
             known = [] if seen is None else [seen]
             for change in changes(self._calls, watched, self._halt, known=known):
                 if source == "pods":
-                    self._board.put(change.object, gone=change.what == "DELETED")
+                    self._states.put(change.object, gone=change.what == "DELETED")
                 if source == "events" and not self._matters(change.object):
                     continue
                 self._put((source, change))
@@ -330,7 +330,7 @@ class Follower:
         about = (name_of(pod), uid)
         reader = ContainerLog(
             self._calls,
-            self._board,
+            self._states,
             self._halt,
             self._put,
             self._target.namespace,

@@ -9,19 +9,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from fairing_az_jupyter.clients.kube.follow.container_states import ContainerState
-from fairing_az_jupyter.clients.kube.follow.events import LogLine, Notice, Started, Terminated
-from fairing_az_jupyter.clients.kube.follow.log_lines import Joined
 from fairing_az_jupyter.clients.kube.objects.asking import Asked, CallFailed
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS
 from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
+from fairing_az_jupyter.clients.kube.watching.container_states import ContainerState
+from fairing_az_jupyter.clients.kube.watching.events import LogLine, Notice, Started, Terminated
+from fairing_az_jupyter.clients.kube.watching.log_lines import Joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fairing_az_jupyter.clients.kube.follow.container_states import Board
-    from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
+    from fairing_az_jupyter.clients.kube.watching.container_states import ContainerStates
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.clients.streams import Halt, Stream
 
 # A dead connection is no different from a silent container; asking again costs one request and repeats nothing.
@@ -41,7 +41,7 @@ class ContainerLog:
 
     Args:
         calls: The API server.
-        board: How the container is.
+        states: How the container is.
         halt: Ends the reading.
         tell: Gets events, or a list of lines; blocks while there are too many.
         namespace: The pod's namespace.
@@ -54,7 +54,7 @@ class ContainerLog:
     def __init__(
         self,
         calls: StreamCalls,
-        board: Board,
+        states: ContainerStates,
         halt: Halt,
         tell: Callable[[Event | Sequence[LogLine]], None],
         namespace: str,
@@ -63,7 +63,7 @@ class ContainerLog:
         *,
         wanted: bool = True,
     ) -> None:
-        self._calls, self._board, self._halt, self._tell = calls, board, halt, tell
+        self._calls, self._states, self._halt, self._tell = calls, states, halt, tell
         self._namespace, self._container, self._wanted = namespace, container, wanted
         self.pod, self._uid = pod
         self.before: tuple[ContainerLog, ...] = ()
@@ -88,12 +88,12 @@ class ContainerLog:
     _attempt = 0
 
     def _state(self) -> ContainerState:
-        return self._board.state(self._uid, self._container)
+        return self._states.state(self._uid, self._container)
 
     def _run(self) -> None:
         while not self._halt.is_set():
             attempt = self._attempt
-            state = self._board.wait(self._uid, self._container, partial(ContainerState.started, restarts=attempt))
+            state = self._states.wait(self._uid, self._container, partial(ContainerState.started, restarts=attempt))
             if not state.started(attempt) or self._halt.is_set():
                 return
             self._let_others_end()
@@ -101,7 +101,7 @@ class ContainerLog:
             self._tell(Started(self.pod, self._container, attempt))
             if self._wanted:
                 self._read(attempt)
-            state = self._board.wait(self._uid, self._container, partial(ContainerState.ended, restarts=attempt))
+            state = self._states.wait(self._uid, self._container, partial(ContainerState.ended, restarts=attempt))
             self.reading = False
             if self._halt.is_set():
                 return
@@ -118,7 +118,7 @@ class ContainerLog:
                         attempt,
                     )
                 )
-            state = self._board.wait(self._uid, self._container, partial(ContainerState.started, restarts=attempt + 1))
+            state = self._states.wait(self._uid, self._container, partial(ContainerState.started, restarts=attempt + 1))
             if state.restarts <= attempt:
                 return
             self._attempt, self._ended_at = state.restarts, None
@@ -158,7 +158,7 @@ class ContainerLog:
                         return
             failures = 0 if got else failures
             # A clean end of the answer is the container's end, as a rule; only its status is proof.
-            self._board.wait(
+            self._states.wait(
                 self._uid, self._container, partial(ContainerState.ended, restarts=attempt), _STATUS_SECONDS
             )
             if failures:
