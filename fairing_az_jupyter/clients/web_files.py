@@ -21,7 +21,7 @@ __all__ = ["read_web_file"]
 _ACCEPT = "application/json, */*;q=0.5"
 _LARGEST = 1 << 28
 _NETWORK = "Check the address and the network (a firewall, HTTPS_PROXY), then try again."
-_REFUSALS: dict[int, tuple[type[ServiceError], str, str]] = {
+_REJECTIONS: dict[int, tuple[type[ServiceError], str, str]] = {
     401: (CredentialError, "it requires a login", "Use a file that needs no login, or download it first."),
     403: (NotAllowedError, "it may not be read", "Use a file that needs no login, or download it first."),
     404: (NotFoundError, "not found", "Check the address."),
@@ -62,7 +62,7 @@ def read_web_file(url: str, *, timeout: float = 10.0, deadline: float = 120.0) -
         lambda: within(deadline, get, name="read a web file"), lambda error: _no_answer(error, shown, deadline)
     )
     if answer.status != HTTPStatus.OK:
-        raise _refused(shown, answer.status)
+        raise _rejected(shown, answer.status)
     if len(answer.body) >= _LARGEST:
         message = f"Can't read '{shown}': it is larger than {_LARGEST >> 20} MiB."
         raise ServiceError(message, hint="Download the file first and use the copy.", code="too-large", service="web")
@@ -94,6 +94,6 @@ def _unreachable(shown: str, problem: str, code: str) -> UnreachableError:
     return UnreachableError(f"Can't read '{shown}': {problem}.", hint=_NETWORK, code=code, service="web")
 
 
-def _refused(shown: str, status: int) -> ServiceError:
-    kind, problem, fix = _REFUSALS.get(status, (ServiceError, "it is not available", "Try again in a minute."))
+def _rejected(shown: str, status: int) -> ServiceError:
+    kind, problem, fix = _REJECTIONS.get(status, (ServiceError, "it is not available", "Try again in a minute."))
     return kind(f"Can't read '{shown}': {problem} (HTTP {status}).", hint=fix, service="web", status=status)

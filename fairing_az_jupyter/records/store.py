@@ -131,7 +131,7 @@ class RunStore:
             return self.path / name
         raise FileExistsError(None, "no free identifier found", str(self.path))
 
-    def refuse(self, request: RunRequest, error: Mapping[str, Any], **facts: object) -> str:
+    def reject(self, request: RunRequest, error: Mapping[str, Any], **facts: object) -> str:
         """Note that a run could not even be recorded in its own folder, where notes go in that case.
 
         Args:

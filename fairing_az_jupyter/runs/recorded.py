@@ -19,7 +19,7 @@ from fairing_az_jupyter.records import Recorder, RunStore, layout
 from fairing_az_jupyter.runs.execution.checks import RunPlan, plan
 from fairing_az_jupyter.runs.execution.execute import execute
 from fairing_az_jupyter.runs.execution.saving import NotebookSaver
-from fairing_az_jupyter.runs.parameters.values import check_plain, refuse_secrets
+from fairing_az_jupyter.runs.parameters.values import check_plain, reject_secrets
 from fairing_az_jupyter.runs.places.addresses import Places, is_remote
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def begin(store: RunStore, request: RunRequest, notebook: bytes | None, **facts:
         FileExistsError: There is a run of the identifier that the facts name.
 
     """
-    refuse_secrets(request.parameters)
+    reject_secrets(request.parameters)
     check_plain(request.parameters)
     try:
         return store.create(request, notebook, **facts)  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def begin(store: RunStore, request: RunRequest, notebook: bytes | None, **facts:
             code="record",
         )
         with contextlib.suppress(OSError):
-            store.refuse(request, explained(failed))
+            store.reject(request, explained(failed))
         raise failed from error
 
 

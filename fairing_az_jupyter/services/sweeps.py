@@ -104,7 +104,7 @@ def resume_sweep(
     sweeps = SweepStore(store)
     plan = sweeps.find(name)
     sweeps.notebook(plan.id)
-    _refuse_while_in_the_cluster(store, plan.id)
+    _reject_while_in_the_cluster(store, plan.id)
     execute(
         plan,
         store,
@@ -119,7 +119,7 @@ def resume_sweep(
     return _table(store, sweeps, plan)
 
 
-def _refuse_while_in_the_cluster(store: RunStore, sweep: str) -> None:
+def _reject_while_in_the_cluster(store: RunStore, sweep: str) -> None:
     """Refuse to wait for runs that only the cluster can end: from here nobody would see their end."""
     there = [run for run in store.list(sweep=sweep) if run.place == "cluster" and not run.has_ended]
     if there:

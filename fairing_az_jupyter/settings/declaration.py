@@ -446,7 +446,7 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_what_is_no_value(cls, value: object, info: ValidationInfo) -> object:
+    def _reject_non_values(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         if len(value) > naming.LONGEST_TEXT:
@@ -464,8 +464,8 @@ class Settings(BaseModel):
     def _tell_all_that_is_wrong(cls, data: object, handler: Callable[[object], Settings]) -> Settings:
         try:
             return handler(data)
-        except ValidationError as refused:
-            details = refused.errors(include_url=False)
+        except ValidationError as rejected:
+            details = rejected.errors(include_url=False)
         # Raised out here so that no traceback leads back to pydantic's error, which holds the refused values.
         raise InvalidSettingsError(explain(details, declarations(cls)))
 

@@ -38,12 +38,12 @@ def told(action: str, path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as refused:
-        message = f"Can't {action} {path}: {refused.strerror or refused}."
+    except OSError as rejected:
+        message = f"Can't {action} {path}: {rejected.strerror or rejected}."
         hint = "Make it readable and writable for you, or choose another folder with FAIRING_AZURE_CONFIG_DIR."
-        if isinstance(refused, TimeoutError):
+        if isinstance(rejected, TimeoutError):
             hint = "End or resume that process (a stopped kernel or terminal), then try again."
-        raise ProfileError(message, hint=hint, code="profile-file") from refused
+        raise ProfileError(message, hint=hint, code="profile-file") from rejected
 
 
 def load(path: Path) -> str:

@@ -127,7 +127,7 @@ class ProfileStore:
         path = self.path(name)
         checked = self._checked(values)
         with profile_files.alone(self.folder):
-            self._refuse_same_name_in_other_case(name)
+            self._reject_same_name_in_other_case(name)
             text = profile_files.load(path) if name in self.list() else ""
             others = [each for each in profile_files.parse(text, path) if each not in checked]
             profile_files.write(path, profile_files.edit(text, checked, others, path))
@@ -297,7 +297,7 @@ class ProfileStore:
             f"Profile {name!r} not found in {self.folder / 'profiles'}.", hint=hint, code="profile-missing"
         )
 
-    def _refuse_same_name_in_other_case(self, name: str) -> None:
+    def _reject_same_name_in_other_case(self, name: str) -> None:
         for other in self.list():
             if other != name and other.lower() == name.lower():
                 message = f"Profile {name!r} can't be created: {other!r} differs only in upper and lower case."

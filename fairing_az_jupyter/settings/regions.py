@@ -69,7 +69,7 @@ def region(text: str) -> str:
         )
     name = region_name(text)
     if name not in KNOWN_REGIONS:
-        _refuse_slip(name)
+        _reject_typo(name)
     return text
 
 
@@ -79,7 +79,7 @@ def _parts(name: str) -> tuple[str, tuple[str, ...], str]:
     return _COMPASS.sub("", stem), tuple(sorted(_COMPASS.findall(stem))), name[len(stem) :]
 
 
-def _refuse_slip(name: str) -> None:
+def _reject_typo(name: str) -> None:
     known = {each: _parts(each) for each in sorted(KNOWN_REGIONS)}
     place, compass, number = _parts(name)
     for other, parts in known.items():

@@ -249,12 +249,12 @@ class AcrTasks:
         try:
             # Sent again after an answer that was lost, it may run twice: both push the same image under the same name.
             answer = self._calls.send("POST", url, asked, body=request, expected=("properties", dict))[2]
-        except ConflictError as refused:
+        except ConflictError as rejected:
             # An error of ours tells the service's code in its message and nowhere else.
-            if _TASKS_OFF not in refused.message:
+            if _TASKS_OFF not in rejected.message:
                 raise
             why = "Azure does not run ACR Tasks in this subscription, for example because it runs on free credits"
-            raise self._blocked(why, refused.status) from None
+            raise self._blocked(why, rejected.status) from None
         except KeyboardInterrupt:
             logger.warning(
                 "Interrupted while the build of '%s' was handed to Azure, which may still run it. az acr task "

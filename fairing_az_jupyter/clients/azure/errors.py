@@ -115,7 +115,7 @@ def from_azure(error: BaseException, asked: Asked) -> FairingAzureError:
     if reason is not None:
         return _made(asked, reason, None, "")
     if asked.service == "entra":
-        return _unknown_refusal(asked, None, code) if code.isdigit() else _no_token(chain, asked)
+        return _unknown_rejection(asked, None, code) if code.isdigit() else _no_token(chain, asked)
     return _made(asked, Meaning(ServiceError, f"the Azure package failed with {type(error).__name__}"), None, "")
 
 
@@ -144,12 +144,12 @@ def from_answer(
     skew = clock_difference(headers)
     busy = asked.service == "entra" and status is not None and (status == 429 or status >= 500)  # noqa: PLR2004
     meaning = None if busy else MEANINGS[asked.service].get(code)
-    refused = status == 401 or (meaning is not None and meaning.error is CredentialError)  # noqa: PLR2004 - RFC 9110
-    if refused and abs(skew) > LARGEST_SKEW and (meaning is None or meaning.code in {None, "clock-skew"}):
+    rejected = status == 401 or (meaning is not None and meaning.error is CredentialError)  # noqa: PLR2004 - RFC 9110
+    if rejected and abs(skew) > LARGEST_SKEW and (meaning is None or meaning.code in {None, "clock-skew"}):
         return _made(asked, _skewed(skew), status, code)
     if meaning is None:
         if asked.service == "entra" and not busy:
-            return _unknown_refusal(asked, status, code)
+            return _unknown_rejection(asked, status, code)
         meaning = _by_status(status)
     if meaning.error is ThrottledError:
         meaning = replace(meaning, fix=come_back(retry_after(headers)))
@@ -292,7 +292,7 @@ def _by_status(status: int | None) -> Meaning:
     )
 
 
-def _unknown_refusal(asked: Asked, status: int | None, code: str) -> ServiceError:
+def _unknown_rejection(asked: Asked, status: int | None, code: str) -> ServiceError:
     look_up = f"https://login.microsoftonline.com/error?code={code} explains it." if code else "Check the credential."
     return _made(asked, Meaning(CredentialError, "Microsoft Entra ID rejected the credential", look_up), status, code)
 
@@ -316,7 +316,7 @@ def _no_token(chain: tuple[BaseException, ...], asked: Asked) -> ServiceError:
     if any(isinstance(each, KeyError | ValueError | TypeError | AttributeError) for each in chain):
         problem = f"what came from {asked.host} is not an answer of Microsoft Entra ID"
         return _made(asked, Meaning(UnreachableError, problem, _PROXY_HINT, "not-the-service"), None, "")
-    return _unknown_refusal(asked, None, "")
+    return _unknown_rejection(asked, None, "")
 
 
 def _no_answer(chain: tuple[BaseException, ...], asked: Asked) -> Meaning | None:

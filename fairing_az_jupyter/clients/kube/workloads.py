@@ -126,12 +126,12 @@ class Workloads:
             lost = isinstance(error, UnreachableError) or (error.status or 0) >= _SERVER_ERROR
             if not name or not (lost or error.code == "already-exists"):
                 raise
-            refused = error
+            rejected = error
         # With time of its own: what has failed may have used up the rest.
         found = self._look(kind.name, name, self._calls.deadline())
-        if found is not None and (ours(found) or (exists_ok and refused.code == "already-exists")):
+        if found is not None and (ours(found) or (exists_ok and rejected.code == "already-exists")):
             return found
-        raise refused
+        raise rejected
 
     def apply(self, body: Object, *, dry_run: bool = False) -> dict[str, Any]:
         """Make an object be as wanted, whether it is there or not; what others have set besides stays.

@@ -293,7 +293,7 @@ class RemoteBlob:
         if reply is None:
             return self._damaged()
         if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return self._exchange.credential.refusal(reply.answer, reply.permit, self._repository, "pull")
+            return self._exchange.credential.rejection(reply.answer, reply.permit, self._repository, "pull")
         if reply.status == HTTPStatus.NOT_FOUND:
             return NotFoundError(
                 f"Registry '{host}' lost {self.digest}, which an image in '{self._repository}' consists of.",

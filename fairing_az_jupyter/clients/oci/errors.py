@@ -144,7 +144,7 @@ def credential_missing(host: str, part: str) -> CredentialError:
     )
 
 
-def own_token_refused(host: str) -> CredentialError:
+def own_token_rejected(host: str) -> CredentialError:
     """Return the error for a registry that refuses the token that it has just issued."""
     return CredentialError(
         f"Registry '{host}' rejected a token that its own token service had just issued. {WHY}",

@@ -31,7 +31,7 @@ from fairing_az_jupyter.clients.oci.manifests import (
     platforms_of,
     runs_on,
 )
-from fairing_az_jupyter.clients.oci.push.errors import delete_refused, lacks_layer, manifest_refused
+from fairing_az_jupyter.clients.oci.push.errors import delete_rejected, lacks_layer, manifest_rejected
 from fairing_az_jupyter.clients.oci.push.image_changes import ConfigChanges, changed
 from fairing_az_jupyter.clients.oci.push.layers import Layer
 from fairing_az_jupyter.clients.oci.push.transfer import Push
@@ -296,7 +296,7 @@ class ImageStore:
         if reply.status == HTTPStatus.NOT_FOUND:
             return False
         if reply.status not in {HTTPStatus.ACCEPTED, HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
-            raise delete_refused(self._exchange, reply, repository)
+            raise delete_rejected(self._exchange, reply, repository)
         return True
 
     def _has(self, repository: str, reference: str, scope: str) -> str | None:
@@ -371,7 +371,7 @@ class ImageStore:
             # A clean-up may have come in between, and Docker's registry loses sight of a layer that is pushed twice.
             if may_lack and lacks_layer(reply):
                 return False
-            raise manifest_refused(self._exchange, reply, repository, tag)
+            raise manifest_rejected(self._exchange, reply, repository, tag)
         told = reply.header("Docker-Content-Digest")
         if told and told != digest:
             raise ConflictError(
@@ -395,7 +395,7 @@ class ImageStore:
 
     def _unreadable(self, reply: Reply, repository: str) -> FairingAzureError:
         if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return self._exchange.credential.refusal(reply.answer, reply.permit, repository, "pull")
+            return self._exchange.credential.rejection(reply.answer, reply.permit, repository, "pull")
         return unexpected(self.host, reply.answer, f"pull from '{repository}'")
 
     def _missing(self, what: str) -> NotFoundError:

@@ -47,7 +47,7 @@ _DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[A-Za-z0-9=_-]+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LONGEST_REPOSITORY = 255
 _CANCELLED = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
-_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_REJECTED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 # The upload that a check starts is cancelled even where the check itself has used up its time.
 _TIME_TO_CANCEL = 1.0
 
@@ -181,12 +181,12 @@ class Registry:
         end = time.monotonic() + self._deadline
         answer, permit = self._ask("GET", f"/v2/{repository}/tags/list?n=1", repository, "pull", end=end)
         exists: bool | None = answer.status == HTTPStatus.OK
-        if answer.status in _REFUSED:  # some rights are for images, but not for lists of them
-            refused = answer
+        if answer.status in _REJECTED:  # some rights are for images, but not for lists of them
+            rejected = answer
             answer, permit = self._ask("GET", f"/v2/{repository}/manifests/latest", repository, "pull", end=end)
             exists = True if answer.status == HTTPStatus.OK else None
-            if answer.status in _REFUSED:
-                raise self.credential.refusal(refused, permit, repository, "pull")
+            if answer.status in _REJECTED:
+                raise self.credential.rejection(rejected, permit, repository, "pull")
         if answer.is_html or answer.status not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
             raise unexpected(self.host, answer, f"pull from '{repository}'")
         has = permit.granted(repository)
@@ -221,8 +221,8 @@ class Registry:
         _require_repository(repository)
         end = time.monotonic() + self._deadline
         answer, permit = self._ask("POST", f"/v2/{repository}/blobs/uploads/", repository, "pull,push", end=end)
-        if answer.status in _REFUSED:
-            raise self.credential.refusal(answer, permit, repository, "push")
+        if answer.status in _REJECTED:
+            raise self.credential.rejection(answer, permit, repository, "push")
         if answer.status == HTTPStatus.NOT_FOUND and not answer.is_html:
             raise NotFoundError(
                 f"Registry '{self.host}' has no repository '{repository}', and does not create one on push.",
@@ -361,8 +361,8 @@ class Registry:
         end = time.monotonic() + self._deadline
         blob = method == "HEAD"
         answer, permit = self._ask(method, path, repository, "pull", end=end, follow=not blob)
-        if answer.status in _REFUSED:
-            raise self.credential.refusal(answer, permit, repository, "pull")
+        if answer.status in _REJECTED:
+            raise self.credential.rejection(answer, permit, repository, "pull")
         if answer.status == HTTPStatus.NOT_FOUND and not answer.is_html:
             return None
         # A blob that is there may be kept elsewhere: the registry looks first, and then tells where.

@@ -34,7 +34,8 @@ def unpack(archive_path: Path, folder: Path, *, digest: str | None = None) -> No
     """Unpack an archive of `write_archive` into an empty folder.
 
     Files are written with the current time and the permissions 0755 less the umask. What no such archive holds is
-    refused: absolute names, `..`, members below a symlink, symlinks that leave the folder, hard links and devices. This
+    rejected: absolute names, `..`, members below a symlink, symlinks that leave the folder, hard links and devices.
+    This
     doesn't rest on `tarfile.data_filter`, which early releases of Python 3.10 and 3.11 lack.
 
     Args:
@@ -107,7 +108,7 @@ def _unpack_all(archive: Path, folder: Path, digest: str | None) -> None:
         source = _TarBytes(stream)
         with tarfile.open(fileobj=cast("BinaryIO", source), mode="r|", bufsize=_BLOCK, encoding="utf-8") as tar:
             for member in tar:
-                _refuse_foreign(member, kinds)
+                _reject_foreign(member, kinds)
                 kinds[member.name] = member.type
                 _unpack_member(tar, member, folder / member.name)
                 end = member.offset_data + member.size + -member.size % tarfile.BLOCKSIZE
@@ -120,7 +121,7 @@ def _unpack_all(archive: Path, folder: Path, digest: str | None) -> None:
         raise _ForeignError(f"its digest is {source.digest}, not {digest}")
 
 
-def _refuse_foreign(member: tarfile.TarInfo, kinds: dict[str, bytes]) -> None:
+def _reject_foreign(member: tarfile.TarInfo, kinds: dict[str, bytes]) -> None:
     """Refuse a member that `write_archive` would not have written after those before."""
     name = member.name
     if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name + member.linkname or name in kinds:

@@ -290,7 +290,7 @@ def make_app(kserve: Any, name: str, user_predict: Predict, class_names: Any) ->
         answer, _ = await model(batch)
         return responses.Response(messages.dumped(answer), media_type="application/json")
 
-    async def refuse(request: Any, error: Any) -> Any:  # noqa: ANN401 - Starlette
+    async def reject(request: Any, error: Any) -> Any:  # noqa: ANN401 - Starlette
         meant = translated(error, request.method, request.url.path, name)
         body = error_bytes(request.url.path, meant)
         headers = getattr(error, "headers", None)
@@ -307,5 +307,5 @@ def make_app(kserve: Any, name: str, user_predict: Predict, class_names: Any) ->
     http = importlib.import_module("starlette.exceptions").HTTPException
     kinds = (messages.RequestError, validation, http, NotImplementedError, Exception)
     for kind in (*kinds, errors.InvalidInput, errors.ModelNotFound, errors.ModelNotReady):
-        app.add_exception_handler(kind, refuse)
+        app.add_exception_handler(kind, reject)
     return Gate(app)

@@ -192,7 +192,7 @@ def checked_shape(shape: Any, count: int, where: str) -> tuple[int, ...]:  # noq
     return tuple(shape)
 
 
-def _refuse_kinds(found: Iterable[type], where: str, wanted: str) -> NoReturn:
+def _reject_kinds(found: Iterable[type], where: str, wanted: str) -> NoReturn:
     kinds = sorted(JSON_KINDS.get(kind, kind.__name__) for kind in found)
     raise RequestError(f"{where} holds {' and '.join(kinds)}.", f"Send {wanted}.", code="datatype")
 
@@ -201,7 +201,7 @@ def numbers(values: list[Any], where: str) -> np.ndarray[Any, Any]:
     """Return JSON numbers as an array: int64 (uint64) if all are whole, bool if all are, else float64; null is NaN."""
     kinds = set(map(type, values))
     if unknown := kinds - {int, float, bool, type(None)}:
-        _refuse_kinds(unknown, where, "numbers only, or text by the v2 protocol as datatype BYTES")
+        _reject_kinds(unknown, where, "numbers only, or text by the v2 protocol as datatype BYTES")
     try:
         if kinds == {bool}:
             return np.array(values, dtype=np.bool_)
@@ -224,7 +224,7 @@ def typed(values: list[Any], datatype: str, where: str) -> np.ndarray[Any, Any]:
     elif datatype.startswith("FP"):
         allowed = {int, float, type(None)}
     if unknown := set(map(type, values)) - allowed:
-        _refuse_kinds(unknown, where, f"values of datatype {datatype}, or name another datatype")
+        _reject_kinds(unknown, where, f"values of datatype {datatype}, or name another datatype")
     dtype = DATATYPES[datatype]
     if allowed == {int} and values:  # numpy 1 wraps silently
         limits = np.iinfo(dtype)

@@ -204,7 +204,7 @@ def _token(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     try:
         chosen.token(context.cloud.arm_scope)
     except CredentialError as error:
-        return _refused(context, chosen, error)
+        return _rejected(context, chosen, error)
     return Finding("pass", _ENTRA, f"It returned a token for {_described(chosen)}.", value=chosen)
 
 
@@ -217,7 +217,7 @@ def _azure_cli(context: CheckContext) -> tuple[Fix, ...]:
     return (az("login"),) if there else (install, az("login"))
 
 
-def _refused(context: CheckContext, chosen: ChosenCredential, error: CredentialError) -> Finding:
+def _rejected(context: CheckContext, chosen: ChosenCredential, error: CredentialError) -> Finding:
     client, by_secret = chosen.client_id or "CLIENT_ID", chosen.source == "secret"
     renew = az("ad", "app", "credential", "reset", "--id", client, "--append")
     show = az("ad", "sp", "show", "--id", client)

@@ -160,21 +160,21 @@ def _pulled(context: CheckContext, reference: ImageReference, given: Mapping[str
 def _by_nobody(
     context: CheckContext,
     reference: ImageReference,
-    refused: CredentialError | NotAllowedError,
+    rejected: CredentialError | NotAllowedError,
     given: Mapping[str, Finding],
     looked_at: str,
 ) -> Finding:
     """Return what it means that no login of a build's pod may read the builder's image."""
     if given["registry.secret"].unseen:
-        return from_error(refused, looked_at)
+        return from_error(rejected, looked_at)
     if cloud_of_registry(reference.host) is not None:
         message = (
-            f"{refused.message} The nodes may still be able to pull it with their own identity (az aks update "
+            f"{rejected.message} The nodes may still be able to pull it with their own identity (az aks update "
             "--attach-acr), which can't be checked from here."
         )
         attach = ("aks", "check-acr", "--resource-group", "GROUP", "--name", "CLUSTER", "--acr", reference.host)
         return Finding("warn", looked_at, message, (fix_commands.az(*attach),), code="image-by-node")
-    return _not_given(context, "builder_image", reference, refused, looked_at)
+    return _not_given(context, "builder_image", reference, rejected, looked_at)
 
 
 def _logins(given: Mapping[str, Finding], host: str) -> Iterator[Login | None]:

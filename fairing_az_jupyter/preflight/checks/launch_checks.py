@@ -202,7 +202,7 @@ def _meaning(error: ServiceError, body: Mapping[str, Any], about: _About) -> Fin
     if untried := _NO_DRY_RUNS.search(error.message):
         return _without_dry_runs(error, untried.group(1), what, about)
     if isinstance(error, NotAllowedError | ConflictError):
-        found = _refused(error, body, about)
+        found = _rejected(error, body, about)
         if what in about.by_others and found.code == "quota" and not asks_beyond_quota(error.said or error.message):
             others = "pods" if what == "Pod" else f"{what}s"
             message = f"{found.message} A launch waits some minutes for other {others} to end."
@@ -254,7 +254,7 @@ def _never_built(context: CheckContext, looked_at: str) -> Finding:
     return Finding("fail", looked_at, message, (other,), code="pod-security")
 
 
-def _refused(error: ServiceError, body: Mapping[str, Any], about: _About) -> Finding:
+def _rejected(error: ServiceError, body: Mapping[str, Any], about: _About) -> Finding:
     # The message may show only the first of several rules that are broken.
     said = error.said or error.message
     rule = rule_in(said, about.context, about.kind, about.namespace)

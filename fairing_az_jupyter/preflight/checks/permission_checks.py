@@ -183,9 +183,9 @@ def _prepare(context: CheckContext, cluster: Cluster, given: Mapping[str, Findin
     looked_at = f"the rights on Secrets and the service account in namespace {cluster.namespace}"
     fields = ("azure_secret_name", "registry_secret_name", "service_account")
     before = [name for name in given if name.startswith("permissions.")]
-    refused = context.unusable(*fields, looks_at=looked_at) or _unanswered(looked_at, given, before)
-    if refused is not None:
-        return refused
+    rejected = context.unusable(*fields, looks_at=looked_at) or _unanswered(looked_at, given, before)
+    if rejected is not None:
+        return rejected
     settings = context.settings
     reading = [
         access

@@ -273,7 +273,7 @@ def _pull(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
         registry.close()
         if isinstance(error, CredentialError) and error.code == CredentialError.code:
             return _disbelieved(context, error, looked_at, login, given)
-        return _refused(context, error, looked_at, login)
+        return _rejected(context, error, looked_at, login)
     empty = "; nothing is in it yet" if access.exists is False else ""
     message = f"User '{login.username}' may pull from '{repository}' on registry '{login.host}'{empty}."
     return Finding("pass", looked_at, message, value=_Visit(registry, login, repository))
@@ -286,7 +286,7 @@ def _push(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
         try:
             access = registry.check_push(visit.repository)
         except FairingAzureError as error:
-            return _refused(context, error, looked_at, visit.login)
+            return _rejected(context, error, looked_at, visit.login)
     # Some registries let only those cancel who may delete, which AcrPush does not allow.
     ended = "was cancelled" if access.cancelled else "is empty, and the registry removes it after some days"
     message = (
@@ -352,7 +352,7 @@ def _other_token(acr: str) -> tuple[Fix, ...]:
     )
 
 
-def _refused(context: CheckContext, error: FairingAzureError, looked_at: str, login: Login) -> Finding:
+def _rejected(context: CheckContext, error: FairingAzureError, looked_at: str, login: Login) -> Finding:
     """Return the finding for what is wrong with the registry, or with the rights of a login that it believes."""
     if isinstance(error, NotAllowedError):
         # Here 'not allowed' is the answer, and not the lack of one.

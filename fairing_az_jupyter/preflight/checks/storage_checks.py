@@ -199,43 +199,43 @@ def _access(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     by_token = place.blobs(place.chosen.credential, account.blob_endpoint)
     try:
         with closing(by_token):
-            reached, refused = by_token.reached_by_token(CONTAINER)
+            reached, rejected = by_token.reached_by_token(CONTAINER)
             if reached:
                 message = "Blobs are accessed with a Microsoft Entra ID token, by a data role."
                 return Finding("pass", place.looks_at, message, value=by_token)
     except NotFoundError as error:
         return _no_host(place, error)
     # What bars token and key alike, such as network rules, the probe tells.
-    return _access_by_key(place, account, refused)
+    return _access_by_key(place, account, rejected)
 
 
-def _access_by_key(place: Place, account: StorageAccount | _UnseenAccount, refused: ServiceError | None) -> Finding:
+def _access_by_key(place: Place, account: StorageAccount | _UnseenAccount, rejected: ServiceError | None) -> Finding:
     if not account.shared_key_access:
-        return _no_way(place, refused, account.id, keys=False)
+        return _no_way(place, rejected, account.id, keys=False)
     try:
         with place.resources() as resources:
             key = resources.storage_keys(place.group, place.name)
     except NotAllowedError:
-        return _no_way(place, refused, account.id, keys=True)
+        return _no_way(place, rejected, account.id, keys=True)
     except (ConflictError, NotFoundError) as error:
         # A lock, no key that may write, or an account that has just gone: no role for keys would mend that.
-        if not _lacks_role(refused):
-            return _no_way(place, refused, account.id, keys=True)
+        if not _lacks_role(rejected):
+            return _no_way(place, rejected, account.id, keys=True)
         found = from_error(error, place.looks_at)
         gone = error.code == NotFoundError.code
         more = text("Check again: the account existed a moment ago.") if gone else place.assign(DATA_ROLE, account.id)
         return dataclasses.replace(found, fixes=(*found.fixes, more))
     why = (
-        f"its token was rejected ({refused.code})"
-        if refused and not _lacks_role(refused)
+        f"its token was rejected ({rejected.code})"
+        if rejected and not _lacks_role(rejected)
         else "no data role is assigned"
     )
     message = f"Blobs are accessed with the account's key; {why}."
     return Finding("pass", place.looks_at, message, value=place.blobs(key, account.blob_endpoint))
 
 
-def _lacks_role(refused: ServiceError | None) -> bool:
-    return refused is None or refused.code == "no-data-role"
+def _lacks_role(rejected: ServiceError | None) -> bool:
+    return rejected is None or rejected.code == "no-data-role"
 
 
 def _no_host(place: Place, error: NotFoundError) -> Finding:
@@ -253,10 +253,10 @@ def _no_host(place: Place, error: NotFoundError) -> Finding:
     return dataclasses.replace(found, message=message, fixes=fixes, code="no-such-host")
 
 
-def _no_way(place: Place, refused: ServiceError | None, scope: str, *, keys: bool) -> Finding:
+def _no_way(place: Place, rejected: ServiceError | None, scope: str, *, keys: bool) -> Finding:
     """Return the failure of both ways; a refusal of the token that no role would mend is told as it is."""
-    if refused is not None and not _lacks_role(refused):
-        return _barred(place, refused, place.looks_at, scope)
+    if rejected is not None and not _lacks_role(rejected):
+        return _barred(place, rejected, place.looks_at, scope)
     role = f"The identity {place.chosen.client_id or 'in use'} has no data role for its blobs, and"
     wait = text("A role assignment may take 30 minutes.")
     if not keys:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError, NotebookFileError
 from fairing_az_jupyter.runs.cell_tags import check_tags
-from fairing_az_jupyter.runs.parameters.values import check_plain, refuse_secrets
+from fairing_az_jupyter.runs.parameters.values import check_plain, reject_secrets
 from fairing_az_jupyter.runs.places.addresses import is_remote, shown
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def plan(request: RunRequest, source: str | None = None) -> RunPlan:
         InputError: The kernel, the working directory or a time limit is not usable.
 
     """
-    refuse_secrets(request.parameters)
+    reject_secrets(request.parameters)
     check_plain(request.parameters)
     _check_limits(request)
     if source is None:
-        _refuse_urls(request)
+        _reject_urls(request)
     remote = is_remote(request.notebook)
     notebook = request.notebook if remote else _local_path(request.notebook, "notebook to run")
     output = request.output
@@ -91,7 +91,7 @@ def plan(request: RunRequest, source: str | None = None) -> RunPlan:
     )
 
 
-def _refuse_urls(request: RunRequest) -> None:
+def _reject_urls(request: RunRequest) -> None:
     for what, path in (("notebook to run", request.notebook), ("executed notebook", request.output)):
         if path is not None and is_remote(path):
             raise NotebookFileError(

@@ -53,7 +53,7 @@ def looks_secret(name: str) -> bool:
     return bool(_SECRET_LAST_WORD.fullmatch(last)) and not (last == "TOKEN" and before in _TEXT_TOKENS)
 
 
-def refuse_secrets(given: Mapping[str, object], origins: Mapping[str, Origin] | None = None) -> None:
+def reject_secrets(given: Mapping[str, object], origins: Mapping[str, Origin] | None = None) -> None:
     """Refuse what looks like a secret, by its name or by its form: it would stand in the executed notebook for all.
 
     Args:

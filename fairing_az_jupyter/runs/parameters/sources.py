@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import ParameterError
-from fairing_az_jupyter.runs.parameters.secrets import refuse_secrets
+from fairing_az_jupyter.runs.parameters.secrets import reject_secrets
 from fairing_az_jupyter.runs.parameters.types import check_types, expected_of, takes_text, value_of_file, value_of_text
 from fairing_az_jupyter.runs.parameters.values import check_names, check_plain, parse_pairs
 from fairing_az_jupyter.runs.places.origins import Origin, on_command_line
@@ -123,7 +123,7 @@ def from_environment(
         if variable.startswith(ENVIRONMENT_PREFIX)
     }
     # Before all else, so that no other message shows one.
-    refuse_secrets(
+    reject_secrets(
         {name: value_of_text(name, text, {}, {}) for name, text in texts.items()},
         {name: _variable(name) for name in texts},
     )
@@ -135,7 +135,7 @@ def from_environment(
             raise _empty(name, written, expected_of(name, cell.values, cell.types))
         values[name] = value_of_text(name, text, cell.values, cell.types)
     origins = {name: _variable(written) for name, written in chosen.items()}
-    refuse_secrets(values, origins)
+    reject_secrets(values, origins)
     return Source(values, origins)
 
 
@@ -157,7 +157,7 @@ def gather(sources: Iterable[Source], cell: Cell, notebook: str) -> dict[str, ob
     given: dict[str, object] = {}
     origins: dict[str, Origin] = {}
     for source in sources:
-        refuse_secrets(source.values, source.origins)
+        reject_secrets(source.values, source.origins)
         check_names(source.values, cell.names, notebook, origin=source.phrase, fix=source.fix)
         for name, value in source.values.items():
             if name not in given:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.exceptions import ParameterError
 from fairing_az_jupyter.parameters.declared_types import DeclaredType, read_type, type_of_value
 from fairing_az_jupyter.parameters.literals import read_expression
-from fairing_az_jupyter.runs.parameters.secrets import refuse_secrets
+from fairing_az_jupyter.runs.parameters.secrets import reject_secrets
 from fairing_az_jupyter.runs.places.origins import DEEPEST, Origin, origin_of, shown, subject
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def check_types(
             the notebook's own value is None.
 
     """
-    refuse_secrets(given, origins)
+    reject_secrets(given, origins)
     for name, value in given.items():
         stated = declared_type(name, defaults, declared or {})
         expected = stated or type_of_value(defaults.get(name))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import ParameterError
 from fairing_az_jupyter.runs.parameters.file import read_parameters_file
-from fairing_az_jupyter.runs.parameters.secrets import looks_secret, refuse_secrets
+from fairing_az_jupyter.runs.parameters.secrets import looks_secret, reject_secrets
 from fairing_az_jupyter.runs.parameters.types import check_types, value_of_text
 from fairing_az_jupyter.runs.places.origins import DEEPEST, Origin, subject
 
@@ -24,7 +24,7 @@ __all__ = [
     "merge",
     "parse_pairs",
     "read_parameters_file",
-    "refuse_secrets",
+    "reject_secrets",
 ]
 
 
@@ -65,7 +65,7 @@ def parse_pairs(
                 hint=f"Write: -p {before} VALUE",
             )
         values[name] = value_of_text(name, text, defaults or {}, declared or {})
-    refuse_secrets(values)
+    reject_secrets(values)
     return values
 
 

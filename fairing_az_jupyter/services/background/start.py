@@ -115,7 +115,7 @@ def start_launch(
     if kind not in get_args(RunKind):
         raise InputError(f"'{kind}' can't be launched.", hint="Write notebook, train or deploy.", code="launch-kind")
     if kind == "notebook":
-        _refuse_task(task, input_files, output_map)
+        _reject_task(task, input_files, output_map)
         request, _ = plan_launch(session, file, values=parameters, deadline=deadline)
         return start_run(session, request)
     if parameters:
@@ -140,7 +140,7 @@ def start_launch(
     return start_run(session, asked)
 
 
-def _refuse_task(task: str | None, input_files: Sequence[str], output_map: Mapping[str, str] | None) -> None:
+def _reject_task(task: str | None, input_files: Sequence[str], output_map: Mapping[str, str] | None) -> None:
     if task or input_files or output_map:
         raise InputError(
             "A class or function and its input files only apply to train and deploy; this launches the whole notebook.",

@@ -179,20 +179,20 @@ class BlobFiles:
         if way is not None:
             try:
                 return use(way.store)
-            except CredentialError as refused:
-                if refused.code == "clock-skew":
+            except CredentialError as rejected:
+                if rejected.code == "clock-skew":
                     raise
                 self._forget(place, way)
-            except NotAllowedError as refused:
-                if way.by_key or not self._may_have_key(place, refused):
+            except NotAllowedError as rejected:
+                if way.by_key or not self._may_have_key(place, rejected):
                     raise
                 self._forget(place, way, keep_credential=True)
             return self._found(place, use)
         used = self._access.credential
         try:
             return self._found(place, use)
-        except CredentialError as refused:
-            if refused.service != "blob" or refused.code == "clock-skew":
+        except CredentialError as rejected:
+            if rejected.service != "blob" or rejected.code == "clock-skew":
                 raise
             self._access.renew(used)
         return self._found(place, use)
@@ -200,25 +200,25 @@ class BlobFiles:
     def _found(self, place: BlobUrl, use: Callable[[FileStore], T]) -> T:
         """Use an account's blobs with a token, or with the account's key where the token may not and the key may."""
         done: list[T] = []
-        refusals: list[NotAllowedError] = []
+        rejections: list[NotAllowedError] = []
         credential = self._access.credential
 
         def suffices(store: FileStore) -> bool:
             try:
                 done.append(use(store))
-            except NotAllowedError as refused:
-                if not self._may_have_key(place, refused):
+            except NotAllowedError as rejected:
+                if not self._may_have_key(place, rejected):
                     raise
-                refusals.append(refused)
+                rejections.append(rejected)
                 return False
             return True
 
         try:
             store = self._access.blobs(place.account, lambda signer: self._store(place, signer, credential), suffices)
         except FairingAzureError:
-            if refusals:
+            if rejections:
                 # That there is no key to be had either is no matter: a data role is what mends it.
-                raise refusals[0] from None
+                raise rejections[0] from None
             raise
         if not done:
             try:
@@ -226,18 +226,18 @@ class BlobFiles:
             except BaseException as error:
                 store.close()
                 if isinstance(error, NotAllowedError) and error.code == "shared-key-off":
-                    raise refusals[0] from None
+                    raise rejections[0] from None
                 raise
         with self._lock:
             before = self._ways.get(place.endpoint)
             if before is not None:
                 self._old.append(before.store)
-            self._ways[place.endpoint] = _Way(store, credential, by_key=bool(refusals))
+            self._ways[place.endpoint] = _Way(store, credential, by_key=bool(rejections))
         return done[0]
 
-    def _may_have_key(self, place: BlobUrl, refused: NotAllowedError) -> bool:
+    def _may_have_key(self, place: BlobUrl, rejected: NotAllowedError) -> bool:
         here = place.cloud is None or place.cloud == self._access.cloud
-        return refused.code == "no-data-role" and here and self._access.is_own(place.account)
+        return rejected.code == "no-data-role" and here and self._access.is_own(place.account)
 
     def _forget(self, place: BlobUrl, way: _Way, *, keep_credential: bool = False) -> None:
         with self._lock:

@@ -213,8 +213,8 @@ class BlobStore:
         """
         try:
             self.need_change(container, f"try whether blobs may be changed {self._where(container)}")
-        except NotAllowedError as refused:
-            if refused.code != "no-data-role":
+        except NotAllowedError as rejected:
+            if rejected.code != "no-data-role":
                 raise
             return False
         return True

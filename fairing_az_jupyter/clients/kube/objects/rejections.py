@@ -82,7 +82,7 @@ _SETTINGS = {
 _AMOUNT = re.compile(r"(?<![\w./-])(?:(?:limits|requests)\.[\w./-]*\w|cpu|memory|ephemeral-storage)(?![\w./-])")
 
 
-def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFailed | None:
+def rejected_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFailed | None:
     """Tell why an object was not taken.
 
     Args:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from fairing_az_jupyter.clients.http import PoolHttp, explained, json_object
 from fairing_az_jupyter.clients.kube.objects.asking import Asked, Asker, CallFailed
 from fairing_az_jupyter.clients.kube.transport.connection import address_of, open_pool
-from fairing_az_jupyter.clients.kube.transport.errors import refusal
+from fairing_az_jupyter.clients.kube.transport.errors import rejection
 from fairing_az_jupyter.clients.kube.transport.identity import token_claims
 from fairing_az_jupyter.clients.kube.transport.unreachable import is_page, no_answer, proxy_page
 from fairing_az_jupyter.clients.retries import Retry, retrying
@@ -158,7 +158,7 @@ class ApiCalls:
     def _object(self, answer: Answer, asked: Asked) -> dict[str, Any]:
         asker = self._asker(self.connection.credential.authorization())
         if answer.status not in _SUCCESS:
-            raise refusal(answer, asked, asker)
+            raise rejection(answer, asked, asker)
         content = json_object(answer.body)
         if content is None:
             raise CallFailed(proxy_page(answer, asked, asker))

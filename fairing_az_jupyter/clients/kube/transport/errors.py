@@ -41,7 +41,7 @@ _RULES = re.compile(
 )
 
 
-def refusal(answer: Answer, asked: Asked, asker: Asker) -> CallFailed:
+def rejection(answer: Answer, asked: Asked, asker: Asker) -> CallFailed:
     """Tell what an answer other than success means.
 
     Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and the Status object of
@@ -68,12 +68,12 @@ def refusal(answer: Answer, asked: Asked, asker: Asker) -> CallFailed:
         hint = "Use https:// in the kubeconfig's server."
         error = unreachable(asked, asker, what, hint, "unreachable-plain-http", number)
     else:
-        error = _refused(number, headers, answer.json(), asked, asker)
+        error = _rejected(number, headers, answer.json(), asked, asker)
     # Whatever is wrong with the request, and too many of them, is found out before anything is done.
     return CallFailed(error, retry=retry, arrived=number >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _refused(
+def _rejected(
     number: int, headers: Mapping[str, str], status: Mapping[str, Any], asked: Asked, asker: Asker
 ) -> ServiceError:
     said = _said(status, asked, asker)

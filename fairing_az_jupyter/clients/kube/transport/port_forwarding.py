@@ -18,7 +18,7 @@ from fairing_az_jupyter.clients.http import AGENT, Answer
 from fairing_az_jupyter.clients.kube.objects.asking import Asked, Asker, CallFailed
 from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
 from fairing_az_jupyter.clients.kube.transport.connection import address_of
-from fairing_az_jupyter.clients.kube.transport.errors import refusal
+from fairing_az_jupyter.clients.kube.transport.errors import rejection
 from fairing_az_jupyter.clients.kube.transport.identity import token_claims
 from fairing_az_jupyter.clients.kube.transport.unreachable import no_answer
 from fairing_az_jupyter.exceptions import InputError, ServiceError, UnreachableError
@@ -160,7 +160,7 @@ class PortForward:
                 )
             except websocket.WebSocketBadStatusException as cause:
                 status, body = int(cause.status_code), cause.resp_body or b""
-                failed = refusal(Answer(status, _texts(cause.resp_headers), body), self._asked, asker)
+                failed = rejection(Answer(status, _texts(cause.resp_headers), body), self._asked, asker)
                 if status == 401 and not last and credential.renew():  # noqa: PLR2004 - 'unauthorized'
                     continue
             except (OSError, websocket.WebSocketException) as cause:

@@ -17,7 +17,7 @@ from fairing_az_jupyter.clients.oci.errors import (
     forbidden,
     not_a_registry,
     not_allowed,
-    own_token_refused,
+    own_token_rejected,
     shut_out,
     unexpected,
 )
@@ -162,7 +162,7 @@ class Credential:
         with self._lock:
             self._tokens.clear()
 
-    def refusal(self, answer: Answer, permit: Permit, repository: str, action: str) -> FairingAzureError:
+    def rejection(self, answer: Answer, permit: Permit, repository: str, action: str) -> FairingAzureError:
         """Return the error for an answer of 401 or 403.
 
         Args:
@@ -184,7 +184,7 @@ class Credential:
                 return credential_missing(self._host, "no user name")
             return disbelieved(self._host, answer, self._username)
         elif any(one.parameters.get("error") == "invalid_token" for one in _challenges_of(answer)):
-            return own_token_refused(self._host)
+            return own_token_rejected(self._host)
         return not_allowed(
             self._host,
             answer,

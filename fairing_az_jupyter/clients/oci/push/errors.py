@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers
 _ACR_DELETE = "c2f4ef07-c644-48eb-af81-4b1b4947fb11"
-_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_REJECTED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _KEPT = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 
 
@@ -41,7 +41,7 @@ def lacks_layer(reply: Reply) -> bool:
     return bool(codes_of(reply) & {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 
 
-def blob_refused(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError:
+def blob_rejected(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError:
     """Return the error for a blob that a registry does not take.
 
     Args:
@@ -83,7 +83,7 @@ def blob_refused(exchange: Exchange, reply: Reply, repository: str) -> FairingAz
     return unexpected(host, reply.answer, f"push to '{repository}'")
 
 
-def manifest_refused(exchange: Exchange, reply: Reply, repository: str, tag: str) -> FairingAzureError:
+def manifest_rejected(exchange: Exchange, reply: Reply, repository: str, tag: str) -> FairingAzureError:
     """Return the error for a manifest that a registry does not take.
 
     Args:
@@ -128,11 +128,11 @@ def manifest_refused(exchange: Exchange, reply: Reply, repository: str, tag: str
             code="manifest-refused",
         )
     if status == HTTPStatus.NOT_FOUND:
-        return blob_refused(exchange, reply, repository)
+        return blob_rejected(exchange, reply, repository)
     return unexpected(host, reply.answer, f"push '{image}'")
 
 
-def delete_refused(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError:
+def delete_rejected(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError:
     """Return the error for an image that a registry does not delete.
 
     Args:
@@ -145,7 +145,7 @@ def delete_refused(exchange: Exchange, reply: Reply, repository: str) -> Fairing
 
     """
     host, status = exchange.host, reply.status
-    if status in _REFUSED:
+    if status in _REJECTED:
         return NotAllowedError(
             f"This identity may not delete anything in '{repository}' in registry '{host}' (HTTP {status}).",
             hint=f"Grant AcrDelete: az role assignment create --assignee CLIENT_ID --role {_ACR_DELETE} --scope "
@@ -181,6 +181,6 @@ def _not_permitted(exchange: Exchange, reply: Reply, repository: str) -> Fairing
             service="registry",
             status=status,
         )
-    if status in _REFUSED:
-        return exchange.credential.refusal(reply.answer, reply.permit, repository, "push")
+    if status in _REJECTED:
+        return exchange.credential.rejection(reply.answer, reply.permit, repository, "push")
     return None

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from fairing_az_jupyter.clients.oci.exchange import LostError, Reply, again
 from fairing_az_jupyter.clients.oci.http import REDIRECTS
-from fairing_az_jupyter.clients.oci.push.errors import blob_refused, codes_of
+from fairing_az_jupyter.clients.oci.push.errors import blob_rejected, codes_of
 from fairing_az_jupyter.clients.oci.reach import redirected
 from fairing_az_jupyter.clients.retries import classify_http, retrying
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, ServiceError
@@ -57,7 +57,7 @@ def has_blob(exchange: Exchange, repository: str, digest: str) -> bool:
     # A blob that is there may be kept elsewhere: the registry looks first, and then tells where.
     if reply.status == HTTPStatus.OK or reply.status in REDIRECTS:
         return True
-    raise blob_refused(exchange, reply, repository)
+    raise blob_rejected(exchange, reply, repository)
 
 
 def mount_blob(exchange: Exchange, repository: str, digest: str, source: str) -> bool:
@@ -136,7 +136,7 @@ class _Upload:
                 # Each part has its own time: a large blob may take hours as long as it goes on.
                 retrying(self._step, deadline=_TIMEOUT, timeout=_SILENCE, classify=again)
         except LostError as lost:
-            problem = self._refused(lost.reply) if lost.reply is not None else lost.problem
+            problem = self._rejected(lost.reply) if lost.reply is not None else lost.problem
         if problem is not None:
             raise problem
         self._progress.at(self._blob.digest, self._blob.size)
@@ -169,7 +169,7 @@ class _Upload:
             raise self._lost()
         reply = self._exchange.ask("POST", f"/v2/{self._repository}/blobs/uploads/", push_scope(self._repository))
         if reply.status != HTTPStatus.ACCEPTED or not reply.header("Location"):
-            raise self._refused(reply)
+            raise self._rejected(reply)
         self._offset = 0
         self._move(reply)
         least = reply.header("OCI-Chunk-Min-Length")
@@ -191,7 +191,7 @@ class _Upload:
         elif status in {HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, HTTPStatus.NOT_FOUND}:
             self._unsure = True
         else:
-            self._refuse(reply)
+            self._reject(reply)
 
     def _finish(self, length: int, seconds: float) -> None:
         mark = "&" if "?" in self._place else "?"
@@ -216,7 +216,7 @@ class _Upload:
         elif codes_of(reply) & {"BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "SIZE_INVALID"}:
             self._restart()
         else:
-            self._refuse(reply)
+            self._reject(reply)
 
     def _deliver(self, method: str, url: str, length: int, headers: dict[str, str], seconds: float) -> Reply:
         offset = self._offset
@@ -276,25 +276,25 @@ class _Upload:
         self._place = place
 
     def _make_smaller(self, reply: Reply, chunk: int | None = None) -> None:
-        refused = chunk or self._chunk
-        if refused <= self._least:
-            raise self._refused(reply)
-        self._chunk = max(refused // 2, self._least)
+        rejected = chunk or self._chunk
+        if rejected <= self._least:
+            raise self._rejected(reply)
+        self._chunk = max(rejected // 2, self._least)
 
     def _restart(self) -> None:
         self.cancel()
         self._offset = 0
         self._unsure = False
 
-    def _refuse(self, reply: Reply) -> None:
+    def _reject(self, reply: Reply) -> None:
         retry = classify_http(reply.answer.status, reply.answer.headers)
         if retry is None:
-            raise self._refused(reply)
+            raise self._rejected(reply)
         self._unsure = True
         raise LostError(None, retry, reply)
 
-    def _refused(self, reply: Reply) -> FairingAzureError:
-        return blob_refused(self._exchange, reply, self._repository)
+    def _rejected(self, reply: Reply) -> FairingAzureError:
+        return blob_rejected(self._exchange, reply, self._repository)
 
     def _lost(self) -> ServiceError:
         return ServiceError(
