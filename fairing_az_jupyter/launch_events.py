@@ -405,10 +405,12 @@ def _send(ipython: Any, event: Phase | PodEvent) -> None:  # noqa: ANN401 - a mo
     if shell is None:
         return
     if isinstance(event, Phase):
-        told = {"kind": "phase", "name": event.name, "value": event.state, "message": event.message}
+        reported = {"kind": "phase", "name": event.name, "value": event.state, "message": event.message}
     else:
-        told = {"kind": "pod-event", "name": event.pod, "value": event.reason, "message": event.message}
-    shell.display_pub.publish({LAUNCH_MIME: told}, transient={"display_id": "fairing-az-jupyter-launch"}, update=True)
+        reported = {"kind": "pod-event", "name": event.pod, "value": event.reason, "message": event.message}
+    shell.display_pub.publish(
+        {LAUNCH_MIME: reported}, transient={"display_id": "fairing-az-jupyter-launch"}, update=True
+    )
 
 
 def _checked(event: LaunchEvent) -> LaunchEvent | None:

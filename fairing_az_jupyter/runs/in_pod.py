@@ -106,8 +106,8 @@ def _run(places: Places, store: RunStore, record: Path, prefix: str, *, retries:
     with RecordSender(places, record, prefix, facts) as sender:
         try:
             sender.look()
-            tell = functools.partial(_tell, LogText())
-            run_recorded(store, record, tell, places=places, cancels=(sender.cancel,))
+            report = functools.partial(_report, LogText())
+            run_recorded(store, record, report, places=places, cancels=(sender.cancel,))
         except FairingAzureError as error:
             problem = error
         finally:
@@ -159,7 +159,7 @@ def _writable(folder: Path, scratch: Path) -> Path:
     return Path(shutil.copytree(folder, scratch / "notebook"))
 
 
-def _tell(text: LogText, event: RunEvent) -> None:
+def _report(text: LogText, event: RunEvent) -> None:
     said = text.of(event)
     if said:
         sys.stdout.write(said)

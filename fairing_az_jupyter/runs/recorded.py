@@ -129,15 +129,15 @@ def run_for_papermill(
     """
     import nbformat  # noqa: PLC0415 - papermill has loaded it
 
-    told = notebook.metadata.papermill
-    named, output = told.get("input_path"), told.get("output_path")
+    reported = notebook.metadata.papermill
+    named, output = reported.get("input_path"), reported.get("output_path")
     source = _from_papermill(named) if isinstance(named, str) else "notebook.ipynb"
     timeout = options.get("execution_timeout")
     beside = os.path.dirname(os.path.abspath(source))  # noqa: PTH100, PTH120 - links stay
     request = RunRequest(
         source,
         _from_papermill(output) if isinstance(output, str) else None,
-        dict(told.get("parameters") or {}),
+        dict(reported.get("parameters") or {}),
         kernel_name=kernel_name,
         cwd=None if beside == str(Path.cwd()) else str(Path.cwd()),
         cell_timeout=timeout,
@@ -243,8 +243,8 @@ def explained(error: BaseException) -> dict[str, Any]:
 
 
 def _both(first: Callable[[RunEvent], None], second: Callable[[RunEvent], None]) -> Callable[[RunEvent], None]:
-    def tell(event: RunEvent) -> None:
+    def report(event: RunEvent) -> None:
         first(event)
         second(event)
 
-    return tell
+    return report

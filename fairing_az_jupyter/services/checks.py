@@ -107,9 +107,9 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
             replace=replace,
         )
     except FairingAzureError as error:
-        told = writes.retold(error, error.message, error.hint)
+        reported = writes.reworded(error, error.message, error.hint)
     # Without the frames of the calls: they hold what was to be written, and some tools print every local variable.
-    raise told
+    raise reported
 
 
 def attach_pull_secret(session: Session, *, dry_run: bool = False) -> tuple[SecretChange, ...]:

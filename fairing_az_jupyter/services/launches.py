@@ -187,7 +187,7 @@ def cleanup(
     in_use: bool = False,
     everyone: bool = False,
     agree: Callable[[OrphanedResources], bool] | None = None,
-    tell: Callable[[OrphanedResource], object] | None = None,
+    report: Callable[[OrphanedResource], object] | None = None,
 ) -> OrphanedResources:
     """Delete what launches have left and nobody needs.
 
@@ -196,7 +196,7 @@ def cleanup(
         in_use: Whether what may be in use is meant as well: running jobs, and endpoints of Kubeflow Fairing itself.
         everyone: Whether what belongs to others is meant as well.
         agree: Gets what was found and says whether what was chosen is to be deleted; None means that nothing is.
-        tell: Gets each object with its outcome when it is done.
+        report: Gets each object with its outcome when it is done.
 
     Returns:
         What was found; what was chosen has its outcome, if it was to be deleted.
@@ -217,8 +217,8 @@ def cleanup(
         done = []
         for each in garbage.remove_orphans(launcher, chosen):
             done.append(each)
-            if tell is not None:
-                tell(each)
+            if report is not None:
+                report(each)
         return dataclasses.replace(what, chosen=tuple(done))
 
 

@@ -70,9 +70,9 @@ def plan_run(
             sources.from_pairs(pairs, cell),
         ]
         if parameters_file is not None:
-            told = shown(parameters_file)
-            in_file = read_parameters_file(here.enter_context(brought_here(session, parameters_file)), told)
-            given.append(sources.from_file(told, in_file, cell))
+            reported = shown(parameters_file)
+            in_file = read_parameters_file(here.enter_context(brought_here(session, parameters_file)), reported)
+            given.append(sources.from_file(reported, in_file, cell))
         if from_run is not None:
             given.append(sources.from_earlier_run(from_run))
         overruled = {name for source in given for name in source.values}

@@ -117,7 +117,7 @@ def list_runs(
     session: Session,
     *,
     limit: int | None = None,
-    tell: Callable[[str], object] | None = None,
+    report: Callable[[str], object] | None = None,
     **wanted: str,
 ) -> list[RunInfo]:
     """List runs, the newest first.
@@ -125,7 +125,7 @@ def list_runs(
     Args:
         session: The settings in force, the records and the cluster.
         limit: How many at most.
-        tell: Gets a sentence where a run in the cluster can't be asked how it is.
+        report: Gets a sentence where a run in the cluster can't be asked how it is.
         **wanted: What they have in common: `state`, `notebook`, `sweep`.
 
     Raises:
@@ -135,23 +135,23 @@ def list_runs(
     store = session.store
     waiting = records.unfinished(store.list(limit=limit))
     # Those that have been waiting or running may have ended since, and then a list of these has no place for them.
-    records.refresh(store, waiting, files=False, tell=tell)
+    records.refresh(store, waiting, files=False, report=report)
     return store.list(limit=limit, **wanted)
 
 
-def describe_run(session: Session, name: str, *, tell: Callable[[str], object] | None = None) -> RunInfo:
+def describe_run(session: Session, name: str, *, report: Callable[[str], object] | None = None) -> RunInfo:
     """Return a run.
 
     Args:
         session: The settings in force, the records and the cluster.
         name: Its identifier, a part of one that is unique, or `last`.
-        tell: Gets a sentence where a run in the cluster can't be asked how it is.
+        report: Gets a sentence where a run in the cluster can't be asked how it is.
 
     Raises:
         InputError: There is no such run.
 
     """
-    return _up_to_date(session.store, name, tell)
+    return _up_to_date(session.store, name, report)
 
 
 def run_log(session: Session, name: str, *, follow_it: bool = False, tail: int | None = None) -> Iterator[str]:
@@ -308,9 +308,9 @@ def prune_runs(
     return pruning.prune(store, keep=keep, older_than=older_than, state=state, dry_run=dry_run)
 
 
-def _up_to_date(store: RunStore, name: str, tell: Callable[[str], object] | None = None) -> RunInfo:
+def _up_to_date(store: RunStore, name: str, report: Callable[[str], object] | None = None) -> RunInfo:
     """Return a run as it is now, also where the cluster executes it."""
     info = store.find(name)
-    if not records.refresh(store, records.unfinished([info]), tell=tell):
+    if not records.refresh(store, records.unfinished([info]), report=report):
         return info
     return store.find(info.id)

@@ -461,7 +461,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _tell_all_that_is_wrong(cls, data: object, handler: Callable[[object], Settings]) -> Settings:
+    def _report_all_problems(cls, data: object, handler: Callable[[object], Settings]) -> Settings:
         try:
             return handler(data)
         except ValidationError as rejected:

@@ -22,7 +22,7 @@ _WRITABLE = 0o222
 
 
 @contextlib.contextmanager
-def told(action: str, path: Path) -> Iterator[None]:
+def profile_errors(action: str, path: Path) -> Iterator[None]:
     """Turn the operating system's refusals into errors that name the file and the cure.
 
     Args:
@@ -59,7 +59,7 @@ def load(path: Path) -> str:
         ProfileError: It can't be read, or is not UTF-8.
 
     """
-    with told("read", path):
+    with profile_errors("read", path):
         raw = path.read_bytes()
     try:
         return raw.decode("utf-8").removeprefix(_BOM)
@@ -169,7 +169,7 @@ def write(path: Path, text: str) -> None:
         ProfileError: It can't be written; the old file is as it was.
 
     """
-    with told("write", path):
+    with profile_errors("write", path):
         target = Path(os.path.realpath(path))
         old = target.read_bytes() if target.exists() else None
         new = (_BOM if old is not None and old.startswith(_BOM.encode()) else "").encode() + text.encode()
@@ -200,7 +200,7 @@ def alone(folder: Path) -> Iterator[None]:
 
     """
     with contextlib.ExitStack() as held:
-        with told("use", folder):
+        with profile_errors("use", folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             held.enter_context(locked(folder / ".lock"))
         yield

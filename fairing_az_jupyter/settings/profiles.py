@@ -67,7 +67,7 @@ class ProfileStore:
 
         """
         folder = self.folder / "profiles"
-        with profile_files.told("read", folder):
+        with profile_files.profile_errors("read", folder):
             files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
         return tuple(sorted(path.stem for path in files if path.suffix == ".toml" and _NAME.fullmatch(path.stem)))
 
@@ -107,9 +107,9 @@ class ProfileStore:
         try:
             return check_values(profile_files.parse(text, path).unwrap(), self.model)
         except InvalidSettingsError as invalid:
-            told = [_in_file(error, text) for error in invalid.errors]
-        message = " ".join(message for message, _ in told)
-        hint = " ".join(dict.fromkeys(hint for _, hint in told))
+            profile_errors = [_in_file(error, text) for error in invalid.errors]
+        message = " ".join(message for message, _ in profile_errors)
+        hint = " ".join(dict.fromkeys(hint for _, hint in profile_errors))
         raise ProfileError(f"Profile {name!r} can't be used ({path}). {message}", hint=hint)
 
     def save(self, name: str, values: Mapping[str, Any]) -> None:
@@ -176,7 +176,7 @@ class ProfileStore:
             path = self._existing(name)
             if self._active_in_file() == name:
                 self._write_active(None)
-            with profile_files.told("delete", path):
+            with profile_files.profile_errors("delete", path):
                 path.unlink()
 
     def rename(self, name: str, new_name: str) -> None:
@@ -198,7 +198,7 @@ class ProfileStore:
             if taken:
                 message = f"Profile {name!r} can't be renamed to {new_name!r}: profile {taken[0]!r} already exists."
                 raise ProfileError(message, hint="Choose another name, or remove that profile first.")
-            with profile_files.told("rename", path):
+            with profile_files.profile_errors("rename", path):
                 path.rename(new_path)
             if self._active_in_file() == name:
                 self._write_active(new_name)
@@ -305,7 +305,7 @@ class ProfileStore:
 
     def _active_in_file(self) -> str | None:
         path = self.folder / "active-profile"
-        with profile_files.told("read", path):
+        with profile_files.profile_errors("read", path):
             if not path.is_file():
                 return None
         name = profile_files.load(path).strip()
@@ -319,7 +319,7 @@ class ProfileStore:
         if name is not None:
             profile_files.write(path, f"{name}\n")
             return
-        with profile_files.told("delete", path):
+        with profile_files.profile_errors("delete", path):
             path.unlink(missing_ok=True)
 
 

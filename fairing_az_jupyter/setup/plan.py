@@ -19,7 +19,7 @@ from fairing_az_jupyter.exceptions import (
 )
 from fairing_az_jupyter.settings import notebook_names
 from fairing_az_jupyter.setup.principal import KEYS, SecretValues, ValueName, missing_values
-from fairing_az_jupyter.setup.writes import retold
+from fairing_az_jupyter.setup.writes import reworded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,7 +181,7 @@ def _see_account(cluster: Cluster, name: str) -> None:
             f"in each: kubectl -n {cluster.namespace} get serviceaccounts. Choose another with --namespace or "
             "--service-account."
         )
-        raise retold(error, f"{error.message} Nothing was changed.", hint) from None
+        raise reworded(error, f"{error.message} Nothing was changed.", hint) from None
 
 
 def read_values(task: Task, read: Read) -> SecretValues:
@@ -276,7 +276,7 @@ def try_out(context: CheckContext, merged: Mapping[ValueName, SecretValue]) -> t
     except ServiceError as error:
         if isinstance(error, UnreachableError | ThrottledError) or (error.status or 0) >= _SERVER_ERROR:
             return (f"The client secret was not tested because Microsoft Entra ID did not answer ({error.code}).",)
-        raise retold(
+        raise reworded(
             error,
             f"{error.message} Nothing was written.",
             f"{error.hint} A new client secret may need a minute: try again, or add --unverified to write it without "

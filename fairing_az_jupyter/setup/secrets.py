@@ -28,7 +28,7 @@ from fairing_az_jupyter.setup.plan import (
     try_out,
 )
 from fairing_az_jupyter.setup.principal import KEYS
-from fairing_az_jupyter.setup.writes import AccountWrite, SecretWrite, Stopped, Untouched, retold, write_all
+from fairing_az_jupyter.setup.writes import AccountWrite, SecretWrite, Stopped, Untouched, reworded, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,7 +89,7 @@ def create_secrets(
     require(context, "azure_secret_name", "registry_secret_name", "service_account", "azure_cloud")
     if acr and not only_secret:
         require(context, "docker_registry")
-    with _telling_of_the_end(), _connected(context) as cluster, _telling_what_to_do():
+    with _reporting_the_end(), _connected(context) as cluster, _adding_what_to_do():
         task = look(context, cluster, azure=azure, acr=acr, only_secret=only_secret)
         values = read_values(task, read)
         if acr:
@@ -123,7 +123,7 @@ def attach_pull_secret(context: CheckContext, *, dry_run: bool) -> tuple[SecretC
     """
     require(context, "registry_secret_name", "service_account")
     settings = context.settings
-    with _connected(context) as cluster, _telling_what_to_do():
+    with _connected(context) as cluster, _adding_what_to_do():
         note = _pull_secret_note(cluster, settings.registry_secret_name)
         write = AccountWrite(settings.service_account, settings.registry_secret_name, note)
         return (write.do(cluster, dry_run=dry_run, replace=False),)
@@ -164,7 +164,7 @@ def _connected(context: CheckContext) -> Cluster:
 
 
 @contextlib.contextmanager
-def _telling_of_the_end() -> Iterator[None]:
+def _reporting_the_end() -> Iterator[None]:
     """Tell who stops it before the first write that nothing has changed."""
     try:
         yield
@@ -175,7 +175,7 @@ def _telling_of_the_end() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _telling_what_to_do() -> Iterator[None]:
+def _adding_what_to_do() -> Iterator[None]:
     """Add to the cluster's refusals what can be done about them here."""
     try:
         yield
@@ -183,12 +183,12 @@ def _telling_what_to_do() -> Iterator[None]:
         if error.service != "kubernetes" or error.code != "not-allowed":
             raise
         hint = f"An administrator can run the same command with their kubeconfig. {error.hint}"
-        raise retold(error, error.message, hint) from None
+        raise reworded(error, error.message, hint) from None
     except ConflictError as error:
         if error.code != "secret-fixed":
             raise
         hint = f"Add --replace to delete and recreate it. {error.hint}"
-        raise retold(error, error.message, hint) from None
+        raise reworded(error, error.message, hint) from None
 
 
 def _writes(task: Task, values: SecretValues, merged: Mapping[ValueName, SecretValue]) -> Iterator[Write]:

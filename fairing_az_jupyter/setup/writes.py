@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.cluster import Cluster
     from fairing_az_jupyter.clients.secret_values import SecretValue
 
-__all__ = ["AccountWrite", "SecretWrite", "Stopped", "Untouched", "Write", "retold", "write_all"]
+__all__ = ["AccountWrite", "SecretWrite", "Stopped", "Untouched", "Write", "reworded", "write_all"]
 
 _Error = TypeVar("_Error", bound=FairingAzureError)
 
@@ -137,15 +137,15 @@ def write_all(writes: Sequence[Write], cluster: Cluster, *, replace: bool) -> li
             written = _written(done)
             if not written:
                 raise
-            raise retold(
+            raise reworded(
                 error,
                 f"{error.message.strip()} Written before that: {written}.",
                 f"{error.hint} Then run the same command again: it is safe and completes the rest.",
             ) from None
         except KeyboardInterrupt:
             # The call that was interrupted may have reached the cluster all the same.
-            told = f"Written before that: {_written(done) or 'nothing'}; the object being written may exist, too."
-            msg = f"{told} Run the same command again: it is safe and completes the rest."
+            reported = f"Written before that: {_written(done) or 'nothing'}; the object being written may exist, too."
+            msg = f"{reported} Run the same command again: it is safe and completes the rest."
             raise Stopped(msg) from None
     return done
 
@@ -154,7 +154,7 @@ def _written(changes: Sequence[SecretChange]) -> str:
     return " and ".join(f"{change.kind} '{change.name}'" for change in changes if change.outcome != "unchanged")
 
 
-def retold(error: _Error, message: str, hint: str) -> _Error:
+def reworded(error: _Error, message: str, hint: str) -> _Error:
     """Return the same error with other words.
 
     Args:
@@ -166,6 +166,6 @@ def retold(error: _Error, message: str, hint: str) -> _Error:
         A copy, without the traceback.
 
     """
-    told = copy.copy(error)
-    told.message, told.hint, told.args = message, hint.strip(), (message,)
-    return told
+    reported = copy.copy(error)
+    reported.message, reported.hint, reported.args = message, hint.strip(), (message,)
+    return reported

@@ -156,7 +156,7 @@ class _Sweep:
                 self._awaited[point.number] = step
             else:
                 self._pending.append(step)
-        self._tell("sweep-started")
+        self._report("sweep-started")
         try:
             while self._goes_on():
                 if not self._stops():
@@ -204,7 +204,7 @@ class _Sweep:
         facts = {"sweep": self.plan.id, "point": step.point.number, "retry_of": step.retry_of}
         request = step.point.request.to_dict()
         worker.give(step, {"run": step.run, "again": again, "request": request, "facts": facts})
-        self._tell("run-started", step=step)
+        self._report("run-started", step=step)
 
     def _take_answer(self) -> None:
         # Also waiting for the first worker has an end: every worker either answers or dies.
@@ -244,7 +244,7 @@ class _Sweep:
             self._note(step, info)
             return
         begun = self.store.folder(step.run).exists()
-        self._tell("run-lost", step=step, message=f"The process that executed it ended: {death}.")
+        self._report("run-lost", step=step, message=f"The process that executed it ended: {death}.")
         if self._deaths[step.point.number] < _TRIES or not begun:
             action: Literal["begin", "begin-again"] = "begin-again" if begun else "begin"
             self._pending.appendleft(dataclasses.replace(step, action=action))
@@ -317,7 +317,7 @@ class _Sweep:
     def _note(self, step: Step, info: RunInfo) -> None:
         self._ended[step.point.number] = info
         self._failures += info.state == "failed"
-        self._tell("run-ended", step=step, info=info)
+        self._report("run-ended", step=step, info=info)
 
     def _conclude(self) -> None:
         """Tell how the sweep has ended; raise if that is not as it was meant."""
@@ -340,11 +340,13 @@ class _Sweep:
                 hint=f"See why: fairing-azure sweep show {self.plan.id}. Resume the rest: {resume}",
                 code="sweep-stopped",
             )
-        self._tell("sweep-ended" if error is None else "sweep-stopped", message="" if error is None else error.message)
+        self._report(
+            "sweep-ended" if error is None else "sweep-stopped", message="" if error is None else error.message
+        )
         if error is not None:
             raise error
 
-    def _tell(
+    def _report(
         self, kind: EventKind, *, step: Step | None = None, info: RunInfo | None = None, message: str = ""
     ) -> None:
         self._on_event(

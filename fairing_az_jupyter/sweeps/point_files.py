@@ -105,8 +105,8 @@ def read_csv(path: str, shown: str) -> list[Row]:
                 continue
             if len(cells) != len(header):
                 several = "" if len(cells) == 1 else "s"
-                told = f"it has {len(cells)} value{several}, and the header has {len(header)} names"
-                _reject(shown, line, told, "Give each name a value, or nothing between two separators.")
+                reported = f"it has {len(cells)} value{several}, and the header has {len(header)} names"
+                _reject(shown, line, reported, "Give each name a value, or nothing between two separators.")
             values = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
             rows.append(Row(values, f"{shown}, line {line}"))
     except csv.Error as error:

@@ -55,9 +55,9 @@ def serve(folder: str, notebook: str, open_places: Callable[[Mapping[str, Any]],
 
     worker = _Worker(RunStore(Path(folder)), Path(notebook).read_bytes(), cancel, open_places)
     with worker.closing():
-        _tell(answers, {"ready": os.getpid()})
+        _report(answers, {"ready": os.getpid()})
         while (task := tasks.get()) is not None:
-            _tell(answers, worker.carry_out(task))
+            _report(answers, worker.carry_out(task))
 
 
 class _Worker:
@@ -140,8 +140,8 @@ class _Worker:
         if error is None:
             return {"run": name, "taken": True}
         known = isinstance(error, FairingAzureError)
-        told = error.to_dict() if isinstance(error, FairingAzureError) else {"message": f"{error!r}"}
-        return {"run": name, "error": {"code": "internal", "hint": "", **told} if not known else told}
+        reported = error.to_dict() if isinstance(error, FairingAzureError) else {"message": f"{error!r}"}
+        return {"run": name, "error": {"code": "internal", "hint": "", **reported} if not known else reported}
 
 
 def _own_streams() -> tuple[TextIO, TextIO]:
@@ -171,7 +171,7 @@ def _read_tasks(source: TextIO, tasks: queue.SimpleQueue[dict[str, Any] | None],
     tasks.put(None)
 
 
-def _tell(answers: TextIO, answer: Mapping[str, object]) -> None:
+def _report(answers: TextIO, answer: Mapping[str, object]) -> None:
     # Who has asked may be gone; the records tell it all.
     with contextlib.suppress(OSError):
         answers.write(json.dumps(answer) + "\n")

@@ -89,8 +89,8 @@ class WorkerProcess:
             self._log.seek(0, 2)
             self._log.seek(max(0, self._log.tell() - _LAST_BYTES))
             lines = [line.strip() for line in self._log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-            told = f": {' | '.join(lines[-_LAST_LINES:])}" if lines and status > 0 else ""
-            return f"{_status(status)}{told}"
+            reported = f": {' | '.join(lines[-_LAST_LINES:])}" if lines and status > 0 else ""
+            return f"{_status(status)}{reported}"
         return _status(status)
 
     def _write(self, line: Mapping[str, object]) -> None:

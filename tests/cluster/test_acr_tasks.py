@@ -69,8 +69,8 @@ class Place:
         context = more.pop("context", None) or self.link(
             {"Dockerfile": content.format(base=self.base), "app/main.py": MAIN, **(files or {})}
         )
-        tell = more.pop("tell", self.said.append)
-        return self.client.build(context=context, image=image or self.image(), tell=tell, **more)
+        tell = more.pop("report", self.said.append)
+        return self.client.build(context=context, image=image or self.image(), report=tell, **more)
 
     def image(self, tag="1"):
         return f"{self.setup.namespace}/model:{tag}"
@@ -164,7 +164,7 @@ def test_lines_are_told_while_the_build_goes_on(place):
 
     place.build(
         "FROM {base}\nRUN for i in 1 2 3 4; do echo tick $i; sleep 1.5; done\n",
-        tell=lambda line: times.setdefault(line, time.monotonic()),
+        report=lambda line: times.setdefault(line, time.monotonic()),
     )
 
     assert times["tick 4"] - times["tick 1"] > 2
@@ -333,7 +333,7 @@ def test_a_listener_that_fails_ends_the_run_too(place):
         raise RuntimeError("the page is gone")
 
     with pytest.raises(RuntimeError, match="the page is gone"):
-        place.build(SLOW, tell=tell)
+        place.build(SLOW, report=tell)
 
     assert place.run.status == "Canceled"
 
@@ -346,7 +346,7 @@ def test_a_run_that_can_not_be_cancelled_is_named_with_the_command_that_ends_it(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        place.build(SLOW, tell=tell)
+        place.build(SLOW, report=tell)
 
     name = place.setup.registry.rpartition("/")[2]
     assert f"az acr task cancel-run --registry {name} --run-id {place.run.id}" in caplog.messages[-1]
@@ -382,7 +382,7 @@ def test_a_run_that_somebody_else_cancels_is_told_as_that(place):
         if line == "begun":
             place.tasks.reset()
 
-    error = place.refused(content=SLOW, tell=tell)
+    error = place.refused(content=SLOW, report=tell)
 
     assert error.code == "build-cancelled"
     assert "It was cancelled" in error.hint

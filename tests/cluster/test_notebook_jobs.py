@@ -197,7 +197,7 @@ def test_one_run_of_several_is_cancelled_alone(yard):  # noqa: F811
 def test_what_no_node_can_take_says_what_it_waits_for_and_fails_with_that_reason(yard):  # noqa: F811
     settings, told = yard.settings.model_copy(update={"cpu": "500", "node_wait": "8s"}), []
 
-    seen, info = yard.run(yard.notebook(REPORTS), settings=settings, tell=told.append)
+    seen, info = yard.run(yard.notebook(REPORTS), settings=settings, report=told.append)
 
     assert "Insufficient cpu" in told[0]
     assert "To stop it: fairing-azure delete fairing-job-" in told[0]

@@ -203,7 +203,7 @@ def test_an_endpoint_whose_pod_is_taken_away_while_it_starts_becomes_ready_in_a_
 
     thread = threading.Thread(target=restart)
     thread.start()
-    workloads.wait_ready("Deployment", "serve", seconds=20, tell=events.append)
+    workloads.wait_ready("Deployment", "serve", seconds=20, report=events.append)
     thread.join()
     (told,) = [event for event in events if isinstance(event, Disrupted)]
     assert (told.kind, told.pod, told.count) == ("Deployment", names[0], 1)

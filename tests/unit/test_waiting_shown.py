@@ -11,7 +11,7 @@ import pytest
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Notice, Problem, Retried
 from fairing_az_jupyter.exceptions import JobFailedError
-from fairing_az_jupyter.fairing.cluster.event_log import Shown, told_after_deletion
+from fairing_az_jupyter.fairing.cluster.event_log import Shown, reported_after_deletion
 from fairing_az_jupyter.fairing.inventory.states import endpoint_launch, job_launch
 from fairing_az_jupyter.launch_events import listening
 from tests.heard_events import into
@@ -105,7 +105,7 @@ def test_reports_of_a_wait_take_no_room_from_other_events(told):
 )
 def test_a_hint_at_what_was_deleted_leaves_whole_sentences(hint, after):
     error = JobFailedError("m", hint=hint, code="quota")
-    assert told_after_deletion(error, "Model", ()).hint == after
+    assert reported_after_deletion(error, "Model", ()).hint == after
 
 
 def pod(**status):

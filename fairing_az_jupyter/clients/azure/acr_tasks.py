@@ -147,7 +147,7 @@ class AcrTasks:
         dockerfile: str = "Dockerfile",
         arguments: Mapping[str, str] = MappingProxyType({}),
         seconds: int = 3600,
-        tell: Callable[[str], object] | None = None,
+        report: Callable[[str], object] | None = None,
     ) -> str:
         """Have an image built and pushed, and wait for it.
 
@@ -159,7 +159,7 @@ class AcrTasks:
             dockerfile: The Dockerfile's path in the context.
             arguments: The build arguments. What has a password in a URL is kept out of the log.
             seconds: How long it may take, with the wait for an agent; Azure ends any build after 28,800 s.
-            tell: Is called with each line of the log, once and in order, while the build goes on.
+            report: Is called with each line of the log, once and in order, while the build goes on.
 
         Returns:
             The digest of the image that was pushed.
@@ -179,7 +179,7 @@ class AcrTasks:
         log = RunLog(
             lambda: self._log_link(run),
             Mask(context, filter(_has_password, arguments.values())),
-            tell or (lambda _line: None),
+            report or (lambda _line: None),
             self._limits,
         )
         try:
@@ -280,11 +280,11 @@ class AcrTasks:
         """Tell the log until the run has ended; return what Azure knows of it then."""
         heard, pause = time.monotonic(), _SHORTEST_PAUSE
         while True:
-            told = log.read()
+            reported = log.read()
             try:
                 properties = self._look(run)
                 heard = time.monotonic()
-                pause = _SHORTEST_PAUSE if told else min(pause * 1.5, _LONGEST_PAUSE)
+                pause = _SHORTEST_PAUSE if reported else min(pause * 1.5, _LONGEST_PAUSE)
             except ServiceError as error:
                 if not _passes(error) or time.monotonic() - heard > _TIMEOUT:
                     raise

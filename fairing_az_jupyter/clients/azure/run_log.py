@@ -71,13 +71,13 @@ class RunLog:
     Args:
         link: Gets a link to the log; one is valid for an hour or so, which is less than a build may take.
         mask: Takes secrets out of a line.
-        tell: Is called with each line, once.
+        report: Is called with each line, once.
         limits: `timeout`, `deadline` and `ca_bundle`, as `AcrTasks` takes them.
 
     """
 
     def __init__(
-        self, link: Callable[[], SecretValue], mask: Mask, tell: Callable[[str], object], limits: Mapping[str, Any]
+        self, link: Callable[[], SecretValue], mask: Mask, report: Callable[[str], object], limits: Mapping[str, Any]
     ) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         """The last lines, oldest first."""
@@ -85,7 +85,7 @@ class RunLog:
         """Whether all of it was read, and nothing more will come."""
         self.unreadable = False
         """Whether the last try to read it has failed."""
-        self._link, self._mask, self._tell, self._limits = link, mask, tell, limits
+        self._link, self._mask, self._report, self._limits = link, mask, report, limits
         self._blob: BlobClient | None = None
         self._start = 0
         self._unended = b""
@@ -153,7 +153,7 @@ class RunLog:
     def _say(self, line: bytes) -> None:
         text = self._mask.hide(line.decode("utf-8", "replace").rstrip("\r"))
         self.lines.append(text)
-        self._tell(text)
+        self._report(text)
 
     def _size(self) -> tuple[int, bool]:
         def look(blob: BlobClient, seconds: float) -> tuple[int, bool]:

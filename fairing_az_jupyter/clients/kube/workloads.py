@@ -319,7 +319,7 @@ class Workloads:
         *,
         seconds: float,
         waits: Waits | None = None,
-        tell: Callable[[Event], object] | None = None,
+        report: Callable[[Event], object] | None = None,
         cancel: threading.Event | None = None,
     ) -> dict[str, Any]:
         """Wait until all pods of a Deployment's newest version, or an InferenceService, serve.
@@ -330,7 +330,7 @@ class Workloads:
             seconds: How long to wait at most, from the start of its containers on: what `waits` limits is not
                 counted.
             waits: See `follow`.
-            tell: Gets every event meanwhile; log lines included.
+            report: Gets every event meanwhile; log lines included.
             cancel: Ends the waiting.
 
         Returns:
@@ -349,7 +349,7 @@ class Workloads:
             self._calls,
             target,
             waits=waits or Waits(),
-            logs=tell is not None,
+            logs=report is not None,
             until_ready=True,
             cancel=cancel,
             seconds=seconds,
@@ -357,8 +357,8 @@ class Workloads:
         problem: ExecutionError | None = None
         try:
             for event in watcher.events():
-                if tell is not None:
-                    tell(event)
+                if report is not None:
+                    report(event)
         except EndpointError as error:
             problem = error
         if problem is not None:

@@ -48,7 +48,7 @@ class Progress:
         self._lock = threading.Lock()
         self._offsets: dict[str, int] = {}
         self._total = 0
-        self._told = -1
+        self._reported = -1
         self._stopped = False
 
     def expect(self, digest: str, size: int) -> None:
@@ -70,10 +70,12 @@ class Progress:
             self._offsets[digest] = offset
             sent = sum(self._offsets.values())
             # Not for each of thousands of small pieces: the listener may draw something.
-            due = sent > self._told + self._total // _FEWEST_STEPS or (sent == self._total and sent > self._told)
+            due = sent > self._reported + self._total // _FEWEST_STEPS or (
+                sent == self._total and sent > self._reported
+            )
             if self._report is None or not due:
                 return
-            self._told = sent
+            self._reported = sent
             try:
                 self._report(sent, self._total)
             except Exception as error:

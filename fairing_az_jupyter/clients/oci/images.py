@@ -305,14 +305,14 @@ class ImageStore:
             return None
         if reply.status != HTTPStatus.OK:
             raise self._unreadable(reply, repository)
-        told = reply.header("Docker-Content-Digest")
-        if told.startswith("sha256:"):
-            return told
+        reported = reply.header("Docker-Content-Digest")
+        if reported.startswith("sha256:"):
+            return reported
         reply = self._manifest("GET", repository, reference, scope)
         return digest_of(reply.answer.body) if reply.status == HTTPStatus.OK else None
 
     def _resolve(
-        self, repository: str, reference: str, platform: str, name: str, *, told: str = "", depth: int = 0
+        self, repository: str, reference: str, platform: str, name: str, *, reported: str = "", depth: int = 0
     ) -> ResolvedImage:
         reply = self._manifest("GET", repository, reference, _pull(repository))
         if reply.status == HTTPStatus.NOT_FOUND:
@@ -340,25 +340,25 @@ class ImageStore:
         blob = RemoteBlob(self._exchange, repository, what)
         config = decoded(blob.read(LARGEST_MANIFEST), name)
         found = platform_of(config)
-        if not told and not runs_on(found, platform):  # an index knows better than a configuration made elsewhere
+        if not reported and not runs_on(found, platform):  # an index knows better than a configuration made elsewhere
             raise no_platform(name, platform, [found])
-        return ResolvedImage(self.host, repository, digest, kind, told or found or platform, manifest, config)
+        return ResolvedImage(self.host, repository, digest, kind, reported or found or platform, manifest, config)
 
     def _choose(self, index: dict[str, Any], repository: str, platform: str, name: str, depth: int) -> ResolvedImage:
         if depth < _DEEPEST:
-            for entry, told in candidates(index, platform, name):
-                found = self._entry(entry, told, repository, platform, name, depth)
+            for entry, reported in candidates(index, platform, name):
+                found = self._entry(entry, reported, repository, platform, name, depth)
                 if found is not None:
                     return found
         raise no_platform(name, platform, platforms_of(index))
 
     def _entry(
-        self, entry: Descriptor, told: str, repository: str, platform: str, name: str, depth: int
+        self, entry: Descriptor, reported: str, repository: str, platform: str, name: str, depth: int
     ) -> ResolvedImage | None:
         try:
-            return self._resolve(repository, entry.digest, platform, name, told=told, depth=depth + 1)
+            return self._resolve(repository, entry.digest, platform, name, reported=reported, depth=depth + 1)
         except NotFoundError as error:
-            if error.code == "platform" and not told:  # its own configuration was the first to tell
+            if error.code == "platform" and not reported:  # its own configuration was the first to tell
                 return None
             raise
 
@@ -372,10 +372,10 @@ class ImageStore:
             if may_lack and lacks_layer(reply):
                 return False
             raise manifest_rejected(self._exchange, reply, repository, tag)
-        told = reply.header("Docker-Content-Digest")
-        if told and told != digest:
+        reported = reply.header("Docker-Content-Digest")
+        if reported and reported != digest:
             raise ConflictError(
-                f"Registry '{self.host}' keeps '{repository}:{tag}' as {told}, but {digest} was sent.",
+                f"Registry '{self.host}' keeps '{repository}:{tag}' as {reported}, but {digest} was sent.",
                 hint="Try again. If it fails again, something in between changes the content.",
                 service="registry",
             )

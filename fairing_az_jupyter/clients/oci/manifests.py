@@ -60,11 +60,11 @@ class Descriptor:
     foreign: bool = False
 
 
-def media_type_of(told: str, manifest: dict[str, Any], name: str) -> str:
+def media_type_of(reported: str, manifest: dict[str, Any], name: str) -> str:
     """Return what kind of manifest this is.
 
     Args:
-        told: What the registry called it.
+        reported: What the registry called it.
         manifest: Its content.
         name: The image, for errors.
 
@@ -76,7 +76,7 @@ def media_type_of(told: str, manifest: dict[str, Any], name: str) -> str:
 
     """
     inside = manifest.get("mediaType")
-    kind = inside if isinstance(inside, str) and inside else told
+    kind = inside if isinstance(inside, str) and inside else reported
     if manifest.get("schemaVersion") == 1 or kind.startswith(_SCHEMA_1):
         raise InputError(
             f"Image '{name}' uses Docker's schema 1, deprecated in 2017. No layer can be added to it.",
@@ -342,5 +342,5 @@ def _no_constant(word: str) -> None:
 
 def _is_attestation(entry: dict[str, Any]) -> bool:
     annotations = entry.get("annotations")
-    told = isinstance(annotations, dict) and _ATTESTATION in annotations
-    return told or platform_of(entry.get("platform")).startswith("unknown/unknown")
+    reported = isinstance(annotations, dict) and _ATTESTATION in annotations
+    return reported or platform_of(entry.get("platform")).startswith("unknown/unknown")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.exceptions import ExecutionError
 
-__all__ = ["KEPT_LINES", "Shown", "told_after_deletion"]
+__all__ = ["KEPT_LINES", "Shown", "reported_after_deletion"]
 
 logger = logging.getLogger(LOGGER_NAME)
 
@@ -41,7 +41,7 @@ _UNREMARKABLE = frozenset({"SuccessfulCreate", "Created", "Started", "ScalingRep
 _STARTING = ("Startup probe failed", "Readiness probe failed")
 # How every pod begins.
 _BEGINNING = frozenset({"ContainerCreating", "PodInitializing"})
-_TOLD_EVENTS = 200
+_MOST_EVENTS = 200
 _ENDED_BY_ITSELF = frozenset({"container-failed", "crash-loop", "init-failed"})
 _AT_WHAT_IS_GONE = re.compile(r"[:;,]?\s*(?:(?:or )?see(?: [\w']+)*: )?kubectl -n \S+ (?:describe|logs) .*$")
 
@@ -69,7 +69,7 @@ class Shown:
     ) -> None:
         self._container, self._printed, self._started = container, printed, started
         self._replaced, self._launch = replaced, launch
-        self._told: dict[tuple[str, str, str], str] = {}
+        self._reported: dict[tuple[str, str, str], str] = {}
         self._kept: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
 
     @property
@@ -91,7 +91,7 @@ class Shown:
                 self._started()
             if isinstance(event, (Disrupted, Retried)) and self._replaced is not None:
                 self._replaced()
-            self._tell(event)
+            self._report(event)
             return
         text = event.text if event.container == self._container else f"[{event.container}] {event.text}"
         self._kept.append(text)
@@ -101,7 +101,7 @@ class Shown:
         else:
             logger.info("%s", text)
 
-    def _tell(self, event: Event) -> None:
+    def _report(self, event: Event) -> None:
         """Tell a pod's event once; a pod that fails for hours has very many, but what is waited for must be heard."""
         found = _pod_event_of(event)
         if found is None:
@@ -112,9 +112,11 @@ class Shown:
             return
         waits = isinstance(event, Problem)
         key = (pod, reason, "" if waits else message)
-        if self._told.get(key) == message or (not waits and key not in self._told and len(self._told) >= _TOLD_EVENTS):
+        if self._reported.get(key) == message or (
+            not waits and key not in self._reported and len(self._reported) >= _MOST_EVENTS
+        ):
             return
-        self._told[key] = message
+        self._reported[key] = message
         pod_event(pod, reason, message)
 
 
@@ -145,7 +147,7 @@ def _write_line(text: str) -> TextIO | None:
     return stream
 
 
-def told_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]) -> ExecutionError:
+def reported_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]) -> ExecutionError:
     """Return an error whose cure holds also when the objects that it is about have been deleted.
 
     Args:

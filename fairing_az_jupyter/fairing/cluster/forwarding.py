@@ -42,7 +42,7 @@ class Forward:
 
     def __init__(self, workloads: Workloads, labels: Mapping[str, str]) -> None:
         self._workloads, self._labels = workloads, labels
-        self._over, self._told = threading.Event(), ""
+        self._over, self._reported = threading.Event(), ""
         pods = self._ready_pods()
         if not pods:
             raise EndpointError(
@@ -80,8 +80,8 @@ class Forward:
         try:
             self._renew()
         except FairingAzureError as error:
-            if error.message != self._told:
-                self._told = error.message
+            if error.message != self._reported:
+                self._reported = error.message
                 logger.info("Port forwarding to the endpoint can't be repaired now: %s", error)
 
     def _renew(self) -> None:

@@ -35,8 +35,7 @@ def unpack(archive_path: Path, folder: Path, *, digest: str | None = None) -> No
 
     Files are written with the current time and the permissions 0755 less the umask. What no such archive holds is
     rejected: absolute names, `..`, members below a symlink, symlinks that leave the folder, hard links and devices.
-    This
-    doesn't rest on `tarfile.data_filter`, which early releases of Python 3.10 and 3.11 lack.
+    This doesn't rest on `tarfile.data_filter`, which early releases of Python 3.10 and 3.11 lack.
 
     Args:
         archive_path: The archive, compressed or not.

@@ -18,7 +18,7 @@ from kubeflow.fairing.deployers.deployer import DeployerInterface
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.exceptions import EndpointError, ExecutionError, FairingAzureError, InputError, NotFoundError
 from fairing_az_jupyter.fairing.cluster import ownership
-from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, told_after_deletion
+from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, reported_after_deletion
 from fairing_az_jupyter.fairing.cluster.forwarding import Forward
 from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, labels_of, new_name
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
@@ -141,7 +141,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         except BaseException as error:
             phases.fail(error)
             if isinstance(error, KeyboardInterrupt):
-                _tell_interrupted(f"Interrupted: endpoint {self.name} is being deleted.", remains=False)
+                _report_interrupted(f"Interrupted: endpoint {self.name} is being deleted.", remains=False)
             self._undo()
             raise
 
@@ -315,11 +315,11 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         except FairingAzureError as error:
             logger.warning("%s Endpoint %s may still exist. %s", error, name, left)
         except KeyboardInterrupt:
-            _tell_interrupted(f"Interrupted: endpoint {name} may still exist. {left}", remains=True)
+            _report_interrupted(f"Interrupted: endpoint {name} may still exist. {left}", remains=True)
             raise
 
 
-def _tell_interrupted(message: str, *, remains: bool) -> None:
+def _report_interrupted(message: str, *, remains: bool) -> None:
     logger.warning("%s", message)
     publish(Interrupted(message, remains=remains))
 
@@ -361,5 +361,5 @@ def _with_lines(error: EndpointError, serving_class: str, lines: tuple[str, ...]
     """Return the error with the last lines that were seen, and with a cure that needs no pod."""
     if lines and not error.last_lines:
         found = Diagnosis(error.code, error.message, error.hint, returncode=error.returncode)
-        return told_after_deletion(found.error("Deployment", lines), serving_class, lines)
-    return told_after_deletion(error, serving_class, lines)
+        return reported_after_deletion(found.error("Deployment", lines), serving_class, lines)
+    return reported_after_deletion(error, serving_class, lines)

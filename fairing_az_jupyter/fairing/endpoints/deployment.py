@@ -100,7 +100,7 @@ class ClusterServing(EndpointDeployer):
             self.name,
             seconds=self._ready_timeout,
             waits=self._launcher.waits,
-            tell=shown.show,
+            report=shown.show,
         )
 
     def _way(self) -> str:

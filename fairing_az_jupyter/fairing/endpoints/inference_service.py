@@ -108,7 +108,7 @@ class KServeServing(EndpointDeployer):
         made = self._taken_up()
         # The Deployment tells why there are no pods, such as a quota, which the InferenceService does not know.
         left, waits = max(0.0, end - time.monotonic()), self._launcher.waits
-        workloads.wait_ready("Deployment", made, seconds=left, waits=waits, tell=shown.show)
+        workloads.wait_ready("Deployment", made, seconds=left, waits=waits, report=shown.show)
         try:
             workloads.wait_ready(_KIND, self.name, seconds=_AGREED_SECONDS, waits=waits)
         except EndpointError as error:

@@ -50,7 +50,7 @@ class AcrTasksBuilder(ImageBuilder):
                     context=link,
                     image=f"{repository}:{tag}",
                     dockerfile=FILE_NAME,
-                    tell=lambda line: logger.info("%s", without_secrets(line)),
+                    report=lambda line: logger.info("%s", without_secrets(line)),
                 )
         except BuildFailedError as error:
             code, fix = fix_for(error.last_lines)

@@ -110,8 +110,8 @@ class Renewal:
         is_scheduled = isinstance(event, Notice) and event.reason == "Scheduled"
         if is_scheduled or self._has_started:
             self._waited, self._waits_since = self.waited, None
-        is_told = is_scheduled or isinstance(event, (Problem, Disrupted))
-        if is_told and not self._has_started and now - self._given >= _RENEWED_SECONDS:
+        is_news = is_scheduled or isinstance(event, (Problem, Disrupted))
+        if is_news and not self._has_started and now - self._given >= _RENEWED_SECONDS:
             self._renew()
 
     def _renew(self) -> None:

@@ -221,18 +221,18 @@ def build_failed(
         waited: How many seconds it has waited for a node.
 
     """
-    told = tuple(lines) or error.last_lines
+    reported = tuple(lines) or error.last_lines
     what = error.message.partition(" Its last lines:")[0].rstrip(". ")
-    code, fix = fix_for(told, error.returncode)
-    if not told and fix_for((what,))[0] == "no-python":
+    code, fix = fix_for(reported, error.returncode)
+    if not reported and fix_for((what,))[0] == "no-python":
         # What a container runtime says of it is long, and nobody's but its own.
         (code, fix), what = fix_for((what,)), _NO_PYTHON
     message = f"The image '{image}' could not be built ({where})"
     # Lines say it all where the build has ended by itself; where it was ended, they know nothing of it.
-    known = bool(told) and (bool(code) or error.code in _ENDED_BY_ITSELF)
+    known = bool(reported) and (bool(code) or error.code in _ENDED_BY_ITSELF)
     message = f"{message}." if known else f"{message}: {what}."
-    if told:
-        shown = "".join(f"\n  | {line}" for line in told)
+    if reported:
+        shown = "".join(f"\n  | {line}" for line in reported)
         message = f"{message} The build's last lines:{shown}\n"
     setting = next((name for name, own in images.items() if own and own == error.image), None)
     if setting is not None:
@@ -244,7 +244,7 @@ def build_failed(
         hint=fix or error.hint or "See the lines above.",
         code=code or (None if error.code in _ENDED_BY_ITSELF else error.code),
         returncode=error.returncode,
-        last_lines=told,
+        last_lines=reported,
         image=error.image,
     )
 

@@ -187,9 +187,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
             contexts = self._launcher.contexts
             stored = contexts.keep(_path_of(archive), archive.digest, progress=_Progress("build context"))
         what = f"{archive.members} files, {megabytes(stored.size)}"
-        told = f"sent ({what})" if stored.sent else f"already uploaded ({what})"
-        logger.info("The build context is in storage account '%s': %s.", contexts.account, told)
-        self.phases.say(f"In storage account '{contexts.account}': {told}.")
+        reported = f"sent ({what})" if stored.sent else f"already uploaded ({what})"
+        logger.info("The build context is in storage account '%s': %s.", contexts.account, reported)
+        self.phases.say(f"In storage account '{contexts.account}': {reported}.")
         return stored
 
     def parted(self, entries: Iterable[ArchiveEntry]) -> tuple[tuple[ArchiveEntry, ...], tuple[ArchiveEntry, ...]]:
@@ -308,7 +308,7 @@ class _Progress:
     """Tells how far something large has come, each tenth of it once."""
 
     def __init__(self, what: str) -> None:
-        self._what, self._told = what, 0
+        self._what, self._reported = what, 0
         # What sends may do so in threads of its own.
         self._watcher = watcher()
 
@@ -316,8 +316,8 @@ class _Progress:
         if self._watcher is not None:
             self._watcher(Progress(self._what, done, size))
         tenth = 10 * done // size if size else 10
-        if size > 32 << 20 and self._told < tenth < 10:  # noqa: PLR2004 - the last tenth is the end
-            self._told = tenth
+        if size > 32 << 20 and self._reported < tenth < 10:  # noqa: PLR2004 - the last tenth is the end
+            self._reported = tenth
             logger.info("Sending the %s: %d %% of %s.", self._what, 10 * tenth, megabytes(size))
 
 

@@ -127,8 +127,8 @@ def _copy(path: str) -> str:
 def _installed(requirements: str) -> list[str]:
     """Return the lines that install what is asked for, and tell it: to the history, as the shell's comment."""
     # A comment of the shell's, but the builder looks for its continuation and for here-documents before.
-    told = _HERE_DOCUMENT.sub("<", requirements).replace("\\", "/")
-    return [f"{_PIP} # {told}" if told else _PIP]
+    reported = _HERE_DOCUMENT.sub("<", requirements).replace("\\", "/")
+    return [f"{_PIP} # {reported}" if reported else _PIP]
 
 
 def _text(lines: list[str]) -> str:

@@ -173,11 +173,11 @@ def _make(launcher: Launcher, order: BuildOrder, name: str, *, may_fail: bool) -
             raise
         return None
     except KeyboardInterrupt as stopped:
-        _tell_left(stopped, f"but {name} may have been created. {_how_to_go_on(launcher, name)}")
+        _report_remaining(stopped, f"but {name} may have been created. {_how_to_go_on(launcher, name)}")
         raise
 
 
-def _tell_left(error: BaseException, what: str) -> None:
+def _report_remaining(error: BaseException, what: str) -> None:
     """Tell what is left of a build that is not followed any more."""
     interrupted = isinstance(error, KeyboardInterrupt)
     message = f"{'Interrupted' if interrupted else 'It is no longer watched'}, {what}"
@@ -261,7 +261,7 @@ def _watched(launcher: Launcher, order: BuildOrder, build: Object, renewal: Rene
         where = f"Job {name} in namespace '{namespace}'"
         raise build_failed(order.image, error, lines, where, images_of(build), waited=renewal.waited) from None
     except BaseException as error:
-        _tell_left(error, f"but the build is still running. {_how_to_go_on(launcher, name)}")
+        _report_remaining(error, f"but the build is still running. {_how_to_go_on(launcher, name)}")
         raise
     _delete(launcher, build, wait=_GONE_SECONDS)
     return digest

@@ -109,8 +109,8 @@ def _from_csv(text: str, where: str) -> Samples:
     rows: list[list[float]] = []
     for number, cells in lines:
         if len(cells) != width:
-            told = f"{where}, line {number}, has {len(cells)} cells; {width} are expected."
-            raise _unusable(told, "Check its delimiters and quotation marks.")
+            reported = f"{where}, line {number}, has {len(cells)} cells; {width} are expected."
+            raise _unusable(reported, "Check its delimiters and quotation marks.")
         row = [_number(cell) for cell in cells]
         if None in row:
             place = row.index(None)
@@ -187,9 +187,9 @@ def _row(row: object, number: int, rows: list[Any], where: str) -> list[float]:
 
 def _are_names(cells: Sequence[str]) -> bool:
     """Tell whether a first row names columns: mostly text. One word among numbers is a fault in a row of numbers."""
-    told = [_number(cell) for cell in cells if cell.strip()]
-    words = told.count(None)
-    return words > 0 and words * 2 >= len(told)
+    reported = [_number(cell) for cell in cells if cell.strip()]
+    words = reported.count(None)
+    return words > 0 and words * 2 >= len(reported)
 
 
 def _number(cell: str) -> float | None:

@@ -280,10 +280,10 @@ def _job_state(job: Object, pods: Sequence[Object], events: Sequence[Object]) ->
         return "failed", problem.message if problem else ""
     if mapping(job.get("spec")).get("suspend"):
         return "pending", "It is suspended."
-    told = _told(problem or _on_node(pods), whole, pods, events)
+    reported = _reported(problem or _on_node(pods), whole, pods, events)
     if any(mapping(pod.get("status")).get("phase") == "Running" for pod in pods):
-        return "running", told or _attempt(job)
-    return "pending", told or _waiting(pods)
+        return "running", reported or _attempt(job)
+    return "pending", reported or _waiting(pods)
 
 
 def _on_node(pods: Sequence[Object]) -> Diagnosis | None:
@@ -292,7 +292,7 @@ def _on_node(pods: Sequence[Object]) -> Diagnosis | None:
     return next(filter(None, (stuck_on_node(pod, namespace) for pod in pods if not _is_going(pod))), None)
 
 
-def _told(problem: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]) -> str:
+def _reported(problem: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]) -> str:
     """Return what is in the way, for how long so far, and how to stop; empty if nothing is."""
     if problem is None or not problem.heals:
         return problem.message if problem else ""
@@ -338,7 +338,7 @@ def _not_ready(
 ) -> tuple[LaunchState, str]:
     if problem is None:
         return "pending", _waiting(pods)
-    return ("pending" if problem.heals else "failed"), _told(problem, thing, pods, events)
+    return ("pending" if problem.heals else "failed"), _reported(problem, thing, pods, events)
 
 
 def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence[Object]) -> tuple[LaunchState, str]:
@@ -351,8 +351,8 @@ def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence
     if problem is not None:
         return _not_ready(problem, whole, pods, events)
     conditions = entries(mapping(inference.get("status")).get("conditions"))
-    told = next((one for one in conditions if one.get("type") == "Ready"), {})
-    said = " ".join(str(told.get("message") or told.get("reason") or "").split())
+    reported = next((one for one in conditions if one.get("type") == "Ready"), {})
+    said = " ".join(str(reported.get("message") or reported.get("reason") or "").split())
     return "pending", f"KServe reports: {said}." if said else _waiting(pods)
 
 

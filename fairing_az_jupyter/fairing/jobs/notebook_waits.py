@@ -119,11 +119,11 @@ def what_stops(
     over = [problem for problem, _, is_over in verdicts if problem is not None and is_over]
     if over and len(over) == len(verdicts) and not others:
         return over[0], "", ""
-    told = [(problem, words) for problem, words, _ in verdicts if problem is not None and words]
-    if not told:
+    reported = [(problem, words) for problem, words, _ in verdicts if problem is not None and words]
+    if not reported:
         return None, "", ""
     # What stays in the way goes before what may pass by itself.
-    problem, words = min(told, key=lambda each: each[0].heals)
+    problem, words = min(reported, key=lambda each: each[0].heals)
     return None, words, f"{problem.condition}/{problem.code}"
 
 

@@ -17,7 +17,7 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
 )
 from fairing_az_jupyter.fairing.cluster import ownership
-from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, told_after_deletion
+from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, reported_after_deletion
 from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, finished_pod, job, labels_of, new_name
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.outcomes import LaunchedJob
@@ -121,7 +121,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                 logger.warning("The job %s launched.", self.name)
                 self._publish_name()
             except KeyboardInterrupt:
-                self._tell_what_is_left("Interrupted, but the job may have been launched", interrupted=True)
+                self._report_remaining("Interrupted, but the job may have been launched", interrupted=True)
                 raise
             return self._follow(phases)
 
@@ -184,7 +184,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         except JobFailedError as error:
             phases.fail(error)
             self._delete()
-            raise told_after_deletion(error, self.name, shown.lines) from None
+            raise reported_after_deletion(error, self.name, shown.lines) from None
         except NotFoundError:
             # Interrupted before, and deleted meanwhile.
             self._runs = False
@@ -192,7 +192,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             why = "Interrupted" if interrupted else "It is no longer watched"
-            self._tell_what_is_left(f"{why}, but the job is still running", interrupted=interrupted)
+            self._report_remaining(f"{why}, but the job is still running", interrupted=interrupted)
             raise
         # Also where it was over before its start was seen.
         phases.begin("run")
@@ -210,15 +210,15 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         except ExecutionError:
             logger.info("Job %s is being deleted.", self.name)
         except FairingAzureError as error:
-            self._tell_what_is_left(f"{error} The job has ended but still exists")
+            self._report_remaining(f"{error} The job has ended but still exists")
         except KeyboardInterrupt:
-            self._tell_what_is_left("Interrupted, but the job has ended and may still exist", interrupted=True)
+            self._report_remaining("Interrupted, but the job has ended and may still exist", interrupted=True)
             raise
 
     def _publish_name(self) -> None:
         publish(Launched("job", self.name, self._launcher.target.namespace))
 
-    def _tell_what_is_left(self, what: str, *, interrupted: bool = False) -> None:
+    def _report_remaining(self, what: str, *, interrupted: bool = False) -> None:
         namespace = self._launcher.target.namespace
         follow = f"kubectl -n {namespace} logs -f job/{self.name}"
         delete = f"fairing-azure delete {self.name}, or kubectl -n {namespace} delete job {self.name}"

@@ -170,9 +170,9 @@ class LocalJob(_LocalDeployer):
                 output.add(piece)
                 _show(piece)
         except KeyboardInterrupt:
-            told = f"Interrupted: job {name} is stopped."
-            logger.warning("%s", told)
-            publish(Interrupted(told, remains=False))
+            reported = f"Interrupted: job {name} is stopped."
+            logger.warning("%s", reported)
+            publish(Interrupted(reported, remains=False))
             raise
         finally:
             child.stop()

@@ -211,10 +211,10 @@ def _checked(response: Any, url: str) -> dict[str, Any]:  # noqa: ANN401
         answer = None
     if response.ok and isinstance(answer, dict):
         return answer
-    told = answer if isinstance(answer, dict) else {}
-    reason = str(told.get("message") or told.get("error") or response.text[:500] or response.reason)
+    reported = answer if isinstance(answer, dict) else {}
+    reason = str(reported.get("message") or reported.get("error") or response.text[:500] or response.reason)
     raise EndpointError(
         f"Endpoint {url} answered {response.status_code}: {reason}",
-        hint=str(told.get("hint", "")),
+        hint=str(reported.get("hint", "")),
         code="prediction-refused" if response.status_code < 500 else None,  # noqa: PLR2004 - HTTP's server errors
     )

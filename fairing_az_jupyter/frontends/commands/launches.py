@@ -142,7 +142,7 @@ def cleanup(parsed: argparse.Namespace, caller: Caller) -> int:
             sys.stdout.write(f"{left.kind} {left.name} {_OUTCOMES[left.outcome]}{problem}\n")
 
     agreeing = None if parsed.json and parsed.dry_run else agree
-    done = services.cleanup(session, in_use=parsed.all, everyone=parsed.everyone, agree=agreeing, tell=tell)
+    done = services.cleanup(session, in_use=parsed.all, everyone=parsed.everyone, agree=agreeing, report=tell)
     failed = [left for left in done.chosen if left.outcome == "failed"]
     if parsed.json:
         document = {"leftovers": [left.to_dict() for left in done.chosen], "dry_run": parsed.dry_run}

@@ -141,7 +141,7 @@ def _run_on_cluster(
     terminal.tell_lines([f"Run {name} is Job {batch.job} in namespace {batch.namespace}."])
 
     def follow(listen: Callable[[RunEvent], None]) -> RunResult:
-        return services.follow_cluster_run(session, name, listen, tell=_warn)
+        return services.follow_cluster_run(session, name, listen, report=_warn)
 
     try:
         return _execute(session, parsed, output, request, report, carry_out=follow)
@@ -226,7 +226,7 @@ def listed_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> comm
     wanted = {key: getattr(parsed, key) for key in ("state", "notebook") if getattr(parsed, key)}
     limit = parsed.limit or None
     most = None if limit is None else limit + 1
-    found = services.list_runs(commands.session_of(parsed), limit=most, tell=_warn, **wanted)
+    found = services.list_runs(commands.session_of(parsed), limit=most, report=_warn, **wanted)
     shown = found if limit is None else found[:limit]
     more = f"There are older ones: fairing-azure runs list --limit {limit * 10 if limit else 0}"
     table = run_tables.of_runs(
@@ -242,7 +242,7 @@ def shown_of(parsed: argparse.Namespace, _caller: Caller | None = None) -> comma
     """Find all that is known of a run."""
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    info = services.describe_run(commands.session_of(parsed), parsed.name, tell=_warn)
+    info = services.describe_run(commands.session_of(parsed), parsed.name, report=_warn)
     table = run_tables.of_run(info)
     return commands.Answer({"run": info.to_dict()}, Results([info], table), run_tables.lines_of_run(info))
 
@@ -275,7 +275,7 @@ def _retry(parsed: argparse.Namespace, output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
     session = commands.session_of(parsed)
-    info = services.describe_run(session, parsed.name, tell=_warn)
+    info = services.describe_run(session, parsed.name, report=_warn)
     if info.place == "cluster":
         return _run_on_cluster(parsed, output, _report(parsed), info)
     request = services.plan_retry(session, info.id, as_it_was=parsed.as_it_was)

@@ -113,7 +113,7 @@ def _on_cluster(session: Session, parsed: argparse.Namespace, before: SweepTable
             input_files=parsed.input_files,
             stop_after=parsed.stop_after,
             retry_failed=getattr(parsed, "retry_failed", False),
-            tell=lambda said: terminal.tell_lines([said]),
+            report=lambda said: terminal.tell_lines([said]),
         )
     except KeyboardInterrupt:
         terminal.tell_lines(
@@ -209,7 +209,7 @@ def _list(parsed: argparse.Namespace, _output: Output) -> int:
 def _show(parsed: argparse.Namespace, _output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-    table = services.describe_cluster_sweep(settings.session_of(parsed), parsed.name, tell=terminal.tell)
+    table = services.describe_cluster_sweep(settings.session_of(parsed), parsed.name, report=terminal.tell)
     if parsed.metric:
         table.metric(parsed.metric)
     if parsed.sort:

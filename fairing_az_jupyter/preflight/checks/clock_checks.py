@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.preflight.context import CheckContext
 
 _LOOKED_AT = "this machine's clock, against that of Microsoft Entra ID"
-_WORTH_TELLING = 60.0
+_WORTH_REPORTING = 60.0
 
 
 def checks(_context: CheckContext) -> list[Check]:
@@ -40,7 +40,7 @@ def _clock(given: Mapping[str, Finding]) -> Finding:
     ahead = given["azure.token"].value.clock_difference()
     if ahead is None:
         return Finding("skipped", _LOOKED_AT, "Skipped: another program fetched the token.", unseen=True)
-    if abs(ahead) <= _WORTH_TELLING:
+    if abs(ahead) <= _WORTH_REPORTING:
         return Finding("pass", _LOOKED_AT, "The two clocks differ by less than a minute.")
     message = f"This machine's clock is {abs(ahead) / 60:.0f} min {'ahead of' if ahead > 0 else 'behind'} Azure's."
     fix = fix_commands.text("Correct the clock of this machine, on AKS of the node (date --utc shows it).")

@@ -242,13 +242,13 @@ def _rejected(context: CheckContext, chosen: ChosenCredential, error: Credential
     fixes = by_code.get(error.code, ())
     if not by_secret or error.code not in ours_by_code:
         return from_error(error, _ENTRA, fixes)
-    told = {
+    reported = {
         "wrong-secret": "The value of a client secret is needed, not its ID; the az command prints a new one.",
         "expired-secret": "The az command prints a new client secret; rotate asks for it.",
         "unknown-tenant": f"The setting azure_cloud is {context.cloud.name}: a tenant is in one Azure cloud only.",
         "unknown-application": "The client id or the tenant id is wrong, or the tenant is in another Azure cloud.",
     }
-    advice = (text(told[error.code]),) if error.code in told else ()
+    advice = (text(reported[error.code]),) if error.code in reported else ()
     found = from_error(error, _ENTRA, fixable=True)
     # The error's hint names one of our commands as well, which would be one too many.
     return dataclasses.replace(found, fixes=(ours_by_code[error.code], *fixes, *advice))

@@ -110,10 +110,10 @@ def _tried(context: CheckContext, kind: Planned, given: Mapping[str, Finding]) -
     failed = next((name for name in first if given[name].status == "fail"), None)
     if failed is not None:
         return Finding("skipped", looked_at, f"Skipped: needs {failed}, which failed.")
-    return _told_once(context, kind, _judged(context, kind, cluster, looked_at), given)
+    return _reported_once(context, kind, _judged(context, kind, cluster, looked_at), given)
 
 
-def _told_once(context: CheckContext, kind: Planned, found: Finding, given: Mapping[str, Finding]) -> Finding:
+def _reported_once(context: CheckContext, kind: Planned, found: Finding, given: Mapping[str, Finding]) -> Finding:
     """Return a finding; skipped where another check tells the same fault."""
     found = only_some_launches(context, found) if kind == "build" else found
     if _is_of_quota_check(found, given["cluster.quota"]):

@@ -169,7 +169,7 @@ def gather(sources: Iterable[Source], cell: Cell, notebook: str) -> dict[str, ob
     try:
         return {**given, **to_notebook(check_values(from_notebook(given)))}
     except InvalidSettingsError as invalid:
-        raise InvalidSettingsError(_told(error, origins) for error in invalid.errors) from None
+        raise InvalidSettingsError(_reported(error, origins) for error in invalid.errors) from None
 
 
 def _variables_by_parameter(
@@ -223,7 +223,7 @@ def _empty(name: str, written: str, expected: str) -> ParameterError:
     )
 
 
-def _told(error: Mapping[str, str], origins: Mapping[str, Origin]) -> dict[str, str]:
+def _reported(error: Mapping[str, str], origins: Mapping[str, Origin]) -> dict[str, str]:
     """Add to what is wrong with a setting where its value comes from."""
     origin = origins.get(error["name"])
     if origin is None or not origin.phrase:

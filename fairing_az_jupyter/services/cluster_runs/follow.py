@@ -45,7 +45,7 @@ def follow_cluster_run(
     name: str,
     on_event: Callable[[RunEvent], None],
     *,
-    tell: Callable[[str], object] | None = None,
+    report: Callable[[str], object] | None = None,
 ) -> RunResult:
     """Follow a run in the cluster to its end.
 
@@ -53,7 +53,7 @@ def follow_cluster_run(
         session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
         on_event: Is called with every event, from the first one on, each once.
-        tell: Gets what could not be done, in a sentence.
+        report: Gets what could not be done, in a sentence.
 
     Raises:
         RunFailedError: It has failed.
@@ -74,7 +74,7 @@ def follow_cluster_run(
             executed += event.get("kind") == "cell-finished"
             on_event(_event(event))
 
-    _follow(store, [info], show, tell)
+    _follow(store, [info], show, report)
     info = store.find(info.id)
     if info.state != "succeeded":
         raise _error(info)
@@ -87,7 +87,7 @@ def follow_cluster_batch(
     names: Sequence[str],
     on_end: Callable[[RunInfo], object],
     *,
-    tell: Callable[[str], object] | None = None,
+    report: Callable[[str], object] | None = None,
     unwanted: Callable[[], bool] | None = None,
 ) -> list[RunInfo]:
     """Follow the runs of one Job until all have ended.
@@ -96,7 +96,7 @@ def follow_cluster_batch(
         session: The settings in force, the records and the cluster.
         names: Their whole identifiers.
         on_end: Is called with each run when it has ended.
-        tell: Gets what could not be done, in a sentence.
+        report: Gets what could not be done, in a sentence.
         unwanted: Says whether they are to stop; then the Job is deleted.
 
     Returns:
@@ -108,15 +108,15 @@ def follow_cluster_batch(
 
     """
     store = session.store
-    told: set[str] = set()
+    reported: set[str] = set()
 
     def show() -> None:
         for name in names:
-            if name not in told and (info := store.find(name)).has_ended:
-                told.add(name)
+            if name not in reported and (info := store.find(name)).has_ended:
+                reported.add(name)
                 on_end(info)
 
-    _follow(store, [store.find(name) for name in names], show, tell, unwanted)
+    _follow(store, [store.find(name) for name in names], show, report, unwanted)
     return [store.find(name) for name in names]
 
 
@@ -147,7 +147,7 @@ def _follow(
     store: RunStore,
     infos: Sequence[RunInfo],
     show: Callable[[], None],
-    tell: Callable[[str], object] | None,
+    report: Callable[[str], object] | None,
     unwanted: Callable[[], bool] | None = None,
 ) -> None:
     """Bring records up to date until all runs have ended; a lost connection is waited for."""
@@ -165,15 +165,15 @@ def _follow(
                     error.hint = f"It is still running in the cluster. Check it: fairing-azure runs show {infos[0].id}"
                     raise
             show()
-            if tell is not None and reports.is_due(records.reason, time.monotonic()):
-                tell(f"{records.waiting} To stop it: fairing-azure delete {records.job}")
+            if report is not None and reports.is_due(records.reason, time.monotonic()):
+                report(f"{records.waiting} To stop it: fairing-azure delete {records.job}")
             if unwanted is not None and not deleted and unwanted():
                 records.delete_job()
                 deleted = True
             if left:
                 time.sleep(pause)
-        for note in records.notes if tell is not None else ():
-            tell(note)  # type: ignore[misc] # as the line above says
+        for note in records.notes if report is not None else ():
+            report(note)  # type: ignore[misc] # as the line above says
 
 
 class _Reports:

@@ -271,14 +271,14 @@ class _Start:
         if created:
             # The answer to its creation may have been lost.
             records.delete_job()
-        told = {"code": "internal", "message": f"{type(error).__name__}: {error}"}
+        reported = {"code": "internal", "message": f"{type(error).__name__}: {error}"}
         state = "failed" if isinstance(error, Exception) else "cancelled"
         if isinstance(error, FairingAzureError):
-            told = error.to_dict()
+            reported = error.to_dict()
         elif state == "cancelled":
-            told = {"code": "run-cancelled", "message": "The run was cancelled before its Job was created."}
+            reported = {"code": "run-cancelled", "message": "The run was cancelled before its Job was created."}
         for name in names:
-            records.finish(name, {"state": state, "ended": time.time(), "error": {"hint": "", **told}})
+            records.finish(name, {"state": state, "ended": time.time(), "error": {"hint": "", **reported}})
 
 
 def _absolute(request: RunRequest) -> RunRequest:

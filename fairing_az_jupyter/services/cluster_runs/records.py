@@ -153,14 +153,14 @@ class JobRecords:
             bring_back(self._places, prefix, folder, remote, dict(status.get(FILES) or {}))
         else:
             remote[FILES] = status.get(FILES)
-        told = {key: value for key, value in remote.items() if key not in _OWN}
+        reported = {key: value for key, value in remote.items() if key not in _OWN}
         if ended or end is not None:
-            told[LAST_ERROR] = None
-            self.finish(name, {**told, **self._with_last_lines(end or {}, seen, index)})
+            reported[LAST_ERROR] = None
+            self.finish(name, {**reported, **self._with_last_lines(end or {}, seen, index)})
             if seen.problem is not None and not seen.ended:
                 self.delete_job()
             return True
-        _note(folder, status, told)
+        _note(folder, status, reported)
         return False
 
     def _need_same_cluster(self, name: str, status: Mapping[str, Any]) -> None:
@@ -244,10 +244,10 @@ def _failed(problem: Diagnosis | None, job: str, last_error: Mapping[str, Any] |
     return _ended("failed", problem.code, problem.message, problem.hint)
 
 
-def _note(folder: Path, status: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+def _note(folder: Path, status: Mapping[str, Any], reported: Mapping[str, Any]) -> None:
     """Write how a run goes that has not ended; what an earlier pod has left waits for the next one."""
-    state = "running" if told.get("state") == "running" else "waiting"
-    new = {**status, **told, "state": state, "launched": True}
+    state = "running" if reported.get("state") == "running" else "waiting"
+    new = {**status, **reported, "state": state, "launched": True}
     if new == status:
         return
     with locked(folder, create=False):
@@ -266,7 +266,7 @@ def unfinished(infos: Iterable[RunInfo]) -> list[RunInfo]:
 
 
 def refresh(
-    store: RunStore, infos: Iterable[RunInfo], *, files: bool = True, tell: Callable[[str], object] | None = None
+    store: RunStore, infos: Iterable[RunInfo], *, files: bool = True, report: Callable[[str], object] | None = None
 ) -> bool:
     """Bring the records of runs in the cluster up to date, as far as cluster and Blob Storage can be reached.
 
@@ -274,7 +274,7 @@ def refresh(
         store: The runs.
         infos: Runs, from `unfinished`.
         files: As for `JobRecords.refresh`.
-        tell: Gets what could not be done, a sentence each.
+        report: Gets what could not be done, a sentence each.
 
     Returns:
         Whether there was any.
@@ -285,8 +285,8 @@ def refresh(
         jobs.setdefault(info.job, []).append(info)
     for job, those in jobs.items():
         for note in _refreshed_job(store, job, those, files=files):
-            if tell is not None:
-                tell(note)
+            if report is not None:
+                report(note)
     return bool(jobs)
 
 

@@ -36,7 +36,7 @@ def resume_on_cluster(
     input_files: Sequence[str] = (),
     stop_after: int | None = None,
     retry_failed: bool = False,
-    tell: Callable[[str], object] | None = None,
+    report: Callable[[str], object] | None = None,
 ) -> SweepTable:
     """Execute in the cluster what is missing of a sweep, as one Job, and return what the sweep has come to.
 
@@ -48,7 +48,7 @@ def resume_on_cluster(
         input_files: Files and folders beside the notebook that it needs.
         stop_after: After so many failures no run is begun any more; None for never.
         retry_failed: Whether to run again what has failed or was cancelled before.
-        tell: Gets a sentence when the Job has been launched, and what could not be done.
+        report: Gets a sentence when the Job has been launched, and what could not be done.
 
     Raises:
         InputError: There is no such sweep, or it can't be launched as asked for.
@@ -79,26 +79,26 @@ def resume_on_cluster(
                 content=sweeps.notebook(plan.id),
             )
             jobs[batch.job] = list(batch.runs)
-            if tell is not None:
-                tell(f"{len(batch.runs)} runs are Job {batch.job} in namespace {batch.namespace}.")
+            if report is not None:
+                report(f"{len(batch.runs)} runs are Job {batch.job} in namespace {batch.namespace}.")
         for runs in jobs.values():
             follow_cluster_batch(
                 session,
                 runs,
                 on_end or (lambda _info: None),
-                tell=tell,
+                report=report,
                 unwanted=lambda: sweeps.is_cancelled(plan.id),
             )
     return describe_sweep(session, plan.id)
 
 
-def describe_cluster_sweep(session: Session, name: str, *, tell: Callable[[str], object] | None = None) -> SweepTable:
+def describe_cluster_sweep(session: Session, name: str, *, report: Callable[[str], object] | None = None) -> SweepTable:
     """Return what a sweep has come to, with its runs in the cluster as they are now.
 
     Args:
         session: The settings in force, the records and the cluster.
         name: The sweep, as for `resume_on_cluster`.
-        tell: Gets a sentence where the cluster can't be asked.
+        report: Gets a sentence where the cluster can't be asked.
 
     Raises:
         InputError: There is no such sweep.
@@ -107,7 +107,7 @@ def describe_cluster_sweep(session: Session, name: str, *, tell: Callable[[str],
     store = session.store
     plan = SweepStore(store).find(name)
     going = records.unfinished(newest_runs(store, plan).values())
-    records.refresh(store, going, files=False, tell=tell)
+    records.refresh(store, going, files=False, report=report)
     return describe_sweep(session, plan.id)
 
 

@@ -200,7 +200,7 @@ def condition_of_pull(image: str, said: str) -> str:
     return _cause(image, "", said).condition
 
 
-def tells_failed_pull(event: Object) -> bool:
+def is_failed_pull(event: Object) -> bool:
     """Tell whether an event says why an image could not be pulled.
 
     Args:
@@ -253,7 +253,7 @@ def pulls_of(pod: str, container: str, events: Iterable[Object]) -> Pulls:
             begun = moment_of(event)
         else:
             ended = moment_of(event)
-        if tells_failed_pull(event):
+        if is_failed_pull(event):
             error = str(event.get("message"))
     return Pulls(begun, ended, error)
 

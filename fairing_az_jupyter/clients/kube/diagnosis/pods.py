@@ -231,9 +231,9 @@ def stuck_containers(pod: Object, namespace: str, events: Sequence[Object] = ())
         if reason in PULLING:
             pulls = pulls_of(name_of(pod), name, events)
             # Up to Kubernetes 1.30, the reason of a back-off is in the event only.
-            told = pulls.error if reason == "ImagePullBackOff" and ": " not in said else ""
+            reported = pulls.error if reason == "ImagePullBackOff" and ": " not in said else ""
             if not pulls.under_way:
-                yield not_pulled(pod, status, reason, told or said, namespace)
+                yield not_pulled(pod, status, reason, reported or said, namespace)
         elif reason in _CREATING:
             yield _not_created(pod, name, reason, said, namespace)
         elif reason == "CrashLoopBackOff":

@@ -126,7 +126,7 @@ _POD_FAILURES = f"{_DOCS}/concepts/workloads/controllers/job/#pod-failure-policy
 _DISRUPTIONS = f"{_DOCS}/concepts/workloads/pods/disruptions/#pod-disruption-conditions"
 _LIFECYCLE = f"{_DOCS}/concepts/workloads/pods/pod-lifecycle/"
 
-_TOLD = "The reason, and the time waited so far"
+_REPORTED = "The reason, and the time waited so far"
 
 CONDITIONS: tuple[Condition, ...] = (
     Condition(
@@ -204,7 +204,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "claim-missing",
         "object",
         '`persistentvolumeclaim "NAME" not found`',
-        _TOLD,
+        _REPORTED,
         "The claim is created",
         (f"{_DOCS}/concepts/storage/persistent-volumes/",),
         wait="object",
@@ -213,7 +213,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "quota",
         "pods",
         "`FailedCreate`: `exceeded quota: NAME, requested: …, used: …, limited: …`",
-        _TOLD,
+        _REPORTED,
         "Other pods of the namespace end; a Job tries again each minute, a Deployment after 82, 164, 328 and 655 s",
         (f"{_DOCS}/concepts/policy/resource-quotas/", _QUOTA, _JOB_BACKOFF, _BACKOFF),
         wait="quota",
@@ -253,7 +253,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "`FailedCreate`: `failed calling webhook`, `context deadline exceeded`, `no endpoints available for service`, "
         "`connection refused`, `etcdserver: request timed out`; `status unknown for quota`, `not yet ready to handle "
         "request`, `resource quota evaluation timed out`",
-        _TOLD,
+        _REPORTED,
         "The webhook or the API server answers again: a Job tries each minute, a Deployment after 82, 164 and 328 s",
         (
             _WEBHOOK,
@@ -267,7 +267,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "service-account-missing",
         "object",
         '`FailedCreate`: `serviceaccount "NAME" not found`',
-        _TOLD,
+        _REPORTED,
         "The service account is created, as Kubeflow does some seconds after the namespace; the controller tries "
         "again within 63 s (Job) or 82 s (Deployment)",
         (f"{_DOCS}/concepts/security/service-accounts/",),
@@ -279,7 +279,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "Events `FailedAttachVolume`, `FailedMount`, while the pod shows no progress since: no "
         "`SuccessfulAttachVolume`, `Pulling`, `Pulled`, `Created` or `Started`, and no container beyond "
         "`ContainerCreating`",
-        _TOLD,
+        _REPORTED,
         "Progress. An attempt of the kubelet takes up to 2 min 3 s; a disk of a lost node is detached after 6 min",
         (_MOUNTS, _DETACH),
         wait="volume",
@@ -313,7 +313,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "image",
         "401, 403, `unauthorized`, `insufficient_scope`, `pull access denied, repository does not exist or may require "
         "authorization`",
-        f"{_TOLD}, and that a new role assignment takes minutes to act",
+        f"{_REPORTED}, and that a new role assignment takes minutes to act",
         "The pull is allowed",
         (_ROLES, _RESOLVER, _PULLS),
         wait="access",
@@ -323,7 +323,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "image",
         "Time-outs, `429`, 5xx, name service, a proxy, refused or reset connections, an unknown certificate, a full "
         "disk, and unknown failures; `ErrImagePull` and `ImagePullBackOff` are one condition",
-        _TOLD,
+        _REPORTED,
         "The pull succeeds: the kubelet tries again after 10, 20, 40, 80 and 160 s more, five times in this time. "
         "While it tries (a later `Pulling`) this time stands still, and that of a starting container "
         "runs",
@@ -335,7 +335,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "container",
         "`CreateContainerError`, `RunContainerError`, `PostStartHookError` and any other reason of a waiting container "
         "that has no rule; event `FailedCreatePodSandBox` without progress since",
-        _TOLD,
+        _REPORTED,
         "The container is created: on a new node the network plug-in may not be ready yet",
         (_LIFECYCLE, f"{_K8S}/pkg/kubelet/events/event.go"),
         wait="container",
@@ -384,7 +384,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "disruption",
         "The node is `NotReady`: its pods are no longer `Ready` though their containers are, and stay `Terminating` or "
         "`Unknown`; their logs can't be read",
-        _TOLD,
+        _REPORTED,
         "The node answers again, or is deleted: then the pod is replaced, as is one that is `Terminating`",
         (
             f"{_DOCS}/concepts/architecture/nodes/#condition",

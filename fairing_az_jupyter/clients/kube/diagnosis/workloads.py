@@ -95,7 +95,7 @@ def _problems(
     if owner is not None:
         yield from _held_back(owner, pods, namespace)
         yield from _no_pods(owner, pods, events, made)
-    yield from _told_by_events(pods, events, namespace, taints)
+    yield from _reported_by_events(pods, events, namespace, taints)
 
 
 def pod_failed(pod: Object, namespace: str) -> Diagnosis:
@@ -319,7 +319,7 @@ def replaces_disrupted(job: Object) -> bool:
     )
 
 
-def _told_by_events(
+def _reported_by_events(
     pods: Sequence[Object], events: Sequence[Object], namespace: str, taints: Sequence[tuple[str, str, str]]
 ) -> Iterator[Diagnosis]:
     """Yield what only events tell: the scheduler's words before the pod's condition, volumes and sandboxes."""

@@ -92,12 +92,12 @@ def read_kubeconfig(
     if entries.user.get("tokenFile"):
         credential = TokenFile(entries.user_folder / str(entries.user["tokenFile"]))
     elif isinstance(section, dict) and not entries.user.get("token"):
-        told = {
+        reported = {
             "server": entries.cluster.get("server"),
             "certificate-authority-data": entries.cluster.get("certificate-authority-data"),
         }
         plugin = ExecPlugin(
-            section, folder=entries.user_folder, environ=environ, seconds=seconds, cluster=_without_nothing(told)
+            section, folder=entries.user_folder, environ=environ, seconds=seconds, cluster=_without_nothing(reported)
         )
         credential = _from_plugin(plugin, plugin.run(), entries.user)
         persist = None  # the answer is in the entry now, and does not belong into the file

@@ -33,7 +33,7 @@ class _Clock:
         each: When each condition was seen first: one that comes late has its whole time.
         message: What was reported last.
         reported: After how many seconds that was.
-        told: Whether anything was reported.
+        was_reported: Whether anything was reported.
 
     """
 
@@ -43,7 +43,7 @@ class _Clock:
     each: dict[str, float] = field(default_factory=dict)
     message: str = ""
     reported: float = 0.0
-    told: bool = False
+    was_reported: bool = False
 
     def pause(self, now: float) -> None:
         """Leave the time since it was seen last out."""
@@ -94,7 +94,7 @@ class Clocks:
             pulls.pause(now)
         clock = self._clocks.setdefault(key, _Clock(now, rule.first))
         clock.seen = now
-        if not clock.told:
+        if not clock.was_reported:
             clock.due = min(clock.due, rule.first)
         waited = now - clock.began
         limit = clock.each.setdefault(rule.name, now) - clock.began + rule.seconds(self._waits)
@@ -102,5 +102,10 @@ class Clocks:
             return None, problem.after(waited)
         if not clock.is_due(waited, problem.message):
             return None, None
-        clock.due, clock.message, clock.reported, clock.told = reports_after(waited), problem.message, waited, True
+        clock.due, clock.message, clock.reported, clock.was_reported = (
+            reports_after(waited),
+            problem.message,
+            waited,
+            True,
+        )
         return Problem(problem, limit, waited, self._name), None

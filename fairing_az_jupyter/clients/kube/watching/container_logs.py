@@ -43,7 +43,7 @@ class ContainerLog:
         calls: The API server.
         states: How the container is.
         halt: Ends the reading.
-        tell: Gets events, or a list of lines; blocks while there are too many.
+        report: Gets events, or a list of lines; blocks while there are too many.
         namespace: The pod's namespace.
         pod: The pod's name and uid.
         container: The container's name.
@@ -56,14 +56,14 @@ class ContainerLog:
         calls: StreamCalls,
         states: ContainerStates,
         halt: Halt,
-        tell: Callable[[Event | Sequence[LogLine]], None],
+        report: Callable[[Event | Sequence[LogLine]], None],
         namespace: str,
         pod: tuple[str, str],
         container: str,
         *,
         wanted: bool = True,
     ) -> None:
-        self._calls, self._states, self._halt, self._tell = calls, states, halt, tell
+        self._calls, self._states, self._halt, self._report = calls, states, halt, report
         self._namespace, self._container, self._wanted = namespace, container, wanted
         self.pod, self._uid = pod
         self.before: tuple[ContainerLog, ...] = ()
@@ -98,7 +98,7 @@ class ContainerLog:
                 return
             self._let_others_end()
             self.reading = True
-            self._tell(Started(self.pod, self._container, attempt))
+            self._report(Started(self.pod, self._container, attempt))
             if self._wanted:
                 self._read(attempt)
             state = self._states.wait(self._uid, self._container, partial(ContainerState.ended, restarts=attempt))
@@ -108,7 +108,7 @@ class ContainerLog:
             done = state.done if state.restarts == attempt else state.last
             if done is not None:
                 code = done.get("exitCode")
-                self._tell(
+                self._report(
                     Terminated(
                         self.pod,
                         self._container,
@@ -178,7 +178,7 @@ class ContainerLog:
     def _complain(self, message: str) -> None:
         if not self._complained:
             self._complained = True
-            self._tell(Notice("Pod", self.pod, "LogsMissing", message, warning=True))
+            self._report(Notice("Pod", self.pod, "LogsMissing", message, warning=True))
 
     def _answer(self, attempt: int, *, follow: bool, previous: bool) -> bool:
         """Read one answer; tell whether it had new lines."""
@@ -204,8 +204,10 @@ class ContainerLog:
     def _lines(self, lines: list[tuple[str, str]], attempt: int) -> None:
         if lines:
             pod, container, make, last = self.pod, self._container, tuple.__new__, len(lines) - 1
-            told = enumerate(lines)
-            self._tell([make(LogLine, (pod, container, text, at, attempt, place < last)) for place, (at, text) in told])
+            reported = enumerate(lines)
+            self._report(
+                [make(LogLine, (pod, container, text, at, attempt, place < last)) for place, (at, text) in reported]
+            )
 
 
 def log_path(namespace: str, pod: str, container: str = "") -> tuple[str, Asked]:

@@ -98,7 +98,7 @@ class Replacements:
             said = sanitized(str(status.get("message") or taken.get("message") or ""), {})
             self.pressure = _short(owner, pod, said, self._evictions)
 
-    def told(self, talking: Collection[str], now: float, *, last: bool = False) -> Iterator[Disrupted | Retried]:
+    def reported(self, talking: Collection[str], now: float, *, last: bool = False) -> Iterator[Disrupted | Retried]:
         """Yield what is to be told now.
 
         Args:

@@ -189,12 +189,12 @@ def _watch(calls: StreamCalls, watched: Watched, halt: Halt, version: str) -> It
             *lines, rest = (rest + part).split(b"\n") if b"\n" in part else (rest + part,)
             for line in lines:
                 if line.strip():
-                    yield _told(line, asked)
+                    yield _reported(line, asked)
 
 
-def _told(line: bytes, asked: Asked) -> tuple[str, Object]:
-    told = json_object(line) or {}
-    kind, thing = told.get("type"), mapping(told.get("object"))
+def _reported(line: bytes, asked: Asked) -> tuple[str, Object]:
+    reported = json_object(line) or {}
+    kind, thing = reported.get("type"), mapping(reported.get("object"))
     if kind == "ERROR" and thing.get("code") != HTTPStatus.GONE:
         number = thing.get("code")
         status = number if isinstance(number, int) else 500

@@ -107,7 +107,7 @@ class Watcher:
         self._events: dict[str, Object] = {}
         self._held: dict[str, list[Object]] = {}
         self._replica_sets: set[str] = set()
-        self._told: set[tuple[str, str, str]] = set()
+        self._reported: set[tuple[str, str, str]] = set()
         self._tails: dict[tuple[str, str], deque[str]] = {}
         self._clocks, self._replacements = Clocks(waits, target.name), Replacements()
         self._nodes: list[Object] = []
@@ -177,7 +177,7 @@ class Watcher:
                     yield event
                     if self._stopped():
                         return
-                yield from self._replacements.told(self._talking(), time.monotonic())
+                yield from self._replacements.reported(self._talking(), time.monotonic())
                 yield from self._problems()
                 if self._over():
                     yield from self._finish()
@@ -362,8 +362,8 @@ class Watcher:
         reason, message = str(event.get("reason") or ""), sanitized(str(event.get("message") or ""), self._owner or {})
         if "taint" in message and reason == "FailedScheduling" and not taints_named(message):
             self._ask_for_nodes()
-        if (uid, reason, message) not in self._told:
-            self._told.add((uid, reason, message))
+        if (uid, reason, message) not in self._reported:
+            self._reported.add((uid, reason, message))
             yield Notice(kind, str(about.get("name") or ""), reason, message, event.get("type") == "Warning")
 
     def _problems(self) -> Iterator[Event]:
@@ -448,7 +448,7 @@ class Watcher:
         return not (still or unseen) or now - max(self._heard, self._ending) > _QUIET_SECONDS
 
     def _finish(self) -> Iterator[Event]:
-        yield from self._replacements.told(set(), time.monotonic(), last=True)
+        yield from self._replacements.reported(set(), time.monotonic(), last=True)
         good = bool(self._ended())
         yield Finished(self._target.kind, self._target.name, good)
         if good:

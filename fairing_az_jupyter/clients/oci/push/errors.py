@@ -171,8 +171,8 @@ def _not_permitted(exchange: Exchange, reply: Reply, repository: str) -> Fairing
     host, status = exchange.host, reply.status
     if not status:
         return unexpected(host, reply.answer, f"push to '{repository}'")
-    told = reply.answer.body[:4096].lower()
-    if b"quota" in told and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    reported = reply.answer.body[:4096].lower()
+    if b"quota" in reported and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return NotAllowedError(
             f"Registry '{host}' is full: its quota, or that of '{repository}', is used up (HTTP {status}). The image "
             "can't be pushed.",

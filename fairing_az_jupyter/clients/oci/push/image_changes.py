@@ -74,8 +74,8 @@ def changed(
     made = copy.deepcopy(config)
     diff_ids = _diff_ids(made, layers, name)
     made["rootfs"] = {**made["rootfs"], "diff_ids": [*diff_ids, diff_id]}
-    told = made.get("created")
-    created = told if isinstance(told, str) and told else _NO_TIME
+    reported = made.get("created")
+    created = reported if isinstance(reported, str) and reported else _NO_TIME
     if changes.created is not None:
         created = _rfc3339(changes.created)
     made["created"] = created

@@ -183,7 +183,7 @@ class _Upload:
         status = reply.status
         if status in _TAKEN:
             self._move(reply)
-            self._offset = self._told(reply, self._offset + length)
+            self._offset = self._reported(reply, self._offset + length)
             self._progress.at(self._blob.digest, self._offset)
         elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             self._make_smaller(reply)
@@ -198,8 +198,8 @@ class _Upload:
         url = f"{self._place}{mark}digest={quote(self._blob.digest, safe='')}"
         reply = self._deliver("PUT", url, length, _BYTES, seconds)
         if reply.status in _TAKEN - {HTTPStatus.ACCEPTED}:
-            told = reply.header("Docker-Content-Digest")
-            if told and told != self._blob.digest:
+            reported = reply.header("Docker-Content-Digest")
+            if reported and reported != self._blob.digest:
                 raise self._corrupted()
             self._done = True
         elif reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and length:
@@ -242,7 +242,7 @@ class _Upload:
     def _find_out(self) -> None:
         """Ask how much has arrived; where the registry does not know, begin again."""
         reply = self._exchange.ask("GET", self._place, push_scope(self._repository))
-        arrived = self._told(reply, -1)
+        arrived = self._reported(reply, -1)
         if reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.OK, HTTPStatus.ACCEPTED} and arrived >= 0:
             self._move(reply)
             self._offset = arrived
@@ -252,7 +252,7 @@ class _Upload:
             self._restart()
         self._unsure = False
 
-    def _told(self, reply: Reply, otherwise: int) -> int:
+    def _reported(self, reply: Reply, otherwise: int) -> int:
         """Return how many bytes the registry says that it has; it also writes 0-0 where it has none."""
         found = _RANGE.fullmatch(reply.header("Range").strip())
         if found is None:
