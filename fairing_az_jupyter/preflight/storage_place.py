@@ -142,7 +142,7 @@ class Place:
         """
         return ours("fill", self.context.notebook or "NOTEBOOK", *words)
 
-    def elsewhere(self) -> Finding | None:
+    def in_another_group(self) -> Finding | None:
         """Look for the account in other resource groups.
 
         Returns:

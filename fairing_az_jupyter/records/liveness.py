@@ -49,7 +49,7 @@ def is_free(claim: Path) -> bool:
 
 
 def _is_left(process: str, folder: Path) -> bool:
-    if machine.is_here(process):
+    if machine.is_local(process):
         return machine.is_gone(process)
     return _is_silent(folder / layout.STATUS)
 

@@ -222,21 +222,21 @@ class RunStore:
             info = next((info for info in newest if info is not None), None)
             if info is not None:
                 return info
-        meant = named(name, names)
-        if len(meant) > 1:
-            more = " ..." if len(meant) > _SHOWN else ""
+        matches = named(name, names)
+        if len(matches) > 1:
+            more = " ..." if len(matches) > _SHOWN else ""
             raise InputError(
-                f"'{name}' matches {len(meant)} runs: {', '.join(meant[:_SHOWN])}{more}.",
+                f"'{name}' matches {len(matches)} runs: {', '.join(matches[:_SHOWN])}{more}.",
                 hint="Give more of the identifier.",
                 code="run-ambiguous",
             )
-        info = self._info(meant[0], kept.get(meant[0])) if meant else None
+        info = self._info(matches[0], kept.get(matches[0])) if matches else None
         if info is not None:
             return info
-        if meant and (self.path / meant[0]).is_dir():
-            raise self._broken(meant[0])
+        if matches and (self.path / matches[0]).is_dir():
+            raise self._broken(matches[0])
         close = difflib.get_close_matches(name, names, n=1)
-        suggestion = f"Did you mean '{close[0]}'? " if close and not meant else ""
+        suggestion = f"Did you mean '{close[0]}'? " if close and not matches else ""
         raise InputError(
             f"Run '{name}' not found in '{self.path}'.",
             hint=f"{suggestion}List the runs: fairing-azure runs list",
@@ -269,11 +269,11 @@ class RunStore:
         asked_in = document.get("asked_in")
         try:
             request = RunRequest.from_dict(document["request"])
-            if not isinstance(asked_in, str) or _here() == asked_in:
+            if not isinstance(asked_in, str) or _current_folder() == asked_in:
                 return request
             paths = ("notebook", "output", "cwd")
-            meant: dict[str, Any] = {key: _from(asked_in, getattr(request, key)) for key in paths}
-            return dataclasses.replace(request, **meant)
+            matches: dict[str, Any] = {key: _from(asked_in, getattr(request, key)) for key in paths}
+            return dataclasses.replace(request, **matches)
         except (KeyError, TypeError) as error:
             raise self._broken(name) from error
 
@@ -398,14 +398,14 @@ def _document(name: str, request: RunRequest, facts: Mapping[str, object]) -> st
         "id": name,
         "created": time.time(),
         "asked_by": machine.process_name(),
-        "asked_in": _here(),
+        "asked_in": _current_folder(),
         **{key: value for key, value in facts.items() if value},
         "request": request.to_dict(),
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _here() -> str | None:
+def _current_folder() -> str | None:
     try:
         return str(Path.cwd())
     except OSError:

@@ -188,8 +188,8 @@ def _from_papermill(path: str) -> str:
     handler = papermill_io.get_handler("local")
     called_in = handler.cwd(None)
     handler.cwd(called_in)
-    elsewhere = called_in is not None and os.path.realpath(called_in) != os.path.realpath(Path.cwd())
-    return os.path.join(called_in, path) if elsewhere else path  # noqa: PTH118 - as above
+    moved = called_in is not None and os.path.realpath(called_in) != os.path.realpath(Path.cwd())
+    return os.path.join(called_in, path) if moved else path  # noqa: PTH118 - as above
 
 
 class _RaisedInCell(Exception):  # noqa: N818 - it ends a block, and nobody sees it

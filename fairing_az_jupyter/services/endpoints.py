@@ -31,17 +31,17 @@ def list_endpoints(session: Session) -> tuple[tuple[EndpointInfo, ...], str]:
         InputError: The records can't be read.
 
     """
-    here = tuple(local_endpoints.endpoint_info(info) for info in local_endpoints.list_here(session))
+    local = tuple(local_endpoints.endpoint_info(info) for info in local_endpoints.list_local(session))
     try:
         if session.is_local:
-            return here, ""
+            return local, ""
         found = launching.list_launches(session)
     except FairingAzureError as error:
         # The first sentence says why; the others what it is good for.
         reason = re.split(r"\.\s+(?=[A-Z])", " ".join(error.message.split()), maxsplit=1)[0].rstrip(".")
-        return here, f"The cluster could not be queried: {reason}."
+        return local, f"The cluster could not be queried: {reason}."
     there = tuple(_of_cluster(each) for each in found if each.kind == "endpoint")
-    return (*here, *there), ""
+    return (*local, *there), ""
 
 
 def ask_endpoint(session: Session, name: str, data_text: str) -> Prediction:

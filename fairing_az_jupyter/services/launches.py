@@ -30,8 +30,8 @@ __all__ = [
     "deploy",
     "describe_launch",
     "launch_logs",
-    "launches_here",
     "list_launches",
+    "local_launches",
     "predict",
     "predict_by_name",
     "train",
@@ -74,7 +74,7 @@ def list_launches(session: Session) -> tuple[LaunchInfo, ...]:
         return tuple(launch.info for launch in launches.find_launches(launcher))
 
 
-def launches_here(session: Session) -> tuple[LaunchInfo, ...]:
+def local_launches(session: Session) -> tuple[LaunchInfo, ...]:
     """Return the endpoints that the background keeps alive on this machine, the oldest first.
 
     Args:
@@ -85,7 +85,7 @@ def launches_here(session: Session) -> tuple[LaunchInfo, ...]:
 
     """
     with contextlib.suppress(InputError):
-        return tuple(local_endpoints.launch_info(info) for info in local_endpoints.list_here(session))
+        return tuple(local_endpoints.launch_info(info) for info in local_endpoints.list_local(session))
     return ()
 
 
@@ -102,9 +102,9 @@ def describe_launch(session: Session, name: str) -> LaunchInfo:
         ServiceError: The cluster does not do what is asked.
 
     """
-    here = local_endpoints.find(session, name)
-    if here is not None:
-        return local_endpoints.launch_info(here)
+    local = local_endpoints.find(session, name)
+    if local is not None:
+        return local_endpoints.launch_info(local)
     from fairing_az_jupyter.fairing.inventory import launches  # noqa: PLC0415 - most commands need none
 
     with _cluster(session, names=[name]) as launcher:
@@ -138,9 +138,9 @@ def launch_logs(
         ServiceError: The cluster does not do what is asked.
 
     """
-    here = local_endpoints.find(session, name)
-    if here is not None:
-        yield from local_endpoints.lines(here, follow_it=follow, tail=tail, cancelled=cancelled)
+    local = local_endpoints.find(session, name)
+    if local is not None:
+        yield from local_endpoints.lines(local, follow_it=follow, tail=tail, cancelled=cancelled)
         return
     from fairing_az_jupyter.fairing.inventory import launches  # noqa: PLC0415 - most commands need none
 
@@ -169,8 +169,8 @@ def delete(session: Session, names: Sequence[str]) -> tuple[LaunchInfo, ...]:
         ServiceError: The cluster does not do what is asked.
 
     """
-    here = {name: found for name in names if (found := local_endpoints.find(session, name)) is not None}
-    others = [name for name in names if name not in here]
+    local = {name: found for name in names if (found := local_endpoints.find(session, name)) is not None}
+    others = [name for name in names if name not in local]
     deleted: tuple[LaunchInfo, ...] = ()
     if others:
         from fairing_az_jupyter.fairing.inventory import launches  # noqa: PLC0415 - most commands need none
@@ -178,7 +178,7 @@ def delete(session: Session, names: Sequence[str]) -> tuple[LaunchInfo, ...]:
         # First: where one of these names is none, nothing is deleted.
         with _cluster(session, names=others) as launcher:
             deleted = launches.delete_launches(launcher, others)
-    return (*(local_endpoints.delete(found) for found in here.values()), *deleted)
+    return (*(local_endpoints.delete(found) for found in local.values()), *deleted)
 
 
 def cleanup(
@@ -257,9 +257,9 @@ def predict_by_name(session: Session, name: str, samples: Samples) -> Prediction
     """
     from fairing_az_jupyter.fairing.inventory import endpoint_calls  # noqa: PLC0415 - most commands need none
 
-    here = local_endpoints.find(session, name)
-    if here is not None:
-        return endpoint_calls.predict_at(here.url, samples, endpoint=name)
+    local = local_endpoints.find(session, name)
+    if local is not None:
+        return endpoint_calls.predict_at(local.url, samples, endpoint=name)
     with _cluster(session, names=[name]) as launcher:
         return endpoint_calls.predict(launcher, name, samples)
 
@@ -355,7 +355,7 @@ def _cluster(session: Session, names: Sequence[str] = ()) -> Iterator[Launcher]:
     """
     if session.is_local:
         raise InputError(
-            f"{_not_here(session, names[0])} {LOCAL}" if names else LOCAL,
+            f"{_not_found_locally(session, names[0])} {LOCAL}" if names else LOCAL,
             hint="To query the cluster, choose its backend: --backend KubeflowAzureBackend",
             code="local-backend",
         )
@@ -363,8 +363,8 @@ def _cluster(session: Session, names: Sequence[str] = ()) -> Iterator[Launcher]:
         yield launcher
 
 
-def _not_here(session: Session, name: str) -> str:
-    here = [info.name for info in launches_here(session)]
-    near = difflib.get_close_matches(name, here, n=1)
-    meant = f" Did you mean '{near[0]}'?" if near else f" There is: {', '.join(here[:5])}." if here else ""
-    return f"No endpoint '{name[:100]}' found on this machine.{meant}"
+def _not_found_locally(session: Session, name: str) -> str:
+    local = [info.name for info in local_launches(session)]
+    near = difflib.get_close_matches(name, local, n=1)
+    suggestion = f" Did you mean '{near[0]}'?" if near else f" There is: {', '.join(local[:5])}." if local else ""
+    return f"No endpoint '{name[:100]}' found on this machine.{suggestion}"

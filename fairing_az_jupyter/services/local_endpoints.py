@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
     from fairing_az_jupyter.services.session import Session
 
-    Here = RunInfo | LaunchedEndpoint
+    LocalEndpoint = RunInfo | LaunchedEndpoint
     """The run that keeps an endpoint alive in the background, or the endpoint that this process keeps alive."""
 
-__all__ = ["delete", "endpoint_info", "find", "launch_info", "lines", "list_here"]
+__all__ = ["delete", "endpoint_info", "find", "launch_info", "lines", "list_local"]
 
 _GONE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
 
-def list_here(session: Session) -> tuple[Here, ...]:
+def list_local(session: Session) -> tuple[LocalEndpoint, ...]:
     """Return what keeps the endpoints of this machine alive: runs, the oldest first, then this process itself.
 
     Args:
@@ -50,11 +50,11 @@ def _recorded(session: Session) -> tuple[RunInfo, ...]:
     return tuple(
         info
         for info in reversed(store.list(state="running", kind="deploy"))
-        if info.url and info.place == "here" and machine.is_here(_process_of(info))
+        if info.url and info.place == "here" and machine.is_local(_process_of(info))
     )
 
 
-def find(session: Session, name: str) -> Here | None:
+def find(session: Session, name: str) -> LocalEndpoint | None:
     """Return what keeps the endpoint of a name alive; None if there is none on this machine.
 
     Args:
@@ -72,7 +72,7 @@ def find(session: Session, name: str) -> Here | None:
         return None
 
 
-def endpoint_info(info: Here) -> EndpointInfo:
+def endpoint_info(info: LocalEndpoint) -> EndpointInfo:
     """Return an endpoint as lists of endpoints show it.
 
     Args:
@@ -84,7 +84,7 @@ def endpoint_info(info: Here) -> EndpointInfo:
     return EndpointInfo(info.endpoint, "ready", "here", url=info.url, created=_created(info), run=info.id)
 
 
-def launch_info(info: Here) -> LaunchInfo:
+def launch_info(info: LocalEndpoint) -> LaunchInfo:
     """Return an endpoint as lists of launches show it.
 
     Args:
@@ -97,7 +97,7 @@ def launch_info(info: Here) -> LaunchInfo:
     return LaunchInfo(info.endpoint, "endpoint", "ready", "", created=_created(info), url=info.url, detail=detail)
 
 
-def delete(info: Here) -> LaunchInfo:
+def delete(info: LocalEndpoint) -> LaunchInfo:
     """Delete an endpoint, and wait until its process is gone; its run then has succeeded.
 
     Args:
@@ -137,7 +137,7 @@ def delete(info: Here) -> LaunchInfo:
 
 
 def lines(
-    info: Here, *, follow_it: bool = False, tail: int | None = None, cancelled: threading.Event | None = None
+    info: LocalEndpoint, *, follow_it: bool = False, tail: int | None = None, cancelled: threading.Event | None = None
 ) -> Generator[LaunchLine, None, None]:
     """Yield the lines that an endpoint has printed.
 

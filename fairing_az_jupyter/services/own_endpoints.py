@@ -25,7 +25,7 @@ def list_own() -> tuple[LaunchedEndpoint, ...]:
     """Return the endpoints that this process keeps alive, the oldest first."""
     # Who has launched nothing has none, and need not load Fairing to know it.
     launches = sys.modules.get("fairing_az_jupyter.fairing.tasks.launching")
-    return () if launches is None else tuple(launches.served_here())
+    return () if launches is None else tuple(launches.served_locally())
 
 
 def endpoint_info(endpoint: LaunchedEndpoint) -> EndpointInfo:

@@ -14,7 +14,7 @@ from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError, ParameterError
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.services.planning import plan_run
-from fairing_az_jupyter.services.remote_files import brought_here, read_notebook
+from fairing_az_jupyter.services.remote_files import downloaded, read_notebook
 from fairing_az_jupyter.sweeps.plans import SweepPlan, SweepPoint, key_of, run_id
 from fairing_az_jupyter.sweeps.points import Axis, GivenPoint, GivenPoints, PointsRequest, Range, gather
 
@@ -82,7 +82,7 @@ def plan_sweep(
     sweep = layout.new_run_id(named, created)
     with _snapshot(data) as copy, contextlib.ExitStack() as here:
         if parameters_file is not None:
-            parameters_file = here.enter_context(brought_here(session, parameters_file))
+            parameters_file = here.enter_context(downloaded(session, parameters_file))
         base = {"parameters_file": parameters_file, "snapshot": copy, **options}
         planner = _Planner(session, notebook, tuple(pairs), values or {}, base)
         requests, notes = planner.plan(given)
@@ -217,7 +217,7 @@ def _given(session: Session, points: PointsRequest) -> GivenPoints:
         for field in ("list_file", "csv_file"):
             path = getattr(points, field)
             if path is not None:
-                changes[field] = here.enter_context(brought_here(session, path))
+                changes[field] = here.enter_context(downloaded(session, path))
                 shown[changes[field]] = path
         return gather(dataclasses.replace(points, **changes), shown=shown)  # type: ignore[arg-type]
 

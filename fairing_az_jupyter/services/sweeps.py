@@ -17,7 +17,7 @@ from fairing_az_jupyter.records import RunStore, layout
 from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.services.sweep_planning import PlannedSweep, plan_sweep, sweep_points
 from fairing_az_jupyter.sweeps.points import Axis, PointsRequest, Range
-from fairing_az_jupyter.sweeps.standing import newest_runs
+from fairing_az_jupyter.sweeps.steps import newest_runs
 from fairing_az_jupyter.sweeps.store import SweepStore
 from fairing_az_jupyter.sweeps.table import SweepTable, tabulate
 

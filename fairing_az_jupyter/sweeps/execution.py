@@ -20,7 +20,7 @@ from fairing_az_jupyter.models import RunInfo
 from fairing_az_jupyter.records import Recorder
 from fairing_az_jupyter.runs.execution.events import Stop
 from fairing_az_jupyter.sweeps.orphans import end_kernels
-from fairing_az_jupyter.sweeps.standing import Step, newest_runs, step_of
+from fairing_az_jupyter.sweeps.steps import Step, newest_runs, step_of
 from fairing_az_jupyter.sweeps.workers import WorkerProcess
 
 if TYPE_CHECKING:

@@ -213,7 +213,7 @@ class SweepStore:
 def _is_left(sign: Path) -> bool:
     try:
         process = sign.read_text(encoding="utf-8")
-        if machine.is_here(process):
+        if machine.is_local(process):
             return machine.is_gone(process)
         return time.time() - sign.stat().st_mtime > SILENCE_SECONDS
     except (OSError, ValueError):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import queue
     from collections.abc import Mapping, Sequence
 
-    from fairing_az_jupyter.sweeps.standing import Step
+    from fairing_az_jupyter.sweeps.steps import Step
 
 _LAST_BYTES = 8192
 _LAST_LINES = 3

@@ -278,15 +278,15 @@ class AcrTasks:
 
     def _follow(self, run: _Run, log: RunLog, end: float, seconds: int) -> dict[str, Any]:
         """Tell the log until the run has ended; return what Azure knows of it then."""
-        heard, pause = time.monotonic(), _SHORTEST_PAUSE
+        last_seen, pause = time.monotonic(), _SHORTEST_PAUSE
         while True:
             reported = log.read()
             try:
                 properties = self._look(run)
-                heard = time.monotonic()
+                last_seen = time.monotonic()
                 pause = _SHORTEST_PAUSE if reported else min(pause * 1.5, _LONGEST_PAUSE)
             except ServiceError as error:
-                if not _passes(error) or time.monotonic() - heard > _TIMEOUT:
+                if not _passes(error) or time.monotonic() - last_seen > _TIMEOUT:
                     raise
                 properties = {}
                 pause = _PAUSE_AFTER_FAILURE

@@ -40,7 +40,7 @@ class AcrTasksBuilder(ImageBuilder):
         tag = combined("acr-tasks 2", text, digest_of(within), digest_of(beside), self.platform)
         repository = self.repository(self.image_name)
         name = f"{self.registry}/{self.image_name}:{tag}"
-        if self.is_there(repository, tag):
+        if self.exists(repository, tag):
             return name
         link = self.link(within, text, beside)
         self.phases.begin("build")

@@ -147,7 +147,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         asked = Requirements(found)
         return asked if asked.any else None
 
-    def is_there(self, repository: str, tag: str) -> bool:
+    def exists(self, repository: str, tag: str) -> bool:
         """Tell whether an image is in the registry, and if so tell the user that there is nothing to do.
 
         Args:

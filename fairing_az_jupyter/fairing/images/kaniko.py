@@ -41,7 +41,7 @@ class KanikoBuilder(ImageBuilder):
         tag = combined("kaniko 2", text, digest_of(within), digest_of(beside), self.platform)
         repository = self.repository(self.image_name)
         name = f"{self.registry}/{self.image_name}:{tag}"
-        if self.is_there(repository, tag):
+        if self.exists(repository, tag):
             return name
         order = BuildOrder(
             image=f"{self._host}/{repository}:{tag}",

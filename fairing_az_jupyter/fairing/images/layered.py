@@ -64,7 +64,7 @@ class LayeredBuilder(ImageBuilder):
         asked = _key(base, requirements, contents, self.platform) if requirements else str(base.digest)
         repository, tag = self.repository(self.image_name), combined("layered 2", asked, self.prefix, contents)
         name = f"{self.registry}/{self.image_name}:{tag}"
-        if self.is_there(repository, tag):
+        if self.exists(repository, tag):
             return name
         if requirements:
             parent = self._with_dependencies(base, requirements, asked, entries)

@@ -118,9 +118,9 @@ def find_launch(launcher: Launcher, name: str, launches: Iterable[Launch] | None
             service="kubernetes",
         )
     near = difflib.get_close_matches(name, [launch.info.name for launch in known], n=3, cutoff=0.6)
-    meant = f" Did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
+    suggestion = f" Did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
     raise NotFoundError(
-        f"No launch named '{name[:100]}' found in namespace '{namespace}'.{meant}",
+        f"No launch named '{name[:100]}' found in namespace '{namespace}'.{suggestion}",
         hint="List the launches: fairing-azure status",
         service="kubernetes",
     )
@@ -289,14 +289,14 @@ def _inference_launch(launcher: Launcher, inference: Object, events: Iterable[Ob
 def _kind_of_others(launcher: Launcher, name: str) -> str:
     """Return the kind of an object that has a name and was not launched; empty if there is none to be seen."""
 
-    def is_there(kind: str) -> bool:
+    def exists(kind: str) -> bool:
         try:
             launcher.workloads.get(kind, name)
         except (InputError, NotFoundError, NotAllowedError):
             return False
         return True
 
-    return next((kind for kind in _KINDS if kind != "Pod" and is_there(kind)), "")
+    return next((kind for kind in _KINDS if kind != "Pod" and exists(kind)), "")
 
 
 def _problem_of_deleting(launcher: Launcher, launch: Launch, seconds: float) -> FairingAzureError | None:

@@ -55,7 +55,7 @@ _JOB = "batch.kubernetes.io/job-name"
 # A run is interrupted, ends its kernel and sends its record in this time.
 _GRACE_SECONDS = 60
 # Logins of the machine that launches; a pod has the Secret, or a workload identity.
-_LOGINS_OF_HERE = frozenset({"environment", "azure-cli"})
+_LOCAL_LOGINS = frozenset({"environment", "azure-cli"})
 _WORKLOAD_IDENTITY = {"azure.workload.identity/use": "true"}
 
 
@@ -274,7 +274,7 @@ def notebook_object(
 def _variables(settings: Settings) -> list[dict[str, str]]:
     """Return the settings as a pod's variables: what runs there reaches the same account in the same way."""
     values = settings.model_dump()
-    if values["credential"] in _LOGINS_OF_HERE:
+    if values["credential"] in _LOCAL_LOGINS:
         values["credential"] = "auto"
     # Where the notebook itself launches is for its own cell to say.
     del values["backend"]

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.exceptions import EndpointError
     from fairing_az_jupyter.settings import Settings
 
-__all__ = ["LaunchedEndpoint", "TaskLaunch", "deploy", "served_here", "train"]
+__all__ = ["LaunchedEndpoint", "TaskLaunch", "deploy", "served_locally", "train"]
 
 _LOCAL = "LocalBackend"
 # Upstream's remarks on each launch: which defaults and which of its classes it takes, and that notebooks suit it best.
 _TALKATIVE = ("kubeflow.fairing.ml_tasks", "kubeflow.fairing.preprocessors")
 _ANSWER_SECONDS = 2.0
 
-_here: dict[str, LaunchedEndpoint] = {}
+_local_endpoints: dict[str, LaunchedEndpoint] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,9 +147,9 @@ class LaunchedEndpoint:
         self._endpoint.delete()
 
 
-def served_here() -> tuple[LaunchedEndpoint, ...]:
+def served_locally() -> tuple[LaunchedEndpoint, ...]:
     """Return the endpoints of this machine that this process has deployed and that serve, the oldest first."""
-    return tuple(each for each in _here.values() if each.problem() is None)
+    return tuple(each for each in _local_endpoints.values() if each.problem() is None)
 
 
 def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None) -> tuple[str, tuple[str, ...]]:
@@ -203,8 +203,8 @@ def deploy(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None
     launched = LaunchedEndpoint(endpoint, Deployed(name, endpoint.url, settings.backend))
     if settings.backend == _LOCAL:
         # A cell is run again, and nobody else knows the process that its first run has started.
-        before = _here.pop(model.__name__, None)
-        _here[model.__name__] = launched
+        before = _local_endpoints.pop(model.__name__, None)
+        _local_endpoints[model.__name__] = launched
         if before is not None:
             before.delete()
     return launched

@@ -123,11 +123,11 @@ def _task(name: str, value: Any) -> TaskInfo | None:  # noqa: ANN401 - the user'
 def _named(names: Mapping[str, Any], name: str, where: str) -> tuple[Any, str]:
     if name in names:
         return names[name], where
-    meant = difflib.get_close_matches(name, [each for each in names if not each.startswith("_")], n=1)
+    near = difflib.get_close_matches(name, [each for each in names if not each.startswith("_")], n=1)
     launchable = sorted(_launchable(names))
     there = f"It defines: {', '.join(launchable[:10])}." if launchable else "It defines no class or function."
     raise InputError(
-        f"'{name[:100]}' not found in {where}.{f' Did you mean {meant[0]!r}?' if meant else ''}",
+        f"'{name[:100]}' not found in {where}.{f' Did you mean {near[0]!r}?' if near else ''}",
         hint=there if where != "this notebook" else "Run the cell that defines it first.",
         code="task",
     )

@@ -45,7 +45,7 @@ def status_of(parsed: argparse.Namespace, caller: Caller) -> settings.Answer:
     if parsed.name is not None:
         info = services.describe_launch(session, parsed.name)
         return settings.Answer({"launch": info.to_dict()}, Results([info], result_tables.of_launch(info)))
-    here = services.launches_here(session)
+    here = services.local_launches(session)
     note = ""
     if session.is_local:
         found, note = here, services.LOCAL

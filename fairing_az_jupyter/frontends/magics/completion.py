@@ -209,7 +209,7 @@ def _launches(_names: Mapping[str, Any], _words: Sequence[str]) -> Iterator[Matc
     from fairing_az_jupyter.frontends.magics.commands import launches_seen  # noqa: PLC0415 - as above
 
     # Nobody waits for a cluster at a key: of it only those are named that were shown here before.
-    yield from (Match(info.name, "name") for info in services.launches_here(services.Session()))
+    yield from (Match(info.name, "name") for info in services.local_launches(services.Session()))
     yield from (Match(name, "name") for name in launches_seen())
 
 

@@ -56,9 +56,9 @@ def _resource_group(context: CheckContext, given: Mapping[str, Finding]) -> Find
         with place.resources() as resources:
             found = resources.resource_group(place.group)
     except NotFoundError as error:
-        return place.elsewhere() or dataclasses.replace(from_error(error, looks_at), fixes=other_group(place))
+        return place.in_another_group() or dataclasses.replace(from_error(error, looks_at), fixes=other_group(place))
     except NotAllowedError as error:
-        return place.elsewhere() or _group_not_seen(place, error, looks_at)
+        return place.in_another_group() or _group_not_seen(place, error, looks_at)
     except CredentialError as error:
         return _wrong_tenant(place, error, looks_at)
     return Finding("pass", looks_at, f"Found, in {found.location}.", value=found)

@@ -95,7 +95,7 @@ def _account(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
         except NotFoundError as error:
             if error.code == "no-resource-group":
                 return dataclasses.replace(from_error(error, place.looks_at), fixes=other_group(place))
-            return place.elsewhere() or _missing_account(place, error, resources)
+            return place.in_another_group() or _missing_account(place, error, resources)
         except NotAllowedError:
             return _account_not_seen(place)
 

@@ -34,7 +34,7 @@ _PACKAGES = {
 # Blob Storage, as other drivers have it.
 _OTHER_SPELLINGS = frozenset({"abfs", "abfss", "wasb", "wasbs"})
 _GITHUB = ("github", "papermill[github]")
-_NOT_THERE = re.compile(
+_NOT_FOUND = re.compile(
     r"\b(?:404|NoSuchKey|NoSuchBucket|not found|does not exist|no such (?:file|object))\b", re.IGNORECASE
 )
 # Whatever follows the question mark of a URL may be a signature.
@@ -150,10 +150,10 @@ def _need_package(package: tuple[str, str] | None, shown: str) -> None:
     if package is None:
         return
     try:
-        there = importlib.util.find_spec(package[0]) is not None
+        installed = importlib.util.find_spec(package[0]) is not None
     except (ImportError, ValueError):
-        there = False
-    if not there:
+        installed = False
+    if not installed:
         raise _missing(package[0], package[1], shown)
 
 
@@ -197,7 +197,7 @@ def _translated(call: Callable[[], T], verb: str, shown: str) -> T:
         )
     except Exception as error:  # noqa: BLE001 - each service's package has exceptions of its own
         reason = _plain(f"{type(error).__name__}: {error}")
-        kind = NotFoundError if isinstance(error, FileNotFoundError) or _NOT_THERE.search(reason) else ServiceError
+        kind = NotFoundError if isinstance(error, FileNotFoundError) or _NOT_FOUND.search(reason) else ServiceError
         failed = kind(
             f"Can't {verb} '{shown}': {reason}",
             hint="Check the URL and the login that its package uses.",

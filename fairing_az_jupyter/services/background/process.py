@@ -162,11 +162,11 @@ def _carry_out(
 
 @contextlib.contextmanager
 def _once_it_serves(then: Callable[[], object]) -> Iterator[None]:
-    def heard(event: LaunchEvent) -> None:
+    def on_event(event: LaunchEvent) -> None:
         if isinstance(event, Phase) and (event.name, event.state) == ("serve", "finished"):
             then()
 
-    with listening(heard):
+    with listening(on_event):
         yield
 
 
@@ -183,14 +183,14 @@ def _job_in_the_cluster(
     """
     job = namespace = ""
 
-    def heard(event: LaunchEvent) -> None:
+    def on_event(event: LaunchEvent) -> None:
         nonlocal job, namespace
         if isinstance(event, Launched) and event.kind == "job" and event.name != job:
             job, namespace = event.name, event.namespace
             recorder.note(job=job, namespace=namespace)
 
     try:
-        with listening(heard):
+        with listening(on_event):
             yield
     except KeyboardInterrupt:
         interrupted.cease()
@@ -326,11 +326,11 @@ def _interrupt() -> None:
 def _listening(report: Callable[..., None]) -> Iterator[None]:
     """Record how far the launch has come, as the bridge tells it."""
 
-    def heard(event: LaunchEvent) -> None:
+    def on_event(event: LaunchEvent) -> None:
         if isinstance(event, Phase):
             report("phase", name=event.name, value=event.state, message=event.message or None)
         elif isinstance(event, PodEvent):
             report("pod-event", name=event.pod, value=event.reason, message=event.message or None)
 
-    with listening(heard):
+    with listening(on_event):
         yield

@@ -14,7 +14,7 @@ from fairing_az_jupyter.exceptions import FairingAzureError, InputError, Noteboo
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.services.cluster_runs.records import JobRecords
 from fairing_az_jupyter.services.planning import plan_run
-from fairing_az_jupyter.services.remote_files import brought_here, read_notebook
+from fairing_az_jupyter.services.remote_files import downloaded, read_notebook
 from fairing_az_jupyter.settings import check_values, notebook_names
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def settings_in_cell(session: Session, notebook: str) -> dict[str, Any]:
 
     """
     given = check_values(session.given)
-    with brought_here(session, notebook) as path:
+    with downloaded(session, notebook) as path:
         return _named_by(parameters.read_parameters(path, shown=notebook), given)
 
 
@@ -129,7 +129,7 @@ def plan_cluster_run(
             code="cwd-on-cluster",
         )
     given = check_values(session.given)
-    with brought_here(session, notebook) as path:
+    with downloaded(session, notebook) as path:
         cell = parameters.read_parameters(path, shown=notebook)
     request = plan_run(session.with_given(_named_by(cell, given)), notebook, **options)
     return request, cluster_settings(session.with_given(given), {**cell.values, **request.parameters})

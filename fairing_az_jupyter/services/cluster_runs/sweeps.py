@@ -11,7 +11,7 @@ from fairing_az_jupyter.services.cluster_runs.follow import follow_cluster_batch
 from fairing_az_jupyter.services.cluster_runs.launch import ClusterPoint, cluster_settings, start_on_cluster
 from fairing_az_jupyter.services.cluster_runs.records import launched_with
 from fairing_az_jupyter.services.sweeps import describe_sweep
-from fairing_az_jupyter.sweeps.standing import Step, newest_runs, step_of
+from fairing_az_jupyter.sweeps.steps import Step, newest_runs, step_of
 from fairing_az_jupyter.sweeps.store import SweepStore
 
 if TYPE_CHECKING:

@@ -82,7 +82,7 @@ class ContainerLog:
             return
         if ended is None:
             self._ended_at = time.monotonic()
-        elif time.monotonic() - max(ended, stream.heard) > _GRACE_SECONDS:
+        elif time.monotonic() - max(ended, stream.last_seen) > _GRACE_SECONDS:
             stream.cancel()
 
     _attempt = 0

@@ -112,7 +112,7 @@ class _Course:
         # Without their versions: they are told once more, as they are then.
         self._known: dict[str, Object] = {uid_of(one): {**one, "metadata": _unversioned(one)} for one in known}
         self._polling = self._ever = False
-        self._heard, self._tries = time.monotonic(), 0
+        self._last_seen, self._tries = time.monotonic(), 0
         self._wait: float | None = None
         self.version = ""
 
@@ -120,7 +120,7 @@ class _Course:
         """Yield changes until the server ends its answer, as it does every minute."""
         if not self.version:
             version, items = _listed(self._calls, self._watched, self._halt)
-            self._heard, self._ever, self.version = time.monotonic(), True, version
+            self._last_seen, self._ever, self.version = time.monotonic(), True, version
             yield from _differences(self._known, items)
         if self._polling:
             self.version = ""
@@ -128,11 +128,11 @@ class _Course:
             return
         began = time.monotonic()
         for kind, thing in _watch(self._calls, self._watched, self._halt, self.version):
-            self.version, self._heard, self._tries = _version(thing) or self.version, time.monotonic(), 0
+            self.version, self._last_seen, self._tries = _version(thing) or self.version, time.monotonic(), 0
             if kind != "BOOKMARK":
                 yield from _applied(self._known, kind, thing)
-        self._heard = time.monotonic()
-        if self._heard - began < _SHORT_SECONDS:
+        self._last_seen = time.monotonic()
+        if self._last_seen - began < _SHORT_SECONDS:
             # A server that ends every watch at once must not be asked without a pause.
             self._halt.wait(_SHORT_SECONDS)
 
@@ -149,7 +149,7 @@ class _Course:
         passing = error.status in _TRANSIENT or isinstance(error, (UnreachableError, ThrottledError))
         # Before the first answer, a wrong address is more likely than a server that starts again.
         promising = self._ever or error.status in _TRANSIENT or error.code.endswith(("-reset", "-timeout"))
-        lasting = time.monotonic() - self._heard > lost_seconds
+        lasting = time.monotonic() - self._last_seen > lost_seconds
         return error if not (passing and promising) or lasting else None
 
     def pause(self) -> None:

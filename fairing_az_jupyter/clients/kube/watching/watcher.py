@@ -114,7 +114,7 @@ class Watcher:
         self._nodes_asked = False
         self._fatal: tuple[Diagnosis, float] | None = None
         self._ending: float | None = None
-        self._heard = time.monotonic()
+        self._last_seen = time.monotonic()
         # What is not counted has an end as well: each of its waits has, and they seldom come one after the other.
         self._uncounted, self._made = max(float(getattr(waits, each.name)) for each in fields(waits)), ""
 
@@ -270,15 +270,15 @@ class Watcher:
             else:
                 raise item.error
         elif isinstance(item, tuple):
-            self._heard = time.monotonic()
+            self._last_seen = time.monotonic()
             source, change = item
             yield from {"pods": self._pod, "events": self._event, "owner": self._itself}[source](change)
         else:
-            self._heard = time.monotonic()
+            self._last_seen = time.monotonic()
             yield item
 
     def _said(self, lines: Sequence[LogLine]) -> Iterator[Event]:
-        self._heard = time.monotonic()
+        self._last_seen = time.monotonic()
         first = lines[0]
         tail = self._tails.setdefault((first.pod, first.container), deque(maxlen=_TAIL))
         tail.extend(line.text[:1000] for line in lines[-_TAIL:])
@@ -445,7 +445,7 @@ class Watcher:
             # Its time is up, and its pods have only been told to end: that may take them long.
             return True
         unseen = self._target.kind == "Job" and len(self._pods) < counted and now - self._ending < _LAST_WORDS_SECONDS
-        return not (still or unseen) or now - max(self._heard, self._ending) > _QUIET_SECONDS
+        return not (still or unseen) or now - max(self._last_seen, self._ending) > _QUIET_SECONDS
 
     def _finish(self) -> Iterator[Event]:
         yield from self._replacements.reported(set(), time.monotonic(), last=True)
