@@ -194,7 +194,11 @@ class RunLog:
             logging.getLogger("urllib3.connectionpool").addFilter(_without_signature)
             link = self._link().reveal()
             if not link.startswith("https://"):
-                raise UnreachableError("Can't read the log of the build: Azure returned no link to it.", service="arm")
+                raise UnreachableError(
+                    "Can't read the log of the build: Azure returned no link to it.",
+                    hint="Try again in a minute.",
+                    service="arm",
+                )
             self._blob = BlobClient.from_blob_url(
                 link,
                 retry_policy=ExponentialRetry(retry_total=0),

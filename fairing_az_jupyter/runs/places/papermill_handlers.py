@@ -184,7 +184,11 @@ def _translated(call: Callable[[], T], verb: str, shown: str) -> T:
         failed: FairingAzureError = (
             _missing(found[1], found[2], shown)
             if found
-            else InputError(f"Can't {verb} '{shown}': {_plain(text)}", code="place")
+            else InputError(
+                f"Can't {verb} '{shown}': {_plain(text)}",
+                hint="Install the package that papermill names, or use a file on this computer.",
+                code="place",
+            )
         )
     except ImportError as error:
         module = error.name or "a package"
