@@ -1,4 +1,4 @@
-"""What happens while something is launched, as objects: told once, and heard by displays, records and the terminal.
+"""What happens while something is launched, as objects: reported once, and heard by displays, records and the terminal.
 
 Whoever launches publishes an event; whoever shows or keeps it listens, for one thread's launches or for those of the
 whole process. Nobody has to read again what was written for people.
@@ -186,7 +186,7 @@ def publish(event: LaunchEvent) -> bool:
 
 
 def phase(name: PhaseName, state: PhaseState, message: str = "") -> None:
-    """Tell that a launch has come to another phase, or through one; what can't be told is left out.
+    """Tell that a launch has come to another phase, or through one; what can't be determined is left out.
 
     Args:
         name: The phase.
@@ -198,7 +198,7 @@ def phase(name: PhaseName, state: PhaseState, message: str = "") -> None:
 
 
 def pod_event(pod: str, reason: str, message: str = "") -> None:
-    """Tell what the cluster says about a pod of a launch; what can't be told is left out.
+    """Tell what the cluster says about a pod of a launch; what can't be determined is left out.
 
     Args:
         pod: The pod's name, or that of what is to make it.
@@ -242,7 +242,7 @@ class Phases:
         phase(name, "started")
 
     def say(self, message: str) -> None:
-        """Note what is told when the phase has finished.
+        """Note what is reported when the phase has finished.
 
         Args:
             message: What there is to say.
@@ -269,7 +269,7 @@ class Phases:
         """Mark the phase that has begun, if any, as failed.
 
         Args:
-            error: Why; its first line is told.
+            error: Why; its first line is reported.
 
         """
         self._leave("failed", _first_line(error))
@@ -397,7 +397,7 @@ def _distinct_listeners() -> list[_Listener]:
 
 
 def _send(ipython: Any, event: Phase | PodEvent) -> None:  # noqa: ANN401 - a module
-    """Send what is told as an update of a display that nobody shows: no front end draws it, and no notebook keeps it.
+    """Send an event as an update of a display that nobody shows: no front end draws it, no notebook keeps it.
 
     Source: https://jupyter-client.readthedocs.io/en/stable/messaging.html#update-display-data
     """

@@ -97,7 +97,7 @@ def is_gone(name: str) -> bool:
 def _parts(name: str) -> tuple[str, int | None, str]:
     place, _, rest = name.partition(" ")
     number, _, started = rest.partition(" ")
-    # Names can be edited: what is no number of a process names nobody.
+    # Names can be edited: what is not a number of a process names nobody.
     sound = number.isascii() and number.isdigit() and len(number) < _LONGEST_NUMBER
     return place, int(number) if sound else None, started
 

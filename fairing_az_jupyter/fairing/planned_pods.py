@@ -37,7 +37,7 @@ _APP = "/app/"
 _CLASS = "Model"
 _TAG = "0" * 32
 _DIGEST = f"sha256:{'0' * 64}"
-# Fields of a predictor that are no pod's; of those that this package sets.
+# Fields of a predictor that are not a pod's; of those that this package sets.
 _OF_KSERVE = frozenset({"minReplicas", "maxReplicas", "deploymentStrategy", "timeout"})
 _COMMAND = ["python", f"{_APP}function_shim.py"]
 

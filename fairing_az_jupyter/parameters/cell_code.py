@@ -115,7 +115,7 @@ def parse_quietly(source: str) -> ast.Module:
     """Parse without the warnings that Python prints about escapes such as backslash-d: they are the author's affair.
 
     Raises:
-        SyntaxError: The source is no Python, or too deeply nested.
+        SyntaxError: The source is not Python, or too deeply nested.
 
     """
     try:
@@ -183,7 +183,7 @@ def _check_characters(source: str) -> None:
 
 
 def _mask_cell_magics(lines: list[str]) -> None:
-    """Turn the `%%time` lines that begin the cell into comments: they are no statement of the code that they run."""
+    """Turn the `%%time` lines that begin the cell into comments: they are not statements of the code that they run."""
     for index, line in enumerate(lines):
         found = _CELL_MAGIC.match(line)
         if found:

@@ -141,7 +141,7 @@ def read_parameters(path: str | os.PathLike[str], *, shown: str | None = None) -
         The cells, names and values; nothing of each where no cell is tagged.
 
     Raises:
-        NotebookFileError: The file can't be read or is no Python notebook, or such a cell has a syntax error.
+        NotebookFileError: The file can't be read or is not a Python notebook, or such a cell has a syntax error.
 
     """
     name = os.fspath(path) if shown is None else shown
@@ -165,8 +165,8 @@ def plan_fill(path: str | os.PathLike[str], values: Mapping[str, object]) -> Fil
         The plan. Without a tagged cell, it adds one behind the cells of imports that the notebook begins with.
 
     Raises:
-        NotebookFileError: The file can't be read or is no Python notebook, or a cell to edit has a syntax error.
-        ParameterError: A name is no Python name, or a value has no Python literal.
+        NotebookFileError: The file can't be read or is not a Python notebook, or a cell to edit has a syntax error.
+        ParameterError: A name is not a Python name, or a value has no Python literal.
 
     """
     where = f"notebook {os.fspath(path)!r}"
@@ -217,7 +217,7 @@ def _read(text: str, where: str) -> CellReading:
         code = _code(notebook, cell, where)
         bindings = find_bindings(code)
         found = bindings.values()
-        # A later cell decides, also where it binds a name to something that is no literal.
+        # A later cell decides, also where it binds a name to something that is not a literal.
         values = {name: value for name, value in values.items() if not bindings.mentions(name)}
         for name, binding in bindings.explicit.items():
             if binding.deletes:

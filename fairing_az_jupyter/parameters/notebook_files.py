@@ -22,7 +22,7 @@ def read_bytes(path: str | os.PathLike[str], *, shown: str | None = None) -> byt
         shown: The notebook's name in messages, where the file is a copy of it; None for the path.
 
     Raises:
-        NotebookFileError: There is no such file, it is no regular file, or it can't be read.
+        NotebookFileError: The file does not exist, it is not a regular file, or it can't be read.
 
     """
     shown = os.fspath(path) if shown is None else shown
@@ -83,7 +83,7 @@ def replace_bytes(path: str | os.PathLike[str], data: bytes, *, expected_digest:
         expected_digest: The `digest_of` the bytes that `data` was made from.
 
     Raises:
-        NotebookFileError: The file has other bytes by now, is read-only, or can't be written.
+        NotebookFileError: The file has other bytes already, is read-only, or can't be written.
 
     """
     shown = os.fspath(path)
@@ -117,7 +117,7 @@ def _checked(target: Path, shown: str, expected_digest: str) -> os.stat_result:
         raise _changed(shown) from None
     if digest_of(read_bytes(target)) != expected_digest:
         raise _changed(shown)
-    # By the mode bits: root may write to any file, but a read-only notebook is meant to stay as it is.
+    # By the mode bits: root may write to any file, but a read-only notebook is supposed to stay as it is.
     if not before.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
         raise NotebookFileError(
             f"Notebook {shown!r} is read-only; nothing was changed.",

@@ -129,7 +129,7 @@ class NotebookText:
         """Return a code cell's source.
 
         Raises:
-            NotebookFileError: The cell has none, or it is no text.
+            NotebookFileError: The cell has none, or it is not text.
 
         """
         found = cell.content.get(self.source_key)
@@ -153,7 +153,8 @@ def read_notebook(text: str, where: str) -> NotebookText:
         The notebook, with the span of each cell.
 
     Raises:
-        NotebookFileError: The text is no JSON or no notebook, of a format other than nbformat 3 or 4, or not in Python.
+        NotebookFileError: The text is neither valid JSON nor a notebook, its format is not nbformat 3 or 4, or it is not in
+            Python.
 
     """
     try:
@@ -190,7 +191,7 @@ def scan_object(text: str, start: int, visit: Callable[[str, int], int]) -> int:
         The offset behind the object's `}`.
 
     Raises:
-        json.JSONDecodeError: The text is no JSON there.
+        json.JSONDecodeError: The text is not valid JSON there.
 
     """
     at = _skip(text, start + 1)

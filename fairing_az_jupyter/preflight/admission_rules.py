@@ -169,7 +169,7 @@ class _Amounts:
         )
 
     def at_most(self, what: str, bound: str, *, of_limit: bool = True) -> Iterator[Fix]:
-        """Yield what brings an amount down to a bound, which is told in a form that settings take."""
+        """Yield what brings an amount down to a bound, which is reported in a form that settings take."""
         if what != "cpu":
             # The memory that a pod asks for is its limit as well.
             yield from self._set([self._fields.get(what)], bound)

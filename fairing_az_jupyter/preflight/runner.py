@@ -1,4 +1,4 @@
-"""Runs checks at the same time, each as soon as those that it builds on have passed, and never longer than told."""
+"""Runs checks at the same time, each as soon as those that it builds on have passed, and within one deadline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEADLINE_SECONDS = 12.0
 """How long all checks together may take; what has not answered by then is unknown."""
 
 _SERVER_ERROR = 500
-# No answer in time tells nothing; a refused connection, a wrong certificate or a proxy's page stays until it is mended.
+# No answer in time tells nothing; a refused connection, a wrong certificate or a proxy's page stays until it is fixed.
 _NO_ANSWER_YET = frozenset({"timeout", "unreachable-timeout", "name-lookup", "dns", "not-ready"})
 
 
@@ -226,7 +226,7 @@ def from_error(
         error: The error.
         looks_at: What the check looks at.
         fixes: What to type; the error's own hint comes after them.
-        fixable: Whether this package can mend it itself.
+        fixable: Whether this package can fix it itself.
 
     Returns:
         The finding.

@@ -167,7 +167,8 @@ class Place:
             resources: Azure Resource Manager.
 
         Returns:
-            The roles' names; nothing where one allows it, or where that can't be told: a role of the tenant's own may.
+            The roles' names; nothing where one allows it, or where that can't be determined: a role of the tenant's own
+            may.
 
         """
         try:
@@ -179,7 +180,7 @@ class Place:
         return tuple(sorted(names)) if names <= _MAKE_NONE else ()
 
     def host_exists(self) -> bool:
-        """Tell by its host whether the account is there: whoever is refused by it has found it."""
+        """Tell by its host whether the account is there: whoever is rejected by it has found it."""
         with closing(self.blobs(self.chosen.credential)) as store:
             try:
                 store.container_exists(CONTAINER)

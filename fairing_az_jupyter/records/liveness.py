@@ -17,7 +17,7 @@ SILENCE_SECONDS = 120.0
 
 
 def is_lost(folder: Path, status: Mapping[str, Any]) -> bool:
-    """Tell whether a run that has not ended will never go on.
+    """Tell whether a run that has not ended will never continue.
 
     Args:
         folder: The record.

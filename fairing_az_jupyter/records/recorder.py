@@ -125,7 +125,7 @@ class Recorder:
             raise self._unwritable(error) from error
 
     def note(self, **facts: object) -> None:
-        """Add to what the status says while the run goes on, such as the endpoint that it keeps alive.
+        """Add to what the status says while the run is running, such as the endpoint that it keeps alive.
 
         Args:
             **facts: By the names of `RunInfo`.
@@ -230,7 +230,7 @@ class Recorder:
         return "is being executed by another process" if unclaimed and not is_lost(self.folder, before) else ""
 
     def _is_taken_over(self) -> bool:
-        """Tell whether another process goes on with the run: it took this one for lost, as after a long sleep."""
+        """Tell whether another process continues with the run: it took this one for lost, as after a long sleep."""
         return bool(self._claimed) and os.path.exists(self._next_claim())  # noqa: PTH110 - `Path` raises on shares
 
     def _next_claim(self) -> str:

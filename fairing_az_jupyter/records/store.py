@@ -58,7 +58,7 @@ class RunStore:
             environ: The environment.
 
         Raises:
-            InputError: It is no folder's name, or this package's data folder can't be made.
+            InputError: It is not a folder's name, or this package's data folder can't be made.
 
         """
         named = folder or (os.environ if environ is None else environ).get(RUNS_VARIABLE)
@@ -212,7 +212,7 @@ class RunStore:
                 has, or `last`.
 
         Raises:
-            InputError: There is no such run, there are several, or its record is broken.
+            InputError: The run does not exist, there are several, or its record is broken.
 
         """
         kept = rescue.kept(self.path)
@@ -413,7 +413,7 @@ def _current_folder() -> str | None:
 
 
 def _from(folder: str, path: str | None) -> str | None:
-    """Return a path that was meant from a folder; URLs, and `-` for standard output, are none."""
+    """Return a path that was intended from a folder; URLs, and `-` for standard output, are none."""
     if path is None or "://" in path or path == "-":
         return path
     return os.path.join(folder, path)  # noqa: PTH118 - keeps what an absolute path is, and its `..`

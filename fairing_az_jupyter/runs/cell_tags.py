@@ -32,7 +32,7 @@ def retries_of(tags: Iterable[object]) -> int:
 
 
 def check_tags(cells: Iterable[Mapping[str, Any]], notebook: str) -> None:
-    """Refuse a tag that is meant to have a cell tried again and does not.
+    """Reject a tag that is supposed to have a cell tried again and does not.
 
     Args:
         cells: The notebook's cells.

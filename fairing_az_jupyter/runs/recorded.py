@@ -193,7 +193,7 @@ def _from_papermill(path: str) -> str:
 
 
 class _RaisedInCell(Exception):  # noqa: N818 - it ends a block, and nobody sees it
-    """A cell raised, and whoever has called papermill is told so by papermill."""
+    """A cell raised, and papermill reports it to its caller."""
 
 
 @contextlib.contextmanager
@@ -217,7 +217,7 @@ def recording(folder: Path, instead: type[Exception] | None = None) -> Iterator[
             yield recorder
         except BaseException as error:
             cancelled = isinstance(error, (RunCancelledError, KeyboardInterrupt))
-            # What went wrong is told even where it can't be written.
+            # What went wrong is reported even where it can't be written.
             with contextlib.suppress(RunFailedError):
                 recorder.finish("cancelled" if cancelled else "failed", error=explained(error))
             if instead is not None and isinstance(error, RunFailedError) and error.traceback:

@@ -70,7 +70,7 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
         ask: Asks the user for what is missing; None where there is nobody to ask.
         expires: The day on which the client secret expires, as YYYY-MM-DD.
         dry_run: Let the server check everything, and change nothing.
-        verify: Refuse a client secret that Microsoft Entra ID does not accept.
+        verify: Reject a client secret that Microsoft Entra ID does not accept.
         replace: Delete a Secret that can't be changed, and make it anew.
 
     Returns:
@@ -78,7 +78,8 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
 
     Raises:
         InputError: A value is missing or has not its form; nothing was written.
-        ServiceError: The cluster or Microsoft Entra ID refused; the message tells what was written, if anything.
+        ServiceError: The cluster or Microsoft Entra ID rejected the request; the message tells what was written, if
+            anything.
         KeyboardInterrupt: The user has stopped it; likewise.
 
     """
@@ -123,7 +124,7 @@ def attach_pull_secret(session: Session, *, dry_run: bool = False) -> tuple[Secr
         What became of the service account, or would become of it.
 
     Raises:
-        ServiceError: The cluster refused.
+        ServiceError: The cluster rejected the request.
 
     """
     from fairing_az_jupyter.setup import secrets  # noqa: PLC0415 - most commands need none
@@ -217,7 +218,7 @@ def _planned(context: CheckContext, kind: Planned, namespace: str) -> tuple[Obje
 def _pod_of(body: Object) -> Object:
     """Return the pod that an object's controller would make, to be judged by itself.
 
-    It names its owner as a controller's pod does, because some policies refuse a pod without one, such as Azure's
+    It names its owner as a controller's pod does, because some policies reject a pod without one, such as Azure's
     BlockNakedPods. No object of that name and UID has to be there.
     """
     from fairing_az_jupyter.fairing.planned_pods import predictor_pod  # noqa: PLC0415 - most commands need none

@@ -53,9 +53,9 @@ def ask_endpoint(session: Session, name: str, data_text: str) -> Prediction:
         data_text: CSV (a first row of names counts as such) or JSON; never the path of a file.
 
     Raises:
-        InputError: The data are no rows of numbers; or there is no such endpoint here, and LocalBackend was chosen.
+        InputError: The data are not rows of numbers; or the endpoint does not exist here, and LocalBackend was chosen.
         NotFoundError: Nothing was launched by that name.
-        EndpointError: It is not ready, can't be reached, or refuses the data.
+        EndpointError: It is not ready, can't be reached, or rejects the data.
         ServiceError: The cluster does not do what is asked.
 
     """

@@ -25,7 +25,7 @@ __all__ = ["check_input_files", "launch_environment", "plan_launch"]
 
 
 def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
-    """Refuse files of a task that are not there, before anything is built.
+    """Reject files of a task that are not there, before anything is built.
 
     Args:
         names: The files, as they are called from the folder.
@@ -33,7 +33,7 @@ def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
         task: The task's name, for the error.
 
     Raises:
-        InputError: There is no such file.
+        InputError: The file does not exist.
 
     """
     for name in names:

@@ -43,7 +43,7 @@ LOCAL = "LocalBackend's jobs and endpoints run in the process that launched them
 
 @dataclasses.dataclass(frozen=True)
 class OrphanedResources:
-    """What launches have left, and what of it is meant.
+    """What launches have left behind, and what of it was chosen.
 
     Args:
         found: All of it.
@@ -81,7 +81,7 @@ def local_launches(session: Session) -> tuple[LaunchInfo, ...]:
         session: The settings in force, the records and the cluster.
 
     Returns:
-        The endpoints; none where no records can be read: the cluster can be looked at all the same.
+        The endpoints; none where no records can be read: the cluster can be looked at anyway.
 
     """
     with contextlib.suppress(InputError):
@@ -124,7 +124,7 @@ def launch_logs(
     Args:
         session: The settings in force, the records and the cluster.
         name: Its name.
-        follow: Whether to go on as they come: to the end of a job or build, until the iterator is closed else.
+        follow: Whether to continue as they come: to the end of a job or build, until the iterator is closed else.
         tail: How many lines of each container, of those that are there already; None means all.
         cancelled: Ends the following from another thread, also while nothing is printed.
 
@@ -165,7 +165,7 @@ def delete(session: Session, names: Sequence[str]) -> tuple[LaunchInfo, ...]:
     Raises:
         InputError: LocalBackend was chosen.
         NotFoundError: Nothing was launched by one of the names.
-        ExecutionError: Something was told to go and is still there.
+        ExecutionError: Something was asked to go and is still there.
         ServiceError: The cluster does not do what is asked.
 
     """
@@ -193,8 +193,8 @@ def cleanup(
 
     Args:
         session: The settings in force, the records and the cluster.
-        in_use: Whether what may be in use is meant as well: running jobs, and endpoints of Kubeflow Fairing itself.
-        everyone: Whether what belongs to others is meant as well.
+        in_use: Whether what may be in use is included: running jobs, and endpoints of Kubeflow Fairing itself.
+        everyone: Whether what belongs to others is included.
         agree: Gets what was found and says whether what was chosen is to be deleted; None means that nothing is.
         report: Gets each object with its outcome when it is done.
 
@@ -231,9 +231,9 @@ def predict(session: Session, name: str, data: str) -> Prediction:
         data: The path of a CSV or JSON file, or JSON text.
 
     Raises:
-        InputError: The data are no rows of numbers; or LocalBackend was chosen, and there is no such endpoint here.
+        InputError: The data are not rows of numbers; or LocalBackend was chosen, and the endpoint does not exist here.
         NotFoundError: Nothing was launched by that name.
-        EndpointError: It is not ready, can't be reached, or refuses the data.
+        EndpointError: It is not ready, can't be reached, or rejects the data.
         ServiceError: The cluster does not do what is asked.
 
     """
@@ -287,7 +287,7 @@ def train(
         The job's name, and the last lines that it has printed.
 
     Raises:
-        InputError: There is no such task, a file is missing, or a setting is.
+        InputError: The task does not exist, a file is missing, or a setting is.
         ExecutionError: The build or the job has failed.
         ServiceError: The cluster or an Azure service does not do what is asked.
 
@@ -321,7 +321,7 @@ def deploy(
         The endpoint. On LocalBackend it lives as long as this process.
 
     Raises:
-        InputError: There is no such task, a file is missing, or a setting is.
+        InputError: The task does not exist, a file is missing, or a setting is.
         ExecutionError: The build has failed, or the endpoint does not start.
         ServiceError: The cluster or an Azure service does not do what is asked.
 

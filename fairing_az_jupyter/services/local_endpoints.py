@@ -108,7 +108,7 @@ def delete(info: LocalEndpoint) -> LaunchInfo:
 
     Raises:
         InputError: It is another user's.
-        ExecutionError: It was told to end and is still there.
+        ExecutionError: It was asked to end and is still there.
 
     """
     if not isinstance(info, RunInfo):
@@ -143,7 +143,7 @@ def lines(
 
     Args:
         info: What keeps it alive.
-        follow_it: Whether to go on as they come, until it is gone.
+        follow_it: Whether to continue as they come, until it is gone.
         tail: The last lines of those that are there already, so many; None for all.
         cancelled: Set when nobody wants them any more.
 

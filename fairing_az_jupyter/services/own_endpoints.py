@@ -61,7 +61,7 @@ def lines(
 
     Args:
         endpoint: The endpoint.
-        follow_it: Whether to go on as they come, until it is gone.
+        follow_it: Whether to continue as they come, until it is gone.
         tail: The last lines of those that are there already, so many; None for all.
         cancelled: Set when nobody wants them any more.
 

@@ -102,7 +102,7 @@ def describe_parameters(
         The parameters in the order of the cell; what looks like a secret is hidden. Nothing where no cell is tagged.
 
     Raises:
-        NotebookFileError: The file can't be read or is no Python notebook, or such a cell has a syntax error.
+        NotebookFileError: The file can't be read or is not a Python notebook, or such a cell has a syntax error.
 
     """
     from fairing_az_jupyter.runs.parameters.secrets import is_secret  # noqa: PLC0415 - most commands don't need it
@@ -120,7 +120,7 @@ def default_output(notebook: str) -> str | None:
 
 
 def _check_backend(session: Session, cell: Mapping[str, object], given: Mapping[str, object]) -> None:
-    """Refuse a run that the cluster's backend could not launch; on this machine the Azure settings are not used."""
+    """Reject a run that the cluster's backend could not launch; on this machine the Azure settings are not used."""
     name = notebook_names()["backend"]
     if given.get(name, cell.get(name)) != "KubeflowAzureBackend":
         return

@@ -148,7 +148,7 @@ def describe_run(session: Session, name: str, *, report: Callable[[str], object]
         report: Gets a sentence where a run in the cluster can't be asked how it is.
 
     Raises:
-        InputError: There is no such run.
+        InputError: The run does not exist.
 
     """
     return _up_to_date(session.store, name, report)
@@ -160,7 +160,7 @@ def run_log(session: Session, name: str, *, follow_it: bool = False, tail: int |
     Args:
         session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
-        follow_it: Whether to go on until the run has ended.
+        follow_it: Whether to continue until the run has ended.
         tail: The last lines only, so many.
 
     Yields:
@@ -186,7 +186,7 @@ def run_events(
         session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
         offset: Where to begin, as an earlier event has given it.
-        follow_it: Whether to go on until the run has ended.
+        follow_it: Whether to continue until the run has ended.
 
     Yields:
         The offset behind the event, and the event.
@@ -209,7 +209,7 @@ def cancel_run(session: Session, name: str) -> RunInfo:
         The run as it was.
 
     Raises:
-        InputError: There is no such run, or it has ended.
+        InputError: The run does not exist, or it has ended.
 
     """
     store = session.store
@@ -236,7 +236,7 @@ def plan_retry(
         **changes: What is to be different, by the names of `RunRequest`.
 
     Raises:
-        InputError: There is no such run, it still goes on, or its notebook has gone.
+        InputError: The run does not exist, it is still running, or its notebook has gone.
 
     """
     store = session.store
@@ -276,7 +276,7 @@ def compare_runs(session: Session, names: Sequence[str]) -> RunTable:
         names: The runs, as for `describe_run`.
 
     Raises:
-        InputError: There is no such run.
+        InputError: The run does not exist.
 
     """
     store = session.store

@@ -123,14 +123,14 @@ class Session:
         """The records.
 
         Raises:
-            InputError: There is no place for them.
+            InputError: No place exists for them.
 
         """
         return RunStore.open(self._runs_folder)
 
     @property
     def is_local(self) -> bool:
-        """Whether LocalBackend was chosen; where nothing was, the cluster is meant: only there is anything to see.
+        """Whether LocalBackend was chosen; where nothing was, the cluster is intended: only there is anything to see.
 
         Raises:
             FairingAzureError: A source can't be read, or a value breaks its rule without which nothing can be seen.

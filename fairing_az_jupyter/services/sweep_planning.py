@@ -173,7 +173,7 @@ class _Planner:
 
         values = {**self._values, **point.values}
         if given.kind == "list":
-            # YAML takes 1e-3 for a text; where the notebook's own value is a number, it is meant as one.
+            # YAML takes 1e-3 for a text; where the notebook's own value is a number, it is intended as one.
             values = {
                 name: value_of_text(name, value, defaults, declared)
                 if isinstance(value, str) and type(defaults.get(name)) in {int, float}
@@ -254,7 +254,7 @@ def _output(folder: str | None, number: int) -> str | None:
 
 
 def _check_start(request: RunRequest, copy: str) -> None:
-    """Refuse what would fail in every run: a kernel that is not there, limits, the working directory."""
+    """Reject what would fail in every run: a kernel that is not there, limits, the working directory."""
     from fairing_az_jupyter.runs.execution.checks import plan  # noqa: PLC0415 - as above
 
     plan(dataclasses.replace(request, output=None), copy)

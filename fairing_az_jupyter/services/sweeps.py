@@ -42,7 +42,7 @@ __all__ = [
     "work",
 ]
 
-# The folder that a `-c` runs in may have modules of any name, so it is no place to import from.
+# The folder that a `-c` runs in may have modules of any name, so it is not a place to import from.
 _WORKER = """\
 import sys
 sys.path[:] = [path for path in sys.path if path] + sys.argv[3:]
@@ -86,13 +86,13 @@ def resume_sweep(
         session: The settings in force, the records and the cluster.
         name: The sweep: its identifier, a part of one that is unique, or `last`.
         on_event: Called with each event as it happens.
-        jobs: How many runs go on at the same time.
+        jobs: How many runs are executed at the same time.
         stop_after: After so many failures no run is begun any more; None for never.
         retry_failed: Whether to run again what has failed or was cancelled before.
         cancel: Set it from another thread to stop.
 
     Raises:
-        InputError: There is no such sweep.
+        InputError: The sweep does not exist.
         RunFailedError: There were as many failures as `stop_after` allows, or runs can't be recorded.
         RunCancelledError: It was cancelled; what has not run runs with the next call.
 
@@ -120,7 +120,7 @@ def resume_sweep(
 
 
 def _reject_while_in_the_cluster(store: RunStore, sweep: str) -> None:
-    """Refuse to wait for runs that only the cluster can end: from here nobody would see their end."""
+    """Fail rather than wait for runs that only the cluster can end: from here nobody would see their end."""
     there = [run for run in store.list(sweep=sweep) if run.place == "cluster" and not run.has_ended]
     if there:
         raise InputError(
@@ -162,7 +162,7 @@ def run_sweep(  # noqa: PLR0913 - the public call: each is a source or a limit o
         ranges: What numbers are drawn from, by name: low, high, and `log` or `int` or both.
         choices: What other values are drawn from, by name.
         seed: Makes the same draw again.
-        jobs: How many runs go on at the same time.
+        jobs: How many runs are executed at the same time.
         stop_after: After so many failures no run is begun any more.
         on_event: Called with each event as it happens.
         cancel: Set it from another thread to stop.
@@ -220,7 +220,7 @@ def describe_sweep(session: Session, name: str) -> SweepTable:
         name: The sweep, as for `resume_sweep`.
 
     Raises:
-        InputError: There is no such sweep.
+        InputError: The sweep does not exist.
 
     """
     store = session.store
@@ -236,7 +236,7 @@ def cancel_sweep(session: Session, name: str) -> SweepTable:
         name: The sweep, as for `resume_sweep`.
 
     Raises:
-        InputError: There is no such sweep, or nobody executes it.
+        InputError: The sweep does not exist, or nobody executes it.
 
     """
     table = describe_sweep(session, name)

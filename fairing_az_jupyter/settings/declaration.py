@@ -9,7 +9,7 @@ group           the heading that it stands under in forms and on the page
 rule            the rule in words, and `rule_source`, the document that it comes from ("" where it is our own)
 needed_on       the backends on which nothing can be launched without it
 
-Secret values are never settings: what looks like one is refused and not shown.
+Secret values are never settings: what looks like one is rejected and not shown.
 """
 
 from __future__ import annotations
@@ -466,7 +466,7 @@ class Settings(BaseModel):
             return handler(data)
         except ValidationError as rejected:
             details = rejected.errors(include_url=False)
-        # Raised out here so that no traceback leads back to pydantic's error, which holds the refused values.
+        # Raised out here so that no traceback leads back to pydantic's error, which holds the rejected values.
         raise InvalidSettingsError(explain(details, declarations(cls)))
 
 

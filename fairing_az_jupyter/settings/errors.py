@@ -1,4 +1,4 @@
-"""What is wrong with settings, told so that it can be mended: one entry for each, all of them at once."""
+"""What is wrong with settings, reported so that it can be fixed: one entry for each, all of them at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class InvalidSettingsError(SettingsError):
 
     Args:
         errors: One dict for each setting: `field`, `name` (in the notebook), `message`, `hint`, `suggestion` (the value
-            that was probably meant) and `source` (where the value comes from); "" for what is not known.
+            that was probably intended) and `source` (where the value comes from); "" for what is not known.
 
     """
 
@@ -71,7 +71,7 @@ def explain(details: Iterable[Mapping[str, Any]], declared: Mapping[str, Mapping
 
 
 def unknown(name: str, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Tell that there is no setting of a name, and which was probably meant.
+    """Tell that there is no setting of a name, and which was probably intended.
 
     Args:
         name: The name that was used.

@@ -1,8 +1,8 @@
 """What names Azure, Kubernetes and image registries accept, and what is certainly no name: placeholders and secrets.
 
 Each rule takes the text that a user wrote and returns the name to use, or raises `BrokenRuleError` with what is wrong
-and, where one can be told, the mended name. No rule repeats the text: that is left to the caller, who knows whether it
-may be shown.
+and, where one can be determined, the fixed name. No rule repeats the text: that is left to the caller, who knows
+whether it may be shown.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class BrokenRuleError(ValueError):
 
     Args:
         problem: What is wrong, as the end of a sentence that begins with the setting's name; it never repeats the text.
-        corrected: The name that was probably meant, or "".
+        corrected: The name that was probably intended, or "".
 
     """
 
@@ -148,7 +148,7 @@ def login_server(text: str) -> str:
         The same with the host in lower case.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: Microsoft.ContainerRegistry in Azure's resource name rules; the path as in the image reference grammar.
 
@@ -181,7 +181,7 @@ def _without_scheme(text: str) -> str:
 
 
 def _registry_problem(text: str) -> tuple[str, str]:
-    """Return what is wrong with a login server, and the one that was probably meant."""
+    """Return what is wrong with a login server, and the one that was probably intended."""
     bare = _without_scheme(tidy(text))
     corrected = bare.rstrip("/").lower()
     if not _is_login_server(corrected):
@@ -229,7 +229,7 @@ def image_reference(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such reference.
+        BrokenRuleError: It is not a valid reference.
 
     Source: the grammar of github.com/distribution/reference.
 
@@ -283,7 +283,7 @@ def resource_group(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: Microsoft.Resources/resourcegroups in Azure's resource name rules.
 
@@ -317,7 +317,7 @@ def storage_account(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: Microsoft.Storage/storageAccounts in Azure's resource name rules.
 
@@ -344,7 +344,7 @@ def label(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: "RFC 1123 Label Names" in Kubernetes' documentation of object names.
 
@@ -364,7 +364,7 @@ def subdomain(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: "DNS Subdomain Names" in Kubernetes' documentation of object names.
 

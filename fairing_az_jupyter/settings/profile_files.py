@@ -23,7 +23,7 @@ _WRITABLE = 0o222
 
 @contextlib.contextmanager
 def profile_errors(action: str, path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into errors that name the file and the cure.
+    """Turn the operating system's errors into errors of ours that name the file and the fix.
 
     Args:
         action: What was tried, as in "read".
@@ -33,7 +33,7 @@ def profile_errors(action: str, path: Path) -> Iterator[None]:
         Nothing.
 
     Raises:
-        ProfileError: The operating system refused.
+        ProfileError: The operating system reported an error.
 
     """
     try:
@@ -83,7 +83,7 @@ def parse(text: str, path: Path) -> TOMLDocument:
         The document with its comments and blanks.
 
     Raises:
-        ProfileError: It is no TOML; the message names the line.
+        ProfileError: It is not valid TOML; the message names the line.
 
     """
     import tomlkit  # noqa: PLC0415 - as slow as the rest of this module, and needed only where there is a profile
@@ -117,7 +117,7 @@ def edit(text: str, values: Mapping[str, Any], remove: Iterable[str], path: Path
         The changed text; the same text where it says all this already.
 
     Raises:
-        ProfileError: The text is no TOML, or can't be changed by a program.
+        ProfileError: The text is not valid TOML, or can't be changed by a program.
 
     """
     import tomlkit  # noqa: PLC0415 - see `parse`

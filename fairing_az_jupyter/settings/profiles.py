@@ -78,7 +78,7 @@ class ProfileStore:
             name: 1 to 64 letters, digits and . _ - beginning with a letter, digit or _.
 
         Raises:
-            ProfileError: It is no name.
+            ProfileError: It is not a name.
 
         """
         if not _NAME.fullmatch(name):
@@ -99,7 +99,7 @@ class ProfileStore:
             The values that it has, by field, checked.
 
         Raises:
-            ProfileError: It is not there, is no TOML, or has values or names that are no settings.
+            ProfileError: It is not there, is not valid TOML, or has values or names that are not settings.
 
         """
         path = self._existing(name)
@@ -121,7 +121,7 @@ class ProfileStore:
 
         Raises:
             InvalidSettingsError: Values break their rules; nothing is written.
-            ProfileError: The name is no name, or the file can't be read or written.
+            ProfileError: The name is not a name, or the file can't be read or written.
 
         """
         path = self.path(name)
@@ -141,7 +141,7 @@ class ProfileStore:
 
         Raises:
             InvalidSettingsError: Values break their rules; nothing is written.
-            ProfileError: There is no such profile, or its file can't be read or written.
+            ProfileError: The profile does not exist, or its file can't be read or written.
 
         """
         checked = self._checked(values)
@@ -155,8 +155,8 @@ class ProfileStore:
             fields: The settings; those that it does not have are passed over.
 
         Raises:
-            InvalidSettingsError: A field is no setting.
-            ProfileError: There is no such profile, or its file can't be read or written.
+            InvalidSettingsError: A field is not a setting.
+            ProfileError: The profile does not exist, or its file can't be read or written.
 
         """
         self._edit(name, {}, [field_for(field, self.model) for field in fields])
@@ -168,7 +168,7 @@ class ProfileStore:
             name: The profile.
 
         Raises:
-            ProfileError: There is no such profile, or it can't be deleted.
+            ProfileError: The profile does not exist, or it can't be deleted.
 
         """
         self._existing(name)
@@ -187,7 +187,7 @@ class ProfileStore:
             new_name: A name that no profile has.
 
         Raises:
-            ProfileError: There is no such profile, or the new name is taken or no name.
+            ProfileError: The profile does not exist, or the new name is taken or no name.
 
         """
         self._existing(name)
@@ -210,7 +210,7 @@ class ProfileStore:
             name: The profile; None for none.
 
         Raises:
-            ProfileError: There is no such profile, or the choice can't be written.
+            ProfileError: The profile does not exist, or the choice can't be written.
 
         """
         if name is not None:
@@ -230,7 +230,7 @@ class ProfileStore:
             The name, of a profile that need not be there; None if there is none.
 
         Raises:
-            ProfileError: The variable or the file holds what is no name.
+            ProfileError: The variable or the file holds what is not a name.
 
         """
         named = environ.get(PROFILE_VARIABLE, "").strip()

@@ -38,9 +38,9 @@ def cores(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such amount, or nothing at all.
+        BrokenRuleError: It is not a valid amount, or nothing at all.
 
-    Source: Kubernetes' quantities; below a thousandth of a core nothing is told apart.
+    Source: Kubernetes' quantities; below a thousandth of a core nothing is distinguished.
 
     """
     if _is_cores(text):
@@ -60,9 +60,9 @@ def memory(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such amount, or less than any process needs.
+        BrokenRuleError: It is not a valid amount, or less than any process needs.
 
-    Source: Kubernetes' quantities. `m` (thousandths of a byte) is a slip of the pen for `M`, and refused.
+    Source: Kubernetes' quantities. `m` (thousandths of a byte) is a slip of the pen for `M`, and rejected.
 
     """
     bare = tidy(text).replace(" ", "")

@@ -1,4 +1,4 @@
-"""Azure's regions: the two spellings of their names, and what was probably meant by a name that is none."""
+"""Azure's regions: the two spellings of their names, and what was probably intended by a name that is none."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _reject_typo(name: str) -> None:
         raise BrokenRuleError(f"is not an Azure region; the regions there are {there}")
     near = difflib.get_close_matches(place, places, n=1, cutoff=0.8) if compass else []
     meant = [other for other, parts in known.items() if near and parts == (near[0], compass, number)]
-    # Points of the compass alone make names alike: icelandcentral is no slip for finlandcentral.
+    # Points of the compass alone make names alike: icelandcentral is not a slip for finlandcentral.
     meant = meant or difflib.get_close_matches(name, known, n=1, cutoff=0.9 if compass else 0.85)
     if meant:
         raise BrokenRuleError("is not an Azure region", corrected=meant[0])

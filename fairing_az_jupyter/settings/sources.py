@@ -89,8 +89,8 @@ def resolve(
 
     Args:
         explicit: Arguments of a call or command, by field or notebook name.
-        cell: The variables of the notebook's parameters cell, by name; what is no setting's is passed over.
-        environ: Environment variables, by name; what is no setting's is passed over.
+        cell: The variables of the notebook's parameters cell, by name; what is not a setting's is passed over.
+        environ: Environment variables, by name; what is not a setting's is passed over.
         profile: The active profile's values, by field or notebook name.
         cluster: What the cluster tells, by field or notebook name.
         profile_name: The active profile's name, for messages.
@@ -100,7 +100,8 @@ def resolve(
         The settings and where they come from.
 
     Raises:
-        InvalidSettingsError: Values in force break their rules, or a name is no setting; each entry names its source.
+        InvalidSettingsError: Values in force break their rules, or a name is not a setting; each entry names its
+            source.
 
     """
     sources: dict[Source, Mapping[str, Any]] = {
@@ -246,7 +247,7 @@ def _with_source(error: Mapping[str, str], source: Source, profile_name: str) ->
 
 
 def _plain(value: object) -> object:
-    """Return a refused or unused value for JSON; secrets and what may hold them only by their kind."""
+    """Return a rejected or unused value for JSON; secrets and what may hold them only by their kind."""
     if isinstance(value, str):
         shown = value.encode("utf-8", "backslashreplace").decode("utf-8")
         return _HIDDEN if len(value) > naming.LONGEST_TEXT or naming.looks_secret(value) else shown

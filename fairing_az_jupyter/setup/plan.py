@@ -41,11 +41,11 @@ class Task:
 
     Args:
         context: Where, and under which names.
-        azure: Whether the Secret with the service principal is meant.
-        acr: Whether the registry's Secret is meant.
+        azure: Whether the Secret with the service principal is intended.
+        acr: Whether the registry's Secret is intended.
         only_secret: Whether only the client secret is to be renewed.
         azcreds: The Secret with the service principal; None where there is none.
-        acrcreds: The registry's Secret; None where there is none, or it is not meant.
+        acrcreds: The registry's Secret; None where there is none, or it is not intended.
 
     """
 
@@ -71,7 +71,7 @@ class Task:
 
 
 def require(context: CheckContext, *fields: str) -> None:
-    """Refuse to begin with a setting that is missing or broken.
+    """Fail for a setting that is missing or broken.
 
     Args:
         context: The settings in force.
@@ -120,7 +120,7 @@ def look(context: CheckContext, cluster: Cluster, *, azure: bool, acr: bool, onl
     Raises:
         SettingsError: There is a registry's Secret to renew, and DOCKER_REGISTRY is missing or broken.
         InputError: There is nothing to renew, or more than the client secret is missing.
-        ServiceError: The cluster refuses, or the service account is not there.
+        ServiceError: The cluster rejects the request, or the service account is not there.
 
     """
     settings = context.settings
@@ -163,7 +163,7 @@ def read_secret(cluster: Cluster, name: str) -> StoredSecret | None:
         name: The Secret's name.
 
     Raises:
-        ServiceError: The cluster refuses.
+        ServiceError: The cluster rejects the request.
 
     """
     try:

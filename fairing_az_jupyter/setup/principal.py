@@ -141,7 +141,7 @@ def missing_values(names: list[ValueName]) -> InputError:
 
 
 def _given(environ: Mapping[str, str] | None, file: str | None, needed: tuple[ValueName, ...]) -> FoundValues:
-    """Return the needed values of the file and the environment; refuse those that are not of their form."""
+    """Return the needed values of the file and the environment; reject those that are not of their form."""
     found = read_secret_file(file) if file is not None else FoundValues()
     values = {name: value for name, value in found.values.items() if name in needed}
     places = dict(found.places)

@@ -66,7 +66,7 @@ def create_secrets(
         context: Where, and under which names.
         azure: Whether to write the Secret with the service principal.
         acr: Whether to write the Secret with the registry's login, and to name it in the service account. Both are
-            meant where neither is asked for.
+            intended where neither is asked for.
         only_secret: Whether only the client secret is to be renewed, in those of the Secrets that exist.
         read: Returns the values; gets the names of those that are needed, and which of them may stay as they are. Not
             called where the Secret in the cluster has all that is needed.
@@ -80,7 +80,8 @@ def create_secrets(
     Raises:
         SettingsError: A setting that is needed is missing or broken.
         InputError: A value is missing or not of its form.
-        ServiceError: The cluster or Entra ID refuses. If something was written before, the message names it.
+        ServiceError: The cluster or Entra ID rejects the request. If something was written before, the message names
+            it.
         Stopped: The user has stopped it; it tells what was written.
 
     """
@@ -118,7 +119,7 @@ def attach_pull_secret(context: CheckContext, *, dry_run: bool) -> tuple[SecretC
 
     Raises:
         SettingsError: A setting that is needed is broken.
-        ServiceError: The cluster refuses.
+        ServiceError: The cluster rejects the request.
 
     """
     require(context, "registry_secret_name", "service_account")
@@ -176,7 +177,7 @@ def _reporting_the_end() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _adding_what_to_do() -> Iterator[None]:
-    """Add to the cluster's refusals what can be done about them here."""
+    """Add to the cluster's rejections what can be done about them here."""
     try:
         yield
     except NotAllowedError as error:

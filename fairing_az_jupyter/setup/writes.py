@@ -40,7 +40,7 @@ class Write(Protocol):
             What became of the object.
 
         Raises:
-            ServiceError: The cluster refuses.
+            ServiceError: The cluster rejects the request.
 
         """
 
@@ -143,7 +143,7 @@ def write_all(writes: Sequence[Write], cluster: Cluster, *, replace: bool) -> li
                 f"{error.hint} Then run the same command again: it is safe and completes the rest.",
             ) from None
         except KeyboardInterrupt:
-            # The call that was interrupted may have reached the cluster all the same.
+            # The call that was interrupted may have reached the cluster anyway.
             reported = f"Written before that: {_written(done) or 'nothing'}; the object being written may exist, too."
             msg = f"{reported} Run the same command again: it is safe and completes the rest."
             raise Stopped(msg) from None

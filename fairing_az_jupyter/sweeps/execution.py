@@ -93,7 +93,7 @@ def execute(  # noqa: PLR0913 - keyword-only, but for what is executed
     """Execute what is missing of a sweep; several processes may do that at the same time.
 
     SIGINT, SIGTERM (in the main thread), `cancel` and a wish that is noted in the sweep's folder stop the runs that
-    go on, as cancelled; those that have not begun stay missing, so that the next call executes them.
+    continue, as cancelled; those that have not begun stay missing, so that the next call executes them.
 
     Args:
         plan: The sweep, which its store keeps.
@@ -101,7 +101,7 @@ def execute(  # noqa: PLR0913 - keyword-only, but for what is executed
         sweeps: The sweeps.
         on_event: Called with each event, in this thread.
         command: What starts a worker process.
-        jobs: How many runs go on at the same time.
+        jobs: How many runs are executed at the same time.
         stop_after: After so many failures no run is begun any more; None for never.
         retry_failed: Whether to run again what has failed or was cancelled before.
         cancel: Set it from another thread to stop.
@@ -230,7 +230,7 @@ class _Sweep:
             )
 
     def _mourn(self, worker: WorkerProcess, step: Step | None) -> None:
-        """A worker has ended: its run is begun again once; the second time that is what the run has failed of."""
+        """Restart a run once if its worker dies; the second death fails the run."""
         death = worker.death()
         if step is None:
             worker.end(0.0)
@@ -320,7 +320,7 @@ class _Sweep:
         self._report("run-ended", step=step, info=info)
 
     def _conclude(self) -> None:
-        """Tell how the sweep has ended; raise if that is not as it was meant."""
+        """Tell how the sweep has ended; raise if that is not as it was intended."""
         missing = len(self.plan.points) - len(self._ended)
         left = f"{missing} of {len(self.plan.points)} points have not run"
         resume = f"fairing-azure sweep resume {self.plan.id}"

@@ -121,7 +121,7 @@ def _panel(panel: Any, name: str, metric: str, rows: list[SweepRow], best: Sweep
         if _spans_decades(numbers):
             panel.set_xscale("log")
         elif all(number.is_integer() for number in numbers):
-            from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - loaded by now
+            from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - already loaded
 
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:

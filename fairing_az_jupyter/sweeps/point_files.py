@@ -47,7 +47,7 @@ def read_list(path: str, shown: str) -> list[Row]:
         The points, in the file's order.
 
     Raises:
-        ParameterError: The file can't be read or is no such list, or a name is given twice. No message has a value.
+        ParameterError: The file can't be read or is not such a list, or a name is given twice. No message has a value.
 
     """
     text = _read(path, shown)

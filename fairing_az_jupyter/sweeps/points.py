@@ -63,7 +63,7 @@ class Range:
         """Return the range that a command line tells: NAME LOW HIGH, and `log` or `int` or both.
 
         Raises:
-            ParameterError: A word is missing, is no number, or is not known.
+            ParameterError: A word is missing, is not a number, or is not known.
 
         """
         usage = "Write: --range NAME LOW HIGH, with 'log' or 'int' or both behind it."

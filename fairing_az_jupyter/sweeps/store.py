@@ -110,7 +110,7 @@ class SweepStore:
             name: Its identifier, the beginning of one, the end of one behind a hyphen, or `last`.
 
         Raises:
-            InputError: There is no such sweep, there are several, or its plan can't be read.
+            InputError: The sweep does not exist, there are several, or its plan can't be read.
 
         """
         names = self.names()

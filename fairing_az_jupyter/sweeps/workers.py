@@ -94,7 +94,7 @@ class WorkerProcess:
         return _status(status)
 
     def _write(self, line: Mapping[str, object]) -> None:
-        # One that has died is told of by the end of its answers.
+        # The end of its answers shows that one has died.
         with contextlib.suppress(OSError, ValueError):
             if self._process.stdin is not None:
                 self._process.stdin.write(json.dumps(line) + "\n")

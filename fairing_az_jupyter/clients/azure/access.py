@@ -75,7 +75,7 @@ class AzureAccess:
         """Who asks Azure: chosen once, and anew after `renew`.
 
         Raises:
-            FairingAzureError: No credential applies; each one's reason is told.
+            FairingAzureError: No credential applies; each one's reason is reported.
 
         """
         with self._lock:
@@ -90,7 +90,7 @@ class AzureAccess:
         """Choose the credential anew when it is next needed: its Secret may have changed, and no old token is kept.
 
         Args:
-            used: The credential that was refused; nothing is done where another one has taken its place already.
+            used: The credential that was rejected; nothing is done where another one has taken its place already.
 
         """
         with self._lock:

@@ -58,7 +58,7 @@ _ABAC_VERSION = "2025-03-01-preview"
 _LEAST_LIMIT, _LARGEST_LIMIT = 300, 28800
 _ENDED = frozenset({"succeeded", "failed", "error", "timeout", "canceled"})
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _PAUSE_AFTER_FAILURE = 1.0, 3.0, 10.0
-# A run goes on while Azure does not answer; only after so many seconds without a word of it is it given up.
+# A run continues while Azure does not answer; only after so many seconds without a word of it is it given up.
 _TIMEOUT = 120.0
 # The log, and the digest, may come a little later than the end of the run that they tell of.
 _AFTER_THE_END = 15.0
@@ -159,7 +159,7 @@ class AcrTasks:
             dockerfile: The Dockerfile's path in the context.
             arguments: The build arguments. What has a password in a URL is kept out of the log.
             seconds: How long it may take, with the wait for an agent; Azure ends any build after 28,800 s.
-            report: Is called with each line of the log, once and in order, while the build goes on.
+            report: Is called with each line of the log, once and in order, while the build is running.
 
         Returns:
             The digest of the image that was pushed.
@@ -167,7 +167,7 @@ class AcrTasks:
         Raises:
             BuildFailedError: The build has failed, took too long, or was cancelled by somebody else.
             NotAllowedError: This identity, or nobody in this subscription or network, may build there.
-            NotFoundError: There is no such registry.
+            NotFoundError: The registry does not exist.
             ServiceError: Azure did not do what was asked.
 
         """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ACCEPTED", "ArmCalls"]
 
 ACCEPTED = 202
-"""The status of what Azure goes on with after its answer."""
+"""The status of what Azure continues with after its answer."""
 
 _WITHOUT_BODY = {ACCEPTED, 204}
 _MOST_PAGES = 50
@@ -147,7 +147,7 @@ class ArmCalls:
             The status, the headers with their names in lower case, and the JSON object (empty without a body).
 
         Raises:
-            ServiceError: It was refused, or there is no answer.
+            ServiceError: It was rejected, or there is no answer.
 
         """
         from azure.core.exceptions import DecodeError, HttpResponseError  # noqa: PLC0415 - heavy

@@ -112,7 +112,7 @@ def cloud_named(name: str) -> AzureCloud:
         Where it is.
 
     Raises:
-        SettingsError: There is no such cloud.
+        SettingsError: The cloud does not exist.
 
     """
     try:

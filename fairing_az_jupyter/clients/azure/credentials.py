@@ -159,8 +159,8 @@ def choose_credential(
         The credential.
 
     Raises:
-        FairingAzureError: It does not apply, or none of them does; each one's reason is told. Where the Secret alone
-            was asked for and could not be read, that error.
+        FairingAzureError: It does not apply, or none of them does; each one's reason is reported. Where the Secret
+            alone was asked for and could not be read, that error.
 
     """
     cloud = cloud or CLOUDS["AzurePublicCloud"]

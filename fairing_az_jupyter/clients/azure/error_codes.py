@@ -1,4 +1,4 @@
-"""What the codes in the error answers of Azure's services mean to a user, and what mends it.
+"""What the codes in the error answers of Azure's services mean to a user, and what fixes it.
 
 In the texts, {client_id}, {tenant_id}, {subscription}, {resource_group}, {account}, {scope}, {assignee}, {new_secret}
 and {cloud} stand for what the call knows of them; what it does not know shows as `<client-id>` and so on.

@@ -110,7 +110,7 @@ class ResourceManager:
         Raises:
             NotFoundError: There is none of that name.
             NotAllowedError: This identity may not look.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         asked = self._asked(
@@ -131,7 +131,7 @@ class ResourceManager:
         Raises:
             NotFoundError: There is none of that name in that resource group, or no such group.
             NotAllowedError: This identity may not look.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         path = self._account(resource_group, name)
@@ -148,7 +148,7 @@ class ResourceManager:
             What is known of it; None where this identity sees none of that name, which does not say that there is none.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         asked = self._asked(f"look for the storage account '{name}'", self._scope, account=name)
@@ -169,7 +169,7 @@ class ResourceManager:
             The first key that may write.
 
         Raises:
-            NotFoundError: There is no such account.
+            NotFoundError: The account does not exist.
             NotAllowedError: This identity may not have the keys.
             ServiceError: There is none to be had.
 
@@ -198,7 +198,7 @@ class ResourceManager:
             Whether it could, and why not.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         asked = self._asked(f"ask whether the name '{name}' is free", self._scope, account=name)
@@ -258,7 +258,7 @@ class ResourceManager:
         Raises:
             NotFoundError: No registry has that name.
             NotAllowedError: There may be one that this identity can't see: AcrPush alone does not show it.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         host = login_server.partition("/")[0].lower()
@@ -286,7 +286,7 @@ class ResourceManager:
 
         Raises:
             NotAllowedError: This identity may not look at roles; that says nothing about which it has.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         path = f"/{scope.strip('/')}/providers/Microsoft.Authorization/roleAssignments"

@@ -1,4 +1,4 @@
-"""What ACR Tasks prints while a run goes on: an append blob that grows, read by a link that is a secret itself.
+"""What ACR Tasks prints while a run is running: an append blob that grows, read by a link that is a secret itself.
 
 Source: https://learn.microsoft.com/rest/api/containerregistry/runs/get-log-sas-url. That lines end in CR LF and that
 the blob's metadata get `Complete` when nothing more will come is what `az acr build` relies on to follow it.
@@ -66,7 +66,7 @@ class Mask:
 
 
 class RunLog:
-    """A run's log, read while it grows. That it can't be read is logged once, and is no failure of the build.
+    """A run's log, read while it grows. That it can't be read is logged once, and is not a failure of the build.
 
     Args:
         link: Gets a link to the log; one is valid for an hour or so, which is less than a build may take.

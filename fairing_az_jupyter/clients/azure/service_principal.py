@@ -110,7 +110,7 @@ def service_principal(
         The service principal.
 
     Raises:
-        CredentialError: A key is missing, empty or not of its form; all are told at once, and none of the values.
+        CredentialError: A key is missing, empty or not of its form; all are reported at once, and none of the values.
 
     """
     problems = secret_problems(data)
@@ -212,7 +212,7 @@ def secret_expiry(annotations: Mapping[str, str] | None) -> datetime | None:
 
 
 def _instead(key: str, data: Mapping[str, SecretValue]) -> str:
-    """Name a key that was probably meant; no other, for somebody may have taken a value for a key."""
+    """Name a key that was probably intended; no other, for somebody may have taken a value for a key."""
     meant = key.removeprefix("AZ_").replace("_", "").lower()
     for other in data:
         bare = re.sub(r"[^a-z]", "", other.lower())

@@ -1,4 +1,4 @@
-"""Tokens of Microsoft Entra ID: got within a time, and refused with errors of ours."""
+"""Tokens of Microsoft Entra ID: got within a time, and rejected with errors of ours."""
 
 from __future__ import annotations
 

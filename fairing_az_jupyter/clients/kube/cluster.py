@@ -92,7 +92,7 @@ class Cluster:
 
         Raises:
             InputError: The namespace's name is none.
-            ServiceError: There is no way to a cluster, or what there is is broken.
+            ServiceError: No cluster was found, or its configuration is broken.
 
         """
         connection = find_connection(
@@ -128,7 +128,7 @@ class Cluster:
 
     @property
     def namespace(self) -> str:
-        """The namespace that is meant where none is named."""
+        """The namespace that is intended where none is named."""
         return self._connection.namespace
 
     @property

@@ -218,7 +218,7 @@ class Workloads:
             wait: Seconds to wait until it is gone; with `Foreground`, its pods too.
             uid: Delete only the very object that has this uid, and none that was made anew by that name.
             dry_run: Whether the server is only to check it.
-            cancel: Ends the waiting; the deletion goes on.
+            cancel: Ends the waiting; the deletion continues.
 
         Returns:
             Whether there was one.
@@ -378,10 +378,10 @@ class Workloads:
             pod: Its pod.
             container: Its name; empty where the pod has one only.
             tail: How many lines at most, from the end; None means all.
-            previous: Whether those of the start before are meant.
+            previous: Whether those of the start before are intended.
 
         Raises:
-            NotFoundError: There is no such pod.
+            NotFoundError: The pod does not exist.
             ConflictError: The container has not started.
             ServiceError: See `exceptions.py`.
 
@@ -406,7 +406,7 @@ class Workloads:
             The way there, open until `close`; a context manager.
 
         Raises:
-            NotFoundError: There is no such pod.
+            NotFoundError: The pod does not exist.
             ConflictError: The pod does not run (`pod-not-running`).
             InputError: The local port is in use.
             ServiceError: See `exceptions.py`.

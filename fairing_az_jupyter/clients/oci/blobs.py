@@ -101,7 +101,7 @@ class Blob(Protocol):
         """Its bytes."""
 
     def part(self, offset: int, length: int, moved: Callable[[int], None]) -> bytes | Body:
-        """Return some of it; `moved` is told while it is read how far it is."""
+        """Return some of it; `moved` gets the progress meanwhile."""
 
     def blame(self) -> FairingAzureError | None:
         """Return why a registry may have got other bytes than the digest says, if that lies here."""
@@ -214,7 +214,7 @@ class RemoteBlob:
         return content
 
     def _load(self, offset: int, length: int) -> bytes:
-        """Get some of it, going on where a connection has broken off."""
+        """Get some of it, continuing where a connection has broken off."""
         got = bytearray()
 
         def attempt(seconds: float) -> None:
@@ -343,7 +343,7 @@ class _Window:
             piece = self._stream.read(left if size < 0 else min(size, left))
         except OSError:
             piece = b""
-        if not piece:  # fewer bytes than were told would leave the registry waiting
+        if not piece:  # fewer bytes than announced would leave the registry waiting
             self._close()
             raise self._blob.changed()
         self._position += len(piece)

@@ -1,4 +1,4 @@
-"""What a registry's refusals mean, in words: what failed, why it matters, what to type next.
+"""What a registry's rejections mean, in words: what failed, why it matters, what to type next.
 
 Nothing that a server sent is repeated but known error codes and addresses: a server may echo a credential.
 """
@@ -145,7 +145,7 @@ def credential_missing(host: str, part: str) -> CredentialError:
 
 
 def own_token_rejected(host: str) -> CredentialError:
-    """Return the error for a registry that refuses the token that it has just issued."""
+    """Return the error for a registry that rejects the token that it has just issued."""
     return CredentialError(
         f"Registry '{host}' rejected a token that its own token service had just issued. {WHY}",
         hint=(

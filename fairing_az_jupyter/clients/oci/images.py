@@ -141,7 +141,7 @@ class ImageStore:
 
         Raises:
             NotFoundError: It is not there, or not for the platform; the error names the platforms there are.
-            InputError: It is no image that a layer can be added to.
+            InputError: It is not an image that a layer can be added to.
             FairingAzureError: The registry does not give it.
 
         """
@@ -255,7 +255,7 @@ class ImageStore:
             All tags, however many pages they come in.
 
         Raises:
-            NotFoundError: There is no such repository.
+            NotFoundError: The repository does not exist.
             FairingAzureError: The registry does not say.
 
         """

@@ -149,7 +149,7 @@ def normalised(platform: str) -> tuple[str, str, str]:
         The three parts; the variant is the architecture's usual one where none is named.
 
     Raises:
-        InputError: It is no platform.
+        InputError: It is not a platform.
 
     """
     parts = platform.lower().split("/")
@@ -256,7 +256,7 @@ def appended(
     Args:
         manifest: The base's manifest.
         kind: Its media type.
-        base: Its digest, which is told in an OCI image's annotations.
+        base: Its digest, which is reported in an OCI image's annotations.
         config: The new configuration.
         layer_digest: The digest of the layer as it is sent, gzip-compressed.
         layer_size: Its bytes.
@@ -337,7 +337,7 @@ def damaged(name: str, problem: str) -> InputError:
 
 
 def _no_constant(word: str) -> None:
-    raise ValueError(word)  # NaN and Infinity are no JSON
+    raise ValueError(word)  # NaN and Infinity are not valid JSON
 
 
 def _is_attestation(entry: dict[str, Any]) -> bool:

@@ -50,7 +50,7 @@ class ImageReference:
             Its parts; the tag is `latest` where there is neither a tag nor a digest.
 
         Raises:
-            InputError: It is no image's name.
+            InputError: It is not an image's name.
 
         """
         rest, at, digest = text.strip().partition("@")
@@ -108,7 +108,7 @@ class ImageReference:
 
 
 def require_repository(name: str) -> None:
-    """Refuse what can't be a repository's name.
+    """Reject what can't be a repository's name.
 
     Args:
         name: The name.
@@ -123,7 +123,7 @@ def require_repository(name: str) -> None:
 
 
 def require_tag(name: str) -> None:
-    """Refuse what can't be a tag.
+    """Reject what can't be a tag.
 
     Args:
         name: The tag.
@@ -137,7 +137,7 @@ def require_tag(name: str) -> None:
 
 
 def require_digest(name: str) -> None:
-    """Refuse what is no SHA-256 digest.
+    """Reject what is not a SHA-256 digest.
 
     Args:
         name: The digest.

@@ -58,8 +58,8 @@ class Access:
 
     Args:
         repository: The repository's name.
-        pull: Whether it may pull; None where that was neither tried nor told.
-        push: Whether it may push; None where that was neither tried nor told.
+        pull: Whether it may pull; None where that was neither tried nor reported.
+        push: Whether it may push; None where that was neither tried nor reported.
         exists: Whether there is anything in the repository; None where that was not looked at.
         granted: The rights that the registry's token names, such as `pull`; None where it names none.
         scheme: How the registry authenticates: `bearer`, `basic` or `none`.
@@ -172,7 +172,7 @@ class Registry:
             InputError: The name breaks the registry's rule.
             CredentialError: The registry does not believe the credential, or there is none.
             NotAllowedError: It may not pull, or the registry's firewall lets nobody in from here.
-            UnreachableError: There is no answer, or not from a registry.
+            UnreachableError: No answer arrives, or not from a registry.
             ThrottledError: There were too many requests.
             ServiceError: The registry failed.
 
@@ -213,7 +213,7 @@ class Registry:
             CredentialError: The registry does not believe the credential, or there is none.
             NotAllowedError: It may not push, or the registry's firewall lets nobody in from here.
             NotFoundError: The registry takes only repositories that were made before.
-            UnreachableError: There is no answer, or not from a registry.
+            UnreachableError: No answer arrives, or not from a registry.
             ThrottledError: There were too many requests.
             ServiceError: The registry failed.
 
@@ -262,7 +262,7 @@ class Registry:
             reference: A tag or a digest.
 
         Returns:
-            The manifest, whose bytes have the digest that is told.
+            The manifest, whose bytes have the digest that is reported.
 
         Raises:
             NotFoundError: There is none by that name.
@@ -380,7 +380,7 @@ class Registry:
         end: float,
         follow: bool = True,
     ) -> tuple[Answer, Permit]:
-        """Send a request with the credential, once more with a new token where a kept one is refused."""
+        """Send a request with the credential, once more with a new token where a kept one is rejected."""
         while True:
             permit = self.credential.permit(f"repository:{repository}:{actions}", end)
             headers = {"Accept": ", ".join(MANIFEST_TYPES)} if "/manifests/" in path else {}

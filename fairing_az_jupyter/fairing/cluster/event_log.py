@@ -54,7 +54,7 @@ class Shown:
         printed: Whether lines go to stdout, as a job's output does; to the logger if not.
         started: Is called when that container starts.
         replaced: Is called when a pod was taken away or has failed, and a new one takes its place.
-        launch: The name of the launch, by which it can be deleted; empty where that is no use.
+        launch: The name of the launch, by which it can be deleted; empty where that is useless.
 
     """
 
@@ -148,7 +148,7 @@ def _write_line(text: str) -> TextIO | None:
 
 
 def reported_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]) -> ExecutionError:
-    """Return an error whose cure holds also when the objects that it is about have been deleted.
+    """Return an error whose fix holds also when the objects that it is about have been deleted.
 
     Args:
         error: What has failed; it is changed.
@@ -195,7 +195,7 @@ def _level(event: Event) -> int:
             return logging.WARNING
         return logging.DEBUG if event.reason in _UNREMARKABLE else logging.INFO
     if isinstance(event, Problem):
-        # A container that takes its time is no reason to warn.
+        # A container that takes its time is not a reason to warn.
         return logging.INFO if event.diagnosis.rule.group == "start" else logging.WARNING
     if isinstance(event, (Disrupted, Retried)):
         return logging.WARNING

@@ -20,7 +20,7 @@ def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespa
         namespace: The namespace.
 
     Raises:
-        ContextError: There is no container with an image in it.
+        ContextError: No container has an image.
 
     """
     from kubernetes.client import ApiClient  # noqa: PLC0415 - Fairing has it loaded

@@ -235,7 +235,7 @@ def _file_member(entry: ArchiveEntry) -> Iterator[bytes]:
     if entry.source is None:
         raise ValueError(f"the member {entry.destination!r} has no source")
     try:
-        # Non-blocking: what was a file when it was collected may be a pipe by now.
+        # Non-blocking: what was a file when it was collected may be a pipe already.
         descriptor = os.open(entry.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError as error:
         raise _changed(entry.source) from error

@@ -49,8 +49,8 @@ def collect(
         The members and the folders above them, sorted by the bytes of their names, each once.
 
     Raises:
-        ContextError: A source is missing, can't be read or is no file, folder or symlink; a symlink leaves its folder;
-            a destination leaves the archive or is taken twice.
+        ContextError: A source is missing, can't be read or is not a file, folder or symlink; a symlink leaves its
+            folder; a destination leaves the archive or is taken twice.
 
     """
     root = Path.cwd() if root is None else Path(root).absolute()
@@ -100,7 +100,7 @@ def _destination(raw: str, source: str | Path) -> str:
 
 
 def _located(source: str | Path, root: Path, destination: str) -> Path:
-    """Return the real path of a listed source, refusing what is missing or leaves the working directory unseen."""
+    """Return the real path of a listed source, rejecting what is missing or leaves the working directory unseen."""
     if not str(source) or "\0" in str(source):
         raise ContextError(
             f"The source of '{destination}' is {str(source)!r}, which is not a path.", hint="Give a file or a folder."
@@ -213,7 +213,7 @@ def _checked_file(path: Path) -> Path:
 
 
 def _add(members: dict[str, ArchiveEntry], entry: ArchiveEntry) -> None:
-    """Add a member, refusing a second source for its destination."""
+    """Add a member, rejecting a second source for its destination."""
     other = members.setdefault(entry.destination, entry)
     if other is entry or other.kind == entry.kind == "folder":
         return

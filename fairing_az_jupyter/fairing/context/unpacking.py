@@ -121,7 +121,7 @@ def _unpack_all(archive: Path, folder: Path, digest: str | None) -> None:
 
 
 def _reject_foreign(member: tarfile.TarInfo, kinds: dict[str, bytes]) -> None:
-    """Refuse a member that `write_archive` would not have written after those before."""
+    """Reject a member that `write_archive` would not have written after those before."""
     name = member.name
     if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name + member.linkname or name in kinds:
         raise _ForeignError(f"it has a member named {name!r}, which is unsafe or a duplicate")

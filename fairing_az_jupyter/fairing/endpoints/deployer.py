@@ -104,7 +104,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
 
         Raises:
             EndpointError: It can't start, was not ready in time, or has got no address; nothing of it is left.
-            InputError: There is nothing to serve, or the cluster refuses it as it is.
+            InputError: There is nothing to serve, or the cluster rejects it as it is.
             ServiceError: The cluster does not do what is asked.
 
         """
@@ -156,7 +156,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         """Delete the endpoint and wait until its pods are gone. Safe to call again.
 
         Raises:
-            ExecutionError: It was told to go and is still there.
+            ExecutionError: It was asked to go and is still there.
             ServiceError: The cluster does not do what is asked.
 
         """
@@ -225,13 +225,13 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         """Return the URL of an endpoint that serves the same and that nobody looks after; empty if there is none.
 
         A kernel that is restarted leaves its endpoint behind: the same launch gets it back. Of one that serves
-        something else the user is told: nobody here knows whether it is still needed.
+        something else there is a warning: nobody here knows whether it is still needed.
         """
         workloads = self._launcher.workloads
         try:
             alike = workloads.list(self.kind, {**self._of_owner(), **self._of_class()})
         except FairingAzureError:
-            # As where it is not installed: `_create` says so, with the cure.
+            # As where it is not installed: `_create` says so, with the fix.
             return ""
         left = [
             found
@@ -305,7 +305,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             self._close_care()
 
     def _undo(self) -> None:
-        """Delete what a failed `deploy` has made; where that fails the user is told, and the failure counts."""
+        """Delete what a failed `deploy` has made; where that fails there is a warning, and the failure counts."""
         name, namespace = self.name, self._launcher.target.namespace
         left = f"Delete it: fairing-azure delete {name}, or kubectl -n {namespace} delete {self.made_of} {name}"
         try:
@@ -358,7 +358,7 @@ def _answers(url: str) -> bool:
 
 
 def _with_lines(error: EndpointError, serving_class: str, lines: tuple[str, ...]) -> ExecutionError:
-    """Return the error with the last lines that were seen, and with a cure that needs no pod."""
+    """Return the error with the last lines that were seen, and with a fix that needs no pod."""
     if lines and not error.last_lines:
         found = Diagnosis(error.code, error.message, error.hint, returncode=error.returncode)
         return reported_after_deletion(found.error("Deployment", lines), serving_class, lines)

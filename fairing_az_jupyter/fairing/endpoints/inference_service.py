@@ -95,7 +95,7 @@ class KServeServing(EndpointDeployer):
             ) from None
 
     def _lacks_kserve(self, error: NotFoundError | NotAllowedError) -> bool:
-        """Tell whether a refusal means that there is no KServe: nobody has rights on what is not installed."""
+        """Tell whether a rejection means that there is no KServe: nobody has rights on what is not installed."""
         if isinstance(error, NotFoundError):
             return error.code == "not-found-api"
         try:

@@ -1,4 +1,4 @@
-"""What has made the build of an image fail, told by its last lines, with what to do about it."""
+"""What has made the build of an image fail, reported by its last lines, with what to do about it."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         """Return the base image by the digest that it has now.
 
         Raises:
-            ContextError: There is no such image.
+            ContextError: The image does not exist.
             ServiceError: Its registry does not say.
 
         """

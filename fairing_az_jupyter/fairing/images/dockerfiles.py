@@ -21,7 +21,7 @@ BESIDE = "fairing.beside.tar"
 LABEL = "io.github.fairing-az-jupyter.requirements"
 """The label that tells what was asked for."""
 
-# Debian's own Python refuses pip without the first; a build runs as root, and pip would warn of it. Isolated (-I), or a
+# Debian's own Python rejects pip without the first; a build runs as root, and pip would warn of it. Isolated (-I), or a
 # json.py of the user's would take the place of Python's own.
 _PIP = (
     "RUN PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore "

@@ -61,7 +61,7 @@ class KanikoBuilder(ImageBuilder):
 
 
 def require_pushed(images: ImageStore, repository: str, tag: str) -> None:
-    """Refuse to go on with an image that a build was to push and that is not there.
+    """Fail for an image that a build was to push and that does not exist.
 
     Args:
         images: The registry.

@@ -75,7 +75,7 @@ def build_in_cluster(
     Raises:
         InputError: Pods have to keep to the Pod Security Standard `restricted`, which Kaniko can't.
         BuildFailedError: The build can't start, or has failed; nothing of it is left.
-        ServiceError: The cluster does not do what is asked; the build may go on there.
+        ServiceError: The cluster does not do what is asked; the build may continue there.
 
     """
     phases = phases or Phases()

@@ -159,7 +159,7 @@ def _with_shared_folders(archive: Path, members: Sequence[ArchiveEntry]) -> Iter
     try:
         try:
             with archive.open("rb") as rest, path.open("wb") as file:
-                # Two members make one gzip file (RFC 1952), and a tar without an end goes on with the next.
+                # Two members make one gzip file (RFC 1952), and a tar without an end continues with the next.
                 file.write(gzip.compress(b"".join(map(_shared_folder, named)), mtime=0))
                 shutil.copyfileobj(rest, file, 1 << 20)
         except OSError as error:

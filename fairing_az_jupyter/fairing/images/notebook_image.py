@@ -51,7 +51,7 @@ _HASHED = re.compile(r"^\s*--require-hashes|\s--hash[=\s]", re.MULTILINE)
 _LEFT_OUT = frozenset({"__pycache__", "labextension"})
 # The rest of a distribution's metadata tells how it came to be on this machine.
 _METADATA = ("METADATA", "entry_points.txt")
-# PYTHONPATH is no site-packages, so a start-up file would not be read there; this module is.
+# PYTHONPATH is not site-packages, so a start-up file would not be read there; this module is.
 _START_UP = f"{BRIDGE}\n"
 
 
@@ -104,7 +104,7 @@ def own_requirements() -> tuple[str, ...]:
     """Return what this package needs in a pod, as its own metadata ask for it.
 
     Raises:
-        ContextError: There are no metadata: the package was not installed, only copied.
+        ContextError: The metadata do not exist: the package was not installed, only copied.
 
     """
     try:

@@ -37,7 +37,7 @@ def predict_at(url: str, samples: Samples, *, endpoint: str = "", form: bool | N
 
     Raises:
         InputError: The URL names no host.
-        EndpointError: It can't be reached, or refuses the data.
+        EndpointError: It can't be reached, or rejects the data.
 
     """
     whole = _asked(url)
@@ -65,8 +65,8 @@ def predict(launcher: Launcher, name: str, samples: Samples) -> Prediction:
 
     Raises:
         NotFoundError: Nothing was launched by that name.
-        InputError: It is no endpoint.
-        EndpointError: It is not ready, can't be reached, or refuses the data.
+        InputError: It is not an endpoint.
+        EndpointError: It is not ready, can't be reached, or rejects the data.
         ServiceError: The cluster does not do what is asked.
 
     """

@@ -48,8 +48,8 @@ def find_orphans(launcher: Launcher) -> tuple[tuple[OrphanedResource, ...], str]
         launcher: The cluster and the namespace.
 
     Returns:
-        All leftovers, those of others and those that may be in use among them; and why Secrets could not be looked
-        at, in one sentence, or an empty text.
+        All orphaned resources, those of others and those that may be in use among them; and why Secrets could not be
+        looked at, in one sentence, or an empty text.
 
     Raises:
         ServiceError: The cluster does not do what is asked.
@@ -84,19 +84,19 @@ def orphans_of(
 
 
 def chosen(orphans: Iterable[OrphanedResource], *, in_use: bool, everyone: bool) -> tuple[OrphanedResource, ...]:
-    """Return the leftovers that are to be deleted.
+    """Return the orphaned resources that are to be deleted.
 
     Args:
         orphans: All of them.
-        in_use: Whether those that may be in use are meant as well.
-        everyone: Whether those of other users, and those that bear no user's name, are meant as well.
+        in_use: Whether those that may be in use are included.
+        everyone: Whether those of other users, and those that bear no user's name, are included.
 
     """
     return tuple(left for left in orphans if (in_use or not left.in_use) and (everyone or left.own))
 
 
 def remove_orphans(launcher: Launcher, orphans: Iterable[OrphanedResource]) -> Iterator[OrphanedResource]:
-    """Delete leftovers, and yield what became of each; one that can't be deleted does not keep the others.
+    """Delete orphaned resources, and yield what became of each; one that can't be deleted does not keep the others.
 
     Args:
         launcher: The cluster and the namespace.
@@ -208,7 +208,7 @@ def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: date
 
 
 def _is_young(created: str, now: datetime, settled: timedelta | None = None) -> bool:
-    """Tell whether something is so young that its launch may be going on; what has no age is not."""
+    """Tell whether something is so young that its launch may still be running; what has no age is not."""
     try:
         made = datetime.fromisoformat(created.replace("Z", "+00:00"))
     except ValueError:

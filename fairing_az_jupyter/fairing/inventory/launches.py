@@ -101,7 +101,7 @@ def find_launch(launcher: Launcher, name: str, launches: Iterable[Launch] | None
         launches: Everything that was launched, where that is known.
 
     Raises:
-        NotFoundError: Nothing was; what has this name all the same was made by something else.
+        NotFoundError: Nothing was; what has this name anyway was made by something else.
 
     """
     known = find_launches(launcher) if launches is None else tuple(launches)
@@ -190,7 +190,7 @@ def lines(launcher: Launcher, launch: Launch, *, tail: int | None = None) -> Ite
 def watched_lines(
     launcher: Launcher, launch: Launch, *, tail: int | None = None, cancelled: threading.Event | None = None
 ) -> Iterator[LaunchLine]:
-    """Yield what the pods of a launch print, as they print it; what the cluster does is told on Fairing's logger.
+    """Yield what the pods of a launch print, as they print it; what the cluster does is reported on Fairing's logger.
 
     Args:
         launcher: The cluster and the namespace.
@@ -213,7 +213,7 @@ def watched_lines(
             hint=f"Delete the rest of it: fairing-azure delete {launch.info.name}",
             code="no-deployment",
         )
-    # Counted, and not told by their times: the clocks of nodes differ from this one.
+    # Counted, and not reported by their times: the clocks of nodes differ from this one.
     skipped: dict[tuple[str, str], int] = {}
     if tail is not None:
         for line in lines(launcher, launch):
@@ -248,7 +248,7 @@ def delete_launches(
 
     Raises:
         NotFoundError: Nothing was launched by one of the names.
-        ExecutionError: Something was told to go and is still there.
+        ExecutionError: Something was asked to go and is still there.
         ServiceError: The cluster does not do what is asked. The others have been deleted.
 
     """

@@ -51,7 +51,7 @@ def read_samples(data: str) -> Samples:
         data: The path of a CSV or JSON file, or JSON text, which begins with `[` or `{`.
 
     Raises:
-        InputError: There is no such file, or it does not hold rows of numbers.
+        InputError: The file does not exist, or it does not hold rows of numbers.
 
     """
     if data.lstrip()[:1] in {"[", "{"}:

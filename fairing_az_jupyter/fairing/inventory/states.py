@@ -357,7 +357,7 @@ def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence
 
 
 def _waiting(pods: Sequence[Object]) -> str:
-    """Return what pods that have no trouble wait for."""
+    """Return what pods that have no problem wait for."""
     if not pods:
         return "It has no pod yet."
     for pod in pods:

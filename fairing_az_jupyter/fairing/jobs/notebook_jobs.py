@@ -1,4 +1,4 @@
-"""Notebooks that run in the cluster: one Indexed Job, whose pods are told by their number what to run.
+"""Notebooks that run in the cluster: one Indexed Job, whose pods know by their number what to run.
 
 Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/ for the completion mode, the limits of failures
 (`backoffLimitPerIndex`, `maxFailedIndexes`) and the pod failure policy.

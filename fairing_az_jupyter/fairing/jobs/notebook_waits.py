@@ -93,7 +93,7 @@ def what_stops(
 ) -> tuple[Diagnosis | None, str, str]:
     """Tell what keeps pods of a Job from starting.
 
-    One that can't start is a reason to end the Job only where no other one runs or may still start: runs that go on
+    One that can't start is a reason to end the Job only where no other one runs or may still start: runs that continue
     have their results to lose.
 
     Args:
@@ -149,7 +149,7 @@ class _Found:
     looks: Looks | None
 
     def verdict(self, pod: Object | None) -> tuple[Diagnosis | None, str, bool]:
-        """Return what is in the way of a pod, in which words it is told, and whether it is waited for no longer.
+        """Return what is in the way of a pod, in which words it is reported, and whether it is waited for no longer.
 
         Args:
             pod: The pod; None where there is none, and the question is why.

@@ -74,9 +74,9 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             The job's name, which also knows the last 1,000 lines.
 
         Raises:
-            InputError: There is nothing to run, or the cluster refuses the Job as it is.
+            InputError: There is nothing to run, or the cluster rejects the Job as it is.
             JobFailedError: It can't start, or its command ended with another exit code than 0.
-            ServiceError: The cluster does not do what is asked; the job may go on there.
+            ServiceError: The cluster does not do what is asked; the job may continue there.
 
         """
         target = self._launcher.target
@@ -203,7 +203,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         return shown.lines
 
     def _delete(self, wait: float = 0.0) -> None:
-        """Delete the Job; where that fails the outcome counts all the same, and the user is told."""
+        """Delete the Job; where that fails there is a warning, and the outcome counts."""
         self._runs = False
         try:
             self._launcher.workloads.delete("Job", self.name, wait=wait)

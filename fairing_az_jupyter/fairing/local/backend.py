@@ -324,7 +324,7 @@ def _as_local(word: str, prefix: str, application: Path) -> str:
 
 
 def _kernel_of(notebook: Path) -> list[str]:
-    """Return papermill's option for a notebook that names no kernel, which papermill would refuse."""
+    """Return papermill's option for a notebook that names no kernel, which papermill would reject."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if not json.loads(notebook.read_bytes()).get("metadata", {}).get("kernelspec", {}).get("name"):
             return ["--kernel", "python3"]

@@ -33,7 +33,7 @@ def environment_for(requirements: Path, own: Sequence[str], report: Callable[[st
     Args:
         requirements: A requirements.txt; a missing one means no requirements of the user's own.
         own: What a job or an endpoint itself needs, as pip takes it.
-        report: Is told in one line what is being done.
+        report: Gets a line on what is being done.
 
     Returns:
         The path of its `python`. Environments lie below `environments/` in the data folder, named by the digest of

@@ -70,7 +70,7 @@ log = logging.getLogger("fairing_serving")
 
 
 class StartupError(Exception):
-    """The endpoint can't start; the text says what, why and the cure."""
+    """The endpoint can't start; the text says what, why and the fix."""
 
 
 def load_class(name: str, folder: Path) -> Any:  # noqa: ANN401 - the user's
@@ -81,7 +81,7 @@ def load_class(name: str, folder: Path) -> Any:  # noqa: ANN401 - the user's
         folder: The app folder, which is put on the module path.
 
     Raises:
-        StartupError: There is no such file, it can't be read, or it holds no class of that name.
+        StartupError: The file does not exist, it can't be read, or it holds no class of that name.
 
     """
     path = folder / f"{name}.py"
@@ -110,7 +110,7 @@ def load_class(name: str, folder: Path) -> Any:  # noqa: ANN401 - the user's
 
 
 def _why(error: BaseException) -> str:
-    """Return an exception of the user's code in one line, with the likely cure."""
+    """Return an exception of the user's code in one line, with the likely fix."""
     fix = "Fix the class, test it in the notebook, and deploy again."
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
@@ -417,7 +417,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if importlib.util.find_spec("kserve") is None:
             raise StartupError(f"KServe is not installed. It serves the model. {KSERVE_HINT}")  # noqa: TRY301
         predictor = Predictor(given.class_name, folder)
-        predictor.start()  # before KServe's import, so that a class that can't be served is told at once
+        predictor.start()  # before KServe's import, so that a class that can't be served is reported at once
         app = make_app(import_kserve(path), predictor)
         _log_to_stderr()
         host, port = listener.getsockname()[:2]

@@ -108,11 +108,11 @@ class FixedModels:
     """KServe's model repository extension, closed: nobody may unload the one model from outside."""
 
     async def load(self, _name: str) -> NoReturn:
-        """Refuse."""
+        """Reject."""
         raise NotImplementedError("Models can't be loaded or unloaded by request.")
 
     async def unload(self, _name: str) -> NoReturn:
-        """Refuse."""
+        """Reject."""
         await self.load(_name)
 
 
@@ -248,7 +248,7 @@ def _translated_http(error: Any, method: str, path: str, model: str) -> messages
 
 
 def _translated_validation(faults: Sequence[dict[str, Any]]) -> messages.RequestError:
-    # KServe takes a message or bytes: what pydantic says of the bytes is no help.
+    # KServe takes a message or bytes: what pydantic says of the bytes does not help.
     fault = next((fault for fault in faults if "bytes" not in fault["loc"]), faults[0])
     if fault["type"] == "json_invalid":
         return messages.RequestError("The body is not JSON.", messages.V2_HINT, code="not-json")
@@ -269,7 +269,7 @@ def make_app(kserve: Any, name: str, user_predict: Predict, class_names: Any) ->
         class_names: The names of the columns of an answer, or None.
 
     """
-    # KServe's own use of FastAPI, told once for each of its handlers.
+    # KServe's own use of FastAPI, reported once for each of its handlers.
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     server = importlib.import_module("kserve.model_server")
     rest = importlib.import_module("kserve.protocol.rest.server")

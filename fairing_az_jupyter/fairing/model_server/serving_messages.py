@@ -215,7 +215,7 @@ def numbers(values: list[Any], where: str) -> np.ndarray[Any, Any]:
 
 
 def typed(values: list[Any], datatype: str, where: str) -> np.ndarray[Any, Any]:
-    """Return values as an array of a v2 datatype, refusing what numpy would bend to fit."""
+    """Return values as an array of a v2 datatype, rejecting what numpy would bend to fit."""
     if datatype not in DATATYPES:
         raise RequestError(f"{where} has an unknown datatype.", f"One of {', '.join(DATATYPES)}.", code="datatype")
     allowed: set[type] = {int}

@@ -52,7 +52,7 @@ def declared_tasks(path: str, text: str | None = None) -> tuple[TaskInfo, ...]:
         text: Its text; None to read the file.
 
     Raises:
-        InputError: It is neither, can't be read, or is no Python.
+        InputError: It is neither, can't be read, or is not Python.
 
     """
     declared = _declared(path, text)
@@ -61,7 +61,7 @@ def declared_tasks(path: str, text: str | None = None) -> tuple[TaskInfo, ...]:
 
 
 def check_declared(path: str, name: str | None, method: Literal["train", "predict"]) -> str:
-    """Refuse a task that a file does not define, as far as its text tells.
+    """Reject a task that a file does not define, as far as its text tells.
 
     Args:
         path: The .py or .ipynb file.

@@ -109,7 +109,7 @@ class LaunchedEndpoint:
             feature_names: The names of the columns, if the model wants them.
 
         Raises:
-            EndpointError: The endpoint can't be reached, or refuses the data.
+            EndpointError: The endpoint can't be reached, or rejects the data.
 
         """
         found: dict[str, Any] = self._endpoint.predict_nparray(data, feature_names)
@@ -164,7 +164,7 @@ def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None)
         The job's name, and the last lines that it has printed.
 
     Raises:
-        InputError: There is no such task, a file is missing, or a setting is.
+        InputError: The task does not exist, a file is missing, or a setting is.
         ExecutionError: The build or the job has failed.
         ServiceError: The cluster or an Azure service does not do what is asked.
 
@@ -187,7 +187,7 @@ def deploy(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None
         The endpoint. On this machine it takes the place of one of the same class that this process has deployed.
 
     Raises:
-        InputError: There is no such task, a file is missing, or a setting is.
+        InputError: The task does not exist, a file is missing, or a setting is.
         ExecutionError: The build has failed, or the endpoint does not start.
         ServiceError: The cluster or an Azure service does not do what is asked.
 

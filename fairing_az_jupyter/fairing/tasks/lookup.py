@@ -42,7 +42,7 @@ def load_task(task: str, method: Literal["train", "predict"], names: Mapping[str
         names: The notebook's variables; None where there is no notebook.
 
     Raises:
-        InputError: There is no such file or name, the file can't be run, or what has the name can't be launched.
+        InputError: The file or name does not exist, the file can't be run, or what has the name can't be launched.
 
     """
     file, colon, name = task.rpartition(":")

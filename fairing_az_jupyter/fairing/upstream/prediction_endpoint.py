@@ -34,7 +34,7 @@ def predict_nparray(self: Any, data: Any, feature_names: Iterable[str] | None = 
         Seldon's message, as upstream: `{"data": {"names": [...], "tensor": {"shape": [...], "values": [...]}}, ...}`.
 
     Raises:
-        EndpointError: The endpoint can't be reached, or refuses the data.
+        EndpointError: The endpoint can't be reached, or rejects the data.
 
     """
     import numpy as np  # noqa: PLC0415
@@ -60,7 +60,7 @@ def ask(url: str, array: Any, names: list[str] | None = None, *, form: bool | No
         Seldon's message.
 
     Raises:
-        EndpointError: The endpoint can't be reached, or refuses the data.
+        EndpointError: The endpoint can't be reached, or rejects the data.
 
     """
     import numpy as np  # noqa: PLC0415

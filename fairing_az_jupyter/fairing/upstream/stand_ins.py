@@ -37,7 +37,7 @@ class Deferred:
             module, name = object.__getattribute__(self, "_deferred")
             return name or module
         if item.startswith("__") and item.endswith("__"):
-            # Inspection (autoreload, completion) is no use: it must not import a cloud's SDK.
+            # Inspection (autoreload, completion) is useless: it must not import a cloud's SDK.
             raise AttributeError(item)
         return getattr(self._real(), item)
 

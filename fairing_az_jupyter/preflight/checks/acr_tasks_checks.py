@@ -89,7 +89,7 @@ def _tasks(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
 
 
 def _roles(place: Place, resources: ResourceManager, registry: Registry) -> tuple[str, ...] | None:
-    """Return the names of the roles that the identity has for a registry; None where that can't be told.
+    """Return the names of the roles that the identity has for a registry; None where that can't be determined.
 
     Raises:
         NotAllowedError: Roles may not be looked at.

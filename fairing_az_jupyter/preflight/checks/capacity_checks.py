@@ -76,7 +76,7 @@ def _endpoint_need(context: CheckContext, job: Need | None, namespace: str) -> N
 def _need(context: CheckContext, what: Planned, namespace: str) -> Need | None:
     """Return what a pod asks for, as its settings have it; where it may run, as its own specification says.
 
-    None where there is no such pod.
+    None where the pod does not exist.
     """
     settings, prefix = context.settings, "build_" if what == "build" else ""
     need = Need(getattr(settings, f"{prefix}cpu"), getattr(settings, f"{prefix}memory"), what)
@@ -189,7 +189,7 @@ def _no_quota_left(quota: QuotaState, need: Need, lacking: Mapping[str, str], na
 def _passes(quota: QuotaState, need: Need) -> bool:
     """Tell whether a pod has room in a quota once other pods have ended.
 
-    An object that is counted itself, such as a Job, is refused at once and for good.
+    An object that is counted itself, such as a Job, is rejected at once and for good.
     """
     return all(
         resource not in _COUNTED and need.of(resource) <= quantity(hard)

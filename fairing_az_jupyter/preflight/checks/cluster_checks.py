@@ -101,7 +101,7 @@ def _version(cluster: Cluster) -> str:
     try:
         version = cluster.server_version()
     except NotAllowedError:
-        # Some administrators let nobody see it; who is told so is believed, and that is what is wanted.
+        # Some administrators let nobody see it; their answer is trusted, and that is what is wanted.
         version = ""
     return f", with version {version}" if version else ""
 
@@ -130,7 +130,7 @@ def _namespace(context: CheckContext, cluster: Cluster) -> Finding:
     try:
         mesh = cluster.mesh()
     except NotFoundError as error:
-        if error.code != NotFoundError.code:  # something that is no API server
+        if error.code != NotFoundError.code:  # something that is not an API server
             return from_error(error, looked_at)
         fix = fix_commands.change_setting(context, "namespace", home) if home not in {"", name} else None
         return from_error(
@@ -157,7 +157,7 @@ def _not_shown(context: CheckContext, cluster: Cluster, home: str) -> Finding:
     name = cluster.namespace
     looked_at = f"namespace {name}"
     who = known_user(cluster) or "the user of this credential"
-    # Who may not even work there has most likely mistaken the name, and all that is looked up in it would be refused
+    # Who may not even work there has most likely mistaken the name, and all that is looked up in it would be rejected
     # for this one reason.
     stranger = not any(cluster.can_all([Access("list", "pods"), Access("create", "jobs", "batch")]).values())
     rest = "or work in it, so it may not exist" if stranger else "so it is unknown whether it exists"

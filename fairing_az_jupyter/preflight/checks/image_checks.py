@@ -118,7 +118,7 @@ def _base_unreached(
     if silent.status == "unknown":
         message = f"{error.message} A launch asks it for the base image with a longer timeout."
         return dataclasses.replace(silent, message=message, fixes=more)
-    # This process asks that registry in a launch, too: what refuses a connection now most likely will then.
+    # This process asks that registry in a launch, too: what rejects a connection now most likely will then.
     message = f"{error.message} A launch needs the base image from it and would fail."
     return Finding("fail", looked_at, message, more, code="image-unreachable")
 

@@ -1,7 +1,7 @@
 """Would the cluster take what a launch makes? The very objects are sent as dry runs: its rules answer, nothing is made.
 
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run. A pod is sent as a Pod of its own besides,
-for Pod Security, LimitRanges and quotas judge pods, and a Job whose pods they refuse is taken all the same.
+for Pod Security, LimitRanges and quotas judge pods, and a Job whose pods they reject is taken anyway.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _meaning(error: ServiceError, body: Mapping[str, Any], about: _About) -> Fin
 
 
 def _without_role(error: NotAllowedError, what: str, about: _About) -> Finding:
-    """Return the finding where it is no rule that refuses an object, but a role that is missing."""
+    """Return the finding where it is not a rule that rejects an object, but a role that is missing."""
     if what not in about.by_others:
         # That is for the checks of permissions to tell.
         message = f"Skipped: no permission to create a {what}, see permissions."

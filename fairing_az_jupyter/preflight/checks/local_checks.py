@@ -1,4 +1,4 @@
-"""What can be told without any network: is Fairing here, and does the base image have the notebook's Python?"""
+"""What can be determined without any network: is Fairing here, and does the base image have the notebook's Python?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMED = re.compile(
 # The tags of images called `python`: 3.11, 3.11.4-slim, v3.11, and the Dev Containers' 1.2.0-3.11-bookworm.
 _IN_TAG = re.compile(r"(?<![a-z0-9.])v?([23])\.(\d{1,2})(?!\d)")
 _PYTHON_IMAGES = frozenset({"python", "python3"})
-# What is outside is no Python that anybody runs, but the version of something else.
+# What is outside is not Python that anybody runs, but the version of something else.
 _MINORS = {2: range(6, 8), 3: range(5, 40)}
 
 

@@ -29,7 +29,7 @@ def _each(verbs: str, resource: str, group: str = "", subresource: str = "", nam
 
 
 _JOBS = _each("create get list watch delete", "jobs", "batch")
-# A launch makes no pod and deletes none: Jobs and Deployments do. Without their events it is followed all the same.
+# A launch makes no pod and deletes none: Jobs and Deployments do. Without their events it is followed anyway.
 _PODS = (*_each("get list watch", "pods"), *_each("get", "pods", subresource="log"))
 _BUILDS = (*_each("create patch", "secrets"), *_each("patch", "jobs", "batch"))
 _ENDPOINTS = (
@@ -174,7 +174,7 @@ def _review(
     lacks = f"{who} may not {in_words(missing)} in namespace {cluster.namespace}"
     failed = next((name for name in after if given[name].status == "fail"), None)
     if failed is not None:
-        # They have one cause, and what mends the one mends the others.
+        # They have one cause, and what fixes the one fixes the others.
         return Finding("skipped", looked_at, f"{lacks} either; fix {failed} first.", code=_DENIED)
     return Finding("fail", looked_at, f"{lacks}.", _binding(cluster.namespace, user), code=_DENIED)
 
@@ -212,7 +212,7 @@ def _prepare(context: CheckContext, cluster: Cluster, given: Mapping[str, Findin
     lacks = f"{who} may not {in_words(missing)} in namespace {cluster.namespace}"
     if not unread and "permissions.builds" in given and given["permissions.builds"].status == "fail":
         return Finding("skipped", looked_at, f"{lacks} either; fix permissions.builds first.", code=_DENIED)
-    # What lets nobody launch is told once: one role most likely gives both.
+    # What lets nobody launch is reported once: one role most likely gives both.
     fails = any(access.name in _needed(settings) for access in unread) and not any(
         given[name].status == "fail" for name in before
     )
@@ -252,7 +252,7 @@ def _binding(namespace: str, user: str) -> tuple[Fix, ...]:
     """Return what an administrator types to let somebody work in a namespace."""
     home, account = split_service_account(user)
     who = f"--serviceaccount={home}:{account}" if account else f"--user={user or 'NAME'}"
-    # Bindings of one name would be refused for the second user.
+    # Bindings of one name would be rejected for the second user.
     base = account if home == namespace else f"{home}-{account}" if account else user or "notebook"
     name = re.sub(r"[^a-z0-9.-]+", "-", base.lower()).strip("-.") or "notebook"
     command = fix_commands.kubectl(

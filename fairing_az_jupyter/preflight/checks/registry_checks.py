@@ -121,12 +121,12 @@ def _secret(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     try:
         stored = cluster.read_secret(name)
     except NotFoundError as error:
-        if error.code != NotFoundError.code:  # the whole namespace, or something that is no API server
+        if error.code != NotFoundError.code:  # the whole namespace, or something that is not an API server
             return from_error(error, looked_at)
         return from_error(error, looked_at, (fix_commands.ours("secrets", "create", "--acr"), create), fixable=True)
     except FairingAzureError as error:
         return from_error(error, looked_at)
-    # What has the type's key can be pushed with all the same; what nodes make of it is `cluster.pull-secret`'s.
+    # What has the type's key can be pushed with nevertheless; what nodes make of it is `cluster.pull-secret`'s.
     if stored.type != SECRET_TYPE and SECRET_KEY not in stored.data:
         message = (
             f"Secret '{name}' in namespace '{cluster.namespace}' has the type '{stored.type}', not '{SECRET_TYPE}'; "
@@ -259,7 +259,7 @@ def _pull(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
     looked_at = f"repository {repository} on registry {login.host}"
     settings, token = context.settings, given["azure.token"]
     principal: ServicePrincipal | None = given["azure.secret-keys"].value
-    # With a credential of another kind, a token that is refused says nothing about this client secret.
+    # With a credential of another kind, a token that is rejected says nothing about this client secret.
     if _is_same(login, principal) and token.status == "fail" and settings.credential in {"auto", "secret"}:
         message = (
             f"Skipped: Secret '{settings.registry_secret_name}' holds the same client secret as Secret "
@@ -327,7 +327,7 @@ def _disbelieved(
 
 
 def _other_password(login: Login) -> tuple[Fix, ...]:
-    """Return how the password of a user is renewed who is no service principal: only his registry knows him."""
+    """Return how the password of a user is renewed who is not a service principal: only his registry knows him."""
     if cloud_of_registry(login.host) is None:
         return ()
     acr = _acr(login.host)
@@ -403,7 +403,7 @@ def _grants(login: Login) -> tuple[Fix, ...]:
 
 
 def _right_names(context: CheckContext, host: str) -> list[Fix]:
-    """Return how the name of a registry that does not exist is mended."""
+    """Return how the name of a registry that does not exist is fixed."""
     if cloud_of_registry(host) is None:
         return []
     found = []

@@ -65,7 +65,7 @@ def _resource_group(context: CheckContext, given: Mapping[str, Finding]) -> Find
 
 
 def other_group(place: Place) -> tuple[Fix, ...]:
-    """Return what mends a resource group that is not there.
+    """Return what fixes a resource group that is not there.
 
     Args:
         place: Where it was looked for.

@@ -58,7 +58,7 @@ def _fixes(context: CheckContext, missing: list[str]) -> Iterator[Fix]:
     switches = [field for field in wanted if declared[field].get("type") == "boolean"]
     given = [field for field in wanted if field not in switches]
     if given:
-        # Where nothing can be suggested there is a placeholder, which every command of ours refuses.
+        # Where nothing can be suggested there is a placeholder, which every command of ours rejects.
         flags = [
             word
             for flag, field in ((_flag(field), field) for field in given)

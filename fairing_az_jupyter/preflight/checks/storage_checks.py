@@ -59,7 +59,7 @@ def checks(context: CheckContext) -> list[Check]:
             why="A launch writes its build context with a data role, or else with the account's key.",
             looks_at=account,
             run=partial(_access, context),
-            # A signature by key is of a time, and refused where the clock is wrong.
+            # A signature by key is of a time, and rejected where the clock is wrong.
             needs=("azure.token", "azure.clock", "storage.account"),
             even_unseen=("azure.clock",),
         ),
@@ -218,7 +218,7 @@ def _access_by_key(place: Place, account: StorageAccount | _UnseenAccount, rejec
     except NotAllowedError:
         return _no_way(place, rejected, account.id, keys=True)
     except (ConflictError, NotFoundError) as error:
-        # A lock, no key that may write, or an account that has just gone: no role for keys would mend that.
+        # A lock, no key that may write, or an account that has just gone: no role for keys would fix that.
         if not _lacks_role(rejected):
             return _no_way(place, rejected, account.id, keys=True)
         found = from_error(error, place.looks_at)
@@ -254,7 +254,7 @@ def _no_host(place: Place, error: NotFoundError) -> Finding:
 
 
 def _no_way(place: Place, rejected: ServiceError | None, scope: str, *, keys: bool) -> Finding:
-    """Return the failure of both ways; a refusal of the token that no role would mend is told as it is."""
+    """Return the failure of both ways; a rejection of the token that no role would fix is reported as it is."""
     if rejected is not None and not _lacks_role(rejected):
         return _barred(place, rejected, place.looks_at, scope)
     role = f"The identity {place.chosen.client_id or 'in use'} has no data role for its blobs, and"
@@ -283,7 +283,7 @@ def _probe(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
 
 
 def _barred(place: Place, error: ServiceError, looks_at: str, scope: str, *, private: bool = False) -> Finding:
-    """Return the failure for a refusal: whether blobs may be written is what was asked, and this is the answer."""
+    """Return the failure for a rejection: whether blobs may be written is what was asked, and this is the answer."""
     by_code: Mapping[str, tuple[Fix, ...]] = {
         "network-rules": _open_network(place, private=private),
         "immutable": (

@@ -1,4 +1,4 @@
-"""What is wrong with a run is told before a kernel starts and before anything is written."""
+"""What is wrong with a run is reported before a kernel starts and before anything is written."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _check_limits(request: RunRequest) -> None:
 
 
 def _working_directory(request: RunRequest, notebook: str) -> str:
-    """Return where the kernel works: beside a file, and for what is no file where this process does."""
+    """Return where the kernel works: beside a file, and for what is not a file where this process does."""
     if request.cwd is not None:
         cwd = _absolute(request.cwd)
     else:
@@ -234,7 +234,7 @@ def _kernel(wanted: str | None, metadata: dict[str, Any], notebook: str) -> tupl
 
 
 def _check_output(notebook: str | None, output: str) -> None:
-    """Refuse an output that would replace the notebook itself, or can't be written; leave no trace."""
+    """Reject an output that would replace the notebook itself, or can't be written; leave no trace."""
     target = Path(output)
     folder = _absolute(output).parent
     if not folder.is_dir():

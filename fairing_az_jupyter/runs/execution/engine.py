@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.runs.execution.saving import NotebookSaver
     from fairing_az_jupyter.runs.execution.watch import Watch
 
-# What papermill logs is told by events and errors; without a handler Python would print its errors a second time.
+# What papermill logs is reported by events and errors; without a handler Python would print its errors a second time.
 logger.addHandler(logging.NullHandler())
 
 
@@ -43,7 +43,7 @@ def run_notebook(
     """Run a notebook as papermill does.
 
     Args:
-        source: Path of the file to read, literally: braces in it are no papermill placeholders.
+        source: Path of the file to read, literally: braces in it are not papermill placeholders.
         parameters: The values to inject.
         watch: The kernel, the listener, and where the executed notebook goes.
         language: The kernel's language where the notebook does not name one.

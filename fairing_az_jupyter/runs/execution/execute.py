@@ -105,7 +105,7 @@ class _Run:
 
 
 def _by_papermill(settled: RunPlan, request: RunRequest, watch: Watch) -> None:
-    from fairing_az_jupyter.runs.execution import engine  # noqa: PLC0415 - loaded by now
+    from fairing_az_jupyter.runs.execution import engine  # noqa: PLC0415 - already loaded
 
     engine.run_notebook(
         settled.source, request.parameters, watch, language=settled.language, cell_timeout=settled.cell_timeout

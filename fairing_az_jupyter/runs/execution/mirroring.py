@@ -1,4 +1,4 @@
-"""A run's record, kept in another place as well: sent there while the run goes on, and brought back from there.
+"""A run's record, kept in another place as well: sent there while the run is running, and brought back from there.
 
 The files go first, and the state, which tells their digests, goes last: who reads a state that says that the run has
 ended finds everything else complete.
@@ -82,7 +82,7 @@ class RecordSender:
         """Look whether somebody wants the run to stop.
 
         Raises:
-            FairingAzureError: It can't be told.
+            FairingAzureError: It can't be determined.
 
         """
         if not self.cancel.is_set() and self._places.exists(f"{self._prefix}{layout.CANCEL}"):
@@ -188,7 +188,7 @@ def bring_back(places: Places, prefix: str, folder: Path, status: Mapping[str, A
 
 
 def resume(places: Places, prefix: str, folder: Path) -> str:
-    """Take over what an earlier attempt has left elsewhere, so that the next one goes on in the same record.
+    """Take over what an earlier attempt has left elsewhere, so that the next one continues in the same record.
 
     Args:
         places: How it is reached.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.runs.places.addresses import Places
 
 UPLOAD_SECONDS = 30.0
-"""How often at most the notebook of a run that goes on is sent to where it takes time."""
+"""How often at most the notebook of a run that continues is sent to where it takes time."""
 
 _WAIT_SECONDS = 60.0
 

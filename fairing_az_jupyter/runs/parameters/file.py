@@ -38,7 +38,7 @@ def read_parameters_file(path: str, shown: str | None = None) -> dict[str, objec
         The values by name.
 
     Raises:
-        ParameterError: The file can't be read, is no mapping of texts to plain data, or gives a name twice. No
+        ParameterError: The file can't be read, is not a mapping of texts to plain data, or gives a name twice. No
             message holds a value.
 
     """
@@ -91,7 +91,7 @@ def _read_yaml(text: str, path: str) -> dict[str, object]:
 
 
 def _check_node(node: yaml.Node, path: str, seen: set[int]) -> None:
-    """Refuse what is not plain data, with the line where it stands."""
+    """Reject what is not plain data, with the line where it stands."""
     line = node.start_mark.line + 1
     if id(node) in seen:
         _reject(path, line, "a value is an alias (*) of another one", "Write the value itself.")

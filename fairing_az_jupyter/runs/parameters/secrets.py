@@ -54,10 +54,10 @@ def looks_secret(name: str) -> bool:
 
 
 def reject_secrets(given: Mapping[str, object], origins: Mapping[str, Origin] | None = None) -> None:
-    """Refuse what looks like a secret, by its name or by its form: it would stand in the executed notebook for all.
+    """Reject what looks like a secret, by its name or by its form: it would stand in the executed notebook for all.
 
     Args:
-        given: The values that the run is given. True, False and None are no secrets.
+        given: The values that the run is given. True, False and None are not secrets.
         origins: Where each comes from, for the message.
 
     Raises:

@@ -114,7 +114,7 @@ def from_environment(
 
     Raises:
         ParameterError: A variable's parameter is not known or could be several, several variables give the same one,
-            an empty one gives what is no text, or a value looks like a secret.
+            an empty one gives what is not text, or a value looks like a secret.
 
     """
     texts = {

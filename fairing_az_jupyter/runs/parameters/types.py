@@ -1,4 +1,4 @@
-"""The type of a parameter's value: texts are read as the cell wants them, and what does not fit is refused."""
+"""The type of a parameter's value: texts are read as the cell wants them, and what does not fit is rejected."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def value_of_text(name: str, text: str, defaults: Mapping[str, object], declared
         declared: The declared types as written, by name; they count before the default.
 
     Returns:
-        The value. Where the text can't be read as the cell wants it, what it looks like: `check_types` refuses that.
+        The value. Where the text can't be read as the cell wants it, what it looks like: `check_types` rejects that.
 
     """
     expected = declared_type(name, defaults, declared)
@@ -101,12 +101,12 @@ def value_of_file(name: str, value: object, defaults: Mapping[str, object], decl
 
     Args:
         name: The parameter.
-        value: As the file has it; what is no text is left alone.
+        value: As the file has it; what is not text is left alone.
         defaults: The notebook's own values, where they are literals.
         declared: The declared types as written, by name.
 
     Returns:
-        The value. A text that can't be read as declared stays text: `check_types` refuses it.
+        The value. A text that can't be read as declared stays text: `check_types` rejects it.
 
     """
     expected = declared_type(name, defaults, declared)
@@ -122,7 +122,7 @@ def check_types(
     declared: Mapping[str, str] | None = None,
     origins: Mapping[str, Origin] | None = None,
 ) -> None:
-    """Refuse values that can't stand where the notebook's own value stands, or that its declared type excludes.
+    """Reject values that can't stand where the notebook's own value stands, or that its declared type excludes.
 
     Args:
         given: The values that the run is given.

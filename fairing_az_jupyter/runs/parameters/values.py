@@ -41,7 +41,7 @@ def parse_pairs(
     Args:
         pairs: Names and values as typed; of a name that is given twice the last value counts.
         defaults: The notebook's own values. Where its own value is text, the value stays text as typed (a version
-            `1.10` is no number there); where it is a list, a tuple or a dict, a Python literal or JSON is read.
+            `1.10` is not a number there); where it is a list, a tuple or a dict, a Python literal or JSON is read.
         declared: The types that its cell declares, as written, by name; they count before the default.
 
     Returns:
@@ -77,7 +77,7 @@ def merge(*sources: Mapping[str, object]) -> dict[str, object]:
 def check_names(
     given: Mapping[str, object], known: Iterable[str], notebook: str, *, origin: str = "", fix: str = ""
 ) -> None:
-    """Refuse parameters that the notebook does not have; papermill would only warn, and run without them.
+    """Reject parameters that the notebook does not have; papermill would only warn, and run without them.
 
     Args:
         given: The values that the run is given.
@@ -116,7 +116,7 @@ def check_names(
 
 
 def check_plain(given: Mapping[str, object], origins: Mapping[str, Origin] | None = None) -> None:
-    """Refuse values that a notebook can't hold: papermill records them in its JSON, which knows no NaN.
+    """Reject values that a notebook can't hold: papermill records them in its JSON, which knows no NaN.
 
     Args:
         given: The values that the run is given.

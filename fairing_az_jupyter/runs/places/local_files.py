@@ -102,7 +102,7 @@ def _check(path: str, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
         raise InputError(f"'{path}' is {what}, so it can't be written.", hint="Use a file.", code="no-file")
-    # By the mode bits: root may write to any file, but a read-only one is meant to stay as it is.
+    # By the mode bits: root may write to any file, but a read-only one is supposed to stay as it is.
     if not found.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
         raise InputError(
             f"'{path}' is read-only; nothing was changed.",

@@ -42,14 +42,14 @@ _QUERY = re.compile(r"(?<=\S)\?\S*")
 
 
 def need(path: str, shown: str) -> None:
-    """Refuse a place that papermill has no handler for, or whose handler lacks a package.
+    """Reject a place that papermill has no handler for, or whose handler lacks a package.
 
     Args:
         path: The URL.
         shown: The URL as it may be shown.
 
     Raises:
-        InputError: There is no handler.
+        InputError: No handler exists.
         PackageMissingError: A package is not installed.
 
     """
@@ -131,7 +131,7 @@ def _handler(path: str, shown: str) -> Any:  # noqa: ANN401 - papermill has no c
     if isinstance(handler, LocalHandler):
         scheme = path.partition("://")[0]
         if scheme.lower() in _OTHER_SPELLINGS:
-            # Its refusal says how it is written.
+            # Its rejection says how it is written.
             BlobUrl.parse(path)
         known = sorted({each for each, _ in papermill_io._handlers if each.endswith("://")})  # noqa: SLF001 - it has no other way
         raise InputError(

@@ -174,7 +174,7 @@ def _once_it_serves(then: Callable[[], object]) -> Iterator[None]:
 def _job_in_the_cluster(
     folder: Path, settings: Settings, recorder: Recorder, interrupted: _Interrupts
 ) -> Iterator[None]:
-    """Note the Job that trains, and end it if the run is cancelled: it would go on in the cluster by itself.
+    """Note the Job that trains, and end it if the run is cancelled: it would continue in the cluster by itself.
 
     Raises:
         RunCancelledError: The run was cancelled and its Job can't be deleted; or only this process was to end, as

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["start_launch", "start_run"]
 
-# The folder that a `-c` runs in may have modules of any name, so it is no place to import from.
+# The folder that a `-c` runs in may have modules of any name, so it is not a place to import from.
 _START = """\
 import sys
 sys.path[:] = [path for path in sys.path if path] + sys.argv[4:]
@@ -49,7 +49,7 @@ _METHODS: Mapping[str, Literal["train", "predict"]] = {"train": "train", "deploy
 
 
 def start_run(session: Session, request: RunRequest, *, retry_of: str = "") -> RunInfo:
-    """Start a run or a launch in the background; it goes on whatever becomes of this process.
+    """Start a run or a launch in the background; it continues whatever becomes of this process.
 
     Args:
         session: The settings in force, the records and the cluster.
@@ -108,7 +108,7 @@ def start_launch(
         The record as it is now, as from `start_run`.
 
     Raises:
-        InputError: There is no such file or task, a file is missing, or a setting is.
+        InputError: The file or task does not exist, a file is missing, or a setting is.
         RunFailedError: Its record can't be made, or no process can be started.
 
     """
@@ -209,7 +209,7 @@ def _started(
                     if isinstance(error, FileExistsError):
                         continue
                     raise
-                # It goes on as well if this process dies right here.
+                # It continues as well if this process dies right here.
                 os.write(writing, b"+")
             finally:
                 os.close(reading)

@@ -58,8 +58,8 @@ def follow_cluster_run(
     Raises:
         RunFailedError: It has failed.
         RunCancelledError: It was cancelled.
-        ServiceError: The cluster or Blob Storage does not tell; the run goes on.
-        KeyboardInterrupt: The user has interrupted; the run goes on.
+        ServiceError: The cluster or Blob Storage does not tell; the run continues.
+        KeyboardInterrupt: The user has interrupted; the run continues.
 
     """
     store = session.store
@@ -103,8 +103,8 @@ def follow_cluster_batch(
         The runs, in the order of the names.
 
     Raises:
-        ServiceError: The cluster or Blob Storage does not tell; the runs go on.
-        KeyboardInterrupt: The user has interrupted; the runs go on.
+        ServiceError: The cluster or Blob Storage does not tell; the runs continue.
+        KeyboardInterrupt: The user has interrupted; the runs continue.
 
     """
     store = session.store
@@ -121,7 +121,7 @@ def follow_cluster_batch(
 
 
 def cancel_cluster_run(store: RunStore, info: RunInfo) -> None:
-    """Cancel a run in the cluster: its Job is deleted, or, of a Job with several, the one run is told to stop.
+    """Cancel a run in the cluster: its Job is deleted, or, of a Job with several, the one run is asked to stop.
 
     Args:
         store: The runs.

@@ -59,7 +59,7 @@ class JobRecords:
 
         Args:
             names: The runs' whole identifiers.
-            files: Whether log, events and notebook of a run that goes on are wanted, and not its state alone.
+            files: Whether log, events and notebook of a run that continues are wanted, and not its state alone.
 
         Returns:
             The runs that have not ended.
@@ -164,7 +164,7 @@ class JobRecords:
         return False
 
     def _need_same_cluster(self, name: str, status: Mapping[str, Any]) -> None:
-        """Refuse to take a Job for deleted that another cluster than the one in use has.
+        """Fail rather than take a Job for deleted that another cluster than the one in use has.
 
         Raises:
             InputError: The run is in another cluster.
@@ -217,7 +217,7 @@ def how_it_ended(
         last_error: Why its last attempt has failed, in its own words; None where it has left none.
 
     Returns:
-        What its state says at the end; None if the run goes on, or may.
+        What its state says at the end; None if the run continues, or may.
 
     """
     if not seen.there:

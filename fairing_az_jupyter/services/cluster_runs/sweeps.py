@@ -51,10 +51,10 @@ def resume_on_cluster(
         report: Gets a sentence when the Job has been launched, and what could not be done.
 
     Raises:
-        InputError: There is no such sweep, or it can't be launched as asked for.
+        InputError: The sweep does not exist, or it can't be launched as asked for.
         BuildFailedError: The image can't be built.
         ServiceError: The cluster or an Azure service does not do what is asked.
-        KeyboardInterrupt: The user has interrupted; what was launched goes on.
+        KeyboardInterrupt: The user has interrupted; what was launched continues.
 
     """
     store = session.store
@@ -101,7 +101,7 @@ def describe_cluster_sweep(session: Session, name: str, *, report: Callable[[str
         report: Gets a sentence where the cluster can't be asked.
 
     Raises:
-        InputError: There is no such sweep.
+        InputError: The sweep does not exist.
 
     """
     store = session.store

@@ -36,7 +36,7 @@ _TYPES = {
 class BlobFiles:
     """Files in Blob Storage; safe to use from several threads, for as long as a process lives.
 
-    Tokens are renewed before they expire. What is refused all the same is tried once more with a credential chosen
+    Tokens are renewed before they expire. What is rejected anyway is tried once more with a credential chosen
     anew: a token may have been revoked, or the Secret changed.
 
     Args:
@@ -80,7 +80,7 @@ class BlobFiles:
             url: Its URL; see `BlobUrl.parse`.
             data: All its bytes.
             content_type: Its media type; by the name's ending if None.
-            if_absent: Refuse to replace one that is there.
+            if_absent: Fail if one exists already.
 
         Raises:
             InputError: The URL names no blob.
@@ -103,7 +103,7 @@ class BlobFiles:
 
         Raises:
             InputError: The URL names no blob.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         place = BlobUrl.parse(url)
@@ -120,7 +120,7 @@ class BlobFiles:
 
         Raises:
             InputError: The URL names no container.
-            ServiceError: They can't be listed, or there is no such container.
+            ServiceError: They can't be listed, or the container does not exist.
 
         """
         place = BlobUrl.parse(url_prefix, prefix=True)
@@ -153,7 +153,7 @@ class BlobFiles:
 
         Raises:
             InputError: The URL names no blob.
-            ServiceError: It could not be written, or that can't be told.
+            ServiceError: It could not be written, or that can't be determined.
 
         """
         place = BlobUrl.parse(url)
@@ -174,7 +174,7 @@ class BlobFiles:
             store.close()
 
     def _do(self, place: BlobUrl, use: Callable[[FileStore], T]) -> T:
-        """Use an account's blobs the way that has worked before; look for another one where that is refused."""
+        """Use an account's blobs the way that has worked before; look for another one where that is rejected."""
         way = self._ways.get(place.endpoint)
         if way is not None:
             try:
@@ -217,7 +217,7 @@ class BlobFiles:
             store = self._access.blobs(place.account, lambda signer: self._store(place, signer, credential), suffices)
         except FairingAzureError:
             if rejections:
-                # That there is no key to be had either is no matter: a data role is what mends it.
+                # That there is no key to be had either does not matter: a data role is what fixes it.
                 raise rejections[0] from None
             raise
         if not done:

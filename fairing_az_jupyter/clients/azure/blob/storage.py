@@ -111,7 +111,7 @@ class BlobStore:
             Whether it is there.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         what = f"look for the container '{container}' in the storage account '{self.account}'"
@@ -180,10 +180,10 @@ class BlobStore:
             container: The container's name.
 
         Returns:
-            Whether it does; and what has refused it, where something has.
+            Whether it does; and what has rejected it, where something has.
 
         Raises:
-            ServiceError: There is no such account, or no answer.
+            ServiceError: The account does not exist, or no answer.
 
         """
         try:
@@ -208,7 +208,7 @@ class BlobStore:
             Whether it has one.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         try:
@@ -220,14 +220,14 @@ class BlobStore:
         return True
 
     def need_change(self, container: str, action: str) -> None:
-        """Make sure that blobs may be changed, as `may_change` does, and raise the refusal where they may not.
+        """Make sure that blobs may be changed, as `may_change` does, and raise the rejection where they may not.
 
         Args:
             container: The container's name.
             action: To stand after "Can't " in errors.
 
         Raises:
-            ServiceError: They may not, or it can't be told.
+            ServiceError: They may not, or it can't be determined.
 
         """
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
@@ -236,7 +236,7 @@ class BlobStore:
 
         def try_it(seconds: float) -> None:
             try:
-                # No blob has that name: who may is told that it is not there, who may not is told that instead.
+                # No blob has that name: who may read learns that it does not exist, who may not learns that instead.
                 client.delete_blob(**limits(seconds))
             except ResourceNotFoundError as error:
                 if getattr(error, "error_code", None) not in {"BlobNotFound", "ContainerNotFound"}:

@@ -262,7 +262,7 @@ class FileStore(BlobStore):
             place: Where it would be.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         client: Any = self._client().get_blob_client(place.container, place.name)

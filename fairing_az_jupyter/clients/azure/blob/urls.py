@@ -1,7 +1,7 @@
 """Blobs named by URL: `abs://ACCOUNT.blob.core.windows.net/CONTAINER/folder/name.ipynb`, as papermill has them.
 
-The name is taken as it stands, as papermill and fsspec take it: `%20` is three characters of it. What is no Storage
-account's host is refused, for a token is sent to it.
+The name is taken as it stands, as papermill and fsspec take it: `%20` is three characters of it. What is not a Storage
+account's host is rejected, for a token is sent to it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class BlobUrl:
         Args:
             url: Such as `abs://contosomldata.blob.core.windows.net/runs/a.ipynb`, of any Azure cloud; on loopback
                 `abs://127.0.0.1:10000/ACCOUNT/CONTAINER/NAME`, as Azurite has it.
-            prefix: What names begin with is meant, which may be empty.
+            prefix: What names begin with is intended, which may be empty.
 
         Returns:
             The place.

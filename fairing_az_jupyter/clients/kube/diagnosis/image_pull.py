@@ -1,4 +1,4 @@
-"""Why a node can't get an image, told apart from the words of the container runtime and the registry."""
+"""Why a node can't get an image, distinguished from the words of the container runtime and the registry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PULLING = frozenset(
 )
 # The kubelet's events about one pull: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/events/event.go
 _ATTEMPT = frozenset({"Pulling", "Pulled", "Failed", "BackOff"})
-# Of events that only differ in their words, the tenth and those after it are told as one.
+# Of events that only differ in their words, the tenth and those after it are reported as one.
 _NOT_PULLED = re.compile(r"(?:\(combined from similar events\): )?Failed to pull image")
 _OF_CONTAINER = re.compile(r"\{(.+)\}$")
 _HTTP = r"(?:unexpected (?:http )?status(?: code)?|status(?: code)?|HTTP)\S*[^\n]{0,40}?"
@@ -76,7 +76,7 @@ _CAUSES = (
         "Sign it as the cluster's policy requires, or use a signed image: kubectl -n {namespace} describe pod {pod}",
         condition="image-definite",
     ),
-    # Go gives a proxy's refusal of CONNECT as the words of its status alone.
+    # Go gives a proxy's rejection of CONNECT as the words of its status alone.
     _Cause(
         "image-proxy",
         r"proxyconnect|Proxy Authentication Required|" + _HTTP + r"\b407\b|"

@@ -1,4 +1,4 @@
-"""Why a pod does not run, or has failed: what its status and its events say, told apart, with what to do about it.
+"""Why a pod does not run, or has failed: what its status and its events say, distinguished, with what to do about it.
 
 Sources: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/,
 https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/ and

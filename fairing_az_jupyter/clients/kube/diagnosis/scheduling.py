@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 PROGRESS = frozenset({"SuccessfulAttachVolume", "Pulling", "Pulled", "Created", "Started"})
-"""The kubelet's and the attach/detach controller's reasons that show that mounting goes on.
+"""The kubelet's and the attach/detach controller's reasons that show that mounting continues.
 
 Source: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/events/event.go
 """
@@ -144,7 +144,7 @@ def has_progressed(pod: Object, event: Object, events: Sequence[Object]) -> bool
             if str(mapping(state.get("waiting")).get("reason") or "") not in _BEGINNING:
                 return True
     since = moment_of(event)
-    # The API writes seconds: within one, an attempt that fails after progress is tried, and told, again.
+    # The API writes seconds: within one, an attempt that fails after progress is tried, and reported, again.
     return any(
         each.get("reason") in PROGRESS
         and mapping(each.get("involvedObject")).get("name") == name_of(pod)

@@ -66,7 +66,7 @@ class Condition:
         ends: What ends the wait, for the page.
         sources: The documents and sources that this rule comes from.
         wait: The field of `Waits` that limits the wait; empty where it ends the launch at once.
-        passes: Whether it is no failure at all, and waited for until the object itself ends.
+        passes: Whether it is not a failure at all, and waited for until the object itself ends.
         first: Seconds that it lasts before it is reported for the first time.
         least: Seconds that it is waited for at least, whatever `wait` says.
 

@@ -56,8 +56,8 @@ def diagnose(
         made: When its newest pod was made, as the API writes it, where that is no longer among the pods.
 
     Returns:
-        The gravest trouble; None where there is none. A Job is only in trouble by a container that failed when it has
-        given up: until then it tries again by itself.
+        The gravest problem; None where there is none. A Job is only failing because of a container that failed when it
+        has given up: until then it tries again by itself.
 
     """
     pods, events = list(pods), in_order(events)

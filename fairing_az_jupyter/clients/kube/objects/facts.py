@@ -35,7 +35,7 @@ class StoredSecret:
     Args:
         name: Its name.
         type: Its type, such as `Opaque` or `kubernetes.io/dockerconfigjson`.
-        data: Its values by key; bytes that are no UTF-8 stand as surrogate escapes.
+        data: Its values by key; bytes that are not valid UTF-8 stand as surrogate escapes.
         resource_version: Which version of it this is.
         created: When it was made, or None.
         labels: The labels that this package has set.
@@ -276,7 +276,7 @@ def quantity(value: object) -> Decimal:
         value: Such as `500m`, `2Gi` or 4.
 
     Returns:
-        The amount in cores, bytes or pieces; 0 where it is no quantity.
+        The amount in cores, bytes or pieces; 0 where it is not a quantity.
 
     """
     from kubernetes.utils import parse_quantity  # noqa: PLC0415 - takes 0.3 s and more

@@ -66,7 +66,7 @@ def find_connection(
 
 
 def _not_in_cluster(environ: Mapping[str, str], folder: Path) -> str:
-    """Say why this is no pod with a service account; empty where it is one.
+    """Say why this is not a pod with a service account; empty where it is one.
 
     Source: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
     """

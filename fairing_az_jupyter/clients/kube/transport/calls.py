@@ -1,7 +1,7 @@
 """One call of the Kubernetes API: sent with who asks, ended in time, tried again where that helps, its errors ours.
 
 The sockets are those of the kubernetes package; its generated methods are passed by, because they write the bodies of
-answers, secret values included, into the log, ignore a time-out that is no whole number (up to release 31), and try
+answers, secret values included, into the log, ignore a time-out that is not a whole number (up to release 31), and try
 again where nobody asked them to.
 """
 
@@ -80,7 +80,7 @@ class ApiCalls:
         return Deadline(self._deadline)
 
     def known_as(self, user: str) -> None:
-        """Remember the user name that the API server has told, for messages."""
+        """Remember the user name that the API server has reported, for messages."""
         self._user = user
 
     def call(

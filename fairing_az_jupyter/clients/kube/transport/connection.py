@@ -32,7 +32,7 @@ class Connection:
     Args:
         server: Its URL, with a path where it has one.
         credential: Who asks.
-        namespace: The namespace that is meant where none is named.
+        namespace: The namespace that is intended where none is named.
         source: In words, where all this comes from and why not from elsewhere.
         in_cluster: Whether this process runs in a pod of that cluster.
         ca_file: The certificates that its own must be signed by; None means the public ones.
@@ -135,7 +135,7 @@ def open_pool(connection: Connection) -> Any:  # noqa: ANN401 - the kubernetes p
         if user.username:
             login = f"{unquote(user.username)}:{unquote(user.password or '')}"
             configuration.proxy_headers = urllib3.make_headers(proxy_basic_auth=login)
-    # Python 3.13 refuses certificates without an Authority Key Identifier; many clusters' authorities write none, and
+    # Python 3.13 rejects certificates without an Authority Key Identifier; many clusters' authorities write none, and
     # kubectl takes them (https://github.com/kubernetes-client/python/issues/2394).
     context = urllib3.util.ssl_.create_urllib3_context()
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

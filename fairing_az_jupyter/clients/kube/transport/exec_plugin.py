@@ -33,7 +33,7 @@ class PluginAnswer:
         token: The bearer token.
         certificate: The certificate chain as PEM.
         key: The certificate's key as PEM.
-        expires: When they end; None is until they are refused.
+        expires: When they end; None is until they are rejected.
 
     """
 
@@ -53,7 +53,7 @@ class ExecPlugin:
         folder: The kubeconfig's folder; a command with a slash in it is relative to that.
         environ: The environment to run it in.
         seconds: How long it may take.
-        cluster: What the plug-in is told about the cluster, where it asks for that.
+        cluster: What the plug-in learns about the cluster, if it asks for that.
 
     """
 
@@ -104,7 +104,7 @@ class ExecPlugin:
         """
         output, errors, code = self._output()
         if code != 0:
-            # Its own words may hold a secret, so they only choose the cure.
+            # Its own words may hold a secret, so they only choose the fix.
             fix = "az login" if b"az login" in errors.lower() else "kubectl get namespaces"
             raise self._failed(f"it ended with exit code {code}", f"Log in again, or run in a terminal: {fix}")
         try:

@@ -31,7 +31,7 @@ class Credential(Protocol):
         """Return the value of the Authorization header; None where a client certificate does the work."""
 
     def renew(self) -> bool:
-        """Look for something newer after the server has refused; tell whether there is."""
+        """Look for something newer after the server has rejected; tell whether there is."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class FixedCredential:
 
 
 class TokenFile:
-    """A bearer token in a file that somebody else replaces: read again every minute, and when it was refused.
+    """A bearer token in a file that somebody else replaces: read again every minute, and when it was rejected.
 
     Args:
         path: The file.
@@ -129,7 +129,7 @@ def checked_token(content: bytes, origin: str) -> SecretValue:
     """Take a bearer token from the bytes that a file or a command holds.
 
     Args:
-        content: The bytes; white space around the token is no part of it.
+        content: The bytes; white space around the token is not part of it.
         origin: Where they come from, for the message.
 
     Returns:
@@ -140,7 +140,7 @@ def checked_token(content: bytes, origin: str) -> SecretValue:
 
     """
     token = content.strip()
-    # HTTP libraries print the whole header when they refuse one of its characters.
+    # HTTP libraries print the whole header when they reject one of its characters.
     if not token or any(not 0x21 <= byte <= 0x7E for byte in token):  # noqa: PLR2004 - the visible ASCII characters
         what = "is empty" if not token else "has spaces, line breaks or characters that tokens can't contain"
         raise CredentialError(

@@ -108,7 +108,7 @@ class PortForward:
         """Raise what has kept the newest connection from the pod, if anything has.
 
         Raises:
-            ServiceError: The API server or the pod refused it.
+            ServiceError: The API server or the pod rejected it.
 
         """
         if self.error is not None:
@@ -132,7 +132,7 @@ class PortForward:
         """Open a WebSocket to the pod.
 
         Raises:
-            CallFailed: It was refused, or there is no answer.
+            CallFailed: It was rejected, or there is no answer.
 
         """
         import websocket  # noqa: PLC0415 - only what needs it pays for it

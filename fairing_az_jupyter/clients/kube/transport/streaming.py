@@ -29,7 +29,7 @@ class StreamCalls(ApiCalls):
     def open(
         self, stream: Stream, path: str, asked: Asked, *, query: Mapping[str, str] | None = None, silence: float
     ) -> Iterator[bytes]:
-        """Ask for something, and return when the answer has begun; that may be never, if nothing is to be told.
+        """Ask for something, and return when the answer has begun; that may be never, if nothing is to be reported.
 
         Args:
             stream: Gets the answer.
@@ -42,7 +42,7 @@ class StreamCalls(ApiCalls):
             The body as it comes; it raises CallFailed where the connection is lost, or silent for too long.
 
         Raises:
-            CallFailed: There is no answer, or it is a refusal.
+            CallFailed: No answer arrives, or it is a rejection.
 
         """
 
@@ -74,7 +74,7 @@ class StreamCalls(ApiCalls):
         """Read an object once; unlike `call`, that ends with the halt.
 
         Raises:
-            CallFailed: There is no answer, or it is a refusal.
+            CallFailed: No answer arrives, or it is a rejection.
 
         """
         with halt.stream() as stream:

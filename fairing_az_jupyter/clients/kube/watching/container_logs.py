@@ -76,7 +76,7 @@ class ContainerLog:
         self.thread = threading.Thread(target=self._run, name=f"log-{self.pod}-{container}"[:60], daemon=True)
 
     def hurry(self) -> None:
-        """Break an answer that goes on without a word although the container has ended."""
+        """Break an answer that continues without a word although the container has ended."""
         stream, ended = self._stream, self._ended_at
         if stream is None or not self._state().ended(self._attempt):
             return
@@ -165,7 +165,7 @@ class ContainerLog:
                 self._halt.wait(min(_LONGEST_WAIT, _FIRST_WAIT * 2**failures))
 
     def _final(self, failed: CallFailed, *, ended: bool) -> bool:
-        """Tell whether a refusal means that there is nothing more to read."""
+        """Tell whether a rejection means that there is nothing more to read."""
         status = failed.error.status
         if status == HTTPStatus.NOT_FOUND:
             return True

@@ -30,7 +30,7 @@ _EVICTIONS = 3
 
 
 class Replacements:
-    """What is to be told about pods that are replaced, each once and after the last lines that it has printed."""
+    """What is to be reported about pods that are replaced, each once and after the last lines that it has printed."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -39,7 +39,7 @@ class Replacements:
         self._failed_before: dict[str, int] = {}
         self._vanished: dict[str, Object] = {}
         self.pressure: Diagnosis | None = None
-        """Why it is no use to go on: its pods were evicted too often, because their nodes were short of something."""
+        """Why continuing is pointless: its pods were evicted too often, as their nodes were out of a resource."""
 
     def see(self, owner: Object, pod: Object, now: float, *, gone: bool, over: bool) -> None:
         """Take a pod's newest state.
@@ -99,7 +99,7 @@ class Replacements:
             self.pressure = _short(owner, pod, said, self._evictions)
 
     def reported(self, talking: Collection[str], now: float, *, last: bool = False) -> Iterator[Disrupted | Retried]:
-        """Yield what is to be told now.
+        """Yield what is to be reported now.
 
         Args:
             talking: The pods whose logs are still being read.

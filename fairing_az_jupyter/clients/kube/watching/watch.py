@@ -65,7 +65,7 @@ class Watched:
 
 
 class _Expired(Exception):  # noqa: N818 - it never leaves this module
-    """The server has forgotten the version to go on from."""
+    """The server has forgotten the version to continue from."""
 
 
 def changes(
@@ -79,7 +79,7 @@ def changes(
         calls: The API server.
         watched: What to watch.
         halt: Ends it.
-        known: What was seen already: it is told when it is no longer there.
+        known: What was seen already: it is reported when it is no longer there.
         lost_seconds: How long the server may be out of reach in between.
 
     Yields:
@@ -109,7 +109,7 @@ class _Course:
 
     def __init__(self, calls: StreamCalls, watched: Watched, halt: Halt, known: Iterable[Object]) -> None:
         self._calls, self._watched, self._halt = calls, watched, halt
-        # Without their versions: they are told once more, as they are then.
+        # Without their versions: they are reported once more, as they are then.
         self._known: dict[str, Object] = {uid_of(one): {**one, "metadata": _unversioned(one)} for one in known}
         self._polling = self._ever = False
         self._last_seen, self._tries = time.monotonic(), 0
@@ -137,7 +137,7 @@ class _Course:
             self._halt.wait(_SHORT_SECONDS)
 
     def met(self, failed: CallFailed, lost_seconds: float) -> ServiceError | None:
-        """Take a failure, and return the error if it is no use to go on."""
+        """Take a failure, and return the error if it is pointless to continue."""
         error = failed.error
         self._wait = failed.retry.after if failed.retry is not None else None
         if self.version and error.status in _NO_WATCH:

@@ -128,13 +128,13 @@ class Watcher:
     def _newest(self) -> list[Object]:
         """Return the pods that count."""
         failed = self._owner is None or job_failure(self._owner) is not None
-        # What was in a pod's way when it went is in nobody's way; how it ended may be told later.
+        # What was in a pod's way when it went is in nobody's way; how it ended may be reported later.
         live = [pod for pod, gone in self._pods.values() if not gone or failed or _has_ended(pod)]
         if self._target.kind == "Deployment":
             live = [pod for pod, gone in self._pods.values() if not gone]
         newest = max(live, key=lambda pod: str(mapping(pod.get("metadata")).get("creationTimestamp")), default=None)
         if newest is not None and self._target.kind == "Deployment":
-            # The pods of the version before may be in trouble: that is why there is a new one.
+            # The pods of the version before may have problems: that is why there is a new one.
             wanted = _template(newest)
             live = [pod for pod in live if _template(pod) == wanted]
         return live
@@ -367,7 +367,7 @@ class Watcher:
             yield Notice(kind, str(about.get("name") or ""), reason, message, event.get("type") == "Warning")
 
     def _problems(self) -> Iterator[Event]:
-        """Yield a trouble that may pass, and raise one that does not."""
+        """Yield a problem that may pass, and raise one that does not."""
         now = time.monotonic()
         if self._fatal is not None:
             diagnosis, since = self._fatal
@@ -442,7 +442,7 @@ class Watcher:
         counted = int(status.get("succeeded") or 0) + int(status.get("failed") or 0)
         still = any(reader.thread.is_alive() for reader in self._readers.values())
         if status.get("terminating") and now - self._ending > _LAST_WORDS_SECONDS:
-            # Its time is up, and its pods have only been told to end: that may take them long.
+            # Its time is up, and its pods have only been asked to end: that may take them long.
             return True
         unseen = self._target.kind == "Job" and len(self._pods) < counted and now - self._ending < _LAST_WORDS_SECONDS
         return not (still or unseen) or now - max(self._last_seen, self._ending) > _QUIET_SECONDS

@@ -17,7 +17,7 @@ __all__ = ["secret_metadata"]
 
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables, and
 # https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#PartialObjectMetadataList. No second choice: a server that
-# knew no such form would refuse, and not send the values.
+# knew no such form would reject, and not send the values.
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = "500"
 

@@ -171,9 +171,9 @@ def _new(wanted: WantedSecret, former: Object | None = None) -> dict[str, Any]:
 
 
 def _replace(calls: ApiCalls, wanted: WantedSecret, former: Object, deadline: Deadline, *, dry_run: bool) -> None:
-    """Delete a Secret and make it anew; put the former one back if the new one is refused after all."""
+    """Delete a Secret and make it anew; put the former one back if the new one is rejected after all."""
     body = _new(wanted, former)
-    # A name that is free: the server would refuse the real one, without looking at the rest.
+    # A name that is free: the server would reject the real one, without looking at the rest.
     trial = {**body, "metadata": {**body["metadata"], "name": f"{wanted.name[:240]}-trial"}}
     calls.call(
         "POST", wanted.collection, wanted.asked("create"), deadline=deadline, query={"dryRun": "All"}, body=trial

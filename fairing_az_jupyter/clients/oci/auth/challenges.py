@@ -70,7 +70,7 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
             value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
             parameters.setdefault(name.lower(), value)
             position = parameter.end()
-        # A token68 is told from the next challenge's scheme by what follows it: a comma or the end.
+        # A token68 is distinguished from the next challenge's scheme by what follows it: a comma or the end.
         if not parameters and position > scheme.end(1):
             token68 = _TOKEN68.match(header, position)
             position = token68.end() if token68 else position
@@ -128,13 +128,13 @@ def _distrusted(home: SplitResult, realm: SplitResult) -> str:
 
 
 def claims(token: SecretValue) -> dict[str, Any]:
-    """Return the claims of a JSON web token without checking its signature: they are told, not relied on.
+    """Return the claims of a JSON web token without checking its signature: they are reported, not relied on.
 
     Args:
         token: A token of any kind.
 
     Returns:
-        Its claims; nothing where it is no readable JSON web token.
+        Its claims; nothing where it is not a readable JSON web token.
 
     """
     parts = token.reveal().split(".")

@@ -102,7 +102,7 @@ class DockerConfig:
             Docker's own readers.
 
         Raises:
-            NotFoundError: None is for that host; the hint names the host that was probably meant.
+            NotFoundError: None is for that host; the hint names the host that was probably intended.
 
         """
         wanted = registry_host(host)
@@ -151,7 +151,7 @@ def parse_docker_config(text: SecretValue | str | bytes, *, host: str | None = N
         Every login in it; passwords stay hidden.
 
     Raises:
-        CredentialError: It is no such document, or an entry has no complete login. The message names the place and
+        CredentialError: It is not a valid document, or an entry has no complete login. The message names the place and
             shows no value of it.
 
     """
@@ -227,8 +227,8 @@ def with_login(
     """Add a login to the value of `.dockerconfigjson`, or replace the one that is there for the same registry.
 
     Args:
-        existing: The value so far, as it is after Kubernetes' base64; None where there is none. What is no JSON object
-            says nothing that any reader could use, and is left out.
+        existing: The value so far, as it is after Kubernetes' base64; None where there is none. What is not valid JSON
+            object says nothing that any reader could use, and is left out.
         host: The registry; a scheme or a path is left out.
         username: The user's name; for a service principal its client id.
         password: The password or client secret.

@@ -110,7 +110,7 @@ class Credential:
         Raises:
             CredentialError: The registry's token service does not believe the credential, or there is none.
             NotAllowedError: The registry lets nobody in from here.
-            ServiceError: The host is no registry, can't be reached, or failed.
+            ServiceError: The host is not a registry, can't be reached, or failed.
 
         """
         challenges = {one.scheme: one for one in reversed(self._offered(end))}
@@ -158,7 +158,7 @@ class Credential:
         return self._username, self._password
 
     def forget(self) -> None:
-        """Throw away the tokens that are kept: one of them was refused."""
+        """Throw away the tokens that are kept: one of them was rejected."""
         with self._lock:
             self._tokens.clear()
 

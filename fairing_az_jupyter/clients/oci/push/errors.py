@@ -1,4 +1,4 @@
-"""What a registry's refusals of a push mean, in words: what failed, why it matters, what to type next.
+"""What a registry's rejections of a push mean, in words: what failed, why it matters, what to type next.
 
 Sources: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes,
 https://learn.microsoft.com/azure/container-registry/container-registry-image-lock (405 for a locked tag),
@@ -37,7 +37,7 @@ def codes_of(reply: Reply) -> frozenset[str]:
 
 
 def lacks_layer(reply: Reply) -> bool:
-    """Say whether a manifest was refused because a registry does not find one of its layers."""
+    """Say whether a manifest was rejected because a registry does not find one of its layers."""
     return bool(codes_of(reply) & {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 
 
@@ -167,7 +167,7 @@ def delete_rejected(exchange: Exchange, reply: Reply, repository: str) -> Fairin
 
 
 def _not_permitted(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError | None:
-    """Return the error for a refusal that is about who asks or how much there is already."""
+    """Return the error for a rejection that is about who asks or how much there is already."""
     host, status = exchange.host, reply.status
     if not status:
         return unexpected(host, reply.answer, f"push to '{repository}'")

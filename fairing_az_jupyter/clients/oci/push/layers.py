@@ -82,7 +82,7 @@ class Layer:
             The layer.
 
         Raises:
-            ContextError: It is no tar.
+            ContextError: It is not a tar.
 
         """
         return cls._made(io.BytesIO(content), content, "the layer", None)
@@ -99,7 +99,7 @@ class Layer:
             The layer.
 
         Raises:
-            ContextError: It is no tar, can't be read, or there is no room to compress it.
+            ContextError: It is not a tar, can't be read, or there is no room to compress it.
 
         """
         path = Path(path)

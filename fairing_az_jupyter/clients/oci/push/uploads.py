@@ -1,4 +1,4 @@
-"""Sends a blob to a registry: in one piece or in parts, going on after what broke off.
+"""Sends a blob to a registry: in one piece or in parts, continuing after what broke off.
 
 Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs (POST and PUT, PATCH in
 parts, OCI-Chunk-Min-Length, the status of an upload, mounting from another repository).
@@ -90,7 +90,7 @@ def send_blob(exchange: Exchange, repository: str, blob: Blob, progress: Progres
         exchange: The registry.
         repository: The repository.
         blob: What to send.
-        progress: Is told how far it is, and may end it.
+        progress: Gets the progress, and may end it.
         chunk: The largest part that is sent in one request, in bytes.
 
     Raises:
@@ -133,7 +133,7 @@ class _Upload:
         problem: FairingAzureError | None = None
         try:
             while not self._done:
-                # Each part has its own time: a large blob may take hours as long as it goes on.
+                # Each part has its own time: a large blob may take hours as long as it continues.
                 retrying(self._step, deadline=_TIMEOUT, timeout=_SILENCE, classify=again)
         except LostError as lost:
             problem = self._rejected(lost.reply) if lost.reply is not None else lost.problem
