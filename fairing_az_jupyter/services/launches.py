@@ -189,7 +189,7 @@ def cleanup(
     agree: Callable[[OrphanedResources], bool] | None = None,
     report: Callable[[OrphanedResource], object] | None = None,
 ) -> OrphanedResources:
-    """Delete what launches have left and nobody needs.
+    """Delete orphaned resources: finished jobs and builds, incomplete endpoints, old Secrets.
 
     Args:
         session: The settings in force, the records and the cluster.

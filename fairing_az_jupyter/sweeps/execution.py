@@ -158,7 +158,7 @@ class _Sweep:
                 self._pending.append(step)
         self._report("sweep-started")
         try:
-            while self._goes_on():
+            while self._has_work():
                 if not self._stops():
                     self._share_out(jobs)
                 self._take_answer()
@@ -175,7 +175,7 @@ class _Sweep:
                 worker.end(max(0.0, deadline - time.monotonic()))
         self._conclude()
 
-    def _goes_on(self) -> bool:
+    def _has_work(self) -> bool:
         if any(worker.step is not None for worker in self._workers):
             return True
         return not self._stops() and bool(self._pending or self._awaited)

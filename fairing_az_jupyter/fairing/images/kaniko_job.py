@@ -173,7 +173,7 @@ def _make(launcher: Launcher, order: BuildOrder, name: str, *, may_fail: bool) -
             raise
         return None
     except KeyboardInterrupt as stopped:
-        _report_remaining(stopped, f"but {name} may have been created. {_how_to_go_on(launcher, name)}")
+        _report_remaining(stopped, f"but {name} may have been created. {_how_to_resume(launcher, name)}")
         raise
 
 
@@ -195,7 +195,7 @@ def _start_own(launcher: Launcher, made: Object, access: Access) -> None:
         try:
             launcher.workloads.delete("Job", name, uid=uid_of(made))
         except FairingAzureError as error:
-            logger.warning("%s Build %s still exists. %s", error, name, _how_to_go_on(launcher, name))
+            logger.warning("%s Build %s still exists. %s", error, name, _how_to_resume(launcher, name))
         raise
 
 
@@ -261,7 +261,7 @@ def _watched(launcher: Launcher, order: BuildOrder, build: Object, renewal: Rene
         where = f"Job {name} in namespace '{namespace}'"
         raise build_failed(order.image, error, lines, where, images_of(build), waited=renewal.waited) from None
     except BaseException as error:
-        _report_remaining(error, f"but the build is still running. {_how_to_go_on(launcher, name)}")
+        _report_remaining(error, f"but the build is still running. {_how_to_resume(launcher, name)}")
         raise
     _delete(launcher, build, wait=_GONE_SECONDS)
     return digest
@@ -280,7 +280,7 @@ def _said(line: str) -> str:
     return line
 
 
-def _how_to_go_on(launcher: Launcher, name: str) -> str:
+def _how_to_resume(launcher: Launcher, name: str) -> str:
     namespace = launcher.target.namespace
     return (
         f"Run the same launch again to wait for it. Delete it: fairing-azure delete {name}, or kubectl -n {namespace} "
@@ -296,4 +296,4 @@ def _delete(launcher: Launcher, build: Object, wait: float = 0.0) -> None:
     except (ConflictError, ExecutionError):
         logger.info("Build %s is being deleted.", name)
     except FairingAzureError as error:
-        logger.warning("%s Build %s has ended but still exists. %s", error, name, _how_to_go_on(launcher, name))
+        logger.warning("%s Build %s has ended but still exists. %s", error, name, _how_to_resume(launcher, name))
