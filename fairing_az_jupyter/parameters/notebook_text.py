@@ -153,8 +153,8 @@ def read_notebook(text: str, where: str) -> NotebookText:
         The notebook, with the span of each cell.
 
     Raises:
-        NotebookFileError: The text is neither valid JSON nor a notebook, its format is not nbformat 3 or 4, or it is not
-            in Python.
+        NotebookFileError: The text is neither valid JSON nor a notebook, its format is not nbformat 3 or 4, or it is
+            not in Python.
 
     """
     try:
