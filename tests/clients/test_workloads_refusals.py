@@ -208,10 +208,10 @@ def test_a_body_that_is_no_status_does_no_harm():
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}, "no kind"),
+        ({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}, "not a kind"),
         ({"kind": "Job", "apiVersion": "batch/v1beta1", "metadata": {"name": "a"}}, "apiVersion"),
-        ({"kind": "Job", "apiVersion": "batch/v1", "metadata": {}}, "no name"),
-        ({}, "no kind"),
+        ({"kind": "Job", "apiVersion": "batch/v1", "metadata": {}}, "without a name"),
+        ({}, "not a kind"),
     ],
 )
 def test_an_object_that_is_none_is_refused_before_it_is_sent(body, said):

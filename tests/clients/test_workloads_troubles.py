@@ -331,7 +331,7 @@ def test_a_running_pod_that_is_not_ready_though_its_containers_are_has_lost_its_
     assert found.rule.seconds(Waits()) == float("inf")
     assert "continues when the node is back" in found.message
     going = pod("Running", status, spec={"nodeName": "n"}, status=lost["status"], deletionTimestamp="2026-11-29")
-    assert "goes on" not in stuck_on_node(going, "team-a").message
+    assert "continues" not in stuck_on_node(going, "team-a").message
     starting = pod("Running", {**status, "ready": False}, spec={"nodeName": "n"})
     assert stuck_on_node(starting, "team-a") is None
 

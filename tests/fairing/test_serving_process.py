@@ -127,7 +127,7 @@ def test_a_pickle_that_cant_be_read_ends_it_with_one_clear_line(tmp_path):
 def test_a_class_name_without_its_file_ends_it_with_one_clear_line(tmp_path):
     code, last = failed_start(app_folder(tmp_path / "app"), name="Other")
     assert code == 1
-    assert "There is no Other.py in" in last
+    assert "Other.py not found in" in last
 
 
 BLOCKER = """

@@ -272,7 +272,7 @@ def test_notebook_launch_takes_no_task_and_a_task_no_parameters(tmp_path, store)
         services.start_launch(services.Session(), "notebook", notebook, "Model")
     with pytest.raises(InputError, match="not to a class or function"):
         services.start_launch(services.Session(), "train", notebook, "Model", parameters={"rate": 1})
-    with pytest.raises(InputError, match="nothing that can be launched"):
+    with pytest.raises(InputError, match="can't be launched"):
         services.start_launch(services.Session(), "build", notebook)
     assert not store.path.exists()
 

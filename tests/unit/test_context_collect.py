@@ -116,7 +116,7 @@ def test_a_missing_source_is_named_with_the_working_directory(project, source):
 
 @pytest.mark.parametrize("source", ["", "a\0b"])
 def test_a_source_that_is_no_path_is_refused(project, source):
-    with pytest.raises(ContextError, match="no path"):
+    with pytest.raises(ContextError, match="not a path"):
         collect({"/app/x": source}, project)
 
 

@@ -220,7 +220,7 @@ def test_ctrl_c_stops_a_job_on_this_machine(folder):
     [
         ("tasks.py:Modle", "'Modle' not found in 'tasks.py'. Did you mean 'Model'?"),
         ("tasks.py:Silent", "Class 'Silent' in 'tasks.py' has no method 'train', so it can't be trained."),
-        ("tasks.py:VALUE", "'VALUE' in 'tasks.py' is no class or function, but int"),
+        ("tasks.py:VALUE", "'VALUE' in 'tasks.py' is not a class or function but int"),
         ("none.py:Model", "Python file 'none.py' not found."),
         ("Model", "'Model' names no class in a file. Write FILE.py:CLASS"),
         ("tasks.py:", "'' not found in 'tasks.py'."),
@@ -246,7 +246,7 @@ def test_a_task_that_is_none_is_told_with_its_cure(folder, fairing_azure, task, 
 
 def test_a_class_that_does_not_predict_or_a_function_is_not_deployed(folder, fairing_azure):
     assert "has no method 'predict', so it can't be deployed" in fairing_azure("deploy", "tasks.py:Silent")[2]
-    assert "'work' in 'tasks.py' is no class, but function" in fairing_azure("deploy", "tasks.py:work")[2]
+    assert "'work' in 'tasks.py' is not a class but function" in fairing_azure("deploy", "tasks.py:work")[2]
 
 
 def test_a_file_that_is_changed_is_read_anew(folder, fairing_azure):

@@ -258,7 +258,7 @@ def test_cluster_that_can_not_be_asked_leaves_the_endpoints_of_this_machine_and_
     found, note = services.list_endpoints(services.Session())
 
     assert found == ()
-    assert note.startswith("The cluster could not be queried: ")
+    assert note.startswith("The cluster could not be asked: ")
     assert note.count(". ") == 0
 
 
@@ -284,7 +284,7 @@ def test_status_shows_the_endpoints_of_this_machine_where_the_cluster_can_not_be
     after = run_python(command, "status", check=False)
 
     assert info.endpoint in table
-    assert "The cluster could not be queried: " in table
+    assert "The cluster could not be asked: " in table
     assert [each["name"] for each in found["launches"]] == [info.endpoint]
-    assert found["note"].startswith("The cluster could not be queried: ")
+    assert found["note"].startswith("The cluster could not be asked: ")
     assert (after.returncode, after.stdout) == (6, "")

@@ -121,7 +121,7 @@ CELLS = [
     ("check", "class Later: pass", "Write one % instead of two"),
     ("train", " ", "nothing below this line"),
     ("train", "y = 1", "defines nothing that can be trained"),
-    ("train Other", "class Model:\n    def train(self): pass", "no 'Other' in this notebook"),
+    ("train Other", "class Model:\n    def train(self): pass", "'Other' not found in this notebook"),
     ("deploy", "class Model:\n    def train(self): pass", "defines nothing that can be deployed"),
     (
         "train",

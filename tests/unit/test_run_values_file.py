@@ -93,7 +93,7 @@ def test_name_that_is_no_text_is_refused_with_its_line(tmp_path, key):
     message = refused(tmp_path, f"A: 1\n{key}: 2\n")
 
     assert "line 2" in message
-    assert "no text" in message
+    assert "not text" in message
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ FAULTS = [
     fault(
         "launch.job",
         "a quota counts limits",
-        "the namespace has a quota on `limits.cpu`, and pods without a processor limit are refused",
+        "the namespace has a quota on `limits.cpu`, and pods without a processor limit are rejected",
         "fairing-azure fill train.ipynb --cpu-limit 1",
         quota(limits_cpu="8"),
         code="quota-on-limits",

@@ -77,7 +77,7 @@ FAULTS = [
     fault(
         "azure.resource-group",
         "ARM answers 401 by a skewed clock",
-        "Azure refuses the token, for the clocks differ",
+        "Azure rejects the token because the clocks differ",
         "Correct the clock of this machine (on AKS: of the node)",
         lambda scene: (scene.stand.arm_front.refuse(401), scene.stand.arm_front.skew(3600)),
         code="clock-skew",

@@ -80,14 +80,14 @@ FAULTS = [
     fault(
         "cluster",
         "no cluster",
-        "this is no pod, and there is no kubeconfig",
+        "not running in a pod, and no kubeconfig",
         "az aks get-credentials --resource-group GROUP --name CLUSTER",
         lambda scene: scene.environ.pop("KUBERNETES_SERVICE_HOST"),
         code="no-cluster",
     ),
     fault(
         "cluster",
-        "the API server refuses connections",
+        "the API server rejects connections",
         "nothing listens at the API server's address",
         "kubectl cluster-info",
         lambda scene: scene.environ.update(KUBERNETES_SERVICE_PORT=str(_closed_port())),

@@ -81,8 +81,8 @@ FAULTS = [
     ),
     fault(
         "azure.secret-keys",
-        "a value is no GUID",
-        "an id in `azcreds` is no GUID, such as a name",
+        "a value is not a GUID",
+        "an id in `azcreds` is not a GUID, for example a name",
         "fairing-azure secrets create --azure",
         lambda scene: scene.azcreds(AZ_SUBSCRIPTION_ID="Pay-As-You-Go"),
     ),
