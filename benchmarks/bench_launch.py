@@ -44,7 +44,7 @@ from tests.stand.package_index import PackageIndex
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from tests.stand import Setup, Stand
 
 FILES, FILE_SIZE = 200, 5000
@@ -221,7 +221,7 @@ class _Yard:
             built, ran = self.cost(build), self.cost(run)
         return built, Cost(*(one + other for one, other in zip(built, ran, strict=True)))
 
-    def _link(self, launcher: Launcher, entries: Sequence[ArchiveEntry]) -> Hidden:
+    def _link(self, launcher: Launcher, entries: Sequence[ArchiveEntry]) -> SecretValue:
         """Have the context with Fairing's Dockerfile in the Storage account; return the link to read it by."""
         packed, dockerfile = (self._folder.parent / name for name in ("context.tar.gz", "Dockerfile"))
         write_dockerfile(

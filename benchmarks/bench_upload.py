@@ -22,7 +22,7 @@ from table import Row
 
 from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
 from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.fairing.context.collecting import collect, write_archive
 from tests.stand import close_shared, shared
 
@@ -51,7 +51,7 @@ def rows() -> list[Row]:
             account = stand.blob.take()
             key = stand.blob.accounts[account]
             url = stand.blob.account_url(account)
-            store = ContextStore(url, Hidden(key))
+            store = ContextStore(url, SecretValue(key))
             store.ensure_container(CONTAINER)
             with BlobServiceClient(url, credential=key, max_single_put_size=2 * SIZE) as service:
                 found = _Turns(store, service, Path(temporary)).rows()

@@ -1,21 +1,34 @@
-"""The error tree: whatever a user can mend is a `FairingAzureError`; anything else is a bug and keeps its traceback.
+"""The tree of errors. An error that the user can fix is a `FairingAzureError`; anything else is a bug with a traceback.
 
-FairingAzureError            code, message, hint, exit_code
- +- InputError               exit 3: what was asked for can't be done as it stands
- |   +- SettingsError        a setting's value is missing or breaks its rule
- |   +- ParameterError       a notebook parameter is unknown or of the wrong type
- |   +- NotebookFileError    the notebook can't be read, understood or written
- |   +- ContextError         the build context can't be made from these files
- |   +- ProfileError         a profile is missing, or its file is broken
- +- ExecutionError           exit 4: what was started has failed
- |   +- BuildFailedError     an image could not be built
- |   +- JobFailedError       a training job ended with an error
- |   +- EndpointError        an endpoint did not start, or has gone
- |   +- RunFailedError       a notebook run has failed, most often in a cell
- |   +- RunCancelledError    a notebook run was cancelled (exit 130)
- +- InstallationError        exit 5: something has to be installed first
-     +- FairingNotInstalledError   Kubeflow Fairing itself (also a ModuleNotFoundError)
-     +- PackageMissingError        a package that a part of Fairing needs (also an ImportError)
+class                                code                    exit code
+FairingAzureError                    error                   1
+ +- InputError                       input                   3   the request can't be carried out as it is
+ |   +- SettingsError                settings                    a setting is missing or breaks its rule
+ |   |   +- InvalidSettingsError     (settings)                  one or more values break their rules
+ |   +- ParameterError               parameter                   a notebook parameter is unknown or has the wrong type
+ |   +- NotebookFileError            notebook-file               the notebook can't be read, parsed or written
+ |   +- ContextError                 context                     the build context can't be made from these files
+ |   +- ProfileError                 profile                     a profile is missing, or its file is broken
+ |   +- CommandLineError             command-line            2   a command can't be parsed (`frontends.grammar`)
+ +- ExecutionError                   execution               4   something was started and has failed
+ |   +- BuildFailedError             build-failed                an image could not be built
+ |   +- JobFailedError               job-failed                  a training job ended with an error
+ |   +- EndpointError                endpoint                    an endpoint did not start, or no longer exists
+ |   +- RunFailedError               run-failed                  a notebook run failed, usually in a cell
+ |   +- RunCancelledError            run-cancelled           130 a notebook run was cancelled
+ +- InstallationError                installation            5   something has to be installed first
+ |   +- FairingNotInstalledError     fairing-not-installed       Kubeflow Fairing itself (also a ModuleNotFoundError)
+ |   +- PackageMissingError          package-missing             a package that Fairing needs (also an ImportError)
+ +- ServiceError                     service                 6   the cluster or an Azure service failed to do it
+     +- UnreachableError             unreachable                 no answer: no route, no name, TLS, a timeout, a proxy
+     +- CredentialError              credential                  the credential is wrong, expired or missing
+     +- NotAllowedError              not-allowed                 the identity lacks the permission
+     +- NotFoundError                not-found                   the object does not exist
+     +- ConflictError                conflict                    the object exists, has changed, or breaks a rule
+     +- ThrottledError               throttled                   too many requests, even after waiting
+
+A class without an exit code has that of its parent; a code in brackets is inherited. An error may be raised with a
+finer `code`. Only an `ExecutionError` may lack a hint: a cancelled run, for example, needs nothing from the user.
 """
 
 from __future__ import annotations
@@ -24,7 +37,7 @@ from typing import Any, ClassVar
 
 
 class FairingAzureError(Exception):
-    """An error that the user can mend.
+    """An error that the user can fix.
 
     Args:
         message: What failed, which object, where, and why it matters. Never a secret value.
@@ -65,7 +78,7 @@ class FairingAzureError(Exception):
 
 
 class InputError(FairingAzureError):
-    """What was asked for can't be done as it stands."""
+    """The request can't be carried out as it is."""
 
     code = "input"
     exit_code = 3
@@ -84,7 +97,7 @@ class ParameterError(InputError):
 
 
 class NotebookFileError(InputError):
-    """The notebook can't be read, understood or written."""
+    """The notebook can't be read, parsed or written."""
 
     code = "notebook-file"
 
@@ -102,7 +115,7 @@ class ProfileError(InputError):
 
 
 class ExecutionError(FairingAzureError):
-    """What was started has failed.
+    """Something was started and has failed.
 
     Args:
         message: See `FairingAzureError`.
@@ -145,13 +158,13 @@ class JobFailedError(ExecutionError):
 
 
 class EndpointError(ExecutionError):
-    """An endpoint did not start, or has gone."""
+    """An endpoint did not start, or no longer exists."""
 
     code = "endpoint"
 
 
 class RunFailedError(ExecutionError):
-    """A notebook run has failed, most often because a cell raised.
+    """A notebook run failed, usually because a cell raised an exception.
 
     Args:
         message: See `FairingAzureError`.
@@ -218,37 +231,37 @@ class ServiceError(FairingAzureError):
 
 
 class UnreachableError(ServiceError):
-    """There is no answer, or not from the service: no route, no name, TLS, a time-out, a proxy's page."""
+    """The service did not answer: no route, no name, TLS, a timeout, or a proxy's page."""
 
     code = "unreachable"
 
 
 class CredentialError(ServiceError):
-    """Who asks is not believed: the credential is wrong, has expired, or is missing."""
+    """The credential is wrong, has expired, or is missing."""
 
     code = "credential"
 
 
 class NotAllowedError(ServiceError):
-    """Who asks is known and may not; that says nothing about what is there."""
+    """The identity lacks the permission; whether the object exists is unknown."""
 
     code = "not-allowed"
 
 
 class NotFoundError(ServiceError):
-    """What is asked for is not there."""
+    """The object does not exist."""
 
     code = "not-found"
 
 
 class ConflictError(ServiceError):
-    """It is there already, has changed meanwhile, or breaks a rule of the service."""
+    """The object already exists, has changed meanwhile, or breaks a rule of the service."""
 
     code = "conflict"
 
 
 class ThrottledError(ServiceError):
-    """There were too many requests, also after waiting as the service asked."""
+    """There were too many requests, even after waiting as the service asked."""
 
     code = "throttled"
 

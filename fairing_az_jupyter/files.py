@@ -84,7 +84,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, *, seconds: float | None = None, create: bool = True) -> Iterator[None]:
-    """Let one process or thread at a time go on; the lock ends with its process.
+    """Let one process or thread at a time continue; the lock ends with its process.
 
     Some network file systems have no locks, and Windows has none of this kind: there nobody waits.
 

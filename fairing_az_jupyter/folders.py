@@ -37,8 +37,8 @@ def data_folder(*parts: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise InputError(
-            f"The folder for data '{folder}' can't be made: {error.strerror}.",
-            hint=f"Name one that you may write to in the environment variable {DATA_VARIABLE}.",
+            f"The data folder '{folder}' can't be created: {error.strerror}.",
+            hint=f"Choose a writable folder with the environment variable {DATA_VARIABLE}.",
             code="data-folder",
         ) from None
     return folder

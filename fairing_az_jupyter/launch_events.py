@@ -1,4 +1,4 @@
-"""What happens while something is launched, as objects: told once, and heard by displays, records and the terminal.
+"""What happens while something is launched, as objects: reported once, and heard by displays, records and the terminal.
 
 Whoever launches publishes an event; whoever shows or keeps it listens, for one thread's launches or for those of the
 whole process. Nobody has to read again what was written for people.
@@ -171,7 +171,7 @@ def publish(event: LaunchEvent) -> bool:
     try:
         checked = _checked(event)
         if checked is None:
-            logger.debug("A launch tells what nobody can show: %r", event)
+            logger.debug("A launch sent an event that can't be shown: %r", event)
             return here is not None
         hearing = [] if isinstance(event, (Output, Progress)) else _distinct_listeners()
         for listener in hearing:
@@ -181,12 +181,12 @@ def publish(event: LaunchEvent) -> bool:
         if not hearing and ipython is not None and isinstance(checked, (Phase, PodEvent)):
             _send(ipython, checked)
     except Exception:
-        logger.warning("A launch can't tell how far it has come; it goes on.", exc_info=True)
+        logger.warning("The progress of a launch can't be shown; the launch continues.", exc_info=True)
     return here is not None
 
 
 def phase(name: PhaseName, state: PhaseState, message: str = "") -> None:
-    """Tell that a launch has come to another phase, or through one; what can't be told is left out.
+    """Tell that a launch has come to another phase, or through one; what can't be determined is left out.
 
     Args:
         name: The phase.
@@ -198,7 +198,7 @@ def phase(name: PhaseName, state: PhaseState, message: str = "") -> None:
 
 
 def pod_event(pod: str, reason: str, message: str = "") -> None:
-    """Tell what the cluster says about a pod of a launch; what can't be told is left out.
+    """Tell what the cluster says about a pod of a launch; what can't be determined is left out.
 
     Args:
         pod: The pod's name, or that of what is to make it.
@@ -242,7 +242,7 @@ class Phases:
         phase(name, "started")
 
     def say(self, message: str) -> None:
-        """Note what is told when the phase has finished.
+        """Note what is reported when the phase has finished.
 
         Args:
             message: What there is to say.
@@ -269,7 +269,7 @@ class Phases:
         """Mark the phase that has begun, if any, as failed.
 
         Args:
-            error: Why; its first line is told.
+            error: Why; its first line is reported.
 
         """
         self._leave("failed", _first_line(error))
@@ -368,7 +368,7 @@ class _Listener:
             self.callback(event)
         except Exception:
             # A record that can't be written must not end what runs in the cluster.
-            logger.warning("What listens to a launch has failed; the launch goes on.", exc_info=True)
+            logger.warning("An event listener of a launch failed; the launch continues.", exc_info=True)
 
     def hear(self, event: LaunchEvent) -> None:
         """Hand on an event, one at a time, and none that comes of another."""
@@ -397,7 +397,7 @@ def _distinct_listeners() -> list[_Listener]:
 
 
 def _send(ipython: Any, event: Phase | PodEvent) -> None:  # noqa: ANN401 - a module
-    """Send what is told as an update of a display that nobody shows: no front end draws it, and no notebook keeps it.
+    """Send an event as an update of a display that nobody shows: no front end draws it, no notebook keeps it.
 
     Source: https://jupyter-client.readthedocs.io/en/stable/messaging.html#update-display-data
     """
@@ -405,10 +405,12 @@ def _send(ipython: Any, event: Phase | PodEvent) -> None:  # noqa: ANN401 - a mo
     if shell is None:
         return
     if isinstance(event, Phase):
-        told = {"kind": "phase", "name": event.name, "value": event.state, "message": event.message}
+        reported = {"kind": "phase", "name": event.name, "value": event.state, "message": event.message}
     else:
-        told = {"kind": "pod-event", "name": event.pod, "value": event.reason, "message": event.message}
-    shell.display_pub.publish({LAUNCH_MIME: told}, transient={"display_id": "fairing-az-jupyter-launch"}, update=True)
+        reported = {"kind": "pod-event", "name": event.pod, "value": event.reason, "message": event.message}
+    shell.display_pub.publish(
+        {LAUNCH_MIME: reported}, transient={"display_id": "fairing-az-jupyter-launch"}, update=True
+    )
 
 
 def _checked(event: LaunchEvent) -> LaunchEvent | None:

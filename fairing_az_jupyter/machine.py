@@ -64,7 +64,7 @@ def process_name(pid: int | None = None) -> str:
     return f"{this_place()} {pid} {_started(pid) or 'unknown'}"
 
 
-def is_here(name: str) -> bool:
+def is_local(name: str) -> bool:
     """Tell whether a process is, or was, one of this machine's.
 
     Args:
@@ -77,7 +77,7 @@ def is_here(name: str) -> bool:
 
 def is_this(name: str) -> bool:
     """Tell whether a name is that of this process, as far as its number says."""
-    return is_here(name) and _parts(name)[1] == os.getpid()
+    return is_local(name) and _parts(name)[1] == os.getpid()
 
 
 def is_gone(name: str) -> bool:
@@ -87,7 +87,7 @@ def is_gone(name: str) -> bool:
         name: The process, as `process_name` has named it. What names none is not gone.
 
     """
-    if not is_here(name):
+    if not is_local(name):
         return False
     _, number, started = _parts(name)
     now = _started(number or 0)
@@ -97,7 +97,7 @@ def is_gone(name: str) -> bool:
 def _parts(name: str) -> tuple[str, int | None, str]:
     place, _, rest = name.partition(" ")
     number, _, started = rest.partition(" ")
-    # Names can be edited: what is no number of a process names nobody.
+    # Names can be edited: what is not a number of a process names nobody.
     sound = number.isascii() and number.isdigit() and len(number) < _LONGEST_NUMBER
     return place, int(number) if sound else None, started
 

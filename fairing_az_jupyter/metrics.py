@@ -36,12 +36,12 @@ def report(name: str, value: object) -> None:
     """
     if not _is_name(name):
         raise InputError(
-            f"What is reported needs a name: a text of 1 to {_LONGEST_NAME} printable characters.",
+            f"A reported value needs a name: a text of 1 to {_LONGEST_NAME} printable characters.",
             hint="Write: report('rmse', value)",
             code="report",
         )
     plain = _plain(name, value)
-    # Half characters, as of file names in an odd encoding, are no text that a kernel can send.
+    # Half characters, as of file names in an odd encoding, are not text that a kernel can send.
     text = f"{name}: {plain}".encode("utf-8", "backslashreplace").decode()
     ipython = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython is not None else None
@@ -58,7 +58,7 @@ def reported(data: Mapping[str, Any]) -> tuple[str, float | int | str | bool | N
     """Return the name and the value that an output of a cell reports; None if it reports none.
 
     Args:
-        data: The output's data by their types. Anything can show such data, so what `report` refuses counts as none.
+        data: The output's data by their types. Anything can show such data, so what `report` rejects counts as none.
 
     """
     found = data.get(METRIC_MIME)

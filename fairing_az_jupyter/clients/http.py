@@ -223,7 +223,7 @@ class Http:
             silence: Seconds that may pass without a byte.
 
         Raises:
-            Exception: There is no answer; as the HTTP library has it, so see `explained`.
+            Exception: No answer arrives; as the HTTP library has it, so see `explained`.
 
         """
         return self._send(method, url, {"User-Agent": AGENT, **headers}, body, (connect, silence))

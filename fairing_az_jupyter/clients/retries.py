@@ -1,6 +1,6 @@
 """Try again what is worth another try, within a time that the caller sets.
 
-The waits are exponential with full jitter, so that many notebooks that were refused together do not come back together
+The waits are exponential with full jitter, so that many notebooks that were rejected together do not come back together
 (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 """
 
@@ -69,7 +69,7 @@ def retrying(
 
     Raises:
         BaseException: What the last attempt raised. Where the service asked for a wait that ends after the deadline,
-            that is at once: coming back sooner than asked would be refused again.
+            that is at once: coming back sooner than asked would be rejected again.
 
     """
     end = clock() + deadline
@@ -114,7 +114,7 @@ def retry_after(headers: Mapping[str, str] | None, *, now: Callable[[], float] =
 
 
 def come_back(wait: float | None) -> str:
-    """Say when to try again what a service has refused for now.
+    """Say when to try again what a service has rejected for now.
 
     Args:
         wait: Seconds that it asked to wait; None where it did not say.
@@ -143,7 +143,7 @@ def classify_http(status: int, headers: Mapping[str, str] | None = None) -> Retr
 
 
 def _time_for_one(timeout: float, left: float) -> float:
-    # Zero would mean 'for ever' or be refused, depending on the library that gets it.
+    # Zero would mean 'for ever' or be rejected, depending on the library that gets it.
     return max(min(timeout, left), 0.001)
 
 

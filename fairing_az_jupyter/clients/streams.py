@@ -26,7 +26,7 @@ class Stream:
         self._socket: socket.socket | None = None
         self._response: BaseHTTPResponse | None = None
         self._cancelled = False
-        self.heard = time.monotonic()
+        self.last_seen = time.monotonic()
 
     def open(self, http: PoolHttp, url: str, *, headers: Mapping[str, str], connect: float, silence: float) -> Answer:
         """Send a GET and return the answer's head; see `Http.open`."""
@@ -40,7 +40,7 @@ class Stream:
     def pieces(self, explain: Callable[[BaseException], BaseException]) -> Iterator[bytes]:
         """Yield the body as it comes, still encoded; `explain` makes the error for a connection that breaks."""
         for piece in pieces(self._response, explain) if self._response is not None else ():
-            self.heard = time.monotonic()
+            self.last_seen = time.monotonic()
             yield piece
 
     def cancel(self) -> None:

@@ -21,11 +21,11 @@ __all__ = ["read_web_file"]
 _ACCEPT = "application/json, */*;q=0.5"
 _LARGEST = 1 << 28
 _NETWORK = "Check the address and the network (a firewall, HTTPS_PROXY), then try again."
-_REFUSALS: dict[int, tuple[type[ServiceError], str, str]] = {
-    401: (CredentialError, "it asks for a login", "Name a file that can be read without one, or download it first."),
-    403: (NotAllowedError, "it may not be read", "Name a file that can be read without a login, or download it first."),
-    404: (NotFoundError, "there is none", "Check the address."),
-    410: (NotFoundError, "it is no longer there", "Check the address."),
+_REJECTIONS: dict[int, tuple[type[ServiceError], str, str]] = {
+    401: (CredentialError, "it requires a login", "Use a file that needs no login, or download it first."),
+    403: (NotAllowedError, "it may not be read", "Use a file that needs no login, or download it first."),
+    404: (NotFoundError, "not found", "Check the address."),
+    410: (NotFoundError, "it no longer exists", "Check the address."),
 }
 
 
@@ -62,10 +62,10 @@ def read_web_file(url: str, *, timeout: float = 10.0, deadline: float = 120.0) -
         lambda: within(deadline, get, name="read a web file"), lambda error: _no_answer(error, shown, deadline)
     )
     if answer.status != HTTPStatus.OK:
-        raise _refused(shown, answer.status)
+        raise _rejected(shown, answer.status)
     if len(answer.body) >= _LARGEST:
         message = f"Can't read '{shown}': it is larger than {_LARGEST >> 20} MiB."
-        raise ServiceError(message, hint="Download the file first, and name the copy.", code="too-large", service="web")
+        raise ServiceError(message, hint="Download the file first and use the copy.", code="too-large", service="web")
     return answer.body
 
 
@@ -79,21 +79,21 @@ def _no_answer(error: BaseException, shown: str, deadline: float) -> Unreachable
     except ValueError:
         host = ""
     if isinstance(error, TimeUpError):
-        return _unreachable(shown, f"{host} has not sent all of it within {deadline:g} s", "timeout")
+        return _unreachable(shown, f"{host} did not send all of it within {deadline:g} s", "timeout")
     if isinstance(error, exceptions.SSLError):
-        problem = f"no TLS connection to {host} could be made, or its certificate is refused"
+        problem = f"no TLS connection to {host} could be established, or its certificate was rejected"
         return _unreachable(shown, problem, "tls")
     if isinstance(error, (exceptions.Timeout, LateError)):
         return _unreachable(shown, f"{host} did not answer in time", "timeout")
     if isinstance(error, exceptions.TooManyRedirects):
-        return _unreachable(shown, f"{host} points from one address to the next without an end", "redirects")
-    return _unreachable(shown, f"there is no connection ({type(error).__name__})", "unreachable")
+        return _unreachable(shown, f"{host} redirects endlessly", "redirects")
+    return _unreachable(shown, f"connection failed ({type(error).__name__})", "unreachable")
 
 
 def _unreachable(shown: str, problem: str, code: str) -> UnreachableError:
     return UnreachableError(f"Can't read '{shown}': {problem}.", hint=_NETWORK, code=code, service="web")
 
 
-def _refused(shown: str, status: int) -> ServiceError:
-    kind, problem, cure = _REFUSALS.get(status, (ServiceError, "it is not to be had", "Try again in a minute."))
-    return kind(f"Can't read '{shown}': {problem} (HTTP {status}).", hint=cure, service="web", status=status)
+def _rejected(shown: str, status: int) -> ServiceError:
+    kind, problem, fix = _REJECTIONS.get(status, (ServiceError, "it is not available", "Try again in a minute."))
+    return kind(f"Can't read '{shown}': {problem} (HTTP {status}).", hint=fix, service="web", status=status)

@@ -75,7 +75,7 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         self._deadline, self._ready_timeout = deadline, ready_timeout
         if pod_security not in {None, "baseline", "restricted"}:
             raise InputError(
-                f"pod_security can't be {pod_security!r}.", hint="Name baseline or restricted.", code="pod-security"
+                f"pod_security can't be {pod_security!r}.", hint="Use baseline or restricted.", code="pod-security"
             )
         placed: dict[str, Any] = {
             "gpus": gpus,

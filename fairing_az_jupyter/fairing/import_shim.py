@@ -201,7 +201,7 @@ def _take_predictors(module: types.ModuleType) -> None:
     vars(module)["get_execution_obj_type"] = taking_predictors(module.get_execution_obj_type)
 
 
-def _mend_endpoints(module: types.ModuleType) -> None:
+def _patch_endpoints(module: types.ModuleType) -> None:
     from fairing_az_jupyter.fairing.upstream.prediction_endpoint import making_endpoint, predict_nparray, replacing  # noqa: PLC0415
 
     endpoint = module.PredictionEndpoint
@@ -216,7 +216,7 @@ _FINISH: Mapping[str, Callable[[types.ModuleType], None]] = {
     f"{ROOT}.backends": _add_backends,
     f"{ROOT}.builders.cluster.azurestorage_context": _replace_context_source,
     f"{ROOT}.notebook.notebook_util": _replace_notebook_name,
-    f"{ROOT}.ml_tasks.tasks": _mend_endpoints,
+    f"{ROOT}.ml_tasks.tasks": _patch_endpoints,
     f"{ROOT}.ml_tasks.utils": _take_predictors,
     f"{ROOT}.preprocessors.function": _make_payloads_last,
 }

@@ -52,7 +52,7 @@ def job_failed(name: str, returncode: int | None, lines: Sequence[str], where: s
     """
     return JobFailedError(
         f"Job '{name}' failed with {describe_exit(returncode)}.{_shown(lines)}",
-        hint=f"{_cure(returncode, lines)}The whole output: {where}",
+        hint=f"{_fix(returncode, lines)}The whole output: {where}",
         returncode=returncode,
         last_lines=tuple(lines),
     )
@@ -71,7 +71,7 @@ def endpoint_failed(name: str, what: str, returncode: int | None, lines: Sequenc
     """
     return EndpointError(
         f"The endpoint of '{name}' {what}.{_shown(lines)}",
-        hint=f"{_cure(returncode, lines)}The whole output: {where}",
+        hint=f"{_fix(returncode, lines)}The whole output: {where}",
         returncode=returncode,
         last_lines=tuple(lines),
     )
@@ -81,7 +81,7 @@ def _shown(lines: Sequence[str]) -> str:
     return f" Its last lines:\n{chr(10).join(f'  | {line}' for line in lines)}\n" if lines else " It printed nothing."
 
 
-def _cure(returncode: int | None, lines: Sequence[str]) -> str:
+def _fix(returncode: int | None, lines: Sequence[str]) -> str:
     """Return what to change, where the output tells it, as a sentence with a blank behind it."""
     text = "\n".join(lines)
     missing = re.search(r"No module named '([\w.]+)'", text)
@@ -96,9 +96,9 @@ def _cure(returncode: int | None, lines: Sequence[str]) -> str:
         from fairing_az_jupyter.settings.naming import python_image  # noqa: PLC0415 - loads pydantic
 
         return (
-            f"A class is pickled for the notebook's own Python, {other[2]}, and the base image has {other[1]}: set "
+            f"The class is pickled with the notebook's Python, {other[2]}, and the base image has {other[1]}: set "
             f"base_image to one with {other[2]}, such as {python_image(other[2])}. "
         )
     if returncode == _KILLED:
-        return "Probably it used more memory than there is: give it more, or less data. "
+        return "It probably ran out of memory: request more memory, or use less data. "
     return ""

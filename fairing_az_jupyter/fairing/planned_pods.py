@@ -37,7 +37,7 @@ _APP = "/app/"
 _CLASS = "Model"
 _TAG = "0" * 32
 _DIGEST = f"sha256:{'0' * 64}"
-# Fields of a predictor that are no pod's; of those that this package sets.
+# Fields of a predictor that are not a pod's; of those that this package sets.
 _OF_KSERVE = frozenset({"minReplicas", "maxReplicas", "deploymentStrategy", "timeout"})
 _COMMAND = ["python", f"{_APP}function_shim.py"]
 
@@ -146,4 +146,4 @@ def _endpoint(spec: dict[str, Any], settings: Settings, target: Target, placemen
     name = new_name("endpoint")
     if settings.endpoint_kind == "inference-service":
         return inference_service(name, pod, target)
-    return deployment(name, pod, target, patience=progress_seconds(READY_SECONDS))
+    return deployment(name, pod, target, progress_deadline=progress_seconds(READY_SECONDS))

@@ -9,8 +9,8 @@ CheckStatus = Literal["pass", "warn", "fail", "skipped", "unknown"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Cure:
-    """One way to mend what a check has found, ready to be typed.
+class Fix:
+    """One way to fix what a check has found, ready to be typed.
 
     Args:
         tool: What it is typed into: `fairing-azure`, `kubectl`, `az`, or `text` for what no command does.
@@ -27,7 +27,7 @@ class Cure:
         return f"%fairing_azure{self.command[len(self.tool) :]}" if self.tool == "fairing-azure" else ""
 
     def to_dict(self) -> dict[str, str]:
-        """Return the cure as values that any JSON parser reads."""
+        """Return the fix as values that any JSON parser reads."""
         found = {"tool": self.tool, "command": self.command}
         return {**found, "magic": self.magic} if self.magic else found
 
@@ -44,8 +44,8 @@ class CheckResult:
         looked_at: The object that it looked at, such as `Secret azcreds in namespace team-a`.
         message: What was found, in one sentence.
         why: Why it matters, in one sentence.
-        cures: What to type, the best first; empty where there is nothing to mend.
-        mendable: Whether this package can mend it itself.
+        fixes: What to type, the best first; empty where there is nothing to fix.
+        fixable: Whether this package can fix it itself.
         code: What was found, as an identifier for programs, such as `expired-secret`; empty where all is well.
         duration: Seconds that it takes if it is run alone, with all that it builds on.
         position: Its place among the others in the order in which they are read; they are found in the order of time.
@@ -58,8 +58,8 @@ class CheckResult:
     looked_at: str
     message: str
     why: str = ""
-    cures: tuple[Cure, ...] = ()
-    mendable: bool = False
+    fixes: tuple[Fix, ...] = ()
+    fixable: bool = False
     code: str = ""
     duration: float = 0.0
     position: int = 0
@@ -67,7 +67,7 @@ class CheckResult:
     def to_dict(self) -> dict[str, object]:
         """Return the result as values that any JSON parser reads."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {**fields, "cures": [cure.to_dict() for cure in self.cures], "duration": round(self.duration, 3)}
+        return {**fields, "fixes": [fix.to_dict() for fix in self.fixes], "duration": round(self.duration, 3)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,14 +70,14 @@ class LaunchLine:
 
 
 @dataclasses.dataclass(frozen=True)
-class Leftover:
+class OrphanedResource:
     """An object in the cluster that a launch has left and that nobody needs any more, or may need.
 
     Args:
         kind: `Job`, `Deployment`, `Service` or `Secret`.
         name: Its name.
         namespace: Its namespace.
-        why: Why it is a leftover, or may still be used, in one sentence.
+        why: Why it is an orphaned resource, or may still be used, in one sentence.
         owner: Who has launched it, as its label says; empty where it has none.
         created: When it was made, as ISO 8601 in UTC.
         origin: What has made it.
@@ -103,7 +103,7 @@ class Leftover:
     problem: str = ""
 
     def to_dict(self) -> dict[str, object]:
-        """Return the leftover as values that any JSON parser reads."""
+        """Return the orphaned resource as values that any JSON parser reads."""
         return dataclasses.asdict(self)
 
 

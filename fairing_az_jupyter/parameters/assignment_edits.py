@@ -29,7 +29,7 @@ def fill_source(source: str, values: Mapping[str, object]) -> EditedSource:
         The edited source. Nothing is edited for a name that already ends as the literal asked for.
 
     Raises:
-        CellCodeError: The cell is no Python, or there is no edit that sets a name.
+        CellCodeError: The cell is not Python, or there is no edit that sets a name.
         ParameterError: A value can't be written as a literal.
 
     """
@@ -45,7 +45,7 @@ def fill_source(source: str, values: Mapping[str, object]) -> EditedSource:
                 break
         else:
             raise CellCodeError(
-                f"has no place where {name} could be set",
+                f"has no place to set {name}",
                 f"Write `{assignment(name, value)}` into the cell yourself, behind whatever else binds {name}.",
             )
     return edited
@@ -88,7 +88,7 @@ def _uncommented(code: CellCode, name: str, value: object, floor: int) -> Iterat
     """Yield the edits that turn a commented-out assignment into a live one.
 
     A line that belongs to no statement is blank or a comment: what looks like a comment inside a string, a bracket or
-    an indented block is no candidate.
+    an indented block is not a candidate.
     """
     taken: set[int] = set()
     for statement in code.tree.body:

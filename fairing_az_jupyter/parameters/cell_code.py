@@ -115,7 +115,7 @@ def parse_quietly(source: str) -> ast.Module:
     """Parse without the warnings that Python prints about escapes such as backslash-d: they are the author's affair.
 
     Raises:
-        SyntaxError: The source is no Python, or too deeply nested.
+        SyntaxError: The source is not Python, or too deeply nested.
 
     """
     try:
@@ -168,29 +168,29 @@ def parse_cell(source: str) -> CellCode:
     return code
 
 
-_SYNTAX_HINT = "Mend that line in the notebook, or remove it, and run this again."
+_SYNTAX_HINT = "Fix or remove that line in the notebook, and run this again."
 
 
 def _check_characters(source: str) -> None:
     if "\0" in source:
         line = len(_BREAK.findall(source[: source.index("\0")])) + 1
-        raise CellCodeError("holds a NUL character, which Python refuses", _SYNTAX_HINT, line)
+        raise CellCodeError("holds a NUL character, which Python rejects", _SYNTAX_HINT, line)
     try:
         source.encode()
     except UnicodeEncodeError as error:
         line = len(_BREAK.findall(source[: error.start])) + 1
-        raise CellCodeError("holds half a surrogate pair, which Python refuses", _SYNTAX_HINT, line) from None
+        raise CellCodeError("holds half a surrogate pair, which Python rejects", _SYNTAX_HINT, line) from None
 
 
 def _mask_cell_magics(lines: list[str]) -> None:
-    """Turn the `%%time` lines that begin the cell into comments: they are no statement of the code that they run."""
+    """Turn the `%%time` lines that begin the cell into comments: they are not statements of the code that they run."""
     for index, line in enumerate(lines):
         found = _CELL_MAGIC.match(line)
         if found:
             if found[1] not in _PYTHON_CELL_MAGICS:
                 raise CellCodeError(
-                    f"begins with {found[0]}, so it is not Python that runs in the notebook",
-                    "Take the tag 'parameters' off that cell, or remove its first line.",
+                    f"begins with {found[0]}, so it is not Python code of the notebook",
+                    "Remove the tag 'parameters' from that cell, or remove its first line.",
                     index + 1,
                 )
             lines[index] = "#" + "_" * (len(_bare(line)) - 1) + _line_end(line)

@@ -1,7 +1,7 @@
 """What one cell says about its names besides their values: the type, the help text, and how the value is written.
 
 It is what `papermill.inspect_notebook` shows, read from the syntax tree instead of by a pattern: a `#` within a text is
-no comment, and a value may go on over lines.
+no comment, and a value may continue over lines.
 """
 
 from __future__ import annotations

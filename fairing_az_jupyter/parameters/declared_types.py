@@ -31,11 +31,11 @@ _KINDS: dict[str, Kind] = {
     "Mapping": "dict",
     "MutableMapping": "dict",
 }
-# The order in which a text is tried: a word is no number, and any text is text.
+# The order in which a text is tried: a word is not a number, and any text is text.
 _ORDER: tuple[Kind, ...] = ("bool", "int", "float", "list", "dict", "str")
 _ANYTHING = frozenset({"Any", "object"})
 _WRAPPERS = frozenset({"Annotated", "Final", "ClassVar", "Required", "NotRequired"})
-# `np.float64` and `pd.array` are no types that plain data has, whatever their last names are.
+# `np.float64` and `pd.array` are not types that plain data has, whatever their last names are.
 _MODULES = frozenset({"typing", "typing_extensions", "t", "tp", "te", "builtins", "collections.abc", "abc"})
 
 

@@ -48,7 +48,8 @@ def describe(
     Args:
         cell: What its parameters cell says.
         settings: The names of this project's settings in a notebook.
-        is_secret: Tells by its name and its value, or its text where that is no literal, whether a value may be shown.
+        is_secret: Tells by its name and its value, or its text where that is not a literal, whether a value may be
+            shown.
 
     Returns:
         The parameters, in the order of the cell.

@@ -141,7 +141,7 @@ def read_parameters(path: str | os.PathLike[str], *, shown: str | None = None) -
         The cells, names and values; nothing of each where no cell is tagged.
 
     Raises:
-        NotebookFileError: The file can't be read or is no Python notebook, or such a cell has a syntax error.
+        NotebookFileError: The file can't be read or is not a Python notebook, or such a cell has a syntax error.
 
     """
     name = os.fspath(path) if shown is None else shown
@@ -165,8 +165,8 @@ def plan_fill(path: str | os.PathLike[str], values: Mapping[str, object]) -> Fil
         The plan. Without a tagged cell, it adds one behind the cells of imports that the notebook begins with.
 
     Raises:
-        NotebookFileError: The file can't be read or is no Python notebook, or a cell to edit has a syntax error.
-        ParameterError: A name is no Python name, or a value has no Python literal.
+        NotebookFileError: The file can't be read or is not a Python notebook, or a cell to edit has a syntax error.
+        ParameterError: A name is not a Python name, or a value has no Python literal.
 
     """
     where = f"notebook {os.fspath(path)!r}"
@@ -217,7 +217,7 @@ def _read(text: str, where: str) -> CellReading:
         code = _code(notebook, cell, where)
         bindings = find_bindings(code)
         found = bindings.values()
-        # A later cell decides, also where it binds a name to something that is no literal.
+        # A later cell decides, also where it binds a name to something that is not a literal.
         values = {name: value for name, value in values.items() if not bindings.mentions(name)}
         for name, binding in bindings.explicit.items():
             if binding.deletes:
@@ -256,8 +256,8 @@ def _plan(text: str, digest: str, values: Mapping[str, object], where: str) -> F
             values_here = {name: value for name, value in wanted.items() if bindings.mentions(name)}
             if values_here:
                 warnings.append(
-                    f"{_name(cell)}, tagged {tag!r}, sets {', '.join(values_here)} too. It gets the same"
-                    f" {'value' if len(values_here) == 1 else 'values'}, so that the whole notebook runs with them."
+                    f"{_name(cell)}, tagged {tag!r}, sets {', '.join(values_here)} too. It gets the same "
+                    f"{'value' if len(values_here) == 1 else 'values'}, so that the whole notebook uses them."
                 )
         edited = _filled(notebook, cell, values_here, where)
         if edited.splices:
@@ -276,7 +276,7 @@ def _checked_values(values: Mapping[str, object]) -> dict[str, object]:
         name = unicodedata.normalize("NFKC", given) if isinstance(given, str) else ""
         if not name.isidentifier() or keyword.iskeyword(name) or name == "__debug__":
             raise ParameterError(
-                f"{given!r} is no name that a Python notebook could assign to.",
+                f"{given!r} is not a name that Python can assign to.",
                 hint="Use letters, digits and underscores, not a digit first, and no Python keyword.",
             )
         if name in checked:

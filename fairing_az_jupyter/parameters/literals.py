@@ -55,7 +55,7 @@ def read_expression(text: str) -> object:
     """Return the value of the literal that a text holds.
 
     Raises:
-        ValueError: The text is no Python literal.
+        ValueError: The text is not a Python literal.
 
     """
     try:

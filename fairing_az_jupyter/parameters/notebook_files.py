@@ -22,7 +22,7 @@ def read_bytes(path: str | os.PathLike[str], *, shown: str | None = None) -> byt
         shown: The notebook's name in messages, where the file is a copy of it; None for the path.
 
     Raises:
-        NotebookFileError: There is no such file, it is no regular file, or it can't be read.
+        NotebookFileError: The file does not exist, it is not a regular file, or it can't be read.
 
     """
     shown = os.fspath(path) if shown is None else shown
@@ -41,7 +41,7 @@ def read_bytes(path: str | os.PathLike[str], *, shown: str | None = None) -> byt
         return Path(path).read_bytes()
     except FileNotFoundError:
         raise NotebookFileError(
-            f"Notebook {shown!r} not found.", hint="Check the spelling, and the folder that you are in."
+            f"Notebook {shown!r} not found.", hint="Check the spelling and the current folder."
         ) from None
     except (OSError, ValueError) as error:
         raise NotebookFileError(
@@ -83,7 +83,7 @@ def replace_bytes(path: str | os.PathLike[str], data: bytes, *, expected_digest:
         expected_digest: The `digest_of` the bytes that `data` was made from.
 
     Raises:
-        NotebookFileError: The file has other bytes by now, is read-only, or can't be written.
+        NotebookFileError: The file has other bytes already, is read-only, or can't be written.
 
     """
     shown = os.fspath(path)
@@ -103,7 +103,7 @@ def replace_bytes(path: str | os.PathLike[str], data: bytes, *, expected_digest:
     except TimeoutError:
         raise NotebookFileError(
             f"The folder of notebook {shown!r} is locked by another program; nothing was changed.",
-            hint="Wait until the other program has finished, and run it again.",
+            hint="Run it again when the other program has finished.",
         ) from None
     except OSError as error:
         raise _not_written(shown, target, error) from None
@@ -117,7 +117,7 @@ def _checked(target: Path, shown: str, expected_digest: str) -> os.stat_result:
         raise _changed(shown) from None
     if digest_of(read_bytes(target)) != expected_digest:
         raise _changed(shown)
-    # By the mode bits: root may write to any file, but a read-only notebook is meant to stay as it is.
+    # By the mode bits: root may write to any file, but a read-only notebook is supposed to stay as it is.
     if not before.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
         raise NotebookFileError(
             f"Notebook {shown!r} is read-only; nothing was changed.",
@@ -138,9 +138,9 @@ def _changed(shown: str) -> NotebookFileError:
 
 def _not_written(shown: str, target: Path, error: OSError) -> NotebookFileError:
     folder = str(target.parent)
-    hint = f"Check that you may write to the folder {folder!r}."
+    hint = f"Check that the folder {folder!r} is writable."
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        hint = f"Make room on the disk that holds {folder!r}, and run it again."
+        hint = f"Free some space on the disk of {folder!r}, and run it again."
     return NotebookFileError(f"Notebook {shown!r} can't be written: {_reason(error)}. It is unchanged.", hint=hint)
 
 

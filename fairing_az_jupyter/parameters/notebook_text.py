@@ -129,7 +129,7 @@ class NotebookText:
         """Return a code cell's source.
 
         Raises:
-            NotebookFileError: The cell has none, or it is no text.
+            NotebookFileError: The cell has none, or it is not text.
 
         """
         found = cell.content.get(self.source_key)
@@ -153,7 +153,8 @@ def read_notebook(text: str, where: str) -> NotebookText:
         The notebook, with the span of each cell.
 
     Raises:
-        NotebookFileError: The text is no JSON or no notebook, of a format other than nbformat 3 or 4, or not in Python.
+        NotebookFileError: The text is neither valid JSON nor a notebook, its format is not nbformat 3 or 4, or it is
+            not in Python.
 
     """
     try:
@@ -173,7 +174,7 @@ def read_notebook(text: str, where: str) -> NotebookText:
     lists = (found,) if isinstance(found, CellList) else found
     if not isinstance(lists, tuple):
         raise NotebookFileError(
-            f"The {where} is no notebook: it says nbformat {major} but has no list of cells.", hint=_NOT_A_NOTEBOOK
+            f"The {where} is not a notebook: it says nbformat {major} but has no list of cells.", hint=_NOT_A_NOTEBOOK
         )
     return NotebookText(text, start, major, minor, _checked_lists(lists, where), spans.get("worksheets"))
 
@@ -190,7 +191,7 @@ def scan_object(text: str, start: int, visit: Callable[[str, int], int]) -> int:
         The offset behind the object's `}`.
 
     Raises:
-        json.JSONDecodeError: The text is no JSON there.
+        json.JSONDecodeError: The text is not valid JSON there.
 
     """
     at = _skip(text, start + 1)
@@ -337,7 +338,7 @@ def _checked_major(top: dict[str, Any], where: str) -> int:
     major = top.get("nbformat")
     if not isinstance(major, int) or isinstance(major, bool):
         raise NotebookFileError(
-            f"The {where} is JSON but no notebook: it has no 'nbformat' number.", hint=_NOT_A_NOTEBOOK
+            f"The {where} is JSON but not a notebook: it has no 'nbformat' number.", hint=_NOT_A_NOTEBOOK
         )
     if major not in {NBFORMAT_3, NBFORMAT_4}:
         raise NotebookFileError(
@@ -365,6 +366,6 @@ def _checked_lists(lists: tuple[CellList | None, ...], where: str) -> tuple[Cell
     found = tuple(cells for cells in lists if cells is not None)
     if len(found) < len(lists) or not all(isinstance(cell.content, dict) for cells in found for cell in cells.cells):
         raise NotebookFileError(
-            f"The {where} is no notebook: its cells are not a list of JSON objects.", hint=_NOT_A_NOTEBOOK
+            f"The {where} is not a notebook: its cells are not a list of JSON objects.", hint=_NOT_A_NOTEBOOK
         )
     return found

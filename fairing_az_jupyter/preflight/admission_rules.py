@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.objects.facts import quantity
-from fairing_az_jupyter.preflight import fixes as cures
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.image_copies import copied
 from fairing_az_jupyter.preflight.pod_needs import settings_of
 from fairing_az_jupyter.settings import notebook_names
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from decimal import Decimal
 
-    from fairing_az_jupyter.models import Cure
-    from fairing_az_jupyter.preflight.context import Planned, Subject
+    from fairing_az_jupyter.models import Fix
+    from fairing_az_jupyter.preflight.context import CheckContext, Planned
 
 __all__ = ["Rule", "asks_beyond_quota", "exceeded", "own_words", "rule_in"]
 
@@ -57,40 +57,42 @@ class Rule:
 
     Args:
         code: The finding's code.
-        cures: What keeps to it.
+        fixes: What keeps to it.
 
     """
 
     code: str
-    cures: tuple[Cure, ...]
+    fixes: tuple[Fix, ...]
 
 
-def rule_in(text: str, subject: Subject, kind: Planned, namespace: str) -> Rule:
+def rule_in(text: str, context: CheckContext, kind: Planned, namespace: str) -> Rule:
     """Tell which rule does not take an object.
 
     Args:
         text: What the cluster says.
-        subject: What is checked.
+        context: What is checked.
         kind: What the object is made for.
         namespace: Where.
 
     """
-    amounts = _Amounts(subject, kind, namespace)
+    amounts = _Amounts(context, kind, namespace)
     if found := _UNSET.search(text):
         return Rule("quota-on-limits", tuple(amounts.with_limits(found.group(2), found.group(1))))
     if found := _USED_UP.search(text):
-        describe = cures.kubectl("-n", namespace, "describe", "quota", found.group(1))
+        describe = fix_commands.kubectl("-n", namespace, "describe", "quota", found.group(1))
         return Rule("quota", (describe, amounts.lower(_listed(text, "requested"))))
     if found := _POD_SECURITY.search(text):
-        return Rule("pod-security", (*_secured(subject, kind), cures.kubectl("get", "namespace", namespace, "-o=yaml")))
+        return Rule(
+            "pod-security", (*_secured(context, kind), fix_commands.kubectl("get", "namespace", namespace, "-o=yaml"))
+        )
     if (
         found := _RANGE.search(text) or _RATIO.search(text) or _UNDER_REQUEST.search(text)
     ) is not None and not _POLICY.search(text):
         return Rule("limit-range", tuple(dict.fromkeys(amounts.within(text))))
     if found := _POLICY.search(text):
         name = found.group(1) or found.group(2)
-        return Rule("policy", tuple(_kept(text[found.end() :], name, subject, kind, amounts)))
-    return Rule("not-allowed-by-rule", (cures.text("Ask the cluster's administrator about this rule."),))
+        return Rule("policy", tuple(_kept(text[found.end() :], name, context, kind, amounts)))
+    return Rule("not-allowed-by-rule", (fix_commands.text("Ask the cluster's administrator about this rule."),))
 
 
 def asks_beyond_quota(text: str) -> bool:
@@ -138,36 +140,36 @@ def _listed(text: str, word: str) -> dict[str, Decimal]:
 class _Amounts:
     """The settings of what one kind of pod asks for."""
 
-    def __init__(self, subject: Subject, kind: Planned, namespace: str) -> None:
-        self._subject, self._kind, self._namespace = subject, kind, namespace
+    def __init__(self, context: CheckContext, kind: Planned, namespace: str) -> None:
+        self._context, self._kind, self._namespace = context, kind, namespace
         prefix = "build_" if kind == "build" else ""
         self._fields = {"cpu": f"{prefix}cpu", "memory": f"{prefix}memory", "nvidia.com/gpu": "gpus"}
-        self._describe = cures.kubectl("-n", namespace, "describe", "limitrange")
+        self._describe = fix_commands.kubectl("-n", namespace, "describe", "limitrange")
 
-    def limit(self) -> Iterator[Cure]:
+    def limit(self) -> Iterator[Fix]:
         """Yield what gives pods a limit of processor cores: one that is enough for jobs and builds."""
-        settings = self._subject.settings
-        asked = (settings.cpu, settings.build_cpu) if self._subject.builds_in_cluster else (settings.cpu,)
+        settings = self._context.settings
+        asked = (settings.cpu, settings.build_cpu) if self._context.builds_in_cluster else (settings.cpu,)
         needed = max(asked, key=quantity)
         if not settings.cpu_limit or quantity(settings.cpu_limit) < quantity(needed):
-            yield cures.change_setting(self._subject, "cpu_limit", needed)
+            yield fix_commands.change_setting(self._context, "cpu_limit", needed)
 
-    def with_limits(self, missing: str, quota: str) -> Iterator[Cure]:
+    def with_limits(self, missing: str, quota: str) -> Iterator[Fix]:
         """Yield what names the amounts that a quota wants named."""
         if "limits.cpu" in missing:
             yield from self.limit()
-        yield cures.kubectl("-n", self._namespace, "describe", "quota", quota)
+        yield fix_commands.kubectl("-n", self._namespace, "describe", "quota", quota)
 
-    def lower(self, resources: Iterable[str]) -> Cure:
+    def lower(self, resources: Iterable[str]) -> Fix:
         """Return what makes a pod ask for less of some of a quota's resources."""
         settings = settings_of(self._kind, resources)
         lower = f", lower {settings}," if settings else ""
-        return cures.text(
+        return fix_commands.text(
             f"Delete what is no longer needed{lower} or ask the owner of the profile {self._namespace} for more."
         )
 
-    def at_most(self, what: str, bound: str, *, of_limit: bool = True) -> Iterator[Cure]:
-        """Yield what brings an amount down to a bound, which is told in a form that settings take."""
+    def at_most(self, what: str, bound: str, *, of_limit: bool = True) -> Iterator[Fix]:
+        """Yield what brings an amount down to a bound, which is reported in a form that settings take."""
         if what != "cpu":
             # The memory that a pod asks for is its limit as well.
             yield from self._set([self._fields.get(what)], bound)
@@ -179,22 +181,22 @@ class _Amounts:
         else:
             yield from self._set(high[:1] or ["cpu_limit" if of_limit else self._fields["cpu"]], bound)
 
-    def at_least(self, what: str, bound: str) -> Iterator[Cure]:
+    def at_least(self, what: str, bound: str) -> Iterator[Fix]:
         """Yield what brings an amount up to a bound."""
-        limit = self._subject.settings.cpu_limit
+        limit = self._context.settings.cpu_limit
         if what == "cpu" and limit and quantity(limit) < quantity(bound):
-            yield cures.change_setting(self._subject, "cpu_limit", bound)
+            yield fix_commands.change_setting(self._context, "cpu_limit", bound)
         yield from self._set([self._fields.get(what)], bound)
 
     def _is_more(self, field: str, bound: str) -> bool:
-        value = getattr(self._subject.settings, field)
+        value = getattr(self._context.settings, field)
         return bool(value) and quantity(value) > quantity(bound)
 
-    def _set(self, fields: Iterable[str | None], value: str) -> Iterator[Cure]:
+    def _set(self, fields: Iterable[str | None], value: str) -> Iterator[Fix]:
         for field in filter(None, fields):
-            yield cures.change_setting(self._subject, field, value)
+            yield fix_commands.change_setting(self._context, field, value)
 
-    def within(self, text: str) -> Iterator[Cure]:
+    def within(self, text: str) -> Iterator[Fix]:
         """Yield what brings a pod's amounts within a LimitRange."""
         for found in _RANGE.finditer(text):
             if found["no"] and found["what"] == "cpu":
@@ -210,20 +212,22 @@ class _Amounts:
             if found["what"] == "cpu":
                 yield from self.limit()
             if found["bound"]:
-                yield cures.change_setting(self._subject, self._fields[found["what"]], found["bound"].rstrip("."))
+                yield fix_commands.change_setting(
+                    self._context, self._fields[found["what"]], found["bound"].rstrip(".")
+                )
         yield self._describe
 
 
-def _secured(subject: Subject, kind: Planned) -> Iterator[Cure]:
+def _secured(context: CheckContext, kind: Planned) -> Iterator[Fix]:
     """Yield what makes pods keep to the restricted Pod Security Standard."""
     if kind == "build":
         # Kaniko unpacks images as root.
-        yield cures.change_setting(subject, "builder", "acr-tasks")
-    if "pod_security" not in subject.broken and subject.settings.pod_security != "restricted":
-        yield cures.change_setting(subject, "pod_security", "restricted")
+        yield fix_commands.change_setting(context, "builder", "acr-tasks")
+    if "pod_security" not in context.broken and context.settings.pod_security != "restricted":
+        yield fix_commands.change_setting(context, "pod_security", "restricted")
 
 
-def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amounts) -> Iterator[Cure]:
+def _kept(text: str, name: str, context: CheckContext, kind: Planned, amounts: _Amounts) -> Iterator[Fix]:
     """Yield what keeps to a policy, as far as its message tells what it is about."""
     about = {what for said, what in _SAID if said.search(text)}
     high = list(_HIGHER.finditer(text))
@@ -232,17 +236,17 @@ def _kept(text: str, name: str, subject: Subject, kind: Planned, amounts: _Amoun
     if "limits" in about and not high:
         yield from amounts.limit()
     if "security" in about:
-        yield from _secured(subject, kind)
+        yield from _secured(context, kind)
     if "images" in about and kind == "build":
         for field in ("base_image", "builder_image"):
-            yield from copied(subject, field, subject.image(field))
+            yield from copied(context, field, context.image(field))
     if "images" in about and kind != "build":
-        yield cures.text(
-            f"Set {notebook_names()['docker_registry']} to a registry that the policy allows: a launch's images are "
-            "there."
+        yield fix_commands.text(
+            f"Set {notebook_names()['docker_registry']} to a registry that the policy allows: the launch's images are "
+            "stored there."
         )
     if "probes" in about and kind != "endpoint":
-        yield cures.text(
-            "Probes of a pod that ends by itself are there and never act: have the policy leave out pods of Jobs."
+        yield fix_commands.text(
+            "Pods that end by themselves have probes that never act: ask for the policy to exclude pods of Jobs."
         )
-    yield cures.text(f"Ask who has set the policy {name} what it wants, or for an exemption.")
+    yield fix_commands.text(f"Ask the owner of the policy {name} what it requires, or for an exemption.")

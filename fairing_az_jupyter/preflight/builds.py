@@ -6,23 +6,21 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
     from fairing_az_jupyter.preflight.runner import Finding
 
 __all__ = ["only_some_launches"]
 
 
-def only_some_launches(subject: Subject, finding: Finding) -> Finding:
+def only_some_launches(context: CheckContext, finding: Finding) -> Finding:
     """Return a finding about builds: no failure where a launch may well need none.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
         finding: What was found about builds.
 
     """
-    if finding.status != "fail" or not subject.may_build_nothing:
+    if finding.status != "fail" or not context.may_build_nothing:
         return finding
-    message = (
-        f"{finding.message} A launch with a requirements.txt that asks for something would fail; others need no build."
-    )
+    message = f"{finding.message} Launches whose requirements.txt is not empty would fail; others need no build."
     return dataclasses.replace(finding, status="warn", message=message)

@@ -1,11 +1,11 @@
-"""All checks of a subject: those of its backend, in the order in which they are read."""
+"""All checks for a launch: those of its backend, in the order in which they are read."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.checks import (
     acr_tasks_checks,
     capacity_checks,
@@ -25,7 +25,7 @@ from fairing_az_jupyter.preflight.checks import (
 from fairing_az_jupyter.preflight.runner import Check, Finding
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 _EVERYWHERE = (settings_checks, local_checks)
 _ON_THE_CLUSTER = (
@@ -45,20 +45,20 @@ _ON_THE_CLUSTER = (
 _NAMESPACE = "cluster.namespace"
 
 
-def all_checks(subject: Subject) -> list[Check]:
-    """Return the checks that make sense for a subject.
+def all_checks(context: CheckContext) -> list[Check]:
+    """Return the checks that make sense in a context.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     Returns:
         The checks, as `run_checks` takes them.
 
     """
-    here = [check for room in _EVERYWHERE for check in room.checks(subject)]
-    if subject.settings.backend == "LocalBackend":
+    here = [check for room in _EVERYWHERE for check in room.checks(context)]
+    if context.settings.backend == "LocalBackend":
         return [*here, _no_cluster()]
-    return [*here, *(_in_the_namespace(check) for room in _ON_THE_CLUSTER for check in room.checks(subject))]
+    return [*here, *(_in_the_namespace(check) for room in _ON_THE_CLUSTER for check in room.checks(context))]
 
 
 def _in_the_namespace(check: Check) -> Check:
@@ -74,8 +74,8 @@ def _no_cluster() -> Check:
     finding = Finding(
         "skipped",
         looked_at,
-        "Not checked, for FAIRING_BACKEND is LocalBackend: everything runs on this machine.",
-        (fixes.ours("check", "--backend", "KubeflowAzureBackend"),),
+        "Skipped: with FAIRING_BACKEND = LocalBackend everything runs on this machine.",
+        (fix_commands.ours("check", "--backend", "KubeflowAzureBackend"),),
     )
     return Check(
         "cluster",

@@ -25,14 +25,14 @@ Planned = Literal["job", "build", "endpoint"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class CheckContext:
     """What is checked.
 
     Args:
         settings: The settings in force; a field in `broken` has its default here, which is not to be used.
         broken: What is wrong with each setting that can't be used, by field: one sentence, without a secret.
         hints: What to do about each of them, by field; may have fewer.
-        suggestions: The value that was probably meant for each of them, by field; may have fewer.
+        suggestions: The value that was probably intended for each of them, by field; may have fewer.
         notebook: The notebook whose parameters cell counts; None where none was named.
         environ: The environment.
         service_account_folder: Where a pod has its service account's token, certificates and namespace.
@@ -120,5 +120,5 @@ class Subject:
         for field in fields:
             if field in self.broken or getattr(self.settings, field) in (None, ""):
                 name = notebook_names()[field]
-                return Finding("skipped", looks_at, f"Not checked, for {name} is not set to a usable value.")
+                return Finding("skipped", looks_at, f"Skipped: {name} is not set to a usable value.")
         return None

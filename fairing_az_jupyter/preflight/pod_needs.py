@@ -162,7 +162,7 @@ def settings_of(what: Planned, resources: Iterable[str]) -> str:
     for resource in resources:
         amount = resource.rpartition(".")[2]
         if resource == "limits.cpu":
-            # A build's limit is no less than what it asks for.
+            # A build's limit is not less than what it asks for.
             fields += ["cpu_limit", *(["build_cpu"] if prefix else [])]
         elif resource == f"requests.{GPU}":
             fields.append("gpus")

@@ -1,4 +1,4 @@
-"""Runs checks at the same time, each as soon as those that it builds on have passed, and never longer than told."""
+"""Runs checks at the same time, each as soon as those that it builds on have passed, and within one deadline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fairing_az_jupyter.exceptions import (
     ThrottledError,
     UnreachableError,
 )
-from fairing_az_jupyter.models import CheckResult, CheckStatus, Cure
+from fairing_az_jupyter.models import CheckResult, CheckStatus, Fix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,10 +24,11 @@ DEADLINE_SECONDS = 12.0
 """How long all checks together may take; what has not answered by then is unknown."""
 
 _SERVER_ERROR = 500
-# No answer in time tells nothing; a refused connection, a wrong certificate or a proxy's page stays until it is mended.
+# No answer in time tells nothing; a refused connection, a wrong certificate or a proxy's page stays until it is fixed.
 _NO_ANSWER_YET = frozenset({"timeout", "unreachable-timeout", "name-lookup", "dns", "not-ready"})
 
 
+_OUTCOMES = {"fail": "failed", "unknown": "is unknown", "skipped": "was skipped"}
 WORST_FIRST: tuple[CheckStatus, ...] = ("fail", "unknown", "warn", "skipped", "pass")
 """What a finding may be, from the worst on."""
 
@@ -40,8 +41,8 @@ class Finding:
         status: See `CheckResult`.
         looked_at: See `CheckResult`.
         message: See `CheckResult`.
-        cures: See `CheckResult`.
-        mendable: See `CheckResult`.
+        fixes: See `CheckResult`.
+        fixable: See `CheckResult`.
         code: See `CheckResult`.
         value: What the check has fetched, for those that build on it; never shown, and closed when all checks have
             ended, if it can be.
@@ -52,8 +53,8 @@ class Finding:
     status: CheckStatus
     looked_at: str
     message: str
-    cures: tuple[Cure, ...] = ()
-    mendable: bool = False
+    fixes: tuple[Fix, ...] = ()
+    fixable: bool = False
     code: str = ""
     value: Any = dataclasses.field(default=None, repr=False)
     unseen: bool = False
@@ -195,8 +196,8 @@ class _Course:
             # An error's text ends with why it matters, for those who meet it elsewhere.
             message=finding.message.removesuffix(check.why).rstrip(),
             why=check.why,
-            cures=finding.cures,
-            mendable=finding.mendable,
+            fixes=finding.fixes,
+            fixable=finding.fixable,
             code=finding.code,
             duration=before + seconds,
             position=self._positions[check.id],
@@ -211,34 +212,34 @@ def _work(check: Check, given: Mapping[str, Finding], finished: queue.Queue[tupl
     except FairingAzureError as error:
         finding = from_error(error, check.looks_at)
     except Exception as error:  # noqa: BLE001 - a bug in one check must not hide what the others find
-        message = f"This check itself has failed ({type(error).__name__}); please report it."
+        message = f"Internal error in this check ({type(error).__name__}); please report it."
         finding = Finding("unknown", check.looks_at, message, code="bug")
     finished.put((check, finding))
 
 
 def from_error(
-    error: FairingAzureError, looks_at: str, cures: tuple[Cure, ...] = (), *, mendable: bool = False
+    error: FairingAzureError, looks_at: str, fixes: tuple[Fix, ...] = (), *, fixable: bool = False
 ) -> Finding:
     """Return what an error means for a check: a failure, unless it says nothing about what was asked for.
 
     Args:
         error: The error.
         looks_at: What the check looks at.
-        cures: What to type; the error's own hint comes after them.
-        mendable: Whether this package can mend it itself.
+        fixes: What to type; the error's own hint comes after them.
+        fixable: Whether this package can fix it itself.
 
     Returns:
         The finding.
 
     """
-    hint = (Cure("text", error.hint),) if error.hint else ()
+    hint = (Fix("text", error.hint),) if error.hint else ()
     status: CheckStatus = "unknown" if _says_nothing(error) else "fail"
     return Finding(
         status,
         looks_at,
         error.message,
-        (*cures, *hint),
-        mendable=mendable,
+        (*fixes, *hint),
+        fixable=fixable,
         code=error.code,
         unseen=isinstance(error, NotAllowedError),
     )
@@ -253,9 +254,9 @@ def _says_nothing(error: FairingAzureError) -> bool:
 
 
 def _skipped(check: Check, cause: CheckResult) -> Finding:
-    return Finding("skipped", check.looks_at, f"Not checked, for it builds on '{cause.title}' ({cause.status}).")
+    return Finding("skipped", check.looks_at, f"Skipped: needs '{cause.title}', which {_OUTCOMES[cause.status]}.")
 
 
 def _late(check: Check, deadline: float) -> Finding:
-    cure = Cure("text", "Check again; if it stays so, look at the network between here and that service.")
-    return Finding("unknown", check.looks_at, f"No answer within {deadline:.0f} s.", (cure,), code="timeout")
+    fix = Fix("text", "Check again. If it fails again, check the network to that service.")
+    return Finding("unknown", check.looks_at, f"No answer within {deadline:.0f} s.", (fix,), code="timeout")

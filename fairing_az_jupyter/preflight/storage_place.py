@@ -16,17 +16,17 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
     ServiceError,
 )
-from fairing_az_jupyter.models import Cure
-from fairing_az_jupyter.preflight.fixes import az, ours
+from fairing_az_jupyter.models import Fix
+from fairing_az_jupyter.preflight.fix_commands import az, ours
 from fairing_az_jupyter.preflight.runner import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fairing_az_jupyter.clients.azure.credentials import ChosenCredential
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
-__all__ = ["DATA_ROLE", "KEY_ROLE", "Place", "place_of", "with_cures"]
+__all__ = ["DATA_ROLE", "KEY_ROLE", "Place", "place_of", "with_fixes"]
 
 DATA_ROLE = "Storage Blob Data Contributor"
 """The role that reads and writes blobs by token."""
@@ -53,7 +53,7 @@ class Place:
     """Where the Storage account is or should be, and who looks for it.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
         chosen: Who looks.
         subscription: The subscription; empty where none is known.
         group: The resource group of the settings.
@@ -61,7 +61,7 @@ class Place:
 
     """
 
-    subject: Subject
+    context: CheckContext
     chosen: ChosenCredential
     subscription: str
     group: str
@@ -89,14 +89,14 @@ class Place:
 
     def resources(self) -> closing[ResourceManager]:
         """Return Azure Resource Manager, to be closed after its use."""
-        subject, chosen = self.subject, self.chosen
+        context, chosen = self.context, self.chosen
         return closing(
             ResourceManager(
                 chosen.credential,
                 self.subscription,
-                subject.cloud,
-                timeout=subject.timeout,
-                deadline=subject.deadline,
+                context.cloud,
+                timeout=context.timeout,
+                deadline=context.deadline,
                 assignee=chosen.client_id,
             )
         )
@@ -115,13 +115,13 @@ class Place:
         return BlobStore(
             url or self.name,
             credential,
-            cloud=self.subject.cloud,
-            timeout=self.subject.timeout,
-            deadline=self.subject.deadline,
+            cloud=self.context.cloud,
+            timeout=self.context.timeout,
+            deadline=self.context.deadline,
             names=names,
         )
 
-    def assign(self, role: str, scope: str) -> Cure:
+    def assign(self, role: str, scope: str) -> Fix:
         """Return the command that gives the identity a role.
 
         Args:
@@ -131,18 +131,18 @@ class Place:
         """
         command = az("role", "assignment", "create", "--assignee", self.chosen.client_id or "ASSIGNEE").command
         # Spelled as in the hints of the errors and in Azure's documentation, and as shells other than POSIX's take it.
-        return Cure("az", f'{command} --role "{role}" --scope {shlex.quote(scope)}')
+        return Fix("az", f'{command} --role "{role}" --scope {shlex.quote(scope)}')
 
-    def fill(self, *words: str) -> Cure:
+    def fill(self, *words: str) -> Fix:
         """Return the command that changes settings in the notebook.
 
         Args:
             words: Flags and their values.
 
         """
-        return ours("fill", self.subject.notebook or "NOTEBOOK", *words)
+        return ours("fill", self.context.notebook or "NOTEBOOK", *words)
 
-    def elsewhere(self) -> Finding | None:
+    def in_another_group(self) -> Finding | None:
         """Look for the account in other resource groups.
 
         Returns:
@@ -157,8 +157,8 @@ class Place:
         if found is None or not found.resource_group or found.resource_group.lower() == self.group.lower():
             return None
         message = f"Storage account {self.name} is in the resource group {found.resource_group}, not in {self.group}."
-        cures = (self.fill("--azure-resource-group", found.resource_group),)
-        return Finding("fail", f"Resource group {self.group}", message, cures, code="other-resource-group")
+        fixes = (self.fill("--azure-resource-group", found.resource_group),)
+        return Finding("fail", f"Resource group {self.group}", message, fixes, code="other-resource-group")
 
     def roles_that_make_none(self, resources: ResourceManager) -> tuple[str, ...]:
         """Tell by which roles the identity can see the resource group, if none of them allows to make an account there.
@@ -167,11 +167,12 @@ class Place:
             resources: Azure Resource Manager.
 
         Returns:
-            The roles' names; nothing where one allows it, or where that can't be told: a role of the tenant's own may.
+            The roles' names; nothing where one allows it, or where that can't be determined: a role of the tenant's own
+            may.
 
         """
         try:
-            identity = self.chosen.token(self.subject.cloud.arm_scope).object_id
+            identity = self.chosen.token(self.context.cloud.arm_scope).object_id
             found = resources.role_assignments(self.group_id, identity) if identity else ()
         except ServiceError:
             return ()
@@ -179,7 +180,7 @@ class Place:
         return tuple(sorted(names)) if names <= _MAKE_NONE else ()
 
     def host_exists(self) -> bool:
-        """Tell by its host whether the account is there: whoever is refused by it has found it."""
+        """Tell by its host whether the account is there: whoever is rejected by it has found it."""
         with closing(self.blobs(self.chosen.credential)) as store:
             try:
                 store.container_exists(CONTAINER)
@@ -191,26 +192,26 @@ class Place:
         return True
 
 
-def place_of(subject: Subject, given: Mapping[str, Finding]) -> Place:
+def place_of(context: CheckContext, given: Mapping[str, Finding]) -> Place:
     """Return where the Storage account is looked for.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
         given: The findings, `azure.token` among them.
 
     """
     chosen: ChosenCredential = given["azure.token"].value
-    settings = subject.settings
+    settings = context.settings
     group, name = settings.azure_resource_group or "", settings.azure_storage_account or ""
-    return Place(subject, chosen, chosen.subscription_id or "", group, name)
+    return Place(context, chosen, chosen.subscription_id or "", group, name)
 
 
-def with_cures(found: Finding, cures: tuple[Cure, ...]) -> Finding:
+def with_fixes(found: Finding, fixes: tuple[Fix, ...]) -> Finding:
     """Put whole commands in the place of the error's own hint, where there are some.
 
     Args:
         found: The finding.
-        cures: The commands.
+        fixes: The commands.
 
     """
-    return dataclasses.replace(found, cures=cures) if cures else found
+    return dataclasses.replace(found, fixes=fixes) if fixes else found

@@ -1,4 +1,4 @@
-"""What a run has printed and what happened in it, also while it goes on."""
+"""What a run has printed and what happened in it, also while it continues."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def log_text(store: RunStore, name: str, *, follow: bool = False, tail: int | No
     Args:
         store: The runs.
         name: The run's whole identifier.
-        follow: Whether to go on as it prints more, until it has ended.
+        follow: Whether to continue as it prints more, until it has ended.
         tail: The last lines only, so many; None for all.
 
     Yields:
         Text, as it comes.
 
     Raises:
-        InputError: There is no such run, or its record was deleted meanwhile.
+        InputError: The run does not exist, or its record was deleted meanwhile.
 
     """
     path = _place(store, name) / layout.LOG
@@ -66,13 +66,13 @@ def events(
         store: The runs.
         name: The run's whole identifier.
         offset: Where to begin, as an earlier event has given it.
-        follow: Whether to go on as more happens, until it has ended.
+        follow: Whether to continue as more happens, until it has ended.
 
     Yields:
         The offset behind the event, and the event.
 
     Raises:
-        InputError: There is no such run, or its record was deleted meanwhile.
+        InputError: The run does not exist, or its record was deleted meanwhile.
 
     """
     path = _place(store, name) / layout.EVENTS
@@ -97,7 +97,7 @@ def _is_over(store: RunStore, name: str) -> bool:
     if info is None:
         raise InputError(
             f"The record of the run '{name}' was deleted while it was being read.",
-            hint="See what there is: fairing-azure runs list",
+            hint="List the runs: fairing-azure runs list",
             code="run-unknown",
         )
     return info.has_ended or info.state == "lost"

@@ -1,4 +1,4 @@
-"""What the files of a record say, as `RunInfo`, and which of many runs is meant."""
+"""What the files of a record say, as `RunInfo`, and which of many runs is intended."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def at_a_glance(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def sound(found: Mapping[str, Any]) -> RunInfo | None:
-    """Return what a record says, None if that is no run: files can be edited, or come from elsewhere.
+    """Return what a record says, None if that is not a run: files can be edited, or come from elsewhere.
 
     Args:
         found: Its fields.

@@ -17,7 +17,7 @@ SILENCE_SECONDS = 120.0
 
 
 def is_lost(folder: Path, status: Mapping[str, Any]) -> bool:
-    """Tell whether a run that has not ended will never go on.
+    """Tell whether a run that has not ended will never continue.
 
     Args:
         folder: The record.
@@ -49,7 +49,7 @@ def is_free(claim: Path) -> bool:
 
 
 def _is_left(process: str, folder: Path) -> bool:
-    if machine.is_here(process):
+    if machine.is_local(process):
         return machine.is_gone(process)
     return _is_silent(folder / layout.STATUS)
 

@@ -49,7 +49,7 @@ class Found:
 
     Args:
         line: The number of the line that holds the text; None if none of those that were read does.
-        scanned_to: Where the search goes on: the next line that was not read, in its direction. It is over at the
+        scanned_to: Where the search continues: the next line that was not read, in its direction. It is over at the
             number of lines; backward at -1.
 
     """
@@ -107,7 +107,7 @@ class LogLines:
             ignore_case: Whether upper and lower case are the same.
 
         Returns:
-            The line, or where to go on. Of a line that is longer than a step, only its beginning is looked at.
+            The line, or where to continue. Of a line that is longer than a step, only its beginning is looked at.
 
         Raises:
             OSError: The file can't be read.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.records.store import delete, leftovers
+from fairing_az_jupyter.records.store import delete, orphans
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.models import RunInfo
@@ -59,8 +59,8 @@ def prune(
     """
     if keep is None and older_than is None and state is None:
         raise InputError(
-            "Nothing says which records may go, so none was deleted.",
-            hint="Say it: --keep N, --older-than 30d, or --state failed.",
+            "No records selected, so none were deleted.",
+            hint="Select records: --keep N, --older-than 30d, or --state failed.",
             code="prune",
         )
     now = time.time()
@@ -71,7 +71,7 @@ def prune(
     # One that was lost may have been begun again meanwhile.
     chosen = [run for run in old if run.has_ended or _may_go(store.get(run.id) or run)]
     problems = [(run, _delete(store, run)) for run in chosen]
-    for left in leftovers(store.path):
+    for left in orphans(store.path):
         with contextlib.suppress(FileNotFoundError):
             if now - left.stat().st_mtime > _LEFT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)

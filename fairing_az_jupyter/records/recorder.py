@@ -100,7 +100,7 @@ class Recorder:
         if attempt > 1:
             # Those of the attempt that was lost, whatever it wrote last; nobody wants this one to stop.
             self._events.append(b"\n")
-            self._log.append(f"\n--- begun again, attempt {attempt} ---\n".encode())
+            self._log.append(f"\n--- restarted, attempt {attempt} ---\n".encode())
             (self.folder / layout.CANCEL).unlink(missing_ok=True)
         write_status(self.folder, self._status, final=False)
 
@@ -125,7 +125,7 @@ class Recorder:
             raise self._unwritable(error) from error
 
     def note(self, **facts: object) -> None:
-        """Add to what the status says while the run goes on, such as the endpoint that it keeps alive.
+        """Add to what the status says while the run is running, such as the endpoint that it keeps alive.
 
         Args:
             **facts: By the names of `RunInfo`.
@@ -224,13 +224,13 @@ class Recorder:
         before = read_status(self.folder)
         state = before.get("state")
         if state not in {"waiting", "running", "lost"}:
-            return f"has {state} already" if state else f"has no {layout.STATUS} that can be read"
+            return f"has {state} already" if state else f"has no readable {layout.STATUS}"
         # Somebody has deleted the claim of the process that executes it.
         unclaimed = state == "running" and (before.get("attempt") or 0) >= attempt
         return "is being executed by another process" if unclaimed and not is_lost(self.folder, before) else ""
 
     def _is_taken_over(self) -> bool:
-        """Tell whether another process goes on with the run: it took this one for lost, as after a long sleep."""
+        """Tell whether another process continues with the run: it took this one for lost, as after a long sleep."""
         return bool(self._claimed) and os.path.exists(self._next_claim())  # noqa: PTH110 - `Path` raises on shares
 
     def _next_claim(self) -> str:
@@ -239,8 +239,8 @@ class Recorder:
 
     def _unwritable(self, error: OSError) -> RunFailedError:
         return RunFailedError(
-            f"The run's record in '{self.folder}' can't be written: {error.strerror or error}. "
-            "Without it nobody would know what has run.",
+            f"The run's record in '{self.folder}' can't be written: {error.strerror or error}. Without it there "
+            "would be no trace of the run.",
             hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
             code="record",
         )
@@ -296,6 +296,6 @@ def _cut(text: str, longest: int) -> str:
 def _taken(folder: Path, why: str) -> ConflictError:
     return ConflictError(
         f"The run '{folder.name}' can't be executed here: it {why}.",
-        hint=f"See how it is: fairing-azure runs show {folder.name}",
+        hint=f"Check it: fairing-azure runs show {folder.name}",
         code="run-taken",
     )

@@ -58,7 +58,7 @@ class RunStore:
             environ: The environment.
 
         Raises:
-            InputError: It is no folder's name, or this package's data folder can't be made.
+            InputError: It is not a folder's name, or this package's data folder can't be made.
 
         """
         named = folder or (os.environ if environ is None else environ).get(RUNS_VARIABLE)
@@ -68,8 +68,8 @@ class RunStore:
             return cls(Path(named).expanduser().absolute())
         except (RuntimeError, OSError) as error:
             raise InputError(
-                f"'{named}' is no folder for records of runs: {error}.",
-                hint=f"Name it in full: --runs-folder FOLDER, or {RUNS_VARIABLE}.",
+                f"'{named}' is not a folder for records of runs: {error}.",
+                hint=f"Give the full path: --runs-folder FOLDER, or {RUNS_VARIABLE}.",
                 code="runs-folder",
             ) from None
 
@@ -104,7 +104,7 @@ class RunStore:
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         except FileExistsError:
-            raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(self.path)) from None
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(self.path)) from None
         for _ in range(_TRIES):
             name = run or layout.new_run_id(request.notebook)
             new = self.path / f"{layout.NEW}{name}-{secrets.token_hex(3)}"
@@ -126,12 +126,12 @@ class RunStore:
                 if isinstance(error, OSError) and (self.path / name).exists():
                     if run is None:
                         continue
-                    raise FileExistsError(None, "there is such a run already", str(self.path / name)) from None
+                    raise FileExistsError(None, "the run already exists", str(self.path / name)) from None
                 raise
             return self.path / name
-        raise FileExistsError(None, "no free identifier was found", str(self.path))
+        raise FileExistsError(None, "no free identifier found", str(self.path))
 
-    def refuse(self, request: RunRequest, error: Mapping[str, Any], **facts: object) -> str:
+    def reject(self, request: RunRequest, error: Mapping[str, Any], **facts: object) -> str:
         """Note that a run could not even be recorded in its own folder, where notes go in that case.
 
         Args:
@@ -212,7 +212,7 @@ class RunStore:
                 has, or `last`.
 
         Raises:
-            InputError: There is no such run, there are several, or its record is broken.
+            InputError: The run does not exist, there are several, or its record is broken.
 
         """
         kept = rescue.kept(self.path)
@@ -222,24 +222,24 @@ class RunStore:
             info = next((info for info in newest if info is not None), None)
             if info is not None:
                 return info
-        meant = named(name, names)
-        if len(meant) > 1:
-            more = " ..." if len(meant) > _SHOWN else ""
+        matches = named(name, names)
+        if len(matches) > 1:
+            more = " ..." if len(matches) > _SHOWN else ""
             raise InputError(
-                f"'{name}' may be any of {len(meant)} runs: {', '.join(meant[:_SHOWN])}{more}.",
-                hint="Write more of the identifier.",
+                f"'{name}' matches {len(matches)} runs: {', '.join(matches[:_SHOWN])}{more}.",
+                hint="Give more of the identifier.",
                 code="run-ambiguous",
             )
-        info = self._info(meant[0], kept.get(meant[0])) if meant else None
+        info = self._info(matches[0], kept.get(matches[0])) if matches else None
         if info is not None:
             return info
-        if meant and (self.path / meant[0]).is_dir():
-            raise self._broken(meant[0])
+        if matches and (self.path / matches[0]).is_dir():
+            raise self._broken(matches[0])
         close = difflib.get_close_matches(name, names, n=1)
-        suggestion = f"Did you mean '{close[0]}'? " if close and not meant else ""
+        suggestion = f"Did you mean '{close[0]}'? " if close and not matches else ""
         raise InputError(
-            f"There is no run '{name}' in '{self.path}'.",
-            hint=f"{suggestion}See what there is: fairing-azure runs list",
+            f"Run '{name}' not found in '{self.path}'.",
+            hint=f"{suggestion}List the runs: fairing-azure runs list",
             code="run-unknown",
         )
 
@@ -269,11 +269,11 @@ class RunStore:
         asked_in = document.get("asked_in")
         try:
             request = RunRequest.from_dict(document["request"])
-            if not isinstance(asked_in, str) or _here() == asked_in:
+            if not isinstance(asked_in, str) or _current_folder() == asked_in:
                 return request
             paths = ("notebook", "output", "cwd")
-            meant: dict[str, Any] = {key: _from(asked_in, getattr(request, key)) for key in paths}
-            return dataclasses.replace(request, **meant)
+            matches: dict[str, Any] = {key: _from(asked_in, getattr(request, key)) for key in paths}
+            return dataclasses.replace(request, **matches)
         except (KeyError, TypeError) as error:
             raise self._broken(name) from error
 
@@ -323,7 +323,7 @@ class RunStore:
         except OSError as error:
             raise InputError(
                 f"The run '{info.id}' can't be cancelled: '{info.folder}' can't be written ({error.strerror}).",
-                hint="Cancel it as the user who has started it.",
+                hint="Cancel it as the user who started it.",
                 code="run-not-yours",
             ) from error
         return info
@@ -331,7 +331,7 @@ class RunStore:
     def _broken(self, name: str) -> InputError:
         return InputError(
             f"The record of the run '{name}' is broken: its {layout.REQUEST} or {layout.STATUS} can't be read.",
-            hint=f"Run the notebook anew, and delete the record: rm -r '{self.path / name}'",
+            hint=f"Run the notebook again, and delete the record: rm -r '{self.path / name}'",
             code="run-broken",
         )
 
@@ -343,7 +343,7 @@ class RunStore:
         except OSError as error:
             raise InputError(
                 f"The runs in '{self.path}' can't be read: {error.strerror}.",
-                hint=f"Name another folder: --runs-folder FOLDER, or {RUNS_VARIABLE}.",
+                hint=f"Choose another folder: --runs-folder FOLDER, or {RUNS_VARIABLE}.",
                 code="runs-folder",
             ) from error
 
@@ -379,7 +379,7 @@ def delete(folder: Path) -> None:
     shutil.rmtree(going, ignore_errors=True)
 
 
-def leftovers(store: Path) -> Iterable[Path]:
+def orphans(store: Path) -> Iterable[Path]:
     """Return what processes have left that died while they made or deleted a record.
 
     Args:
@@ -398,14 +398,14 @@ def _document(name: str, request: RunRequest, facts: Mapping[str, object]) -> st
         "id": name,
         "created": time.time(),
         "asked_by": machine.process_name(),
-        "asked_in": _here(),
+        "asked_in": _current_folder(),
         **{key: value for key, value in facts.items() if value},
         "request": request.to_dict(),
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _here() -> str | None:
+def _current_folder() -> str | None:
     try:
         return str(Path.cwd())
     except OSError:
@@ -413,7 +413,7 @@ def _here() -> str | None:
 
 
 def _from(folder: str, path: str | None) -> str | None:
-    """Return a path that was meant from a folder; URLs, and `-` for standard output, are none."""
+    """Return a path that was intended from a folder; URLs, and `-` for standard output, are none."""
     if path is None or "://" in path or path == "-":
         return path
     return os.path.join(folder, path)  # noqa: PTH118 - keeps what an absolute path is, and its `..`

@@ -32,7 +32,7 @@ def retries_of(tags: Iterable[object]) -> int:
 
 
 def check_tags(cells: Iterable[Mapping[str, Any]], notebook: str) -> None:
-    """Refuse a tag that is meant to have a cell tried again and does not.
+    """Reject a tag that is supposed to have a cell tried again and does not.
 
     Args:
         cells: The notebook's cells.
@@ -48,8 +48,8 @@ def check_tags(cells: Iterable[Mapping[str, Any]], notebook: str) -> None:
             if (match and 0 < int(match[1]) <= MOST_RETRIES) or not _RETRY_TAG.fullmatch(str(tag)):
                 continue
             raise NotebookFileError(
-                f"The tag {str(tag)[:60]!r} of cell {position} of '{notebook}' does not say how often the cell is to "
-                "be tried again if it raises.",
+                f"The tag {str(tag)[:60]!r} of cell {position} of '{notebook}' does not say how often to retry the "
+                "cell if it raises.",
                 hint=f"Write retry-3, or any number up to {MOST_RETRIES} in its place.",
                 code="retry-tag",
             )

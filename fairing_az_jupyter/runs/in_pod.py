@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     places = Places(_settings)
     try:
         if len(words) != 1:
-            raise InputError(f"One URL is expected, and {len(words)} were given.", hint="Name the batch's document.")
+            raise InputError(f"One URL is expected, but {len(words)} were given.", hint="Give the URL of the batch.")
         index = _index(os.environ.get(INDEX, ""))
         return run_index(places, words[0], index, Path.cwd(), retries=_settings().retries)
     except FairingAzureError as error:
@@ -92,7 +92,7 @@ def run_index(places: Places, url: str, index: int, folder: Path, *, retries: in
         record = store.create(dataclasses.replace(request, kernel_name=_kernel(request, content)), content, run=run)
         before = resume(places, prefix, record)
         if before in ENDED:
-            sys.stdout.write(f"Run {run} has {before} before: there is nothing to do.\n")
+            sys.stdout.write(f"Run {run} has already {before}: nothing to do.\n")
             return 0 if before == "succeeded" else 1
         failures = int(read_state(places, prefix).get(_FAILURES) or 0) if before and retries else 0
         return _run(places, store, record, prefix, retries=retries, failures=failures)
@@ -106,8 +106,8 @@ def _run(places: Places, store: RunStore, record: Path, prefix: str, *, retries:
     with RecordSender(places, record, prefix, facts) as sender:
         try:
             sender.look()
-            tell = functools.partial(_tell, LogText())
-            run_recorded(store, record, tell, places=places, cancels=(sender.cancel,))
+            report = functools.partial(_report, LogText())
+            run_recorded(store, record, report, places=places, cancels=(sender.cancel,))
         except FairingAzureError as error:
             problem = error
         finally:
@@ -135,7 +135,7 @@ def _asked(batch: Any, url: str, index: int) -> tuple[str, str, RunRequest]:  # 
         return str(asked["run"]), str(asked["record"]), RunRequest.from_dict(asked["request"])
     except (KeyError, IndexError, TypeError) as error:
         raise InputError(
-            f"'{url}' names no run with the number {index}, so there is nothing to execute.",
+            f"'{url}' has no run with the number {index}.",
             hint="Launch it again: fairing-azure run NOTEBOOK --on-cluster",
             code="batch",
         ) from error
@@ -159,7 +159,7 @@ def _writable(folder: Path, scratch: Path) -> Path:
     return Path(shutil.copytree(folder, scratch / "notebook"))
 
 
-def _tell(text: LogText, event: RunEvent) -> None:
+def _report(text: LogText, event: RunEvent) -> None:
     said = text.of(event)
     if said:
         sys.stdout.write(said)
@@ -169,7 +169,7 @@ def _tell(text: LogText, event: RunEvent) -> None:
 def _index(text: str) -> int:
     if not text.isdigit():
         raise InputError(
-            f"{INDEX} is {text!r}, so nobody knows which run this pod is for.",
+            f"{INDEX} is {text!r}, so the run of this pod is unknown.",
             hint="Start it as an Indexed Job: fairing-azure run NOTEBOOK --on-cluster",
             code="no-index",
         )

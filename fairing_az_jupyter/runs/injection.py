@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_effect(notebook: str, given: Mapping[str, object], *, snapshot: str | None = None) -> None:
-    """Refuse values that a later tagged cell would replace, without having looked at them.
+    """Reject values that a later tagged cell would replace, without having looked at them.
 
     papermill puts the values in the place of the first cell tagged `injected-parameters`, or else behind the first
     one tagged `parameters`. Source: `papermill.parameterize.parameterize_notebook`.

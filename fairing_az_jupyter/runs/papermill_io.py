@@ -1,6 +1,6 @@
 """Plain `papermill abs://... abs://...` with the credential that everything else uses; loaded by papermill's start.
 
-A URL with a shared access signature goes to papermill's own handler unchanged: what worked without this goes on.
+A URL with a shared access signature goes to papermill's own handler unchanged: what worked without this continues.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class AbsHandler:
             path: Its URL.
 
         Raises:
-            FairingAzureError: It can't be read, or is no text.
+            FairingAzureError: It can't be read, or is not text.
 
         """
         if _has_signature(path):
@@ -43,7 +43,7 @@ class AbsHandler:
             from fairing_az_jupyter.exceptions import NotebookFileError  # noqa: PLC0415 - likewise
 
             raise NotebookFileError(
-                f"'{cls.pretty_path(path)}' is no notebook: byte {error.start} is not UTF-8.",
+                f"'{cls.pretty_path(path)}' is not a notebook: byte {error.start} is not UTF-8.",
                 hint="Save it again as a notebook, in UTF-8.",
             ) from None
 
@@ -62,7 +62,7 @@ class AbsHandler:
         if _has_signature(path):
             _papermill_s_own().write(buf, path)
             return
-        # Half a surrogate pair, as a cell may print it, is no reason to lose the notebook.
+        # Half a surrogate pair, as a cell may print it, is not a reason to lose the notebook.
         data = buf.encode("utf-8", "backslashreplace") if isinstance(buf, str) else bytes(buf)
         cls._opened().write(path, data)
 
@@ -121,7 +121,7 @@ def _settings_in_force() -> Settings:
     from fairing_az_jupyter.settings.profiles import ProfileStore  # noqa: PLC0415 - likewise
 
     store = ProfileStore()
-    # A setting that can't be used, such as an image's, is no matter here.
+    # A setting that can't be used, such as an image's, does not matter here.
     return sources.resolve_usable(
         environ=sources.environment_values(os.environ),
         profile=store.active_values(),

@@ -19,7 +19,7 @@ from fairing_az_jupyter.records import Recorder, RunStore, layout
 from fairing_az_jupyter.runs.execution.checks import RunPlan, plan
 from fairing_az_jupyter.runs.execution.execute import execute
 from fairing_az_jupyter.runs.execution.saving import NotebookSaver
-from fairing_az_jupyter.runs.parameters.values import check_plain, refuse_secrets
+from fairing_az_jupyter.runs.parameters.values import check_plain, reject_secrets
 from fairing_az_jupyter.runs.places.addresses import Places, is_remote
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def begin(store: RunStore, request: RunRequest, notebook: bytes | None, **facts:
         FileExistsError: There is a run of the identifier that the facts name.
 
     """
-    refuse_secrets(request.parameters)
+    reject_secrets(request.parameters)
     check_plain(request.parameters)
     try:
         return store.create(request, notebook, **facts)  # type: ignore[arg-type]
@@ -57,13 +57,13 @@ def begin(store: RunStore, request: RunRequest, notebook: bytes | None, **facts:
         raise
     except OSError as error:
         failed = RunFailedError(
-            f"The run of '{request.notebook}' was not started: its record can't be made in '{store.path}' "
+            f"The run of '{request.notebook}' was not started: its record can't be created in '{store.path}' "
             f"({error.strerror or error}).",
             hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
             code="record",
         )
         with contextlib.suppress(OSError):
-            store.refuse(request, explained(failed))
+            store.reject(request, explained(failed))
         raise failed from error
 
 
@@ -129,15 +129,15 @@ def run_for_papermill(
     """
     import nbformat  # noqa: PLC0415 - papermill has loaded it
 
-    told = notebook.metadata.papermill
-    named, output = told.get("input_path"), told.get("output_path")
+    reported = notebook.metadata.papermill
+    named, output = reported.get("input_path"), reported.get("output_path")
     source = _from_papermill(named) if isinstance(named, str) else "notebook.ipynb"
     timeout = options.get("execution_timeout")
     beside = os.path.dirname(os.path.abspath(source))  # noqa: PTH100, PTH120 - links stay
     request = RunRequest(
         source,
         _from_papermill(output) if isinstance(output, str) else None,
-        dict(told.get("parameters") or {}),
+        dict(reported.get("parameters") or {}),
         kernel_name=kernel_name,
         cwd=None if beside == str(Path.cwd()) else str(Path.cwd()),
         cell_timeout=timeout,
@@ -188,12 +188,12 @@ def _from_papermill(path: str) -> str:
     handler = papermill_io.get_handler("local")
     called_in = handler.cwd(None)
     handler.cwd(called_in)
-    elsewhere = called_in is not None and os.path.realpath(called_in) != os.path.realpath(Path.cwd())
-    return os.path.join(called_in, path) if elsewhere else path  # noqa: PTH118 - as above
+    moved = called_in is not None and os.path.realpath(called_in) != os.path.realpath(Path.cwd())
+    return os.path.join(called_in, path) if moved else path  # noqa: PTH118 - as above
 
 
 class _RaisedInCell(Exception):  # noqa: N818 - it ends a block, and nobody sees it
-    """A cell raised, and whoever has called papermill is told so by papermill."""
+    """A cell raised, and papermill reports it to its caller."""
 
 
 @contextlib.contextmanager
@@ -217,7 +217,7 @@ def recording(folder: Path, instead: type[Exception] | None = None) -> Iterator[
             yield recorder
         except BaseException as error:
             cancelled = isinstance(error, (RunCancelledError, KeyboardInterrupt))
-            # What went wrong is told even where it can't be written.
+            # What went wrong is reported even where it can't be written.
             with contextlib.suppress(RunFailedError):
                 recorder.finish("cancelled" if cancelled else "failed", error=explained(error))
             if instead is not None and isinstance(error, RunFailedError) and error.traceback:
@@ -243,8 +243,8 @@ def explained(error: BaseException) -> dict[str, Any]:
 
 
 def _both(first: Callable[[RunEvent], None], second: Callable[[RunEvent], None]) -> Callable[[RunEvent], None]:
-    def tell(event: RunEvent) -> None:
+    def report(event: RunEvent) -> None:
         first(event)
         second(event)
 
-    return tell
+    return report

@@ -17,7 +17,7 @@ def one_line(text: str) -> str:
 
 
 def first_line(source: str) -> str:
-    """Return the first line of a cell's code that says something, and is no comment if there is another."""
+    """Return the first line of a cell's code that says something, and is not a comment if there is another."""
     lines = [line.strip() for line in source.splitlines() if line.strip()]
     return one_line(next((line for line in lines if not line.startswith("#")), lines[0] if lines else ""))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fairing_az_jupyter.models import CheckResult, Question, SecretChange, SecretState
-    from fairing_az_jupyter.preflight.context import Planned, Subject
+    from fairing_az_jupyter.preflight.context import CheckContext, Planned
     from fairing_az_jupyter.services.session import Session
     from fairing_az_jupyter.settings.sources import Resolved
 
@@ -41,7 +41,7 @@ def check(session: Session) -> Iterator[CheckResult]:
     from fairing_az_jupyter.preflight.checklist import all_checks  # noqa: PLC0415 - most commands need none
     from fairing_az_jupyter.preflight.runner import run_checks  # noqa: PLC0415 - likewise
 
-    return run_checks(all_checks(_subject(session)))
+    return run_checks(all_checks(_context(session)))
 
 
 def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
@@ -70,7 +70,7 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
         ask: Asks the user for what is missing; None where there is nobody to ask.
         expires: The day on which the client secret expires, as YYYY-MM-DD.
         dry_run: Let the server check everything, and change nothing.
-        verify: Refuse a client secret that Microsoft Entra ID does not accept.
+        verify: Reject a client secret that Microsoft Entra ID does not accept.
         replace: Delete a Secret that can't be changed, and make it anew.
 
     Returns:
@@ -78,7 +78,8 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
 
     Raises:
         InputError: A value is missing or has not its form; nothing was written.
-        ServiceError: The cluster or Microsoft Entra ID refused; the message tells what was written, if anything.
+        ServiceError: The cluster or Microsoft Entra ID rejected the request; the message tells what was written, if
+            anything.
         KeyboardInterrupt: The user has stopped it; likewise.
 
     """
@@ -90,7 +91,7 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
 
     try:
         return secrets.create_secrets(
-            _subject(session),
+            _context(session),
             azure=azure,
             acr=acr,
             only_secret=only_secret,
@@ -107,9 +108,9 @@ def create_secrets(  # noqa: PLR0913 - each is a word that a user may say
             replace=replace,
         )
     except FairingAzureError as error:
-        told = writes.retold(error, error.message, error.hint)
+        reported = writes.reworded(error, error.message, error.hint)
     # Without the frames of the calls: they hold what was to be written, and some tools print every local variable.
-    raise told
+    raise reported
 
 
 def attach_pull_secret(session: Session, *, dry_run: bool = False) -> tuple[SecretChange, ...]:
@@ -123,12 +124,12 @@ def attach_pull_secret(session: Session, *, dry_run: bool = False) -> tuple[Secr
         What became of the service account, or would become of it.
 
     Raises:
-        ServiceError: The cluster refused.
+        ServiceError: The cluster rejected the request.
 
     """
     from fairing_az_jupyter.setup import secrets  # noqa: PLC0415 - most commands need none
 
-    return secrets.attach_pull_secret(_subject(session), dry_run=dry_run)
+    return secrets.attach_pull_secret(_context(session), dry_run=dry_run)
 
 
 def describe_secrets(session: Session) -> tuple[SecretState, ...]:
@@ -146,12 +147,12 @@ def describe_secrets(session: Session) -> tuple[SecretState, ...]:
     """
     from fairing_az_jupyter.setup import secrets  # noqa: PLC0415 - most commands need none
 
-    return secrets.describe_secrets(_subject(session))
+    return secrets.describe_secrets(_context(session))
 
 
 def subject_of(
     resolved: Resolved, errors: Iterable[Mapping[str, str]], environ: Mapping[str, str], notebook: str | None = None
-) -> Subject:
+) -> CheckContext:
     """Return what is to be checked.
 
     Args:
@@ -161,12 +162,12 @@ def subject_of(
         notebook: Path of the notebook whose parameters cell counts.
 
     Returns:
-        The subject. Its backend is `KubeflowAzureBackend` where none was chosen, and there is a cluster around or
+        The context. Its backend is `KubeflowAzureBackend` where none was chosen, and there is a cluster around or
         anything was said about Azure.
 
     """
     from fairing_az_jupyter.fairing.upstream import installation  # noqa: PLC0415 - most commands need none
-    from fairing_az_jupyter.preflight.context import Subject  # noqa: PLC0415 - likewise
+    from fairing_az_jupyter.preflight.context import CheckContext  # noqa: PLC0415 - likewise
 
     entries = {error["field"] or error["name"]: error for error in errors}
     settings = resolved.settings
@@ -176,7 +177,7 @@ def subject_of(
     )
     if not chosen and (azure or entries or "KUBERNETES_SERVICE_HOST" in environ):
         settings = settings.model_copy(update={"backend": "KubeflowAzureBackend"})
-    subject = Subject(
+    context = CheckContext(
         settings,
         broken={field: entry["message"] for field, entry in entries.items()},
         hints={field: entry["hint"] for field, entry in entries.items()},
@@ -186,19 +187,19 @@ def subject_of(
         fairing=installation.installed_version(),
         installs=_asks_for_something(Path(notebook).parent if notebook is not None else Path.cwd()),
     )
-    return dataclasses.replace(subject, planned=lambda kind, namespace: _planned(subject, kind, namespace))
+    return dataclasses.replace(context, planned=lambda kind, namespace: _planned(context, kind, namespace))
 
 
-def _planned(subject: Subject, kind: Planned, namespace: str) -> tuple[Object, ...]:
+def _planned(context: CheckContext, kind: Planned, namespace: str) -> tuple[Object, ...]:
     """Return what a launch would make of a kind: first of all its pod, then what makes the pod."""
     from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, Target, service  # noqa: PLC0415 - likewise
     from fairing_az_jupyter.fairing.images.build_pods import build_secret  # noqa: PLC0415 - most commands need none
     from fairing_az_jupyter.fairing.planned_pods import made_by_kserve, planned_objects  # noqa: PLC0415 - most commands need none
 
-    settings = subject.settings
+    settings = context.settings
     target = Target(namespace, settings.service_account, settings.registry_secret_name)
-    in_cluster = "KUBERNETES_SERVICE_HOST" in subject.environ
-    architecture = subject.platform(in_cluster=in_cluster).partition("/")[2]
+    in_cluster = "KUBERNETES_SERVICE_HOST" in context.environ
+    architecture = context.platform(in_cluster=in_cluster).partition("/")[2]
     found: list[Object] = []
     for body in planned_objects(settings, target, architecture=architecture):
         if body["metadata"]["labels"][f"{PREFIX}kind"] != kind:
@@ -217,7 +218,7 @@ def _planned(subject: Subject, kind: Planned, namespace: str) -> tuple[Object, .
 def _pod_of(body: Object) -> Object:
     """Return the pod that an object's controller would make, to be judged by itself.
 
-    It names its owner as a controller's pod does, because some policies refuse a pod without one, such as Azure's
+    It names its owner as a controller's pod does, because some policies reject a pod without one, such as Azure's
     BlockNakedPods. No object of that name and UID has to be there.
     """
     from fairing_az_jupyter.fairing.planned_pods import predictor_pod  # noqa: PLC0415 - most commands need none
@@ -252,6 +253,6 @@ def _asks_for_something(folder: Path) -> bool:
     return requirements.asks_for_something(requirements.requirements_text(content))
 
 
-def _subject(session: Session) -> Subject:
+def _context(session: Session) -> CheckContext:
     resolved, errors = session.usable
     return subject_of(resolved, errors, os.environ, session.notebook if isinstance(session.notebook, str) else None)

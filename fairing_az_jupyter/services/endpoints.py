@@ -31,17 +31,17 @@ def list_endpoints(session: Session) -> tuple[tuple[EndpointInfo, ...], str]:
         InputError: The records can't be read.
 
     """
-    here = tuple(local_endpoints.endpoint_info(info) for info in local_endpoints.list_here(session))
+    local = tuple(local_endpoints.endpoint_info(info) for info in local_endpoints.list_local(session))
     try:
         if session.is_local:
-            return here, ""
+            return local, ""
         found = launching.list_launches(session)
     except FairingAzureError as error:
         # The first sentence says why; the others what it is good for.
         reason = re.split(r"\.\s+(?=[A-Z])", " ".join(error.message.split()), maxsplit=1)[0].rstrip(".")
-        return here, f"The cluster could not be asked: {reason}."
+        return local, f"The cluster could not be queried: {reason}."
     there = tuple(_of_cluster(each) for each in found if each.kind == "endpoint")
-    return (*here, *there), ""
+    return (*local, *there), ""
 
 
 def ask_endpoint(session: Session, name: str, data_text: str) -> Prediction:
@@ -53,9 +53,9 @@ def ask_endpoint(session: Session, name: str, data_text: str) -> Prediction:
         data_text: CSV (a first row of names counts as such) or JSON; never the path of a file.
 
     Raises:
-        InputError: The data are no rows of numbers; or there is no such endpoint here, and LocalBackend was chosen.
+        InputError: The data are not rows of numbers; or the endpoint does not exist here, and LocalBackend was chosen.
         NotFoundError: Nothing was launched by that name.
-        EndpointError: It is not ready, can't be reached, or refuses the data.
+        EndpointError: It is not ready, can't be reached, or rejects the data.
         ServiceError: The cluster does not do what is asked.
 
     """

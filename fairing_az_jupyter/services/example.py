@@ -53,7 +53,7 @@ def copy_example(folder: str = ".") -> tuple[Copied, ...]:
     source = next((each for each in _SOURCES if (each / EXAMPLE_NOTEBOOK).is_file()), None)
     if source is None:
         raise InstallationError(
-            "This installation lacks the example.",
+            "The example is missing from this installation.",
             hint="Install it again: pip install --force-reinstall --no-deps fairing-az-jupyter",
             code="example",
         )
@@ -64,7 +64,7 @@ def copy_example(folder: str = ".") -> tuple[Copied, ...]:
         raise InputError(
             f"The example can't be copied to '{folder}': {error.strerror or error}"
             f"{f' ({error.filename})' if error.filename else ''}.",
-            hint="Name a folder that you may write to: %fairing_azure example FOLDER",
+            hint="Choose a writable folder: %fairing_azure example FOLDER",
             code="example",
         ) from error
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import InputError, SettingsError
 from fairing_az_jupyter.services.planning import plan_run
-from fairing_az_jupyter.services.remote_files import brought_here
+from fairing_az_jupyter.services.remote_files import downloaded
 from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.settings import check_values, notebook_names
 
@@ -25,7 +25,7 @@ __all__ = ["check_input_files", "launch_environment", "plan_launch"]
 
 
 def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
-    """Refuse files of a task that are not there, before anything is built.
+    """Reject files of a task that are not there, before anything is built.
 
     Args:
         names: The files, as they are called from the folder.
@@ -33,7 +33,7 @@ def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
         task: The task's name, for the error.
 
     Raises:
-        InputError: There is no such file.
+        InputError: The file does not exist.
 
     """
     for name in names:
@@ -43,10 +43,10 @@ def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             beside = sorted(each.name for each in (folder / name).parent.iterdir())
         near = difflib.get_close_matches(Path(name).name, beside, n=1)
-        meant = f" Did you mean '{Path(name).with_name(near[0])}'?" if near else ""
+        suggestion = f" Did you mean '{Path(name).with_name(near[0])}'?" if near else ""
         raise InputError(
-            f"There is no file '{name[:200]}' in '{folder}', so '{task}' would not find it.{meant}",
-            hint="Name input files as they are called from the folder of the notebook.",
+            f"File '{name[:200]}' not found in '{folder}', so '{task}' would not find it.{suggestion}",
+            hint="Give input files relative to the notebook's folder.",
             code="input-files",
         )
 
@@ -72,7 +72,7 @@ def plan_launch(
 
     """
     chosen, names = check_values(session.given), notebook_names()
-    with brought_here(session, notebook) as path:
+    with downloaded(session, notebook) as path:
         cell = parameters.read_parameters(path, shown=notebook).names
     in_cell = {field: value for field, value in session.given.items() if names[field] in cell}
     try:
@@ -102,9 +102,9 @@ def launch_environment(session: Session, request: RunRequest) -> dict[str, str]:
     if request.kind != "notebook" or not (request.settings or request.profile):
         return {}
     names = notebook_names()
-    with brought_here(session, request.notebook) as path:
+    with downloaded(session, request.notebook) as path:
         cell = parameters.read_parameters(path, shown=request.notebook).names
     profiled = Session(profile=request.profile).profile_values[1] if request.profile is not None else {}
-    elsewhere = {names[field]: value for field, value in profiled.items() if names[field] not in os.environ}
-    elsewhere |= {names[field]: value for field, value in check_values(dict(request.settings)).items()}
-    return {name: str(value) for name, value in elsewhere.items() if name not in cell}
+    from_settings = {names[field]: value for field, value in profiled.items() if names[field] not in os.environ}
+    from_settings |= {names[field]: value for field, value in check_values(dict(request.settings)).items()}
+    return {name: str(value) for name, value in from_settings.items() if name not in cell}

@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.fairing.inventory.prediction_data import Samples
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
-    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, Leftover, Prediction
+    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, OrphanedResource, Prediction
     from fairing_az_jupyter.services.session import Session
 
 __all__ = [
     "LOCAL",
-    "Leftovers",
+    "OrphanedResources",
     "cleanup",
     "delete",
     "deploy",
     "describe_launch",
     "launch_logs",
-    "launches_here",
     "list_launches",
+    "local_launches",
     "predict",
     "predict_by_name",
     "train",
 ]
 
-LOCAL = "LocalBackend's jobs and endpoints live in the process that launched them, and end with it."
+LOCAL = "LocalBackend's jobs and endpoints run in the process that launched them and end with it."
 """Why there is nothing to look after where that backend was chosen."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Leftovers:
-    """What launches have left, and what of it is meant.
+class OrphanedResources:
+    """What launches have left behind, and what of it was chosen.
 
     Args:
         found: All of it.
@@ -52,8 +52,8 @@ class Leftovers:
 
     """
 
-    found: tuple[Leftover, ...]
-    chosen: tuple[Leftover, ...]
+    found: tuple[OrphanedResource, ...]
+    chosen: tuple[OrphanedResource, ...]
     note: str = ""
 
 
@@ -74,18 +74,18 @@ def list_launches(session: Session) -> tuple[LaunchInfo, ...]:
         return tuple(launch.info for launch in launches.find_launches(launcher))
 
 
-def launches_here(session: Session) -> tuple[LaunchInfo, ...]:
+def local_launches(session: Session) -> tuple[LaunchInfo, ...]:
     """Return the endpoints that the background keeps alive on this machine, the oldest first.
 
     Args:
         session: The settings in force, the records and the cluster.
 
     Returns:
-        The endpoints; none where no records can be read: the cluster can be looked at all the same.
+        The endpoints; none where no records can be read: the cluster can be looked at anyway.
 
     """
     with contextlib.suppress(InputError):
-        return tuple(local_endpoints.launch_info(info) for info in local_endpoints.list_here(session))
+        return tuple(local_endpoints.launch_info(info) for info in local_endpoints.list_local(session))
     return ()
 
 
@@ -102,9 +102,9 @@ def describe_launch(session: Session, name: str) -> LaunchInfo:
         ServiceError: The cluster does not do what is asked.
 
     """
-    here = local_endpoints.find(session, name)
-    if here is not None:
-        return local_endpoints.launch_info(here)
+    local = local_endpoints.find(session, name)
+    if local is not None:
+        return local_endpoints.launch_info(local)
     from fairing_az_jupyter.fairing.inventory import launches  # noqa: PLC0415 - most commands need none
 
     with _cluster(session, names=[name]) as launcher:
@@ -124,7 +124,7 @@ def launch_logs(
     Args:
         session: The settings in force, the records and the cluster.
         name: Its name.
-        follow: Whether to go on as they come: to the end of a job or build, until the iterator is closed else.
+        follow: Whether to continue as they come: to the end of a job or build, until the iterator is closed else.
         tail: How many lines of each container, of those that are there already; None means all.
         cancelled: Ends the following from another thread, also while nothing is printed.
 
@@ -138,16 +138,16 @@ def launch_logs(
         ServiceError: The cluster does not do what is asked.
 
     """
-    here = local_endpoints.find(session, name)
-    if here is not None:
-        yield from local_endpoints.lines(here, follow_it=follow, tail=tail, cancelled=cancelled)
+    local = local_endpoints.find(session, name)
+    if local is not None:
+        yield from local_endpoints.lines(local, follow_it=follow, tail=tail, cancelled=cancelled)
         return
     from fairing_az_jupyter.fairing.inventory import launches  # noqa: PLC0415 - most commands need none
 
     with _cluster(session, names=[name]) as launcher:
         launch = launches.find_launch(launcher, name)
         if follow:
-            yield from launches.followed_lines(launcher, launch, tail=tail, cancelled=cancelled)
+            yield from launches.watched_lines(launcher, launch, tail=tail, cancelled=cancelled)
         else:
             yield from launches.lines(launcher, launch, tail=tail)
 
@@ -165,12 +165,12 @@ def delete(session: Session, names: Sequence[str]) -> tuple[LaunchInfo, ...]:
     Raises:
         InputError: LocalBackend was chosen.
         NotFoundError: Nothing was launched by one of the names.
-        ExecutionError: Something was told to go and is still there.
+        ExecutionError: Something was asked to go and is still there.
         ServiceError: The cluster does not do what is asked.
 
     """
-    here = {name: found for name in names if (found := local_endpoints.find(session, name)) is not None}
-    others = [name for name in names if name not in here]
+    local = {name: found for name in names if (found := local_endpoints.find(session, name)) is not None}
+    others = [name for name in names if name not in local]
     deleted: tuple[LaunchInfo, ...] = ()
     if others:
         from fairing_az_jupyter.fairing.inventory import launches  # noqa: PLC0415 - most commands need none
@@ -178,7 +178,7 @@ def delete(session: Session, names: Sequence[str]) -> tuple[LaunchInfo, ...]:
         # First: where one of these names is none, nothing is deleted.
         with _cluster(session, names=others) as launcher:
             deleted = launches.delete_launches(launcher, others)
-    return (*(local_endpoints.delete(found) for found in here.values()), *deleted)
+    return (*(local_endpoints.delete(found) for found in local.values()), *deleted)
 
 
 def cleanup(
@@ -186,17 +186,17 @@ def cleanup(
     *,
     in_use: bool = False,
     everyone: bool = False,
-    agree: Callable[[Leftovers], bool] | None = None,
-    tell: Callable[[Leftover], object] | None = None,
-) -> Leftovers:
-    """Delete what launches have left and nobody needs.
+    agree: Callable[[OrphanedResources], bool] | None = None,
+    report: Callable[[OrphanedResource], object] | None = None,
+) -> OrphanedResources:
+    """Delete orphaned resources: finished jobs and builds, incomplete endpoints, old Secrets.
 
     Args:
         session: The settings in force, the records and the cluster.
-        in_use: Whether what may be in use is meant as well: running jobs, and endpoints of Kubeflow Fairing itself.
-        everyone: Whether what belongs to others is meant as well.
+        in_use: Whether what may be in use is included: running jobs, and endpoints of Kubeflow Fairing itself.
+        everyone: Whether what belongs to others is included.
         agree: Gets what was found and says whether what was chosen is to be deleted; None means that nothing is.
-        tell: Gets each object with its outcome when it is done.
+        report: Gets each object with its outcome when it is done.
 
     Returns:
         What was found; what was chosen has its outcome, if it was to be deleted.
@@ -209,16 +209,16 @@ def cleanup(
     from fairing_az_jupyter.fairing.inventory import garbage  # noqa: PLC0415 - most commands need none
 
     with _cluster(session) as launcher:
-        found, note = garbage.find_leftovers(launcher)
+        found, note = garbage.find_orphans(launcher)
         chosen = garbage.chosen(found, in_use=in_use, everyone=everyone)
-        what = Leftovers(found, chosen, note)
+        what = OrphanedResources(found, chosen, note)
         if agree is None or not agree(what):
             return what
         done = []
-        for each in garbage.remove_leftovers(launcher, chosen):
+        for each in garbage.remove_orphans(launcher, chosen):
             done.append(each)
-            if tell is not None:
-                tell(each)
+            if report is not None:
+                report(each)
         return dataclasses.replace(what, chosen=tuple(done))
 
 
@@ -231,9 +231,9 @@ def predict(session: Session, name: str, data: str) -> Prediction:
         data: The path of a CSV or JSON file, or JSON text.
 
     Raises:
-        InputError: The data are no rows of numbers; or LocalBackend was chosen, and there is no such endpoint here.
+        InputError: The data are not rows of numbers; or LocalBackend was chosen, and the endpoint does not exist here.
         NotFoundError: Nothing was launched by that name.
-        EndpointError: It is not ready, can't be reached, or refuses the data.
+        EndpointError: It is not ready, can't be reached, or rejects the data.
         ServiceError: The cluster does not do what is asked.
 
     """
@@ -257,9 +257,9 @@ def predict_by_name(session: Session, name: str, samples: Samples) -> Prediction
     """
     from fairing_az_jupyter.fairing.inventory import endpoint_calls  # noqa: PLC0415 - most commands need none
 
-    here = local_endpoints.find(session, name)
-    if here is not None:
-        return endpoint_calls.predict_at(here.url, samples, endpoint=name)
+    local = local_endpoints.find(session, name)
+    if local is not None:
+        return endpoint_calls.predict_at(local.url, samples, endpoint=name)
     with _cluster(session, names=[name]) as launcher:
         return endpoint_calls.predict(launcher, name, samples)
 
@@ -287,7 +287,7 @@ def train(
         The job's name, and the last lines that it has printed.
 
     Raises:
-        InputError: There is no such task, a file is missing, or a setting is.
+        InputError: The task does not exist, a file is missing, or a setting is.
         ExecutionError: The build or the job has failed.
         ServiceError: The cluster or an Azure service does not do what is asked.
 
@@ -321,7 +321,7 @@ def deploy(
         The endpoint. On LocalBackend it lives as long as this process.
 
     Raises:
-        InputError: There is no such task, a file is missing, or a setting is.
+        InputError: The task does not exist, a file is missing, or a setting is.
         ExecutionError: The build has failed, or the endpoint does not start.
         ServiceError: The cluster or an Azure service does not do what is asked.
 
@@ -355,16 +355,16 @@ def _cluster(session: Session, names: Sequence[str] = ()) -> Iterator[Launcher]:
     """
     if session.is_local:
         raise InputError(
-            f"{_not_here(session, names[0])} {LOCAL}" if names else LOCAL,
-            hint="To look at the cluster, choose its backend: --backend KubeflowAzureBackend",
+            f"{_not_found_locally(session, names[0])} {LOCAL}" if names else LOCAL,
+            hint="To query the cluster, choose its backend: --backend KubeflowAzureBackend",
             code="local-backend",
         )
     with session.cluster() as launcher:
         yield launcher
 
 
-def _not_here(session: Session, name: str) -> str:
-    here = [info.name for info in launches_here(session)]
-    near = difflib.get_close_matches(name, here, n=1)
-    meant = f" Did you mean '{near[0]}'?" if near else f" There is: {', '.join(here[:5])}." if here else ""
-    return f"No endpoint '{name[:100]}' is on this machine.{meant}"
+def _not_found_locally(session: Session, name: str) -> str:
+    local = [info.name for info in local_launches(session)]
+    near = difflib.get_close_matches(name, local, n=1)
+    suggestion = f" Did you mean '{near[0]}'?" if near else f" There is: {', '.join(local[:5])}." if local else ""
+    return f"No endpoint '{name[:100]}' found on this machine.{suggestion}"

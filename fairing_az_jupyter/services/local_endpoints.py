@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
     from fairing_az_jupyter.services.session import Session
 
-    Here = RunInfo | LaunchedEndpoint
+    LocalEndpoint = RunInfo | LaunchedEndpoint
     """The run that keeps an endpoint alive in the background, or the endpoint that this process keeps alive."""
 
-__all__ = ["delete", "endpoint_info", "find", "launch_info", "lines", "list_here"]
+__all__ = ["delete", "endpoint_info", "find", "launch_info", "lines", "list_local"]
 
 _GONE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
 
-def list_here(session: Session) -> tuple[Here, ...]:
+def list_local(session: Session) -> tuple[LocalEndpoint, ...]:
     """Return what keeps the endpoints of this machine alive: runs, the oldest first, then this process itself.
 
     Args:
@@ -50,11 +50,11 @@ def _recorded(session: Session) -> tuple[RunInfo, ...]:
     return tuple(
         info
         for info in reversed(store.list(state="running", kind="deploy"))
-        if info.url and info.place == "here" and machine.is_here(_process_of(info))
+        if info.url and info.place == "here" and machine.is_local(_process_of(info))
     )
 
 
-def find(session: Session, name: str) -> Here | None:
+def find(session: Session, name: str) -> LocalEndpoint | None:
     """Return what keeps the endpoint of a name alive; None if there is none on this machine.
 
     Args:
@@ -72,7 +72,7 @@ def find(session: Session, name: str) -> Here | None:
         return None
 
 
-def endpoint_info(info: Here) -> EndpointInfo:
+def endpoint_info(info: LocalEndpoint) -> EndpointInfo:
     """Return an endpoint as lists of endpoints show it.
 
     Args:
@@ -84,7 +84,7 @@ def endpoint_info(info: Here) -> EndpointInfo:
     return EndpointInfo(info.endpoint, "ready", "here", url=info.url, created=_created(info), run=info.id)
 
 
-def launch_info(info: Here) -> LaunchInfo:
+def launch_info(info: LocalEndpoint) -> LaunchInfo:
     """Return an endpoint as lists of launches show it.
 
     Args:
@@ -93,11 +93,11 @@ def launch_info(info: Here) -> LaunchInfo:
     """
     if not isinstance(info, RunInfo):
         return own_endpoints.launch_info(info)
-    detail = f"It is a process of this machine, kept alive by the run {info.id}."
+    detail = f"It is a process on this machine, kept alive by the run {info.id}."
     return LaunchInfo(info.endpoint, "endpoint", "ready", "", created=_created(info), url=info.url, detail=detail)
 
 
-def delete(info: Here) -> LaunchInfo:
+def delete(info: LocalEndpoint) -> LaunchInfo:
     """Delete an endpoint, and wait until its process is gone; its run then has succeeded.
 
     Args:
@@ -108,7 +108,7 @@ def delete(info: Here) -> LaunchInfo:
 
     Raises:
         InputError: It is another user's.
-        ExecutionError: It was told to end and is still there.
+        ExecutionError: It was asked to end and is still there.
 
     """
     if not isinstance(info, RunInfo):
@@ -121,16 +121,15 @@ def delete(info: Here) -> LaunchInfo:
     except OSError as error:
         raise InputError(
             f"Endpoint '{info.endpoint}' can't be deleted: '{info.folder}' can't be written ({error.strerror}).",
-            hint="Delete it as the user who has deployed it.",
+            hint="Delete it as the user who deployed it.",
             code="run-not-yours",
         ) from error
     end = time.monotonic() + _GONE_SECONDS
     while (now := store.get(info.id)) is not None and now.state == "running":
         if time.monotonic() > end:
             raise ExecutionError(
-                f"Endpoint '{info.endpoint}' was told to end, and its process is still there after "
-                f"{_GONE_SECONDS:g} s.",
-                hint=f"See what it does: fairing-azure runs logs {info.id}",
+                f"Endpoint '{info.endpoint}' was stopped, but its process still exists after {_GONE_SECONDS:g} s.",
+                hint=f"Check its log: fairing-azure runs logs {info.id}",
                 code="not-gone",
             )
         time.sleep(_LOOK_SECONDS)
@@ -138,13 +137,13 @@ def delete(info: Here) -> LaunchInfo:
 
 
 def lines(
-    info: Here, *, follow_it: bool = False, tail: int | None = None, cancelled: threading.Event | None = None
+    info: LocalEndpoint, *, follow_it: bool = False, tail: int | None = None, cancelled: threading.Event | None = None
 ) -> Generator[LaunchLine, None, None]:
     """Yield the lines that an endpoint has printed.
 
     Args:
         info: What keeps it alive.
-        follow_it: Whether to go on as they come, until it is gone.
+        follow_it: Whether to continue as they come, until it is gone.
         tail: The last lines of those that are there already, so many; None for all.
         cancelled: Set when nobody wants them any more.
 

@@ -25,7 +25,7 @@ def list_own() -> tuple[LaunchedEndpoint, ...]:
     """Return the endpoints that this process keeps alive, the oldest first."""
     # Who has launched nothing has none, and need not load Fairing to know it.
     launches = sys.modules.get("fairing_az_jupyter.fairing.tasks.launching")
-    return () if launches is None else tuple(launches.served_here())
+    return () if launches is None else tuple(launches.served_locally())
 
 
 def endpoint_info(endpoint: LaunchedEndpoint) -> EndpointInfo:
@@ -45,7 +45,7 @@ def launch_info(endpoint: LaunchedEndpoint) -> LaunchInfo:
         endpoint: The endpoint.
 
     """
-    detail = "It is a process of this machine, and lives as long as this kernel."
+    detail = "It is a process on this machine and ends with this kernel."
     name = endpoint.name
     return LaunchInfo(name, "endpoint", "ready", "", created=_created(endpoint), url=endpoint.url, detail=detail)
 
@@ -61,7 +61,7 @@ def lines(
 
     Args:
         endpoint: The endpoint.
-        follow_it: Whether to go on as they come, until it is gone.
+        follow_it: Whether to continue as they come, until it is gone.
         tail: The last lines of those that are there already, so many; None for all.
         cancelled: Set when nobody wants them any more.
 

@@ -91,8 +91,8 @@ def _wanted(session: Session, where: str, present: Sequence[str]) -> dict[str, o
     wanted = {field for field in fields if field in cell_fields() or field in given or names[field] in present}
     if not wanted:
         raise InputError(
-            f"There is nothing to fill into {where}: no setting was given, and no profile is active.",
-            hint="Give one, such as --docker-registry myregistry.azurecr.io, or --profile NAME.",
+            f"Nothing to fill into {where}: no setting was given, and no profile is active.",
+            hint="Give a setting, such as --docker-registry myregistry.azurecr.io, or --profile NAME.",
             code="nothing-to-fill",
         )
     chosen = resolved.settings.model_dump(mode="json", include=wanted)

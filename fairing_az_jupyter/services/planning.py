@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.models import RunRequest
-from fairing_az_jupyter.services.remote_files import brought_here
+from fairing_az_jupyter.services.remote_files import downloaded
 from fairing_az_jupyter.settings import check_launch, check_values, notebook_names, to_notebook
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def plan_run(
 
     named = shown(notebook)
     with contextlib.ExitStack() as here:
-        snapshot = here.enter_context(brought_here(session, notebook)) if snapshot is None else snapshot
+        snapshot = here.enter_context(downloaded(session, notebook)) if snapshot is None else snapshot
         read = parameters.read_parameters(snapshot, shown=named)
         cell = sources.Cell(read.names, read.values, {name: said.type for name, said in read.declared.items()})
         given = [
@@ -70,9 +70,9 @@ def plan_run(
             sources.from_pairs(pairs, cell),
         ]
         if parameters_file is not None:
-            told = shown(parameters_file)
-            in_file = read_parameters_file(here.enter_context(brought_here(session, parameters_file)), told)
-            given.append(sources.from_file(told, in_file, cell))
+            reported = shown(parameters_file)
+            in_file = read_parameters_file(here.enter_context(downloaded(session, parameters_file)), reported)
+            given.append(sources.from_file(reported, in_file, cell))
         if from_run is not None:
             given.append(sources.from_earlier_run(from_run))
         overruled = {name for source in given for name in source.values}
@@ -102,13 +102,13 @@ def describe_parameters(
         The parameters in the order of the cell; what looks like a secret is hidden. Nothing where no cell is tagged.
 
     Raises:
-        NotebookFileError: The file can't be read or is no Python notebook, or such a cell has a syntax error.
+        NotebookFileError: The file can't be read or is not a Python notebook, or such a cell has a syntax error.
 
     """
     from fairing_az_jupyter.runs.parameters.secrets import is_secret  # noqa: PLC0415 - most commands don't need it
     from fairing_az_jupyter.runs.places.addresses import shown  # noqa: PLC0415 - as above
 
-    with brought_here(session, snapshot or notebook) as path:
+    with downloaded(session, snapshot or notebook) as path:
         read = parameters.read_parameters(path, shown=shown(notebook))
     return parameters.describe(read, notebook_names().values(), is_secret)
 
@@ -120,7 +120,7 @@ def default_output(notebook: str) -> str | None:
 
 
 def _check_backend(session: Session, cell: Mapping[str, object], given: Mapping[str, object]) -> None:
-    """Refuse a run that the cluster's backend could not launch; on this machine the Azure settings are not used."""
+    """Reject a run that the cluster's backend could not launch; on this machine the Azure settings are not used."""
     name = notebook_names()["backend"]
     if given.get(name, cell.get(name)) != "KubeflowAzureBackend":
         return

@@ -34,7 +34,7 @@ def read_notebook(places: Places, notebook: str) -> bytes:
 
 
 @contextlib.contextmanager
-def brought_here(session: Session, path: str) -> Iterator[str]:
+def downloaded(session: Session, path: str) -> Iterator[str]:
     """Have a file that may be elsewhere as one of this machine's.
 
     Args:

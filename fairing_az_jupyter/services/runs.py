@@ -117,7 +117,7 @@ def list_runs(
     session: Session,
     *,
     limit: int | None = None,
-    tell: Callable[[str], object] | None = None,
+    report: Callable[[str], object] | None = None,
     **wanted: str,
 ) -> list[RunInfo]:
     """List runs, the newest first.
@@ -125,7 +125,7 @@ def list_runs(
     Args:
         session: The settings in force, the records and the cluster.
         limit: How many at most.
-        tell: Gets a sentence where a run in the cluster can't be asked how it is.
+        report: Gets a sentence where a run in the cluster can't be asked how it is.
         **wanted: What they have in common: `state`, `notebook`, `sweep`.
 
     Raises:
@@ -135,23 +135,23 @@ def list_runs(
     store = session.store
     waiting = records.unfinished(store.list(limit=limit))
     # Those that have been waiting or running may have ended since, and then a list of these has no place for them.
-    records.refresh(store, waiting, files=False, tell=tell)
+    records.refresh(store, waiting, files=False, report=report)
     return store.list(limit=limit, **wanted)
 
 
-def describe_run(session: Session, name: str, *, tell: Callable[[str], object] | None = None) -> RunInfo:
+def describe_run(session: Session, name: str, *, report: Callable[[str], object] | None = None) -> RunInfo:
     """Return a run.
 
     Args:
         session: The settings in force, the records and the cluster.
         name: Its identifier, a part of one that is unique, or `last`.
-        tell: Gets a sentence where a run in the cluster can't be asked how it is.
+        report: Gets a sentence where a run in the cluster can't be asked how it is.
 
     Raises:
-        InputError: There is no such run.
+        InputError: The run does not exist.
 
     """
-    return _up_to_date(session.store, name, tell)
+    return _up_to_date(session.store, name, report)
 
 
 def run_log(session: Session, name: str, *, follow_it: bool = False, tail: int | None = None) -> Iterator[str]:
@@ -160,7 +160,7 @@ def run_log(session: Session, name: str, *, follow_it: bool = False, tail: int |
     Args:
         session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
-        follow_it: Whether to go on until the run has ended.
+        follow_it: Whether to continue until the run has ended.
         tail: The last lines only, so many.
 
     Yields:
@@ -186,7 +186,7 @@ def run_events(
         session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
         offset: Where to begin, as an earlier event has given it.
-        follow_it: Whether to go on until the run has ended.
+        follow_it: Whether to continue until the run has ended.
 
     Yields:
         The offset behind the event, and the event.
@@ -209,7 +209,7 @@ def cancel_run(session: Session, name: str) -> RunInfo:
         The run as it was.
 
     Raises:
-        InputError: There is no such run, or it has ended.
+        InputError: The run does not exist, or it has ended.
 
     """
     store = session.store
@@ -236,7 +236,7 @@ def plan_retry(
         **changes: What is to be different, by the names of `RunRequest`.
 
     Raises:
-        InputError: There is no such run, it still goes on, or its notebook has gone.
+        InputError: The run does not exist, it is still running, or its notebook has gone.
 
     """
     store = session.store
@@ -253,15 +253,15 @@ def plan_retry(
     if not as_it_was:
         if "://" not in request.notebook and not Path(request.notebook).exists() and kept:
             raise InputError(
-                f"The notebook '{request.notebook}' of the run '{info.id}' is not there any more.",
-                hint=f"Run it as it was then: fairing-azure runs retry {info.id} --as-it-was",
+                f"The notebook '{request.notebook}' of the run '{info.id}' no longer exists.",
+                hint=f"Run the recorded copy: fairing-azure runs retry {info.id} --as-it-was",
                 code="run-notebook-gone",
             )
         return request
     if not kept:
         raise InputError(
-            f"The run '{info.id}' has kept no copy of its notebook.",
-            hint=f"Run it as it is now: fairing-azure runs retry {info.id}",
+            f"The run '{info.id}' has no copy of its notebook.",
+            hint=f"Run the current notebook: fairing-azure runs retry {info.id}",
             code="run-no-notebook",
         )
     cwd = request.cwd or str(Path(request.notebook).absolute().parent)
@@ -276,7 +276,7 @@ def compare_runs(session: Session, names: Sequence[str]) -> RunTable:
         names: The runs, as for `describe_run`.
 
     Raises:
-        InputError: There is no such run.
+        InputError: The run does not exist.
 
     """
     store = session.store
@@ -308,9 +308,9 @@ def prune_runs(
     return pruning.prune(store, keep=keep, older_than=older_than, state=state, dry_run=dry_run)
 
 
-def _up_to_date(store: RunStore, name: str, tell: Callable[[str], object] | None = None) -> RunInfo:
+def _up_to_date(store: RunStore, name: str, report: Callable[[str], object] | None = None) -> RunInfo:
     """Return a run as it is now, also where the cluster executes it."""
     info = store.find(name)
-    if not records.refresh(store, records.unfinished([info]), tell=tell):
+    if not records.refresh(store, records.unfinished([info]), report=report):
         return info
     return store.find(info.id)

@@ -123,14 +123,14 @@ class Session:
         """The records.
 
         Raises:
-            InputError: There is no place for them.
+            InputError: No place exists for them.
 
         """
         return RunStore.open(self._runs_folder)
 
     @property
     def is_local(self) -> bool:
-        """Whether LocalBackend was chosen; where nothing was, the cluster is meant: only there is anything to see.
+        """Whether LocalBackend was chosen; where nothing was, the cluster is intended: only there is anything to see.
 
         Raises:
             FairingAzureError: A source can't be read, or a value breaks its rule without which nothing can be seen.
@@ -210,8 +210,8 @@ def save_profile(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not changes:
         raise InputError(
-            f"There is nothing to set in profile '{name[:64]}': no setting was given.",
-            hint="Give one, such as --docker-registry myregistry.azurecr.io",
+            f"Nothing to set in profile '{name[:64]}': no setting was given.",
+            hint="Give a setting, such as --docker-registry myregistry.azurecr.io",
             code="nothing-to-set",
         )
     store = ProfileStore()

@@ -14,7 +14,7 @@ from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError, ParameterError
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.services.planning import plan_run
-from fairing_az_jupyter.services.remote_files import brought_here, read_notebook
+from fairing_az_jupyter.services.remote_files import downloaded, read_notebook
 from fairing_az_jupyter.sweeps.plans import SweepPlan, SweepPoint, key_of, run_id
 from fairing_az_jupyter.sweeps.points import Axis, GivenPoint, GivenPoints, PointsRequest, Range, gather
 
@@ -82,7 +82,7 @@ def plan_sweep(
     sweep = layout.new_run_id(named, created)
     with _snapshot(data) as copy, contextlib.ExitStack() as here:
         if parameters_file is not None:
-            parameters_file = here.enter_context(brought_here(session, parameters_file))
+            parameters_file = here.enter_context(downloaded(session, parameters_file))
         base = {"parameters_file": parameters_file, "snapshot": copy, **options}
         planner = _Planner(session, notebook, tuple(pairs), values or {}, base)
         requests, notes = planner.plan(given)
@@ -158,7 +158,7 @@ class _Planner:
             found.setdefault(key if given.distinct else f"{number}", request)
         folded = len(given.points) - len(found)
         several = "point is" if folded == 1 else "points are"
-        notes = [f"{folded} {several} the same as others, and run once only."] if folded else []
+        notes = [f"{folded} {several} duplicates and run only once."] if folded else []
         return list(found.values()), notes
 
     def _checked(
@@ -173,7 +173,7 @@ class _Planner:
 
         values = {**self._values, **point.values}
         if given.kind == "list":
-            # YAML takes 1e-3 for a text; where the notebook's own value is a number, it is meant as one.
+            # YAML takes 1e-3 for a text; where the notebook's own value is a number, it is intended as one.
             values = {
                 name: value_of_text(name, value, defaults, declared)
                 if isinstance(value, str) and type(defaults.get(name)) in {int, float}
@@ -188,7 +188,7 @@ class _Planner:
                 self._session, self._notebook, pairs=(*self._pairs, *point.pairs), values=values, **self._base
             )
         except FairingAzureError as error:
-            common = self._trouble_of_all()
+            common = self._problem_of_all()
             if common is not None and common.message == error.message:
                 raise
             where = f" ({point.origin})" if point.origin else ""
@@ -200,7 +200,7 @@ class _Planner:
                 code=error.code,
             ) from error
 
-    def _trouble_of_all(self) -> FairingAzureError | None:
+    def _problem_of_all(self) -> FairingAzureError | None:
         """Return what is wrong without any point."""
         try:
             plan_run(self._session, self._notebook, pairs=self._pairs, values=self._values, **self._base)
@@ -217,7 +217,7 @@ def _given(session: Session, points: PointsRequest) -> GivenPoints:
         for field in ("list_file", "csv_file"):
             path = getattr(points, field)
             if path is not None:
-                changes[field] = here.enter_context(brought_here(session, path))
+                changes[field] = here.enter_context(downloaded(session, path))
                 shown[changes[field]] = path
         return gather(dataclasses.replace(points, **changes), shown=shown)  # type: ignore[arg-type]
 
@@ -226,8 +226,8 @@ def _check_conflicts(given: GivenPoints, fixed: Sequence[str]) -> None:
     both = [name for name in given.varied if name in fixed]
     if both and given.distinct:
         raise ParameterError(
-            f"'{both[0]}' is varied by the sweep and given a fixed value as well.",
-            hint=f"Leave one of them out: -p {both[0]} gives it to all points.",
+            f"'{both[0]}' is varied by the sweep and also has a fixed value.",
+            hint=f"Omit one of them: -p {both[0]} gives it to all points.",
             code="sweep-points",
         )
 
@@ -254,7 +254,7 @@ def _output(folder: str | None, number: int) -> str | None:
 
 
 def _check_start(request: RunRequest, copy: str) -> None:
-    """Refuse what would fail in every run: a kernel that is not there, limits, the working directory."""
+    """Reject what would fail in every run: a kernel that is not there, limits, the working directory."""
     from fairing_az_jupyter.runs.execution.checks import plan  # noqa: PLC0415 - as above
 
     plan(dataclasses.replace(request, output=None), copy)

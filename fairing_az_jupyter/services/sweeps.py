@@ -17,7 +17,7 @@ from fairing_az_jupyter.records import RunStore, layout
 from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.services.sweep_planning import PlannedSweep, plan_sweep, sweep_points
 from fairing_az_jupyter.sweeps.points import Axis, PointsRequest, Range
-from fairing_az_jupyter.sweeps.standing import newest_runs
+from fairing_az_jupyter.sweeps.steps import newest_runs
 from fairing_az_jupyter.sweeps.store import SweepStore
 from fairing_az_jupyter.sweeps.table import SweepTable, tabulate
 
@@ -42,7 +42,7 @@ __all__ = [
     "work",
 ]
 
-# The folder that a `-c` runs in may have modules of any name, so it is no place to import from.
+# The folder that a `-c` runs in may have modules of any name, so it is not a place to import from.
 _WORKER = """\
 import sys
 sys.path[:] = [path for path in sys.path if path] + sys.argv[3:]
@@ -86,13 +86,13 @@ def resume_sweep(
         session: The settings in force, the records and the cluster.
         name: The sweep: its identifier, a part of one that is unique, or `last`.
         on_event: Called with each event as it happens.
-        jobs: How many runs go on at the same time.
+        jobs: How many runs are executed at the same time.
         stop_after: After so many failures no run is begun any more; None for never.
         retry_failed: Whether to run again what has failed or was cancelled before.
         cancel: Set it from another thread to stop.
 
     Raises:
-        InputError: There is no such sweep.
+        InputError: The sweep does not exist.
         RunFailedError: There were as many failures as `stop_after` allows, or runs can't be recorded.
         RunCancelledError: It was cancelled; what has not run runs with the next call.
 
@@ -104,7 +104,7 @@ def resume_sweep(
     sweeps = SweepStore(store)
     plan = sweeps.find(name)
     sweeps.notebook(plan.id)
-    _refuse_while_in_the_cluster(store, plan.id)
+    _reject_while_in_the_cluster(store, plan.id)
     execute(
         plan,
         store,
@@ -119,14 +119,14 @@ def resume_sweep(
     return _table(store, sweeps, plan)
 
 
-def _refuse_while_in_the_cluster(store: RunStore, sweep: str) -> None:
-    """Refuse to wait for runs that only the cluster can end: from here nobody would see their end."""
+def _reject_while_in_the_cluster(store: RunStore, sweep: str) -> None:
+    """Fail rather than wait for runs that only the cluster can end: from here nobody would see their end."""
     there = [run for run in store.list(sweep=sweep) if run.place == "cluster" and not run.has_ended]
     if there:
         raise InputError(
-            f"{len(there)} run{'' if len(there) == 1 else 's'} of the sweep '{sweep}' go on in the cluster "
-            f"(Job '{there[0].job}'), so the rest can't be run here.",
-            hint=f"Follow them: fairing-azure sweep resume {sweep} --on-cluster",
+            f"{len(there)} run{'' if len(there) == 1 else 's'} of the sweep '{sweep}' are still running in the "
+            f"cluster (Job '{there[0].job}'), so the rest can't be run here.",
+            hint=f"Watch them: fairing-azure sweep resume {sweep} --on-cluster",
             code="sweep-in-cluster",
         )
 
@@ -162,7 +162,7 @@ def run_sweep(  # noqa: PLR0913 - the public call: each is a source or a limit o
         ranges: What numbers are drawn from, by name: low, high, and `log` or `int` or both.
         choices: What other values are drawn from, by name.
         seed: Makes the same draw again.
-        jobs: How many runs go on at the same time.
+        jobs: How many runs are executed at the same time.
         stop_after: After so many failures no run is begun any more.
         on_event: Called with each event as it happens.
         cancel: Set it from another thread to stop.
@@ -220,7 +220,7 @@ def describe_sweep(session: Session, name: str) -> SweepTable:
         name: The sweep, as for `resume_sweep`.
 
     Raises:
-        InputError: There is no such sweep.
+        InputError: The sweep does not exist.
 
     """
     store = session.store
@@ -236,7 +236,7 @@ def cancel_sweep(session: Session, name: str) -> SweepTable:
         name: The sweep, as for `resume_sweep`.
 
     Raises:
-        InputError: There is no such sweep, or nobody executes it.
+        InputError: The sweep does not exist, or nobody executes it.
 
     """
     table = describe_sweep(session, name)
@@ -245,7 +245,7 @@ def cancel_sweep(session: Session, name: str) -> SweepTable:
         raise InputError(
             f"The sweep '{table.sweep}' can't be cancelled: "
             f"{'all of its points have ended' if done else 'no process executes it'}.",
-            hint=f"See it: fairing-azure sweep show {table.sweep}",
+            hint=f"Show it: fairing-azure sweep show {table.sweep}",
             code="sweep-ended",
         )
     SweepStore(session.store).cancel(table.sweep)
@@ -299,7 +299,7 @@ def _make_output_folder(session: Session, output: str, given: Mapping[str, objec
     except OSError as error:
         raise NotebookFileError(
             f"The folder for the executed notebooks '{folder}' can't be used: {error.strerror or error}.",
-            hint="Name one that you may write to: --output-folder FOLDER",
+            hint="Choose a writable folder: --output-folder FOLDER",
         ) from error
 
 
@@ -312,7 +312,7 @@ def _axes(given: Mapping[str, Sequence[object]] | None) -> list[Axis]:
     for name, values in (given or {}).items():
         if isinstance(values, (str, bytes)):
             raise ParameterError(
-                f"The values of '{name}' are one text; a sweep needs a list of them.",
+                f"The values of '{name}' are a single string; a sweep needs a list of values.",
                 hint=f"Write: {{'{name}': [V1, V2]}}",
                 code="sweep-points",
             )

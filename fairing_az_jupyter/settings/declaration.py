@@ -9,7 +9,7 @@ group           the heading that it stands under in forms and on the page
 rule            the rule in words, and `rule_source`, the document that it comes from ("" where it is our own)
 needed_on       the backends on which nothing can be launched without it
 
-Secret values are never settings: what looks like one is refused and not shown.
+Secret values are never settings: what looks like one is rejected and not shown.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _count(value: object) -> int:
     """Accept a number of things, also as the text that environment variables and command lines have."""
     text = str(value).strip()
     if isinstance(value, bool) or not _COUNT.fullmatch(text):
-        raise naming.BrokenRuleError("is no whole number of at least 1")
+        raise naming.BrokenRuleError("is not a whole number of at least 1")
     return int(text)
 
 
@@ -152,7 +152,7 @@ class Settings(BaseModel):
     azure_region: Region | None = Field(
         None,
         title="Azure region",
-        description="None if the Storage account exists; the region to create it in if it does not.",
+        description="Leave empty if the storage account exists; otherwise the region to create it in.",
         examples=["northeurope"],
         json_schema_extra={
             "notebook_name": "AZURE_REGION",
@@ -165,7 +165,7 @@ class Settings(BaseModel):
     azure_resource_group: ResourceGroup | None = Field(
         None,
         title="Resource group",
-        description="The Azure resource group of the Storage account.",
+        description="The Azure resource group of the storage account.",
         examples=["contoso-ml"],
         json_schema_extra={
             "notebook_name": "AZURE_RESOURCE_GROUP",
@@ -179,7 +179,7 @@ class Settings(BaseModel):
     azure_storage_account: StorageAccount | None = Field(
         None,
         title="Storage account",
-        description="The Azure Storage account that build contexts are kept in.",
+        description="The Azure storage account that build contexts are stored in.",
         examples=["contosomldata"],
         json_schema_extra={
             "notebook_name": "AZURE_STORAGE_ACCOUNT",
@@ -201,8 +201,8 @@ class Settings(BaseModel):
         "auto",
         title="Azure credential",
         description=(
-            "How Azure is asked for access: with the Secret in the cluster, workload identity, AZURE_* variables, or "
-            "the Azure CLI's login; auto takes what is there."
+            "How to sign in to Azure: with the Secret in the cluster, workload identity, AZURE_* variables, or the "
+            "Azure CLI's login; auto uses the first that is available."
         ),
         examples=["workload-identity"],
         json_schema_extra={"group": "Azure", "rule": "One of the five names."},
@@ -210,7 +210,7 @@ class Settings(BaseModel):
     namespace: Label | None = Field(
         None,
         title="Namespace",
-        description="The Kubernetes namespace to work in; None for the one that the notebook server runs in.",
+        description="The Kubernetes namespace to work in. Leave empty for the notebook server's own namespace.",
         examples=["team-a"],
         json_schema_extra={
             "group": "Cluster",
@@ -268,7 +268,7 @@ class Settings(BaseModel):
     cpu: Cores = Field(
         "1",
         title="Processor cores",
-        description="How many processor cores a training job asks for; a pod starts only where so many are free.",
+        description="How many processor cores a training job requests; its pod needs a node with that many free.",
         examples=["2"],
         json_schema_extra={
             "group": "Cluster",
@@ -280,20 +280,19 @@ class Settings(BaseModel):
         None,
         title="Processor limit",
         description=(
-            "How many processor cores a pod may use at most; empty for no limit. Needed where the cluster demands "
-            "limits."
+            "The most processor cores a pod may use. Leave empty for no limit. Required if the cluster demands limits."
         ),
         examples=["4"],
         json_schema_extra={
             "group": "Cluster",
-            "rule": "A Kubernetes quantity of cores, at least as many as are asked for: 2, 0.5 or 500m.",
+            "rule": "A Kubernetes quantity of cores, at least the requested amount: 2, 0.5 or 500m.",
             "rule_source": quantities.QUANTITIES,
         },
     )
     memory: Memory = Field(
         "2Gi",
         title="Memory",
-        description="How much memory a training job asks for; a pod starts only where so much is free.",
+        description="How much memory a training job requests; its pod needs a node with that much free.",
         examples=["8Gi"],
         json_schema_extra={
             "group": "Cluster",
@@ -304,7 +303,7 @@ class Settings(BaseModel):
     build_cpu: Cores = Field(
         "1",
         title="Processor cores of a build",
-        description="How many processor cores a build in the cluster asks for.",
+        description="How many processor cores a build in the cluster requests.",
         examples=["2"],
         json_schema_extra={
             "group": "Cluster",
@@ -326,7 +325,7 @@ class Settings(BaseModel):
     parallelism: Count = Field(
         4,
         title="Runs at once",
-        description="How many runs of a sweep the cluster carries out at once, at most.",
+        description="The most runs of a sweep that the cluster executes at once.",
         examples=[8],
         json_schema_extra={
             "group": "Cluster",
@@ -346,7 +345,7 @@ class Settings(BaseModel):
     node_selector: NodeSelector | None = Field(
         None,
         title="Node selector",
-        description="Labels that a node must have for pods to run on it; empty for any node.",
+        description="Labels that a node must have for pods to run on it. Leave empty for any node.",
         examples=["agentpool=gpupool"],
         json_schema_extra={
             "group": "Scheduling",
@@ -357,7 +356,7 @@ class Settings(BaseModel):
     tolerations: Tolerations | None = Field(
         None,
         title="Tolerations",
-        description="Taints of nodes that pods tolerate; empty for none.",
+        description="Node taints that pods tolerate. Leave empty for none.",
         examples=["dedicated=ml:NoSchedule"],
         json_schema_extra={
             "group": "Scheduling",
@@ -369,7 +368,7 @@ class Settings(BaseModel):
         default=False,
         title="Spot nodes",
         description=(
-            "Whether trainings, builds and notebooks may run on AKS spot nodes, which Azure can take back at any time."
+            "Whether trainings, builds and notebooks may run on AKS spot nodes, which Azure can reclaim at any time."
         ),
         examples=[True],
         json_schema_extra={"group": "Scheduling", "rule": "true or false.", "rule_source": _SPOT_POOLS},
@@ -377,7 +376,7 @@ class Settings(BaseModel):
     node_wait: Duration = Field(
         "30m",
         title="Wait for a node",
-        description="How long a launch waits for a node that takes its pod; 0 to fail at once.",
+        description="How long a launch waits for a node for its pod; 0 to fail at once.",
         examples=["1h"],
         json_schema_extra={
             "group": "Scheduling",
@@ -415,7 +414,7 @@ class Settings(BaseModel):
     base_image: ImageReference | None = Field(
         None,
         title="Base image",
-        description="The image to start from; None for Docker Hub's python of the notebook's own version.",
+        description="The base image. Leave empty for Docker Hub's python with the notebook's Python version.",
         examples=["docker.io/library/python:3.11-slim"],
         json_schema_extra={
             "group": "Images",
@@ -447,11 +446,11 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_what_is_no_value(cls, value: object, info: ValidationInfo) -> object:
+    def _reject_non_values(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         if len(value) > naming.LONGEST_TEXT:
-            raise naming.BrokenRuleError("is longer than any name is")
+            raise naming.BrokenRuleError("is too long for a name")
         if naming.looks_secret(value):
             raise naming.BrokenRuleError("holds what looks like a secret")
         if value.strip() in _NONE and info.field_name and may_be_empty(info.field_name, cls):
@@ -462,12 +461,12 @@ class Settings(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _tell_all_that_is_wrong(cls, data: object, handler: Callable[[object], Settings]) -> Settings:
+    def _report_all_problems(cls, data: object, handler: Callable[[object], Settings]) -> Settings:
         try:
             return handler(data)
-        except ValidationError as refused:
-            details = refused.errors(include_url=False)
-        # Raised out here so that no traceback leads back to pydantic's error, which holds the refused values.
+        except ValidationError as rejected:
+            details = rejected.errors(include_url=False)
+        # Raised out here so that no traceback leads back to pydantic's error, which holds the rejected values.
         raise InvalidSettingsError(explain(details, declarations(cls)))
 
 

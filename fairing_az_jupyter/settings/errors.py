@@ -1,4 +1,4 @@
-"""What is wrong with settings, told so that it can be mended: one entry for each, all of them at once."""
+"""What is wrong with settings, reported so that it can be fixed: one entry for each, all of them at once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _SECRETS_HINT = (
-    "Take it out there, and renew it if anyone else could see it. "
-    "Secrets belong in Kubernetes Secrets, such as azcreds."
+    "Remove it there, and renew it if anyone else could see it. Secrets belong in Kubernetes Secrets, such as azcreds."
 )
 _REPR = reprlib.Repr()
 _REPR.maxstring = 120
@@ -27,7 +26,7 @@ class InvalidSettingsError(SettingsError):
 
     Args:
         errors: One dict for each setting: `field`, `name` (in the notebook), `message`, `hint`, `suggestion` (the value
-            that was probably meant) and `source` (where the value comes from); "" for what is not known.
+            that was probably intended) and `source` (where the value comes from); "" for what is not known.
 
     """
 
@@ -62,7 +61,9 @@ def explain(details: Iterable[Mapping[str, Any]], declared: Mapping[str, Mapping
         elif field:
             entry = unknown(field, declared)
         elif detail["type"] in _NO_MAPPING:
-            entry = _entry("", "", "Settings are a mapping of names to values.", f"Known are {', '.join(declared)}.")
+            entry = _entry(
+                "", "", "Settings have to be a mapping of names to values.", f"Settings: {', '.join(declared)}."
+            )
         else:
             entry = _entry("", "", f"The settings do not go together: {detail['msg']}.", "")
         entries.setdefault(field, entry)
@@ -70,7 +71,7 @@ def explain(details: Iterable[Mapping[str, Any]], declared: Mapping[str, Mapping
 
 
 def unknown(name: str, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Tell that there is no setting of a name, and which was probably meant.
+    """Tell that there is no setting of a name, and which was probably intended.
 
     Args:
         name: The name that was used.
@@ -81,21 +82,19 @@ def unknown(name: str, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, s
 
     """
     if len(name) > naming.LONGEST_TEXT or naming.looks_secret(name):
-        return _entry("", "", "A name that is very long or looks like a secret is no setting.", _SECRETS_HINT)
+        return _entry("", "", "A name that is very long or looks like a secret is not a setting.", _SECRETS_HINT)
     shown = _REPR.repr(name)
     for field, each in declared.items():
         if name == each["notebook_name"]:
-            return _entry(
-                name, name, f"{shown} is the setting's name in the notebook.", f"Here it is called {field!r}."
-            )
+            return _entry(name, name, f"{shown} is the setting's name in the notebook.", f"Use {field!r} here.")
     # `azure_secret_nam` is a slip; `azure_client_secret` is somebody about to store one.
     cutoff = 0.9 if naming.names_secret(name) else 0.6
     near = difflib.get_close_matches(name.lower().replace("-", "_"), declared, n=1, cutoff=cutoff)
     if near:
-        return _entry(name, "", f"{shown} is no setting.", f"Did you mean {near[0]!r}?")
+        return _entry(name, "", f"{shown} is not a setting.", f"Did you mean {near[0]!r}?")
     if naming.names_secret(name):
-        return _entry(name, "", f"{shown} is no setting: secret values never are.", _SECRETS_HINT)
-    return _entry(name, "", f"{shown} is no setting.", f"Known are {', '.join(declared)}.")
+        return _entry(name, "", f"{shown} is not a setting: secret values are never settings.", _SECRETS_HINT)
+    return _entry(name, "", f"{shown} is not a setting.", f"Settings: {', '.join(declared)}.")
 
 
 def needed(field: str, declared: Mapping[str, Any], backend: str) -> dict[str, str]:
@@ -143,19 +142,19 @@ def _broken(field: str, declared: Mapping[str, Any], detail: Mapping[str, Any]) 
     if isinstance(value, str) and naming.looks_secret(value[: naming.LONGEST_TEXT]):
         message = f"{name} ({field}) holds what looks like a secret (not shown); a setting never does."
         return _entry(field, name, message, _SECRETS_HINT)
-    mended = ""
+    corrected = ""
     if isinstance(rule, naming.BrokenRuleError):
         problem = rule.problem
-        mended = "" if naming.looks_placeholder(rule.mended) else rule.mended
+        corrected = "" if naming.looks_placeholder(rule.corrected) else rule.corrected
     elif "enum" in declared:
         choices = {str(choice).lower(): str(choice) for choice in declared["enum"]}
         problem = f"is not one of {', '.join(choices.values())}"
         near = difflib.get_close_matches(str(value)[:80].strip().lower(), choices, n=1, cutoff=0.85)
-        mended = choices[near[0]] if near else ""
+        corrected = choices[near[0]] if near else ""
     else:
-        problem = "is not text" if detail["type"] in _NO_TEXT else f"is refused: {detail['msg']}"
-    hint = f"Write {name} = {mended!r}." if mended else _like(declared)
-    return _entry(field, name, f"{name} ({field}) = {_shown(value)} {problem}.", hint, mended)
+        problem = "is not text" if detail["type"] in _NO_TEXT else f"is rejected: {detail['msg']}"
+    hint = f"Write {name} = {corrected!r}." if corrected else _like(declared)
+    return _entry(field, name, f"{name} ({field}) = {_shown(value)} {problem}.", hint, corrected)
 
 
 def _like(declared: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """What names Azure, Kubernetes and image registries accept, and what is certainly no name: placeholders and secrets.
 
 Each rule takes the text that a user wrote and returns the name to use, or raises `BrokenRuleError` with what is wrong
-and, where one can be told, the mended name. No rule repeats the text: that is left to the caller, who knows whether it
-may be shown.
+and, where one can be determined, the fixed name. No rule repeats the text: that is left to the caller, who knows
+whether it may be shown.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ class BrokenRuleError(ValueError):
 
     Args:
         problem: What is wrong, as the end of a sentence that begins with the setting's name; it never repeats the text.
-        mended: The name that was probably meant, or "".
+        corrected: The name that was probably intended, or "".
 
     """
 
-    def __init__(self, problem: str, *, mended: str = "") -> None:
+    def __init__(self, problem: str, *, corrected: str = "") -> None:
         super().__init__(problem)
         self.problem = problem
-        self.mended = mended
+        self.corrected = corrected
 
 
 def looks_secret(text: str) -> bool:
@@ -148,7 +148,7 @@ def login_server(text: str) -> str:
         The same with the host in lower case.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: Microsoft.ContainerRegistry in Azure's resource name rules; the path as in the image reference grammar.
 
@@ -159,8 +159,8 @@ def login_server(text: str) -> str:
         if len(text) > _LONGEST_IMAGE_NAME:
             raise BrokenRuleError(f"is longer than the {_LONGEST_IMAGE_NAME} characters that an image's name may have")
         return host + slash + path
-    problem, mended = _registry_problem(text)
-    raise BrokenRuleError(problem, mended=mended if _is_login_server(mended) else "")
+    problem, corrected = _registry_problem(text)
+    raise BrokenRuleError(problem, corrected=corrected if _is_login_server(corrected) else "")
 
 
 def _is_registry_host(host: str) -> bool:
@@ -181,12 +181,12 @@ def _without_scheme(text: str) -> str:
 
 
 def _registry_problem(text: str) -> tuple[str, str]:
-    """Return what is wrong with a login server, and the one that was probably meant."""
+    """Return what is wrong with a login server, and the one that was probably intended."""
     bare = _without_scheme(tidy(text))
-    mended = bare.rstrip("/").lower()
-    if not _is_login_server(mended):
-        mended = re.sub(r"@[^/]*$|:[^/]*$", "", mended.partition("@")[0]).rstrip("/")
-    host, slash, path = mended.partition("/")
+    corrected = bare.rstrip("/").lower()
+    if not _is_login_server(corrected):
+        corrected = re.sub(r"@[^/]*$|:[^/]*$", "", corrected.partition("@")[0]).rstrip("/")
+    host, slash, path = corrected.partition("/")
     if re.fullmatch(r"[a-z0-9]{5,50}", host) and not slash:
         return "is a registry's name only; the login server is needed", f"{host}.azurecr.io"
     if _is_registry_host(host):
@@ -196,13 +196,13 @@ def _registry_problem(text: str) -> tuple[str, str]:
             (text != tidy(text), "has blanks or quotes around it"),
             (bare != tidy(text), "begins with a scheme such as https://; a registry is named without one"),
             (bare.endswith("/"), "ends with a slash"),
-            (len(bare.rstrip("/")) != len(mended), "names an image's tag or digest; a registry has none"),
+            (len(bare.rstrip("/")) != len(corrected), "names an image's tag or digest; a registry has none"),
         ):
             if broken:
-                return problem, mended
-        return "has upper-case letters in its path", mended
+                return problem, corrected
+        return "has upper-case letters in its path", corrected
     if host.endswith((".azurecr.io", ".azurecr.us", ".azurecr.cn")):
-        return "is no login server of a registry: its name must have 5 to 50 letters and digits", ""
+        return "is not a registry's login server: its name must have 5 to 50 letters and digits", ""
     return (
         "is not the login server of an Azure Container Registry (NAME.azurecr.io, NAME.azurecr.us or NAME.azurecr.cn)",
         re.sub(r"\.azurecr\.[a-z.]+$", ".azurecr.io", host),
@@ -229,7 +229,7 @@ def image_reference(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such reference.
+        BrokenRuleError: It is not a valid reference.
 
     Source: the grammar of github.com/distribution/reference.
 
@@ -239,8 +239,8 @@ def image_reference(text: str) -> str:
         return text
     bare = _without_scheme(tidy(text))
     tag = re.search(r"[:@][^/]*$", bare)
-    mended = bare.lower() if tag is None else bare[: tag.start()].lower() + tag[0]
-    raise BrokenRuleError(problem, mended="" if _image_problem(mended) else mended)
+    corrected = bare.lower() if tag is None else bare[: tag.start()].lower() + tag[0]
+    raise BrokenRuleError(problem, corrected="" if _image_problem(corrected) else corrected)
 
 
 def _image_problem(text: str) -> str:
@@ -256,13 +256,16 @@ def _image_problem(text: str) -> str:
     host, slash, path = name.partition("/")
     is_host = bool(slash) and ("." in host or ":" in host or host == "localhost")
     for broken, problem in (
-        (at and not _DIGEST.fullmatch(digest), "has something after the @ that is no digest, such as sha256:0123..."),
-        (colon and not _TAG.fullmatch(tag), "has something after the : that is no tag"),
+        (
+            at and not _DIGEST.fullmatch(digest),
+            "has something after the @ that is not a digest, such as sha256:0123...",
+        ),
+        (colon and not _TAG.fullmatch(tag), "has something after the : that is not a tag"),
         (len(name) > _LONGEST_IMAGE_NAME, f"has a name of more than {_LONGEST_IMAGE_NAME} characters"),
-        (is_host and not _HOST.fullmatch(host), "begins with what is no host name"),
+        (is_host and not _HOST.fullmatch(host), "does not start with a host name"),
         (
             not _REPOSITORY.fullmatch(path if is_host else name),
-            "is no image's name: its parts are lower-case letters and digits with single separators between them",
+            "is not an image name: its parts are lower-case letters and digits with single separators between them",
         ),
     ):
         if broken:
@@ -280,7 +283,7 @@ def resource_group(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: Microsoft.Resources/resourcegroups in Azure's resource name rules.
 
@@ -291,8 +294,8 @@ def resource_group(text: str) -> str:
     identifier = _GROUP_IN_ID.fullmatch(tidy(text))
     if identifier:
         problem = "is a resource's identifier; the resource group's name is needed"
-    mended = identifier[1] if identifier else tidy(text).rstrip(".")
-    raise BrokenRuleError(problem, mended="" if _group_problem(mended) else mended)
+    corrected = identifier[1] if identifier else tidy(text).rstrip(".")
+    raise BrokenRuleError(problem, corrected="" if _group_problem(corrected) else corrected)
 
 
 def _group_problem(text: str) -> str:
@@ -314,7 +317,7 @@ def storage_account(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: Microsoft.Storage/storageAccounts in Azure's resource name rules.
 
@@ -323,11 +326,11 @@ def storage_account(text: str) -> str:
         return text
     address = _STORAGE_URL.fullmatch(tidy(text))
     if address:
-        raise BrokenRuleError("is the account's address; its name is needed", mended=address[1].lower())
-    mended = tidy(text).lower()
+        raise BrokenRuleError("is the account's address; its name is needed", corrected=address[1].lower())
+    corrected = tidy(text).lower()
     raise BrokenRuleError(
         "must have 3 to 24 lower-case letters and digits, and nothing else",
-        mended=mended if _STORAGE_ACCOUNT.fullmatch(mended) else "",
+        corrected=corrected if _STORAGE_ACCOUNT.fullmatch(corrected) else "",
     )
 
 
@@ -341,7 +344,7 @@ def label(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: "RFC 1123 Label Names" in Kubernetes' documentation of object names.
 
@@ -361,7 +364,7 @@ def subdomain(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such name.
+        BrokenRuleError: It is not a valid name.
 
     Source: "DNS Subdomain Names" in Kubernetes' documentation of object names.
 
@@ -379,5 +382,5 @@ def _kubernetes_name(text: str, rule: re.Pattern[str], longest: int, described: 
         raise BrokenRuleError(f"has {len(text)} characters; Kubernetes allows {longest}")
     if rule.fullmatch(text):
         return text
-    mended = re.sub(r"[\s_]+", "-", tidy(text).lower())
-    raise BrokenRuleError(f"must be made of {described}", mended=mended if rule.fullmatch(mended) else "")
+    corrected = re.sub(r"[\s_]+", "-", tidy(text).lower())
+    raise BrokenRuleError(f"must be made of {described}", corrected=corrected if rule.fullmatch(corrected) else "")

@@ -22,14 +22,14 @@ environment (`DOCKER_REGISTRY`). Where several sources have a value, the highest
 2. the notebook's cell tagged `parameters`,
 3. the environment,
 4. the active profile,
-5. what the cluster tells (the namespace),
+5. the cluster (the namespace),
 6. the default.
 
 `fairing-azure settings --explain` says where each value comes from. Of the settings below, those marked *in every
 parameters cell* are written there by Fill; the others only where the cell has them already. Where a setting may be
-None, an empty text and the text `None` mean the same.
+empty, an empty text and the text `None` mean the same.
 
-Secret values are never settings: what looks like a key, password, token or connection string is refused.
+Secret values are never settings: what looks like a key, password, token or connection string is rejected.
 """
 
 
@@ -75,7 +75,7 @@ def _section(field: str, declared: Mapping[str, Any]) -> str:
 
 
 def _default(declared: Mapping[str, Any]) -> str:
-    return f"`{declared['default']!r}`" if "default" in declared else "none: it has to be given"
+    return f"`{declared['default']!r}`" if "default" in declared else "none: required"
 
 
 if __name__ == "__main__":

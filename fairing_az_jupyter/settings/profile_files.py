@@ -22,8 +22,8 @@ _WRITABLE = 0o222
 
 
 @contextlib.contextmanager
-def told(action: str, path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into errors that name the file and the cure.
+def profile_errors(action: str, path: Path) -> Iterator[None]:
+    """Turn the operating system's errors into errors of ours that name the file and the fix.
 
     Args:
         action: What was tried, as in "read".
@@ -33,17 +33,17 @@ def told(action: str, path: Path) -> Iterator[None]:
         Nothing.
 
     Raises:
-        ProfileError: The operating system refused.
+        ProfileError: The operating system reported an error.
 
     """
     try:
         yield
-    except OSError as refused:
-        message = f"Can't {action} {path}: {refused.strerror or refused}."
-        hint = "Make it yours to read and write, or name another folder in FAIRING_AZURE_CONFIG_DIR."
-        if isinstance(refused, TimeoutError):
-            hint = "End or continue that process (a stopped kernel or terminal), then try again."
-        raise ProfileError(message, hint=hint, code="profile-file") from refused
+    except OSError as rejected:
+        message = f"Can't {action} {path}: {rejected.strerror or rejected}."
+        hint = "Make it readable and writable for you, or choose another folder with FAIRING_AZURE_CONFIG_DIR."
+        if isinstance(rejected, TimeoutError):
+            hint = "End or resume that process (a stopped kernel or terminal), then try again."
+        raise ProfileError(message, hint=hint, code="profile-file") from rejected
 
 
 def load(path: Path) -> str:
@@ -59,7 +59,7 @@ def load(path: Path) -> str:
         ProfileError: It can't be read, or is not UTF-8.
 
     """
-    with told("read", path):
+    with profile_errors("read", path):
         raw = path.read_bytes()
     try:
         return raw.decode("utf-8").removeprefix(_BOM)
@@ -83,7 +83,7 @@ def parse(text: str, path: Path) -> TOMLDocument:
         The document with its comments and blanks.
 
     Raises:
-        ProfileError: It is no TOML; the message names the line.
+        ProfileError: It is not valid TOML; the message names the line.
 
     """
     import tomlkit  # noqa: PLC0415 - as slow as the rest of this module, and needed only where there is a profile
@@ -98,7 +98,7 @@ def parse(text: str, path: Path) -> TOMLDocument:
         where = ""
     # The parser's own words are left out, and its error too: they may repeat what stands in the file.
     raise ProfileError(
-        f"{path} is not TOML: the mistake is{where or ' somewhere in it'}. No setting is taken from a broken profile.",
+        f"{path} is not TOML: the mistake is{where or ' somewhere in it'}. A broken profile is not used.",
         hint='Write one setting a line, text in quotes, each name once: docker_registry = "contosoml.azurecr.io"',
         code="profile-file",
     )
@@ -117,7 +117,7 @@ def edit(text: str, values: Mapping[str, Any], remove: Iterable[str], path: Path
         The changed text; the same text where it says all this already.
 
     Raises:
-        ProfileError: The text is no TOML, or can't be changed by a program.
+        ProfileError: The text is not valid TOML, or can't be changed by a program.
 
     """
     import tomlkit  # noqa: PLC0415 - see `parse`
@@ -136,7 +136,7 @@ def edit(text: str, values: Mapping[str, Any], remove: Iterable[str], path: Path
         edited = re.sub(r"(?<!\r)\n", "\r\n", edited)
     expected = {name: value for name, value in before.items() if name not in removed} | wanted
     if parse(edited, path).unwrap() != expected:
-        message = f"{path} is written in a form that can't be changed without breaking it."
+        message = f"{path} can't be edited without breaking its formatting."
         raise ProfileError(message, hint="Change the file in an editor.", code="profile-file")
     return edited
 
@@ -169,7 +169,7 @@ def write(path: Path, text: str) -> None:
         ProfileError: It can't be written; the old file is as it was.
 
     """
-    with told("write", path):
+    with profile_errors("write", path):
         target = Path(os.path.realpath(path))
         old = target.read_bytes() if target.exists() else None
         new = (_BOM if old is not None and old.startswith(_BOM.encode()) else "").encode() + text.encode()
@@ -200,7 +200,7 @@ def alone(folder: Path) -> Iterator[None]:
 
     """
     with contextlib.ExitStack() as held:
-        with told("use", folder):
+        with profile_errors("use", folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             held.enter_context(locked(folder / ".lock"))
         yield

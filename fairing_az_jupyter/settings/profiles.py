@@ -67,7 +67,7 @@ class ProfileStore:
 
         """
         folder = self.folder / "profiles"
-        with profile_files.told("read", folder):
+        with profile_files.profile_errors("read", folder):
             files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
         return tuple(sorted(path.stem for path in files if path.suffix == ".toml" and _NAME.fullmatch(path.stem)))
 
@@ -78,7 +78,7 @@ class ProfileStore:
             name: 1 to 64 letters, digits and . _ - beginning with a letter, digit or _.
 
         Raises:
-            ProfileError: It is no name.
+            ProfileError: It is not a name.
 
         """
         if not _NAME.fullmatch(name):
@@ -99,7 +99,7 @@ class ProfileStore:
             The values that it has, by field, checked.
 
         Raises:
-            ProfileError: It is not there, is no TOML, or has values or names that are no settings.
+            ProfileError: It is not there, is not valid TOML, or has values or names that are not settings.
 
         """
         path = self._existing(name)
@@ -107,9 +107,9 @@ class ProfileStore:
         try:
             return check_values(profile_files.parse(text, path).unwrap(), self.model)
         except InvalidSettingsError as invalid:
-            told = [_in_file(error, text) for error in invalid.errors]
-        message = " ".join(message for message, _ in told)
-        hint = " ".join(dict.fromkeys(hint for _, hint in told))
+            profile_errors = [_in_file(error, text) for error in invalid.errors]
+        message = " ".join(message for message, _ in profile_errors)
+        hint = " ".join(dict.fromkeys(hint for _, hint in profile_errors))
         raise ProfileError(f"Profile {name!r} can't be used ({path}). {message}", hint=hint)
 
     def save(self, name: str, values: Mapping[str, Any]) -> None:
@@ -121,13 +121,13 @@ class ProfileStore:
 
         Raises:
             InvalidSettingsError: Values break their rules; nothing is written.
-            ProfileError: The name is no name, or the file can't be read or written.
+            ProfileError: The name is not a name, or the file can't be read or written.
 
         """
         path = self.path(name)
         checked = self._checked(values)
         with profile_files.alone(self.folder):
-            self._refuse_same_name_in_other_case(name)
+            self._reject_same_name_in_other_case(name)
             text = profile_files.load(path) if name in self.list() else ""
             others = [each for each in profile_files.parse(text, path) if each not in checked]
             profile_files.write(path, profile_files.edit(text, checked, others, path))
@@ -141,7 +141,7 @@ class ProfileStore:
 
         Raises:
             InvalidSettingsError: Values break their rules; nothing is written.
-            ProfileError: There is no such profile, or its file can't be read or written.
+            ProfileError: The profile does not exist, or its file can't be read or written.
 
         """
         checked = self._checked(values)
@@ -155,8 +155,8 @@ class ProfileStore:
             fields: The settings; those that it does not have are passed over.
 
         Raises:
-            InvalidSettingsError: A field is no setting.
-            ProfileError: There is no such profile, or its file can't be read or written.
+            InvalidSettingsError: A field is not a setting.
+            ProfileError: The profile does not exist, or its file can't be read or written.
 
         """
         self._edit(name, {}, [field_for(field, self.model) for field in fields])
@@ -168,7 +168,7 @@ class ProfileStore:
             name: The profile.
 
         Raises:
-            ProfileError: There is no such profile, or it can't be deleted.
+            ProfileError: The profile does not exist, or it can't be deleted.
 
         """
         self._existing(name)
@@ -176,7 +176,7 @@ class ProfileStore:
             path = self._existing(name)
             if self._active_in_file() == name:
                 self._write_active(None)
-            with profile_files.told("delete", path):
+            with profile_files.profile_errors("delete", path):
                 path.unlink()
 
     def rename(self, name: str, new_name: str) -> None:
@@ -187,7 +187,7 @@ class ProfileStore:
             new_name: A name that no profile has.
 
         Raises:
-            ProfileError: There is no such profile, or the new name is taken or no name.
+            ProfileError: The profile does not exist, or the new name is taken or no name.
 
         """
         self._existing(name)
@@ -196,9 +196,9 @@ class ProfileStore:
             path = self._existing(name)
             taken = [each for each in self.list() if each != name and each.lower() == new_name.lower()]
             if taken:
-                message = f"Profile {name!r} can't be called {new_name!r}: there is a profile {taken[0]!r} already."
+                message = f"Profile {name!r} can't be renamed to {new_name!r}: profile {taken[0]!r} already exists."
                 raise ProfileError(message, hint="Choose another name, or remove that profile first.")
-            with profile_files.told("rename", path):
+            with profile_files.profile_errors("rename", path):
                 path.rename(new_path)
             if self._active_in_file() == name:
                 self._write_active(new_name)
@@ -210,7 +210,7 @@ class ProfileStore:
             name: The profile; None for none.
 
         Raises:
-            ProfileError: There is no such profile, or the choice can't be written.
+            ProfileError: The profile does not exist, or the choice can't be written.
 
         """
         if name is not None:
@@ -230,7 +230,7 @@ class ProfileStore:
             The name, of a profile that need not be there; None if there is none.
 
         Raises:
-            ProfileError: The variable or the file holds what is no name.
+            ProfileError: The variable or the file holds what is not a name.
 
         """
         named = environ.get(PROFILE_VARIABLE, "").strip()
@@ -260,7 +260,7 @@ class ProfileStore:
                 PROFILE_VARIABLE if environ.get(PROFILE_VARIABLE, "").strip() else str(self.folder / "active-profile")
             )
             error = self._absent(name)
-            raise ProfileError(f"{error.message} It is chosen by {chosen}.", hint=error.hint, code=error.code)
+            raise ProfileError(f"{error.message} It is set by {chosen}.", hint=error.hint, code=error.code)
         return self.read(name)
 
     def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,30 +288,30 @@ class ProfileStore:
         names = self.list()
         near = difflib.get_close_matches(name, names, n=1) or [each for each in names if each.lower() == name.lower()]
         known = (
-            f"There are {', '.join(names)}."
+            f"Profiles: {', '.join(names)}."
             if names
-            else f"There are none yet; make one: fairing-azure profile set {name} --docker-registry ..."
+            else f"No profiles yet. Create one: fairing-azure profile set {name} --docker-registry ..."
         )
         hint = f"Did you mean {near[0]!r}? {known}" if near else known
         return ProfileError(
             f"Profile {name!r} not found in {self.folder / 'profiles'}.", hint=hint, code="profile-missing"
         )
 
-    def _refuse_same_name_in_other_case(self, name: str) -> None:
+    def _reject_same_name_in_other_case(self, name: str) -> None:
         for other in self.list():
             if other != name and other.lower() == name.lower():
-                message = f"Profile {name!r} can't be made: {other!r} differs from it in upper and lower case only."
+                message = f"Profile {name!r} can't be created: {other!r} differs only in upper and lower case."
                 raise ProfileError(message, hint=f"Use {other!r}, or another name.", code="profile-name")
 
     def _active_in_file(self) -> str | None:
         path = self.folder / "active-profile"
-        with profile_files.told("read", path):
+        with profile_files.profile_errors("read", path):
             if not path.is_file():
                 return None
         name = profile_files.load(path).strip()
         if name and not _NAME.fullmatch(name):
-            message = f"{path} holds no profile's name."
-            raise ProfileError(message, hint="Activate a profile anew, or delete the file.", code="profile-file")
+            message = f"{path} does not contain a profile name."
+            raise ProfileError(message, hint="Activate a profile again, or delete the file.", code="profile-file")
         return name or None
 
     def _write_active(self, name: str | None) -> None:
@@ -319,7 +319,7 @@ class ProfileStore:
         if name is not None:
             profile_files.write(path, f"{name}\n")
             return
-        with profile_files.told("delete", path):
+        with profile_files.profile_errors("delete", path):
             path.unlink(missing_ok=True)
 
 

@@ -38,16 +38,16 @@ def cores(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such amount, or nothing at all.
+        BrokenRuleError: It is not a valid amount, or nothing at all.
 
-    Source: Kubernetes' quantities; below a thousandth of a core nothing is told apart.
+    Source: Kubernetes' quantities; below a thousandth of a core nothing is distinguished.
 
     """
     if _is_cores(text):
         return text
     bare = tidy(text).lower().replace(" ", "").removesuffix("cores").removesuffix("core").removesuffix("cpus")
-    mended = bare.removesuffix("cpu").replace(",", ".")
-    raise BrokenRuleError("is no amount of processor cores", mended=mended if _is_cores(mended) else "")
+    corrected = bare.removesuffix("cpu").replace(",", ".")
+    raise BrokenRuleError("is not an amount of processor cores", corrected=corrected if _is_cores(corrected) else "")
 
 
 def memory(text: str) -> str:
@@ -60,16 +60,16 @@ def memory(text: str) -> str:
         The same text.
 
     Raises:
-        BrokenRuleError: It is no such amount, or less than any process needs.
+        BrokenRuleError: It is not a valid amount, or less than any process needs.
 
-    Source: Kubernetes' quantities. `m` (thousandths of a byte) is a slip of the pen for `M`, and refused.
+    Source: Kubernetes' quantities. `m` (thousandths of a byte) is a slip of the pen for `M`, and rejected.
 
     """
     bare = tidy(text).replace(" ", "")
     meant = re.fullmatch(r"([0-9.]+)([kKmMgGtTpP])?(?:[iI])?[bB]?", bare)
-    mended = f"{meant[1]}{meant[2].upper()}i" if meant and meant[2] else ""
+    corrected = f"{meant[1]}{meant[2].upper()}i" if meant and meant[2] else ""
     if not _BYTES.fullmatch(text):
-        raise BrokenRuleError("is no amount of memory", mended=mended if _BYTES.fullmatch(mended) else "")
+        raise BrokenRuleError("is not an amount of memory", corrected=corrected if _BYTES.fullmatch(corrected) else "")
     number = re.match(r"[0-9.]+", text)
     if number is None or Decimal(number[0]) * _UNITS[text[number.end() :]] < _LEAST_BYTES:
         raise BrokenRuleError("is less memory than any process needs (1Mi); a number without a unit is bytes")

@@ -1,4 +1,4 @@
-"""Azure's regions: the two spellings of their names, and what was probably meant by a name that is none."""
+"""Azure's regions: the two spellings of their names, and what was probably intended by a name that is none."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def region(text: str) -> str:
 
     """
     if not _FORM.fullmatch(text) or len(text) > _LONGEST:
-        mended = region_name(re.sub(r"[_-]+|\(.*?\)", "", tidy(text)))
+        corrected = region_name(re.sub(r"[_-]+|\(.*?\)", "", tidy(text)))
         raise BrokenRuleError(
             "is not written as a region's name: letters, digits and single blanks",
-            mended=mended if mended in KNOWN_REGIONS else "",
+            corrected=corrected if corrected in KNOWN_REGIONS else "",
         )
     name = region_name(text)
     if name not in KNOWN_REGIONS:
-        _refuse_slip(name)
+        _reject_typo(name)
     return text
 
 
@@ -79,21 +79,21 @@ def _parts(name: str) -> tuple[str, tuple[str, ...], str]:
     return _COMPASS.sub("", stem), tuple(sorted(_COMPASS.findall(stem))), name[len(stem) :]
 
 
-def _refuse_slip(name: str) -> None:
+def _reject_typo(name: str) -> None:
     known = {each: _parts(each) for each in sorted(KNOWN_REGIONS)}
     place, compass, number = _parts(name)
     for other, parts in known.items():
         if parts == (place, compass, number):
-            raise BrokenRuleError("is no Azure region; its words stand in another order", mended=other)
+            raise BrokenRuleError("is not an Azure region: its words are in the wrong order", corrected=other)
     places = {parts[0] for parts in known.values()}
     if place in places:
         if compass:
             return
         there = ", ".join(other for other, parts in known.items() if parts[0] == place)
-        raise BrokenRuleError(f"is no Azure region; the regions there are {there}")
+        raise BrokenRuleError(f"is not an Azure region; the regions there are {there}")
     near = difflib.get_close_matches(place, places, n=1, cutoff=0.8) if compass else []
     meant = [other for other, parts in known.items() if near and parts == (near[0], compass, number)]
-    # Points of the compass alone make names alike: icelandcentral is no slip for finlandcentral.
+    # Points of the compass alone make names alike: icelandcentral is not a slip for finlandcentral.
     meant = meant or difflib.get_close_matches(name, known, n=1, cutoff=0.9 if compass else 0.85)
     if meant:
-        raise BrokenRuleError("is no Azure region that is known, and close to one that is", mended=meant[0])
+        raise BrokenRuleError("is not an Azure region", corrected=meant[0])

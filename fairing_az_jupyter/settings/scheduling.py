@@ -66,7 +66,7 @@ def tolerations_in(text: str) -> tuple[dict[str, str], ...]:
         if colon and effect not in _EFFECTS:
             meant = next((each for each in _EFFECTS if each.lower() == effect.lower()), "")
             corrected = f"{taint}:{meant}" if meant and "," not in text else ""
-            raise BrokenRuleError(f"has an effect that is not one of {', '.join(_EFFECTS)}", mended=corrected)
+            raise BrokenRuleError(f"has an effect that is not one of {', '.join(_EFFECTS)}", corrected=corrected)
         matched = {"operator": "Equal", "value": value} if equals else {"operator": "Exists"}
         found.append({"key": key, **matched, **({"effect": effect} if colon else {})})
     return tuple(found)
@@ -89,7 +89,7 @@ def seconds_in(text: str) -> int:
         bare = re.sub(r"(?<=[0-9])(minutes?|mins?)", "m", bare)
         bare = re.sub(r"(?<=[0-9])(seconds?|secs?)", "s", bare)
         corrected = bare if bare and bare != text and _DURATION.fullmatch(bare) else ""
-        raise BrokenRuleError("is not a duration", mended=corrected)
+        raise BrokenRuleError("is not a duration", corrected=corrected)
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
     total = 3600 * hours + 60 * minutes + seconds
     if total > _LONGEST_SECONDS:

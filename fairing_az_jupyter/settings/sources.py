@@ -89,8 +89,8 @@ def resolve(
 
     Args:
         explicit: Arguments of a call or command, by field or notebook name.
-        cell: The variables of the notebook's parameters cell, by name; what is no setting's is passed over.
-        environ: Environment variables, by name; what is no setting's is passed over.
+        cell: The variables of the notebook's parameters cell, by name; what is not a setting's is passed over.
+        environ: Environment variables, by name; what is not a setting's is passed over.
         profile: The active profile's values, by field or notebook name.
         cluster: What the cluster tells, by field or notebook name.
         profile_name: The active profile's name, for messages.
@@ -100,7 +100,8 @@ def resolve(
         The settings and where they come from.
 
     Raises:
-        InvalidSettingsError: Values in force break their rules, or a name is no setting; each entry names its source.
+        InvalidSettingsError: Values in force break their rules, or a name is not a setting; each entry names its
+            source.
 
     """
     sources: dict[Source, Mapping[str, Any]] = {
@@ -220,7 +221,7 @@ def _by_field(values: Mapping[str, Any], source: Source, profile_name: str, mode
                 continue
             both = f"{notebook_names(model)[field]} and {field}"
             entry = {"field": field, "name": notebook_names(model)[field], "hint": "Give only one of them."}
-            entry |= {"message": f"{both} are one setting, and have two values.", "suggestion": ""}
+            entry |= {"message": f"{both} are the same setting but have different values.", "suggestion": ""}
             errors = [_with_source(entry, source, profile_name)]
         raise InvalidSettingsError(errors)
     return found
@@ -233,19 +234,20 @@ def _is_given(field: str, value: object, model: type[Settings]) -> bool:
 
 
 def _with_source(error: Mapping[str, str], source: Source, profile_name: str) -> dict[str, str]:
-    told = {
-        "argument": "It was given as an argument.",
-        "parameters cell": "It stands in the notebook's parameters cell.",
-        "environment": f"It comes from the environment variable {error['name']}.",
-        "profile": f"It comes from the profile {profile_name!r}." if profile_name else "It comes from the profile.",
-        "cluster": "The cluster says so.",
-        "default": "It is the default.",
+    origin = {
+        "argument": "",
+        "parameters cell": "from the notebook's parameters cell",
+        "environment": f"from the environment variable {error['name']}",
+        "profile": f"from the profile {profile_name!r}" if profile_name else "from the profile",
+        "cluster": "from the cluster",
+        "default": "the default",
     }[source]
-    return {**error, "message": f"{error['message']} {told}", "source": source}
+    message = f"{error['message'].removesuffix('.')} ({origin})." if origin else error["message"]
+    return {**error, "message": message, "source": source}
 
 
 def _plain(value: object) -> object:
-    """Return a refused or unused value for JSON; secrets and what may hold them only by their kind."""
+    """Return a rejected or unused value for JSON; secrets and what may hold them only by their kind."""
     if isinstance(value, str):
         shown = value.encode("utf-8", "backslashreplace").decode("utf-8")
         return _HIDDEN if len(value) > naming.LONGEST_TEXT or naming.looks_secret(value) else shown

@@ -60,7 +60,7 @@ def field_for(name: str, model: type[Settings] = Settings) -> str:
         The field.
 
     Raises:
-        InvalidSettingsError: There is no such setting.
+        InvalidSettingsError: The setting does not exist.
 
     """
     fields = {notebook: field for field, notebook in notebook_names(model).items()}
@@ -80,7 +80,7 @@ def to_notebook(values: Settings | Mapping[str, Any], model: type[Settings] = Se
         The values by notebook name: of settings all of them, of a mapping those that it has.
 
     Raises:
-        InvalidSettingsError: The mapping has a name that is no field.
+        InvalidSettingsError: The mapping has a name that is not a field.
 
     """
     if isinstance(values, Settings):
@@ -92,7 +92,7 @@ def from_notebook(values: Mapping[str, Any], model: type[Settings] = Settings) -
     """Return those of a notebook's variables that are settings, by field, as they are.
 
     Args:
-        values: The variables by name; what is no setting's name is left out.
+        values: The variables by name; what is not a setting's name is left out.
         model: The settings' model.
 
     Returns:
@@ -138,7 +138,7 @@ def missing_for_launch(settings: Settings) -> tuple[str, ...]:
 
 
 def check_launch(settings: Settings) -> None:
-    """Refuse settings with which nothing can be launched.
+    """Reject settings with which nothing can be launched.
 
     Args:
         settings: The settings to launch with.

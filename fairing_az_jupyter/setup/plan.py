@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.azure.credentials import choose_credential
 from fairing_az_jupyter.clients.azure.service_principal import ServicePrincipal, secret_problems
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     InputError,
     NotFoundError,
@@ -19,14 +19,14 @@ from fairing_az_jupyter.exceptions import (
 )
 from fairing_az_jupyter.settings import notebook_names
 from fairing_az_jupyter.setup.principal import KEYS, SecretValues, ValueName, missing_values
-from fairing_az_jupyter.setup.writes import retold
+from fairing_az_jupyter.setup.writes import reworded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
     from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
     Read = Callable[[tuple[ValueName, ...], frozenset[ValueName]], SecretValues]
 
@@ -40,16 +40,16 @@ class Task:
     """What is asked for, and what is there now.
 
     Args:
-        subject: Where, and under which names.
-        azure: Whether the Secret with the service principal is meant.
-        acr: Whether the registry's Secret is meant.
+        context: Where, and under which names.
+        azure: Whether the Secret with the service principal is intended.
+        acr: Whether the registry's Secret is intended.
         only_secret: Whether only the client secret is to be renewed.
         azcreds: The Secret with the service principal; None where there is none.
-        acrcreds: The registry's Secret; None where there is none, or it is not meant.
+        acrcreds: The registry's Secret; None where there is none, or it is not intended.
 
     """
 
-    subject: Subject
+    context: CheckContext
     azure: bool
     acr: bool
     only_secret: bool
@@ -57,7 +57,7 @@ class Task:
     acrcreds: StoredSecret | None
 
     @property
-    def kept(self) -> dict[ValueName, Hidden]:
+    def kept(self) -> dict[ValueName, SecretValue]:
         """The values in the cluster that are as they should be."""
         if self.azcreds is None:
             return {}
@@ -67,14 +67,14 @@ class Task:
     @property
     def host(self) -> str:
         """The registry's host."""
-        return registry_host(self.subject.settings.docker_registry or "")
+        return registry_host(self.context.settings.docker_registry or "")
 
 
-def require(subject: Subject, *fields: str) -> None:
-    """Refuse to begin with a setting that is missing or broken.
+def require(context: CheckContext, *fields: str) -> None:
+    """Fail for a setting that is missing or broken.
 
     Args:
-        subject: The settings in force.
+        context: The settings in force.
         fields: Those that are needed; the namespace, which may be left open, always is.
 
     Raises:
@@ -82,33 +82,33 @@ def require(subject: Subject, *fields: str) -> None:
 
     """
     for field in ("namespace", *fields):
-        if field in subject.broken:
-            problem = subject.broken[field].rstrip(". ")
-        elif field != "namespace" and getattr(subject.settings, field) in (None, ""):
+        if field in context.broken:
+            problem = context.broken[field].rstrip(". ")
+        elif field != "namespace" and getattr(context.settings, field) in (None, ""):
             problem = f"{notebook_names()[field]} is not set"
         else:
             continue
         flag = f"--{field.replace('_', '-')}"
-        value = subject.suggestions.get(field) or ("NAME.azurecr.io" if field == "docker_registry" else "VALUE")
+        value = context.suggestions.get(field) or ("NAME.azurecr.io" if field == "docker_registry" else "VALUE")
         raise SettingsError(
             f"{problem}. Without it the Secrets can't be written; nothing was changed.",
-            hint=f"{subject.hints.get(field, '')} Add {flag} {value}, or write it into the notebook: "
+            hint=f"{context.hints.get(field, '')} Add {flag} {value}, or write it into the notebook: "
             f"fairing-azure fill NOTEBOOK {flag} {value}".strip(),
         )
-    settings = subject.settings
+    settings = context.settings
     if "azure_secret_name" in fields and settings.azure_secret_name == settings.registry_secret_name:
         raise SettingsError(
             f"Both Secrets are named '{settings.azure_secret_name}', but one Secret can't have two types; nothing was "
             "changed.",
-            hint="Give azure_secret_name and registry_secret_name two names.",
+            hint="Give azure_secret_name and registry_secret_name different names.",
         )
 
 
-def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_secret: bool) -> Task:
+def look(context: CheckContext, cluster: Cluster, *, azure: bool, acr: bool, only_secret: bool) -> Task:
     """Find out what is there, before anything is asked of the user.
 
     Args:
-        subject: See `Task`.
+        context: See `Task`.
         cluster: The cluster.
         azure: See `Task`.
         acr: See `Task`.
@@ -120,26 +120,26 @@ def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_sec
     Raises:
         SettingsError: There is a registry's Secret to renew, and DOCKER_REGISTRY is missing or broken.
         InputError: There is nothing to renew, or more than the client secret is missing.
-        ServiceError: The cluster refuses, or the service account is not there.
+        ServiceError: The cluster rejects the request, or the service account is not there.
 
     """
-    settings = subject.settings
+    settings = context.settings
     azcreds = read_secret(cluster, settings.azure_secret_name)
     acrcreds = read_secret(cluster, settings.registry_secret_name) if acr else None
     if not only_secret:
         if acr:
             _see_account(cluster, settings.service_account)
-        return Task(subject, azure, acr, only_secret, azcreds, acrcreds)
+        return Task(context, azure, acr, only_secret, azcreds, acrcreds)
     if (azcreds is None or not azure) and acrcreds is None:
         names = [settings.azure_secret_name] * azure + [settings.registry_secret_name] * acr
         raise InputError(
-            f"There is no Secret {' or '.join(map(repr, names))} in namespace '{cluster.namespace}', so there is no "
-            "client secret to renew.",
-            hint="Make them: fairing-azure secrets create",
+            f"Secret {' or '.join(map(repr, names))} not found in namespace '{cluster.namespace}', so there is no "
+            "client secret to rotate.",
+            hint="Create them: fairing-azure secrets create",
             code="nothing-to-rotate",
         )
     if acrcreds is not None:
-        require(subject, "docker_registry")
+        require(context, "docker_registry")
     others = [
         problem
         for problem in (secret_problems(azcreds.data) if azcreds and azure else ())
@@ -149,10 +149,10 @@ def look(subject: Subject, cluster: Cluster, *, azure: bool, acr: bool, only_sec
         raise InputError(
             f"The Secret '{settings.azure_secret_name}' in namespace '{cluster.namespace}' lacks more than a new "
             f"client secret: {'; '.join(f'{problem.key} {problem.text}' for problem in others)}. Nothing was changed.",
-            hint="Write all of it: fairing-azure secrets create --azure",
+            hint="Write all values: fairing-azure secrets create --azure",
             code=f"secret-{others[0].kind}",
         )
-    return Task(subject, azure, acr, only_secret, azcreds, acrcreds)
+    return Task(context, azure, acr, only_secret, azcreds, acrcreds)
 
 
 def read_secret(cluster: Cluster, name: str) -> StoredSecret | None:
@@ -163,7 +163,7 @@ def read_secret(cluster: Cluster, name: str) -> StoredSecret | None:
         name: The Secret's name.
 
     Raises:
-        ServiceError: The cluster refuses.
+        ServiceError: The cluster rejects the request.
 
     """
     try:
@@ -177,10 +177,11 @@ def _see_account(cluster: Cluster, name: str) -> None:
         cluster.pull_secrets(name)
     except NotFoundError as error:
         hint = (
-            f"Is '{cluster.namespace}' the namespace of your profile? Kubeflow makes the service account in each: "
-            f"kubectl -n {cluster.namespace} get serviceaccounts. Name another one by --namespace or --service-account."
+            f"Check that '{cluster.namespace}' is the namespace of your profile. Kubeflow creates the service account "
+            f"in each: kubectl -n {cluster.namespace} get serviceaccounts. Choose another with --namespace or "
+            "--service-account."
         )
-        raise retold(error, f"{error.message} Nothing was changed.", hint) from None
+        raise reworded(error, f"{error.message} Nothing was changed.", hint) from None
 
 
 def read_values(task: Task, read: Read) -> SecretValues:
@@ -216,15 +217,15 @@ def read_values(task: Task, read: Read) -> SecretValues:
     )
     if is_another and values.client_secret is None:
         raise InputError(
-            f"{KEYS['client_id']} is another one than in the Secret '{task.subject.settings.azure_secret_name}', and "
-            f"the {KEYS['client_secret']} that is there belongs to the former one. Nothing was changed.",
-            hint="Give the client secret of the new application, too.",
+            f"{KEYS['client_id']} differs from the one in the Secret '{task.context.settings.azure_secret_name}', "
+            f"and the {KEYS['client_secret']} stored there belongs to the former one. Nothing was changed.",
+            hint="Also give the client secret of the new application.",
             code="secret-values",
         )
     return values
 
 
-def merged_values(task: Task, values: SecretValues) -> dict[ValueName, Hidden]:
+def merged_values(task: Task, values: SecretValues) -> dict[ValueName, SecretValue]:
     """Return the values as they are to be: those that were given, and for the rest those that are there.
 
     Args:
@@ -235,20 +236,20 @@ def merged_values(task: Task, values: SecretValues) -> dict[ValueName, Hidden]:
         The values by name; those that are neither given nor as they should be are left out.
 
     """
-    given: dict[ValueName, Hidden | None] = {
-        "client_id": Hidden(values.client_id) if values.client_id is not None else None,
+    given: dict[ValueName, SecretValue | None] = {
+        "client_id": SecretValue(values.client_id) if values.client_id is not None else None,
         "client_secret": values.client_secret,
-        "tenant_id": Hidden(values.tenant_id) if values.tenant_id is not None else None,
-        "subscription_id": Hidden(values.subscription_id) if values.subscription_id is not None else None,
+        "tenant_id": SecretValue(values.tenant_id) if values.tenant_id is not None else None,
+        "subscription_id": SecretValue(values.subscription_id) if values.subscription_id is not None else None,
     }
     return {**task.kept, **{name: value for name, value in given.items() if value is not None}}
 
 
-def try_out(subject: Subject, merged: Mapping[ValueName, Hidden]) -> tuple[str, ...]:
+def try_out(context: CheckContext, merged: Mapping[ValueName, SecretValue]) -> tuple[str, ...]:
     """Get a token with the new values.
 
     Args:
-        subject: The Azure cloud, and how long it may take.
+        context: The Azure cloud, and how long it may take.
         merged: The values as they are to be.
 
     Returns:
@@ -259,7 +260,7 @@ def try_out(subject: Subject, merged: Mapping[ValueName, Hidden]) -> tuple[str, 
 
     """
     if not {"client_id", "client_secret", "tenant_id"} <= set(merged):
-        return ("The client secret was not tried out, for the tenant is not known here.",)
+        return ("The client secret was not tested because the tenant is unknown.",)
     principal = ServicePrincipal(
         merged["client_id"].reveal(), merged["client_secret"], merged["tenant_id"].reveal(), None
     )
@@ -267,18 +268,18 @@ def try_out(subject: Subject, merged: Mapping[ValueName, Hidden]) -> tuple[str, 
         choose_credential(
             "secret",
             secret=principal,
-            environ=subject.environ,
-            cloud=subject.cloud,
-            timeout=subject.timeout,
-            deadline=subject.deadline,
-        ).token(subject.cloud.arm_scope)
+            environ=context.environ,
+            cloud=context.cloud,
+            timeout=context.timeout,
+            deadline=context.deadline,
+        ).token(context.cloud.arm_scope)
     except ServiceError as error:
         if isinstance(error, UnreachableError | ThrottledError) or (error.status or 0) >= _SERVER_ERROR:
-            return (f"The client secret was not tried out, for Microsoft Entra ID did not answer ({error.code}).",)
-        raise retold(
+            return (f"The client secret was not tested because Microsoft Entra ID did not answer ({error.code}).",)
+        raise reworded(
             error,
             f"{error.message} Nothing was written.",
-            f"{error.hint} A client secret that was made just now may need a minute: try again, or add --unverified to "
-            "write it untried.",
+            f"{error.hint} A new client secret may need a minute: try again, or add --unverified to write it without "
+            "a test.",
         ) from None
     return ()

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.azure.service_principal import value_problem
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.models import Question
 from fairing_az_jupyter.setup.principal_files import (
@@ -53,7 +53,7 @@ class SecretValues:
     """
 
     client_id: str | None = dataclasses.field(default=None, repr=False)
-    client_secret: Hidden | None = None
+    client_secret: SecretValue | None = None
     tenant_id: str | None = dataclasses.field(default=None, repr=False)
     subscription_id: str | None = dataclasses.field(default=None, repr=False)
     expires: date | None = None
@@ -132,16 +132,16 @@ def missing_values(names: list[ValueName]) -> InputError:
         f"Values of the service principal are missing: {', '.join(keys)}. Without them the Secrets can't be written; "
         "nothing was changed.",
         hint=(
-            "Type the command in a terminal or in a notebook, where it asks for them without echo; "
-            f"or set {' and '.join(keys)} in the environment, beside --from-env or --from-file; "
-            f"or add --from-file FILE, with what `az ad sp create-for-rbac` has printed.{where}"
+            "Run the command in a terminal or a notebook, where you are asked for them without echo; or set "
+            f"{' and '.join(keys)} in the environment, beside --from-env or --from-file; or add --from-file FILE, "
+            f"with what `az ad sp create-for-rbac` has printed.{where}"
         ),
         code="secret-values-missing",
     )
 
 
 def _given(environ: Mapping[str, str] | None, file: str | None, needed: tuple[ValueName, ...]) -> FoundValues:
-    """Return the needed values of the file and the environment; refuse those that are not of their form."""
+    """Return the needed values of the file and the environment; reject those that are not of their form."""
     found = read_secret_file(file) if file is not None else FoundValues()
     values = {name: value for name, value in found.values.items() if name in needed}
     places = dict(found.places)
@@ -151,7 +151,7 @@ def _given(environ: Mapping[str, str] | None, file: str | None, needed: tuple[Va
         variables = [f"{prefix}{KEYS[name].removeprefix(PREFIXES[0])}" for prefix in PREFIXES]
         variable = next((variable for variable in variables if environ.get(variable, "").strip()), None)
         if variable is not None:
-            values[name] = Hidden(environ[variable].strip())
+            values[name] = SecretValue(environ[variable].strip())
             places[name] = f"{variable} in the environment"
     problems = [
         f"{places[name]} {problem}"
@@ -161,7 +161,7 @@ def _given(environ: Mapping[str, str] | None, file: str | None, needed: tuple[Va
     if problems:
         raise InputError(
             f"The service principal's values can't be used: {'; '.join(problems)}. Nothing was changed.",
-            hint="Mend what is named, then type the command again; `az account show` prints tenant and subscription.",
+            hint="Correct these values, then run the command again; `az account show` prints tenant and subscription.",
             code="secret-values",
         )
     # A date of the file is about the file's own secret.
@@ -171,9 +171,9 @@ def _given(environ: Mapping[str, str] | None, file: str | None, needed: tuple[Va
 
 def _asked(
     ask: Callable[[Question], str], name: ValueName, *, needed: tuple[ValueName, ...], keepable: bool
-) -> Hidden | None:
+) -> SecretValue | None:
     """Ask for a value until its form is right; None for one that is to stay as it is."""
-    label = f"{_LABELS[name]}{', empty: as it is' if keepable else ''}: "
+    label = f"{_LABELS[name]}{', empty: unchanged' if keepable else ''}: "
     question = Question(name, label, hidden=name == "client_secret", optional=keepable)
     for _ in range(1 + _REPEATS):
         answer = _answer(ask, question, needed)
@@ -184,14 +184,14 @@ def _asked(
             return answer
         question = replace(question, text=f"{KEYS[name]} {problem}. {label}")
     raise InputError(
-        f"No usable {KEYS[name]} after {1 + _REPEATS} answers. Nothing was changed.",
-        hint="Look the value up (az ad sp show, az account show), then type the command again.",
+        f"No valid {KEYS[name]} after {1 + _REPEATS} answers. Nothing was changed.",
+        hint="Look up the value (az ad sp show, az account show), then run the command again.",
         code="secret-values",
     )
 
 
 def _asked_date(ask: Callable[[Question], str]) -> date | None:
-    label = "Day on which the client secret expires (YYYY-MM-DD, empty: not known): "
+    label = "Expiry date of the client secret (YYYY-MM-DD, empty: unknown):  "
     question = Question("expires", label, optional=True)
     for _ in range(1 + _REPEATS):
         answer = _answer(ask, question, ())
@@ -203,15 +203,15 @@ def _asked_date(ask: Callable[[Question], str]) -> date | None:
             return day
         question = replace(question, text=f"That {problem}. {label}")
     raise InputError(
-        f"No usable day after {1 + _REPEATS} answers. Nothing was changed.",
-        hint="Type the command again, with a day such as 2027-11-30, or nothing where it is not known.",
+        f"No valid date after {1 + _REPEATS} answers. Nothing was changed.",
+        hint="Run the command again with a date such as 2027-11-30, or nothing if it is unknown.",
         code="secret-values",
     )
 
 
-def _answer(ask: Callable[[Question], str], question: Question, needed: tuple[ValueName, ...]) -> Hidden:
+def _answer(ask: Callable[[Question], str], question: Question, needed: tuple[ValueName, ...]) -> SecretValue:
     try:
-        return Hidden(ask(question).strip())
+        return SecretValue(ask(question).strip())
     except EOFError:
         pass
     raise missing_values(list(needed))
@@ -224,8 +224,8 @@ def _date_given(expires: str | None) -> date | None:
     problem = _date_problem(day)
     if problem:
         raise InputError(
-            f"The day on which the client secret expires {problem}. Nothing was changed.",
-            hint="Give it as YYYY-MM-DD, such as --expires 2027-11-30, or leave it away.",
+            f"The expiry date of the client secret {problem}. Nothing was changed.",
+            hint="Give it as YYYY-MM-DD, such as --expires 2027-11-30, or omit it.",
             code="secret-expires",
         )
     return day
@@ -233,5 +233,5 @@ def _date_given(expires: str | None) -> date | None:
 
 def _date_problem(day: date | None) -> str:
     if day is None:
-        return "is no date of the form YYYY-MM-DD"
-    return "lies in the past" if day < datetime.now(timezone.utc).date() else ""
+        return "is not a date of the form YYYY-MM-DD"
+    return "is in the past" if day < datetime.now(timezone.utc).date() else ""

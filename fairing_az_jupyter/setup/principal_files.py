@@ -1,7 +1,7 @@
 """A service principal's values in a file: what the Azure CLI prints, or lines of NAME=VALUE.
 
-Texts that may hold a secret are `Hidden` wherever an error is raised: a verbose traceback shows local variables, and
-the errors of `json` and of the codecs keep the whole text.
+Texts that may hold a secret are `SecretValue` wherever an error is raised: a verbose traceback shows local variables,
+and the errors of `json` and of the codecs keep the whole text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.settings.naming import looks_secret
 
@@ -77,7 +77,7 @@ class FoundValues:
 
     """
 
-    values: Mapping[ValueName, Hidden] = field(default_factory=dict)
+    values: Mapping[ValueName, SecretValue] = field(default_factory=dict)
     places: Mapping[ValueName, str] = field(default_factory=dict)
     expires: date | None = None
     warnings: tuple[str, ...] = ()
@@ -89,14 +89,14 @@ class _Entry:
 
     name: str
     place: str
-    value: Hidden
+    value: SecretValue
 
 
 @dataclass(frozen=True)
 class _Content:
     """A file's text, or what is wrong with it."""
 
-    text: Hidden = field(default_factory=lambda: Hidden(""))
+    text: SecretValue = field(default_factory=lambda: SecretValue(""))
     problem: str = ""
     hint: str = "Check the path."
     open_to_others: bool = False
@@ -119,19 +119,19 @@ def read_secret_file(path: str) -> FoundValues:
     content = _from_standard_input() if path == "-" else _from_file(path)
     if content.problem:
         raise InputError(
-            f"{shown} {content.problem}, so the service principal's values can't be taken from it.",
+            f"{shown} {content.problem}, so the service principal's values can't be read from it.",
             hint=content.hint,
             code="secret-file",
         )
     entries, problem = _parse(content.text)
     found = {name: entry for name in KEYS if (entry := _entry(name, entries)) is not None}
     if not problem and not found:
-        problem = "names none of the values of a service principal"
+        problem = "contains none of the values of a service principal"
     if problem:
-        raise InputError(f"{shown} {problem}; nothing was taken from it.", hint=_FORMS, code="secret-file")
+        raise InputError(f"{shown} {problem}; nothing was read from it.", hint=_FORMS, code="secret-file")
     warnings: tuple[str, ...] = ()
     if content.open_to_others:
-        warnings = (f"{shown} may be read by others on this machine: delete it, or type chmod 600 {_shown(path)}.",)
+        warnings = (f"{shown} can be read by other users of this machine: delete it, or run chmod 600 {_shown(path)}.",)
     return FoundValues(
         {name: entry.value for name, entry in found.items()},
         {name: f"{entry.place} of {shown[0].lower()}{shown[1:]}" for name, entry in found.items()},
@@ -166,16 +166,16 @@ def _shown(path: str) -> str:
 def _from_standard_input() -> _Content:
     stream = sys.stdin
     if stream is None or stream.closed:
-        return _Content(problem="is closed", hint="Name a file.")
+        return _Content(problem="is closed", hint="Use a file.")
     if stream.isatty():
-        hint = "Send a file to it (`< FILE`), or leave --from-file away to be asked without echo."
+        hint = "Send a file to it (`< FILE`), or omit --from-file to be asked without echo."
         return _Content(problem="is a terminal, which would show the secret", hint=hint)
     try:
         binary = getattr(stream, "buffer", None)
         return _decoded(stream.read(LARGEST + 1).encode() if binary is None else binary.read(LARGEST + 1))
     except (OSError, ValueError):
         pass
-    return _Content(problem="can't be read", hint="Name a file.")
+    return _Content(problem="can't be read", hint="Use a file.")
 
 
 def _from_file(path: str) -> _Content:
@@ -203,18 +203,18 @@ def _decoded(data: bytes) -> _Content:
     try:
         text = data.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError as error:
-        return _Content(problem=f"is no text in UTF-8 (byte {error.start + 1})", hint=_FORMS)
+        return _Content(problem=f"is not UTF-8 text (byte {error.start + 1})", hint=_FORMS)
     if re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text):
-        return _Content(problem="is no text, but holds control characters", hint=_FORMS)
-    return _Content(Hidden(text)) if text.strip() else _Content(problem="is empty", hint=_FORMS)
+        return _Content(problem="is not text: it contains control characters", hint=_FORMS)
+    return _Content(SecretValue(text)) if text.strip() else _Content(problem="is empty", hint=_FORMS)
 
 
-def _parse(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
+def _parse(text: SecretValue) -> tuple[tuple[_Entry, ...], str]:
     """Return the entries of a file, and what is wrong with it."""
     return _parse_json(text) if text.reveal().lstrip().startswith(("{", "[")) else _parse_lines(text)
 
 
-def _parse_json(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
+def _parse_json(text: SecretValue) -> tuple[tuple[_Entry, ...], str]:
     try:
         content = json.loads(text.reveal())
     except json.JSONDecodeError as error:
@@ -227,13 +227,13 @@ def _parse_json(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
     for name, value in content.items():
         known = _is_known(name)
         if isinstance(value, str):
-            entries.append(_Entry(name, f"'{name}'" if known else "", Hidden(value.strip())))
+            entries.append(_Entry(name, f"'{name}'" if known else "", SecretValue(value.strip())))
         elif known and value is not None:
-            return (), f"has a '{name}' that is no text"
+            return (), f"has a '{name}' that is not text"
     return tuple(entries), ""
 
 
-def _parse_lines(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
+def _parse_lines(text: SecretValue) -> tuple[tuple[_Entry, ...], str]:
     entries = {}
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text.reveal()), 1):
         bare = line.strip()
@@ -248,7 +248,7 @@ def _parse_lines(text: Hidden) -> tuple[tuple[_Entry, ...], str]:
             if value is None:
                 return (), f"has a line {number} with quotes that do not match, at {name}"
             # As in a shell, the last one counts.
-            entries[name] = _Entry(name, f"{name} in line {number}", Hidden(value.strip()))
+            entries[name] = _Entry(name, f"{name} in line {number}", SecretValue(value.strip()))
     return tuple(entries.values()), ""
 
 

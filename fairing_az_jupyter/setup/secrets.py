@@ -28,15 +28,15 @@ from fairing_az_jupyter.setup.plan import (
     try_out,
 )
 from fairing_az_jupyter.setup.principal import KEYS
-from fairing_az_jupyter.setup.writes import AccountWrite, SecretWrite, Stopped, Untouched, retold, write_all
+from fairing_az_jupyter.setup.writes import AccountWrite, SecretWrite, Stopped, Untouched, reworded, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.objects.facts import StoredSecret
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.models import SecretChange
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
     from fairing_az_jupyter.setup.plan import Read, Task
     from fairing_az_jupyter.setup.principal import SecretValues, ValueName
     from fairing_az_jupyter.setup.writes import Write
@@ -48,7 +48,7 @@ _EXPIRES = EXPIRES_ANNOTATION.rpartition("/")[2]
 
 
 def create_secrets(
-    subject: Subject,
+    context: CheckContext,
     *,
     azure: bool,
     acr: bool,
@@ -63,10 +63,10 @@ def create_secrets(
     What others have put there stays: other keys, other registries' logins, other pull secrets. Safe to repeat.
 
     Args:
-        subject: Where, and under which names.
+        context: Where, and under which names.
         azure: Whether to write the Secret with the service principal.
         acr: Whether to write the Secret with the registry's login, and to name it in the service account. Both are
-            meant where neither is asked for.
+            intended where neither is asked for.
         only_secret: Whether only the client secret is to be renewed, in those of the Secrets that exist.
         read: Returns the values; gets the names of those that are needed, and which of them may stay as they are. Not
             called where the Secret in the cluster has all that is needed.
@@ -80,24 +80,25 @@ def create_secrets(
     Raises:
         SettingsError: A setting that is needed is missing or broken.
         InputError: A value is missing or not of its form.
-        ServiceError: The cluster or Entra ID refuses. If something was written before, the message names it.
+        ServiceError: The cluster or Entra ID rejects the request. If something was written before, the message names
+            it.
         Stopped: The user has stopped it; it tells what was written.
 
     """
     if not azure and not acr:
         azure = acr = True
-    require(subject, "azure_secret_name", "registry_secret_name", "service_account", "azure_cloud")
+    require(context, "azure_secret_name", "registry_secret_name", "service_account", "azure_cloud")
     if acr and not only_secret:
-        require(subject, "docker_registry")
-    with _telling_of_the_end(), _connected(subject) as cluster, _telling_what_to_do():
-        task = look(subject, cluster, azure=azure, acr=acr, only_secret=only_secret)
+        require(context, "docker_registry")
+    with _reporting_the_end(), _connected(context) as cluster, _adding_what_to_do():
+        task = look(context, cluster, azure=azure, acr=acr, only_secret=only_secret)
         values = read_values(task, read)
         if acr:
             # It is written as a whole, and the user may have thought about the values for minutes.
-            latest = read_secret(cluster, subject.settings.registry_secret_name)
+            latest = read_secret(cluster, context.settings.registry_secret_name)
             task = dataclasses.replace(task, acrcreds=latest or task.acrcreds)
         merged = merged_values(task, values)
-        notes = [*values.warnings, *(try_out(subject, merged) if verify else ())]
+        notes = [*values.warnings, *(try_out(context, merged) if verify else ())]
         writes = tuple(_writes(task, values, merged))
         changes = [write.do(cluster, dry_run=True, replace=replace) for write in writes]
         if not dry_run:
@@ -106,11 +107,11 @@ def create_secrets(
     return (dataclasses.replace(first, note=" ".join(filter(None, [first.note, *notes]))), *others)
 
 
-def attach_pull_secret(subject: Subject, *, dry_run: bool) -> tuple[SecretChange, ...]:
+def attach_pull_secret(context: CheckContext, *, dry_run: bool) -> tuple[SecretChange, ...]:
     """Let the service account's pods pull images with the registry's Secret; those that they have already stay.
 
     Args:
-        subject: Where, and under which names.
+        context: Where, and under which names.
         dry_run: Whether the API server is only to check it.
 
     Returns:
@@ -118,22 +119,22 @@ def attach_pull_secret(subject: Subject, *, dry_run: bool) -> tuple[SecretChange
 
     Raises:
         SettingsError: A setting that is needed is broken.
-        ServiceError: The cluster refuses.
+        ServiceError: The cluster rejects the request.
 
     """
-    require(subject, "registry_secret_name", "service_account")
-    settings = subject.settings
-    with _connected(subject) as cluster, _telling_what_to_do():
+    require(context, "registry_secret_name", "service_account")
+    settings = context.settings
+    with _connected(context) as cluster, _adding_what_to_do():
         note = _pull_secret_note(cluster, settings.registry_secret_name)
         write = AccountWrite(settings.service_account, settings.registry_secret_name, note)
         return (write.do(cluster, dry_run=dry_run, replace=False),)
 
 
-def describe_secrets(subject: Subject) -> tuple[SecretState, ...]:
+def describe_secrets(context: CheckContext) -> tuple[SecretState, ...]:
     """Tell what is there of both Secrets and the service account; never a value.
 
     Args:
-        subject: Where, and under which names.
+        context: Where, and under which names.
 
     Returns:
         The state of the service principal's Secret, of the registry's Secret, and of the service account.
@@ -143,9 +144,9 @@ def describe_secrets(subject: Subject) -> tuple[SecretState, ...]:
         ServiceError: The cluster can't be asked.
 
     """
-    require(subject, "azure_secret_name", "registry_secret_name", "service_account")
-    settings = subject.settings
-    with _connected(subject) as cluster:
+    require(context, "azure_secret_name", "registry_secret_name", "service_account")
+    settings = context.settings
+    with _connected(context) as cluster:
         return (
             _secret_state(cluster, settings.azure_secret_name),
             _secret_state(cluster, settings.registry_secret_name),
@@ -153,18 +154,18 @@ def describe_secrets(subject: Subject) -> tuple[SecretState, ...]:
         )
 
 
-def _connected(subject: Subject) -> Cluster:
+def _connected(context: CheckContext) -> Cluster:
     return Cluster.connect(
-        environ=subject.environ,
-        service_account_folder=subject.service_account_folder,
-        namespace=subject.settings.namespace,
-        timeout=subject.timeout,
-        deadline=subject.deadline,
+        environ=context.environ,
+        service_account_folder=context.service_account_folder,
+        namespace=context.settings.namespace,
+        timeout=context.timeout,
+        deadline=context.deadline,
     )
 
 
 @contextlib.contextmanager
-def _telling_of_the_end() -> Iterator[None]:
+def _reporting_the_end() -> Iterator[None]:
     """Tell who stops it before the first write that nothing has changed."""
     try:
         yield
@@ -175,24 +176,24 @@ def _telling_of_the_end() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _telling_what_to_do() -> Iterator[None]:
-    """Add to the cluster's refusals what can be done about them here."""
+def _adding_what_to_do() -> Iterator[None]:
+    """Add to the cluster's rejections what can be done about them here."""
     try:
         yield
     except NotAllowedError as error:
         if error.service != "kubernetes" or error.code != "not-allowed":
             raise
-        hint = f"An administrator can type the same command, with a kubeconfig of theirs. {error.hint}"
-        raise retold(error, error.message, hint) from None
+        hint = f"An administrator can run the same command with their kubeconfig. {error.hint}"
+        raise reworded(error, error.message, hint) from None
     except ConflictError as error:
         if error.code != "secret-fixed":
             raise
-        hint = f"Add --replace to have it deleted and made anew. {error.hint}"
-        raise retold(error, error.message, hint) from None
+        hint = f"Add --replace to delete and recreate it. {error.hint}"
+        raise reworded(error, error.message, hint) from None
 
 
-def _writes(task: Task, values: SecretValues, merged: Mapping[ValueName, Hidden]) -> Iterator[Write]:
-    settings = task.subject.settings
+def _writes(task: Task, values: SecretValues, merged: Mapping[ValueName, SecretValue]) -> Iterator[Write]:
+    settings = task.context.settings
     if task.azure and not (task.only_secret and task.azcreds is None):
         names: tuple[ValueName, ...] = ("client_secret",) if task.only_secret else tuple(KEYS)
         wanted = {KEYS[name]: merged[name] for name in names}
@@ -217,26 +218,26 @@ def _noted(task: Task, values: SecretValues) -> dict[str, str]:
     return {} if values.client_secret in (None, before) else {_EXPIRES: ""}
 
 
-def _login_write(task: Task, username: str, password: Hidden) -> SecretWrite:
+def _login_write(task: Task, username: str, password: SecretValue) -> SecretWrite:
     before = task.acrcreds.data.get(SECRET_KEY) if task.acrcreds is not None else None
     wanted = {SECRET_KEY: with_login(before, task.host, username, password)}
     return SecretWrite(
-        task.subject.settings.registry_secret_name, SECRET_TYPE, wanted, _differing(task.acrcreds, wanted)
+        task.context.settings.registry_secret_name, SECRET_TYPE, wanted, _differing(task.acrcreds, wanted)
     )
 
 
-def _renewed_login(task: Task, acrcreds: StoredSecret, merged: Mapping[ValueName, Hidden]) -> Write:
+def _renewed_login(task: Task, acrcreds: StoredSecret, merged: Mapping[ValueName, SecretValue]) -> Write:
     """Renew the registry's password, if it is that of the same service principal."""
     try:
         login = parse_docker_config(acrcreds.data.get(SECRET_KEY, "")).find(task.host)
     except FairingAzureError as error:
-        return Untouched(acrcreds.name, f"Left as it is: {error.message} {error.hint}".strip())
+        return Untouched(acrcreds.name, f"Unchanged: {error.message} {error.hint}".strip())
     if "client_id" in merged and login.username.lower() != merged["client_id"].reveal().lower():
-        return Untouched(acrcreds.name, f"Left as it is: its login to {task.host} is that of another user.")
+        return Untouched(acrcreds.name, f"Unchanged: its login to {task.host} belongs to another user.")
     return _login_write(task, login.username, merged["client_secret"])
 
 
-def _differing(secret: StoredSecret | None, wanted: Mapping[str, Hidden]) -> tuple[str, ...]:
+def _differing(secret: StoredSecret | None, wanted: Mapping[str, SecretValue]) -> tuple[str, ...]:
     before = secret.data if secret is not None else {}
     return tuple(key for key, value in wanted.items() if before.get(key) != value)
 
@@ -245,12 +246,12 @@ def _pull_secret_note(cluster: Cluster, name: str) -> str:
     try:
         secret = cluster.read_secret(name)
     except NotFoundError:
-        return f"Secret '{name}' does not exist yet: fairing-azure secrets create --acr makes it."
+        return f"Secret '{name}' does not exist yet: fairing-azure secrets create --acr creates it."
     except NotAllowedError:
-        return f"Whether there is a Secret '{name}' can't be told, for it may not be read."
+        return f"No permission to check whether Secret '{name}' exists."
     if secret.type == SECRET_TYPE:
         return ""
-    return f"Secret '{name}' has the type {secret.type}, with which no pod can pull: fairing-azure secrets create --acr"
+    return f"Secret '{name}' has the type {secret.type}, which pods can't pull with: fairing-azure secrets create --acr"
 
 
 def _secret_state(cluster: Cluster, name: str) -> SecretState:

@@ -13,10 +13,10 @@ from fairing_az_jupyter.models import SecretChange
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.cluster import Cluster
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
-__all__ = ["AccountWrite", "SecretWrite", "Stopped", "Untouched", "Write", "retold", "write_all"]
+__all__ = ["AccountWrite", "SecretWrite", "Stopped", "Untouched", "Write", "reworded", "write_all"]
 
 _Error = TypeVar("_Error", bound=FairingAzureError)
 
@@ -40,7 +40,7 @@ class Write(Protocol):
             What became of the object.
 
         Raises:
-            ServiceError: The cluster refuses.
+            ServiceError: The cluster rejects the request.
 
         """
 
@@ -60,7 +60,7 @@ class SecretWrite:
 
     name: str
     type: str
-    values: Mapping[str, Hidden]
+    values: Mapping[str, SecretValue]
     keys: tuple[str, ...]
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -137,15 +137,15 @@ def write_all(writes: Sequence[Write], cluster: Cluster, *, replace: bool) -> li
             written = _written(done)
             if not written:
                 raise
-            raise retold(
+            raise reworded(
                 error,
                 f"{error.message.strip()} Written before that: {written}.",
-                f"{error.hint} Then type the same command again: that is safe, and does what is left.",
+                f"{error.hint} Then run the same command again: it is safe and completes the rest.",
             ) from None
         except KeyboardInterrupt:
-            # The call that was interrupted may have reached the cluster all the same.
-            told = f"Written before that: {_written(done) or 'nothing'}; what was being written may be there, too."
-            msg = f"{told} Type the same command again: that is safe, and does what is left."
+            # The call that was interrupted may have reached the cluster anyway.
+            reported = f"Written before that: {_written(done) or 'nothing'}; the object being written may exist, too."
+            msg = f"{reported} Run the same command again: it is safe and completes the rest."
             raise Stopped(msg) from None
     return done
 
@@ -154,7 +154,7 @@ def _written(changes: Sequence[SecretChange]) -> str:
     return " and ".join(f"{change.kind} '{change.name}'" for change in changes if change.outcome != "unchanged")
 
 
-def retold(error: _Error, message: str, hint: str) -> _Error:
+def reworded(error: _Error, message: str, hint: str) -> _Error:
     """Return the same error with other words.
 
     Args:
@@ -166,6 +166,6 @@ def retold(error: _Error, message: str, hint: str) -> _Error:
         A copy, without the traceback.
 
     """
-    told = copy.copy(error)
-    told.message, told.hint, told.args = message, hint.strip(), (message,)
-    return told
+    reported = copy.copy(error)
+    reported.message, reported.hint, reported.args = message, hint.strip(), (message,)
+    return reported

@@ -20,7 +20,7 @@ from fairing_az_jupyter.models import RunInfo
 from fairing_az_jupyter.records import Recorder
 from fairing_az_jupyter.runs.execution.events import Stop
 from fairing_az_jupyter.sweeps.orphans import end_kernels
-from fairing_az_jupyter.sweeps.standing import Step, newest_runs, step_of
+from fairing_az_jupyter.sweeps.steps import Step, newest_runs, step_of
 from fairing_az_jupyter.sweeps.workers import WorkerProcess
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def execute(  # noqa: PLR0913 - keyword-only, but for what is executed
     """Execute what is missing of a sweep; several processes may do that at the same time.
 
     SIGINT, SIGTERM (in the main thread), `cancel` and a wish that is noted in the sweep's folder stop the runs that
-    go on, as cancelled; those that have not begun stay missing, so that the next call executes them.
+    continue, as cancelled; those that have not begun stay missing, so that the next call executes them.
 
     Args:
         plan: The sweep, which its store keeps.
@@ -101,7 +101,7 @@ def execute(  # noqa: PLR0913 - keyword-only, but for what is executed
         sweeps: The sweeps.
         on_event: Called with each event, in this thread.
         command: What starts a worker process.
-        jobs: How many runs go on at the same time.
+        jobs: How many runs are executed at the same time.
         stop_after: After so many failures no run is begun any more; None for never.
         retry_failed: Whether to run again what has failed or was cancelled before.
         cancel: Set it from another thread to stop.
@@ -156,9 +156,9 @@ class _Sweep:
                 self._awaited[point.number] = step
             else:
                 self._pending.append(step)
-        self._tell("sweep-started")
+        self._report("sweep-started")
         try:
-            while self._goes_on():
+            while self._has_work():
                 if not self._stops():
                     self._share_out(jobs)
                 self._take_answer()
@@ -175,7 +175,7 @@ class _Sweep:
                 worker.end(max(0.0, deadline - time.monotonic()))
         self._conclude()
 
-    def _goes_on(self) -> bool:
+    def _has_work(self) -> bool:
         if any(worker.step is not None for worker in self._workers):
             return True
         return not self._stops() and bool(self._pending or self._awaited)
@@ -204,7 +204,7 @@ class _Sweep:
         facts = {"sweep": self.plan.id, "point": step.point.number, "retry_of": step.retry_of}
         request = step.point.request.to_dict()
         worker.give(step, {"run": step.run, "again": again, "request": request, "facts": facts})
-        self._tell("run-started", step=step)
+        self._report("run-started", step=step)
 
     def _take_answer(self) -> None:
         # Also waiting for the first worker has an end: every worker either answers or dies.
@@ -225,12 +225,12 @@ class _Sweep:
         elif "error" in answer:
             self._fatal = RunFailedError(
                 f"The sweep '{self.plan.id}' has stopped: {answer['error'].get('message')}",
-                hint=f"{answer['error'].get('hint') or 'Mend it.'} Then: fairing-azure sweep resume {self.plan.id}",
+                hint=f"{answer['error'].get('hint') or 'Fix it.'} Then: fairing-azure sweep resume {self.plan.id}",
                 code=str(answer["error"].get("code") or "record"),
             )
 
     def _mourn(self, worker: WorkerProcess, step: Step | None) -> None:
-        """A worker has ended: its run is begun again once; the second time that is what the run has failed of."""
+        """Restart a run once if its worker dies; the second death fails the run."""
         death = worker.death()
         if step is None:
             worker.end(0.0)
@@ -244,7 +244,7 @@ class _Sweep:
             self._note(step, info)
             return
         begun = self.store.folder(step.run).exists()
-        self._tell("run-lost", step=step, message=f"The process that executed it is gone: {death}.")
+        self._report("run-lost", step=step, message=f"The process that executed it ended: {death}.")
         if self._deaths[step.point.number] < _TRIES or not begun:
             action: Literal["begin", "begin-again"] = "begin-again" if begun else "begin"
             self._pending.appendleft(dataclasses.replace(step, action=action))
@@ -258,7 +258,7 @@ class _Sweep:
         end_kernels(folder)
         error = {
             "code": "worker-died",
-            "message": f"The process that executed the run is gone for the second time: {death}.",
+            "message": f"The process that executed the run ended for the second time: {death}.",
             "hint": f"Give the machine more memory, or run fewer at a time (-j 1). What it printed: "
             f"fairing-azure runs logs {step.run}",
         }
@@ -317,10 +317,10 @@ class _Sweep:
     def _note(self, step: Step, info: RunInfo) -> None:
         self._ended[step.point.number] = info
         self._failures += info.state == "failed"
-        self._tell("run-ended", step=step, info=info)
+        self._report("run-ended", step=step, info=info)
 
     def _conclude(self) -> None:
-        """Tell how the sweep has ended; raise if that is not as it was meant."""
+        """Tell how the sweep has ended; raise if that is not as it was intended."""
         missing = len(self.plan.points) - len(self._ended)
         left = f"{missing} of {len(self.plan.points)} points have not run"
         resume = f"fairing-azure sweep resume {self.plan.id}"
@@ -330,21 +330,23 @@ class _Sweep:
         elif self._stop.asked:
             error = RunCancelledError(
                 f"The sweep '{self.plan.id}' was cancelled: {left}.",
-                hint=f"Go on with it: {resume}",
+                hint=f"Resume it: {resume}",
                 code="sweep-cancelled",
             )
         elif self._stops() and missing:
             number = f"{self._failures} run{'' if self._failures == 1 else 's'}"
             error = RunFailedError(
-                f"The sweep '{self.plan.id}' has stopped: {number} failed, and --stop-after allows no more. {left}.",
-                hint=f"See why: fairing-azure sweep show {self.plan.id}. Go on with the rest: {resume}",
+                f"The sweep '{self.plan.id}' has stopped: {number} failed, which is the limit of --stop-after. {left}.",
+                hint=f"See why: fairing-azure sweep show {self.plan.id}. Resume the rest: {resume}",
                 code="sweep-stopped",
             )
-        self._tell("sweep-ended" if error is None else "sweep-stopped", message="" if error is None else error.message)
+        self._report(
+            "sweep-ended" if error is None else "sweep-stopped", message="" if error is None else error.message
+        )
         if error is not None:
             raise error
 
-    def _tell(
+    def _report(
         self, kind: EventKind, *, step: Step | None = None, info: RunInfo | None = None, message: str = ""
     ) -> None:
         self._on_event(
@@ -370,7 +372,7 @@ def _info(found: Mapping[str, Any]) -> RunInfo:
 
 def _no_worker(plan: SweepPlan, reason: str) -> RunFailedError:
     return RunFailedError(
-        f"The sweep '{plan.id}' has stopped: no process can be started that executes its runs ({reason}).",
-        hint=f"Free memory, or see whether this Python starts. Then: fairing-azure sweep resume {plan.id}",
+        f"The sweep '{plan.id}' has stopped: no worker process can be started ({reason}).",
+        hint=f"Free some memory, or check that this Python starts. Then: fairing-azure sweep resume {plan.id}",
         code="worker",
     )

@@ -1,4 +1,4 @@
-"""Kernels whose process was killed: they go on until they notice it, and a run must not be executed by two."""
+"""Kernels whose process was killed: they continue until they notice it, and a run must not be executed by two."""
 
 from __future__ import annotations
 

@@ -47,14 +47,14 @@ def plot(table: SweepTable, path: str, *, metric: str | None = None, goal: Goal 
     target = Path(path)
     if target.suffix.lower() not in FORMATS:
         raise InputError(
-            f"The picture '{path}' is of no kind that can be drawn.",
-            hint=f"Let its name end in one of: {', '.join(FORMATS)}",
+            f"The picture '{path}' has an unsupported format.",
+            hint=f"Use one of: {', '.join(FORMATS)}",
             code="sweep-plot",
         )
     chosen = table.metric(metric)
     if chosen is None:
         raise InputError(
-            f"No run of the sweep '{table.sweep}' has reported a number, so there is nothing to draw.",
+            f"No run of the sweep '{table.sweep}' has reported a number, so there is nothing to plot.",
             hint="Report one in the notebook: from fairing_az_jupyter import report; report('rmse', value)",
             code="sweep-plot",
         )
@@ -66,7 +66,7 @@ def plot(table: SweepTable, path: str, *, metric: str | None = None, goal: Goal 
     except OSError as error:
         raise InputError(
             f"The picture '{path}' can't be written: {error.strerror or error}.",
-            hint="Name a file in a folder that you may write to.",
+            hint="Choose a file in a writable folder.",
             code="sweep-plot",
         ) from error
     return target
@@ -78,7 +78,7 @@ def _draw(table: SweepTable, metric: str, goal: Goal) -> Any:  # noqa: ANN401 - 
         from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import, and an extra
     except ImportError as error:
         raise PackageMissingError(
-            f"The sweep '{table.sweep}' can't be drawn: matplotlib can't be imported in {sys.prefix} ({error}).",
+            f"The sweep '{table.sweep}' can't be plotted: matplotlib can't be imported in {sys.prefix} ({error}).",
             hint="Install it: pip install 'fairing-az-jupyter[plot]'",
         ) from error
     names = [name for name in table.parameters if len({repr(row.parameters.get(name)) for row in table.rows}) > 1]
@@ -121,7 +121,7 @@ def _panel(panel: Any, name: str, metric: str, rows: list[SweepRow], best: Sweep
         if _spans_decades(numbers):
             panel.set_xscale("log")
         elif all(number.is_integer() for number in numbers):
-            from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - loaded by now
+            from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - already loaded
 
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:

@@ -47,22 +47,22 @@ def read_list(path: str, shown: str) -> list[Row]:
         The points, in the file's order.
 
     Raises:
-        ParameterError: The file can't be read or is no such list, or a name is given twice. No message has a value.
+        ParameterError: The file can't be read or is not such a list, or a name is given twice. No message has a value.
 
     """
     text = _read(path, shown)
     try:
         found = _from_json(text, shown) if path.lower().endswith(".json") else _from_yaml(text, shown)
     except RecursionError:
-        _refuse(shown, None, "it is nested too deeply", _LIST_SHAPE)
+        _reject(shown, None, "it is nested too deeply", _LIST_SHAPE)
     if found is None:
         return []
     if not isinstance(found, list):
-        _refuse(shown, None, "it is no list", _LIST_SHAPE)
+        _reject(shown, None, "it is not a list", _LIST_SHAPE)
     rows = []
     for number, item in enumerate(found, start=1):
         if not isinstance(item, dict) or not all(isinstance(name, str) for name in item):
-            _refuse(shown, None, f"its entry {number} is no mapping of names to values", _LIST_SHAPE)
+            _reject(shown, None, f"its entry {number} is not a mapping of names to values", _LIST_SHAPE)
         rows.append(Row(item, f"{shown}, entry {number}"))
     return rows
 
@@ -86,7 +86,7 @@ def read_csv(path: str, shown: str) -> list[Row]:
     """
     text = _read(path, shown)
     if "\0" in text:
-        _refuse(shown, None, "it holds characters that no text has", "Save it as CSV in UTF-8.")
+        _reject(shown, None, "it contains invalid characters", "Save it as CSV in UTF-8.")
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(_DELIMITERS, key=first.count)
     csv.field_size_limit(_LONGEST_CELL)
@@ -105,23 +105,23 @@ def read_csv(path: str, shown: str) -> list[Row]:
                 continue
             if len(cells) != len(header):
                 several = "" if len(cells) == 1 else "s"
-                told = f"it has {len(cells)} value{several}, and the header has {len(header)} names"
-                _refuse(shown, line, told, "Give each name a value, or none between two separators.")
+                reported = f"it has {len(cells)} value{several}, and the header has {len(header)} names"
+                _reject(shown, line, reported, "Give each name a value, or nothing between two separators.")
             values = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
             rows.append(Row(values, f"{shown}, line {line}"))
     except csv.Error as error:
-        _refuse(shown, reader.line_num, f"it is no CSV ({error})", _CSV_SHAPE)
+        _reject(shown, reader.line_num, f"it is not valid CSV ({error})", _CSV_SHAPE)
     if not header:
-        _refuse(shown, None, "it is empty", _CSV_SHAPE)
+        _reject(shown, None, "it is empty", _CSV_SHAPE)
     return rows
 
 
 def _check_header(names: list[str], shown: str, line: int) -> None:
     if not all(names):
-        _refuse(shown, line, f"the name of column {names.index('') + 1} is missing", _CSV_SHAPE)
+        _reject(shown, line, f"the name of column {names.index('') + 1} is missing", _CSV_SHAPE)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        _refuse(shown, line, f"two columns are called '{twice}'", "Keep one of them.")
+        _reject(shown, line, f"two columns are called '{twice}'", "Keep one of them.")
 
 
 def _read(path: str, shown: str) -> str:
@@ -129,13 +129,13 @@ def _read(path: str, shown: str) -> str:
         return Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ParameterError(
-            f"There is no file '{shown}' with points.", hint="Check the path.", code="sweep-points"
+            f"File '{shown}' with points not found.", hint="Check the path.", code="sweep-points"
         ) from None
     except UnicodeDecodeError as error:
-        _refuse(shown, None, f"it is not UTF-8 text (byte {error.start})", "Save it as UTF-8.")
+        _reject(shown, None, f"it is not UTF-8 text (byte {error.start})", "Save it as UTF-8.")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        _refuse(shown, None, f"it can't be read: {reason}", "Name a file with points.")
+        _reject(shown, None, f"it can't be read: {reason}", "Give a file with points.")
 
 
 def _from_json(text: str, shown: str) -> object:
@@ -143,7 +143,7 @@ def _from_json(text: str, shown: str) -> object:
         names = [name for name, _ in pairs]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            _refuse(shown, None, f"'{twice}' is given twice in one mapping", "Keep one of them.")
+            _reject(shown, None, f"'{twice}' is given twice in one mapping", "Keep one of them.")
         return dict(pairs)
 
     if not text.strip():
@@ -151,9 +151,9 @@ def _from_json(text: str, shown: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
-        _refuse(shown, error.lineno, f"it is no JSON: {error.msg}", 'Write [{"NAME": value, ...}, ...].')
+        _reject(shown, error.lineno, f"it is not valid JSON: {error.msg}", 'Write [{"NAME": value, ...}, ...].')
     except ValueError:
-        _refuse(shown, None, "a number in it has too many digits", "Put it in quotes.")
+        _reject(shown, None, "a number in it has too many digits", "Put it in quotes.")
 
 
 class _Loader(yaml.SafeLoader):
@@ -181,15 +181,15 @@ def _from_yaml(text: str, shown: str) -> object:
     except yaml.constructor.ConstructorError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         twice = "twice" in (error.problem or "")
-        _refuse(shown, line, error.problem if twice and error.problem else "it is no plain data", _LIST_SHAPE)
+        _reject(shown, line, error.problem if twice and error.problem else "it is not plain data", _LIST_SHAPE)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # The parser quotes what it stumbles over, which may be part of a password.
-        _refuse(shown, mark.line + 1 if mark else None, "it is no YAML", _LIST_SHAPE)
+        _reject(shown, mark.line + 1 if mark else None, "it is not valid YAML", _LIST_SHAPE)
     except (yaml.YAMLError, ValueError, OverflowError):
-        _refuse(shown, None, "it holds what YAML does not allow", "Save it as plain UTF-8 text.")
+        _reject(shown, None, "it contains something that YAML does not allow", "Save it as plain UTF-8 text.")
 
 
-def _refuse(shown: str, line: int | None, what: str, hint: str) -> NoReturn:
+def _reject(shown: str, line: int | None, what: str, hint: str) -> NoReturn:
     where = f", line {line}" if line is not None else ""
     raise ParameterError(f"The file with points '{shown}'{where}: {what}.", hint=hint, code="sweep-points") from None

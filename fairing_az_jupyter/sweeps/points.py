@@ -63,7 +63,7 @@ class Range:
         """Return the range that a command line tells: NAME LOW HIGH, and `log` or `int` or both.
 
         Raises:
-            ParameterError: A word is missing, is no number, or is not known.
+            ParameterError: A word is missing, is not a number, or is not known.
 
         """
         usage = "Write: --range NAME LOW HIGH, with 'log' or 'int' or both behind it."
@@ -95,7 +95,7 @@ class Range:
         elif self.log and self.low <= 0:
             flaw = "a logarithmic range has numbers above 0 only"
         elif self.whole and math.ceil(self.low) > math.floor(self.high):
-            flaw = "there is no whole number in it"
+            flaw = "it contains no whole number"
         if flaw:
             raise ParameterError(
                 f"Nothing can be drawn from the range of '{self.name}', {self.low:g} to {self.high:g}: {flaw}.",
@@ -200,15 +200,15 @@ def gather(asked: PointsRequest, *, shown: Mapping[str, str] | None = None) -> G
     named = [name for name, is_given in given.items() if is_given]
     if asked.sample is None and (asked.ranges or asked.choices):
         raise InputError(
-            "Ranges and choices are what a sample is drawn from, but no sample is asked for.",
-            hint="Say how many points to draw: --sample N",
+            "Ranges and choices need a sample, but none is requested.",
+            hint="Give the number of points to draw: --sample N",
             code="sweep-points",
         )
     if len(named) != 1:
         raise InputError(
             f"A sweep gets its points from one source, but {' and '.join(named)} are given."
             if named
-            else "Nothing says which points the sweep has.",
+            else "The sweep has no points.",
             hint="Give one of: --grid NAME V1 V2 ..., --list FILE, --csv FILE, or --sample N with --range or --choice.",
             code="sweep-points",
         )
@@ -252,7 +252,7 @@ def _sample(number: int, ranges: Sequence[Range], choices: Sequence[Axis], seed:
     names = [*(each.name for each in ranges), *(each.name for each in choices)]
     if not names:
         raise InputError(
-            "Nothing says what the sample is drawn from.",
+            "The sample has no range or choice to draw from.",
             hint="Add --range NAME LOW HIGH [log] [int], or --choice NAME V1 V2 ...",
             code="sweep-points",
         )
@@ -296,7 +296,7 @@ def _of(chosen: Sequence[tuple[Axis, object]]) -> GivenPoint:
 def _check_axes(names: Sequence[str], option: str) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ParameterError(f"The sweep varies '{twice}' twice.", hint=f"Name it once: {option}", code="sweep-points")
+        raise ParameterError(f"The sweep varies '{twice}' twice.", hint=f"Give it once: {option}", code="sweep-points")
 
 
 def _check_values(axis: Axis, option: str) -> None:

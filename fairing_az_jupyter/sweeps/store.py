@@ -73,7 +73,7 @@ class SweepStore:
         except OSError as error:
             shutil.rmtree(new, ignore_errors=True)
             raise RunFailedError(
-                f"The sweep of '{plan.notebook}' was not started: its record can't be made in '{self.path}' "
+                f"The sweep of '{plan.notebook}' was not started: its record can't be created in '{self.path}' "
                 f"({error.strerror or error}).",
                 hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
                 code="record",
@@ -98,7 +98,7 @@ class SweepStore:
         except OSError as error:
             raise InputError(
                 f"The sweeps in '{self.path}' can't be read: {error.strerror}.",
-                hint="Name another folder: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
+                hint="Choose another folder: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
                 code="runs-folder",
             ) from error
         return sorted(found, reverse=True)
@@ -110,7 +110,7 @@ class SweepStore:
             name: Its identifier, the beginning of one, the end of one behind a hyphen, or `last`.
 
         Raises:
-            InputError: There is no such sweep, there are several, or its plan can't be read.
+            InputError: The sweep does not exist, there are several, or its plan can't be read.
 
         """
         names = self.names()
@@ -121,16 +121,16 @@ class SweepStore:
         if len(matches) > 1:
             more = " ..." if len(matches) > _SHOWN else ""
             raise InputError(
-                f"'{name}' may be any of {len(matches)} sweeps: {', '.join(matches[:_SHOWN])}{more}.",
-                hint="Write more of the identifier.",
+                f"'{name}' matches {len(matches)} sweeps: {', '.join(matches[:_SHOWN])}{more}.",
+                hint="Give more of the identifier.",
                 code="sweep-ambiguous",
             )
         if not matches:
             close = difflib.get_close_matches(name, names, n=1)
             suggestion = f"Did you mean '{close[0]}'? " if close else ""
             raise InputError(
-                f"There is no sweep '{name}' in '{self.path}'.",
-                hint=f"{suggestion}See what there is: fairing-azure sweep list",
+                f"Sweep '{name}' not found in '{self.path}'.",
+                hint=f"{suggestion}List the sweeps: fairing-azure sweep list",
                 code="sweep-unknown",
             )
         return self._read(matches[0])
@@ -159,7 +159,7 @@ class SweepStore:
         except OSError as error:
             raise InputError(
                 f"The sweep '{sweep}' can't be cancelled: '{self.folder(sweep)}' can't be written ({error.strerror}).",
-                hint="Cancel it as the user who has started it.",
+                hint="Cancel it as the user who started it.",
                 code="sweep-not-yours",
             ) from error
 
@@ -190,7 +190,7 @@ class SweepStore:
         except OSError as error:
             raise RunFailedError(
                 f"The sweep '{sweep}' can't be executed: '{folder}' can't be written ({error.strerror or error}).",
-                hint="Execute it as the user who has started it, or free space there.",
+                hint="Execute it as the user who started it, or free space there.",
                 code="record",
             ) from error
         try:
@@ -213,7 +213,7 @@ class SweepStore:
 def _is_left(sign: Path) -> bool:
     try:
         process = sign.read_text(encoding="utf-8")
-        if machine.is_here(process):
+        if machine.is_local(process):
             return machine.is_gone(process)
         return time.time() - sign.stat().st_mtime > SILENCE_SECONDS
     except (OSError, ValueError):
@@ -223,6 +223,6 @@ def _is_left(sign: Path) -> bool:
 def _broken(name: str, file: str) -> InputError:
     return InputError(
         f"The record of the sweep '{name}' is broken: its {file} can't be read.",
-        hint="Its runs are still there: fairing-azure runs list. Start the sweep anew for the rest.",
+        hint="Its runs are still there: fairing-azure runs list. Start a new sweep for the rest.",
         code="sweep-broken",
     )

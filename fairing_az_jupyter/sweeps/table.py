@@ -98,7 +98,7 @@ class SweepTable:
             goal: `max` for the largest first; None for the best of a metric first, and the smallest of all else.
 
         Raises:
-            InputError: There is no such column.
+            InputError: The column does not exist.
 
         """
         self._need(name, (*self.parameters, *self.metrics, "point", "duration", "state"), "column")
@@ -112,7 +112,7 @@ class SweepTable:
         """Return a metric with numbers: the one of that name, else the first that there is.
 
         Raises:
-            InputError: No run has reported one of that name, or it is no number.
+            InputError: No run has reported one of that name, or it is not a number.
 
         """
         numeric = [
@@ -123,7 +123,7 @@ class SweepTable:
         self._need(name, self.metrics, "metric")
         if name not in numeric:
             raise InputError(
-                f"What the runs of '{self.sweep}' report as '{name}' is no number.",
+                f"What the runs of '{self.sweep}' report as '{name}' is not a number.",
                 hint=f"Metrics with numbers: {', '.join(numeric) or 'none'}.",
                 code="sweep-metric",
             )

@@ -42,7 +42,7 @@ def serve(folder: str, notebook: str, open_places: Callable[[Mapping[str, Any]],
     cancel = threading.Event()
 
     def stop(_number: int, _frame: object) -> None:
-        # Between two runs; while one goes on, it takes the signals itself.
+        # Between two runs; while one is running, it takes the signals itself.
         cancel.set()
         tasks.put(None)
 
@@ -55,9 +55,9 @@ def serve(folder: str, notebook: str, open_places: Callable[[Mapping[str, Any]],
 
     worker = _Worker(RunStore(Path(folder)), Path(notebook).read_bytes(), cancel, open_places)
     with worker.closing():
-        _tell(answers, {"ready": os.getpid()})
+        _report(answers, {"ready": os.getpid()})
         while (task := tasks.get()) is not None:
-            _tell(answers, worker.carry_out(task))
+            _report(answers, worker.carry_out(task))
 
 
 class _Worker:
@@ -104,7 +104,7 @@ class _Worker:
             begun any more, or the `error` for which no run can be recorded.
 
         """
-        from fairing_az_jupyter.runs.recorded import begin, run_recorded  # noqa: PLC0415 - loaded by now
+        from fairing_az_jupyter.runs.recorded import begin, run_recorded  # noqa: PLC0415 - already loaded
 
         name = str(task["run"])
         if self._cancel.is_set():
@@ -125,7 +125,7 @@ class _Worker:
                 )
         except FileExistsError:
             return {"run": name, "taken": True}
-        except Exception as error:  # noqa: BLE001 - it stands in the record, or is told there is none
+        except Exception as error:  # noqa: BLE001 - it stands in the record, or the caller learns that there is none
             return self._ended(name, error)
         return self._ended(name, None)
 
@@ -140,8 +140,8 @@ class _Worker:
         if error is None:
             return {"run": name, "taken": True}
         known = isinstance(error, FairingAzureError)
-        told = error.to_dict() if isinstance(error, FairingAzureError) else {"message": f"{error!r}"}
-        return {"run": name, "error": {"code": "internal", "hint": "", **told} if not known else told}
+        reported = error.to_dict() if isinstance(error, FairingAzureError) else {"message": f"{error!r}"}
+        return {"run": name, "error": {"code": "internal", "hint": "", **reported} if not known else reported}
 
 
 def _own_streams() -> tuple[TextIO, TextIO]:
@@ -165,13 +165,13 @@ def _read_tasks(source: TextIO, tasks: queue.SimpleQueue[dict[str, Any] | None],
             elif not cancel.is_set():
                 cancel.set()
             else:
-                # A second wish: the run takes two signals for no patience at all.
+                # A second wish: the run takes two signals as a demand to end at once.
                 os.kill(os.getpid(), signal.SIGTERM)
                 os.kill(os.getpid(), signal.SIGTERM)
     tasks.put(None)
 
 
-def _tell(answers: TextIO, answer: Mapping[str, object]) -> None:
+def _report(answers: TextIO, answer: Mapping[str, object]) -> None:
     # Who has asked may be gone; the records tell it all.
     with contextlib.suppress(OSError):
         answers.write(json.dumps(answer) + "\n")

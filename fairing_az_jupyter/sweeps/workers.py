@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import queue
     from collections.abc import Mapping, Sequence
 
-    from fairing_az_jupyter.sweeps.standing import Step
+    from fairing_az_jupyter.sweeps.steps import Step
 
 _LAST_BYTES = 8192
 _LAST_LINES = 3
@@ -89,12 +89,12 @@ class WorkerProcess:
             self._log.seek(0, 2)
             self._log.seek(max(0, self._log.tell() - _LAST_BYTES))
             lines = [line.strip() for line in self._log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-            told = f": {' | '.join(lines[-_LAST_LINES:])}" if lines and status > 0 else ""
-            return f"{_status(status)}{told}"
+            reported = f": {' | '.join(lines[-_LAST_LINES:])}" if lines and status > 0 else ""
+            return f"{_status(status)}{reported}"
         return _status(status)
 
     def _write(self, line: Mapping[str, object]) -> None:
-        # One that has died is told of by the end of its answers.
+        # The end of its answers shows that one has died.
         with contextlib.suppress(OSError, ValueError):
             if self._process.stdin is not None:
                 self._process.stdin.write(json.dumps(line) + "\n")

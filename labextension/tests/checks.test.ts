@@ -112,7 +112,7 @@ describe('the checks model', () => {
 
 describe('what mends a fault', () => {
   const cured = (command: string) =>
-    mendOf(checkOf({ mendable: true, cures: [{ tool: 'fairing-azure', command }] }));
+    mendOf(checkOf({ fixable: true, fixes: [{ tool: 'fairing-azure', command }] }));
 
   it('is what the cure of the check says', () => {
     expect(cured('fairing-azure secrets attach')).toEqual({ kind: 'attach' });

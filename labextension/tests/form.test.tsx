@@ -212,8 +212,8 @@ describe('the section Notebook', () => {
 
 describe('the section Checks', () => {
   const fault = checkOf({
-    mendable: true,
-    cures: [
+    fixable: true,
+    fixes: [
       {
         tool: 'fairing-azure',
         command: 'fairing-azure secrets create --azure',
@@ -293,7 +293,7 @@ describe('the section Checks', () => {
   it('turns green by itself once it is mended', async () => {
     const attach = {
       ...fault,
-      cures: [{ tool: 'fairing-azure' as const, command: 'fairing-azure secrets attach' }]
+      fixes: [{ tool: 'fairing-azure' as const, command: 'fairing-azure secrets attach' }]
     };
     const { listeners } = checking({ attachSecret: async () => [] });
     await act(async () => {
@@ -306,7 +306,7 @@ describe('the section Checks', () => {
     await act(async () => {
       fireEvent.click(screen.getByRole('button', { name: /^Mend: / }));
     });
-    act(() => listeners[1]?.onItem({ ...attach, status: 'pass', mendable: false }, '1'));
+    act(() => listeners[1]?.onItem({ ...attach, status: 'pass', fixable: false }, '1'));
     expect(screen.getByRole('button', { name: /Push to the registry.*passes/ })).toBeTruthy();
     expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Run checks again' }));
   });

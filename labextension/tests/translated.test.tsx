@@ -217,8 +217,8 @@ test('all that the panel shows of a full server has gone through the translator'
           check: `check-${position}`,
           status,
           position,
-          mendable: true,
-          cures: [
+          fixable: true,
+          fixes: [
             { tool: 'fairing-azure', command: 'fairing-azure secrets create --acr' },
             { tool: 'kubectl', command: 'kubectl get secrets' },
             { tool: 'text', command: 'Ask who runs the cluster.' }

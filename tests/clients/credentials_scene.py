@@ -6,7 +6,7 @@ from fairing_az_jupyter.clients.azure.clouds import CLOUDS
 from fairing_az_jupyter.clients.azure.credentials import (
     ServicePrincipal,
 )
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from tests.clients.azure_doubles import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -20,7 +20,7 @@ SCOPE = CLOUDS["AzurePublicCloud"].arm_scope
 def principal(**changes):
     values = {
         "client_id": CLIENT_ID,
-        "client_secret": Hidden(CLIENT_SECRET),
+        "client_secret": SecretValue(CLIENT_SECRET),
         "tenant_id": TENANT_ID,
         "subscription_id": SUBSCRIPTION_ID,
     }
@@ -35,7 +35,7 @@ def secret_data(**changes):
         "AZ_SUBSCRIPTION_ID": SUBSCRIPTION_ID,
         **changes,
     }
-    return {key: Hidden(value) for key, value in values.items() if value is not None}
+    return {key: SecretValue(value) for key, value in values.items() if value is not None}
 
 
 def workload(token_file):

@@ -9,8 +9,8 @@ import traceback
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.registry import Registry
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import FairingAzureError
 from tests.clients.registry_servers import MARK, PUSHER, SECRET, errors, serving
 
@@ -37,7 +37,14 @@ def nothing_marked_is_logged(caplog):
 
 @contextlib.contextmanager
 def connected(host, **more):
-    settings = {"username": PUSHER, "password": Hidden(SECRET), "scheme": "http", "timeout": 1, "deadline": 1, **more}
+    settings = {
+        "username": PUSHER,
+        "password": SecretValue(SECRET),
+        "scheme": "http",
+        "timeout": 1,
+        "deadline": 1,
+        **more,
+    }
     with Registry(host, **settings) as registry:
         yield registry
 

@@ -45,7 +45,7 @@ KNOWN_NAMES = {
 
 
 def asked(service="arm", **options):
-    return Asked(service, "read the Storage account 'contoso'", "management.azure.com", why="It matters.", **options)
+    return Asked(service, "read the storage account 'contoso'", "management.azure.com", why="It matters.", **options)
 
 
 def raised_by_the_package(kind):
@@ -68,7 +68,7 @@ def test_no_error_of_azure_core_is_left_unmapped(kind, service):
     ours = from_azure(raised_by_the_package(kind), asked(service))
 
     assert isinstance(ours, ServiceError)
-    assert ours.message.startswith("Can't read the Storage account 'contoso': ")
+    assert ours.message.startswith("Can't read the storage account 'contoso': ")
     assert ours.message.endswith("It matters.")
     assert ours.service == service
     assert MARK not in f"{ours} {ours!r} {ours.args}"
@@ -113,7 +113,7 @@ def test_not_allowed_to_look_is_never_missing():
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_text_of_the_tables_names_only_what_calls_know(service):
     for code, meaning in MEANINGS[service].items():
-        for text in (meaning.problem, meaning.cure):
+        for text in (meaning.problem, meaning.fix):
             fields = {field for _text, field, _spec, _conversion in string.Formatter().parse(text) if field}
             assert fields <= KNOWN_NAMES, (code, fields)
         ours = from_answer(asked(service), 403, code)
@@ -151,7 +151,7 @@ REQUEST, RESPONSE = azure_exceptions.ServiceRequestError, azure_exceptions.Servi
 @pytest.mark.parametrize(
     ("error", "code", "told", "again"),
     [
-        (caused(REQUEST, certificate_error(20)), "untrusted-certificate", "not trusted here", False),
+        (caused(REQUEST, certificate_error(20)), "untrusted-certificate", "not trusted", False),
         (caused(REQUEST, certificate_error(9)), "certificate-dates", "not valid yet, by this machine's clock", False),
         (caused(REQUEST, certificate_error(10)), "certificate-dates", "no longer valid", False),
         (caused(REQUEST, certificate_error(62)), "certificate-name", "not that of management.azure.com", False),
@@ -159,11 +159,11 @@ REQUEST, RESPONSE = azure_exceptions.ServiceRequestError, azure_exceptions.Servi
         (caused(REQUEST, socket.gaierror(socket.EAI_NONAME, "")), "no-such-host", "no host", False),
         (caused(REQUEST, socket.gaierror(socket.EAI_AGAIN, "")), "name-lookup", "looked up", True),
         (caused(REQUEST, ConnectionRefusedError()), "refused", "refuses", True),
-        (caused(RESPONSE, ConnectionResetError()), "connection-lost", "broke off", True),
+        (caused(RESPONSE, ConnectionResetError()), "connection-lost", "was lost", True),
         (caused(RESPONSE, TimeoutError()), "timeout", "in time", True),
         (azure_exceptions.ServiceRequestTimeoutError("x"), "timeout", "in time", True),
         (caused(REQUEST, ssl.SSLEOFError()), "tls", "TLS", True),
-        (azure_exceptions.DecodeError("x"), "not-the-service", "no answer of Azure Resource Manager", False),
+        (azure_exceptions.DecodeError("x"), "not-the-service", "not an answer of Azure Resource Manager", False),
     ],
 )
 def test_why_there_is_no_answer_is_told(error, code, told, again):
@@ -178,7 +178,7 @@ def test_why_there_is_no_answer_is_told(error, code, told, again):
 
 
 def test_a_cure_that_the_call_knows_comes_before_the_table_s():
-    known = asked(cures={"not-found": "Do this."})
+    known = asked(fixes={"not-found": "Do this."})
 
     assert from_answer(known, 404, "ResourceNotFound").hint == "Do this."
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.objects.facts import Access
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -77,7 +77,7 @@ def failing(call):
 @pytest.mark.parametrize(
     ("answer", "kind", "code", "says"),
     [
-        (status(401, "Unauthorized", "Unauthorized"), CredentialError, "credential", "does not believe who asks"),
+        (status(401, "Unauthorized", "Unauthorized"), CredentialError, "credential", "rejected the credential"),
         (status(403, "Forbidden", FORBIDDEN), NotAllowedError, "not-allowed", "may not get Secret 'azcreds' in"),
         (status(404, "NotFound", "no", kind="secrets", name="azcreds"), NotFoundError, "not-found", "'azcreds'"),
         (status(404, "NotFound", "no", kind="namespaces"), NotFoundError, "not-found-namespace", "'team-a' not found"),
@@ -98,13 +98,13 @@ def failing(call):
             (200, {"Content-Type": "application/json"}, b"{"),
             UnreachableError,
             "unreachable-proxy-page",
-            "no Kubernetes",
+            "not a Kubernetes",
         ),
         ((200, {"Content-Type": "application/json"}, b"[1]"), UnreachableError, "unreachable-proxy-page", "object"),
-        ((200, {}, b"\xff\xfe\x00"), UnreachableError, "unreachable-proxy-page", "no Kubernetes object"),
-        ((200, {}, b"[" * 100_000), UnreachableError, "unreachable-proxy-page", "no Kubernetes object"),
-        ((200, {}, b""), UnreachableError, "unreachable-proxy-page", "no Kubernetes object"),
-        (reset, UnreachableError, "unreachable-reset", "closed before the answer"),
+        ((200, {}, b"\xff\xfe\x00"), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
+        ((200, {}, b"[" * 100_000), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
+        ((200, {}, b""), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
+        (reset, UnreachableError, "unreachable-reset", "closed before an answer"),
         (hang, UnreachableError, "unreachable-timeout", "no answer in"),
         (drip, UnreachableError, "unreachable-timeout", "no answer in"),
     ],
@@ -207,7 +207,7 @@ def test_a_wait_that_ends_after_the_deadline_is_not_begun(api, cluster):
 
     assert time.monotonic() - started < 1
     assert isinstance(error, ThrottledError)
-    assert "come back after 30 s" in error.message
+    assert "retry after 30 s" in error.message
 
 
 @pytest.mark.parametrize("answer", [status(500, "InternalError"), page(502), page(503), (504, {}, b""), reset])
@@ -240,7 +240,7 @@ def test_what_does_not_pass_is_asked_once(api, cluster, answer):
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_server_that_quotes_the_body_gives_no_secret_away(api, cluster, answer, method):
     api.fault(answer, times=99, method=method)
-    failing(lambda: cluster.apply_secret("azcreds", "Opaque", {"k": Hidden(MARK)}, dry_run=True))
+    failing(lambda: cluster.apply_secret("azcreds", "Opaque", {"k": SecretValue(MARK)}, dry_run=True))
 
 
 def test_a_server_that_quotes_the_token_gives_it_not_away(api, cluster):
@@ -259,7 +259,7 @@ def test_an_untrusted_authority_is_named(api, tmp_path):
     with Cluster.connect(pod_environment(api), pod_folder(tmp_path / "pod", Authority())) as cluster:
         error = failing(cluster.server_version)
     assert error.code == "unreachable-tls-untrusted"
-    assert "not signed by an authority that is trusted" in error.message
+    assert "not signed by a trusted authority" in error.message
     assert api.requests == []
 
 

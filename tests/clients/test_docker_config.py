@@ -10,7 +10,6 @@ import traceback
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.docker_config import (
     ACR_TOKEN_USER,
     docker_config_of,
@@ -19,6 +18,7 @@ from fairing_az_jupyter.clients.oci.auth.docker_config import (
     registry_host,
     with_login,
 )
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
 
 HOST = "contosoml.azurecr.io"
@@ -58,7 +58,7 @@ def refused(text):
         {"username": "id", "password": SECRET, "email": "a@b.example", "auth": auth(f"id:{SECRET}")},
     ],
 )
-@pytest.mark.parametrize("kind", [str, Hidden, str.encode])
+@pytest.mark.parametrize("kind", [str, SecretValue, str.encode])
 def test_every_form_of_a_login_gives_the_same_user_and_password(entry, kind):
     login = parse_docker_config(kind(config(entry))).find(HOST)
     assert (login.host, login.username, login.password.reveal()) == (HOST, "id", SECRET)
@@ -99,7 +99,7 @@ def test_hosts_are_recognised_in_every_spelling(written, host):
         (HOST.upper(), "model", "capital letters"),
         (f"https://{HOST}/v1", "model", "'/v1' only"),
         (f"{HOST}/team/", "teams/model", "'/team/' only"),
-        (f" {HOST}", "model", "in a form that nodes do not know"),
+        (f" {HOST}", "model", "in a form that nodes do not support"),
     ],
 )
 def test_it_is_told_which_logins_nodes_pass_over(key, repository, says):
@@ -156,16 +156,16 @@ def test_all_logins_of_a_document_are_found():
         ('["MARKED"]', "no object"),
         ("null", "no object"),
         ('{"credsStore": "desktop"}', "no 'auths'"),
-        ('{"auths": ["MARKED"]}', "'auths' is no object"),
+        ('{"auths": ["MARKED"]}', "'auths' is not an object"),
         ('{"auths": {}}', "'auths' is empty"),
         (json.dumps({HOST: {"auth": auth(f"id:{SECRET}")}}), "older type kubernetes.io/dockercfg"),
-        (config("MARKED"), f"'{HOST}' is no object"),
-        (config({}), "has no login in it"),
+        (config("MARKED"), f"'{HOST}' is not an object"),
+        (config({}), "has no login"),
         (config({"username": "id"}), "has no password"),
         (config({"username": "id", "password": ""}), "has no password"),
         (config({"password": SECRET}), "has no user name"),
-        (config({"username": 7, "password": SECRET}), "'username' that is no text"),
-        (config({"username": "id", "password": ["MARKED"]}), "'password' that is no text"),
+        (config({"username": 7, "password": SECRET}), "'username' that is not text"),
+        (config({"username": "id", "password": ["MARKED"]}), "'password' that is not text"),
         (config({"auth": "MARKED secret!"}), "'auth' that is not base64"),
         (config({"auth": "MARKEDé"}), "'auth' that is not base64"),
         (config({"auth": base64.b64encode(b"id:MARKED\xff").decode()}), "not base64 of UTF-8 text"),
@@ -176,7 +176,7 @@ def test_all_logins_of_a_document_are_found():
         (config({"username": "id", "password": f" {SECRET}"}), "begins or ends with a blank"),
         (config({"username": "id", "password": "MARKED\0x"}), "control character"),
         (config({"username": "id", "password": SECRET}, key="https://"), "names no host"),
-        (config({}, key=f"https://id:MARKED@{HOST}"), f"'{HOST}' has no login in it"),
+        (config({}, key=f"https://id:MARKED@{HOST}"), f"'{HOST}' has no login"),
         ('{"auths": ' + "7" * 5000 + "}", "JSON" if sys.version_info >= (3, 10, 7) else "no object"),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_broken_document_is_told_by_its_place_and_shows_no_value(text, says):
 
 
 def test_a_made_config_is_read_back_and_has_the_form_that_kubectl_makes():
-    made = make_docker_config(f"https://{HOST}/team", "id", Hidden(SECRET))
+    made = make_docker_config(f"https://{HOST}/team", "id", SecretValue(SECRET))
     login = parse_docker_config(made).find(HOST)
     assert (login.username, login.password.reveal()) == ("id", SECRET)
     entry = {"username": "id", "password": SECRET, "auth": auth(f"id:{SECRET}")}
@@ -193,7 +193,7 @@ def test_a_made_config_is_read_back_and_has_the_form_that_kubectl_makes():
 
 
 def test_neither_a_made_config_nor_its_login_shows_the_password():
-    made = make_docker_config(HOST, "id", Hidden(SECRET))
+    made = make_docker_config(HOST, "id", SecretValue(SECRET))
     found = parse_docker_config(made)
     assert "MARKED" not in f"{made!r} {made} {found!r} {found.find(HOST)!r}"
 
@@ -203,7 +203,7 @@ def test_skopeo_reads_a_made_config(tmp_path):
     if skopeo is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("skopeo is missing: apt-get install skopeo")
     path = tmp_path / "config.json"
-    path.write_text(make_docker_config(HOST, "id", Hidden(SECRET)).reveal())
+    path.write_text(make_docker_config(HOST, "id", SecretValue(SECRET)).reveal())
     done = subprocess.run(
         [skopeo, "login", "--authfile", path, "--get-login", HOST],
         capture_output=True,
@@ -232,7 +232,7 @@ def test_skopeo_reads_a_made_config(tmp_path):
 )
 def test_a_config_that_no_registry_could_use_is_not_made(host, username, password, says):
     with pytest.raises(InputError, match=says) as caught:
-        make_docker_config(host, username, Hidden(password))
+        make_docker_config(host, username, SecretValue(password))
     assert "MARKED" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
 
@@ -250,10 +250,10 @@ OTHERS = {
 
 
 def added(existing, host=HOST, username="new", password=SECRET):
-    return with_login(existing, host, username, Hidden(password))
+    return with_login(existing, host, username, SecretValue(password))
 
 
-@pytest.mark.parametrize("kind", [str, Hidden, str.encode])
+@pytest.mark.parametrize("kind", [str, SecretValue, str.encode])
 def test_a_login_is_added_and_every_other_entry_and_key_keeps_its_value(kind):
     made = json.loads(added(kind(json.dumps(OTHERS, indent=4, ensure_ascii=False))).reveal())
 
@@ -286,7 +286,9 @@ def test_a_second_login_as_the_same_user_changes_no_byte():
     pretty = json.dumps(json.loads(first.reveal()), indent=2) + "\r\n"
     assert added(pretty).reveal() == pretty
     assert (
-        added(None).reveal() == added(added(None)).reveal() == make_docker_config(HOST, "new", Hidden(SECRET)).reveal()
+        added(None).reveal()
+        == added(added(None)).reveal()
+        == make_docker_config(HOST, "new", SecretValue(SECRET)).reveal()
     )
 
 
@@ -295,7 +297,7 @@ def test_a_second_login_as_the_same_user_changes_no_byte():
     [None, "", b"", "MARKED{", '["MARKED"]', "null", "7", "[" * 100_000, '{"x": NaN}', '{"x": 1e999}', b"\xff\xfe{}"],
 )
 def test_what_is_no_json_object_is_replaced(existing):
-    assert added(existing).reveal() == make_docker_config(HOST, "new", Hidden(SECRET)).reveal()
+    assert added(existing).reveal() == make_docker_config(HOST, "new", SecretValue(SECRET)).reveal()
 
 
 @pytest.mark.parametrize("auths", ["null", '["MARKED"]', '"x"', "{}"])
@@ -307,7 +309,7 @@ def test_auths_that_hold_nothing_are_replaced_and_their_neighbours_stay(auths):
 
 def test_a_byte_that_is_no_utf8_costs_no_other_login():
     existing = b'{"auths": {"ghcr.io": {"auth": "YTph", "email": "\xff"}}}'
-    for form in (existing, Hidden(existing.decode("utf-8", "surrogateescape"))):
+    for form in (existing, SecretValue(existing.decode("utf-8", "surrogateescape"))):
         assert parse_docker_config(added(form)).find("ghcr.io").username == "a"
         added(form).reveal().encode("utf-8")
 
@@ -322,11 +324,11 @@ def test_a_login_that_no_registry_could_use_is_not_added():
 def test_entries_of_other_registries_may_be_without_a_login_where_one_registry_matters():
     text = json.dumps({"auths": {"ghcr.io": {}, "b.example": None, HOST: {"auth": auth(f"id:{SECRET}")}}})
     assert parse_docker_config(text, host=HOST).find(HOST).username == "id"
-    assert "'ghcr.io' has no login in it" in refused(text)
+    assert "'ghcr.io' has no login" in refused(text)
 
 
 def test_the_registry_that_matters_has_to_have_a_login():
-    with pytest.raises(CredentialError, match="has no login in it"):
+    with pytest.raises(CredentialError, match="has no login"):
         parse_docker_config(config({}), host=f"https://{HOST}/team")
     with pytest.raises(NotFoundError, match="only for no host"):
         parse_docker_config(config({}, key="ghcr.io"), host=HOST).find(HOST)
@@ -339,7 +341,10 @@ def test_what_kubernetes_can_not_read_fails_for_whichever_registry_it_is():
 
 
 def test_a_docker_config_of_made_entries_names_docker_hub_as_its_readers_look_for_it():
-    entries = {"contosoml.azurecr.io": Hidden('{"registrytoken": "one"}'), "index.docker.io": Hidden('{"auth": "two"}')}
+    entries = {
+        "contosoml.azurecr.io": SecretValue('{"registrytoken": "one"}'),
+        "index.docker.io": SecretValue('{"auth": "two"}'),
+    }
 
     made = docker_config_of(entries)
 

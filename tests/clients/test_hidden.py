@@ -6,13 +6,13 @@ import pickle
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 
 SECRET = "MARK-of-a-secret"
 
 
 def test_a_secret_is_shown_by_no_way_of_printing():
-    hidden = Hidden(SECRET)
+    hidden = SecretValue(SECRET)
 
     assert SECRET not in f"{hidden} {hidden!r} {hidden:>40} {[hidden]} { ({'a': hidden}) }" + str(hidden)
     assert SECRET not in repr(vars(hidden) if hasattr(hidden, "__dict__") else "")
@@ -21,13 +21,13 @@ def test_a_secret_is_shown_by_no_way_of_printing():
 
 def test_a_secret_is_not_pickled():
     with pytest.raises(TypeError, match="not pickled"):
-        pickle.dumps(Hidden(SECRET))
+        pickle.dumps(SecretValue(SECRET))
 
 
 def test_secrets_are_compared_by_their_values():
-    assert Hidden("a") == Hidden("a")
-    assert Hidden("a") != Hidden("b")
-    assert Hidden("a") != "a"
-    assert Hidden("\udcff") == Hidden("\udcff")
-    assert len({Hidden("a"), Hidden("a")}) == 1
-    assert not Hidden("")
+    assert SecretValue("a") == SecretValue("a")
+    assert SecretValue("a") != SecretValue("b")
+    assert SecretValue("a") != "a"
+    assert SecretValue("\udcff") == SecretValue("\udcff")
+    assert len({SecretValue("a"), SecretValue("a")}) == 1
+    assert not SecretValue("")

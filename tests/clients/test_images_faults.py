@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.images import Layer
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     ContextError,
@@ -193,7 +193,7 @@ def test_every_request_is_tried_again_where_that_helps(memory, store, large, met
         ((403, {}, errors("DENIED", "storage quota exceeded")), "POST", "/uploads/", NotAllowedError, "quota", "full"),
         ((413, {}, errors("DENIED", "quota")), "PUT", "/uploads/", NotAllowedError, "quota", "show-usage"),
         ((405, {}, errors("UNSUPPORTED")), "POST", "/uploads/", NotAllowedError, "read-only", "read-only"),
-        ((404, {}, errors("NAME_UNKNOWN")), "POST", "/uploads/", NotFoundError, "not-found", "makes none"),
+        ((404, {}, errors("NAME_UNKNOWN")), "POST", "/uploads/", NotFoundError, "not-found", "does not create one"),
         ((403, {}, errors("DENIED")), "PUT", "/manifests/", NotAllowedError, "not-allowed-push", "AcrPush"),
         ((405, {}, errors("UNSUPPORTED")), "PUT", "/manifests/", ConflictError, "tag-immutable", "write-enabled"),
         ((409, {}, errors("CONFLICT")), "PUT", "/manifests/", ConflictError, "tag-immutable", "another tag"),
@@ -202,8 +202,8 @@ def test_every_request_is_tried_again_where_that_helps(memory, store, large, met
         ((400, {}, errors("MANIFEST_INVALID")), "PUT", "/manifests/", InputError, "manifest-refused", "base image"),
         ((404, {}, errors("MANIFEST_BLOB_UNKNOWN")), "PUT", "/manifests/", ConflictError, "layer-lost", "again"),
         ((201, {"Docker-Content-Digest": "sha256:0"}, b""), "PUT", "/manifests/", ConflictError, "conflict", "keeps"),
-        ((201, {"Docker-Content-Digest": "sha256:0"}, b""), "PUT", "/uploads/", ConflictError, "conflict", "other"),
-        ((400, {}, errors("DIGEST_INVALID")), "PUT", "/uploads/", ConflictError, "conflict", "other bytes"),
+        ((201, {"Docker-Content-Digest": "sha256:0"}, b""), "PUT", "/uploads/", ConflictError, "conflict", "not match"),
+        ((400, {}, errors("DIGEST_INVALID")), "PUT", "/uploads/", ConflictError, "conflict", "not match"),
         ((429, {"Retry-After": "900"}, b""), "PUT", "/uploads/", ThrottledError, "throttled", "900 seconds"),
         ((429, {"Retry-After": "900"}, b""), "HEAD", "/blobs/", ThrottledError, "throttled", "900 seconds"),
         ((500, {"Retry-After": "900"}, b""), "PUT", "/manifests/", ServiceError, "service", "HTTP 500"),
@@ -300,7 +300,10 @@ def test_blob_storage_is_read_without_the_credential(memory):
         memory.blobs.clear()
         with serving(TokenService(memory, USERS)) as front:
             elsewhere(memory, front, lambda digest: f"http://{storage.host}/{digest}?sig={MARK}")
-            with opened(front.host, username=PUSHER, password=Hidden(SECRET)) as source, opened(plain.host) as store:
+            with (
+                opened(front.host, username=PUSHER, password=SecretValue(SECRET)) as source,
+                opened(plain.host) as store,
+            ):
                 base = base_in(source, "base")
                 store.append(base, source, SMALL, repository="a", tag="1", created_by="x")
             assert all("Authorization" not in one.headers for one in storage.requests)
@@ -315,7 +318,7 @@ def test_other_bytes_than_were_asked_for_are_not_passed_on(memory, front, store,
     with serving(lambda _: (200, {}, wrong)) as storage, serving(MemoryRegistry()) as target:
         base = base_in(store, "base")
         elsewhere(memory, front, lambda digest: f"http://{storage.host}/{digest}")
-        with opened(target.host) as other, pytest.raises(ConflictError, match="sent other bytes"):
+        with opened(target.host) as other, pytest.raises(ConflictError, match="content that does not match"):
             other.append(base, store, SMALL, repository="a", tag="1", created_by="x")
         assert target.answer.manifests == {}
         assert target.answer.uploads == {}
@@ -388,13 +391,13 @@ def test_a_token_that_expires_while_layers_are_sent_is_replaced(memory, acr, lar
         return GO_ON
 
     refused_by(memory, expire, method="PATCH", part="/uploads/", times=1)
-    with opened(acr.host, username=PUSHER, password=Hidden(SECRET)) as store:
+    with opened(acr.host, username=PUSHER, password=SecretValue(SECRET)) as store:
         push(store, large)
     assert sha(kept(memory, large)) == large.digest
 
 
 def test_who_may_only_pull_is_told_the_role_and_nothing_is_sent(memory, acr):
-    with opened(acr.host, username=PULLER, password=Hidden(SECRET)) as store:
+    with opened(acr.host, username=PULLER, password=SecretValue(SECRET)) as store:
         with pytest.raises(NotAllowedError, match="AcrPush") as refused:
             push(store)
         with pytest.raises(NotAllowedError, match="AcrDelete"):
@@ -404,7 +407,7 @@ def test_who_may_only_pull_is_told_the_role_and_nothing_is_sent(memory, acr):
 
 
 def test_a_wrong_password_is_told_and_not_shown(acr):
-    wrong = Hidden(f"{MARK}-wrong")
+    wrong = SecretValue(f"{MARK}-wrong")
     with opened(acr.host, username=PUSHER, password=wrong) as store, pytest.raises(CredentialError) as refused:
         push(store)
     assert MARK not in str(refused.value)
@@ -424,7 +427,7 @@ def test_an_upload_on_another_host_gets_no_credential(memory, acr):
             return GO_ON
 
         refused_by(memory, answer, method="POST", part="/a/")
-        with opened(acr.host, username=PUSHER, password=Hidden(SECRET)) as store:
+        with opened(acr.host, username=PUSHER, password=SecretValue(SECRET)) as store:
             push(store)
         assert storage.requests
         assert all("Authorization" not in one.headers for one in storage.requests)
@@ -450,7 +453,7 @@ def test_a_token_service_that_knows_one_scope_only_gets_the_layers_sent(memory, 
         return whole(request)
 
     acr.answer = one_scope
-    with opened(acr.host, username=PUSHER, password=Hidden(SECRET)) as store:
+    with opened(acr.host, username=PUSHER, password=SecretValue(SECRET)) as store:
         pushed = push(store)
     assert pushed.mounted == 0
     assert ("a", "1") in memory.manifests

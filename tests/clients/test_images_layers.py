@@ -96,7 +96,7 @@ def test_what_is_no_tar_is_refused_and_leaves_no_file(tmp_path, content):
         lambda: Layer.from_bytes(content),
         lambda: Layer.from_file(tmp_path / "one.tar", scratch_folder=scratch),
     ):
-        with pytest.raises(ContextError, match="No layer can be made"):
+        with pytest.raises(ContextError, match="No layer can be built"):
             make()
     assert list(scratch.iterdir()) == []
 

@@ -13,8 +13,8 @@ import threading
 import pytest
 import requests
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference, Layer
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
 from tests.clients.image_parts import (
     DOCKER,
@@ -279,10 +279,10 @@ def test_a_password_without_tokens_sends_no_body_twice(name, tmp_path):
         front.answer = with_credential(host)
         put_image(f"http://{front.host}", name, "base", auth=("me", SECRET))
         front.requests.clear()
-        with opened(front.host, username="me", password=Hidden(SECRET)) as store:
+        with opened(front.host, username="me", password=SecretValue(SECRET)) as store:
             pushed = push(store, store, base_in(store, name, "base"), name)
         assert sum(len(one.body) for one in front.asked("blobs/uploads")) == pushed.sent_bytes
-        with opened(front.host, username="me", password=Hidden("wrong")) as store, pytest.raises(CredentialError):
+        with opened(front.host, username="me", password=SecretValue("wrong")) as store, pytest.raises(CredentialError):
             base_in(store, name, "base")
 
 
@@ -366,7 +366,7 @@ def test_an_index_that_holds_itself_ends():
 
 
 def test_an_image_of_another_registry_is_not_asked_for(registry):
-    with opened(registry) as store, pytest.raises(InputError, match="is not in registry"):
+    with opened(registry) as store, pytest.raises(InputError, match="belongs to another registry"):
         store.resolve(ImageReference.parse("contoso.azurecr.io/a:1"))
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.challenges import Challenge, claims, granted, parse_challenges, token_address
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import UnreachableError
 from tests.clients.registry_servers import claims_token
 
@@ -106,9 +106,9 @@ def test_a_token_service_elsewhere_is_not_trusted(realm):
     ],
 )
 def test_a_token_tells_what_it_grants(access, actions):
-    assert granted(Hidden(claims_token(access=access)), "a/b") == actions
+    assert granted(SecretValue(claims_token(access=access)), "a/b") == actions
 
 
 @pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.W10.c", "a.é.c", "..", "a." + "W1" * 50_000 + ".c"])
 def test_a_token_without_readable_claims_tells_nothing(token):
-    assert claims(Hidden(token)) == {}
+    assert claims(SecretValue(token)) == {}

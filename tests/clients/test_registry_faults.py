@@ -8,7 +8,7 @@ import time
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -83,7 +83,7 @@ def test_credentials_never_follow_a_redirect_to_another_host(stage, tmp_path):
             return acr(request)
 
         with serving(answer, authority=authority) as served:
-            for more in ({}, {"aad_token": Hidden(AAD_TOKEN)}):
+            for more in ({}, {"aad_token": SecretValue(AAD_TOKEN)}):
                 with connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem"), **more) as registry:
                     for method in ("check_pull", "check_push"):
                         error = failure(registry, method)
@@ -249,7 +249,7 @@ def test_a_registry_without_the_exchange_says_what_it_takes(authority, tmp_path)
         authority,
         tmp_path,
         lambda request: (404, JSON, b"") if "/exchange" in request.path else None,
-        aad_token=Hidden(AAD_TOKEN),
+        aad_token=SecretValue(AAD_TOKEN),
     )
     assert (type(error), error.code) == (CredentialError, "credential-missing")
 
@@ -350,6 +350,6 @@ def test_many_threads_may_ask_one_registry():
 
 def test_a_password_that_no_text_can_hold_is_refused_by_the_registry_and_not_shown():
     with serving(behind_basic((401, BASIC, b""))) as served:
-        with connected(served.host, password=Hidden(f"{MARK}\udc80\r\nX: y")) as registry:
+        with connected(served.host, password=SecretValue(f"{MARK}\udc80\r\nX: y")) as registry:
             assert isinstance(failure(registry), CredentialError)
         assert all("X" not in one.headers for one in served.requests)

@@ -30,7 +30,7 @@ def test_a_web_file_that_breaks_off_is_never_taken_for_the_whole():
     def answer(request):
         request.handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}")
 
-    with serving(answer) as served, pytest.raises(UnreachableError, match="there is no connection"):
+    with serving(answer) as served, pytest.raises(UnreachableError, match="connection failed"):
         read_web_file(f"http://{served.host}/a.ipynb")
 
 

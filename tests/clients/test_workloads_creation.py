@@ -89,5 +89,5 @@ def test_deleting_waits_until_it_is_gone_and_sends_what_was_asked(api, workloads
 
 
 def test_all_pods_are_never_followed_by_mistake(workloads):
-    with pytest.raises(InputError, match="no label"):
+    with pytest.raises(InputError, match="No label"):
         workloads.follow_pods({})

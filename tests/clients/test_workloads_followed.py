@@ -7,11 +7,11 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Retried
-from fairing_az_jupyter.clients.kube.follow.follower import Follower
-from fairing_az_jupyter.clients.kube.follow.replacements import Replacements
-from fairing_az_jupyter.clients.kube.follow.targets import Target
-from fairing_az_jupyter.clients.kube.follow.watch import Change, _differences
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Retried
+from fairing_az_jupyter.clients.kube.watching.replacements import Replacements
+from fairing_az_jupyter.clients.kube.watching.targets import Target
+from fairing_az_jupyter.clients.kube.watching.watch import Change, _differences
+from fairing_az_jupyter.clients.kube.watching.watcher import Watcher
 
 IGNORED = [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]
 NO_CPU = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
@@ -55,18 +55,18 @@ def drained(name):
 
 
 @pytest.fixture
-def follower(monkeypatch):
+def watcher(monkeypatch):
     """Make a follower that has no API server and starts no threads."""
-    monkeypatch.setattr(Follower, "_start", lambda _, thread: None)
+    monkeypatch.setattr(Watcher, "_start", lambda _, thread: None)
 
     def made(owner, **more):
-        return Follower(None, Target("team-a", owner=owner), waits=Waits(), logs=False, **more)
+        return Watcher(None, Target("team-a", owner=owner), waits=Waits(), logs=False, **more)
 
     return made
 
 
-def take(follower, *pods, what="ADDED"):
-    return [event for each in pods for event in follower._pod(Change(what, each))]
+def take(watcher, *pods, what="ADDED"):
+    return [event for each in pods for event in watcher._pod(Change(what, each))]
 
 
 @pytest.mark.parametrize("owner", [job(), deployment()])
@@ -77,56 +77,56 @@ def take(follower, *pods, what="ADDED"):
         pod("old", containerStatuses=[{"name": "main", "state": {"waiting": {"reason": "InvalidImageName"}}}]),
     ],
 )
-def test_what_was_in_the_way_of_a_pod_that_has_gone_is_past(follower, owner, gone):
-    followed = follower(owner)
+def test_what_was_in_the_way_of_a_pod_that_has_gone_is_past(watcher, owner, gone):
+    followed = watcher(owner)
     take(followed, gone)
-    assert followed.trouble is not None
+    assert followed.problem is not None
     take(followed, gone, what="DELETED")
     take(followed, running("new", 5))
-    assert followed.trouble is None
+    assert followed.problem is None
 
 
-def test_how_a_pod_ended_is_told_also_when_it_has_gone(follower):
-    followed = follower(job())
+def test_how_a_pod_ended_is_told_also_when_it_has_gone(watcher):
+    followed = watcher(job())
     take(followed, failed("a"), what="DELETED")
     followed._owner = {**job(), "status": {"conditions": [{"type": "Failed", "status": "True"}]}}
-    assert (followed.trouble.code, followed.trouble.returncode) == ("container-failed", 1)
+    assert (followed.problem.code, followed.problem.returncode) == ("container-failed", 1)
 
 
-def test_an_old_word_about_a_quota_is_past_when_the_pod_that_was_made_after_it_has_gone(follower):
-    followed = follower(deployment())
+def test_an_old_word_about_a_quota_is_past_when_the_pod_that_was_made_after_it_has_gone(watcher):
+    followed = watcher(deployment())
     about = {"kind": "ReplicaSet", "name": "serve-1", "uid": "r"}
     said = {"reason": "FailedCreate", "message": "exceeded quota: q", "involvedObject": about, "metadata": {"uid": "e"}}
     list(followed._event(Change("ADDED", {**said, "lastTimestamp": "2026-11-29T10:00:01Z"})))
-    assert followed.trouble.code == "quota"
+    assert followed.problem.code == "quota"
     take(followed, pod("a", second=5), what="ADDED")
     take(followed, pod("a", second=5), what="DELETED")
-    assert followed.trouble is None
+    assert followed.problem is None
 
 
-def test_a_pod_that_no_scheduler_looks_at_and_a_job_without_a_pod_are_reported(follower):
-    followed = follower(job())
-    assert (followed.trouble, followed._quiet().condition) == (None, "no-pod-yet")
+def test_a_pod_that_no_scheduler_looks_at_and_a_job_without_a_pod_are_reported(watcher):
+    followed = watcher(job())
+    assert (followed.problem, followed._quiet().condition) == (None, "no-pod-yet")
     take(followed, pod("a"))
-    assert (followed.trouble, followed._quiet().condition) == (None, "overlooked")
+    assert (followed.problem, followed._quiet().condition) == (None, "overlooked")
     take(followed, running("a"), what="MODIFIED")
-    assert (followed.trouble, followed._quiet()) == (None, None)
+    assert (followed.problem, followed._quiet()) == (None, None)
 
 
-def test_an_endpoint_that_was_scaled_to_none_waits_for_no_pod(follower):
+def test_an_endpoint_that_was_scaled_to_none_waits_for_no_pod(watcher):
     ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     service = {"kind": "InferenceService", "metadata": {"namespace": "team-a", "name": "serve", "uid": "i"}}
-    assert follower({**service, **ready})._quiet() is None
-    assert follower(service)._quiet().condition == "no-pod-yet"
+    assert watcher({**service, **ready})._quiet() is None
+    assert watcher(service)._quiet().condition == "no-pod-yet"
     refused = pod("a", "Failed", reason="UnexpectedAdmissionError")
     for owner, code in (({**service, **ready}, None), (service, "node-refused")):
-        followed = follower(owner)
+        followed = watcher(owner)
         take(followed, refused)
-        assert (followed.trouble and followed.trouble.code) == code
+        assert (followed.problem and followed.problem.code) == code
 
 
-def test_an_endpoint_that_never_gets_a_node_is_waited_for_no_longer_than_the_longest_wait_and_its_own(follower):
-    followed = follower(deployment(), until_ready=True, seconds=600)
+def test_an_endpoint_that_never_gets_a_node_is_waited_for_no_longer_than_the_longest_wait_and_its_own(watcher):
+    followed = watcher(deployment(), until_ready=True, seconds=600)
     take(followed, pod("a"))
 
     def pass_by(seconds):
@@ -139,17 +139,17 @@ def test_an_endpoint_that_never_gets_a_node_is_waited_for_no_longer_than_the_lon
     assert pass_by(200)
 
 
-def test_the_older_pods_log_comes_first_whatever_the_names_are(follower):
+def test_the_older_pods_log_comes_first_whatever_the_names_are(watcher):
     items = [running("a-new", 9), failed("b-old"), running("c-newest", 20)]
-    followed = follower(job())
+    followed = watcher(job())
     for change in _differences({}, items):
         list(followed._pod(change))
     before = {name: [each.pod for each in reader.before] for (name, _), reader in followed._readers.items()}
     assert before == {"b-old": [], "a-new": ["b-old"], "c-newest": ["b-old"]}
 
 
-def test_readers_that_have_ended_take_no_room(follower):
-    followed = follower(job())
+def test_readers_that_have_ended_take_no_room(watcher):
+    followed = watcher(job())
     for number in range(100):
         followed._read_log(running(f"p{number}"), "main")
     assert len(followed._readers) == 100
@@ -230,9 +230,9 @@ def test_a_job_of_many_pods_and_one_that_counts_disruptions_end_by_themselves():
         assert see(*[(owner, evicted(name), False) for name in "abcd"]).pressure is None
 
 
-def test_a_job_whose_pods_are_evicted_again_and_again_is_over_for_who_follows_it(follower):
-    followed = follower(job())
+def test_a_job_whose_pods_are_evicted_again_and_again_is_over_for_who_follows_it(watcher):
+    followed = watcher(job())
     take(followed, *[evicted(name) for name in "abc"])
     with pytest.raises(Exception, match="evicted 3 times in a row") as caught:
-        list(followed._troubles())
+        list(followed._problems())
     assert (type(caught.value).__name__, caught.value.code) == ("JobFailedError", "node-pressure")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import diagnose
-from fairing_az_jupyter.clients.kube.follow.startup import stuck_on_node
+from fairing_az_jupyter.clients.kube.watching.startup import stuck_on_node
 from tests.clients.workloads_objects import event, job, pod, waiting
 
 PASSING, ACCESS, DEFINITE = "image-passing", "image-access", "image-definite"
@@ -143,7 +143,7 @@ def test_images_that_can_never_be_pulled_are_known_by_the_reason_alone(reason, c
 
 def test_a_pull_that_is_not_allowed_tells_that_a_new_role_takes_time():
     found = diagnose(job(), [pod("Pending", waiting("ErrImagePull", "401 Unauthorized"))])
-    assert "a new role assignment takes up to 10 minutes to act" in found.message
+    assert "a new role assignment can take up to 10 minutes" in found.message
     assert "--attach-acr team" in found.hint
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairing_az_jupyter.clients.kube.follow.log_lines import LONGEST_LINE, Joined, shown
+from fairing_az_jupyter.clients.kube.watching.log_lines import LONGEST_LINE, Joined, shown
 
 
 def at(second, nanoseconds=0, zone="Z"):

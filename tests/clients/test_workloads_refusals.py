@@ -6,21 +6,21 @@ import json
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.http import Answer
 from fairing_az_jupyter.clients.kube.objects.asking import Asker
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, kind_of, pod_selector
-from fairing_az_jupyter.clients.kube.objects.rejections import passes_by_itself, refused_change, sanitized
+from fairing_az_jupyter.clients.kube.objects.rejections import passes_by_itself, rejected_change, sanitized
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import ConflictError, InputError, NotAllowedError
 
-ASKER = Asker("10.0.0.1:443", secret=Hidden("Bearer MARKED-token"))
+ASKER = Asker("10.0.0.1:443", secret=SecretValue("Bearer MARKED-token"))
 SENT = {"spec": {"containers": [{"name": "main", "env": [{"name": "A", "value": "MARKED-value"}]}]}}
 
 
 def refused_call(status, message, reason="", causes=()):
     body = {"kind": "Status", "message": message, "reason": reason, "details": {"causes": list(causes)}}
     asked = KINDS["Pod"].change("create", "team-a", "p", SENT)
-    return refused_change(Answer(status, {}, json.dumps(body).encode()), asked, ASKER)
+    return rejected_change(Answer(status, {}, json.dumps(body).encode()), asked, ASKER)
 
 
 def refused(status, message, reason="", causes=()):
@@ -202,16 +202,16 @@ def test_a_long_text_is_cut_and_stands_in_one_line():
 def test_a_body_that_is_no_status_does_no_harm():
     asked = KINDS["Pod"].change("create", "team-a", "p", SENT)
     for body in (b"", b"null", b"[]", b"\xff", b"[" * 100_000):
-        assert refused_change(Answer(403, {}, body), asked, ASKER) is None
+        assert rejected_change(Answer(403, {}, body), asked, ASKER) is None
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}, "no kind"),
+        ({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}, "not a kind"),
         ({"kind": "Job", "apiVersion": "batch/v1beta1", "metadata": {"name": "a"}}, "apiVersion"),
-        ({"kind": "Job", "apiVersion": "batch/v1", "metadata": {}}, "no name"),
-        ({}, "no kind"),
+        ({"kind": "Job", "apiVersion": "batch/v1", "metadata": {}}, "without a name"),
+        ({}, "not a kind"),
     ],
 )
 def test_an_object_that_is_none_is_refused_before_it_is_sent(body, said):

@@ -7,8 +7,8 @@ import pytest
 from fairing_az_jupyter.clients.kube.diagnosis.scheduling import untolerated
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import diagnose, endpoint_ready, replaces_disrupted
-from fairing_az_jupyter.clients.kube.follow.container_states import container_state
-from fairing_az_jupyter.clients.kube.follow.startup import stuck_on_node
+from fairing_az_jupyter.clients.kube.watching.container_states import container_state
+from fairing_az_jupyter.clients.kube.watching.startup import stuck_on_node
 from fairing_az_jupyter.exceptions import EndpointError, JobFailedError
 from tests.clients.workloads_objects import META, deployment, ended, event, job, pod, unschedulable, waiting
 
@@ -215,11 +215,15 @@ def test_another_pods_progress_does_not_count():
         ("NotTriggerScaleUp", "pod didn't trigger scale-up: 2 max node group size reached", "adds no node: 2 max node"),
         ("NotTriggerScaleUp", "pod didn't trigger scale-up:", "The cluster autoscaler adds no node."),
         ("FailedScaleUp", "Node scale up in zones z failed: out of quota", "failed to add a node: Node scale up"),
-        ("Nominated", "Pod should schedule on: nodeclaim/gpu-2hfk8", "Karpenter gets it a node: nodeclaim/gpu-2hfk8."),
+        (
+            "Nominated",
+            "Pod should schedule on: nodeclaim/gpu-2hfk8",
+            ("Karpenter provisions a node: nodeclaim/gpu-2hfk8."),
+        ),
         (
             "FailedScheduling",
             "Failed to schedule pod, all available instance types exceed limits",
-            "Karpenter says: Fai",
+            "Karpenter reports: Fai",
         ),
     ],
 )
@@ -325,9 +329,9 @@ def test_a_running_pod_that_is_not_ready_though_its_containers_are_has_lost_its_
     found = stuck_on_node(lost, "team-a")
     assert (found.code, found.heals) == ("node-not-ready", True)
     assert found.rule.seconds(Waits()) == float("inf")
-    assert "goes on when it is back" in found.message
+    assert "continues when the node is back" in found.message
     going = pod("Running", status, spec={"nodeName": "n"}, status=lost["status"], deletionTimestamp="2026-11-29")
-    assert "goes on" not in stuck_on_node(going, "team-a").message
+    assert "continues" not in stuck_on_node(going, "team-a").message
     starting = pod("Running", {**status, "ready": False}, spec={"nodeName": "n"})
     assert stuck_on_node(starting, "team-a") is None
 

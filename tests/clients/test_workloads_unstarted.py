@@ -6,7 +6,7 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import diagnose
-from fairing_az_jupyter.clients.kube.follow.startup import not_looked_at
+from fairing_az_jupyter.clients.kube.watching.startup import not_looked_at
 from tests.clients.workloads_objects import deployment, event, job, pod, unschedulable, waiting
 
 

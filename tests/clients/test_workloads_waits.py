@@ -9,9 +9,9 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.diagnosis.waits import CONDITIONS, Waits, condition, duration, page, reports_after
-from fairing_az_jupyter.clients.kube.follow.clocks import Clocks
-from fairing_az_jupyter.clients.kube.follow.durations import lasted
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Retried, Trouble
+from fairing_az_jupyter.clients.kube.watching.clocks import Clocks
+from fairing_az_jupyter.clients.kube.watching.durations import lasted
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Problem, Retried
 from fairing_az_jupyter.settings import Settings, notebook_names
 from fairing_az_jupyter.settings.scheduling import seconds_in
 
@@ -121,14 +121,14 @@ NO_NODE = Diagnosis("unschedulable", "No node takes pod 'p'.", "See", condition=
 
 
 def test_a_wait_says_how_long_it_has_lasted_and_how_long_it_may():
-    assert str(Trouble(NO_NODE, 1800)) == "No node takes pod 'p'. Waiting for up to 30 min."
-    assert str(Trouble(NO_NODE, 1800, 130)) == "No node takes pod 'p'. Waiting for 2 min so far, at most 30 min."
-    assert str(Trouble(NO_NODE, float("inf"), 130)) == "No node takes pod 'p'. Waiting for 2 min so far."
+    assert str(Problem(NO_NODE, 1800)) == "No node takes pod 'p'. Waiting for up to 30 min."
+    assert str(Problem(NO_NODE, 1800, 130)) == "No node takes pod 'p'. Waiting for 2 min so far, at most 30 min."
+    assert str(Problem(NO_NODE, float("inf"), 130)) == "No node takes pod 'p'. Waiting for 2 min so far."
 
 
 def test_a_wait_for_a_node_that_is_over_says_how_to_wait_longer():
     ended = NO_NODE.after(1800)
-    assert ended.message == "No node takes pod 'p'. It lasted for 30 min."
+    assert ended.message == "No node takes pod 'p'. It lasted 30 min."
     assert "FAIRING_NODE_WAIT" in ended.hint
     assert "FAIRING_NODE_WAIT" not in Diagnosis("volume", "m", "h", condition="volume").after(480).hint
 
@@ -144,7 +144,7 @@ def test_a_pull_that_fails_in_different_ways_has_one_clock():
     assert clocks.see(PULL, 40.0)[0].waited == 40
     for seconds in (60.0, 80.0, 100.0):
         assert clocks.see(PULL, seconds)[1] is None
-    assert clocks.see(DENIED, 121.0) == (Trouble(DENIED, 140, 121, "j"), None)
+    assert clocks.see(DENIED, 121.0) == (Problem(DENIED, 140, 121, "j"), None)
     report, over = clocks.see(DENIED, 140.0)
     assert report is None
     assert over.code == "image-unauthorized"
@@ -242,7 +242,7 @@ def test_what_can_not_pass_is_over_at_once():
 def test_a_disruption_says_why_and_how_many_it_were():
     said = str(Disrupted("Job", "fairing-job-1", "p", "EvictionByEvictionAPI", "Eviction API: evicting", 2))
     assert said == (
-        "Pod 'p' was taken away (its node is drained, or removed by the autoscaler: Eviction API: evicting). A new pod "
+        "Pod 'p' was removed (its node is drained, or removed by the autoscaler: Eviction API: evicting). A new pod "
         "starts; disruption 2 of Job 'fairing-job-1'."
     )
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference, ImageStore, Layer
 from fairing_az_jupyter.clients.oci.registry import Registry
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.settings import Settings, from_notebook
 from tests.clients.image_parts import tar_of
 
@@ -38,7 +38,7 @@ class Workshop:
     def images(self):
         if not self._opened:
             self._opened.append(
-                Registry(self.setup.login_server, username=self.setup.client, password=Hidden(self.setup.secret))
+                Registry(self.setup.login_server, username=self.setup.client, password=SecretValue(self.setup.secret))
             )
         return ImageStore(self._opened[0])
 

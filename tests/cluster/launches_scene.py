@@ -109,7 +109,7 @@ class Place:
         return {each["metadata"]["name"] for each in self.workloads.list(kind)}
 
     def found(self):
-        return {(left.kind, left.name): left for left in garbage.find_leftovers(self.launcher)[0]}
+        return {(left.kind, left.name): left for left in garbage.find_orphans(self.launcher)[0]}
 
 
 @contextlib.contextmanager

@@ -57,12 +57,14 @@ class Yard:
         request, _ = services.plan_cluster_run(services.Session(), notebook, values=values)
         return request
 
-    def run(self, notebook, *, settings=None, input_files=(), tell=None, **values):
+    def run(self, notebook, *, settings=None, input_files=(), report=None, **values):
         """Run it in the cluster to its end; return what happened in it, and its record."""
         seen = []
         batch = self.start(self.request(notebook, **values), settings=settings, input_files=input_files)
         with contextlib.suppress(RunFailedError, RunCancelledError):
-            services.follow_cluster_run(services.Session(runs_folder=self.runs), batch.runs[0], seen.append, tell=tell)
+            services.follow_cluster_run(
+                services.Session(runs_folder=self.runs), batch.runs[0], seen.append, report=report
+            )
         return seen, services.describe_run(services.Session(runs_folder=self.runs), batch.runs[0])
 
     def start(self, *requests, settings=None, **options):

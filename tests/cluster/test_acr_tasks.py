@@ -19,9 +19,9 @@ from azure.identity import ClientSecretCredential
 
 from fairing_az_jupyter.clients.azure.acr_tasks import ROLE, AcrTasks
 from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.images import ImageStore
 from fairing_az_jupyter.clients.oci.registry import Registry
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     FairingAzureError,
@@ -62,22 +62,22 @@ class Place:
                 entry = tarfile.TarInfo(name)
                 entry.size = len(text.encode())
                 archive.addfile(entry, io.BytesIO(text.encode()))
-        with closing(ContextStore(self.setup.account, Hidden(self.setup.account_key))) as store:
+        with closing(ContextStore(self.setup.account, SecretValue(self.setup.account_key))) as store:
             return store.link(store.keep(path, hashlib.sha256(path.read_bytes()).hexdigest()))
 
     def build(self, content, image="", files=None, **more):
         context = more.pop("context", None) or self.link(
             {"Dockerfile": content.format(base=self.base), "app/main.py": MAIN, **(files or {})}
         )
-        tell = more.pop("tell", self.said.append)
-        return self.client.build(context=context, image=image or self.image(), tell=tell, **more)
+        tell = more.pop("report", self.said.append)
+        return self.client.build(context=context, image=image or self.image(), report=tell, **more)
 
     def image(self, tag="1"):
         return f"{self.setup.namespace}/model:{tag}"
 
     def pushed(self, tag="1"):
         with Registry(
-            self.setup.login_server, username=self.setup.client, password=Hidden(self.setup.secret)
+            self.setup.login_server, username=self.setup.client, password=SecretValue(self.setup.secret)
         ) as registry:
             return ImageStore(registry).has(f"{self.setup.namespace}/model", tag)
 
@@ -164,7 +164,7 @@ def test_lines_are_told_while_the_build_goes_on(place):
 
     place.build(
         "FROM {base}\nRUN for i in 1 2 3 4; do echo tick $i; sleep 1.5; done\n",
-        tell=lambda line: times.setdefault(line, time.monotonic()),
+        report=lambda line: times.setdefault(line, time.monotonic()),
     )
 
     assert times["tick 4"] - times["tick 1"] > 2
@@ -222,7 +222,7 @@ def test_a_base_image_that_is_not_there_is_told(place):
 def test_a_context_that_can_not_be_fetched_is_told(place):
     link = place.link({"Dockerfile": "FROM scratch\n"}).reveal()
 
-    error = place.refused(context=Hidden(link.replace("sp=r", "sp=w")))
+    error = place.refused(context=SecretValue(link.replace("sp=r", "sp=w")))
 
     assert "could not fetch the build context" in error.hint
     assert "failed to download context" in error.message
@@ -264,7 +264,7 @@ def test_wider_roles_do_as_well(place, role):
 
 def test_a_registry_that_is_not_there_is_told(place):
     with place.connected("noacrhasthisname.azurecr.io") as client, pytest.raises(NotFoundError, match="noacrhasthis"):
-        client.build(context=Hidden("https://x.blob.core.windows.net/c/b?sig=MARK"), image="a:1")
+        client.build(context=SecretValue("https://x.blob.core.windows.net/c/b?sig=MARK"), image="a:1")
 
 
 def test_free_credits_are_told_with_the_other_builders(place):
@@ -333,7 +333,7 @@ def test_a_listener_that_fails_ends_the_run_too(place):
         raise RuntimeError("the page is gone")
 
     with pytest.raises(RuntimeError, match="the page is gone"):
-        place.build(SLOW, tell=tell)
+        place.build(SLOW, report=tell)
 
     assert place.run.status == "Canceled"
 
@@ -346,7 +346,7 @@ def test_a_run_that_can_not_be_cancelled_is_named_with_the_command_that_ends_it(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        place.build(SLOW, tell=tell)
+        place.build(SLOW, report=tell)
 
     name = place.setup.registry.rpartition("/")[2]
     assert f"az acr task cancel-run --registry {name} --run-id {place.run.id}" in caplog.messages[-1]
@@ -382,10 +382,10 @@ def test_a_run_that_somebody_else_cancels_is_told_as_that(place):
         if line == "begun":
             place.tasks.reset()
 
-    error = place.refused(content=SLOW, tell=tell)
+    error = place.refused(content=SLOW, report=tell)
 
     assert error.code == "build-cancelled"
-    assert "Somebody has cancelled it" in error.hint
+    assert "It was cancelled" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -328,8 +328,8 @@ def test_what_is_missing_is_named_the_blob_the_container_and_the_account(scene_o
     files = scene.files()
 
     for url, told in [
-        (scene.url("none.ipynb"), "no such blob"),
-        (scene.url("in.ipynb", "none"), "no such container"),
+        (scene.url("none.ipynb"), "the blob does not exist"),
+        (scene.url("in.ipynb", "none"), "the container does not exist"),
         (scene.url("in.ipynb", host="nosuchaccount.blob.core.windows.net"), "no Storage account nosuchaccount"),
     ]:
         with pytest.raises(NotFoundError) as missing:
@@ -337,7 +337,7 @@ def test_what_is_missing_is_named_the_blob_the_container_and_the_account(scene_o
         assert told in missing.value.message
         assert url in missing.value.message
         assert missing.value.hint
-    with pytest.raises(NotFoundError, match="no such container"):
+    with pytest.raises(NotFoundError, match="the container does not exist"):
         files.list(scene.url("", "none"))
 
 

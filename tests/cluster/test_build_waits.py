@@ -9,18 +9,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
-from fairing_az_jupyter.clients.kube.follow.events import (
+from fairing_az_jupyter.clients.kube.watching.events import (
     Disrupted,
     LogLine,
     Notice,
+    Problem,
     Retried,
     Started,
     Terminated,
-    Trouble,
 )
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     ConflictError,
@@ -38,7 +38,7 @@ IMAGE = "contosoml.azurecr.io/team/fairing-dependencies:0123"
 ORDER = BuildOrder(image=IMAGE, tag="0123", base="docker.io/library/python@sha256:" + "0" * 64)
 NAME = build_name(IMAGE)
 DIGEST = "sha256:" + "ab" * 32
-NO_NODE = Trouble(Diagnosis("unschedulable", "No node.", "Add one.", "unschedulable", pod="p-1"), 7200.0)
+NO_NODE = Problem(Diagnosis("unschedulable", "No node.", "Add one.", "unschedulable", pod="p-1"), 7200.0)
 SCHEDULED = Notice("Pod", "p-1", "Scheduled", "to n")
 DONE = Terminated("p-1", "kaniko", 0, "Completed", DIGEST)
 
@@ -97,7 +97,7 @@ def scene(monkeypatch):
 
     def count(what):
         made[what] += 1
-        return Hidden(f"{what} {made[what]}")
+        return SecretValue(f"{what} {made[what]}")
 
     monkeypatch.setattr(kaniko_job, "build_login", lambda *_: count("logins"))
 
@@ -171,7 +171,7 @@ def test_a_login_that_can_t_be_renewed_ends_no_build_and_is_tried_again(scene, m
         calls.append(scene.clock[0])
         if scene.clock[0] == 300:
             raise UnreachableError("No answer.", hint="", service="registry")
-        return Hidden("l")
+        return SecretValue("l")
 
     monkeypatch.setattr(kaniko_job, "build_login", login)
 
@@ -180,7 +180,7 @@ def test_a_login_that_can_t_be_renewed_ends_no_build_and_is_tried_again(scene, m
     assert [at for at, *_ in scene.workloads.secrets] == [0, 600]
 
 
-OVER = JobFailedError("Job was ended because its time of 5400 s was up.", hint="Give it a longer one.", code="deadline")
+OVER = JobFailedError("Job was stopped at its deadline of 5400 s.", hint="Give it a longer one.", code="deadline")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_build_whose_time_is_up_says_how_long_it_waited_and_which_settings_the
         scene.build(script)
 
     assert caught.value.code == "deadline"
-    assert caught.value.hint.startswith(waited or "Beyond the wait for a node, a build may take 1 h.")
+    assert caught.value.hint.startswith(waited or "A build may take up to 1 h.")
     assert "BUILD_CPU" in caught.value.hint
     assert "BUILDER = 'acr-tasks'" in caught.value.hint
     assert "longer deadline" not in str(caught.value)

@@ -17,9 +17,9 @@ from kubeflow.fairing import TrainJob
 from kubernetes.client import V1Toleration
 
 from fairing_az_jupyter.clients.azure.acr_tasks import ROLE
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.challenges import claims
 from fairing_az_jupyter.clients.oci.images import ImageReference, Layer
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     ContextError,
@@ -124,7 +124,7 @@ def test_what_is_there_is_neither_built_nor_sent_again(yard, monkeypatch):
 def test_skopeo_inspects_and_copies_every_image_and_tells_what_was_installed(yard, tmp_path, caplog):
     yard.task().builder.build()
 
-    [installed] = [text for text in caplog.messages if "is installed into an image" in text]
+    [installed] = [text for text in caplog.messages if "are installed into an image" in text]
     dependencies = installed.rpartition(f"{yard.workshop.setup.login_server}/")[2].partition(":")[0]
     assert dependencies.startswith(f"{yard.path}/fairing-dependencies-")
     for repository in (dependencies, f"{yard.path}/fairing-job"):
@@ -166,7 +166,7 @@ def test_a_build_gets_a_link_to_its_context_and_a_token_for_its_repositories_and
     assert {key for data in links for key in data} == {"link", "config.json"}
     [[host, login]] = json.loads(base64.b64decode(links[-1]["config.json"]))["auths"].items()
     assert (host, list(login)) == (yard.workshop.setup.login_server, ["registrytoken"])
-    told = claims(Hidden(login["registrytoken"]))
+    told = claims(SecretValue(login["registrytoken"]))
     allowed = {entry["name"]: entry["actions"] for entry in told["access"]}
     assert allowed.pop("with-index/python") == ["pull"]
     # The image's own repository, in which there is no other image.
@@ -232,14 +232,14 @@ def test_an_interrupted_build_is_followed_by_the_next_launch(yard, monkeypatch, 
         patch.setattr(kaniko_job, "_said", interrupted)
         with pytest.raises(KeyboardInterrupt):
             yard.task().builder.build()
-    assert "the build goes on" in caplog.text
+    assert "the build is still running" in caplog.text
     assert len(yard.builds) == 1
 
     task = yard.task()
     task.builder.build()
 
     assert len(yard.builds) == 1
-    assert "is followed to its end" in caplog.text
+    assert "is already running: waiting for" in caplog.text
     assert task.submit().lines == ("one 3",)
     assert yard.workshop.nothing_left()
 

@@ -15,7 +15,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from fairing_az_jupyter.exceptions import BuildFailedError
-from fairing_az_jupyter.fairing.images.build_errors import cure_for
+from fairing_az_jupyter.fairing.images.build_errors import fix_for
 from fairing_az_jupyter.fairing.images.build_pods import _CONTEXT, _FETCH
 from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.test_builders import Yard, yard  # noqa: F401 - fixtures
@@ -143,5 +143,5 @@ def test_a_context_that_was_changed_is_rejected_without_a_word_of_its_link(tmp_p
     assert done.returncode == 1
     name = f"contexts/{hashlib.sha256(b'the files').hexdigest()}.tar.gz"
     assert done.stderr.startswith(f"The build context '{name}' in Blob storage was changed: ")
-    assert cure_for([done.stderr])[0] == "context-changed"
+    assert fix_for([done.stderr])[0] == "context-changed"
     assert "hidden" not in done.stderr

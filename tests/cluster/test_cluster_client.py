@@ -7,14 +7,16 @@ import threading
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.objects.facts import Access
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import ConflictError, CredentialError, NotAllowedError, NotFoundError
 
 OPAQUE, DOCKER = "Opaque", "kubernetes.io/dockerconfigjson"
 MARK = "MARKED-secret"
-DOCKER_CONFIG = Hidden(f'{{"auths": {{"team.azurecr.io": {{"auth": "{base64.b64encode(MARK.encode()).decode()}"}}}}}}')
+DOCKER_CONFIG = SecretValue(
+    f'{{"auths": {{"team.azurecr.io": {{"auth": "{base64.b64encode(MARK.encode()).decode()}"}}}}}}'
+)
 
 
 @pytest.fixture
@@ -70,16 +72,16 @@ def test_a_user_without_a_readable_token_is_told_by_the_server(control_plane, na
 
 
 def test_a_secret_is_tried_made_changed_and_read(editor, stored):
-    values = {"AZ_CLIENT_ID": Hidden("id"), "AZ_CLIENT_SECRET": Hidden(MARK)}
+    values = {"AZ_CLIENT_ID": SecretValue("id"), "AZ_CLIENT_SECRET": SecretValue(MARK)}
 
     assert editor.apply_secret("azcreds", OPAQUE, values, dry_run=True) == "created"
     with pytest.raises(NotFoundError):
         editor.read_secret("azcreds")
     assert editor.apply_secret("azcreds", OPAQUE, values, dry_run=False, annotations={"expires": "2027"}) == "created"
     assert editor.apply_secret("azcreds", OPAQUE, values, dry_run=False, annotations={"expires": "2027"}) == "unchanged"
-    assert editor.apply_secret("azcreds", OPAQUE, {"AZ_CLIENT_ID": Hidden("new")}, dry_run=True) == "updated"
+    assert editor.apply_secret("azcreds", OPAQUE, {"AZ_CLIENT_ID": SecretValue("new")}, dry_run=True) == "updated"
     assert editor.read_secret("azcreds").data["AZ_CLIENT_ID"].reveal() == "id"
-    assert editor.apply_secret("azcreds", OPAQUE, {"AZ_CLIENT_ID": Hidden("new")}, dry_run=False) == "updated"
+    assert editor.apply_secret("azcreds", OPAQUE, {"AZ_CLIENT_ID": SecretValue("new")}, dry_run=False) == "updated"
 
     secret = editor.read_secret("azcreds")
     assert {key: value.reveal() for key, value in secret.data.items()} == {
@@ -91,7 +93,7 @@ def test_a_secret_is_tried_made_changed_and_read(editor, stored):
 
 
 def test_a_dry_run_of_a_replacement_deletes_nothing(editor, stored):
-    editor.apply_secret("acrcreds", OPAQUE, {"theirs": Hidden("x")}, dry_run=False)
+    editor.apply_secret("acrcreds", OPAQUE, {"theirs": SecretValue("x")}, dry_run=False)
     before = stored("secrets", "acrcreds")
 
     values = {".dockerconfigjson": DOCKER_CONFIG}
@@ -101,7 +103,7 @@ def test_a_dry_run_of_a_replacement_deletes_nothing(editor, stored):
 
 
 def test_a_replacement_keeps_what_others_have_put_into_it(editor, stored):
-    editor.apply_secret("acrcreds", OPAQUE, {"theirs": Hidden("x")}, dry_run=False)
+    editor.apply_secret("acrcreds", OPAQUE, {"theirs": SecretValue("x")}, dry_run=False)
     values = {".dockerconfigjson": DOCKER_CONFIG}
 
     with pytest.raises(ConflictError, match="has the type 'Opaque'"):
@@ -116,8 +118,8 @@ def test_a_replacement_keeps_what_others_have_put_into_it(editor, stored):
 @pytest.mark.parametrize("existing", [None, OPAQUE])
 def test_values_that_break_a_rule_are_refused_without_a_word_of_them(editor, stored, dry_run, existing):
     if existing:
-        editor.apply_secret("acrcreds", existing, {"theirs": Hidden("x")}, dry_run=False)
-    broken = {".dockerconfigjson": Hidden(f"{MARK}{{")}
+        editor.apply_secret("acrcreds", existing, {"theirs": SecretValue("x")}, dry_run=False)
+    broken = {".dockerconfigjson": SecretValue(f"{MARK}{{")}
 
     with pytest.raises(ConflictError) as caught:
         editor.apply_secret("acrcreds", DOCKER, broken, dry_run=dry_run, replace=True)
@@ -134,8 +136,8 @@ def test_an_immutable_secret_is_replaced_on_request_only(control_plane, namespac
     control_plane.admin.post(f"/api/v1/namespaces/{namespace}/secrets", body)
 
     with pytest.raises(ConflictError, match="marked as immutable"):
-        editor.apply_secret("azcreds", OPAQUE, {"A": Hidden("two")}, dry_run=False)
-    assert editor.apply_secret("azcreds", OPAQUE, {"A": Hidden("two")}, dry_run=False, replace=True) == "updated"
+        editor.apply_secret("azcreds", OPAQUE, {"A": SecretValue("two")}, dry_run=False)
+    assert editor.apply_secret("azcreds", OPAQUE, {"A": SecretValue("two")}, dry_run=False, replace=True) == "updated"
     assert editor.read_secret("azcreds").data["A"].reveal() == "two"
 
 
@@ -143,7 +145,7 @@ def test_changes_at_the_same_time_are_all_kept(editor):
     outcomes = []
 
     def apply(number):
-        outcomes.append(editor.apply_secret("azcreds", OPAQUE, {f"K{number}": Hidden("v")}, dry_run=False))
+        outcomes.append(editor.apply_secret("azcreds", OPAQUE, {f"K{number}": SecretValue("v")}, dry_run=False))
         editor.add_pull_secret("default-editor", f"s{number}", dry_run=False)
 
     threads = [threading.Thread(target=apply, args=(number,)) for number in range(3)]
@@ -212,7 +214,7 @@ def test_a_namespace_that_is_not_there_is_named(control_plane, tmp_path):
     folder = tmp_path / "pod"
     environ = control_plane.in_cluster(folder, control_plane._admin_token, "no-such-team")  # noqa: SLF001
     with Cluster.connect(environ, folder) as cluster, pytest.raises(NotFoundError) as caught:
-        cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("x")}, dry_run=False)
+        cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("x")}, dry_run=False)
     assert caught.value.code == "not-found-namespace"
 
 
@@ -227,7 +229,7 @@ def test_a_full_quota_is_told_from_a_lack_of_rights(control_plane, namespace, ed
     assert editor.resource_quota()[0].hard == {"secrets": "0"}
 
     with pytest.raises(NotAllowedError) as caught:
-        editor.apply_secret("azcreds", OPAQUE, {"A": Hidden(MARK)}, dry_run=False)
+        editor.apply_secret("azcreds", OPAQUE, {"A": SecretValue(MARK)}, dry_run=False)
 
     assert caught.value.code == "not-allowed-by-rule"
     assert "exceeded quota: few" in caught.value.message

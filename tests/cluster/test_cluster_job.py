@@ -187,7 +187,7 @@ def test_a_job_that_is_too_large_for_all_nodes_is_told_and_given_up_when_the_wai
     assert caught.value.code == "unschedulable-cpu"
     assert 10 <= time.monotonic() - began < 30
     assert any("unschedulable: 0/" in message for message in caplog.messages)
-    (told,) = [message for message in caplog.messages if message.startswith("No node takes pod")]
+    (told,) = [message for message in caplog.messages if message.startswith("No node can run pod")]
     assert "Waiting for up to 10 s. To stop it: fairing-azure delete fairing-job-" in told
     assert place.nothing_left()
 
@@ -220,7 +220,7 @@ def test_a_job_whose_pod_is_evicted_goes_on_in_a_new_one(place, capfd, caplog):
     thread.join()
 
     assert capfd.readouterr().out.splitlines() == ["begun", "interrupted", "begun", "done"]
-    (told,) = [message for message in caplog.messages if "was taken away" in message]
+    (told,) = [message for message in caplog.messages if "was removed" in message]
     assert evicted[0] in told
     assert "A new pod starts; disruption 1 of Job" in told
     steps = [(name, value) for kind, name, value, _ in heard if kind == "phase"]
@@ -242,7 +242,7 @@ def test_a_quota_that_is_used_up_is_told(place):
 
 
 def test_a_deadline_ends_the_job_and_is_told_with_what_was_printed(place):
-    with pytest.raises(JobFailedError, match="its time of 3 s was up") as caught:
+    with pytest.raises(JobFailedError, match="its deadline of 3 s") as caught:
         place.run("import time; print('slow'); time.sleep(60)", deadline=3)
 
     assert caught.value.code == "deadline"
@@ -307,7 +307,7 @@ def test_an_interrupt_tells_what_still_runs_how_to_follow_and_how_to_delete_it(p
     [name] = [item["metadata"]["name"] for item in place.admin.get(f"{BATCH}/{place.namespace}/jobs")["items"]]
     assert child.returncode != 0
     assert "KeyboardInterrupt" in said
-    assert "still runs" in said
+    assert "still running" in said
     assert f"kubectl -n {place.namespace} logs -f job/{name}" in said
     assert f"fairing-azure delete {name}" in said
     assert place.launcher.workloads.list("Job")[0]["status"]["active"] == 1
@@ -369,7 +369,7 @@ def test_the_job_of_a_killed_kernel_is_picked_up_by_the_same_launch_and_by_no_ot
 
     assert [item["metadata"]["name"] for item in launched if item["metadata"]["name"] == job] == [job]
     assert capfd.readouterr().out.splitlines() == [f"going {i}" for i in range(30)]
-    assert any("nobody follows it" in message for message in caplog.messages)
+    assert any("is still running: waiting for it" in message for message in caplog.messages)
     assert place.nothing_left()
 
 
@@ -427,7 +427,7 @@ def test_a_lost_connection_tells_that_the_job_still_runs(place, monkeypatch, cap
         place.run("import time; time.sleep(30)")
 
     [name] = [job["metadata"]["name"] for job in place.launcher.workloads.list("Job")]
-    [said] = [message for message in caplog.messages if "still runs" in message]
+    [said] = [message for message in caplog.messages if "still running" in message]
     assert f"kubectl -n {place.namespace} logs -f job/{name}" in said
 
 
@@ -486,7 +486,7 @@ def test_a_mutator_that_asks_a_cluster_without_a_kubeconfig_is_told(tmp_path, mo
     def asks(kube_manager, pod_spec, namespace):
         kube_manager.secret_exists("acrcreds", namespace)
 
-    with pytest.raises(InputError, match="KubeManager, which finds no way to it"):
+    with pytest.raises(InputError, match="KubeManager, which can't reach the cluster"):
         plain_spec(spec, [asks], "team-a")
 
 

@@ -193,7 +193,7 @@ def test_a_way_of_ones_own_leads_to_an_endpoint_and_ends_when_it_is_closed(place
 
 
 def test_there_is_no_way_to_an_endpoint_without_a_ready_pod(place):
-    with pytest.raises(EndpointError, match="No pod of the endpoint is ready in namespace") as caught:
+    with pytest.raises(EndpointError, match="The endpoint has no ready pod in namespace") as caught:
         Forward(place.launcher.workloads, labels_of("endpoint", "fairing-endpoint-none"))
 
     assert (caught.value.code, place.namespace in caught.value.hint) == ("not-ready", True)
@@ -226,7 +226,7 @@ def test_a_server_that_never_gets_ready_is_told_after_the_time_for_it_with_what_
     deployer, spec = place.serving("import time; print('loading forever'); time.sleep(600)", ready_timeout=6)
 
     began = time.monotonic()
-    with pytest.raises(EndpointError, match="was not ready in 6 s") as caught:
+    with pytest.raises(EndpointError, match="was not ready within 6 s") as caught:
         deployer.deploy(spec)
 
     assert time.monotonic() - began < 20
@@ -283,7 +283,7 @@ def test_a_load_balancer_is_said_to_be_public_and_its_address_is_waited_for(plac
 
     assert deployer.deploy(spec) == url
     thread.join()
-    assert any("public address: whoever finds it can use it" in message for message in caplog.messages)
+    assert any("public address: anyone who finds it can use it" in message for message in caplog.messages)
 
 
 def test_a_load_balancer_is_said_to_be_public_before_there_is_one(place, caplog):
@@ -295,7 +295,7 @@ def test_a_load_balancer_is_said_to_be_public_before_there_is_one(place, caplog)
     with pytest.raises(NotAllowedError):
         deployer.deploy(spec)
 
-    assert [message for message in caplog.messages if "public address: whoever finds it can use it" in message]
+    assert [message for message in caplog.messages if "public address: anyone who finds it can use it" in message]
     assert place.left() == []
 
 
@@ -310,7 +310,7 @@ def test_an_endpoint_that_is_not_public_is_not_said_to_be(place, caplog):
 def test_a_load_balancer_without_an_address_is_told_after_the_time_for_it_and_nothing_is_left(place):
     deployer, spec = place.serving(service_type="LoadBalancer", address_timeout=1)
 
-    with pytest.raises(EndpointError, match="no public address in 1 s") as caught:
+    with pytest.raises(EndpointError, match="not get a public address within 1 s") as caught:
         deployer.deploy(spec)
 
     assert caught.value.last_lines == ()

@@ -153,7 +153,7 @@ def test_an_expired_client_secret_is_rotated_from_exit_code_7_to_0(desk):
     desk.stand.entra.apps[desk.setup.client].secrets[desk.setup.secret] = time.time() - 60
     (token,) = desk.failing()
     assert token["code"] == "expired-secret"
-    assert token["cures"][0]["command"] == "fairing-azure secrets rotate"
+    assert token["fixes"][0]["command"] == "fairing-azure secrets rotate"
     renewed = f"MARK-{uuid.uuid4()}"
     desk.stand.entra.register(desk.setup.tenant, desk.setup.client, renewed)
     desk.write(renewed)
@@ -201,10 +201,10 @@ def test_every_cure_of_ours_mends_its_fault_when_it_is_typed_as_it_stands(desk):
     assert {result["check"] for result in failing} == {"azure.secret", "registry.secret"}
 
     for result in failing:
-        cure = result["cures"][0]
-        words = typed_words(cure["command"])
+        fix = result["fixes"][0]
+        words = typed_words(fix["command"])
         desk.type(*words, *(["--from-env"] if "create" in words else []))
-        assert cure["magic"] == f"%{cure['command'].replace('-', '_', 1)}"
+        assert fix["magic"] == f"%{fix['command'].replace('-', '_', 1)}"
 
     assert json.loads(desk.type("check", "my train.ipynb", "--json")[0])["status"] == "pass"
 
@@ -230,7 +230,7 @@ def test_ctrl_c_while_it_writes_tells_what_is_written_and_repeating_does_the_res
 
     assert (child.returncode, out) == (130, "")
     assert "cancelled. Written before that: Secret 'azcreds'" in err
-    assert "Type the same command again" in err
+    assert "Run the same command again" in err
     assert err.count("\n") == 1
     desk.stand.kubernetes_front.clear()
     desk.type("secrets", "create", "--from-file", "sp.json")

@@ -13,7 +13,7 @@ from azure.storage.blob import BlobServiceClient
 
 from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
 from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import NotAllowedError, ServiceError
 
 MEGABYTE = 1024 * 1024
@@ -22,7 +22,7 @@ MEGABYTE = 1024 * 1024
 @pytest.fixture
 def store(stand, namespace):
     setup = stand.correct_setup(namespace, prepared=False)
-    store = ContextStore(setup.account, Hidden(setup.account_key))
+    store = ContextStore(setup.account, SecretValue(setup.account_key))
     yield store
     store.close()
 

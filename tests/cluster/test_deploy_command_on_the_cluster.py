@@ -125,6 +125,6 @@ def interrupted(terminal, deploy):
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130, out + err
-    assert "is deleted again" in err
+    assert "is being deleted" in err
     assert "Traceback" not in out + err
     assert terminal.workshop.nothing_left(40)

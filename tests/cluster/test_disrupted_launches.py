@@ -47,7 +47,7 @@ def launched(launches, node, disruptions, label, how, launch):  # noqa: F811
     thread.join(100)
     assert outcome.error is None, outcome.error
     [first] = taken
-    assert any(first in text and "taken away" in text for text in outcome.texts()), outcome.texts()
+    assert any(first in text and "was removed" in text for text in outcome.texts()), outcome.texts()
     return first, outcome
 
 

@@ -11,9 +11,9 @@ import subprocess
 import pytest
 from azure.identity import ClientSecretCredential
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference, ImageStore, Layer
 from fairing_az_jupyter.clients.oci.registry import Registry
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError, UnreachableError
 from tests.clients.image_parts import DOCKER, OCI, files_in, opened, put_image, put_index, sha, tar_of
 from tests.clients.registry_servers import docker_registry
@@ -33,7 +33,7 @@ def setup(stand, namespace):
 
 @pytest.fixture
 def registry(setup):
-    with Registry(setup.login_server, username=setup.client, password=Hidden(setup.secret)) as made:
+    with Registry(setup.login_server, username=setup.client, password=SecretValue(setup.secret)) as made:
         yield made
 
 
@@ -188,7 +188,7 @@ def test_one_changed_layer_sends_that_layer_and_nothing_of_the_base(stand, base_
 def test_an_entra_token_pushes_as_a_password_does(setup, base_pushed, place):
     base_pushed(place)
     with ClientSecretCredential(setup.tenant, setup.client, setup.secret) as who:
-        token = Hidden(who.get_token("https://containerregistry.azure.net/.default").token)
+        token = SecretValue(who.get_token("https://containerregistry.azure.net/.default").token)
     with Registry(setup.login_server, username=None, password=None, aad_token=token) as registry:
         store = ImageStore(registry)
         pushed = push(store, resolved(store, place), place)
@@ -251,7 +251,7 @@ def test_who_may_only_pull_is_told_the_role(stand, setup, base_pushed, place):
     base_pushed(place)
     stand.arm.revoke(setup.oid, "AcrPush")
     stand.arm.assign(setup.oid, "AcrPull", setup.registry)
-    with Registry(setup.login_server, username=setup.client, password=Hidden(setup.secret)) as registry:
+    with Registry(setup.login_server, username=setup.client, password=SecretValue(setup.secret)) as registry:
         store = ImageStore(registry)
         base = resolved(store, place)
         with pytest.raises(NotAllowedError, match="Grant AcrPush"):
@@ -263,7 +263,7 @@ def test_who_may_only_pull_is_told_the_role(stand, setup, base_pushed, place):
 def test_a_secret_that_is_wrong_is_told(setup, base_pushed, place):
     base_pushed(place)
     with (
-        Registry(setup.login_server, username=setup.client, password=Hidden("MARK-wrong")) as registry,
+        Registry(setup.login_server, username=setup.client, password=SecretValue("MARK-wrong")) as registry,
         pytest.raises(CredentialError, match="does not accept the password") as refused,
     ):
         resolved(ImageStore(registry), place)

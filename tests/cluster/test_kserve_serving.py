@@ -150,7 +150,7 @@ def test_what_keeps_kserve_from_making_a_deployment_is_told_in_its_words_and_not
     time.sleep(1)
     deployer, spec = place.serving(ready_timeout=5)
 
-    with pytest.raises(EndpointError, match=r"KServe says: .*exceeded quota: team") as caught:
+    with pytest.raises(EndpointError, match=r"KServe reports: .*exceeded quota: team") as caught:
         deployer.deploy(spec)
 
     assert caught.value.code == "kserve-failed"
@@ -170,7 +170,7 @@ def test_what_kserve_says_of_a_deployment_that_it_did_not_make_is_told(place, ks
     monkeypatch.setattr(place.launcher.workloads, "list", told)
     deployer, spec = place.serving(ready_timeout=3)
 
-    with pytest.raises(EndpointError, match="KServe says: PredictorReady: no quota left") as caught:
+    with pytest.raises(EndpointError, match="KServe reports: PredictorReady: no quota left") as caught:
         deployer.deploy(spec)
 
     assert caught.value.code == "kserve-failed"
@@ -183,7 +183,7 @@ def test_a_controller_that_does_not_run_is_told_long_before_the_time_for_startin
     deployer, spec = place.serving()
 
     began = time.monotonic()
-    with pytest.raises(EndpointError, match="not taken up by KServe in 3 s") as caught:
+    with pytest.raises(EndpointError, match="not processed by KServe within 3 s") as caught:
         deployer.deploy(spec)
 
     assert time.monotonic() - began < 20
@@ -206,7 +206,9 @@ def test_an_inference_service_whose_ingress_fails_is_told_with_what_kserve_says(
     monkeypatch.setattr(place.launcher.workloads, "wait_ready", then_no_gateway)
     deployer, spec = place.serving()
 
-    with pytest.raises(EndpointError, match="Its pods serve, but KServe says: IngressReady: no gateway") as caught:
+    with pytest.raises(
+        EndpointError, match="Its pods are ready, but KServe reports: IngressReady: no gateway"
+    ) as caught:
         deployer.deploy(spec)
 
     kserve.resume()
@@ -256,7 +258,7 @@ def test_a_cluster_without_kserve_is_told_with_the_setting_that_needs_none(place
 
     assert (caught.value.code, place.namespace in caught.value.message) == ("no-kserve", True)
     assert INSTEAD in caught.value.hint
-    assert not [message for message in caplog.messages if "may still be there" in message]
+    assert not [message for message in caplog.messages if "may still exist" in message]
     assert deployer.name == ""
     assert place.nothing_left()
 
@@ -273,7 +275,7 @@ def test_who_may_not_make_inference_services_is_not_told_that_there_is_no_kserve
 
 
 def test_a_public_address_is_refused_with_what_has_one():
-    with pytest.raises(InputError, match="KServe makes its Service") as caught:
+    with pytest.raises(InputError, match="KServe creates its Service") as caught:
         KServeServing(None, "Model", service_type="LoadBalancer")
 
     assert INSTEAD in caught.value.hint

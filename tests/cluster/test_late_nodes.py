@@ -30,7 +30,7 @@ def test_job_build_and_endpoint_succeed_on_a_node_that_comes_after_90_seconds(la
     assert min(came.joined.values()) - began > 80
     for name, outcome in outcomes.items():
         launched = outcome.when("launched.")
-        assert outcome.when("No node takes") - launched < REPORTED_SECONDS, (name, outcome.texts())
+        assert outcome.when("No node can run") - launched < REPORTED_SECONDS, (name, outcome.texts())
         said = "\n".join(outcome.texts())
         assert COMES[style] in said, (name, said)
         assert "fairing-azure delete" in said
@@ -61,7 +61,7 @@ def test_a_pool_that_stays_at_zero_ends_a_launch_at_node_wait_with_the_reason(la
     for outcome in outcomes.values():
         assert outcome.error.code.startswith("unschedulable")
         assert reason in outcome.error.message
-        assert outcome.when("No node takes") - outcome.when("launched.") < REPORTED_SECONDS
+        assert outcome.when("No node can run") - outcome.when("launched.") < REPORTED_SECONDS
     assert launches.jobs.nothing_left()
 
 
@@ -73,7 +73,7 @@ def test_the_setting_says_how_long_a_build_waits_and_nothing_of_it_is_left(launc
     outcome = at_once(build=launches.build)["build"]
 
     assert isinstance(outcome.error, BuildFailedError)
-    assert "No node takes" in outcome.error.message
+    assert "No node can run" in outcome.error.message
     assert launches.workshop.nothing_left()
 
 

@@ -130,7 +130,7 @@ def test_a_name_that_is_none_is_told_with_the_nearest_and_the_command_that_lists
 
     for words in (["status"], ["logs"], ["delete"]):
         _, err = at.type(*words, "fairing-job-1a2c", code=6)
-        assert "Did you mean 'fairing-job-1a2b'? See what there is: fairing-azure status\n" in err
+        assert "Did you mean 'fairing-job-1a2b'? List the launches: fairing-azure status\n" in err
     assert at.json("logs", "fairing-job-1a2c", code=6)["error"]["code"] == "not-found"
     assert at.place.names("Job") == {"fairing-job-1a2b"}
 
@@ -141,7 +141,7 @@ def test_where_local_backend_was_chosen_it_is_said_that_there_is_nothing_to_look
     out, _ = at.type("status")
     _, err = at.type("delete", "fairing-job-1", code=3)
 
-    assert out == "LocalBackend's jobs and endpoints live in the process that launched them, and end with it.\n"
+    assert out == "LocalBackend's jobs and endpoints run in the process that launched them and end with it.\n"
     assert "--backend KubeflowAzureBackend" in err
     assert at.type("status", "--backend", "KubeflowAzureBackend")[0] == "Nothing that was launched is there.\n"
 
@@ -264,7 +264,7 @@ def test_a_notebook_that_trains_here_is_told_that_there_is_nothing_in_the_cluste
 
     messages, _ = notebook.run("%fairing_azure status")
 
-    assert texts(messages).startswith("LocalBackend's jobs and endpoints live in the process")
+    assert texts(messages).startswith("LocalBackend's jobs and endpoints run in the process")
 
 
 def test_settings_that_only_a_launch_needs_may_be_wrong_for_a_look(at):

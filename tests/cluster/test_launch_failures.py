@@ -138,7 +138,7 @@ def test_a_job_that_no_node_takes_is_reported_in_time_also_while_it_is_waited_fo
         job.run("")
 
     logging.getLogger("kubeflow.fairing").removeHandler(handler)
-    first = next(at for at, message in reported if message.startswith("No node takes pod"))
+    first = next(at for at, message in reported if message.startswith("No node can run pod"))
     assert first - known.since < LIMIT
 
 

@@ -138,7 +138,7 @@ def test_the_lines_of_a_running_job_are_followed_to_its_end_and_its_tail_is_show
         time.sleep(0.1)
 
     assert [line.text for line in launches.lines(place.launcher, launch, tail=0)] == []
-    followed = list(launches.followed_lines(place.launcher, launch, tail=3))
+    followed = list(launches.watched_lines(place.launcher, launch, tail=3))
 
     texts = [line.text for line in followed]
     first = int(texts[0].split()[1])
@@ -154,7 +154,7 @@ def test_following_a_job_that_fails_raises_with_its_last_lines(place):
     launch = launches.find_launch(place.launcher, "fairing-job-1")
 
     with pytest.raises(JobFailedError, match="exit code 3"):
-        list(launches.followed_lines(place.launcher, launch))
+        list(launches.watched_lines(place.launcher, launch))
 
 
 def test_an_endpoint_is_asked_by_its_name_from_outside_and_inside_and_deleted_with_its_pods(place, node):
@@ -207,7 +207,7 @@ def test_the_output_of_an_endpoint_is_followed_until_the_caller_stops(place):
     place.until("fairing-endpoint-1", "pending", "ready")
     launch = launches.find_launch(place.launcher, "fairing-endpoint-1")
 
-    with contextlib.closing(launches.followed_lines(place.launcher, launch)) as lines:
+    with contextlib.closing(launches.watched_lines(place.launcher, launch)) as lines:
         texts = [next(lines).text for _ in range(5)]
 
     assert texts == [f"tick {i}" for i in range(5)]
@@ -233,7 +233,7 @@ def test_a_name_that_is_none_suggests_the_nearest_and_nothing_is_deleted(bare):
 
     assert "fairing-azure status" in caught.value.hint
     assert bare.names("Job") == {"fairing-job-1a2b"}
-    with pytest.raises(NotFoundError, match=r"Nothing was launched by the name 'No Such/\.\./Name'"):
+    with pytest.raises(NotFoundError, match=r"No launch named 'No Such/\.\./Name'"):
         launches.delete_launches(bare.launcher, ["No Such/../Name"])
 
 
@@ -241,7 +241,7 @@ def test_a_name_that_is_none_suggests_the_nearest_and_nothing_is_deleted(bare):
 def test_what_no_launch_has_made_is_never_deleted(bare, kind):
     bare.fairings(kind, {"app": "theirs", "app.kubernetes.io/managed-by": "fairing-az-jupyter"}, "theirs")
 
-    with pytest.raises(NotFoundError, match="was made by no launch, so it is left alone"):
+    with pytest.raises(NotFoundError, match="was not created by a launch, so it is not deleted"):
         launches.delete_launches(bare.launcher, ["theirs"])
 
     assert bare.names(kind) == {"theirs"}
@@ -257,7 +257,7 @@ def test_what_kserve_makes_for_an_endpoint_is_no_endpoint_of_its_own(bare):
 
     assert launches.find_launches(bare.launcher) == ()
     assert bare.found() == {}
-    with pytest.raises(NotFoundError, match="left alone"):
+    with pytest.raises(NotFoundError, match="so it is not deleted"):
         launches.delete_launches(bare.launcher, ["model-predictor"])
 
 
@@ -277,7 +277,7 @@ def test_a_second_deletion_says_that_there_is_nothing_of_that_name(bare):
     bare.job("fairing-job-1")
     launches.delete_launches(bare.launcher, ["fairing-job-1"])
 
-    with pytest.raises(NotFoundError, match="Nothing was launched by the name 'fairing-job-1'"):
+    with pytest.raises(NotFoundError, match="No launch named 'fairing-job-1' found"):
         launches.delete_launches(bare.launcher, ["fairing-job-1"])
 
 
@@ -289,8 +289,8 @@ def test_what_was_made_anew_by_the_same_name_is_not_deleted(bare):
 
     left = bare.workloads.get("Job", "fairing-job-1")
     assert left["metadata"]["uid"] != launch.parts[0].uid
-    [outcome] = garbage.remove_leftovers(
-        bare.launcher, [garbage.Leftover("Job", "fairing-job-1", bare.namespace, "", uid=launch.parts[0].uid)]
+    [outcome] = garbage.remove_orphans(
+        bare.launcher, [garbage.OrphanedResource("Job", "fairing-job-1", bare.namespace, "", uid=launch.parts[0].uid)]
     )
     assert outcome.outcome == "gone"
     assert bare.names("Job") == {"fairing-job-1"}
@@ -349,12 +349,12 @@ def test_leftovers_are_found_and_what_is_in_use_is_told_apart(bare, settled):
 
     chosen = garbage.chosen(found.values(), in_use=False, everyone=False)
     assert {(left.kind, left.name) for left in chosen} == ours
-    assert {left.outcome for left in garbage.remove_leftovers(place.launcher, chosen)} == {"deleted"}
+    assert {left.outcome for left in garbage.remove_orphans(place.launcher, chosen)} == {"deleted"}
 
     assert place.names("Job") == {"fairing-job-on"}
     assert place.names("Deployment") == {"fairing-endpoint-whole", "fairing-deployer-abc", "fairing-deployer-half"}
     everything = garbage.chosen(place.found().values(), in_use=True, everyone=True)
-    assert {left.outcome for left in garbage.remove_leftovers(place.launcher, everything)} == {"deleted"}
+    assert {left.outcome for left in garbage.remove_orphans(place.launcher, everything)} == {"deleted"}
     assert place.names("Job") == set()
     assert place.names("Deployment") == place.names("Service") == {"fairing-endpoint-whole"}
     assert place.found() == {}
@@ -396,10 +396,10 @@ def test_without_leave_to_list_secrets_the_rest_is_found_and_it_is_said(stand, n
             403, path=rf"/api/v1/namespaces/{namespace}/secrets", method="GET", message="secrets is forbidden"
         )
 
-        found, note = garbage.find_leftovers(place.launcher)
+        found, note = garbage.find_orphans(place.launcher)
 
     assert [left.name for left in found] == ["fairing-job-done"]
-    assert note.startswith("Secrets were not looked at: ")
+    assert note.startswith("Secrets could not be listed: ")
 
 
 def test_an_inference_service_is_an_endpoint_as_every_other(kserve, place):
@@ -432,7 +432,7 @@ def test_what_can_not_be_deleted_does_not_keep_the_others(bare):
     front = bare.stand.kubernetes_front
     front.refuse(403, path=r".*/jobs/fairing-job-1$", method="DELETE", message="jobs is forbidden")
 
-    with pytest.raises(NotAllowedError, match=r"fairing-job-1.* Deleted were: fairing-job-2\."):
+    with pytest.raises(NotAllowedError, match=r"fairing-job-1.* Deleted: fairing-job-2\."):
         launches.delete_launches(bare.launcher, ["fairing-job-1", "fairing-job-2"])
 
     assert bare.names("Job") == {"fairing-job-1"}
@@ -457,7 +457,7 @@ def test_two_users_who_clean_up_at_once_are_both_told_that_it_is_gone(bare, sett
     outcomes = [[], []]
 
     def remove(into):
-        into.extend(left.outcome for left in garbage.remove_leftovers(bare.launcher, found))
+        into.extend(left.outcome for left in garbage.remove_orphans(bare.launcher, found))
 
     threads = [threading.Thread(target=remove, args=(each,)) for each in outcomes]
     for thread in threads:

@@ -78,7 +78,7 @@ def test_a_service_that_was_exposed_beside_an_endpoint_is_the_users_own(bare):
 
     assert bare.names("Service") == {"aaa", "zzz"}
     assert bare.found() == {}
-    with pytest.raises(NotFoundError, match="was made by no launch"):
+    with pytest.raises(NotFoundError, match="was not created by a launch"):
         launches.delete_launches(bare.launcher, ["zzz"])
 
 
@@ -193,7 +193,7 @@ def test_a_job_that_goes_between_being_found_and_being_followed_is_launched_anew
 
     assert launched != name
     assert capfd.readouterr().out == "done\n"
-    assert any("gone meanwhile" in message for message in caplog.messages)
+    assert any("no longer exists: it is launched again" in message for message in caplog.messages)
     assert jobs.nothing_left()
 
 
@@ -270,7 +270,7 @@ def test_bytes_that_are_no_text_lines_of_a_megabyte_and_a_last_line_without_an_e
     launch = launches.find_launch(place.launcher, "fairing-job-1")
 
     shown = [line.text for line in launches.lines(place.launcher, launch)]
-    followed = [line.text for line in launches.followed_lines(place.launcher, launch)]
+    followed = [line.text for line in launches.watched_lines(place.launcher, launch)]
 
     assert shown[0].endswith("binary")
     assert shown[-2:] == ["\u00e4\u4e2d", "no end"]
@@ -291,7 +291,7 @@ def test_the_last_0_lines_of_a_job_that_runs_are_none_and_what_comes_is_shown(pl
         time.sleep(0.1)
 
     assert list(launches.lines(place.launcher, launch, tail=0)) == []
-    followed = [line.text for line in launches.followed_lines(place.launcher, launch, tail=0)]
+    followed = [line.text for line in launches.watched_lines(place.launcher, launch, tail=0)]
 
     assert "0" not in followed
     assert followed[-1] == "59"
@@ -307,7 +307,7 @@ def test_a_build_shows_the_lines_of_both_its_containers(place):
     launch = launches.find_launch(place.launcher, "fairing-build-1")
 
     shown = [(line.container, line.text, line.main) for line in launches.lines(place.launcher, launch)]
-    followed = [(line.container, line.text, line.main) for line in launches.followed_lines(place.launcher, launch)]
+    followed = [(line.container, line.text, line.main) for line in launches.watched_lines(place.launcher, launch)]
 
     assert shown == [("context", "fetching", False), ("model", "building", True)]
     # Both have ended: their lines come as the cluster hands them out.

@@ -90,7 +90,7 @@ def test_an_interrupt_leaves_the_job_says_so_and_the_same_line_follows_it_to_its
 
     (line,) = messages[-1]["content"]["traceback"]
     (job,) = jobs(workshop)
-    assert line.startswith(f"%fairing_azure: cancelled. Interrupted, but the job still runs: job {job} ")
+    assert line.startswith(f"%fairing_azure: cancelled. Interrupted, but the job is still running: job {job} ")
     assert f"%fairing_azure delete {job}" in line
     assert "goes on in the cluster" in last_view(messages)["text/plain"]
     messages, _ = notebook.run("%fairing_azure status")

@@ -134,7 +134,7 @@ def test_a_pod_that_is_evicted_is_replaced_and_the_run_begun_again_in_the_same_r
     kinds = [event.kind for event in seen]
     assert kinds.count("run-started") == 2
     assert kinds.count("run-finished") == 1
-    assert "begun again, attempt 2" in "".join(services.run_log(services.Session(runs_folder=yard.runs), name))
+    assert "restarted, attempt 2" in "".join(services.run_log(services.Session(runs_folder=yard.runs), name))
     assert yard.workshop.nothing_left()
 
 
@@ -197,7 +197,7 @@ def test_one_run_of_several_is_cancelled_alone(yard):  # noqa: F811
 def test_what_no_node_can_take_says_what_it_waits_for_and_fails_with_that_reason(yard):  # noqa: F811
     settings, told = yard.settings.model_copy(update={"cpu": "500", "node_wait": "8s"}), []
 
-    seen, info = yard.run(yard.notebook(REPORTS), settings=settings, tell=told.append)
+    seen, info = yard.run(yard.notebook(REPORTS), settings=settings, report=told.append)
 
     assert "Insufficient cpu" in told[0]
     assert "To stop it: fairing-azure delete fairing-job-" in told[0]
@@ -265,7 +265,7 @@ def test_ctrl_c_tells_that_the_run_goes_on_and_how_to_cancel_it(yard):  # noqa: 
 def test_an_input_file_outside_the_notebooks_folder_is_refused_and_recorded(yard, tmp_path):  # noqa: F811
     (tmp_path / "elsewhere.csv").write_text("1\n")
 
-    with pytest.raises(FairingAzureError, match=r"does not lie in the notebook's folder"):
+    with pytest.raises(FairingAzureError, match=r"is not in the notebook's folder"):
         yard.run(yard.notebook(REPORTS), input_files=["../elsewhere.csv"])
 
     (info,) = services.list_runs(services.Session(runs_folder=yard.runs))

@@ -89,7 +89,7 @@ class Follower:
         """Look every ten seconds; return what was seen last, or first gave up."""
         for _ in range(int(seconds // 10)):
             seen = self.look(*pods, after=10, events=events)
-            if seen.trouble is not None:
+            if seen.problem is not None:
                 break
         return seen
 
@@ -101,82 +101,82 @@ def test_a_pod_that_no_node_takes_is_waited_for_as_long_as_the_setting_says():
     follower = Follower(Waits(node=90))
 
     seen = follower.looks_for(90, WAITS)
-    assert seen.trouble is None
+    assert seen.problem is None
     assert "Insufficient cpu. Waiting for 2 min so far, at most 90 s." in seen.waiting
     assert seen.reason == "unschedulable/unschedulable-cpu"
     seen = follower.looks_for(30, WAITS)
-    assert seen.trouble.code == "unschedulable-cpu"
+    assert seen.problem.code == "unschedulable-cpu"
     assert (seen.waiting, seen.reason) == ("", "")
-    assert Follower().looks_for(29 * MINUTE, WAITS).trouble is None, "30 minutes where nothing is set"
+    assert Follower().looks_for(29 * MINUTE, WAITS).problem is None, "30 minutes where nothing is set"
 
 
 @pytest.mark.parametrize("ahead", [-600, 130, 600])
 def test_a_clock_that_is_wrong_makes_nobody_give_up_early_or_wait_for_ever(ahead):
     follower, waits = Follower(ahead=ahead), pod(1, UNAUTHORIZED, made=-5)
 
-    assert follower.look(waits).trouble is None
-    assert follower.looks_for(110, waits).trouble is None
-    assert follower.looks_for(20, waits).trouble.code == "image-unauthorized"
+    assert follower.look(waits).problem is None
+    assert follower.looks_for(110, waits).problem is None
+    assert follower.looks_for(20, waits).problem.code == "image-unauthorized"
 
 
 def test_what_has_lasted_for_hours_is_given_up_by_who_begins_to_follow_and_not_by_a_single_look():
     follower, waits = Follower(), pod(1, conditions=[NO_ROOM], made=-27 * HOUR)
 
     single = follower.look(waits)
-    assert single.trouble is None
+    assert single.problem is None
     assert "Waiting for 27 h so far, at most 30 min." in single.waiting
-    assert follower.look(waits, after=1).trouble.code == "unschedulable-cpu"
-    assert view_of(job(), [waits], [], now=NOW).trouble is None
+    assert follower.look(waits, after=1).problem.code == "unschedulable-cpu"
+    assert view_of(job(), [waits], [], now=NOW).problem is None
 
 
 @pytest.mark.parametrize(("state", "code"), [(NOT_FOUND, "image-not-found"), (UNAUTHORIZED, "image-unauthorized")])
 def test_a_pod_that_takes_the_place_of_an_evicted_one_is_watched_as_the_first_one_was(state, code):
     gone = evicted(0, at=-MINUTE, name="pod-a")
 
-    assert Follower().looks_for(150, gone, pod(0, state, name="pod-b")).trouble.code == code
+    assert Follower().looks_for(150, gone, pod(0, state, name="pod-b")).problem.code == code
 
 
 def test_a_new_pod_that_no_node_takes_is_given_up_after_the_same_time():
     gone, waits = evicted(0, at=-MINUTE, name="pod-a"), pod(0, conditions=[NO_ROOM], name="pod-b")
 
     follower = Follower(Waits(node=300))
-    assert follower.looks_for(290, gone, waits).trouble is None
-    assert follower.looks_for(20, gone, waits).trouble.code == "unschedulable-cpu"
+    assert follower.looks_for(290, gone, waits).problem is None
+    assert follower.looks_for(20, gone, waits).problem.code == "unschedulable-cpu"
 
 
 @pytest.mark.parametrize(
     ("stuck", "told"),
     [
         (pod(1, NOT_FOUND), "manifest unknown"),
-        (WAITS, "No node takes pod"),
+        (WAITS, "No node can run pod"),
         (pod(1, UNAUTHORIZED), "401 Unauthorized"),
     ],
 )
 def test_a_run_that_can_t_start_beside_one_that_runs_is_told_and_takes_nothing_from_it(stuck, told):
     seen = Follower(Waits(node=60)).looks_for(400, runs(0), stuck)
 
-    assert seen.trouble is None
+    assert seen.problem is None
     assert told in seen.waiting
     assert seen.started == {0}
 
 
 def test_a_sweep_is_given_up_once_no_run_of_it_runs_or_may_start():
     follower = Follower(Waits(node=600))
-    assert follower.looks_for(700, runs(0), pod(1, NOT_FOUND)).trouble is None
+    assert follower.looks_for(700, runs(0), pod(1, NOT_FOUND)).problem is None
 
-    assert follower.look(ended(0, 0, at=700), pod(1, NOT_FOUND)).trouble.code == "image-not-found"
+    assert follower.look(ended(0, 0, at=700), pod(1, NOT_FOUND)).problem.code == "image-not-found"
     other = pod(2, conditions=[NO_ROOM], made=600)
-    assert follower.look(ended(0, 0, at=700), pod(1, NOT_FOUND), other, after=10).trouble is None, "it may still start"
+    assert follower.look(ended(0, 0, at=700), pod(1, NOT_FOUND), other, after=10).problem is None, "it may still start"
 
 
 def test_a_pod_that_waits_for_a_place_gets_the_time_to_take_the_one_of_a_run_that_has_ended():
     follower = Follower(Waits(node=600))
     waits = pod(1, conditions=[NO_ROOM])
-    assert follower.looks_for(2000, runs(0), waits).trouble is None
+    assert follower.looks_for(2000, runs(0), waits).problem is None
 
     done = ended(0, 0, at=2000)
-    assert follower.looks_for(580, done, waits).trouble is None
-    assert follower.looks_for(60, done, waits).trouble.code == "unschedulable-cpu"
+    assert follower.looks_for(580, done, waits).problem is None
+    assert follower.looks_for(60, done, waits).problem.code == "unschedulable-cpu"
 
 
 def test_a_container_that_is_being_made_is_told_after_half_a_minute_and_given_up_after_its_time():
@@ -185,7 +185,7 @@ def test_a_container_that_is_being_made_is_told_after_half_a_minute_and_given_up
     assert follower.looks_for(20, waits).waiting == ""
     seen = follower.looks_for(20, waits)
     assert "is being made (ContainerCreating). Waiting for 40 s so far, at most 10 min." in seen.waiting
-    assert follower.looks_for(600, waits).trouble.code == "not-started"
+    assert follower.looks_for(600, waits).problem.code == "not-started"
 
 
 def test_what_the_autoscaler_says_is_part_of_what_a_run_waits_for():
@@ -195,7 +195,7 @@ def test_what_the_autoscaler_says_is_part_of_what_a_run_waits_for():
 
 
 def test_an_image_that_is_not_there_ends_a_run_at_once():
-    assert view_of(job(), [pod(1, NOT_FOUND)], [], now=NOW - 60).trouble.code == "image-not-found"
+    assert view_of(job(), [pod(1, NOT_FOUND)], [], now=NOW - 60).problem.code == "image-not-found"
 
 
 @pytest.mark.parametrize("gone", [evicted(0, at=-10), ended(0, 1, at=-10), evicted(0, at=-10, made=-2000)])
@@ -204,8 +204,8 @@ def test_what_kept_the_pod_before_from_being_made_counts_not_for_the_next_one(go
     follower = Follower(Waits(quota=600))
 
     assert "Waiting for 10 s so far, at most 10 min." in follower.look(gone, events=events).waiting
-    assert follower.looks_for(590, gone, events=events).trouble is None
-    assert follower.looks_for(40, gone, events=events).trouble.code == "quota"
+    assert follower.looks_for(590, gone, events=events).problem is None
+    assert follower.looks_for(40, gone, events=events).problem.code == "quota"
 
 
 def test_a_quota_that_keeps_the_very_first_pod_away_counts_from_its_first_event():

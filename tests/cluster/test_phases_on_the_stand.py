@@ -66,7 +66,7 @@ def test_a_launch_goes_through_all_phases_and_the_second_builds_nothing(yard, he
 
     skipped = [("build", "skipped"), ("push", "skipped")]
     assert heard.steps == [*pairs("context"), *skipped, *pairs("schedule", "run")]
-    assert "is there already" in heard.message("build", "skipped")
+    assert "already exists" in heard.message("build", "skipped")
 
 
 def test_a_task_without_requirements_skips_the_build_and_pushes(yard, heard):  # noqa: F811

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from tests.clients.image_parts import files_in
 
 FETCH = "import os, urllib.request as r; r.urlretrieve(os.environ['LINK'], '/workspace/context.tar.gz')"
@@ -56,7 +56,7 @@ class Yard:
                 entry = tarfile.TarInfo(name)
                 entry.size = len(text)
                 archive.addfile(entry, io.BytesIO(text.encode()))
-        with closing(ContextStore(self.setup.account, Hidden(self.setup.account_key))) as store:
+        with closing(ContextStore(self.setup.account, SecretValue(self.setup.account_key))) as store:
             return store.link(store.keep(path, hashlib.sha256(path.read_bytes()).hexdigest())).reveal()
 
     def run(self, pod, spec, seconds=120):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Finished, Retried, Started, Terminated, Trouble
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Finished, Problem, Retried, Started, Terminated
 from tests.cluster.workloads_kubelet import deployment, job, running, terminated
 from tests.cluster.workloads_scene import *  # noqa: F403 - fixtures are found by their names
 from tests.cluster.workloads_scene import finish, pod_of
@@ -128,7 +128,7 @@ def test_a_suspended_job_is_told_to_be_queued_and_followed_when_it_is_let_go(
 ):
     workloads.create(job(suspend=True))
     seen = follow("Job", "train")
-    told = seen.wait(lambda event: isinstance(event, Trouble))
+    told = seen.wait(lambda event: isinstance(event, Problem))
     assert "is suspended" in str(told)
     assert "at most" not in str(told)
     path = f"/apis/batch/v1/namespaces/{namespace}/jobs/train"
@@ -203,7 +203,7 @@ def test_an_endpoint_whose_pod_is_taken_away_while_it_starts_becomes_ready_in_a_
 
     thread = threading.Thread(target=restart)
     thread.start()
-    workloads.wait_ready("Deployment", "serve", seconds=20, tell=events.append)
+    workloads.wait_ready("Deployment", "serve", seconds=20, report=events.append)
     thread.join()
     (told,) = [event for event in events if isinstance(event, Disrupted)]
     assert (told.kind, told.pod, told.count) == ("Deployment", names[0], 1)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
-from fairing_az_jupyter.clients.kube.follow.events import Finished, Started, Trouble
+from fairing_az_jupyter.clients.kube.watching.events import Finished, Problem, Started
 from fairing_az_jupyter.exceptions import (
     EndpointError,
     JobFailedError,
@@ -108,8 +108,8 @@ def test_a_full_quota_is_waited_for_and_raises_when_its_wait_is_over(
     quota_of_pods(control_plane, namespace, 1)
     workloads.create(job())
     seen = follow("Job", "train", waits=Waits(quota=1))
-    trouble = seen.wait(lambda event: isinstance(event, Trouble))
-    assert trouble.diagnosis.heals
+    problem = seen.wait(lambda event: isinstance(event, Problem))
+    assert problem.diagnosis.heals
     seen.end()
     assert (type(seen.error), seen.error.code) == (JobFailedError, "quota")
     assert "exceeded quota: team" in seen.error.message
@@ -143,7 +143,7 @@ def test_a_pod_that_no_node_takes_is_waited_for_and_may_find_one(workloads, kube
     kubelet.event(namespace, pod, "FailedScheduling", said, type="Warning")
     kubelet.say(namespace, pod, "Pending", conditions=[condition])
     assert "Insufficient cpu" in str(seen.wait(lambda event: getattr(event, "reason", "") == "FailedScheduling"))
-    seen.wait(lambda event: isinstance(event, Trouble))
+    seen.wait(lambda event: isinstance(event, Problem))
     kubelet.bind(namespace, pod)
     kubelet.say(namespace, pod, "Running", running(), conditions=[{**condition, "status": "True", "reason": ""}])
     time.sleep(2.5)
@@ -163,12 +163,12 @@ def test_a_pod_that_no_node_takes_raises_when_the_wait_is_over_with_what_the_aut
     kubelet.say(
         namespace, pod, "Pending", conditions=[unschedulable("0/2 nodes are available: 2 Insufficient memory.")]
     )
-    told = seen.wait(lambda event: isinstance(event, Trouble))
+    told = seen.wait(lambda event: isinstance(event, Problem))
     assert "Insufficient memory" in str(told)
     seen.end()
     assert seen.error.code == "unschedulable-memory"
     assert "The cluster autoscaler adds no node: 2 max node group size reached." in seen.error.message
-    assert "It lasted for 3 s." in seen.error.message
+    assert "It lasted 3 s." in seen.error.message
     assert "FAIRING_NODE_WAIT" in seen.error.hint
 
 
@@ -195,7 +195,7 @@ def test_a_node_that_comes_late_takes_the_pod(workloads, kubelet, namespace, fol
     seen = follow("Job", "train")
     pod = pod_of(workloads, {"job-name": "train"})
     kubelet.say(namespace, pod, "Pending", conditions=[unschedulable("0/2 nodes are available: 2 Insufficient cpu.")])
-    seen.wait(lambda event: isinstance(event, Trouble))
+    seen.wait(lambda event: isinstance(event, Problem))
     kubelet.event(namespace, pod, reason, message)
     assert seen.wait(lambda event: getattr(event, "reason", "") == reason)
     # Longer than any launch used to wait.
@@ -222,7 +222,7 @@ def test_a_taint_that_the_scheduler_does_not_name_is_read_from_the_nodes_where_t
     kubelet.event(namespace, pod, "FailedScheduling", said, type="Warning")
     kubelet.say(namespace, pod, "Pending", conditions=[unschedulable(said)])
     told = "set FAIRING_TOLERATIONS = 'team=research:NoSchedule'"
-    assert seen.wait(lambda event: isinstance(event, Trouble) and told in str(event), seconds=20)
+    assert seen.wait(lambda event: isinstance(event, Problem) and told in str(event), seconds=20)
 
 
 def test_a_wait_for_a_node_does_not_count_against_the_time_to_be_ready(workloads, kubelet, namespace):
@@ -257,7 +257,7 @@ def test_a_pull_that_fails_for_a_while_goes_on(workloads, kubelet, namespace, fo
     finish(kubelet, namespace, pod, kubelet.output(pod, "main"))
     seen.end()
     assert seen.error is None
-    assert [event.diagnosis.code for event in seen.events if isinstance(event, Trouble)] == ["image-unreachable"]
+    assert [event.diagnosis.code for event in seen.events if isinstance(event, Problem)] == ["image-unreachable"]
 
 
 def test_a_pull_that_fails_in_turns_has_one_clock(workloads, kubelet, namespace, follow):
@@ -282,7 +282,7 @@ def test_a_mount_that_fails_once_is_no_trouble_once_the_pod_goes_on(workloads, k
     kubelet.bind(namespace, pod)
     said = 'MountVolume.SetUp failed for volume "x" : failed to sync configmap cache: timed out waiting'
     kubelet.event(namespace, pod, "FailedMount", said, type="Warning")
-    seen.wait(lambda event: isinstance(event, Trouble))
+    seen.wait(lambda event: isinstance(event, Problem))
     kubelet.event(namespace, pod, "Pulling", 'Pulling image "team.azurecr.io/train:1"')
     kubelet.say(namespace, pod, "Pending", waiting("ContainerCreating"))
     time.sleep(3)
@@ -343,7 +343,7 @@ def test_a_deployment_that_takes_too_long_is_told(workloads, kubelet, namespace)
     kubelet.bind(namespace, pod)
     kubelet.say(namespace, pod, "Running", running(ready=False))
     began = time.monotonic()
-    with pytest.raises(EndpointError, match="was not ready in 1 s") as caught:
+    with pytest.raises(EndpointError, match="was not ready within 1 s") as caught:
         workloads.wait_ready("Deployment", "serve", seconds=1)
     assert caught.value.code == "not-ready"
     assert time.monotonic() - began < 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from fairing_az_jupyter.clients.kube.follow.events import LogLine, Started, Terminated
+from fairing_az_jupyter.clients.kube.watching.events import LogLine, Started, Terminated
 from tests.cluster.workloads_kubelet import ended, job, running, stamp, terminated
 from tests.cluster.workloads_scene import *  # noqa: F403 - fixtures are found by their names
 from tests.cluster.workloads_scene import cut, cuts_connections, finish, pod_of

@@ -37,7 +37,7 @@ def test_an_object_is_tried_created_found_and_deleted_with_its_pods(workloads, n
 
 def test_creating_twice_is_a_conflict_unless_one_is_as_good(workloads):
     first = workloads.create(job())
-    with pytest.raises(ConflictError, match=r"'train' is there already") as caught:
+    with pytest.raises(ConflictError, match=r"'train' already exists") as caught:
         workloads.create(job())
     assert caught.value.code == "already-exists"
     assert "delete jobs train" in caught.value.hint
@@ -120,9 +120,9 @@ def test_a_lost_answer_to_a_creation_makes_one_object_and_no_error(fronted, kube
 
 def test_a_name_that_leads_elsewhere_is_refused(workloads):
     for name in ("", "../secrets", "a/b", "A"):
-        with pytest.raises(InputError, match="is no name"):
+        with pytest.raises(InputError, match="is not a valid name"):
             workloads.get("Job", name)
-    with pytest.raises(InputError, match="is no kind"):
+    with pytest.raises(InputError, match="is not a kind"):
         workloads.list("ConfigMap")
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.clients.kube.cluster import Cluster
-from fairing_az_jupyter.clients.kube.follow.events import LogLine
+from fairing_az_jupyter.clients.kube.watching.events import LogLine
 from fairing_az_jupyter.clients.kube.workloads import Workloads
 from tests.cluster.workloads_kubelet import Kubelet, job, running, terminated
 

@@ -127,7 +127,7 @@ def test_a_pickle_that_cant_be_read_ends_it_with_one_clear_line(tmp_path):
 def test_a_class_name_without_its_file_ends_it_with_one_clear_line(tmp_path):
     code, last = failed_start(app_folder(tmp_path / "app"), name="Other")
     assert code == 1
-    assert "There is no Other.py in" in last
+    assert "Other.py not found in" in last
 
 
 BLOCKER = """
@@ -168,7 +168,7 @@ def test_a_file_descriptor_that_is_no_socket_is_told_at_once(tmp_path):
     for number in ("77", "-1", "99999999999999999999"):
         code, last = failed_start(folder, f"--fd={number}")
         assert code == 1
-        assert f"File descriptor {number} is no open socket" in last
+        assert f"File descriptor {number} is not an open socket" in last
 
 
 def test_a_file_of_the_users_cant_stand_in_for_a_part_of_the_server(tmp_path):

@@ -33,8 +33,8 @@ _NAMES = {
 
 def table() -> str:
     """Return the table in Markdown, one row a fault."""
-    rows = [f"| {_check(fault)} | {_escaped(fault.cause)} | {_cure(fault)} |" for fault in FAULTS]
-    return "\n".join(["| check | cause | cure |", "|---|---|---|", *rows])
+    rows = [f"| {_check(fault)} | {_escaped(fault.cause)} | {_fix(fault)} |" for fault in FAULTS]
+    return "\n".join(["| check | cause | fix |", "|---|---|---|", *rows])
 
 
 def written(readme: str) -> str:
@@ -48,8 +48,8 @@ def _check(fault: Fault) -> str:
     return f"`{fault.check}`" + ("" if fault.status == "fail" else f" ({fault.status})")
 
 
-def _cure(fault: Fault) -> str:
-    text = fault.cure.format(**_NAMES).replace("train.ipynb", "NOTEBOOK")
+def _fix(fault: Fault) -> str:
+    text = fault.fix.format(**_NAMES).replace("train.ipynb", "NOTEBOOK")
     if text.startswith(_COMMANDS):
         return f"`{_escaped(text)}`"
     return _escaped(text[:1].upper() + text[1:]).rstrip(".")

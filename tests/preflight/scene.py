@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fairing_az_jupyter.models import CheckResult
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
     from tests.stand.stand import Setup, Stand
 
 _MERGE = "application/merge-patch+json"
@@ -58,7 +58,7 @@ class Scene:
         environ |= {**setup.environment, "HOME": str(setup.service_account), "PATH": "/nowhere"}
         return cls(stand, setup, dict(setup.settings), environ, setup.service_account)
 
-    def subject(self) -> Subject:
+    def context(self) -> CheckContext:
         """Return what is checked."""
         resolved, errors = sources.resolve_usable(cell=self.settings, cluster={"namespace": self.setup.namespace})
         return dataclasses.replace(
@@ -73,7 +73,7 @@ class Scene:
 
     def check(self) -> dict[str, CheckResult]:
         """Check everything; return the results by their checks."""
-        return {result.check: result for result in run_checks(all_checks(self.subject()))}
+        return {result.check: result for result in run_checks(all_checks(self.context()))}
 
     def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         """Change an object of the namespace as an administrator; `path` goes on behind `/namespaces/NAME/`."""
@@ -114,9 +114,9 @@ class Scene:
                 rules.append({"apiGroups": [found[0]], "resources": [resource], "verbs": verbs})
         admin.post(f"{base}/roles", {"metadata": {"name": "less"}, "rules": rules})
         admin.delete(f"{base}/rolebindings/default-editor")
-        subject = {"kind": "ServiceAccount", "name": "default-editor", "namespace": self.setup.namespace}
+        context = {"kind": "ServiceAccount", "name": "default-editor", "namespace": self.setup.namespace}
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "less"}
-        body = {"metadata": {"name": "less"}, "roleRef": reference, "subjects": [subject]}
+        body = {"metadata": {"name": "less"}, "roleRef": reference, "subjects": [context]}
         admin.post(f"{base}/rolebindings", body)
         self.wait_for_rights(but)
 

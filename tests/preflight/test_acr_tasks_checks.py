@@ -49,7 +49,7 @@ def test_roles_that_may_not_be_looked_at_are_unknown_and_never_missing(scene):
 
     assert (result.status, result.code) == ("unknown", "roles-not-visible")
     assert TASKS in result.message
-    assert result.cures[0].command == (
+    assert result.fixes[0].command == (
         f'az role assignment create --assignee {scene.setup.client} --role "{TASKS}" --scope {scene.setup.registry}'
     )
 

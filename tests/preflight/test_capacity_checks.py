@@ -12,7 +12,7 @@ from fairing_az_jupyter import services
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.objects.facts import Capacity, NodeCapacity, QuotaState
 from fairing_az_jupyter.preflight.checks.capacity_checks import checks, quota_room, together
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.node_room import room
 from fairing_az_jupyter.preflight.pod_needs import Need
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
@@ -32,7 +32,7 @@ def node(name, cpu, gib, *, free=None, ready=True, schedulable=True, gpus=0, **m
     return NodeCapacity(name, ready, schedulable, allocatable, left, **more)
 
 
-SUBJECT = Subject(Settings(), notebook="train.ipynb")
+CONTEXT = CheckContext(Settings(), notebook="train.ipynb")
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def checked(kubernetes, namespace, tmp_path):
         opened.append(cluster)
         resolved, errors = sources.resolve_usable(explicit={"backend": "KubeflowAzureBackend", **settings})
         found = services.subject_of(resolved, errors, os.environ)
-        subject = dataclasses.replace(found, broken=broken or {}, installs=True)
+        context = dataclasses.replace(found, broken=broken or {}, installs=True)
         given = [standing("cluster", cluster), standing("cluster.namespace", None)]
-        return {result.check: result for result in run_checks([*given, *checks(subject)])}
+        return {result.check: result for result in run_checks([*given, *checks(context)])}
 
     yield checked
     for cluster in opened:
@@ -79,9 +79,9 @@ def test_a_real_quota_without_room_is_the_only_failure(checked, kubernetes, name
     results = checked()
 
     assert (results["cluster.quota"].status, results["cluster.quota"].code) == ("fail", "quota-exceeded")
-    assert results["cluster.quota"].cures[0].command == f"kubectl -n {namespace} describe quota small"
+    assert results["cluster.quota"].fixes[0].command == f"kubectl -n {namespace} describe quota small"
     assert "requests.cpu: 1 is needed, 0 of 500m is used" in results["cluster.quota"].message
-    assert checked(cpu="500m")["cluster.quota"].message.count("no room for") == 1
+    assert checked(cpu="500m")["cluster.quota"].message.count("no capacity for") == 1
     assert checked(cpu="500m", build_cpu="0.5")["cluster.quota"].status == "pass"
     assert checked(cpu="500m", builder="acr-tasks")["cluster.quota"].status == "pass"
 
@@ -97,10 +97,10 @@ def test_real_nodes_are_judged_where_they_may_be_read(checked, kubernetes, names
     kubernetes.control_plane.node(name, cpu="4", memory="16Gi")
     try:
         assert checked()["cluster.nodes"].status == "pass"
-        assert "how much of that is free may not be looked at" in checked()["cluster.nodes"].message
+        assert "no permission to see how much of that is free" in checked()["cluster.nodes"].message
         large = checked(cpu="400")["cluster.nodes"]
         assert (large.status, large.code) == ("warn", "job-too-large")
-        assert "FAIRING_CPU" in large.cures[0].command
+        assert "FAIRING_CPU" in large.fixes[0].command
         assert "waits up to 30m (FAIRING_NODE_WAIT) for an autoscaler" in large.message
         assert checked(cpu="400", node_wait="0")["cluster.nodes"].status == "fail"
     finally:
@@ -146,23 +146,23 @@ def test_a_build_takes_a_secret_of_its_own_and_a_job_takes_none():
 
 def test_job_and_build_are_told_in_one_finding_with_the_settings_of_both():
     needs = (Need("9", "2Gi"), Need("1", "9Gi", "build"))
-    finding = together(room(SUBJECT, [node("a", 4, 8)], need, "nodes") for need in needs)
+    finding = together(room(CONTEXT, [node("a", 4, 8)], need, "nodes") for need in needs)
 
     assert (finding.status, finding.code) == ("warn", "job-too-large")
     assert "a job of 9 cpu and 2Gi memory" in finding.message
     assert "a build of 1 cpu and 9Gi memory" in finding.message
-    told = " ".join(cure.command for cure in finding.cures)
+    told = " ".join(fix.command for fix in finding.fixes)
     assert "FAIRING_CPU or FAIRING_MEMORY" in told
     assert "FAIRING_BUILD_CPU or FAIRING_BUILD_MEMORY" in told
 
 
 def test_the_one_of_job_and_build_that_finds_no_room_is_told_alone():
     needs = (Need("1", "2Gi"), Need("1", "9Gi", "build"))
-    finding = together(room(SUBJECT, [node("a", 4, 8)], need, "nodes") for need in needs)
+    finding = together(room(CONTEXT, [node("a", 4, 8)], need, "nodes") for need in needs)
 
     assert finding.message == (
-        "No node that is there now can hold a build of 1 cpu and 9Gi memory: the largest has 4 cpu, 8 GiB memory and "
-        "room for 110 pods."
+        "No current node can hold a build of 1 cpu and 9Gi memory: the largest has 4 cpu, 8 GiB memory and room for "
+        "110 pods."
     )
 
 
@@ -191,15 +191,15 @@ def test_of_several_quotas_the_one_without_room_is_named():
     ],
 )
 def test_nodes_are_judged_by_what_is_left_on_them(nodes, status, code):
-    finding = room(SUBJECT, nodes, NEED, "nodes")
+    finding = room(CONTEXT, nodes, NEED, "nodes")
 
     assert (finding.status, finding.code) == (status, code)
-    assert bool(finding.cures) == (status != "pass")
+    assert bool(finding.fixes) == (status != "pass")
 
 
 def test_the_largest_room_is_told_where_none_is_enough():
     finding = room(
-        SUBJECT, [node("a", 4, 16, free=(0.25, 0.5, 10)), node("b", 4, 16, free=(0.5, 1, 20))], NEED, "nodes"
+        CONTEXT, [node("a", 4, 16, free=(0.25, 0.5, 10)), node("b", 4, 16, free=(0.5, 1, 20))], NEED, "nodes"
     )
 
     assert "has free 0.5 cpu, 1 GiB memory and room for 20 pods" in finding.message
@@ -213,13 +213,13 @@ NOT_READY = {"key": "node.kubernetes.io/not-ready", "value": "", "effect": "NoSc
 
 
 def test_a_taint_that_keeps_a_pod_off_is_named_with_the_toleration_to_set():
-    finding = room(SUBJECT, [node("a", 4, 16, taints=(TEAM, SPOT))], NEED, "nodes")
+    finding = room(CONTEXT, [node("a", 4, 16, taints=(TEAM, SPOT))], NEED, "nodes")
 
     assert (finding.status, finding.code) == ("warn", "taint")
     assert "team=vision:NoExecute" in finding.message
-    assert "fairing-azure fill train.ipynb --spot True" in [cure.command for cure in finding.cures]
+    assert "fairing-azure fill train.ipynb --spot True" in [fix.command for fix in finding.fixes]
     tolerated = "team=vision:NoExecute,kubernetes.azure.com/scalesetpriority=spot:NoSchedule"
-    assert f"fairing-azure fill train.ipynb --tolerations {tolerated}" in [cure.command for cure in finding.cures]
+    assert f"fairing-azure fill train.ipynb --tolerations {tolerated}" in [fix.command for fix in finding.fixes]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_taint_that_keeps_a_pod_off_is_named_with_the_toleration_to_set():
 def test_a_taint_that_is_tolerated_keeps_nobody_off(toleration):
     need = dataclasses.replace(NEED, tolerations=(toleration,))
 
-    assert room(SUBJECT, [node("a", 4, 16, taints=(TEAM,))], need, "nodes").status == "pass"
+    assert room(CONTEXT, [node("a", 4, 16, taints=(TEAM,))], need, "nodes").status == "pass"
 
 
 @pytest.mark.parametrize(
@@ -248,11 +248,11 @@ def test_a_taint_that_is_tolerated_keeps_nobody_off(toleration):
 def test_a_toleration_of_something_else_does_not_help(toleration):
     need = dataclasses.replace(NEED, tolerations=(toleration,))
 
-    assert room(SUBJECT, [node("a", 4, 16, taints=(TEAM,))], need, "nodes").code == "taint"
+    assert room(CONTEXT, [node("a", 4, 16, taints=(TEAM,))], need, "nodes").code == "taint"
 
 
 def test_a_taint_that_passes_by_itself_is_not_to_be_tolerated():
-    finding = room(SUBJECT, [node("a", 4, 16, taints=(NOT_READY,), ready=False)], NEED, "nodes")
+    finding = room(CONTEXT, [node("a", 4, 16, taints=(NOT_READY,), ready=False)], NEED, "nodes")
 
     assert (finding.status, finding.code) == ("warn", "no-usable-node")
 
@@ -275,19 +275,19 @@ SYSTEM = tainted("CriticalAddonsOnly", name="system")
     ],
 )
 def test_a_node_that_is_kept_for_the_system_or_about_to_go_is_not_to_be_tolerated(key):
-    finding = room(SUBJECT, [tainted(key)], NEED, "nodes")
+    finding = room(CONTEXT, [tainted(key)], NEED, "nodes")
 
     assert (finding.status, finding.code) == ("warn", "no-node-of-pool")
-    assert finding.message.startswith("The pool that takes your pods has no node now")
-    assert not [cure for cure in finding.cures if "tolerations" in cure.command]
+    assert finding.message.startswith("The pool for your pods has no node now")
+    assert not [fix for fix in finding.fixes if "tolerations" in fix.command]
 
 
 def test_of_several_tainted_nodes_one_that_is_set_apart_for_users_is_to_be_tolerated():
     both = [SYSTEM, node("b", 4, 16, taints=(TEAM,))]
-    finding = room(SUBJECT, both, NEED, "nodes")
+    finding = room(CONTEXT, both, NEED, "nodes")
 
     assert finding.code == "taint"
-    assert finding.cures[0].command == "fairing-azure fill train.ipynb --tolerations team=vision:NoExecute"
+    assert finding.fixes[0].command == "fairing-azure fill train.ipynb --tolerations team=vision:NoExecute"
 
 
 @pytest.mark.parametrize(
@@ -301,12 +301,12 @@ def test_of_several_tainted_nodes_one_that_is_set_apart_for_users_is_to_be_toler
     ],
 )
 def test_a_node_whose_taint_goes_by_itself_is_not_usable_now(key):
-    finding = room(SUBJECT, [SYSTEM, tainted(key)], NEED, "nodes")
+    finding = room(CONTEXT, [SYSTEM, tainted(key)], NEED, "nodes")
 
     assert (finding.status, finding.code) == ("warn", "no-usable-node")
     assert key in finding.message
-    assert not [cure for cure in finding.cures if "tolerations" in cure.command]
-    assert room(SUBJECT, [tainted(key), node("b", 4, 16)], NEED, "nodes").status == "pass"
+    assert not [fix for fix in finding.fixes if "tolerations" in fix.command]
+    assert room(CONTEXT, [tainted(key), node("b", 4, 16)], NEED, "nodes").status == "pass"
 
 
 def test_nodes_without_amd64_or_linux_are_told_as_such():
@@ -314,13 +314,13 @@ def test_nodes_without_amd64_or_linux_are_told_as_such():
     arm = node("a", 64, 256, labels={"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64"})
     windows = node("w", 64, 256, labels={"kubernetes.io/os": "windows", "kubernetes.io/arch": "amd64"})
 
-    found = {name: room(SUBJECT, [each], need, "nodes") for name, each in (("arm", arm), ("windows", windows))}
+    found = {name: room(CONTEXT, [each], need, "nodes") for name, each in (("arm", arm), ("windows", windows))}
 
     assert {finding.code for finding in found.values()} == {"no-node-of-platform"}
     assert "images are made for amd64 from here" in found["arm"].message
     assert "runs Linux" in found["windows"].message
-    assert not [each for finding in found.values() for each in finding.cures if "NODE_SELECTOR" in each.command]
-    assert room(SUBJECT, [arm, windows], need, "nodes").code == "no-node-of-platform"
+    assert not [each for finding in found.values() for each in finding.fixes if "NODE_SELECTOR" in each.command]
+    assert room(CONTEXT, [arm, windows], need, "nodes").code == "no-node-of-platform"
 
 
 class Known:
@@ -338,9 +338,9 @@ class Known:
 def judged(*found, **settings):
     explicit = {"backend": "KubeflowAzureBackend", "docker_registry": "contoso.azurecr.io", **settings}
     resolved, errors = sources.resolve_usable(explicit={**explicit, "builder": "acr-tasks"})
-    subject = services.subject_of(resolved, errors, {})
+    context = services.subject_of(resolved, errors, {})
     given = [standing("cluster", Known(*found)), standing("cluster.namespace", None)]
-    return {each.check: each for each in run_checks([*given, *checks(subject)])}["cluster.nodes"]
+    return {each.check: each for each in run_checks([*given, *checks(context)])}["cluster.nodes"]
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_endpoints_stay_off_spot_nodes_and_need_another(others, wait, status):
     if status == "warn":
         assert "an endpoint of 1 cpu and 2Gi memory" in finding.message
         assert "a job" not in finding.message
-        assert not [cure for cure in finding.cures if "--spot" in cure.command]
+        assert not [fix for fix in finding.fixes if "--spot" in fix.command]
 
 
 @pytest.mark.parametrize("spot", ["true", "false"])
@@ -395,25 +395,25 @@ def test_a_quota_names_what_is_asked_of_it_and_the_setting_that_asks(need, hard,
     finding = quota_room([quota(hard)], dataclasses.replace(NEED, **need), "team-a")
 
     assert said in finding.message
-    assert settings in finding.cures[1].command
+    assert settings in finding.fixes[1].command
 
 
 def test_gpus_that_no_node_has_are_a_warning_since_a_pool_may_be_at_zero():
     need = dataclasses.replace(NEED, gpus=2)
 
-    assert room(SUBJECT, [node("a", 64, 256)], need, "nodes").code == "no-gpu-node"
-    assert "the most that one has is 1" in room(SUBJECT, [node("a", 64, 256, gpus=1)], need, "nodes").message
-    assert room(SUBJECT, [node("a", 64, 256, gpus=2)], need, "nodes").status == "pass"
+    assert room(CONTEXT, [node("a", 64, 256)], need, "nodes").code == "no-gpu-node"
+    assert "the most that one has is 1" in room(CONTEXT, [node("a", 64, 256, gpus=1)], need, "nodes").message
+    assert room(CONTEXT, [node("a", 64, 256, gpus=2)], need, "nodes").status == "pass"
 
 
 def test_labels_that_no_node_has_are_named():
     need = dataclasses.replace(NEED, node_selector={"pool": "gpu", "kubernetes.io/os": "linux"})
 
-    finding = room(SUBJECT, [node("a", 64, 256, labels={"pool": "cpu"})], need, "nodes")
+    finding = room(CONTEXT, [node("a", 64, 256, labels={"pool": "cpu"})], need, "nodes")
 
     assert (finding.status, finding.code) == ("warn", "no-node-selected")
     assert "pool=gpu" in finding.message
-    assert room(SUBJECT, [node("a", 64, 256, labels={"pool": "gpu"})], need, "nodes").status == "pass"
+    assert room(CONTEXT, [node("a", 64, 256, labels={"pool": "gpu"})], need, "nodes").status == "pass"
 
 
 def test_what_a_pod_tolerates_and_asks_for_is_read_from_the_pod_itself(checked, kubernetes, namespace):

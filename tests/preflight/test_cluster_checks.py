@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fairing_az_jupyter.preflight.checks.cluster_checks import checks
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import run_checks
 from fairing_az_jupyter.settings import Settings, from_notebook
 
@@ -25,7 +25,7 @@ def setup(stand, namespace):
 def subject_of(setup, *, pod=True, environ=None, folder=None, seconds=9.0, **settings):
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")}
     surroundings |= setup.environment if pod else {"KUBECONFIG": str(setup.kubeconfig)}
-    return Subject(
+    return CheckContext(
         Settings(**{**from_notebook(setup.settings), **settings}),
         environ={**surroundings, **(environ or {})},
         service_account_folder=folder or (setup.service_account if pod else NOWHERE),
@@ -34,8 +34,8 @@ def subject_of(setup, *, pod=True, environ=None, folder=None, seconds=9.0, **set
     )
 
 
-def found(subject):
-    return {result.check: result for result in run_checks(checks(subject))}
+def found(context):
+    return {result.check: result for result in run_checks(checks(context))}
 
 
 def statuses(results):
@@ -43,7 +43,7 @@ def statuses(results):
 
 
 def commands(result):
-    return [cure.command for cure in result.cures]
+    return [fix.command for fix in result.fixes]
 
 
 def account(setup, **fields):
@@ -67,12 +67,12 @@ def test_a_kubeconfig_is_a_way_too_and_is_named(stand, setup):
 
 
 def test_without_any_cluster_the_command_that_fetches_a_kubeconfig_is_told(stand, setup):
-    subject = subject_of(setup, pod=False, environ={"KUBECONFIG": "/nowhere/config", "HOME": "/nowhere"})
-    results = found(subject)
+    context = subject_of(setup, pod=False, environ={"KUBECONFIG": "/nowhere/config", "HOME": "/nowhere"})
+    results = found(context)
 
     assert results.pop("cluster").code == "no-cluster"
     assert set(statuses(results).values()) == {"skipped"}
-    cluster = found(subject)["cluster"]
+    cluster = found(context)["cluster"]
     assert cluster.status == "fail"
     assert commands(cluster)[0] == "az aks get-credentials --resource-group GROUP --name CLUSTER"
 
@@ -92,7 +92,7 @@ def test_a_cluster_that_can_not_be_used_is_one_finding(stand, setup, fault, code
 
     cluster = results.pop("cluster")
     assert (cluster.status, cluster.code) == ("unknown" if code.endswith("timeout") else "fail", code)
-    assert cluster.cures
+    assert cluster.fixes
     assert set(statuses(results).values()) == {"skipped"}
 
 
@@ -134,10 +134,10 @@ def test_a_foreign_namespace_is_unknown_and_the_own_one_is_suggested(stand, setu
 def test_a_namespace_that_one_may_work_in_but_not_look_at_keeps_nothing_else_from_being_checked(stand, setup):
     theirs, admin = f"{setup.namespace}-b", stand.control_plane.admin
     stand.control_plane.profile(theirs)
-    subject = {"kind": "ServiceAccount", "name": "default-editor", "namespace": setup.namespace}
+    context = {"kind": "ServiceAccount", "name": "default-editor", "namespace": setup.namespace}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "kubeflow-edit"}
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{theirs}/rolebindings"
-    admin.post(path, {"metadata": {"name": "guests"}, "roleRef": role, "subjects": [subject]})
+    admin.post(path, {"metadata": {"name": "guests"}, "roleRef": role, "subjects": [context]})
     api = stand.control_plane.api(setup.profile.editor)
     end = time.monotonic() + 10
     while not api.may("list", "pods", theirs) and time.monotonic() < end:
@@ -154,16 +154,16 @@ def test_a_namespace_that_may_not_be_looked_at_passes_where_the_pod_is_at_home(s
     results = found(subject_of(setup))
 
     assert set(statuses(results).values()) == {"pass"}
-    assert "may not be looked at" in results["cluster.namespace"].message
+    assert "no permission to read it" in results["cluster.namespace"].message
 
 
 def test_a_broken_namespace_setting_is_not_replaced_by_another_namespace(stand, setup):
-    subject = subject_of(setup)
-    broken = Subject(
-        subject.settings,
+    context = subject_of(setup)
+    broken = CheckContext(
+        context.settings,
         broken={"namespace": "FAIRING_NAMESPACE 'Team A' is no name."},
-        environ=subject.environ,
-        service_account_folder=subject.service_account_folder,
+        environ=context.environ,
+        service_account_folder=context.service_account_folder,
     )
     results = found(broken)
 

@@ -12,7 +12,7 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.preflight.checks.credential_checks import checks, expiry_finding
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.settings import Settings, from_notebook
 
@@ -38,14 +38,14 @@ class Scene:
         self.limits = {}
 
     def find(self, *, cluster=True):
-        subject = Subject(
+        context = CheckContext(
             Settings(**self.settings),
             environ=self.environ,
             service_account_folder=self.setup.service_account,
             **self.limits,
         )
         before = [Check("cluster", "Cluster", "", "cluster", self.connected)] if cluster else []
-        results = {result.check: result for result in run_checks([*before, *checks(subject)])}
+        results = {result.check: result for result in run_checks([*before, *checks(context)])}
         for result in results.values():
             written = f"{result!r}{result.to_dict()}"
             assert not [mark for mark in self.setup.marks if mark in written]
@@ -74,7 +74,7 @@ def statuses(found):
 
 
 def commands(result):
-    return [cure.command for cure in result.cures]
+    return [fix.command for fix in result.fixes]
 
 
 def only_fault(found):
@@ -94,11 +94,11 @@ def test_a_correct_set_up_has_no_fault_and_says_who_signs_in(scene):
 def test_a_missing_secret_is_mended_by_commands_with_the_users_own_names(scene):
     scene.stand.control_plane.admin.delete(scene.secret)
     fault = only_fault(scene.find())
-    assert (fault.check, fault.status, fault.code, fault.mendable) == ("azure.secret", "fail", "not-found", True)
+    assert (fault.check, fault.status, fault.code, fault.fixable) == ("azure.secret", "fail", "not-found", True)
     first, second, third, _ = commands(fault)
     namespace, group = scene.setup.namespace, scene.setup.resource_group
     assert first == "fairing-azure secrets create --azure"
-    assert fault.cures[0].magic == "%fairing_azure secrets create --azure"
+    assert fault.fixes[0].magic == "%fairing_azure secrets create --azure"
     assert second == f"kubectl create secret generic azcreds -n {namespace} --from-env-file=azcreds.env"
     assert third.startswith("az ad sp create-for-rbac ")
     assert f"/resourceGroups/{group}" in third
@@ -109,7 +109,7 @@ def test_a_secret_that_may_not_be_read_is_never_called_missing(scene):
     fault = only_fault(scene.find())
     assert (fault.check, fault.status) == ("azure.secret", "unknown")
     assert "not found" not in fault.message
-    assert "says nothing about what is there" in fault.message
+    assert "Whether it exists is unknown" in fault.message
 
 
 @pytest.mark.parametrize("state", ["missing", "not allowed"])
@@ -148,7 +148,7 @@ def test_all_broken_values_are_named_at_once_and_none_is_shown(scene):
         AZ_SUBSCRIPTION_ID=b"\xff\xfe" + scene.setup.subscription.encode("utf-16-le"),
     )
     fault = only_fault(scene.find())
-    assert (fault.check, fault.code, fault.mendable) == ("azure.secret-keys", "secret-missing", True)
+    assert (fault.check, fault.code, fault.fixable) == ("azure.secret-keys", "secret-missing", True)
     assert "AZ_CLIENT_ID is missing (there is 'ARM_CLIENT_ID' instead)" in fault.message
     assert "AZ_CLIENT_SECRET is empty" in fault.message
     assert "AZ_TENANT_ID ends with a line end" in fault.message
@@ -162,7 +162,7 @@ def test_a_secret_that_entra_refuses_is_renewed_by_rotation(scene, secret, code)
     scene.write(AZ_CLIENT_SECRET=secret.encode())
     found = scene.find()
     fault = only_fault(found)
-    assert (fault.check, fault.status, fault.code, fault.mendable) == ("azure.token", "fail", code, True)
+    assert (fault.check, fault.status, fault.code, fault.fixable) == ("azure.token", "fail", code, True)
     assert commands(fault)[:2] == [
         "fairing-azure secrets rotate",
         f"az ad app credential reset --id {scene.setup.client} --append",
@@ -174,7 +174,7 @@ def test_a_secret_that_entra_refuses_is_renewed_by_rotation(scene, secret, code)
 def test_an_unknown_application_or_tenant_is_mended_by_writing_the_secret_anew(scene, key, code):
     scene.write(**{key: str(uuid.uuid4()).encode()})
     fault = only_fault(scene.find())
-    assert (fault.check, fault.code, fault.mendable) == ("azure.token", code, True)
+    assert (fault.check, fault.code, fault.fixable) == ("azure.token", code, True)
     assert commands(fault)[0] == "fairing-azure secrets create --azure"
     assert not [command for command in commands(fault)[1:] if "secrets" in command]
 
@@ -184,7 +184,7 @@ def test_a_login_service_that_does_not_answer_says_nothing_about_the_secret(scen
     scene.limits = {"timeout": 0.5, "deadline": 1.0}
     began = time.monotonic()
     fault = only_fault(scene.find())
-    assert (fault.check, fault.status, fault.code, fault.mendable) == ("azure.token", "unknown", "timeout", False)
+    assert (fault.check, fault.status, fault.code, fault.fixable) == ("azure.token", "unknown", "timeout", False)
     assert time.monotonic() - began < 5
 
 
@@ -192,7 +192,7 @@ def test_a_proxys_page_in_place_of_the_login_fails_without_a_word_of_secrets(sce
     scene.stand.entra_front.proxy_page(200)
     fault = only_fault(scene.find())
     assert (fault.check, fault.status, fault.code) == ("azure.token", "fail", "not-the-service")
-    assert fault.mendable is False
+    assert fault.fixable is False
     assert "proxy" in commands(fault)[0]
 
 
@@ -200,7 +200,7 @@ def test_the_noted_expiry_is_read_from_the_secret_in_the_cluster(scene):
     now = datetime.now(timezone.utc)
     scene.note(f"{now + timedelta(days=10, hours=1):%Y-%m-%dT%H:%M:%SZ}")
     expiry = scene.find()["azure.secret-expiry"]
-    assert (expiry.status, expiry.code, expiry.mendable) == ("warn", "expires-soon", True)
+    assert (expiry.status, expiry.code, expiry.fixable) == ("warn", "expires-soon", True)
     assert "expires in 10 days" in expiry.message
     assert commands(expiry)[0] == "fairing-azure secrets rotate"
     scene.note("next spring")
@@ -210,8 +210,8 @@ def test_the_noted_expiry_is_read_from_the_secret_in_the_cluster(scene):
 @pytest.mark.parametrize(
     ("left", "status", "words"),
     [
-        (timedelta(days=-1), "warn", "has just been accepted"),
-        (timedelta(0), "warn", "has just been accepted"),
+        (timedelta(days=-1), "warn", "was just accepted"),
+        (timedelta(0), "warn", "was just accepted"),
         (timedelta(hours=5), "warn", "in less than a day"),
         (timedelta(days=1), "warn", "in 1 day,"),
         (timedelta(days=30, seconds=-1), "warn", "in 29 days"),
@@ -226,8 +226,8 @@ def test_an_expiry_is_warned_of_thirty_days_before(left, status, words):
 
 
 def test_a_setting_that_can_not_be_used_is_not_guessed():
-    subject = Subject(Settings(), broken={"credential": "is none of the five"}, environ={})
+    context = CheckContext(Settings(), broken={"credential": "is none of the five"}, environ={})
     ready = Check("cluster", "Cluster", "", "cluster", lambda _: Finding("pass", "cluster", "it answers"))
-    found = {result.check: result for result in run_checks([ready, *checks(subject)])}
+    found = {result.check: result for result in run_checks([ready, *checks(context)])}
     assert found["azure.secret"].status == "skipped"
     assert "FAIRING_CREDENTIAL" in found["azure.secret"].message

@@ -57,9 +57,9 @@ def test_a_policy_against_pods_without_an_owner_takes_a_launch_since_controllers
 
 def test_the_owner_of_a_pod_is_the_kind_of_object_that_makes_it(scene):
     scene.settings["FAIRING_ENDPOINT_KIND"] = "inference-service"
-    subject = scene.subject()
+    context = scene.context()
 
-    pods = {kind: subject.planned(kind, "team-a")[0] for kind in ("job", "build", "endpoint")}
+    pods = {kind: context.planned(kind, "team-a")[0] for kind in ("job", "build", "endpoint")}
 
     owners = {kind: pod["metadata"]["ownerReferences"] for kind, pod in pods.items()}
     assert {kind: owner["kind"] for kind, (owner,) in owners.items()} == {
@@ -117,7 +117,7 @@ def test_who_may_not_make_what_kserve_makes_is_told_that_rules_stay_untried(scen
     results = scene.check()
 
     assert told(results) == {"launch.endpoint": ("unknown", "pods-untried")}
-    assert "The rules for deployments can't be tried" in results["launch.endpoint"].message
+    assert "The rules for deployments can't be tested" in results["launch.endpoint"].message
 
 
 def test_pods_that_wait_for_room_hide_no_policy_on_jobs(scene):

@@ -6,7 +6,7 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.preflight.checks.endpoint_checks import checks
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.settings import Settings
 from tests.stand.web import json_answer
@@ -22,9 +22,9 @@ def checked(kubernetes, namespace, tmp_path):
         environ = control_plane.in_cluster(tmp_path / "pod", token, namespace, port=port)
         cluster = Cluster.connect(environ, tmp_path / "pod", timeout=2.0, deadline=2.0)
         opened.append(cluster)
-        subject = Subject(Settings(**settings), broken=broken or {}, notebook=notebook, planned=planned)
+        context = CheckContext(Settings(**settings), broken=broken or {}, notebook=notebook, planned=planned)
         given = [standing("cluster", cluster), standing("cluster.namespace", injects)]
-        return {result.check: result for result in run_checks([*given, *checks(subject)])}
+        return {result.check: result for result in run_checks([*given, *checks(context)])}
 
     yield checked
     for cluster in opened:
@@ -71,8 +71,8 @@ def test_a_public_endpoint_is_warned_of_with_the_way_back(checked, injects):
 
     assert (result.status, result.code) == ("warn", "public-endpoint")
     assert "without authentication" in result.message
-    assert result.cures[0].command == "fairing-azure fill 'my train.ipynb' --service-type ClusterIP"
-    assert result.cures[0].magic == "%fairing_azure fill 'my train.ipynb' --service-type ClusterIP"
+    assert result.fixes[0].command == "fairing-azure fill 'my train.ipynb' --service-type ClusterIP"
+    assert result.fixes[0].magic == "%fairing_azure fill 'my train.ipynb' --service-type ClusterIP"
 
 
 def test_a_broken_service_type_is_not_taken_for_the_default(checked):
@@ -105,7 +105,7 @@ def test_inference_services_need_kserve_and_the_way_without_it_is_told(checked, 
     result = checked(notebook="train.ipynb", endpoint_kind="inference-service")["endpoint.kserve"]
 
     assert (result.status, result.code) == ("fail", "no-kserve")
-    assert result.cures[0].command == "fairing-azure fill train.ipynb --endpoint-kind deployment"
+    assert result.fixes[0].command == "fairing-azure fill train.ipynb --endpoint-kind deployment"
     assert "not needed" not in result.message
 
 
@@ -114,7 +114,7 @@ def test_a_public_inference_service_is_one_failure_and_not_called_public(checked
 
     assert (results["endpoint.kserve"].status, results["endpoint.kserve"].code) == ("fail", "service-type")
     assert results["endpoint.istio"].status != "warn"
-    assert [cure.command for cure in results["endpoint.kserve"].cures] == [
+    assert [fix.command for fix in results["endpoint.kserve"].fixes] == [
         "fairing-azure profile set NAME --service-type ClusterIP",
         "fairing-azure profile set NAME --endpoint-kind deployment",
     ]

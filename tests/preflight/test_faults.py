@@ -79,8 +79,8 @@ def test_for_each_fault_exactly_the_right_check_tells_it_with_its_cure(scene, fa
     assert set(told(results)) - set(fault.unseen) <= {fault.check, *fault.also}, told(results)
     assert {results[name].status for name in fault.unseen} <= {"unknown"}
     assert fault.code in {None, found.code}
-    assert expected_cure(fault, scene.setup) in " | ".join(cure.command for cure in found.cures)
-    assert found.cures
+    assert expected_fix(fault, scene.setup) in " | ".join(fix.command for fix in found.fixes)
+    assert found.fixes
     assert found.message.endswith(".")
     written = json.dumps([result.to_dict() for result in results.values()]) + str(results) + caplog.text
     assert "Traceback" not in written
@@ -88,9 +88,9 @@ def test_for_each_fault_exactly_the_right_check_tells_it_with_its_cure(scene, fa
     assert seconds < 15
 
 
-def expected_cure(fault, setup):
+def expected_fix(fault, setup):
     """Return the text that one of the cures has, with this set-up's values."""
-    return fault.cure.format(
+    return fault.fix.format(
         namespace=setup.namespace,
         client=setup.client,
         registry=setup.login_server.partition(".")[0],

@@ -9,7 +9,7 @@ import pytest
 from fairing_az_jupyter.clients.oci.images import ImageStore
 from fairing_az_jupyter.exceptions import NotAllowedError, NotFoundError, UnreachableError
 from fairing_az_jupyter.preflight.checks.image_checks import checks
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.image_copies import copied
 from fairing_az_jupyter.preflight.runner import Finding
 from fairing_az_jupyter.settings import Settings
@@ -79,7 +79,7 @@ def test_a_base_image_whose_registry_is_only_slow_is_unknown_since_a_launch_has_
     results = scene.check()
 
     assert told(results) == {"image.base": ("unknown", "timeout")}
-    assert results["image.base"].cures[0].command.startswith("az acr import --name")
+    assert results["image.base"].fixes[0].command.startswith("az acr import --name")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_base_image_that_only_the_build_asks_for_is_a_warning_at_most(monkeypa
     )
 
     assert found.status == status
-    assert ("Only the build itself asks for this image" in found.message) is (status == "warn")
+    assert ("Only the build pulls this image" in found.message) is (status == "warn")
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def base_with(monkeypatch, error, of_platforms=None, **settings):
     monkeypatch.setattr(ImageStore, "has", has)
     monkeypatch.setattr(ImageStore, "resolve", lambda store, reference, platform: raised(of_platforms))
     fine = dict.fromkeys(("cluster", "cluster.service-account", "registry.secret"), Finding("pass", "x", "fine"))
-    subject = Subject(Settings(docker_registry="contoso.azurecr.io", **settings))
-    return next(check for check in checks(subject) if check.id == "image.base").run(fine)
+    context = CheckContext(Settings(docker_registry="contoso.azurecr.io", **settings))
+    return next(check for check in checks(context) if check.id == "image.base").run(fine)
 
 
 def raised(error):
@@ -185,7 +185,7 @@ def test_an_image_in_the_own_registry_is_read_with_its_login(scene):
     assert told(results) == {"image.base": ("fail", "image-absent")}
     name = scene.setup.login_server.partition(".")[0]
     imported = f"az acr import --name {name} --source docker.io/library/python:3.11-slim"
-    assert any(cure.command.startswith(imported) for cure in results["image.base"].cures)
+    assert any(fix.command.startswith(imported) for fix in results["image.base"].fixes)
 
 
 def test_a_registry_that_lets_nobody_in_is_told_once(scene):
@@ -236,15 +236,15 @@ def test_without_a_requirements_txt_a_builders_image_that_is_not_there_is_a_warn
     ],
 )
 def test_an_image_is_copied_into_the_own_registry_and_named_there(image, source, kept):
-    subject = Subject(Settings(docker_registry="contoso-abc.azurecr.io/team"), notebook="train.ipynb")
+    context = CheckContext(Settings(docker_registry="contoso-abc.azurecr.io/team"), notebook="train.ipynb")
 
-    copy, name = copied(subject, "base_image", image)
+    copy, name = copied(context, "base_image", image)
 
     assert copy.command == f"az acr import --name contoso --source {source} --image {kept}"
     assert name.command == f"fairing-azure fill train.ipynb --base-image contoso-abc.azurecr.io/{kept}"
 
 
 def test_what_is_in_the_own_registry_is_not_copied_there():
-    subject = Subject(Settings(docker_registry="contoso.azurecr.io"))
+    context = CheckContext(Settings(docker_registry="contoso.azurecr.io"))
 
-    assert copied(subject, "base_image", "contoso.azurecr.io/python:3.11") == ()
+    assert copied(context, "base_image", "contoso.azurecr.io/python:3.11") == ()

@@ -9,7 +9,7 @@ import pytest
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.preflight.admission_rules import asks_beyond_quota, rule_in
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.settings import Settings
 
 from .faults import admission
@@ -29,7 +29,7 @@ def told(results):
 
 
 def commands(result):
-    return [cure.command for cure in result.cures]
+    return [fix.command for fix in result.fixes]
 
 
 def made(scene):
@@ -198,13 +198,13 @@ def resolved_of(scene):
 
 
 def test_nothing_of_a_secret_is_in_a_dry_run(scene):
-    bodies = [body for kind in ("job", "build", "endpoint") for body in scene.subject().planned(kind, "team-a")]
+    bodies = [body for kind in ("job", "build", "endpoint") for body in scene.context().planned(kind, "team-a")]
 
     assert [mark for mark in scene.setup.marks if mark in json.dumps(bodies)] == []
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "code", "cure"),
+    ("text", "kind", "code", "fix"),
     [
         ("minimum cpu usage per Container is 2, but request is 1", "job", "limit-range", "--cpu 2"),
         ("maximum memory usage per Pod is 1Gi, but limit is 2147483648", "build", "limit-range", "--build-memory 1Gi"),
@@ -212,25 +212,25 @@ def test_nothing_of_a_secret_is_in_a_dry_run(scene):
         ("cpu max limit to request ratio per Container is 2, but no limit", "job", "limit-range", "--cpu-limit 1"),
         ("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: runs as root", "job", "policy", "restricted"),
         ('admission webhook "w" denied the request: readOnlyRootFilesystem', "job", "policy", "restricted"),
-        ('admission webhook "w" denied the request: no readinessProbe', "job", "policy", "leave out pods of Jobs"),
+        ('admission webhook "w" denied the request: no readinessProbe', "job", "policy", "exclude pods of Jobs"),
         ('admission webhook "w" denied the request: image docker.io/x', "job", "policy", "DOCKER_REGISTRY"),
         ("something else", "job", "not-allowed-by-rule", "administrator"),
     ],
 )
-def test_each_rule_has_the_setting_that_keeps_to_it(text, kind, code, cure):
-    subject = Subject(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
+def test_each_rule_has_the_setting_that_keeps_to_it(text, kind, code, fix):
+    context = CheckContext(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
 
-    rule = rule_in(text, subject, kind, "team-a")
+    rule = rule_in(text, context, kind, "team-a")
 
     assert rule.code == code
-    assert cure in " | ".join(each.command for each in rule.cures)
+    assert fix in " | ".join(each.command for each in rule.fixes)
 
 
 HIGHER = 'admission webhook "w" denied: container <model> {} limit <{}> is higher than the maximum allowed of <{}>'
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "settings", "cures"),
+    ("text", "kind", "settings", "fixes"),
     [
         (
             "maximum cpu usage per Container is 2, but limit is 4",
@@ -267,13 +267,13 @@ HIGHER = 'admission webhook "w" denied: container <model> {} limit <{}> is highe
         ('admission webhook "w" denied the request: image pull secrets are wanted', "build", {}, []),
     ],
 )
-def test_amounts_beyond_a_bound_name_the_setting_that_is(text, kind, settings, cures):
-    subject = Subject(Settings(docker_registry="contoso.azurecr.io", **settings), notebook="train.ipynb")
+def test_amounts_beyond_a_bound_name_the_setting_that_is(text, kind, settings, fixes):
+    context = CheckContext(Settings(docker_registry="contoso.azurecr.io", **settings), notebook="train.ipynb")
 
-    commands = [each.command for each in rule_in(text, subject, kind, "team-a").cures]
+    commands = [each.command for each in rule_in(text, context, kind, "team-a").fixes]
 
     assert [each for each in commands if each.startswith("fairing-azure")] == [
-        f"fairing-azure fill train.ipynb {each}" for each in cures
+        f"fairing-azure fill train.ipynb {each}" for each in fixes
     ]
     assert not [each for each in commands if "DOCKER_REGISTRY" in each]
 
@@ -288,10 +288,10 @@ def test_amounts_beyond_a_bound_name_the_setting_that_is(text, kind, settings, c
     ],
 )
 def test_a_quota_that_is_exceeded_names_the_settings_of_what_it_counts(requested, kind, said):
-    subject = Subject(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
+    context = CheckContext(Settings(docker_registry="contoso.azurecr.io"), notebook="train.ipynb")
     text = f"exceeded quota: q, requested: {requested}, used: pods=1, limited: pods=1"
 
-    assert said in rule_in(text, subject, kind, "team-a").cures[1].command
+    assert said in rule_in(text, context, kind, "team-a").fixes[1].command
 
 
 def test_rules_that_a_long_message_does_not_show_are_kept_to_as_well(scene):

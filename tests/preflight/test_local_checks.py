@@ -6,7 +6,7 @@ import pytest
 
 from fairing_az_jupyter.fairing.upstream.installation import VERSION
 from fairing_az_jupyter.preflight.checks.local_checks import FAIRING_VERSION, checks, python_of_image
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import run_checks
 from fairing_az_jupyter.settings import Settings
 
@@ -15,12 +15,12 @@ DIGEST = "sha256:" + "3b10" * 16
 
 def found(**more):
     settings = Settings(base_image=more.pop("base_image", None))
-    subject = Subject(settings, environ={}, **{"fairing": FAIRING_VERSION, "python": (3, 11), **more})
-    return {result.check: result for result in run_checks(checks(subject))}
+    context = CheckContext(settings, environ={}, **{"fairing": FAIRING_VERSION, "python": (3, 11), **more})
+    return {result.check: result for result in run_checks(checks(context))}
 
 
 def commands(result):
-    return [cure.command for cure in result.cures]
+    return [fix.command for fix in result.fixes]
 
 
 def test_the_version_that_is_checked_is_the_one_that_is_installed():
@@ -43,7 +43,7 @@ def test_a_machine_as_it_should_be_has_no_findings():
 def test_any_other_fairing_fails_with_the_command_that_installs_it(version, code):
     result = found(fairing=version)["fairing"]
     assert (result.status, result.code, commands(result)) == ("fail", code, ["fairing-azure install-fairing"])
-    assert result.cures[0].magic == "%fairing_azure install-fairing"
+    assert result.fixes[0].magic == "%fairing_azure install-fairing"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_what_does_not_tell_a_python_is_not_guessed(image):
 def test_an_image_with_another_minor_version_fails_with_one_that_fits():
     result = found(base_image="python:3.9-slim", notebook="my work/train.ipynb")["python"]
 
-    assert (result.status, result.code, result.mendable) == ("fail", "python-differs", False)
+    assert (result.status, result.code, result.fixable) == ("fail", "python-differs", False)
     assert "has Python 3.9, this notebook has Python 3.11" in result.message
     assert result.looked_at == "base image python:3.9-slim"
     assert commands(result) == [

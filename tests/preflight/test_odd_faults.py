@@ -29,7 +29,7 @@ def told(results):
 
 
 def commands(result):
-    return " | ".join(cure.command for cure in result.cures)
+    return " | ".join(fix.command for fix in result.fixes)
 
 
 def encoded(text):
@@ -49,7 +49,7 @@ def login_of(scene):
         (str.upper, "capital letters"),
         ("https://{}/v1".format, "below '/v1' only"),
         ("{}/team".format, "below '/team' only"),
-        ("HTTPS://{}".format, "in a form that nodes do not know"),
+        ("HTTPS://{}".format, "in a form that nodes do not support"),
     ],
 )
 def test_a_login_that_nodes_would_not_find_is_warned_of_since_their_own_identity_may_pull(scene, spelling, says):
@@ -61,7 +61,7 @@ def test_a_login_that_nodes_would_not_find_is_warned_of_since_their_own_identity
     found = results["cluster.pull-secret"]
     assert (found.status, found.code) == ("warn", "docker-config-unread")
     assert says in found.message
-    assert found.mendable
+    assert found.fixable
     assert commands(found).startswith("fairing-azure secrets create --acr")
 
 
@@ -99,14 +99,14 @@ def test_of_two_logins_the_one_with_the_plain_host_counts(scene):
 
 
 @pytest.mark.parametrize(
-    ("user", "cure"),
+    ("user", "fix"),
     [
         ("{name}", "az acr credential renew --name {name} --password-name password"),
         ("pusher", "az acr token credential generate --name pusher --registry {name} --password1"),
         ("00000000-0000-0000-0000-000000000000", "az acr login --name {name} --expose-token"),
     ],
 )
-def test_the_wrong_password_of_who_is_no_service_principal_is_not_to_be_mended_by_a_client_secret(scene, user, cure):
+def test_the_wrong_password_of_who_is_no_service_principal_is_not_to_be_mended_by_a_client_secret(scene, user, fix):
     name = scene.setup.login_server.partition(".")[0]
     scene.login("wrong", user=user.format(name=name))
 
@@ -114,7 +114,7 @@ def test_the_wrong_password_of_who_is_no_service_principal_is_not_to_be_mended_b
 
     assert told(results) == {"registry.pull": ("fail", "credential")}
     given = commands(results["registry.pull"])
-    assert cure.format(name=name) in given
+    assert fix.format(name=name) in given
     assert "secrets rotate" not in given
     assert "az ad" not in given
 
@@ -127,27 +127,27 @@ def test_a_refusal_against_the_rights_of_the_token_does_not_say_that_it_may_only
     assert told(results) == {"registry.push": ("fail", "not-allowed-push")}
     message = results["registry.push"].message
     assert "only" not in message
-    assert "a rule or a lock of the registry" in message
+    assert "a rule or lock of the registry" in message
 
 
 # Keys that nobody can have are not always a matter of roles.
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "cure", "not_cure"),
+    ("answer", "code", "fix", "not_fix"),
     [
         ({"status": 409, "code": "ScopeLocked"}, "locked", "az lock list", "Storage Account Contributor"),
         ({"status": 404}, "not-found", "Check again", "role assignment"),
     ],
 )
-def test_a_lock_on_the_keys_or_an_account_that_goes_is_no_lack_of_a_role(scene, answer, code, cure, not_cure):
+def test_a_lock_on_the_keys_or_an_account_that_goes_is_no_lack_of_a_role(scene, answer, code, fix, not_fix):
     scene.stand.arm_front.refuse(answer["status"], code=answer.get("code", ""), path="/listKeys", method="POST")
 
     results = scene.check()
 
     assert told(results) == {"storage.access": ("fail", code)}
-    assert cure in commands(results["storage.access"])
-    assert not_cure not in commands(results["storage.access"])
+    assert fix in commands(results["storage.access"])
+    assert not_fix not in commands(results["storage.access"])
     assert "may not get its keys" not in results["storage.access"].message
 
 
@@ -186,7 +186,7 @@ def test_a_refusal_of_unknown_reason_has_something_to_do_next(scene, service, ch
     results = scene.check()
 
     assert set(told(results)) == {check}
-    assert results[check].cures
+    assert results[check].fixes
 
 
 @pytest.mark.parametrize("service", ["kubernetes", "entra", "arm", "blob"])
@@ -296,7 +296,7 @@ def test_a_port_that_is_none_is_no_name_that_can_not_be_resolved(scene):
     results = scene.check()
 
     assert told(results) == {"cluster": ("fail", "no-cluster")}
-    assert "KUBERNETES_SERVICE_PORT is no port" in results["cluster"].message
+    assert "KUBERNETES_SERVICE_PORT is not a port" in results["cluster"].message
 
 
 def test_how_long_was_waited_for_the_api_server_is_told_and_not_how_long_the_last_attempt_took(scene):

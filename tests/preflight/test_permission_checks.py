@@ -12,7 +12,7 @@ import pytest
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.objects.facts import Access
 from fairing_az_jupyter.preflight.checks.permission_checks import checks, in_words
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.settings import Settings, from_notebook
 
@@ -41,11 +41,11 @@ def checked(kubernetes, stand):
         folder = setup.service_account if pod else setup.service_account / "none"
         if token:
             (folder / "token").write_text(token)
-        subject = Subject(Settings(**{**from_notebook(setup.settings), **settings}), timeout=min(4.0, seconds))
+        context = CheckContext(Settings(**{**from_notebook(setup.settings), **settings}), timeout=min(4.0, seconds))
         cluster = Cluster.connect(environ, folder, timeout=min(4.0, seconds), deadline=seconds)
         opened.append(cluster)
         given = [standing("cluster", cluster), standing("cluster.namespace", None)]
-        return {result.check: result for result in run_checks([*given, *checks(subject)])}
+        return {result.check: result for result in run_checks([*given, *checks(context)])}
 
     yield checked
     for cluster in opened:
@@ -73,9 +73,9 @@ def allow_only(stand, setup, rules, *, until="events"):
         for group, kinds, verbs, *names in rules
     ]
     admin.post(f"{base}/roles", {"metadata": {"name": "some"}, "rules": body})
-    subject = {"kind": "ServiceAccount", "name": "default-editor", "namespace": setup.namespace}
+    context = {"kind": "ServiceAccount", "name": "default-editor", "namespace": setup.namespace}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "some"}
-    admin.post(f"{base}/rolebindings", {"metadata": {"name": "some"}, "roleRef": reference, "subjects": [subject]})
+    admin.post(f"{base}/rolebindings", {"metadata": {"name": "some"}, "roleRef": reference, "subjects": [context]})
     api = stand.control_plane.api(setup.profile.editor)
     end = time.monotonic() + 10
     while not api.may("list", until, setup.namespace) and time.monotonic() < end:
@@ -97,12 +97,12 @@ def test_without_any_rights_one_check_fails_and_names_the_binding(stand, namespa
     assert statuses(results) == {"jobs": "fail", **skipped, "prepare": "warn"}
     jobs = results["permissions.jobs"]
     assert "create, get, list, watch, delete jobs.batch" in jobs.message
-    assert jobs.cures[0].command == (
+    assert jobs.fixes[0].command == (
         "kubectl create rolebinding default-editor-kubeflow-edit --clusterrole=kubeflow-edit "
         f"--serviceaccount={namespace}:default-editor --namespace={namespace}"
     )
-    assert "administrator" in jobs.cures[1].command
-    assert not jobs.mendable
+    assert "administrator" in jobs.fixes[1].command
+    assert not jobs.fixable
     assert "get pods/log" in results["permissions.pods"].message
 
 
@@ -212,7 +212,7 @@ def test_rights_on_two_secrets_by_name_do_not_let_a_build_have_one_of_its_own(st
 
     assert results["permissions.builds"].status == "fail"
     assert "may not create, patch secrets in namespace" in results["permissions.builds"].message
-    assert "mend permissions.builds first" in results["permissions.prepare"].message
+    assert "fix permissions.builds first" in results["permissions.prepare"].message
     by_azure = statuses(checked(setup, builder="acr-tasks"))
     assert by_azure == {"jobs": "pass", "pods": "pass", "endpoints": "pass", "prepare": "warn"}
 
@@ -257,7 +257,7 @@ def test_a_user_of_another_kind_is_bound_by_name(stand, namespace, checked):
     (setup.kubeconfig).write_text(setup.kubeconfig.read_text().replace(setup.profile.editor, "opaque-token"))
     results = checked(setup, pod=False)
 
-    assert results["permissions.jobs"].cures[0].command == (
+    assert results["permissions.jobs"].fixes[0].command == (
         "kubectl create rolebinding ada.lovelace-contoso.com-kubeflow-edit --clusterrole=kubeflow-edit "
         f"--user=Ada.Lovelace@contoso.com --namespace={namespace}"
     )

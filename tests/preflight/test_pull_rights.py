@@ -40,7 +40,7 @@ def test_a_service_account_without_the_secret_is_well_since_pods_name_it_themsel
 
     assert told(results) == {}
     assert results["cluster.pull-secret"].status == "pass"
-    assert "name Secret 'acrcreds' themselves" in results["cluster.pull-secret"].message
+    assert "reference Secret 'acrcreds' themselves" in results["cluster.pull-secret"].message
 
 
 def test_without_the_secret_a_launch_fails_where_it_pushes_and_only_that_is_told(scene):
@@ -111,4 +111,4 @@ def test_a_secret_that_can_be_pushed_with_and_not_pulled_is_a_warning(scene):
 
     assert told(results) == {}
     assert (results["cluster.pull-secret"].status, results["cluster.pull-secret"].code) == ("warn", "secret-type")
-    assert results["cluster.pull-secret"].cures[0].command == "fairing-azure secrets create --acr --replace"
+    assert results["cluster.pull-secret"].fixes[0].command == "fairing-azure secrets create --acr --replace"

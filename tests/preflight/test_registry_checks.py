@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 from fairing_az_jupyter.clients.azure.service_principal import ServicePrincipal
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.cluster import Cluster
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import NotAllowedError, NotFoundError
 from fairing_az_jupyter.preflight.checks.registry_checks import checks
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.settings import Settings, from_notebook
 from tests.stand.web import Answer
@@ -36,9 +36,9 @@ def checked(setup, *, changed=None, token=PASS, principal="azcreds", **more):
     """Run the checks of the registry as a pod of the set-up would, and return their results by name."""
     environ = {**os.environ, **setup.environment}
     settings = Settings(**from_notebook({**setup.settings, **(changed or {})}))
-    subject = Subject(settings, environ=environ, service_account_folder=setup.service_account, **more)
+    context = CheckContext(settings, environ=environ, service_account_folder=setup.service_account, **more)
     if principal == "azcreds":
-        principal = ServicePrincipal(setup.client, Hidden(setup.secret), setup.tenant, setup.subscription)
+        principal = ServicePrincipal(setup.client, SecretValue(setup.secret), setup.tenant, setup.subscription)
     with Cluster.connect(environ, setup.service_account, namespace=setup.namespace, timeout=2, deadline=4) as cluster:
         before = [
             given("cluster", Finding("pass", "", "", value=cluster)),
@@ -46,7 +46,7 @@ def checked(setup, *, changed=None, token=PASS, principal="azcreds", **more):
             given("azure.secret-keys", Finding("pass", "", "", value=principal)),
             given("azure.token", token),
         ]
-        found = list(run_checks([*before, *checks(subject)], deadline=15))
+        found = list(run_checks([*before, *checks(context)], deadline=15))
     results = {result.check: result for result in found if result.check in NAMES}
     shown = repr(results) + str(results) + json.dumps([result.to_dict() for result in results.values()])
     assert not [mark for mark in setup.marks if mark in shown]
@@ -65,7 +65,7 @@ def only(results, name, status="fail"):
 
 
 def commands(result):
-    return [cure.command for cure in result.cures if cure.tool != "text"]
+    return [fix.command for fix in result.fixes if fix.tool != "text"]
 
 
 def grant(setup, role):
@@ -126,7 +126,7 @@ def test_a_missing_secret_fails_with_the_commands_that_make_it(stand, namespace)
     result = only(checked(setup), "registry.secret")
 
     assert "'acrcreds'" in result.message
-    assert result.mendable
+    assert result.fixable
     assert result.looked_at == f"Secret acrcreds in namespace {namespace}"
     assert commands(result) == [
         CREATE,
@@ -142,7 +142,7 @@ def test_a_secret_of_the_wrong_type_fails_and_has_to_be_made_anew(stand, setup):
 
     result = only(checked(setup), "registry.secret")
 
-    assert (result.code, result.mendable) == ("secret-type", True)
+    assert (result.code, result.fixable) == ("secret-type", True)
     assert "'Opaque'" in result.message
     delete = f"kubectl delete secret acrcreds -n {setup.namespace}"
     create = f"kubectl create secret docker-registry acrcreds -n {setup.namespace} --from-file=.dockerconfigjson=FILE"
@@ -155,7 +155,7 @@ def test_who_may_not_read_secrets_is_not_told_that_one_is_missing(stand, namespa
     result = only(checked(setup), "registry.secret", "unknown")
 
     assert "may not" in result.message
-    assert not result.mendable
+    assert not result.fixable
     assert CREATE not in commands(result)
 
 
@@ -172,7 +172,7 @@ def test_a_login_for_a_similar_host_fails_and_offers_both_ways(stand, setup):
     settings = {"DOCKER_REGISTRY": f"{setup.login_server}/team"}
     result = only(checked(setup, changed=settings, notebook="my train.ipynb"), "registry.secret-login")
 
-    assert (result.code, result.mendable) == ("docker-config-host", True)
+    assert (result.code, result.fixable) == ("docker-config-host", True)
     assert other in result.message
     assert commands(result)[:2] == [CREATE, f"fairing-azure fill 'my train.ipynb' --docker-registry {other}/team"]
 
@@ -187,7 +187,7 @@ def test_a_login_for_quite_another_host_does_not_become_the_registry(stand, setu
 def test_a_broken_login_fails_and_can_be_mended(stand, setup, auth):
     write_login(stand, setup, {"auths": {setup.login_server: auth}})
     result = only(checked(setup), "registry.secret-login")
-    assert (result.code, result.mendable, commands(result)[0]) == ("docker-config", True, CREATE)
+    assert (result.code, result.fixable, commands(result)[0]) == ("docker-config", True, CREATE)
 
 
 def test_an_entry_that_docker_left_empty_for_another_host_does_no_harm(stand, setup):
@@ -196,17 +196,17 @@ def test_an_entry_that_docker_left_empty_for_another_host_does_no_harm(stand, se
     assert statuses(checked(setup)) == ["pass"] * 4
 
 
-def test_an_unreadable_entry_of_another_host_is_not_said_to_be_mendable(stand, setup):
+def test_an_unreadable_entry_of_another_host_is_not_said_to_be_fixable(stand, setup):
     write_login(stand, setup, {"auths": {"ghcr.io": {"auth": "!"}, **setup.dockerconfig["auths"]}})
     result = only(checked(setup), "registry.secret-login")
-    assert not result.mendable
+    assert not result.fixable
     assert commands(result)[0] == f"kubectl delete secret acrcreds -n {setup.namespace} && {CREATE}"
 
 
 def test_a_client_secret_in_the_place_of_the_user_name_is_told_and_not_shown(stand, setup):
     write_login(stand, setup, login(setup.login_server, setup.secret, setup.client))
     result = only(checked(setup), "registry.secret-login")
-    assert (result.code, result.mendable) == ("docker-config-swapped", True)
+    assert (result.code, result.fixable) == ("docker-config-swapped", True)
 
 
 def test_a_registry_of_another_cloud_is_only_mentioned(stand, setup):
@@ -232,7 +232,7 @@ def test_a_registry_that_does_not_exist_fails_with_the_command_that_tells_its_na
 
     acr = host.partition(".")[0]
     assert commands(result) == [f"az acr show --name {acr} --query loginServer --output tsv"]
-    assert "Check DOCKER_REGISTRY" in result.cures[-1].command
+    assert "Check DOCKER_REGISTRY" in result.fixes[-1].command
 
 
 def test_a_pull_only_login_fails_at_the_push_with_the_role_that_it_needs(stand, setup):
@@ -241,7 +241,7 @@ def test_a_pull_only_login_fails_at_the_push_with_the_role_that_it_needs(stand, 
 
     result = only(checked(setup), "registry.push")
 
-    assert (result.code, result.mendable) == ("not-allowed-push", False)
+    assert (result.code, result.fixable) == ("not-allowed-push", False)
     assert f"'{setup.client}' may not push" in result.message
     assert commands(result) == [grant(setup, "AcrPush"), grant(setup, "'Container Registry Repository Writer'")]
 
@@ -251,7 +251,7 @@ def test_a_login_without_a_role_is_told_from_a_wrong_password(stand, setup):
 
     result = only(checked(setup), "registry.pull")
 
-    assert (result.code, result.mendable) == ("no-role", False)
+    assert (result.code, result.fixable) == ("no-role", False)
     assert commands(result)[0] == grant(setup, "AcrPush")
 
 
@@ -272,9 +272,9 @@ def test_a_password_that_is_not_accepted_fails_and_can_be_mended(stand, setup, p
 
     result = only(checked(setup, principal=principal), "registry.pull")
 
-    assert (result.code, result.mendable) == ("credential", True)
+    assert (result.code, result.fixable) == ("credential", True)
     assert commands(result)[:2] == ([CREATE, ROTATE] if principal else [ROTATE, CREATE])
-    assert ("'azcreds' holds another one" in result.message) == bool(principal)
+    assert ("'azcreds' has another one" in result.message) == bool(principal)
     assert "MARK" not in repr(result)
 
 
@@ -288,7 +288,7 @@ def test_one_expired_secret_in_both_places_is_one_failure_and_the_registry_is_no
 
 @pytest.mark.parametrize("changed", [{}, {"FAIRING_CREDENTIAL": "workload-identity"}])
 def test_a_refused_token_of_another_identity_does_not_keep_the_login_from_being_tried(stand, setup, changed):
-    other = ServicePrincipal(setup.client, Hidden("MARK-other"), setup.tenant) if not changed else "azcreds"
+    other = ServicePrincipal(setup.client, SecretValue("MARK-other"), setup.tenant) if not changed else "azcreds"
     assert statuses(checked(setup, token=REFUSED, principal=other, changed=changed)) == ["pass"] * 4
 
 
@@ -329,7 +329,7 @@ def test_each_fault_of_the_registry_is_one_finding_within_its_time(stand, setup,
 
     assert time.monotonic() - begin < 8
     assert result.message
-    assert result.cures
+    assert result.fixes
 
 
 @pytest.mark.parametrize(("status", "code"), [(405, "read-only"), (403, "not-allowed-push"), (404, "not-found")])
@@ -338,7 +338,7 @@ def test_a_registry_that_takes_no_upload_fails_at_the_push_only(stand, setup, st
     assert only(checked(setup), "registry.push").code == code
 
 
-@pytest.mark.parametrize(("status", "says"), [(204, "was cancelled"), (500, "drops it by itself")])
+@pytest.mark.parametrize(("status", "says"), [(204, "was cancelled"), (500, "removes it after")])
 def test_an_upload_that_can_not_be_cancelled_is_mentioned_and_no_failure(stand, setup, status, says):
     stand.registry_front.answer(Answer(status), path="/blobs/uploads/", method="DELETE")
     results = checked(setup, timeout=0.5)
@@ -352,6 +352,6 @@ def test_a_namespace_that_is_not_there_is_not_mended_by_a_secret(error):
         raise error
 
     cluster = SimpleNamespace(namespace="team-a", read_secret=read_secret)
-    check = checks(Subject(Settings(), environ={}))[0]
+    check = checks(CheckContext(Settings(), environ={}))[0]
     finding = check.run({"cluster": Finding("pass", "", "", value=cluster)})
-    assert not finding.mendable
+    assert not finding.fixable

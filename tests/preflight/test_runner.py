@@ -160,7 +160,7 @@ def test_what_says_nothing_about_what_is_there_is_no_failure(error, status):
 def test_an_errors_hint_is_the_cure():
     [result] = run_checks([check("a", raising(NotFoundError("gone", hint="make it")))])
 
-    assert [cure.command for cure in result.cures] == ["make it"]
+    assert [fix.command for fix in result.fixes] == ["make it"]
 
 
 def test_a_bug_in_a_check_hides_no_other_and_shows_no_values():

@@ -9,7 +9,7 @@ import pytest
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends.command_line.parsing import parse
 from fairing_az_jupyter.preflight.checks.settings_checks import checks
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import run_checks
 from fairing_az_jupyter.settings import Settings, sources
 
@@ -23,14 +23,14 @@ COMPLETE = {
 
 def found(**values):
     resolved, errors = sources.resolve_usable(explicit={**COMPLETE, **values})
-    subject = Subject(
+    context = CheckContext(
         resolved.settings,
         broken={error["field"]: error["message"] for error in errors},
         hints={error["field"]: error["hint"] for error in errors},
         suggestions={error["field"]: error["suggestion"] for error in errors if error["suggestion"]},
         notebook="my train.ipynb",
     )
-    [result] = run_checks(checks(subject))
+    [result] = run_checks(checks(context))
     return result
 
 
@@ -39,7 +39,7 @@ def test_complete_settings_pass():
 
 
 def test_nothing_else_is_needed_on_this_machine():
-    [result] = run_checks(checks(Subject(Settings(backend="LocalBackend"))))
+    [result] = run_checks(checks(CheckContext(Settings(backend="LocalBackend"))))
 
     assert result.status == "pass"
 
@@ -59,7 +59,7 @@ def test_a_broken_or_missing_setting_is_named_with_the_command_that_mends_it(fie
 
     assert (result.status, result.code) == ("fail", code)
     assert field.upper() in result.message
-    words = shlex.split(result.cures[0].command)
+    words = shlex.split(result.fixes[0].command)
     assert words[:3] == ["fairing-azure", "fill", "my train.ipynb"]
     assert field in parse(words[1:]).settings
 
@@ -68,7 +68,7 @@ def test_a_broken_or_missing_setting_is_named_with_the_command_that_mends_it(fie
 @pytest.mark.parametrize("value", ["maybe", "2", "<yes>"])
 def test_a_switch_that_is_broken_is_told_with_both_of_its_flags(field, flag, value):
     result = found(**{field: value})
-    commands = [cure.command for cure in result.cures]
+    commands = [fix.command for fix in result.fixes]
 
     assert (result.status, result.code) == ("fail", "settings-invalid")
     fill = f"fairing-azure fill 'my train.ipynb' {flag}"
@@ -79,8 +79,8 @@ def test_a_switch_that_is_broken_is_told_with_both_of_its_flags(field, flag, val
 def test_a_broken_switch_stays_out_of_the_command_for_other_settings():
     result = found(spot="maybe", azure_region="<region>")
 
-    assert result.cures[0].command == "fairing-azure fill 'my train.ipynb' --azure-region '<azure-region>'"
-    assert [cure.command for cure in result.cures if "--spot" in cure.command] == [
+    assert result.fixes[0].command == "fairing-azure fill 'my train.ipynb' --azure-region '<azure-region>'"
+    assert [fix.command for fix in result.fixes if "--spot" in fix.command] == [
         "Set FAIRING_SPOT to True or False: fairing-azure fill 'my train.ipynb' --spot, or --no-spot."
     ]
 
@@ -88,12 +88,12 @@ def test_a_broken_switch_stays_out_of_the_command_for_other_settings():
 def test_a_slip_is_mended_in_the_command():
     result = found(docker_registry="https://contosoml.azurecr.io/")
 
-    assert "--docker-registry contosoml.azurecr.io" in result.cures[0].command
+    assert "--docker-registry contosoml.azurecr.io" in result.fixes[0].command
 
 
 def test_a_command_that_can_suggest_nothing_would_write_nothing_wrong():
     result = found(azure_storage_account=None)
-    explicit = parse(shlex.split(result.cures[0].command)[1:]).settings
+    explicit = parse(shlex.split(result.fixes[0].command)[1:]).settings
 
     with pytest.raises(InputError):
         sources.resolve(explicit=explicit)

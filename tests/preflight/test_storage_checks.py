@@ -12,10 +12,10 @@ from azure.storage.blob import BlobServiceClient
 
 from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER, BlobStore
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import NotAllowedError
 from fairing_az_jupyter.preflight.checks import clock_checks, resource_group_checks, storage_checks
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.preflight.runner import Check, Finding, run_checks
 from fairing_az_jupyter.settings import Settings, from_notebook
 
@@ -40,23 +40,23 @@ class Scene:
 
     def find(self):
         environ = {**os.environ, **self.setup.environment}
-        subject = Subject(
+        context = CheckContext(
             Settings(**self.settings), broken=self.broken, environ=environ, notebook="train.ipynb", **self.limits
         )
-        token = Check("azure.token", "Sign-in", "", "Entra", lambda _: self.signed_in(subject))
+        token = Check("azure.token", "Sign-in", "", "Entra", lambda _: self.signed_in(context))
         rooms = (clock_checks, resource_group_checks, storage_checks)
-        checks = [token, *(check for room in rooms for check in room.checks(subject))]
+        checks = [token, *(check for room in rooms for check in room.checks(context))]
         results = {result.check: result for result in run_checks(checks)}
         for result in results.values():
             written = f"{result!r}{result.to_dict()}"
             assert not [mark for mark in self.setup.marks if mark in written]
         return {name: results[name] for name in IDS}
 
-    def signed_in(self, subject):
+    def signed_in(self, context):
         setup = self.setup
-        principal = ServicePrincipal(setup.client, Hidden(setup.secret), setup.tenant, self.subscription)
-        limits = {"timeout": subject.timeout, "deadline": subject.deadline}
-        chosen = choose_credential("secret", secret=principal, environ={}, cloud=subject.cloud, **limits)
+        principal = ServicePrincipal(setup.client, SecretValue(setup.secret), setup.tenant, self.subscription)
+        limits = {"timeout": context.timeout, "deadline": context.deadline}
+        chosen = choose_credential("secret", secret=principal, environ={}, cloud=context.cloud, **limits)
         return Finding("pass", "Entra", "a token", value=chosen)
 
     def only_group_visible(self):
@@ -88,7 +88,7 @@ def statuses(found):
 
 
 def commands(result):
-    return [cure.command for cure in result.cures]
+    return [fix.command for fix in result.fixes]
 
 
 def only_fault(found):
@@ -109,7 +109,7 @@ def test_the_documented_roles_reach_blobs_by_the_key_and_leave_nothing_but_the_c
     assert scene.containers() == {CONTAINER: []}
     again = scene.find()
     assert statuses(again) == ALL_WELL
-    assert "It is there" in again["storage.probe"].message
+    assert "It exists" in again["storage.probe"].message
 
 
 def test_a_data_role_is_preferred_to_the_key(stand, namespace):
@@ -175,7 +175,7 @@ def test_a_subscription_that_the_identity_does_not_see_is_a_failure(scene):
     scene.subscription = str(uuid.uuid4())
     fault = only_fault(scene.find())
     assert (fault.check, fault.status, fault.code) == ("azure.resource-group", "fail", "subscription-not-visible")
-    assert fault.mendable is True
+    assert fault.fixable is True
     assert commands(fault)[0] == "fairing-azure secrets create --azure"
 
 
@@ -308,7 +308,7 @@ def test_what_keeps_blobs_from_being_written_or_removed_fails_the_probe(scene, s
     scene.stand.blob_front.refuse(status, code=code, method=method)
     fault = only_fault(scene.find())
     assert (fault.check, fault.status, fault.code) == ("storage.probe", "fail", ours)
-    assert fault.cures
+    assert fault.fixes
 
 
 def test_a_key_that_the_account_does_not_take_fails_the_probe(scene):
@@ -363,7 +363,7 @@ def test_too_many_requests_say_nothing_about_the_account(scene):
 
 
 def test_trying_whether_blobs_may_be_changed_changes_none_and_makes_no_container(scene):
-    chosen = scene.signed_in(Subject(Settings())).value
+    chosen = scene.signed_in(CheckContext(Settings())).value
     with contextlib.closing(BlobStore(scene.setup.account, chosen.credential)) as store:
         assert store.may_change(CONTAINER) is False
         scene.stand.arm.assign(scene.setup.oid, DATA_ROLE, scene.setup.account_id)

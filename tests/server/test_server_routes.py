@@ -156,7 +156,7 @@ def test_the_document_among_the_docs_is_that_of_today():
     kept = json.loads((REPOSITORY / "docs" / "openapi.json").read_text(encoding="utf-8"))
     how = "python -m fairing_az_jupyter.frontends.server.openapi > docs/openapi.json"
     # The panel's types are made from it, so the types count, and what may be missing; words do not.
-    assert outline(kept) == outline(json.loads(json.dumps(document()))), f"Write it anew: {how}"
+    assert outline(kept) == outline(json.loads(json.dumps(document()))), f"Write it again: {how}"
 
 
 @pytest.mark.parametrize(

@@ -273,7 +273,7 @@ def test_a_check_is_followed_resumed_and_forgotten(server):
     assert name == "end"
     assert end["count"] == len(results) == last > 0
     assert [number for number, _, _ in results] == list(range(1, len(results) + 1))
-    assert {"check", "status", "message", "cures"} <= results[0][2].keys()
+    assert {"check", "status", "message", "fixes"} <= results[0][2].keys()
     again = [each for each in server.events(f"{path}/events", offset=1) if each[1] != "heartbeat"]
     assert again == every[1:]
     assert server.ask("DELETE", path).status_code == 204

@@ -15,7 +15,7 @@ from datetime import date
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -26,7 +26,7 @@ from fairing_az_jupyter.exceptions import (
     ServiceError,
     SettingsError,
 )
-from fairing_az_jupyter.preflight.context import Subject
+from fairing_az_jupyter.preflight.context import CheckContext
 from fairing_az_jupyter.settings import Settings, from_notebook
 from fairing_az_jupyter.setup.principal import SecretValues, gather
 from fairing_az_jupyter.setup.secrets import attach_pull_secret, create_secrets, describe_secrets
@@ -45,22 +45,22 @@ class Bench:
         self.written = []
         self.reads = []
 
-    def subject(self, broken=None, **settings):
-        return Subject(
+    def context(self, broken=None, **settings):
+        return CheckContext(
             Settings(**{**from_notebook(self.setup.settings), **settings}),
             broken=broken or {},
             environ={**os.environ, **self.setup.environment},
             service_account_folder=self.setup.service_account,
         )
 
-    def create(self, *, environ=None, subject=None, expires=None, read=None, **options):
+    def create(self, *, environ=None, context=None, expires=None, read=None, **options):
         def usual(needed, keepable):
             self.reads.append((needed, keepable))
             given = self.setup.azcreds if environ is None else environ
             return gather(environ=given, file=None, ask=None, needed=needed, keepable=keepable, expires=expires)
 
         given = {"azure": True, "acr": True, "only_secret": False, "dry_run": False, "verify": True, "replace": False}
-        changes = create_secrets(subject or self.subject(), read=read or usual, **{**given, **options})
+        changes = create_secrets(context or self.context(), read=read or usual, **{**given, **options})
         self.written.append(repr(changes) + json.dumps([change.to_dict() for change in changes]))
         return changes
 
@@ -221,12 +221,12 @@ def test_an_expired_client_secret_is_refused_and_renewed_in_both(bench):
     assert bench.secret("azcreds") == {**bench.setup.azcreds, "AZ_CLIENT_SECRET": secret}
     assert bench.logins()[bench.setup.login_server]["password"] == secret
     # The day of the former secret says nothing about the new one.
-    assert describe_secrets(bench.subject())[0].expires == ""
+    assert describe_secrets(bench.context())[0].expires == ""
     changes = bench.create(only_secret=True, environ={"AZ_CLIENT_SECRET": secret}, expires="2032-03-04")
     assert outcomes(changes) == [("Secret", "azcreds", "updated"), ("Secret", "acrcreds", "unchanged")]
     again = bench.create(only_secret=True, environ={"AZ_CLIENT_SECRET": secret})
     assert outcomes(again) == all_of("unchanged")[:2]
-    assert describe_secrets(bench.subject())[0].expires == "2032-03-04"
+    assert describe_secrets(bench.context())[0].expires == "2032-03-04"
 
 
 def test_a_renewal_leaves_the_login_of_another_user_alone(bench):
@@ -264,7 +264,7 @@ def test_an_entra_id_that_does_not_answer_is_noted_and_stops_nothing(bench):
     bench.stand.entra_front.refuse(503)
     changes = bench.create()
     assert outcomes(changes) == all_of("created", "updated")
-    assert "not tried out" in changes[0].note
+    assert "not tested" in changes[0].note
 
 
 def test_the_secret_of_another_application_is_never_kept(bench):
@@ -283,15 +283,15 @@ def test_the_secret_of_another_application_is_never_kept(bench):
     ],
 )
 def test_a_setting_that_is_missing_or_broken_stops_everything(bench, settings, broken, words):
-    error = bench.refused(SettingsError, subject=bench.subject(broken, **settings))
+    error = bench.refused(SettingsError, context=bench.context(broken, **settings))
     assert words in error.message
     assert bench.reads == []
     assert bench.versions()[:2] == [None, None]
 
 
 def test_a_missing_registry_does_not_hinder_the_other_secret(bench):
-    subject = bench.subject({"docker_registry": "DOCKER_REGISTRY is a placeholder."})
-    assert outcomes(bench.create(subject=subject, acr=False)) == all_of("created")[:1]
+    context = bench.context({"docker_registry": "DOCKER_REGISTRY is a placeholder."})
+    assert outcomes(bench.create(context=context, acr=False)) == all_of("created")[:1]
 
 
 def test_a_write_that_fails_tells_what_was_written_and_repeating_finishes_it(bench):
@@ -330,42 +330,42 @@ def test_who_may_only_look_is_refused_before_anything_is_asked(bench):
     assert "verb 'get' on 'secrets'" in error.message
     assert "administrator" in error.hint
     assert bench.reads == []
-    states = describe_secrets(bench.subject())
+    states = describe_secrets(bench.context())
     assert [state.state for state in states] == ["not-allowed", "not-allowed", "present"]
     with pytest.raises(NotAllowedError, match="verb 'patch' on 'serviceaccounts'"):
-        attach_pull_secret(bench.subject(), dry_run=False)
+        attach_pull_secret(bench.context(), dry_run=False)
 
 
 def test_a_missing_service_account_or_namespace_is_told_before_anything_is_asked(bench):
-    error = bench.refused(NotFoundError, subject=bench.subject(service_account="nobody"))
+    error = bench.refused(NotFoundError, context=bench.context(service_account="nobody"))
     assert "ServiceAccount 'nobody' in namespace" in error.message
     token = bench.stand.control_plane._admin_token  # noqa: SLF001 - who may look everywhere
     (bench.setup.service_account / "token").write_text(token)
     bench.marks.add(token)
-    error = bench.refused(NotFoundError, subject=bench.subject(namespace="no-such-team"))
+    error = bench.refused(NotFoundError, context=bench.context(namespace="no-such-team"))
     assert "namespace 'no-such-team'" in error.message
     assert bench.reads == []
-    error = bench.refused(NotFoundError, subject=bench.subject(namespace="no-such-team"), acr=False)
+    error = bench.refused(NotFoundError, context=bench.context(namespace="no-such-team"), acr=False)
     assert error.code == "not-found-namespace"
 
 
 def test_the_service_account_is_told_of_a_secret_that_is_not_there_yet(bench):
-    (dry,) = attach_pull_secret(bench.subject(), dry_run=True)
+    (dry,) = attach_pull_secret(bench.context(), dry_run=True)
     assert (dry.outcome, bench.pull_secrets()) == ("updated", [])
-    (change,) = attach_pull_secret(bench.subject(), dry_run=False)
+    (change,) = attach_pull_secret(bench.context(), dry_run=False)
     assert "does not exist yet" in change.note
     assert bench.pull_secrets() == ["acrcreds"]
     bench.create()
-    (change,) = attach_pull_secret(bench.subject(), dry_run=False)
+    (change,) = attach_pull_secret(bench.context(), dry_run=False)
     assert (change.outcome, change.note) == ("unchanged", "")
 
 
 def test_what_is_there_is_described_without_a_value(bench):
-    missing = describe_secrets(bench.subject())
+    missing = describe_secrets(bench.context())
     assert [state.state for state in missing] == ["missing", "missing", "present"]
     bench.create(expires="2031-01-02")
 
-    azcreds, acrcreds, account = describe_secrets(bench.subject())
+    azcreds, acrcreds, account = describe_secrets(bench.context())
 
     assert (azcreds.type, azcreds.keys, azcreds.expires) == ("Opaque", tuple(sorted(AZCREDS)), "2031-01-02")
     assert azcreds.created.startswith(str(date.today().year))  # noqa: DTZ011 - the stand's clock is this one
@@ -377,7 +377,7 @@ def test_what_is_there_is_described_without_a_value(bench):
 def test_a_warning_about_the_values_comes_with_the_first_change(bench):
     def read(needed, keepable):
         setup = bench.setup
-        secret = Hidden(setup.secret)
+        secret = SecretValue(setup.secret)
         return SecretValues(setup.client, secret, setup.tenant, setup.subscription, None, ("Delete the file.",))
 
     assert bench.create(read=read)[0].note == "Delete the file."

@@ -112,15 +112,15 @@ def test_a_file_tells_until_when_its_secret_lasts(tmp_path):
         ("", "is empty"),
         (f'{{"password": "{MARK}"', "not valid JSON (line 1"),
         (f'["{MARK}"]', "JSON list"),
-        (f'{{"password": ["{MARK}"]}}', "'password' that is no text"),
+        (f'{{"password": ["{MARK}"]}}', "'password' that is not text"),
         ("[" * 50000, "not valid JSON"),
         (MARK, "a line 1 that is not NAME=VALUE"),
         (f"AZ_CLIENT_SECRET='{MARK}", "a line 1 with quotes that do not match, at AZ_CLIENT_SECRET"),
         (f"\nAZ_CLIENT_SECRET='{MARK}'{MARK}", "a line 2 with quotes"),
-        (b"AZ_CLIENT_SECRET=" + MARK.encode() + b"\xff", "no text in UTF-8"),
+        (b"AZ_CLIENT_SECRET=" + MARK.encode() + b"\xff", "not UTF-8 text"),
         (b"\x00\x01" + MARK.encode(), "control characters"),
         (f"{LINES}#{'x' * LARGEST}", "larger than 64 KiB"),
-        (f"SOMETHING={MARK}", "names none of the values"),
+        (f"SOMETHING={MARK}", "contains none of the values"),
         (f"AZ_CLIENT_SECRET={MARK} {MARK}", "AZ_CLIENT_SECRET in line 1 of the file"),
         (f"AZ_CLIENT_ID={MARK}\nAZ_TENANT_ID=x y", "AZ_TENANT_ID in line 2"),
         ('{"password": "<your secret>"}', "is still a placeholder"),
@@ -243,7 +243,7 @@ def test_a_wrong_answer_is_asked_for_again_and_never_shown():
 def test_a_wrong_day_is_asked_for_again():
     ask, asked = answering({"client_secret": MARK, "expires": ["soon", "2020-01-01", ""]})
     assert gathered(ask=ask, needed=("client_secret",)).expires is None
-    assert "no date of the form" in asked[2].text
+    assert "not a date of the form" in asked[2].text
     assert "in the past" in asked[3].text
 
 

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-PATIENCE = 1.0
+TIMEOUT = 1.0
 
 
 def end_groups(leaders: list[int]) -> None:
@@ -22,7 +22,7 @@ def end_groups(leaders: list[int]) -> None:
     for leader in reversed(leaders):
         with suppress(ProcessLookupError):
             os.killpg(leader, signal.SIGTERM)
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end and any(_lives(leader) for leader in leaders):
         time.sleep(0.05)
     for leader in leaders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.exceptions import JobFailedError
-from fairing_az_jupyter.fairing.images.build_errors import build_failed, cure_for
+from fairing_az_jupyter.fairing.images.build_errors import build_failed, fix_for
 
 IMAGE = "contosoml.azurecr.io/team/fairing-dependencies:0123"
 KANIKO = (
@@ -28,7 +28,7 @@ SAID = {
     ),
     "no-way-to-the-index": (
         "no-network",
-        "network policy or a proxy",
+        "network policies and the proxy",
         (
             "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'NewConnectionError("
             "'<pip._vendor.urllib3.connection.HTTPSConnection object>: Failed to establish a new "
@@ -80,7 +80,7 @@ SAID = {
     ),
     "hashes": (
         "requirement-hash",
-        "lock the file anew",
+        "Lock the file again",
         (
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated the package "
             "versions, please update the hashes."
@@ -186,23 +186,23 @@ SAID = {
 
 @pytest.mark.parametrize("name", SAID)
 def test_a_known_failure_is_told_with_its_cure(name):
-    code, cure, said = SAID[name]
+    code, fix, said = SAID[name]
 
-    found = cure_for([*said.split("\n"), KANIKO])
+    found = fix_for([*said.split("\n"), KANIKO])
 
     assert found[0] == code
-    assert cure in found[1]
+    assert fix in found[1]
     assert "{" not in found[1]
 
 
 def test_a_file_that_may_not_be_written_is_no_push_that_is_refused():
-    assert cure_for(["OSError: [Errno 13] Permission denied: '/usr/lib/x'"]) == ("", "")
+    assert fix_for(["OSError: [Errno 13] Permission denied: '/usr/lib/x'"]) == ("", "")
 
 
 def test_braces_in_a_requirement_do_no_harm():
-    code, cure = cure_for(["ERROR: No matching distribution found for {greeter}=={0}"])
+    code, fix = fix_for(["ERROR: No matching distribution found for {greeter}=={0}"])
 
-    assert (code, "'{greeter}=={0}'" in cure) == ("requirement", True)
+    assert (code, "'{greeter}=={0}'" in fix) == ("requirement", True)
 
 
 def failed(code, message, lines=(), returncode=None):
@@ -215,7 +215,7 @@ def test_a_build_that_was_ended_says_why_also_after_lines_of_its_own():
 
     assert "ran longer than its 3600 s. The build's last lines:\n  | Collecting torch\n" in error.message
     assert error.code == "deadline"
-    assert error.hint.startswith("Beyond the wait for a node, a build may take 1 h. Give it more CPU")
+    assert error.hint.startswith("A build may take up to 1 h. Request more CPU")
 
 
 def test_a_build_that_failed_by_itself_shows_its_lines_and_no_more():

@@ -19,7 +19,7 @@ from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import ProfileError
 from fairing_az_jupyter.frontends import cli
 from fairing_az_jupyter.frontends.views import check_report, check_report_html
-from fairing_az_jupyter.models import CheckResult, Cure
+from fairing_az_jupyter.models import CheckResult, Fix
 
 KUBECTL = "kubectl --namespace team-a patch serviceaccount default-editor --patch '{\"imagePullSecrets\": []}'"
 PLACES = ("settings", "cluster", "azure.token", "azure.secret-expiry", "storage.account", "storage.probe")
@@ -32,11 +32,11 @@ FAIL = CheckResult(
     "The service principal may pull from contoso.azurecr.io, but not push.",
     "Without it no image can be built.",
     (
-        Cure("fairing-azure", "fairing-azure secrets rotate"),
-        Cure("kubectl", KUBECTL),
-        Cure("text", "Ask whoever owns the registry for AcrPush."),
+        Fix("fairing-azure", "fairing-azure secrets rotate"),
+        Fix("kubectl", KUBECTL),
+        Fix("text", "Ask whoever owns the registry for AcrPush."),
     ),
-    mendable=True,
+    fixable=True,
     code="not-allowed",
     position=PLACES.index("registry.push"),
 )
@@ -103,7 +103,7 @@ def test_json_is_one_document_with_all_results_and_how_many_of_each(check):
     assert document["summary"] == {"pass": 5, "warn": 1, "fail": 1, "skipped": 0, "unknown": 0}
     assert err == ""
     failed = next(each for each in document["results"] if each["check"] == "registry.push")
-    assert failed["cures"][0] == {
+    assert failed["fixes"][0] == {
         "tool": "fairing-azure",
         "command": "fairing-azure secrets rotate",
         "magic": "%fairing_azure secrets rotate",
@@ -182,7 +182,7 @@ def test_what_a_server_has_sent_can_neither_colour_nor_clear_the_terminal(check)
         "a\x1b[2Jb",
         "one\r\ntwo\x07\u202e\x9b31m",
         "why\n",
-        (Cure("text", "\x1b]0;x\x07"),),
+        (Fix("text", "\x1b]0;x\x07"),),
     )
 
     _, out, _ = check((nasty,))
@@ -294,7 +294,7 @@ def test_html_is_escaped_and_has_headers_and_leaves_the_ground_to_the_theme():
         '"><script>',
         "<img src=x>",
         "a & b",
-        (Cure("kubectl", "kubectl <x>"), FAIL.cures[0]),
+        (Fix("kubectl", "kubectl <x>"), FAIL.fixes[0]),
     )
 
     found = check_report_html.html([nasty, PASSES[0]])
@@ -318,7 +318,7 @@ def test_html_shows_what_needs_attention_and_keeps_the_rest_behind_one_click():
 
 def failing(check, *words):
     return CheckResult(
-        check, check, "fail", "", "Missing.", "", (Cure("fairing-azure", shlex.join(["fairing-azure", *words])),)
+        check, check, "fail", "", "Missing.", "", (Fix("fairing-azure", shlex.join(["fairing-azure", *words])),)
     )
 
 
@@ -342,14 +342,14 @@ REPLACE = failing("registry.secret", "secrets", "create", "--acr", "--replace", 
     ],
 )
 def test_one_command_is_told_where_it_does_what_several_would(results, command):
-    cure = check_report.at_once(results)
+    fix = check_report.at_once(results)
 
-    assert (cure and cure.command) == command
+    assert (fix and fix.command) == command
 
 
 def test_a_fault_and_its_cures_are_told_in_the_form_of_a_terminal(check):
-    cures = (Cure("text", "Type %fairing_azure secrets rotate."), Cure("fairing-azure", "fairing-azure secrets rotate"))
-    result = CheckResult("azure.token", "Sign-in", "fail", "", "No.", "", cures)
+    fixes = (Fix("text", "Type %fairing_azure secrets rotate."), Fix("fairing-azure", "fairing-azure secrets rotate"))
+    result = CheckResult("azure.token", "Sign-in", "fail", "", "No.", "", fixes)
 
     out = check((result,), "train.ipynb", "--namespace", "team-a")[1]
 

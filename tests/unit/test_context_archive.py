@@ -419,7 +419,7 @@ def test_an_output_that_cannot_be_written_is_named(small, tmp_path, output):
 
 def test_an_archive_does_not_swallow_its_own_last_version(small):
     write_archive(collect({"/app": "."}, small), small / "context.tar.gz")
-    with pytest.raises(ContextError, match="its own last version") as caught:
+    with pytest.raises(ContextError, match="its own previous version") as caught:
         write_archive(collect({"/app": "."}, small), small / "context.tar.gz")
     assert ".dockerignore" in caught.value.hint
     (small / ".dockerignore").write_text("context.tar.gz\n")

@@ -95,7 +95,7 @@ def test_a_destination_that_leaves_the_image_is_refused_with_the_cure(project, d
 
 @pytest.mark.parametrize("destination", ["/app/a\0b", "/app/\ud800"])
 def test_a_destination_that_no_file_can_have_is_refused(project, destination):
-    with pytest.raises(ContextError, match="no file name"):
+    with pytest.raises(ContextError, match="not a file name"):
         collect({destination: "train.py"}, project)
 
 
@@ -116,13 +116,13 @@ def test_a_missing_source_is_named_with_the_working_directory(project, source):
 
 @pytest.mark.parametrize("source", ["", "a\0b"])
 def test_a_source_that_is_no_path_is_refused(project, source):
-    with pytest.raises(ContextError, match="no path"):
+    with pytest.raises(ContextError, match="not a path"):
         collect({"/app/x": source}, project)
 
 
 def test_a_symlink_to_nothing_is_told_from_a_missing_file(project):
     (project / "link.csv").symlink_to("gone.csv")
-    with pytest.raises(ContextError, match=r"'link\.csv' .* symlink to 'gone\.csv', which is not there"):
+    with pytest.raises(ContextError, match=r"'link\.csv' .* symlink to 'gone\.csv', which does not exist"):
         collect({"/app/link.csv": "link.csv"}, project)
 
 

@@ -8,7 +8,7 @@ from fairing_az_jupyter.fairing.outcomes import job_failed
 
 
 @pytest.mark.parametrize(
-    ("line", "cure"),
+    ("line", "fix"),
     [
         ("ModuleNotFoundError: No module named 'xgboost.sklearn'", "Add the package that has 'xgboost'"),
         ("FileNotFoundError: [Errno 2] No such file or directory: 'train.csv'", "add 'train.csv' there"),
@@ -18,8 +18,8 @@ from fairing_az_jupyter.fairing.outcomes import job_failed
         ),
     ],
 )
-def test_the_cure_is_read_from_the_last_lines(line, cure):
-    error = job_failed("fairing-job-1", 1, ["before", line], "it stands above.")
+def test_the_cure_is_read_from_the_last_lines(line, fix):
+    error = job_failed("fairing-job-1", 1, ["before", line], "see above.")
 
-    assert cure in error.hint
+    assert fix in error.hint
     assert line in error.message

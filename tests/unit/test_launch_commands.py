@@ -21,7 +21,7 @@ from fairing_az_jupyter.frontends.command_line.parsing import parse
 from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
 from fairing_az_jupyter.frontends.commands import launches
 from fairing_az_jupyter.frontends.commands.wording import in_place
-from fairing_az_jupyter.models import Deployed, LaunchInfo, Leftover
+from fairing_az_jupyter.models import Deployed, LaunchInfo, OrphanedResource
 from fairing_az_jupyter.operations.calls import Caller
 from fairing_az_jupyter.settings import Settings
 
@@ -235,17 +235,17 @@ def test_ctrl_c_stops_a_job_on_this_machine(folder):
 @pytest.mark.parametrize(
     ("task", "told"),
     [
-        ("tasks.py:Modle", "There is no 'Modle' in 'tasks.py'. Did you mean 'Model'?"),
+        ("tasks.py:Modle", "'Modle' not found in 'tasks.py'. Did you mean 'Model'?"),
         ("tasks.py:Silent", "Class 'Silent' in 'tasks.py' has no method 'train', so it can't be trained."),
-        ("tasks.py:VALUE", "'VALUE' in 'tasks.py' is no class or function, but int"),
-        ("none.py:Model", "There is no Python file 'none.py'."),
+        ("tasks.py:VALUE", "'VALUE' in 'tasks.py' is not a class or function but int"),
+        ("none.py:Model", "Python file 'none.py' not found."),
         ("Model", "'Model' names no class in a file. Write FILE.py:CLASS"),
-        ("tasks.py:", "There is no '' in 'tasks.py'."),
-        ("data.csv:Model", "'data.csv' is no Python file."),
+        ("tasks.py:", "'' not found in 'tasks.py'."),
+        ("data.csv:Model", "'data.csv' is not a Python file."),
         ("bad.py:Model", "'bad.py' can't be run: ZeroDivisionError: division by zero (line 2)."),
         ("broken.py:Model", "'broken.py' can't be run: SyntaxError: "),
         ("leaves.py:Model", "'leaves.py' can't be run: SystemExit: 7 (line 1)."),
-        (".:Model", "There is no Python file '.'."),
+        (".:Model", "Python file '.' not found."),
     ],
 )
 def test_a_task_that_is_none_is_told_with_its_cure(folder, fairing_azure, task, told):
@@ -263,7 +263,7 @@ def test_a_task_that_is_none_is_told_with_its_cure(folder, fairing_azure, task, 
 
 def test_a_class_that_does_not_predict_or_a_function_is_not_deployed(folder, fairing_azure):
     assert "has no method 'predict', so it can't be deployed" in fairing_azure("deploy", "tasks.py:Silent")[2]
-    assert "'work' in 'tasks.py' is no class, but function" in fairing_azure("deploy", "tasks.py:work")[2]
+    assert "'work' in 'tasks.py' is not a class but function" in fairing_azure("deploy", "tasks.py:work")[2]
 
 
 def test_a_file_that_is_changed_is_read_anew(folder, fairing_azure):
@@ -286,7 +286,7 @@ def test_a_missing_input_file_and_a_deadline_here_are_refused_before_anything_ru
     assert (code, "'none.csv'" in err) == (3, True)
 
     code, _, err = fairing_azure("train", "tasks.py:work", "--deadline", "60")
-    assert (code, "LocalBackend ends no job at a deadline." in err) == (3, True)
+    assert (code, "LocalBackend does not support deadlines." in err) == (3, True)
 
 
 def test_a_training_in_the_cluster_without_its_settings_names_them(folder, fairing_azure):
@@ -336,7 +336,7 @@ def test_an_endpoint_that_is_not_here_can_not_be_asked(folder, fairing_azure):
     code, _, err = fairing_azure("predict", "fairing-endpoint-1", "[[1]]", "--backend", "LocalBackend")
 
     assert code == 3
-    assert "No endpoint 'fairing-endpoint-1' is on this machine." in err
+    assert "No endpoint 'fairing-endpoint-1' found on this machine." in err
 
 
 def call_of_line(*words, answer="n"):
@@ -363,11 +363,11 @@ def test_what_the_cluster_says_can_not_break_a_table(monkeypatch, capsys):
 
 @pytest.mark.parametrize("answer", ["", "n", "yess", "ja", "Y E S"])
 def test_only_a_clear_yes_deletes(monkeypatch, capsys, answer):
-    left = Leftover("Job", "fairing-job-1", "team-a", "The job has failed.")
+    left = OrphanedResource("Job", "fairing-job-1", "team-a", "The job has failed.")
     agreed = []
 
     def cleanup(*_, agree, **__):
-        found = services.Leftovers((left,), (left,))
+        found = services.OrphanedResources((left,), (left,))
         agreed.append(agree(found))
         return found
 

@@ -85,7 +85,7 @@ def test_a_class_of_the_notebook_is_trained_with_its_files(kernel):
 def test_a_name_that_the_notebook_lacks_suggests_the_nearest(kernel):
     (line,) = error_lines(kernel.run("%fairing_azure train HousingSrve")[0])
 
-    assert "There is no 'HousingSrve' in this notebook. Did you mean 'HousingServe'?" in line
+    assert "'HousingSrve' not found in this notebook. Did you mean 'HousingServe'?" in line
     assert "Run the cell that defines it first." in line
 
 

@@ -221,16 +221,16 @@ def test_log_of_an_endpoint_is_followed_until_it_is_deleted():
 @pytest.mark.parametrize(
     ("kind", "file", "task", "more", "expected"),
     [
-        ("train", "none.py", "Model", {}, "There is no Python file"),
+        ("train", "none.py", "Model", {}, "Python file"),
         ("train", "none.ipynb", "Model", {}, "not found"),
         ("train", "data.txt", "Model", {}, "neither a Python file nor a notebook"),
         ("train", "model.py", "Modell", {}, "Did you mean 'Model'"),
         ("deploy", "model.py", "sleeps", {}, "only a class can be deployed"),
-        ("train", "model.py", None, {}, "Name one: "),
-        ("train", "model.py", "Model", {"input_files": ["gone.csv"]}, "There is no file 'gone.csv'"),
-        ("train", "model.py", "Model", {"deadline": 5}, "ends no job at a deadline"),
+        ("train", "model.py", None, {}, "Choose one: "),
+        ("train", "model.py", "Model", {"input_files": ["gone.csv"]}, "File 'gone.csv' not found"),
+        ("train", "model.py", "Model", {"deadline": 5}, "does not support deadlines"),
         ("deploy", "model.py", "Model", {"deadline": 5}, "has no deadline"),
-        ("train", "broken.py", "Model", {}, "broken.py', line 1 is no Python"),
+        ("train", "broken.py", "Model", {}, "broken.py', line 1 is not valid Python"),
         ("train", "model.py", "Model", {"given": {"backend": "Nobody"}}, "Nobody"),
     ],
 )

@@ -218,9 +218,9 @@ def test_help_of_a_command_ends_with_examples_that_can_be_typed(terminal):
 def test_checks_are_a_table_of_plain_rows(terminal):
     shown = terminal.run("found = %fairing_azure check")
 
-    assert re.search(r"^✓ pass     Settings are valid and complete  +All \d+ settings are valid", shown, re.MULTILINE)
+    assert re.search(r"^✓ pass     Settings  +All \d+ settings are valid", shown, re.MULTILINE)
     assert re.search(
-        r"^- skipped  The cluster, its Secrets, and Azure  +Not checked, for FAIRING_BACKEND", shown, re.MULTILINE
+        r"^- skipped  The cluster, its Secrets, and Azure  +Skipped: with FAIRING_BACKEND", shown, re.MULTILINE
     )
     assert shown.endswith("Nothing stands in the way of a launch.")
     assert "<table" not in shown
@@ -275,7 +275,7 @@ NO_NOTEBOOK = (
     "%fairing_azure: There is no notebook around this line whose parameters cell could be filled. "
     "In a terminal: fairing-azure fill NOTEBOOK --docker-registry contoso.azurecr.io"
 )
-NO_CLASS = "%fairing_azure: There is no 'Nothing' in this notebook. Run the cell that defines it first."
+NO_CLASS = "%fairing_azure: 'Nothing' not found in this notebook. Run the cell that defines it first."
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_records_that_can_not_be_kept_stop_the_run_with_the_reason(store, tmp_pa
     done = papermill(tmp_path, "prices.ipynb", "out.ipynb")
 
     assert done.returncode != 0
-    assert "its record can't be made in" in done.stderr
+    assert "its record can't be created in" in done.stderr
     assert not (tmp_path / "out.ipynb").exists()
 
 

@@ -177,7 +177,7 @@ except NotebookFileError as error:
 """
     done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=60, check=True)
     assert "can't be written: File too large. It is unchanged." in done.stdout
-    assert "Make room" in done.stdout
+    assert "Free some space" in done.stdout
     assert path.read_text(encoding="utf-8") == TEXT
     assert [entry.name for entry in path.parent.iterdir()] == ["train.ipynb"]
 

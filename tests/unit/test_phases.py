@@ -48,12 +48,12 @@ def heard():
 
 def test_what_is_told_is_heard_with_its_kind_name_value_and_message(heard):
     phase("build", "started")
-    phase("build", "skipped", "The image is there already.")
+    phase("build", "skipped", "The image already exists.")
     pod_event("fairing-job-1-x", "Pulling", 'Pulling image "x"')
 
     assert heard == [
         ("phase", "build", "started", ""),
-        ("phase", "build", "skipped", "The image is there already."),
+        ("phase", "build", "skipped", "The image already exists."),
         ("pod-event", "fairing-job-1-x", "Pulling", 'Pulling image "x"'),
     ]
 
@@ -176,7 +176,7 @@ def test_a_listener_that_fails_is_logged_and_the_launch_goes_on(caplog):
         pass
 
     assert found == ["run", "run"]
-    assert "the launch goes on" in caplog.text
+    assert "the launch continues" in caplog.text
     assert "the disk is full" in caplog.text
 
 

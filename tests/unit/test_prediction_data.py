@@ -77,17 +77,17 @@ def test_a_whole_message_is_sent_as_it_is():
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"a,b\n1,x\n", "line 2, column 'b', holds 'x', which is no number"),
-        (b"1,2\n1,x\n", "line 2, column 2, holds 'x', which is no number"),
-        (b"1,2O,3\n4,5,6\n", "line 1, column 2, holds '2O', which is no number"),
+        (b"a,b\n1,x\n", "line 2, column 'b', holds 'x', which is not a number"),
+        (b"1,2\n1,x\n", "line 2, column 2, holds 'x', which is not a number"),
+        (b"1,2O,3\n4,5,6\n", "line 1, column 2, holds '2O', which is not a number"),
         (b"a,b\n1\n", "line 2, has 1 cells; 2 are expected"),
         (b"a,b\n", "has no rows"),
         (b"", "has no rows"),
         (b"\n\n", "has no rows"),
         (b"\xff\xfea", "is not encoded as"),
         (b"a\n\xe9\n", "is not encoded as UTF-8"),
-        (b'a\n"1\n', "is no CSV that can be read"),
-        (b"a\n1_000\n", "holds '1_000', which is no number"),
+        (b'a\n"1\n', "is not valid CSV"),
+        (b"a\n1_000\n", "holds '1_000', which is not a number"),
     ],
 )
 def test_a_file_that_holds_no_rows_of_numbers_is_told_with_the_place(content, told, tmp_path):

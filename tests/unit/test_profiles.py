@@ -210,7 +210,7 @@ def test_a_broken_value_in_a_file_is_told_with_line_and_mended_value(store):
         store.read("aks")
     assert str(file) in raised.value.message
     assert "Line 2: DOCKER_REGISTRY (docker_registry)" in raised.value.message
-    assert "Line 3: 'service_tpye' is no setting." in raised.value.message
+    assert "Line 3: 'service_tpye' is not a setting." in raised.value.message
     assert "Write docker_registry = 'contosoml.azurecr.io'." in raised.value.hint
     assert "Did you mean 'service_type'?" in raised.value.hint
 
@@ -320,7 +320,7 @@ def test_the_active_file_may_come_from_any_editor(store, raw, name):
 def test_an_active_file_that_holds_no_name_is_refused(store):
     store.save("a", {})
     (store.folder / "active-profile").write_text("../../etc/passwd\n")
-    with pytest.raises(ProfileError, match="holds no profile's name"):
+    with pytest.raises(ProfileError, match="does not contain a profile name"):
         store.active({})
     store.activate("a")
     assert store.active({}) == "a"

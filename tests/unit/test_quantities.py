@@ -23,18 +23,18 @@ def test_a_number_of_cores_may_be_a_number(value, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "mended"),
+    ("text", "corrected"),
     [("2 cores", "2"), ("0,5", "0.5"), ("1 CPU", "1"), ("0", ""), ("-1", ""), ("many", ""), ("1.5m", ""), ("1e3", "")],
 )
-def test_other_cores_are_refused_with_what_was_probably_meant(text, mended):
+def test_other_cores_are_refused_with_what_was_probably_meant(text, corrected):
     with pytest.raises(InvalidSettingsError) as refused:
         Settings(cpu=text)
 
-    assert refused.value.errors[0]["suggestion"] == mended
+    assert refused.value.errors[0]["suggestion"] == corrected
 
 
 @pytest.mark.parametrize(
-    ("text", "mended"),
+    ("text", "corrected"),
     [
         ("2GB", "2Gi"),
         ("2 Gi", "2Gi"),
@@ -48,11 +48,11 @@ def test_other_cores_are_refused_with_what_was_probably_meant(text, mended):
         ("1e9", ""),
     ],
 )
-def test_other_memory_is_refused_with_what_was_probably_meant(text, mended):
+def test_other_memory_is_refused_with_what_was_probably_meant(text, corrected):
     with pytest.raises(InvalidSettingsError) as refused:
         Settings(memory=text)
 
-    assert refused.value.errors[0]["suggestion"] == mended
+    assert refused.value.errors[0]["suggestion"] == corrected
 
 
 @pytest.mark.parametrize("value", [True, None, [1]])

@@ -156,15 +156,15 @@ def test_an_empty_variable_is_an_empty_text_where_text_is_wanted(notebook, envir
     assert services.plan_run(services.Session(), notebook).parameters == {"title": ""}
 
 
-@pytest.mark.parametrize(("name", "cure"), [("ROUNDS", "a whole number"), ("RATE", "a number"), ("FREE", "free: str")])
-def test_an_empty_variable_is_refused_elsewhere(notebook, environment, name, cure):
+@pytest.mark.parametrize(("name", "fix"), [("ROUNDS", "a whole number"), ("RATE", "a number"), ("FREE", "free: str")])
+def test_an_empty_variable_is_refused_elsewhere(notebook, environment, name, fix):
     environment(**{name: ""})
 
     error = refused(notebook)
 
     assert "is empty" in error.message
     assert f"Unset FAIRING_PARAM_{name}" in error.hint
-    assert cure in error.hint
+    assert fix in error.hint
 
 
 def test_an_empty_variable_is_no_matter_where_something_else_gives_the_parameter(notebook, environment):

@@ -85,7 +85,7 @@ def test_a_text_is_read_as_the_cell_declares_it(notebook, name, text, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "declared", "cure"),
+    ("name", "text", "declared", "fix"),
     [
         ("rate", "abc", "float", "Write a number: -p rate 0.5"),
         ("rate", "true", "float", "a number"),
@@ -105,14 +105,14 @@ def test_a_text_is_read_as_the_cell_declares_it(notebook, name, text, value):
         ("mode", "fastest", "Literal['fast', 'slow']", "'fast', 'slow'"),
     ],
 )
-def test_a_text_that_can_not_be_read_as_declared_is_refused(notebook, name, text, declared, cure):
+def test_a_text_that_can_not_be_read_as_declared_is_refused(notebook, name, text, declared, fix):
     with pytest.raises(ParameterError) as caught:
         services.plan_run(services.Session(), notebook, pairs=[(name, text)])
 
     assert caught.value.code == "parameter-type"
     assert f"'{name}'" in caught.value.message
     assert f"the cell declares {declared}:" in caught.value.message
-    assert cure in caught.value.hint
+    assert fix in caught.value.hint
     assert len(str(caught.value)) < 1000
 
 
@@ -143,7 +143,7 @@ def test_a_text_in_a_file_is_read_as_declared(notebook, tmp_path, content, name,
 
 
 @pytest.mark.parametrize(
-    ("content", "cure"),
+    ("content", "fix"),
     [
         ("rate: abc", "Write a number: rate: 0.5"),
         ("epochs: 3.5", "epochs: 3"),
@@ -152,7 +152,7 @@ def test_a_text_in_a_file_is_read_as_declared(notebook, tmp_path, content, name,
         ("flag: 1", "flag: false"),
     ],
 )
-def test_a_value_in_a_file_that_does_not_fit_is_refused_with_the_file(notebook, tmp_path, content, cure):
+def test_a_value_in_a_file_that_does_not_fit_is_refused_with_the_file(notebook, tmp_path, content, fix):
     path = tmp_path / "params.yaml"
     path.write_text(content)
 
@@ -160,7 +160,7 @@ def test_a_value_in_a_file_that_does_not_fit_is_refused_with_the_file(notebook, 
         services.plan_run(services.Session(), notebook, parameters_file=str(path))
 
     assert f"from {path}" in caught.value.message
-    assert cure in caught.value.hint
+    assert fix in caught.value.hint
 
 
 def test_the_notebooks_own_secret_is_not_shown_by_an_error(tmp_path):

@@ -15,7 +15,7 @@ from fairing_az_jupyter.runs.parameters.values import (
     looks_secret,
     merge,
     parse_pairs,
-    refuse_secrets,
+    reject_secrets,
 )
 from fairing_az_jupyter.settings import notebook_names
 
@@ -120,7 +120,7 @@ def test_notebook_without_parameters_says_how_to_get_them():
     with pytest.raises(ParameterError) as caught:
         check_names({"ALPHA": 1}, [], "nb.ipynb")
 
-    assert "takes no parameters" in caught.value.message
+    assert "has no parameters" in caught.value.message
     assert "fairing-azure fill nb.ipynb" in caught.value.hint
 
 
@@ -197,7 +197,7 @@ def test_value_of_another_type_is_refused(value, default):
 def test_name_of_a_secret_is_refused_and_its_value_not_shown(name):
     for call in (
         lambda: parse_pairs([(name, "hunter2")]),
-        lambda: refuse_secrets({name: "hunter2"}),
+        lambda: reject_secrets({name: "hunter2"}),
         lambda: check_types({name: "hunter2"}, {name: 1}),
     ):
         with pytest.raises(ParameterError) as caught:
@@ -235,7 +235,7 @@ def test_absence_of_a_secret_is_none():
 
 @pytest.mark.parametrize("name", notebook_names().values())
 def test_no_setting_of_this_project_is_taken_for_a_secret(name):
-    refuse_secrets({name: "default"})
+    reject_secrets({name: "default"})
 
 
 SECRETS = [
@@ -252,7 +252,7 @@ SECRETS = [
 )
 def test_value_with_the_form_of_a_secret_is_refused_and_not_shown(secret, wrap):
     with pytest.raises(ParameterError) as caught:
-        refuse_secrets({"STORAGE": wrap(secret)})
+        reject_secrets({"STORAGE": wrap(secret)})
 
     assert caught.value.code == "parameter-secret"
     assert "'STORAGE'" in caught.value.message
@@ -266,7 +266,7 @@ def test_secret_on_the_command_line_is_refused_by_its_form():
 
 def test_secret_name_within_a_mapping_is_refused():
     with pytest.raises(ParameterError) as caught:
-        refuse_secrets({"DATABASE": {"host": "x", "password": "hunter2"}})
+        reject_secrets({"DATABASE": {"host": "x", "password": "hunter2"}})
 
     assert "'DATABASE' has 'password' in it" in caught.value.message
     assert "hunter2" not in str(caught.value)

@@ -56,7 +56,7 @@ def test_file_with_nothing_in_it_gives_no_values(tmp_path, content, name):
 
 
 def test_missing_file_is_refused(tmp_path):
-    with pytest.raises(ParameterError, match=r"no parameters file '.*missing\.yaml'"):
+    with pytest.raises(ParameterError, match=r"Parameters file '.*missing\.yaml' not found"):
         read_parameters_file(str(tmp_path / "missing.yaml"))
 
 
@@ -93,7 +93,7 @@ def test_name_that_is_no_text_is_refused_with_its_line(tmp_path, key):
     message = refused(tmp_path, f"A: 1\n{key}: 2\n")
 
     assert "line 2" in message
-    assert "no text" in message
+    assert "not text" in message
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_name_that_is_no_notebooks_name_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize("url", ["https://example.com/nb.ipynb", "abs://a.blob.core.windows.net/c/nb.ipynb?sig=S3CR3T"])
 def test_url_is_refused_without_showing_its_query(notebook, url):
-    assert "no local path" in refused(url).message
+    assert "not a local path" in refused(url).message
     assert "S3CR3T" not in str(refused(notebook, url))
 
 
@@ -118,7 +118,7 @@ def test_output_over_the_notebook_is_refused(notebook, tmp_path, monkeypatch):
     os.link(notebook, tmp_path / "hard.ipynb")
 
     for output in (notebook, "nb.ipynb", "./nb.ipynb", f"../{tmp_path.name}/nb.ipynb", "link.ipynb", "hard.ipynb"):
-        assert "would replace" in refused(notebook, output).message
+        assert "would overwrite" in refused(notebook, output).message
 
 
 def test_missing_output_folder_is_refused_with_the_command_that_makes_it(notebook, tmp_path):

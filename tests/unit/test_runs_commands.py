@@ -167,7 +167,7 @@ def test_run_that_is_not_there_is_refused_with_a_cure(capsys, store, action):
 
     code, out, err = typed(capsys, action, "nothing")
     assert (code, out) == (3, "")
-    assert "There is no run 'nothing'" in err
+    assert "Run 'nothing' not found" in err
     assert "fairing-azure runs list" in err
     code, out, _ = typed(capsys, action, "nothing", "--json")
     assert (code, json.loads(out)["error"]["code"]) == (3, "run-unknown")
@@ -272,7 +272,7 @@ def test_retry_of_a_notebook_that_has_gone_offers_the_copy(capsys, store):
     code, _, err = typed(capsys, "retry", "r1")
 
     assert code == 3
-    assert "not there any more" in err
+    assert "no longer exists" in err
     assert "fairing-azure runs retry r1 --as-it-was" in err
 
 

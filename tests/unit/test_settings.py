@@ -101,7 +101,7 @@ def test_what_is_no_mapping_is_refused_as_such(data):
 
 def test_an_unknown_setting_is_refused_with_the_one_that_was_meant():
     assert refused(docker_regsitry="contosoml.azurecr.io").hint == "Did you mean 'docker_registry'?"
-    assert "Here it is called 'docker_registry'" in refused(DOCKER_REGISTRY="contosoml.azurecr.io").hint
+    assert "Use 'docker_registry' here" in refused(DOCKER_REGISTRY="contosoml.azurecr.io").hint
     assert "Known are backend, docker_registry" in refused(zebra="x").hint
 
 
@@ -163,8 +163,8 @@ def test_mending_never_makes_a_name_that_is_refused_again(text, form):
             continue
         with pytest.raises(naming.BrokenRuleError) as raised:
             rule(form.format(text))
-        if raised.value.mended:
-            assert rule(raised.value.mended)
+        if raised.value.corrected:
+            assert rule(raised.value.corrected)
 
 
 def test_long_hostile_text_is_judged_at_once():

@@ -38,7 +38,7 @@ def test_a_login_server_of_any_azure_cloud_is_a_docker_registry(text, accepted):
 
 
 @pytest.mark.parametrize(
-    ("text", "mended"),
+    ("text", "corrected"),
     [
         ("https://contosoml.azurecr.io", "contosoml.azurecr.io"),
         ("HTTPS://ContosoML.azurecr.io/", "contosoml.azurecr.io"),
@@ -58,12 +58,12 @@ def test_a_login_server_of_any_azure_cloud_is_a_docker_registry(text, accepted):
         ("localhost:5000/x/", "localhost:5000/x"),
     ],
 )
-def test_a_registry_that_is_nearly_right_is_refused_with_the_mended_one(text, mended):
+def test_a_registry_that_is_nearly_right_is_refused_with_the_mended_one(text, corrected):
     error = refused(docker_registry=text)
     assert "DOCKER_REGISTRY (docker_registry)" in error.message
-    assert error.hint == f"Write DOCKER_REGISTRY = {mended!r}."
-    assert error.errors[0]["suggestion"] == mended
-    assert Settings(docker_registry=mended).docker_registry == mended
+    assert error.hint == f"Write DOCKER_REGISTRY = {corrected!r}."
+    assert error.errors[0]["suggestion"] == corrected
+    assert Settings(docker_registry=corrected).docker_registry == corrected
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_azures_rule_for_resource_groups_lets_them_pass(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "mended"),
+    ("text", "corrected"),
     [
         ("rg.", "rg"),
         (" rg ", "rg"),
@@ -199,8 +199,8 @@ def test_azures_rule_for_resource_groups_lets_them_pass(text):
         ("/subscriptions/0000/resourceGroups/contoso-ml/providers/x", "contoso-ml"),
     ],
 )
-def test_a_resource_group_that_is_nearly_right_is_refused_with_the_mended_one(text, mended):
-    assert refused(azure_resource_group=text).hint == f"Write AZURE_RESOURCE_GROUP = {mended!r}."
+def test_a_resource_group_that_is_nearly_right_is_refused_with_the_mended_one(text, corrected):
+    assert refused(azure_resource_group=text).hint == f"Write AZURE_RESOURCE_GROUP = {corrected!r}."
 
 
 @pytest.mark.parametrize("text", ["a" * 91, "a/b", "a b", "a\nb", "a,b", "\U0001f600", "..", "a\x00"])
@@ -209,7 +209,7 @@ def test_what_azure_refuses_as_a_resource_group_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "mended"),
+    ("text", "corrected"),
     [
         ("ContosoData", "contosodata"),
         ("https://contosodata.blob.core.windows.net/", "contosodata"),
@@ -217,8 +217,8 @@ def test_what_azure_refuses_as_a_resource_group_is_refused(text):
         ("contosodata\n", "contosodata"),
     ],
 )
-def test_a_storage_account_that_is_nearly_right_is_refused_with_the_mended_one(text, mended):
-    assert refused(azure_storage_account=text).hint == f"Write AZURE_STORAGE_ACCOUNT = {mended!r}."
+def test_a_storage_account_that_is_nearly_right_is_refused_with_the_mended_one(text, corrected):
+    assert refused(azure_storage_account=text).hint == f"Write AZURE_STORAGE_ACCOUNT = {corrected!r}."
 
 
 @pytest.mark.parametrize("text", ["ab", "a" * 25, "contoso-data", "contoso_data", "cont\u00f6so", "contoso\u0663"])

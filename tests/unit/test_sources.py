@@ -96,18 +96,19 @@ def test_other_variables_of_the_cell_and_the_environment_are_passed_over():
 def test_an_unknown_argument_is_refused_with_the_one_that_was_meant():
     with pytest.raises(InvalidSettingsError) as raised:
         resolve(explicit={"docker_regsitry": "x"})
-    assert "It was given as an argument." in raised.value.message
+    assert raised.value.message == "'docker_regsitry' is not a setting."
+    assert raised.value.errors[0]["source"] == "argument"
     assert raised.value.hint == "Did you mean 'docker_registry'?"
 
 
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("explicit", "given as an argument"),
-        ("cell", "in the notebook's parameters cell"),
-        ("environ", "the environment variable AZURE_STORAGE_ACCOUNT"),
-        ("profile", "the profile 'aks'"),
-        ("cluster", "The cluster says so"),
+        ("explicit", "(azure_storage_account) = 'A B'"),
+        ("cell", "(from the notebook's parameters cell)"),
+        ("environ", "(from the environment variable AZURE_STORAGE_ACCOUNT)"),
+        ("profile", "(from the profile 'aks')"),
+        ("cluster", "(from the cluster)"),
     ],
 )
 def test_a_broken_value_names_the_source_that_it_comes_from(source, told):

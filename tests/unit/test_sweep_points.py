@@ -44,7 +44,7 @@ def test_the_same_point_twice_in_a_grid_is_run_once_and_told(notebook):
     plan = plan_sweep(Session(), notebook, sweep_points(grid=[["rate", "0.1", "0.10", "1e-1"]])).plan
 
     assert len(plan.points) == 1
-    assert plan.notes == ("2 points are the same as others, and run once only.",)
+    assert plan.notes == ("2 points are duplicates and run only once.",)
 
 
 def test_values_of_a_grid_may_look_like_options():
@@ -83,7 +83,7 @@ def test_csv_is_typed_through_the_cell_with_windows_line_ends_and_a_byte_order_m
         ("rate,rate\n1,2\n", "two columns are called 'rate'"),
         ("rate,\n1,2\n", "the name of column 2 is missing"),
         ("", "it is empty"),
-        ('rate\n"0.1\n', "it is no CSV"),
+        ('rate\n"0.1\n', "it is not valid CSV"),
     ],
 )
 def test_broken_csv_is_refused_with_its_line(notebook, tmp_path, text, told):
@@ -130,11 +130,11 @@ def test_numbers_that_yaml_takes_for_texts_are_read_as_the_cell_says(notebook, t
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("rate: 1", "it is no list"),
-        ("- 1", "entry 1 is no mapping"),
+        ("rate: 1", "it is not a list"),
+        ("- 1", "entry 1 is not a mapping"),
         ("- {rate: 1, rate: 2}", "line 1: 'rate' is given twice"),
-        ("- [", "it is no YAML"),
-        ("- !!python/object:os.system {}", "no plain data"),
+        ("- [", "it is not valid YAML"),
+        ("- !!python/object:os.system {}", "not plain data"),
     ],
 )
 def test_broken_list_is_refused(notebook, tmp_path, text, told):
@@ -195,9 +195,9 @@ def test_range_with_nothing_in_it_is_refused(words):
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        (PointsRequest(), "Nothing says which points"),
+        (PointsRequest(), "The sweep has no points"),
         (PointsRequest(grid=[Axis("a", ["1"])], sample=2), "one source"),
-        (PointsRequest(ranges=[Range("a", 0, 1)]), "no sample is asked for"),
+        (PointsRequest(ranges=[Range("a", 0, 1)]), "need a sample"),
         (PointsRequest(sample=3), "drawn from"),
         (PointsRequest(sample=0, ranges=[Range("a", 0, 1)]), "0 points"),
         (PointsRequest(grid=[Axis("a", [])]), "no value is given"),
@@ -239,7 +239,7 @@ def test_secret_in_a_grid_is_refused_without_being_shown(notebook):
 
 
 def test_parameter_that_is_varied_and_fixed_is_refused(notebook):
-    with pytest.raises(ParameterError, match="fixed value as well"):
+    with pytest.raises(ParameterError, match="also has a fixed value"):
         plan_sweep(Session(), notebook, sweep_points(grid=[["rate", "1", "2"]]), pairs=[("rate", "3")])
 
 

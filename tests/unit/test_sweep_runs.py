@@ -312,7 +312,7 @@ def test_cancel_from_another_process_stops_the_sweep(place):
 
 
 def test_failing_points_are_left_alone_until_they_are_to_be_tried_again(place, tmp_path):
-    place.write(WRITES + f"\nassert number != 2 or os.path.exists({str(tmp_path / 'mended')!r}), 'not yet'")
+    place.write(WRITES + f"\nassert number != 2 or os.path.exists({str(tmp_path / 'corrected')!r}), 'not yet'")
     process = place.start_grid("-j", "1", points=3)
 
     _, err = process.communicate(timeout=120)
@@ -339,7 +339,7 @@ def test_stop_after_failures_begins_no_run_any_more(place):
     _, err = process.communicate(timeout=120)
 
     assert process.returncode == 4
-    assert "2 runs failed, and --stop-after allows no more. 4 of 6 points have not run" in err
+    assert "2 runs failed, which is the limit of --stop-after. 4 of 6 points have not run" in err
     assert place.states() == {"failed": 2, "missing": 4}
 
 
@@ -385,7 +385,7 @@ def test_json_is_one_document_a_line_to_the_end(place):
 
 
 def test_unknown_sweep_and_senseless_numbers_are_refused(place):
-    with pytest.raises(InputError, match="There is no sweep 'nothing'"):
+    with pytest.raises(InputError, match="Sweep 'nothing' not found"):
         resume_sweep(Session(runs_folder=place.runs), "nothing")
     with pytest.raises(InputError, match="0 jobs"):
         resume_sweep(Session(runs_folder=place.runs), "nothing", jobs=0)
@@ -398,7 +398,7 @@ def test_a_sweep_whose_runs_go_on_in_the_cluster_is_not_waited_for_here(place):
     there = {"state": "running", "place": "cluster", "job": "small-1", "namespace": "team-a"}
     RunStore.open(place.runs).create(request, b"{}", run=run, status=there, sweep=sweep, point=1)
 
-    with pytest.raises(InputError, match=r"go on in the cluster \(Job 'small-1'\)") as refused:
+    with pytest.raises(InputError, match=r"are still running in the cluster \(Job 'small-1'\)") as refused:
         resume_sweep(Session(runs_folder=place.runs), sweep)
 
     assert "--on-cluster" in refused.value.hint

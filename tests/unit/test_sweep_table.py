@@ -122,9 +122,9 @@ def test_picture_leaves_the_backend_of_the_process_alone(tmp_path, run_python):
 
 
 def test_nothing_to_draw_and_nowhere_to_write_are_told(tmp_path):
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="nothing to plot"):
         plot_sweep(table_of([{"x": 1}], [{}]), str(tmp_path / "a.png"))
-    with pytest.raises(InputError, match="no kind that can be drawn"):
+    with pytest.raises(InputError, match="unsupported format"):
         plot_sweep(table_of([{"x": 1}], [{"rmse": 1}]), str(tmp_path / "a.bmp"))
     with pytest.raises(InputError, match="can't be written"):
         plot_sweep(table_of([{"x": 1}], [{"rmse": 1}]), str(tmp_path / "missing" / "a.png"))

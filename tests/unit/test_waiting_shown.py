@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Notice, Retried, Trouble
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Notice, Problem, Retried
 from fairing_az_jupyter.exceptions import JobFailedError
-from fairing_az_jupyter.fairing.cluster.event_log import Shown, told_after_deletion
+from fairing_az_jupyter.fairing.cluster.event_log import Shown, reported_after_deletion
 from fairing_az_jupyter.fairing.inventory.states import endpoint_launch, job_launch
 from fairing_az_jupyter.launch_events import listening
 from tests.heard_events import into
@@ -48,7 +48,7 @@ def told(caplog):
 
 
 def test_what_is_waited_for_is_logged_with_the_time_and_how_to_stop(told):
-    messages, heard, _ = told(Trouble(NO_NODE, 1800), Trouble(NO_NODE, 1800, 60))
+    messages, heard, _ = told(Problem(NO_NODE, 1800), Problem(NO_NODE, 1800, 60))
 
     assert messages == [
         f"No node takes pod 'p'. Waiting for up to 30 min. To stop it: fairing-azure delete {NAME}",
@@ -59,7 +59,7 @@ def test_what_is_waited_for_is_logged_with_the_time_and_how_to_stop(told):
 
 
 def test_what_keeps_a_pod_from_being_made_is_told_in_the_name_of_its_owner(told):
-    _, heard, _ = told(Trouble(FULL, 600, 0, NAME))
+    _, heard, _ = told(Problem(FULL, 600, 0, NAME))
 
     assert heard == [("pod-event", NAME, "quota", "Job 'j' has no pod yet. Waiting for up to 10 min.")]
 
@@ -82,13 +82,13 @@ def test_a_pod_that_is_replaced_is_told_and_begins_the_schedule_again(told, even
 def test_what_is_waited_for_is_told_also_after_very_many_other_events(told):
     notices = [Notice("Pod", "p", "FailedScheduling", f"0/{number} nodes", warning=True) for number in range(300)]
     replaced = Disrupted("Job", NAME, "p", "EvictionByEvictionAPI", "", 1)
-    _, heard, _ = told(*notices, Trouble(NO_NODE, 1800), Trouble(NO_NODE, 1800), replaced, replaced)
+    _, heard, _ = told(*notices, Problem(NO_NODE, 1800), Problem(NO_NODE, 1800), replaced, replaced)
 
     assert len(heard) == 200 + 1 + 2
 
 
 def test_reports_of_a_wait_take_no_room_from_other_events(told):
-    reports = [Trouble(NO_NODE, 1800, seconds) for seconds in range(1, 400)]
+    reports = [Problem(NO_NODE, 1800, seconds) for seconds in range(1, 400)]
     _, heard, _ = told(*reports, Notice("Pod", "p", "Failed", "Failed to pull image", warning=True))
 
     assert heard[-1][3] == "Failed to pull image"
@@ -100,12 +100,12 @@ def test_reports_of_a_wait_take_no_room_from_other_events(told):
         ("Ask who runs the webhook w, or see: kubectl -n n describe job j", "Ask who runs the webhook w."),
         ("Ask for less; see the quota: kubectl -n n describe quota q", "Ask for less."),
         ("Launch again; see the node's state: kubectl -n n describe pod p", "Launch again."),
-        ("kubectl -n n describe pod p", "What the cluster said about it stands above."),
+        ("kubectl -n n describe pod p", "What the cluster said about see above."),
     ],
 )
 def test_a_hint_at_what_was_deleted_leaves_whole_sentences(hint, after):
     error = JobFailedError("m", hint=hint, code="quota")
-    assert told_after_deletion(error, "Model", ()).hint == after
+    assert reported_after_deletion(error, "Model", ()).hint == after
 
 
 def pod(**status):
@@ -139,8 +139,8 @@ def test_status_says_what_a_job_waits_for_how_long_and_how_to_stop_it():
 
     assert found.state == "pending"
     assert found.detail == (
-        "No node takes pod 'p' in namespace 'team-a': 0/2 nodes are available: 2 Insufficient cpu. Karpenter gets it a "
-        f"node: nodeclaim/gpu-1. Waiting for 2 min so far. To stop it: fairing-azure delete {NAME}"
+        "No node can run pod 'p' in namespace 'team-a': 0/2 nodes are available: 2 Insufficient cpu. Karpenter "
+        f"provisions a node: nodeclaim/gpu-1. Waiting for 2 min so far. To stop it: fairing-azure delete {NAME}"
     )
 
 

@@ -75,7 +75,7 @@ class AzureAccess:
         """Who asks Azure: chosen once, and anew after `renew`.
 
         Raises:
-            FairingAzureError: No credential applies; each one's reason is told.
+            FairingAzureError: No credential applies; each one's reason is reported.
 
         """
         with self._lock:
@@ -90,7 +90,7 @@ class AzureAccess:
         """Choose the credential anew when it is next needed: its Secret may have changed, and no old token is kept.
 
         Args:
-            used: The credential that was refused; nothing is done where another one has taken its place already.
+            used: The credential that was rejected; nothing is done where another one has taken its place already.
 
         """
         with self._lock:
@@ -112,7 +112,7 @@ class AzureAccess:
         subscription = self.credential.subscription_id
         if not subscription:
             raise SettingsError(
-                f"No subscription is known, so {wanted} can't be looked for.",
+                f"No subscription is set, so {wanted} can't be found.",
                 hint="Set AZURE_SUBSCRIPTION_ID to the subscription's id: az account show --query id",
                 code="no-subscription",
             )
@@ -128,7 +128,7 @@ class AzureAccess:
         """
         return ResourceManager(
             self.credential.credential,
-            self.subscription(f"the Storage account '{self.settings.azure_storage_account}'"),
+            self.subscription(f"the storage account '{self.settings.azure_storage_account}'"),
             self.cloud,
             assignee=self.credential.client_id,
         )

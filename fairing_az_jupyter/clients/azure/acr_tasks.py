@@ -20,7 +20,7 @@ from fairing_az_jupyter.clients.azure.clouds import CLOUDS
 from fairing_az_jupyter.clients.azure.errors import Asked
 from fairing_az_jupyter.clients.azure.resources import ResourceManager
 from fairing_az_jupyter.clients.azure.run_log import Mask, RunLog
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     BuildFailedError,
     ConflictError,
@@ -58,8 +58,8 @@ _ABAC_VERSION = "2025-03-01-preview"
 _LEAST_LIMIT, _LARGEST_LIMIT = 300, 28800
 _ENDED = frozenset({"succeeded", "failed", "error", "timeout", "canceled"})
 _SHORTEST_PAUSE, _LONGEST_PAUSE, _PAUSE_AFTER_FAILURE = 1.0, 3.0, 10.0
-# A run goes on while Azure does not answer; only after so many seconds without a word of it is it given up.
-_PATIENCE = 120.0
+# A run continues while Azure does not answer; only after so many seconds without a word of it is it given up.
+_TIMEOUT = 120.0
 # The log, and the digest, may come a little later than the end of the run that they tell of.
 _AFTER_THE_END = 15.0
 # Who interrupts a build waits for no more than this.
@@ -72,27 +72,27 @@ _OTHER_BUILDER = "Set builder to layered or kaniko: these build in the cluster."
 _WHY = "Azure builds the image there."
 # Source: https://aka.ms/acr/firewall; the words are the registry's to an agent whose address it does not let in.
 _FIREWALL = re.compile(r"client with IP .* is not allowed access", re.IGNORECASE)
-_CURES = (
+_FIXES = (
     (
         r"(?:No matching distribution found for|Could not find a version that satisfies the requirement) ([^\s(]+)",
         "Correct '{0}' in requirements.txt: the package index has no such version for the base image's Python.",
     ),
     (
         r"manifest for (\S+) not found|pull access denied for ([^\s,]+)|manifest unknown",
-        "Set base_image to an image that is there and that Azure may pull: a public one, or one of this registry.",
+        "Set base_image to an existing image that Azure may pull: a public one, or one of this registry.",
     ),
     (
         r"failed to download context",
         (
-            "Azure could not fetch the build context: let it through the Storage account's firewall (az storage "
-            "account update --name ACCOUNT --default-action Allow), or set builder to layered or kaniko."
+            "Azure could not fetch the build context: allow it in the storage account's firewall (az storage account "
+            "update --name ACCOUNT --default-action Allow), or set builder to layered or kaniko."
         ),
     ),
 )
 _BY_STATUS = {
-    "timeout": "Install fewer or smaller packages, or set base_image to an image that has them already.",
-    "canceled": "Somebody has cancelled it; launch again to build it.",
-    "error": "The fault is Azure's: launch again, or set builder to layered or kaniko.",
+    "timeout": "Install fewer or smaller packages, or set base_image to an image that already has them.",
+    "canceled": "It was cancelled; launch again to build it.",
+    "error": "Azure failed: launch again, or set builder to layered or kaniko.",
 }
 
 
@@ -142,12 +142,12 @@ class AcrTasks:
     def build(
         self,
         *,
-        context: Hidden,
+        context: SecretValue,
         image: str,
         dockerfile: str = "Dockerfile",
         arguments: Mapping[str, str] = MappingProxyType({}),
         seconds: int = 3600,
-        tell: Callable[[str], object] | None = None,
+        report: Callable[[str], object] | None = None,
     ) -> str:
         """Have an image built and pushed, and wait for it.
 
@@ -159,7 +159,7 @@ class AcrTasks:
             dockerfile: The Dockerfile's path in the context.
             arguments: The build arguments. What has a password in a URL is kept out of the log.
             seconds: How long it may take, with the wait for an agent; Azure ends any build after 28,800 s.
-            tell: Is called with each line of the log, once and in order, while the build goes on.
+            report: Is called with each line of the log, once and in order, while the build is running.
 
         Returns:
             The digest of the image that was pushed.
@@ -167,7 +167,7 @@ class AcrTasks:
         Raises:
             BuildFailedError: The build has failed, took too long, or was cancelled by somebody else.
             NotAllowedError: This identity, or nobody in this subscription or network, may build there.
-            NotFoundError: There is no such registry.
+            NotFoundError: The registry does not exist.
             ServiceError: Azure did not do what was asked.
 
         """
@@ -179,7 +179,7 @@ class AcrTasks:
         log = RunLog(
             lambda: self._log_link(run),
             Mask(context, filter(_has_password, arguments.values())),
-            tell or (lambda _line: None),
+            report or (lambda _line: None),
             self._limits,
         )
         try:
@@ -209,7 +209,7 @@ class AcrTasks:
             if unseen.code != "registry-not-visible":
                 raise
             raise NotAllowedError(
-                f"{unseen.message} To build there, it needs the role '{ROLE}'.",
+                f"{unseen.message} To build there, the identity needs the role '{ROLE}'.",
                 hint=f"az acr show --name {self.host.partition('.')[0]} --query id prints ID; then type: "
                 f'az role assignment create --assignee {self._assignee or "<assignee>"} --role "{ROLE}" --scope ID',
                 code=unseen.code,
@@ -219,7 +219,7 @@ class AcrTasks:
     def _request(
         self,
         registry: Registry,
-        context: Hidden,
+        context: SecretValue,
         name: str,
         dockerfile: str,
         arguments: Mapping[str, str],
@@ -249,16 +249,16 @@ class AcrTasks:
         try:
             # Sent again after an answer that was lost, it may run twice: both push the same image under the same name.
             answer = self._calls.send("POST", url, asked, body=request, expected=("properties", dict))[2]
-        except ConflictError as refused:
+        except ConflictError as rejected:
             # An error of ours tells the service's code in its message and nowhere else.
-            if _TASKS_OFF not in refused.message:
+            if _TASKS_OFF not in rejected.message:
                 raise
-            why = "Azure does not run ACR Tasks in this subscription, as in those that live on free credits"
-            raise self._blocked(why, refused.status) from None
+            why = "Azure does not run ACR Tasks in this subscription, for example because it runs on free credits"
+            raise self._blocked(why, rejected.status) from None
         except KeyboardInterrupt:
             logger.warning(
-                "Interrupted while the build of '%s' was handed to Azure, which may do it. az acr task list-runs "
-                "--registry %s shows it; az acr task cancel-run --registry %s --run-id ID ends it.",
+                "Interrupted while the build of '%s' was handed to Azure, which may still run it. az acr task "
+                "list-runs --registry %s shows it; az acr task cancel-run --registry %s --run-id ID ends it.",
                 name,
                 registry.name,
                 registry.name,
@@ -267,26 +267,26 @@ class AcrTasks:
         identifier = str(answer["properties"].get("runId") or answer.get("name") or "")
         if not identifier:
             raise ServiceError(
-                f"Can't {asked.action}: Azure has taken it and does not tell which run it is. {_WHY}",
+                f"Can't {asked.action}: Azure accepted it without returning the run's id. {_WHY}",
                 hint=f"az acr task list-runs --registry {registry.name} shows it; launch again.",
                 code="no-run",
                 service="arm",
             )
         run = _Run(identifier, name, registry, version)
-        logger.info("Azure builds the image '%s' as run %s; it begins when an agent is free.", run.name, run.id)
+        logger.info("Azure builds the image '%s' as run %s; it starts when an agent is free.", run.name, run.id)
         return run
 
     def _follow(self, run: _Run, log: RunLog, end: float, seconds: int) -> dict[str, Any]:
         """Tell the log until the run has ended; return what Azure knows of it then."""
-        heard, pause = time.monotonic(), _SHORTEST_PAUSE
+        last_seen, pause = time.monotonic(), _SHORTEST_PAUSE
         while True:
-            told = log.read()
+            reported = log.read()
             try:
                 properties = self._look(run)
-                heard = time.monotonic()
-                pause = _SHORTEST_PAUSE if told else min(pause * 1.5, _LONGEST_PAUSE)
+                last_seen = time.monotonic()
+                pause = _SHORTEST_PAUSE if reported else min(pause * 1.5, _LONGEST_PAUSE)
             except ServiceError as error:
-                if not _passes(error) or time.monotonic() - heard > _PATIENCE:
+                if not _passes(error) or time.monotonic() - last_seen > _TIMEOUT:
                     raise
                 properties = {}
                 pause = _PAUSE_AFTER_FAILURE
@@ -294,7 +294,7 @@ class AcrTasks:
                 return self._completed(run, log, properties)
             if time.monotonic() >= end:
                 log.finish()
-                raise _failed(run, f"was not done within {seconds} s", log.lines, "timeout", _BY_STATUS["timeout"])
+                raise _failed(run, f"did not finish within {seconds} s", log.lines, "timeout", _BY_STATUS["timeout"])
             time.sleep(max(0.0, min(pause, end - time.monotonic())))
 
     def _completed(self, run: _Run, log: RunLog, properties: dict[str, Any]) -> dict[str, Any]:
@@ -324,31 +324,27 @@ class AcrTasks:
             if digest:
                 return digest
             raise ServiceError(
-                f"Azure has built the image '{run.name}' (run {run.id}) and does not tell its digest, so that it is "
-                "not known which image to start.",
+                f"Azure has built the image '{run.name}' (run {run.id}) but did not return its digest, so the image "
+                "to start is unknown.",
                 hint=f"az acr manifest list-metadata --registry {run.registry.name} --name "
                 f"{run.image.partition(':')[0]} shows it; launch again.",
                 code="no-digest",
                 service="arm",
             )
         if any(_FIREWALL.search(line) for line in log.lines):
-            raise self._blocked("its network rules (its firewall) do not let Azure's build agents in")
-        cure = _cure(log.lines)
-        if (
-            not cure
-            and run.registry.role_mode == "abac"
-            and re.search(r"(?i)denied|unauthorized", "\n".join(log.lines))
-        ):
-            cure = (
+            raise self._blocked("its network rules (its firewall) do not allow Azure's build agents")
+        fix = _fix(log.lines)
+        if not fix and run.registry.role_mode == "abac" and re.search(r"(?i)denied|unauthorized", "\n".join(log.lines)):
+            fix = (
                 f'az role assignment create --assignee {self._assignee or "<assignee>"} --role "Container Registry '
-                f'Repository Writer" --scope {run.registry.id} lets it push: this registry asks for repository roles.'
+                f'Repository Writer" --scope {run.registry.id} allows it to push: this registry uses repository roles.'
             )
-        cure = (
-            cure
+        fix = (
+            fix
             or _BY_STATUS.get(status)
             or f"az acr task logs --registry {run.registry.name} --run-id {run.id} prints all of it."
         )
-        raise _failed(run, f"ended as '{properties.get('status')}'", log.lines, status, cure)
+        raise _failed(run, f"ended as '{properties.get('status')}'", log.lines, status, fix)
 
     def _look(self, run: _Run, end: float | None = None) -> dict[str, Any]:
         asked = self._asked(f"follow the build of '{run.name}' (run {run.id})", run.registry.id)
@@ -357,10 +353,10 @@ class AcrTasks:
         properties: dict[str, Any] = answer["properties"]
         return properties
 
-    def _log_link(self, run: _Run) -> Hidden:
+    def _log_link(self, run: _Run) -> SecretValue:
         asked = self._asked(f"get the log of the build of '{run.name}' (run {run.id})", run.registry.id)
         url = self._calls.url(f"{run.path}/listLogSasUrl", run.version)
-        return Hidden(str(self._calls.send("POST", url, asked, expected=("logLink", str))[2]["logLink"]))
+        return SecretValue(str(self._calls.send("POST", url, asked, expected=("logLink", str))[2]["logLink"]))
 
     def _cancel(self, run: _Run) -> None:
         """End a run that nobody waits for; what can't be ended is logged, and raises nothing."""
@@ -375,8 +371,8 @@ class AcrTasks:
             if error.code == "not-the-service" and self._ends(run, end):
                 return
             logger.warning(
-                "The build of '%s' goes on in Azure as run %s. %s To end it, type: az acr task cancel-run --registry "
-                "%s --run-id %s",
+                "The build of '%s' is still running in Azure as run %s. %s To cancel it: az acr task cancel-run "
+                "--registry %s --run-id %s",
                 run.name,
                 run.id,
                 error.message,
@@ -477,16 +473,16 @@ def _pushed(properties: Mapping[str, Any], image: str) -> str:
     return ""
 
 
-def _cure(lines: Iterable[str]) -> str:
+def _fix(lines: Iterable[str]) -> str:
     text = "\n".join(lines)
-    for pattern, cure in _CURES:
+    for pattern, fix in _FIXES:
         found = re.search(pattern, text)
         if found:
-            return cure.format(*(group or "" for group in found.groups()))
+            return fix.format(*(group or "" for group in found.groups()))
     return ""
 
 
-def _failed(run: _Run, what: str, lines: Iterable[str], status: str, cure: str) -> BuildFailedError:
+def _failed(run: _Run, what: str, lines: Iterable[str], status: str, fix: str) -> BuildFailedError:
     message = (
         f"The build of the image '{run.name}' by ACR Tasks {what} (run {run.id} of the registry '{run.registry.name}')."
     )
@@ -495,4 +491,4 @@ def _failed(run: _Run, what: str, lines: Iterable[str], status: str, cure: str) 
         shown = "".join(f"\n  {line}" for line in last)
         message = f"{message} Its last lines:{shown}\n"
     codes = {"timeout": "build-timeout", "canceled": "build-cancelled"}
-    return BuildFailedError(message, hint=cure, code=codes.get(status), last_lines=last)
+    return BuildFailedError(message, hint=fix, code=codes.get(status), last_lines=last)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ACCEPTED", "ArmCalls"]
 
 ACCEPTED = 202
-"""The status of what Azure goes on with after its answer."""
+"""The status of what Azure continues with after its answer."""
 
 _WITHOUT_BODY = {ACCEPTED, 204}
 _MOST_PAGES = 50
@@ -147,7 +147,7 @@ class ArmCalls:
             The status, the headers with their names in lower case, and the JSON object (empty without a body).
 
         Raises:
-            ServiceError: It was refused, or there is no answer.
+            ServiceError: It was rejected, or there is no answer.
 
         """
         from azure.core.exceptions import DecodeError, HttpResponseError  # noqa: PLC0415 - heavy
@@ -167,7 +167,7 @@ class ArmCalls:
                 return response.status_code, headers, {}
             answer = json_object(response.content)
             if answer is None or (expected and not isinstance(answer.get(expected[0]), expected[1])):
-                raise DecodeError(message="no answer of Azure Resource Manager")
+                raise DecodeError(message="not an answer of Azure Resource Manager")
             return response.status_code, headers, answer
 
         left = self.deadline if end is None else max(end - time.monotonic(), 0.0)

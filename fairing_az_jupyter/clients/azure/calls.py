@@ -38,7 +38,7 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core lo
         ca_bundle: A file with the certificate authorities to trust; None for those of `requests`
             (REQUESTS_CA_BUNDLE, or the ones it brings).
         mark: What the name of one header of every answer of success or 404, but to POST, begins with.
-        strict: Raise for what is worth another try, for a package that would take it for a refusal.
+        strict: Raise for what is worth another try, for a package that would take it for a rejection.
 
     """
 

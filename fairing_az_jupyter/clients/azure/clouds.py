@@ -112,14 +112,14 @@ def cloud_named(name: str) -> AzureCloud:
         Where it is.
 
     Raises:
-        SettingsError: There is no such cloud.
+        SettingsError: The cloud does not exist.
 
     """
     try:
         return CLOUDS[name]
     except KeyError:
         raise SettingsError(
-            f"There is no Azure cloud named {name!r}.", hint=f"Set azure_cloud to one of {', '.join(CLOUDS)}."
+            f"Unknown Azure cloud {name!r}.", hint=f"Set azure_cloud to one of {', '.join(CLOUDS)}."
         ) from None
 
 

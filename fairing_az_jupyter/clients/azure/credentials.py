@@ -20,7 +20,7 @@ from fairing_az_jupyter.clients.azure.service_principal import (
     value_problem,
 )
 from fairing_az_jupyter.clients.azure.tokens import WHY, AzureCredential, ChosenCredential, Source, Token
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ _NEW_SECRET = {
     "secret": "type %fairing_azure secrets create --azure",
     "environment": "set AZURE_CLIENT_SECRET to it",
 }
-_CURES: Mapping[Source, str] = {
+_FIXES: Mapping[Source, str] = {
     "secret": "Create the Secret: %fairing_azure secrets create --azure.",
     "workload-identity": (
         "Label the pod azure.workload.identity/use=true and annotate its ServiceAccount with "
@@ -100,7 +100,7 @@ class _Surroundings:
             "shown": _SHOWN[source] + (f" ({client_id})" if client_id else ""),
             "source": _SHOWN[source],
             "cloud": self.cloud.name,
-            "new_secret": _NEW_SECRET.get(source, _CURES[source]),
+            "new_secret": _NEW_SECRET.get(source, _FIXES[source]),
             **{name: value for name, value in known.items() if value},
         }
         credential = AzureCredential(
@@ -159,8 +159,8 @@ def choose_credential(
         The credential.
 
     Raises:
-        FairingAzureError: It does not apply, or none of them does; each one's reason is told. Where the Secret alone
-            was asked for and could not be read, that error.
+        FairingAzureError: It does not apply, or none of them does; each one's reason is reported. Where the Secret
+            alone was asked for and could not be read, that error.
 
     """
     cloud = cloud or CLOUDS["AzurePublicCloud"]
@@ -176,7 +176,7 @@ def choose_credential(
             reason = str(unfit)
         raise CredentialError(
             f"Can't use {_SHOWN[kind]} (the setting credential is {kind!r}): {reason}. {WHY}",
-            hint=_CURES[kind],
+            hint=_FIXES[kind],
             code="no-credential",
             service="entra",
         )
@@ -187,7 +187,7 @@ def choose_credential(
             around.reasons.append((source, str(unfit)))
     tried = "; ".join(f"{source}: {reason}" for source, reason in around.reasons)
     raise CredentialError(
-        f"There is no credential for Azure. {WHY} What was looked at: {tried}.",
+        f"No credential for Azure found. {WHY} Tried: {tried}.",
         hint="In a cluster: %fairing_azure secrets create --azure. On your own machine: az login.",
         code="no-credential",
         service="entra",
@@ -197,7 +197,7 @@ def choose_credential(
 def _from_secret(around: _Surroundings) -> ChosenCredential:
     principal = around.secret
     if principal is None:
-        raise _NotApplicableError("there is no cluster whose Secret could be read")
+        raise _NotApplicableError("no cluster whose Secret could be read")
     if isinstance(principal, FairingAzureError):
         raise _NotApplicableError(principal.message.strip().rstrip("."))
     return around.chosen(
@@ -216,7 +216,7 @@ def _from_workload_identity(around: _Surroundings) -> ChosenCredential:
     try:
         token = Path(file).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise _NotApplicableError(f"AZURE_FEDERATED_TOKEN_FILE names {file!r}, which can't be read: {reason}") from None
     if not token.strip():
         raise _NotApplicableError(f"AZURE_FEDERATED_TOKEN_FILE names {file!r}, which is empty")
@@ -241,12 +241,12 @@ def _from_environment(around: _Surroundings) -> ChosenCredential:
         problem = value_problem("AZURE_CLIENT_SECRET", secret)
         if problem:
             raise _NotApplicableError(f"AZURE_CLIENT_SECRET {problem}")
-        held = Hidden(secret)
+        held = SecretValue(secret)
         make: Callable[[dict[str, Any]], TokenCredential] = lambda options: _client_secret(  # noqa: E731
             tenant_id, client_id, held, options
         )
     else:
-        password = Hidden(around.environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD", ""))
+        password = SecretValue(around.environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD", ""))
         make = lambda options: _certificate(tenant_id, client_id, certificate, password, options)  # noqa: E731
     return around.chosen(
         "environment", make, client_id=client_id, tenant_id=tenant_id, subscription_id=_subscription(around)
@@ -287,14 +287,14 @@ _WAYS: Mapping[Source, Callable[[_Surroundings], ChosenCredential]] = {
 }
 
 
-def _client_secret(tenant_id: str, client_id: str, secret: Hidden, options: dict[str, Any]) -> TokenCredential:
+def _client_secret(tenant_id: str, client_id: str, secret: SecretValue, options: dict[str, Any]) -> TokenCredential:
     from azure.identity import ClientSecretCredential  # noqa: PLC0415 - heavy
 
     return ClientSecretCredential(tenant_id, client_id, secret.reveal(), **options)
 
 
 def _certificate(
-    tenant_id: str, client_id: str, path: str, password: Hidden, options: dict[str, Any]
+    tenant_id: str, client_id: str, path: str, password: SecretValue, options: dict[str, Any]
 ) -> TokenCredential:
     from azure.identity import CertificateCredential  # noqa: PLC0415 - heavy
 
@@ -304,7 +304,10 @@ def _certificate(
         reason = getattr(error, "strerror", None) or "it holds no certificate with its key, or the password is wrong"
     raise CredentialError(
         f"Can't use the certificate {path!r} that AZURE_CLIENT_CERTIFICATE_PATH names: {reason}. {WHY}",
-        hint="Name a PEM or PKCS#12 file with certificate and key; its password is AZURE_CLIENT_CERTIFICATE_PASSWORD.",
+        hint=(
+            "Set it to a PEM or PKCS#12 file with certificate and key; its password is "
+            "AZURE_CLIENT_CERTIFICATE_PASSWORD."
+        ),
         code="wrong-certificate",
         service="entra",
     )

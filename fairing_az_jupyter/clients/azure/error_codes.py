@@ -1,4 +1,4 @@
-"""What the codes in the error answers of Azure's services mean to a user, and what mends it.
+"""What the codes in the error answers of Azure's services mean to a user, and what fixes it.
 
 In the texts, {client_id}, {tenant_id}, {subscription}, {resource_group}, {account}, {scope}, {assignee}, {new_secret}
 and {cloud} stand for what the call knows of them; what it does not know shows as `<client-id>` and so on.
@@ -37,14 +37,14 @@ class Meaning:
     Args:
         error: The class of ours that it becomes.
         problem: What is wrong, to stand after "Can't do this or that: ".
-        cure: What to type or change next.
+        fix: What to type or change next.
         code: A finer code than the class's own.
 
     """
 
     error: type[ServiceError]
     problem: str
-    cure: str = ""
+    fix: str = ""
     code: str | None = None
 
 
@@ -53,15 +53,15 @@ _FEDERATE = (
     "The federated credential of the application must name this service account; see "
     "az identity federated-credential list, or az ad app federated-credential list --id {client_id}."
 )
-_CLOCK = "Have the clock of this machine (on AKS: of the node) set right."
-_CHECK_IDS = "Compare them with what az ad sp show --id {client_id} prints, and mend them: {new_secret}."
+_CLOCK = "Correct the clock of this machine (on AKS: of the node)."
+_CHECK_IDS = "Compare them with what az ad sp show --id {client_id} prints, and correct them: {new_secret}."
 
 ENTRA: Mapping[str, Meaning] = MappingProxyType(
     {
         "7000215": Meaning(
             CredentialError,
             "the client secret of the service principal {client_id} is wrong",
-            "Is it the secret's value, and not its ID? " + _RENEW,
+            "Use the secret's value, not its ID. " + _RENEW,
             "wrong-secret",
         ),
         "7000222": Meaning(
@@ -72,7 +72,7 @@ ENTRA: Mapping[str, Meaning] = MappingProxyType(
         ),
         "700016": Meaning(
             CredentialError,
-            "there is no application {client_id} in the tenant {tenant_id}",
+            "application {client_id} not found in tenant {tenant_id}",
             "The client id or the tenant id is wrong, or the tenant is in another Azure cloud. " + _CHECK_IDS,
             "unknown-application",
         ),
@@ -84,13 +84,13 @@ ENTRA: Mapping[str, Meaning] = MappingProxyType(
         ),
         "500014": Meaning(
             CredentialError,
-            "what the token is for is disabled in the tenant {tenant_id}",
+            "the token's target is disabled in tenant {tenant_id}",
             "Ask an administrator of the tenant to enable it.",
             "application-disabled",
         ),
         "90002": Meaning(
             CredentialError,
-            "there is no tenant {tenant_id} in this Azure cloud ({cloud})",
+            "tenant {tenant_id} not found in this Azure cloud ({cloud})",
             "az account show --query tenantId prints the tenant's id; also check the setting azure_cloud.",
             "unknown-tenant",
         ),
@@ -102,7 +102,7 @@ ENTRA: Mapping[str, Meaning] = MappingProxyType(
         ),
         "500011": Meaning(
             CredentialError,
-            "the tenant {tenant_id} does not know the service that the token is for",
+            "the service that the token is for is not available in tenant {tenant_id}",
             "Check the setting azure_cloud, now {cloud}: each Azure cloud has services of its own.",
             "wrong-cloud",
         ),
@@ -150,7 +150,7 @@ ENTRA: Mapping[str, Meaning] = MappingProxyType(
         ),
         "53003": Meaning(
             CredentialError,
-            "a Conditional Access policy of the tenant {tenant_id} keeps the service principal {client_id} out",
+            "a Conditional Access policy of the tenant {tenant_id} blocks the service principal {client_id}",
             "Ask an administrator of the tenant to allow it from this network.",
             "conditional-access",
         ),
@@ -174,7 +174,7 @@ ENTRA: Mapping[str, Meaning] = MappingProxyType(
 
 _DATA_ROLE = (
     'az role assignment create --assignee {assignee} --role "Storage Blob Data Contributor" --scope {scope} '
-    "gives it the role; it may take 30 minutes to act."
+    "assigns it the role; this may take 30 minutes."
 )
 _FIREWALL = (
     "Add this cluster's network or its outgoing address: az storage account network-rule add --account-name {account} "
@@ -213,36 +213,36 @@ BLOB: Mapping[str, Meaning] = MappingProxyType(
         "AccountIsDisabled": Meaning(
             NotAllowedError,
             "the account is disabled",
-            "Is the subscription active? az account show --query state tells.",
+            "Check that the subscription is active: az account show --query state",
             "account-disabled",
         ),
         "AuthenticationFailed": Meaning(
             CredentialError,
-            "the account does not accept what the request was signed with",
-            "An account key may have been renewed since: ask for it again. Otherwise compare this machine's clock.",
+            "the account does not accept the request's signature",
+            "An account key may have been renewed since: ask for it again. Otherwise check this machine's clock.",
         ),
         "InvalidAuthenticationInfo": Meaning(
             CredentialError,
             "the account does not accept the token: it is of another tenant or cloud, or has expired",
-            "Check tenant and cloud: az account show. Otherwise compare this machine's clock.",
+            "Check tenant and cloud: az account show. Otherwise check this machine's clock.",
         ),
         "NoAuthenticationInformation": Meaning(CredentialError, "no credential was sent", "Check the credential."),
         "ContainerNotFound": Meaning(
             NotFoundError,
-            "there is no such container",
-            "It is made at the first launch, or by: az storage container create --account-name {account} --name NAME.",
+            "the container does not exist",
+            "The first launch creates it, or: az storage container create --account-name {account} --name NAME.",
         ),
-        "BlobNotFound": Meaning(NotFoundError, "there is no such blob"),
+        "BlobNotFound": Meaning(NotFoundError, "the blob does not exist"),
         "ContainerBeingDeleted": Meaning(
             ConflictError,
-            "the container is just being deleted",
+            "the container is being deleted",
             "Wait a minute and try again, or use another container.",
             "being-deleted",
         ),
         "ContainerDisabled": Meaning(ConflictError, "the container is disabled", "Ask who owns the Storage account."),
         "BlobImmutableDueToPolicy": Meaning(
             ConflictError,
-            "the container has an immutability policy: what is written can't be removed",
+            "the container has an immutability policy: blobs can't be deleted",
             "Use a container without such a policy.",
             "immutable",
         ),
@@ -271,7 +271,7 @@ ARM: Mapping[str, Meaning] = MappingProxyType(
     {
         "AuthorizationFailed": Meaning(NotAllowedError, "the identity {assignee} may not do it", _ROLE),
         "LinkedAuthorizationFailed": Meaning(
-            NotAllowedError, "the identity {assignee} may not use what it refers to", _ROLE
+            NotAllowedError, "the identity {assignee} may not use a resource that the request refers to", _ROLE
         ),
         "RequestDisallowedByPolicy": Meaning(
             NotAllowedError,
@@ -282,13 +282,16 @@ ARM: Mapping[str, Meaning] = MappingProxyType(
         # Azure answers the same for a subscription that does not exist and for one in which the caller has no role.
         "SubscriptionNotFound": Meaning(
             NotAllowedError,
-            "the identity {assignee} sees no subscription {subscription}: it has no role in it, or the id is wrong",
-            "az account list prints the ids; az role assignment create --assignee {assignee} --role Reader "
-            "--scope /subscriptions/{subscription} lets it look.",
+            "the identity {assignee} can't see subscription {subscription}: it has no role in it, or the id is wrong",
+            "az account list prints the ids; az role assignment create --assignee {assignee} --role Reader --scope "
+            "/subscriptions/{subscription} grants read access.",
             "subscription-not-visible",
         ),
         "InvalidSubscriptionId": Meaning(
-            ConflictError, "{subscription} is no subscription's id", "az account list prints them.", "bad-subscription"
+            ConflictError,
+            "{subscription} is not a subscription's id",
+            "az account list prints them.",
+            "bad-subscription",
         ),
         "InvalidAuthenticationTokenTenant": Meaning(
             CredentialError,
@@ -302,33 +305,33 @@ ARM: Mapping[str, Meaning] = MappingProxyType(
             "Check the setting azure_cloud, now {cloud}, and this machine's clock.",
         ),
         "ExpiredAuthenticationToken": Meaning(
-            CredentialError, "the token has expired", "Try again; if it stays, compare this machine's clock."
+            CredentialError, "the token has expired", "Try again. If it fails again, check this machine's clock."
         ),
         "AuthenticationFailed": Meaning(
             CredentialError, "Azure does not accept the token", "Check the setting azure_cloud, now {cloud}."
         ),
         "ResourceGroupNotFound": Meaning(
             NotFoundError,
-            "there is no resource group {resource_group} in the subscription {subscription}",
-            "az group list --subscription {subscription} prints those there are; "
-            "az group create --name {resource_group} --location REGION makes it.",
+            "resource group {resource_group} not found in subscription {subscription}",
+            "az group list --subscription {subscription} lists them; az group create --name {resource_group} "
+            "--location REGION creates it.",
             "no-resource-group",
         ),
-        "ResourceNotFound": Meaning(NotFoundError, "there is none"),
+        "ResourceNotFound": Meaning(NotFoundError, "not found"),
         "InvalidApiVersionParameter": Meaning(
-            ConflictError, "this cloud does not know the API's version", code="unknown-api-version"
+            ConflictError, "this cloud does not support the API version", code="unknown-api-version"
         ),
         "NoRegisteredProviderFound": Meaning(
-            ConflictError, "this cloud does not know the API's version", code="unknown-api-version"
+            ConflictError, "this cloud does not support the API version", code="unknown-api-version"
         ),
         "StorageAccountAlreadyTaken": Meaning(
             ConflictError,
-            "somebody else has a Storage account of that name; names are unique in all of Azure",
+            "the storage account's name is taken; names are unique in all of Azure",
             "Choose another name.",
             "name-taken",
         ),
         "StorageAccountAlreadyExists": Meaning(
-            ConflictError, "there is a Storage account of that name already", "Choose another name.", "name-taken"
+            ConflictError, "a storage account with that name already exists", "Choose another name.", "name-taken"
         ),
         "StorageAccountInAnotherResourceGroup": Meaning(
             ConflictError,
@@ -337,14 +340,14 @@ ARM: Mapping[str, Meaning] = MappingProxyType(
             "other-resource-group",
         ),
         "StorageAccountOperationInProgress": Meaning(
-            ConflictError, "it is just being made or changed", "Check again in a minute.", "in-progress"
+            ConflictError, "it is being created or changed", "Check again in a minute.", "in-progress"
         ),
         "AccountNameInvalid": Meaning(
             ConflictError, "Azure does not accept the name", "3 to 24 lower-case letters and digits.", "bad-name"
         ),
         "MissingSubscriptionRegistration": Meaning(
             ConflictError,
-            "the subscription has never used this kind of resource",
+            "the resource provider is not registered in the subscription",
             "az provider register --namespace Microsoft.Storage --subscription {subscription} --wait",
             "provider-not-registered",
         ),
@@ -359,23 +362,23 @@ ARM: Mapping[str, Meaning] = MappingProxyType(
         ),
         "LocationNotAvailableForResourceType": Meaning(
             ConflictError,
-            "Azure has no such region for it",
+            "the region does not exist or does not offer this resource",
             "az account list-locations --query [].name prints the regions.",
             "bad-region",
         ),
         "LocationNotAvailableForResourceGroup": Meaning(
             ConflictError,
-            "Azure has no such region for it",
+            "the region does not exist or does not offer this resource",
             "az account list-locations --query [].name prints the regions.",
             "bad-region",
         ),
         "InvalidResourceLocation": Meaning(
-            ConflictError, "there is one of that name in another region", "Choose another name.", "other-region"
+            ConflictError, "one with that name exists in another region", "Choose another name.", "other-region"
         ),
         "MaxStorageAccountsCountPerSubscriptionExceeded": Meaning(
             ConflictError,
-            "the subscription has as many Storage accounts in that region as it may have",
-            "Use one that is there: az storage account list; or another region.",
+            "the subscription has reached its limit of storage accounts in that region",
+            "Use an existing one: az storage account list; or another region.",
             "quota",
         ),
         "SubscriptionRequestsThrottled": Meaning(

@@ -44,18 +44,21 @@ _SERVICE_NAMES = {
     "arm": "Azure Resource Manager",
     "blob": "Azure Blob Storage",
 }
-_NETWORK_CURE = "Check the network of this machine or of the cluster, then try again."
-_TIMEOUT_CURE = "Check that this network reaches it (a firewall, a private endpoint, HTTPS_PROXY), then try again."
-_AGAIN_CURE = "Try again; if it stays so, az monitor activity-log list --resource-group GROUP may tell more."
-_PROXY_CURE = "Check the proxy (HTTPS_PROXY) and that NO_PROXY names what is reached without it, then try again."
+_NETWORK_HINT = "Check the network of this machine or of the cluster, then try again."
+_TIMEOUT_HINT = "Check that this network can reach it (firewall, private endpoint, HTTPS_PROXY), then try again."
+_RETRY_HINT = "Try again. If it fails again, az monitor activity-log list --resource-group GROUP may show more."
+_PROXY_HINT = "Check the proxy (HTTPS_PROXY) and NO_PROXY, then try again."
 _NOT_FOUND_NAMES = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_HOSTNAME_MISMATCH.
 _NOT_YET_VALID, _HAS_EXPIRED, _HOSTNAME_MISMATCH = 9, 10, 62
 # Every Storage account has a host of its own; there is no other sign, without Resource Manager, that there is none.
 _NO_ACCOUNT = Meaning(
     NotFoundError,
-    "there is no Storage account {account}: the name service knows no such host, nor a private endpoint of it",
-    "az storage account check-name --name {account} tells whether the name is in use; or set azure_region to make one.",
+    "storage account {account} not found: DNS knows neither the host nor a private endpoint of it",
+    (
+        "az storage account check-name --name {account} shows whether the name is in use; or set azure_region to "
+        "create one."
+    ),
     "no-such-account",
 )
 
@@ -70,7 +73,7 @@ class Asked:
         host: The host that is asked.
         why: A sentence on why it matters; may be empty.
         names: What the texts of the known codes name, such as `client_id`; never a secret.
-        cures: What to type next, by our error code, where the call knows better than the tables.
+        fixes: What to type next, by our error code, where the call knows better than the tables.
 
     """
 
@@ -79,7 +82,7 @@ class Asked:
     host: str
     why: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
-    cures: Mapping[str, str] = field(default_factory=dict)
+    fixes: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Names(dict[str, str]):
@@ -112,7 +115,7 @@ def from_azure(error: BaseException, asked: Asked) -> FairingAzureError:
     if reason is not None:
         return _made(asked, reason, None, "")
     if asked.service == "entra":
-        return _unknown_refusal(asked, None, code) if code.isdigit() else _no_token(chain, asked)
+        return _unknown_rejection(asked, None, code) if code.isdigit() else _no_token(chain, asked)
     return _made(asked, Meaning(ServiceError, f"the Azure package failed with {type(error).__name__}"), None, "")
 
 
@@ -132,26 +135,24 @@ def from_answer(
 
     """
     if _is_page(headers):
-        problem = (
-            f"what answered is a web page and not {_SERVICE_NAMES[asked.service]}: a proxy or a login page is between"
-        )
-        return _made(asked, Meaning(UnreachableError, problem, _PROXY_CURE, "not-the-service"), status, "")
+        problem = f"a web page answered instead of {_SERVICE_NAMES[asked.service]}: probably a proxy or a login page"
+        return _made(asked, Meaning(UnreachableError, problem, _PROXY_HINT, "not-the-service"), status, "")
     if status == 404 and not code and asked.service != "entra":  # noqa: PLR2004 - RFC 9110
         # Both services always say what they did not find; somebody else's 404 must not pass for 'missing'.
         problem = f"what answered is not {_SERVICE_NAMES[asked.service]}"
-        return _made(asked, Meaning(UnreachableError, problem, _PROXY_CURE, "not-the-service"), status, "")
+        return _made(asked, Meaning(UnreachableError, problem, _PROXY_HINT, "not-the-service"), status, "")
     skew = clock_difference(headers)
     busy = asked.service == "entra" and status is not None and (status == 429 or status >= 500)  # noqa: PLR2004
     meaning = None if busy else MEANINGS[asked.service].get(code)
-    refused = status == 401 or (meaning is not None and meaning.error is CredentialError)  # noqa: PLR2004 - RFC 9110
-    if refused and abs(skew) > LARGEST_SKEW and (meaning is None or meaning.code in {None, "clock-skew"}):
+    rejected = status == 401 or (meaning is not None and meaning.error is CredentialError)  # noqa: PLR2004 - RFC 9110
+    if rejected and abs(skew) > LARGEST_SKEW and (meaning is None or meaning.code in {None, "clock-skew"}):
         return _made(asked, _skewed(skew), status, code)
     if meaning is None:
         if asked.service == "entra" and not busy:
-            return _unknown_refusal(asked, status, code)
+            return _unknown_rejection(asked, status, code)
         meaning = _by_status(status)
     if meaning.error is ThrottledError:
-        meaning = replace(meaning, cure=come_back(retry_after(headers)))
+        meaning = replace(meaning, fix=come_back(retry_after(headers)))
     return _made(asked, meaning, status, code)
 
 
@@ -167,7 +168,7 @@ def not_in_time(asked: Asked, seconds: float) -> ServiceError:
 
     """
     problem = f"{asked.host} did not answer within {seconds:g} s"
-    return _made(asked, Meaning(UnreachableError, problem, _TIMEOUT_CURE, "timeout"), None, "")
+    return _made(asked, Meaning(UnreachableError, problem, _TIMEOUT_HINT, "timeout"), None, "")
 
 
 def transient(error: BaseException) -> Retry | None:
@@ -258,7 +259,7 @@ def _skewed(skew: float) -> Meaning:
     return Meaning(
         CredentialError,
         f"this machine's clock is {minutes} min {'ahead of' if skew > 0 else 'behind'} Azure's",
-        "Have the clock of this machine (on AKS: of the node) set right.",
+        "Correct the clock of this machine (on AKS: of the node).",
         "clock-skew",
     )
 
@@ -271,29 +272,29 @@ def _by_status(status: int | None) -> Meaning:
             "the identity {assignee} may not do it",
             "Ask for a role that may: az role assignment list.",
         ),
-        404: Meaning(NotFoundError, "there is none", _AGAIN_CURE),
-        407: Meaning(UnreachableError, "the proxy asks for a login", _PROXY_CURE, "proxy"),
+        404: Meaning(NotFoundError, "not found", _RETRY_HINT),
+        407: Meaning(UnreachableError, "the proxy asks for a login", _PROXY_HINT, "proxy"),
         429: Meaning(ThrottledError, "there are too many requests", "Try again in a minute."),
     }
     if status in known:
         return known[status]
     if status is not None and 300 <= status < 400:  # noqa: PLR2004 - RFC 9110
         return Meaning(
-            UnreachableError, "the answer points elsewhere, as a proxy's does", _PROXY_CURE, "not-the-service"
+            UnreachableError, "the answer redirects to another host, as a proxy does", _PROXY_HINT, "not-the-service"
         )
     if status is not None and 400 <= status < 500 and status != 408:  # noqa: PLR2004 - RFC 9110
-        return Meaning(ConflictError, "Azure refuses the request", _AGAIN_CURE)
+        return Meaning(ConflictError, "Azure rejected the request", _RETRY_HINT)
     return Meaning(
         ServiceError,
-        "the service failed, or what stands before it",
-        "Try again in a few minutes; https://azure.status.microsoft tells of outages.",
+        "the service or its gateway failed",
+        "Try again in a few minutes; see https://azure.status.microsoft for outages.",
         "service-failed",
     )
 
 
-def _unknown_refusal(asked: Asked, status: int | None, code: str) -> ServiceError:
+def _unknown_rejection(asked: Asked, status: int | None, code: str) -> ServiceError:
     look_up = f"https://login.microsoftonline.com/error?code={code} explains it." if code else "Check the credential."
-    return _made(asked, Meaning(CredentialError, "Microsoft Entra ID refuses the credential", look_up), status, code)
+    return _made(asked, Meaning(CredentialError, "Microsoft Entra ID rejected the credential", look_up), status, code)
 
 
 def _no_token(chain: tuple[BaseException, ...], asked: Asked) -> ServiceError:
@@ -302,15 +303,20 @@ def _no_token(chain: tuple[BaseException, ...], asked: Asked) -> ServiceError:
     if unread is not None:
         problem = f"the file {str(unread.filename)!r} can't be read ({unread.strerror})"
         return _made(
-            asked, Meaning(CredentialError, problem, "Is it there, and readable?", "unreadable-file"), None, ""
+            asked,
+            Meaning(CredentialError, problem, "Check that it exists and is readable.", "unreadable-file"),
+            None,
+            "",
         )
     # The Azure CLI's credential has no other sign of being logged out or of a CLI that failed.
     if any(type(each).__name__ == "CredentialUnavailableError" for each in chain):
-        return _made(asked, Meaning(CredentialError, "{source} gives no token", "Type: az login", "no-token"), None, "")
+        return _made(
+            asked, Meaning(CredentialError, "{source} returned no token", "Type: az login", "no-token"), None, ""
+        )
     if any(isinstance(each, KeyError | ValueError | TypeError | AttributeError) for each in chain):
-        problem = f"what came from {asked.host} is no answer of Microsoft Entra ID"
-        return _made(asked, Meaning(UnreachableError, problem, _PROXY_CURE, "not-the-service"), None, "")
-    return _unknown_refusal(asked, None, "")
+        problem = f"what came from {asked.host} is not an answer of Microsoft Entra ID"
+        return _made(asked, Meaning(UnreachableError, problem, _PROXY_HINT, "not-the-service"), None, "")
+    return _unknown_rejection(asked, None, "")
 
 
 def _no_answer(chain: tuple[BaseException, ...], asked: Asked) -> Meaning | None:
@@ -330,25 +336,25 @@ def _no_answer(chain: tuple[BaseException, ...], asked: Asked) -> Meaning | None
     timed_out = has(TimeoutError) or any("Timeout" in type(each).__name__ for each in chain)
     # What requests says of a path that is not there; it has no exception of its own.
     no_bundle = any(isinstance(each, OSError) and "CA certificate bundle" in str(each) for each in chain)
-    bundle_cure = "Set REQUESTS_CA_BUNDLE to a file that is there, or unset it."
+    bundle_hint = "Set REQUESTS_CA_BUNDLE to an existing file, or unset it."
     reasons = (
-        (no_bundle, "the file of certificate authorities to trust is not there", bundle_cure, "no-ca-bundle"),
-        (has(ProxyError), "the proxy could not be used", _PROXY_CURE, "proxy"),
-        (lookup in _NOT_FOUND_NAMES, f"there is no host {asked.host}", _NETWORK_CURE, "no-such-host"),
-        (lookup is not None, f"the name {asked.host} could not be looked up", _NETWORK_CURE, "name-lookup"),
-        (timed_out, f"{asked.host} did not answer in time", _TIMEOUT_CURE, "timeout"),
-        (has(ConnectionRefusedError), f"{asked.host} refuses the connection", _NETWORK_CURE, "refused"),
-        (has(ssl.SSLError), f"no TLS connection to {asked.host} could be made", _PROXY_CURE, "tls"),
+        (no_bundle, "the file with trusted certificate authorities does not exist", bundle_hint, "no-ca-bundle"),
+        (has(ProxyError), "the proxy could not be used", _PROXY_HINT, "proxy"),
+        (lookup in _NOT_FOUND_NAMES, f"host {asked.host} not found", _NETWORK_HINT, "no-such-host"),
+        (lookup is not None, f"the name {asked.host} could not be looked up", _NETWORK_HINT, "name-lookup"),
+        (timed_out, f"{asked.host} did not answer in time", _TIMEOUT_HINT, "timeout"),
+        (has(ConnectionRefusedError), f"{asked.host} refused the connection", _NETWORK_HINT, "refused"),
+        (has(ssl.SSLError), f"no TLS connection to {asked.host} could be established", _PROXY_HINT, "tls"),
         (
             has(DecodeError, UnicodeDecodeError, JSONDecodeError),
-            f"what came from {asked.host} is no answer of {_SERVICE_NAMES[asked.service]}",
-            _PROXY_CURE,
+            f"what came from {asked.host} is not an answer of {_SERVICE_NAMES[asked.service]}",
+            _PROXY_HINT,
             "not-the-service",
         ),
         (
             has(ServiceRequestError, ServiceResponseError, ConnectionError),
-            f"the connection to {asked.host} broke off",
-            _NETWORK_CURE,
+            f"the connection to {asked.host} was lost",
+            _NETWORK_HINT,
             "connection-lost",
         ),
     )
@@ -361,16 +367,16 @@ def _certificate_meaning(error: ssl.SSLCertVerificationError, host: str) -> Mean
         return Meaning(
             UnreachableError,
             f"the certificate of {host} is {state}, by this machine's clock",
-            "Compare this machine's clock; if it is right, the certificate has to be renewed.",
+            "Check this machine's clock. If it is right, the certificate has to be renewed.",
             "certificate-dates",
         )
     if error.verify_code == _HOSTNAME_MISMATCH:
         problem = f"the certificate that was shown is not that of {host}"
-        return Meaning(UnreachableError, problem, _PROXY_CURE, "certificate-name")
+        return Meaning(UnreachableError, problem, _PROXY_HINT, "certificate-name")
     return Meaning(
         UnreachableError,
-        f"the certificate of {host} is signed by an authority that is not trusted here",
-        "If a proxy of your organisation opens TLS, set REQUESTS_CA_BUNDLE to a file with its certificate authority.",
+        f"the certificate of {host} is signed by an authority that is not trusted",
+        "If your organisation's proxy intercepts TLS, set REQUESTS_CA_BUNDLE to a file with its certificate authority.",
         "untrusted-certificate",
     )
 
@@ -383,7 +389,7 @@ def _made(asked: Asked, meaning: Meaning, status: int | None, code: str) -> Serv
     kind = meaning.code or meaning.error.code
     return meaning.error(
         f"Can't {asked.action}: {problem}.{' ' if asked.why else ''}{asked.why}",
-        hint=asked.cures.get(kind) or asked.cures.get(meaning.error.code) or meaning.cure.format_map(names),
+        hint=asked.fixes.get(kind) or asked.fixes.get(meaning.error.code) or meaning.fix.format_map(names),
         code=kind,
         service=asked.service,
         status=status,

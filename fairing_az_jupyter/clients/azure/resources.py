@@ -25,7 +25,7 @@ from fairing_az_jupyter.clients.azure.resource_facts import (
     role_assignment_facts,
     storage_account_facts,
 )
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     NotAllowedError,
@@ -110,7 +110,7 @@ class ResourceManager:
         Raises:
             NotFoundError: There is none of that name.
             NotAllowedError: This identity may not look.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         asked = self._asked(
@@ -131,7 +131,7 @@ class ResourceManager:
         Raises:
             NotFoundError: There is none of that name in that resource group, or no such group.
             NotAllowedError: This identity may not look.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         path = self._account(resource_group, name)
@@ -148,17 +148,17 @@ class ResourceManager:
             What is known of it; None where this identity sees none of that name, which does not say that there is none.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
-        asked = self._asked(f"look for the Storage account '{name}'", self._scope, account=name)
+        asked = self._asked(f"look for the storage account '{name}'", self._scope, account=name)
         path = f"{self._scope}/providers/Microsoft.Storage/storageAccounts"
         for each in self._calls.pages(self._calls.url(path, _STORAGE_VERSION), asked):
             if str(each.get("name") or "").lower() == name.lower():
                 return storage_account_facts(each)
         return None
 
-    def storage_keys(self, resource_group: str, name: str) -> Hidden:
+    def storage_keys(self, resource_group: str, name: str) -> SecretValue:
         """Get a key of a Storage account; it opens everything in it.
 
         Args:
@@ -169,7 +169,7 @@ class ResourceManager:
             The first key that may write.
 
         Raises:
-            NotFoundError: There is no such account.
+            NotFoundError: The account does not exist.
             NotAllowedError: This identity may not have the keys.
             ServiceError: There is none to be had.
 
@@ -180,10 +180,10 @@ class ResourceManager:
         answer = self._calls.send("POST", url, asked, expected=("keys", list))[2]
         for key in answer["keys"]:
             if isinstance(key, dict) and str(key.get("permissions", "")).lower() == "full" and key.get("value"):
-                return Hidden(str(key["value"]))
+                return SecretValue(str(key["value"]))
         raise NotFoundError(
-            f"Can't {asked.action}: it has none that may write.",
-            hint=f"az storage account keys renew --account-name {name} --key primary makes one.",
+            f"Can't {asked.action}: it has no key with write access.",
+            hint=f"az storage account keys renew --account-name {name} --key primary creates one.",
             code="no-key",
             service="arm",
         )
@@ -198,7 +198,7 @@ class ResourceManager:
             Whether it could, and why not.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         asked = self._asked(f"ask whether the name '{name}' is free", self._scope, account=name)
@@ -232,7 +232,7 @@ class ResourceManager:
         """
         end = time.monotonic() + wait
         path = self._account(resource_group, name)
-        asked = self._account_asked("make", path, resource_group, name)
+        asked = self._account_asked("create", path, resource_group, name)
         try:
             found: StorageAccount | None = self.storage_account(resource_group, name)
         except NotFoundError as missing:
@@ -258,7 +258,7 @@ class ResourceManager:
         Raises:
             NotFoundError: No registry has that name.
             NotAllowedError: There may be one that this identity can't see: AcrPush alone does not show it.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         host = login_server.partition("/")[0].lower()
@@ -286,7 +286,7 @@ class ResourceManager:
 
         Raises:
             NotAllowedError: This identity may not look at roles; that says nothing about which it has.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         path = f"/{scope.strip('/')}/providers/Microsoft.Authorization/roleAssignments"
@@ -308,8 +308,8 @@ class ResourceManager:
 
     def _account_asked(self, verb: str, path: str, resource_group: str, name: str) -> Asked:
         return self._asked(
-            f"{verb} the Storage account '{name}' in the resource group '{resource_group}'",
-            path if verb != "make" else self._group(resource_group),
+            f"{verb} the storage account '{name}' in the resource group '{resource_group}'",
+            path if verb != "create" else self._group(resource_group),
             "Build contexts are kept in it.",
             account=name,
             resource_group=resource_group,
@@ -375,7 +375,7 @@ class ResourceManager:
     def _pause(self, seconds: float, end: float, asked: Asked) -> None:
         if time.monotonic() + seconds >= end:
             raise UnreachableError(
-                f"Can't {asked.action}: Azure accepted it, and it is not ready yet. {asked.why}",
+                f"Can't {asked.action}: Azure accepted it, but it is not ready yet. {asked.why}",
                 hint="Check again in a minute: %fairing_azure check.",
                 code="not-ready",
                 service="arm",
@@ -406,17 +406,17 @@ class ResourceManager:
                 free = answer["nameAvailable"]
         if free:
             return NotFoundError(
-                f"Can't find the registry '{host}': no registry in Azure has the name '{name}'. {asked.why}",
-                hint=f"Set docker_registry to one that is there (az acr list --query [].loginServer), or make it: "
+                f"Can't find the registry '{host}': registry '{name}' does not exist in Azure. {asked.why}",
+                hint="Set docker_registry to an existing registry (az acr list --query [].loginServer), or create it: "
                 f"az acr create --name {name} --resource-group GROUP --sku Basic.",
                 service="arm",
             )
         identity = self._assignee or "this identity"
         return NotAllowedError(
-            f"Can't see the registry '{host}' in the subscription {self.subscription_id}: it may be in another one, or "
-            f"{identity} may not look at it (AcrPush alone does not show it). {asked.why}",
-            hint=f"az acr show --name {name} --query id prints where it is; az role assignment create --assignee "
-            f"{self._assignee or '<assignee>'} --role Reader --scope ID lets it look.",
+            f"Can't see the registry '{host}' in the subscription {self.subscription_id}: it may be in another one, "
+            f"or {identity} may not read it (AcrPush alone is not enough). {asked.why}",
+            hint=f"az acr show --name {name} --query id prints its id; az role assignment create --assignee "
+            f"{self._assignee or '<assignee>'} --role Reader --scope ID grants read access.",
             code="registry-not-visible",
             service="arm",
         )

@@ -1,4 +1,4 @@
-"""What ACR Tasks prints while a run goes on: an append blob that grows, read by a link that is a secret itself.
+"""What ACR Tasks prints while a run is running: an append blob that grows, read by a link that is a secret itself.
 
 Source: https://learn.microsoft.com/rest/api/containerregistry/runs/get-log-sas-url. That lines end in CR LF and that
 the blob's metadata get `Complete` when nothing more will come is what `az acr build` relies on to follow it.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from fairing_az_jupyter.clients.azure.errors import Asked
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import NotFoundError, ServiceError, UnreachableError
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class Mask:
 
     """
 
-    def __init__(self, link: Hidden, values: Iterable[str]) -> None:
+    def __init__(self, link: SecretValue, values: Iterable[str]) -> None:
         query = urlsplit(link.reveal()).query
         signatures = [part[4:] for part in query.split("&") if part.startswith("sig=")]
         texts = list(values)
         logins = [login for text in texts for login in _LOGIN_IN_URL.findall(text)]
         passwords = [login.partition(":")[2] for login in logins]
         found = {link.reveal(), query, *signatures, *map(unquote, signatures), *texts, *logins, *passwords}
-        self._secrets = tuple(Hidden(each) for each in sorted(filter(None, found), key=len, reverse=True))
+        self._secrets = tuple(SecretValue(each) for each in sorted(filter(None, found), key=len, reverse=True))
 
     def hide(self, line: str) -> str:
         """Return a line without them.
@@ -66,18 +66,18 @@ class Mask:
 
 
 class RunLog:
-    """A run's log, read while it grows. That it can't be read is logged once, and is no failure of the build.
+    """A run's log, read while it grows. That it can't be read is logged once, and is not a failure of the build.
 
     Args:
         link: Gets a link to the log; one is valid for an hour or so, which is less than a build may take.
         mask: Takes secrets out of a line.
-        tell: Is called with each line, once.
+        report: Is called with each line, once.
         limits: `timeout`, `deadline` and `ca_bundle`, as `AcrTasks` takes them.
 
     """
 
     def __init__(
-        self, link: Callable[[], Hidden], mask: Mask, tell: Callable[[str], object], limits: Mapping[str, Any]
+        self, link: Callable[[], SecretValue], mask: Mask, report: Callable[[str], object], limits: Mapping[str, Any]
     ) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         """The last lines, oldest first."""
@@ -85,7 +85,7 @@ class RunLog:
         """Whether all of it was read, and nothing more will come."""
         self.unreadable = False
         """Whether the last try to read it has failed."""
-        self._link, self._mask, self._tell, self._limits = link, mask, tell, limits
+        self._link, self._mask, self._report, self._limits = link, mask, report, limits
         self._blob: BlobClient | None = None
         self._start = 0
         self._unended = b""
@@ -141,7 +141,7 @@ class RunLog:
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         if not self._warned:
             self._warned = True
-            logger.warning("The build goes on; its log can't be read just now. %s", error.message)
+            logger.warning("The build is still running, but its log can't be read now. %s", error.message)
 
     def _take(self, part: bytes) -> None:
         *ended, self._unended = (self._unended + part).split(b"\n")
@@ -153,7 +153,7 @@ class RunLog:
     def _say(self, line: bytes) -> None:
         text = self._mask.hide(line.decode("utf-8", "replace").rstrip("\r"))
         self.lines.append(text)
-        self._tell(text)
+        self._report(text)
 
     def _size(self) -> tuple[int, bool]:
         def look(blob: BlobClient, seconds: float) -> tuple[int, bool]:
@@ -194,7 +194,11 @@ class RunLog:
             logging.getLogger("urllib3.connectionpool").addFilter(_without_signature)
             link = self._link().reveal()
             if not link.startswith("https://"):
-                raise UnreachableError("Can't read the log of the build: Azure gives no link to it.", service="arm")
+                raise UnreachableError(
+                    "Can't read the log of the build: Azure returned no link to it.",
+                    hint="Try again in a minute.",
+                    service="arm",
+                )
             self._blob = BlobClient.from_blob_url(
                 link,
                 retry_policy=ExponentialRetry(retry_total=0),

@@ -15,7 +15,7 @@ from fairing_az_jupyter.exceptions import CredentialError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 __all__ = [
     "EXPIRES_ANNOTATION",
@@ -75,7 +75,7 @@ class ServicePrincipal:
     """
 
     client_id: str
-    client_secret: Hidden
+    client_secret: SecretValue
     tenant_id: str
     subscription_id: str | None = None
 
@@ -97,7 +97,7 @@ class KeyProblem:
 
 
 def service_principal(
-    data: Mapping[str, Hidden], *, secret_name: str = _SECRET_NAME, namespace: str | None = None
+    data: Mapping[str, SecretValue], *, secret_name: str = _SECRET_NAME, namespace: str | None = None
 ) -> ServicePrincipal:
     """Read a service principal from the Secret's data.
 
@@ -110,7 +110,7 @@ def service_principal(
         The service principal.
 
     Raises:
-        CredentialError: A key is missing, empty or not of its form; all are told at once, and none of the values.
+        CredentialError: A key is missing, empty or not of its form; all are reported at once, and none of the values.
 
     """
     problems = secret_problems(data)
@@ -118,9 +118,9 @@ def service_principal(
         where = f" in the namespace '{namespace}'" if namespace else ""
         listed = "; ".join(f"{problem.key} {problem.text}" for problem in problems)
         raise CredentialError(
-            f"The Secret '{secret_name}'{where} can't be used: {listed}. Without its four values, nothing in Azure can "
-            "be looked at or used.",
-            hint="Write it anew: %fairing_azure secrets create --azure.",
+            f"The Secret '{secret_name}'{where} can't be used: {listed}. Without its four values, nothing in Azure "
+            "can be used.",
+            hint="Write it again: %fairing_azure secrets create --azure.",
             code=f"secret-{problems[0].kind}",
             service="entra",
         )
@@ -132,7 +132,7 @@ def service_principal(
     )
 
 
-def secret_problems(data: Mapping[str, Hidden]) -> tuple[KeyProblem, ...]:
+def secret_problems(data: Mapping[str, SecretValue]) -> tuple[KeyProblem, ...]:
     """Tell what is wrong with the Secret's data.
 
     Args:
@@ -171,7 +171,7 @@ def value_problem(name: str, text: str) -> str:
     form = _FORMS.get(name, "text")
     for broken, problem in (
         (not text.strip(), "is empty"),
-        (text.startswith("\ufeff"), "begins with a byte order mark, as Windows editors write it"),
+        (text.startswith("\ufeff"), "starts with a byte order mark, as written by Windows editors"),
         (text.rstrip("\r\n") != text, "ends with a line end, which counts as part of it (echo without -n?)"),
         (text.strip() != text, "has a blank at one of its ends, which counts as part of it"),
         (bool({text[:1], text[-1:]} & _QUOTES), "has quotes around it, which count as part of it"),
@@ -182,7 +182,7 @@ def value_problem(name: str, text: str) -> str:
     if form == "text" or (form == "guid" and _GUID.fullmatch(text)) or (form == "tenant" and _is_tenant(text)):
         return ""
     if form == "secret":
-        return "" if re.fullmatch(r"[!-~]+", text) else "has blanks or characters that no client secret has"
+        return "" if re.fullmatch(r"[!-~]+", text) else "has blanks or characters that client secrets can't contain"
     if _is_encoded_guid(text):
         return "is in base64 twice (kubectl encodes what it is given)"
     expected = "a GUID such as 00000000-0000-0000-0000-000000000000"
@@ -211,8 +211,8 @@ def secret_expiry(annotations: Mapping[str, str] | None) -> datetime | None:
         return None
 
 
-def _instead(key: str, data: Mapping[str, Hidden]) -> str:
-    """Name a key that was probably meant; no other, for somebody may have taken a value for a key."""
+def _instead(key: str, data: Mapping[str, SecretValue]) -> str:
+    """Name a key that was probably intended; no other, for somebody may have taken a value for a key."""
     meant = key.removeprefix("AZ_").replace("_", "").lower()
     for other in data:
         bare = re.sub(r"[^a-z]", "", other.lower())

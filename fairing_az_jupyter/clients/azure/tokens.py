@@ -1,4 +1,4 @@
-"""Tokens of Microsoft Entra ID: got within a time, and refused with errors of ours."""
+"""Tokens of Microsoft Entra ID: got within a time, and rejected with errors of ours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.clients.azure.errors import Asked
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ __all__ = ["WHY", "AzureCredential", "ChosenCredential", "Source", "Token"]
 
 Source = Literal["secret", "workload-identity", "environment", "azure-cli"]
 
-WHY = "Without a token, nothing in Azure can be looked at or used."
+WHY = "Without a token, nothing in Azure can be used."
 # A token that is asked for in the midst of another call has to fail first, or that other service would be blamed.
 _SHARE_OF_A_CALL = 0.8
 
@@ -36,7 +36,7 @@ class Token:
 
     """
 
-    value: Hidden
+    value: SecretValue
     expires_on: int
     object_id: str | None
 
@@ -121,7 +121,7 @@ class AzureCredential:
 
         """
         got = self._ask(lambda made: made.get_token(scope), 1.0)
-        return Token(Hidden(got.token), int(got.expires_on), _object_id(got.token))
+        return Token(SecretValue(got.token), int(got.expires_on), _object_id(got.token))
 
     def close(self) -> None:
         """Close the connections; afterwards there are no more tokens to be had."""

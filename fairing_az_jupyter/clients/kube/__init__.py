@@ -1,1 +1,1 @@
-"""The Kubernetes API below `cluster`: connections, calls, refusals, and what objects say."""
+"""The Kubernetes API below `cluster`: connections, calls, rejections, and what objects say."""

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.objects.facts import NodeCapacity, QuotaState, StoredSecret
-    from fairing_az_jupyter.clients.kube.transport.calls import Patience
+    from fairing_az_jupyter.clients.kube.transport.calls import Deadline
     from fairing_az_jupyter.clients.kube.transport.connection import Connection
     from fairing_az_jupyter.clients.kube.writes.patches import Outcome
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class Cluster:
 
         Raises:
             InputError: The namespace's name is none.
-            ServiceError: There is no way to a cluster, or what there is is broken.
+            ServiceError: No cluster was found, or its configuration is broken.
 
         """
         connection = find_connection(
@@ -128,7 +128,7 @@ class Cluster:
 
     @property
     def namespace(self) -> str:
-        """The namespace that is meant where none is named."""
+        """The namespace that is intended where none is named."""
         return self._connection.namespace
 
     @property
@@ -216,7 +216,7 @@ class Cluster:
         self,
         name: str,
         type: str,  # noqa: A002 - the field's name
-        values: Mapping[str, Hidden],
+        values: Mapping[str, SecretValue],
         *,
         dry_run: bool,
         annotations: Mapping[str, str] | None = None,
@@ -305,7 +305,7 @@ class Cluster:
             ServiceError: See `exceptions.py`.
 
         """
-        return self._allowed(Access(verb, resource, group, subresource, name, namespace), self._calls.patience())
+        return self._allowed(Access(verb, resource, group, subresource, name, namespace), self._calls.deadline())
 
     def can_all(self, accesses: Iterable[Access]) -> Mapping[Access, bool]:
         """Ask about many things at once.
@@ -321,8 +321,8 @@ class Cluster:
 
         """
         wanted = list(dict.fromkeys(accesses))
-        patience = self._calls.patience()
-        answers = _side_by_side([functools.partial(self._allowed, access, patience) for access in wanted])
+        deadline = self._calls.deadline()
+        answers = _side_by_side([functools.partial(self._allowed, access, deadline) for access in wanted])
         return dict(zip(wanted, answers, strict=True))
 
     def nodes(self) -> tuple[NodeCapacity, ...]:
@@ -333,14 +333,14 @@ class Cluster:
             ServiceError: See `exceptions.py`.
 
         """
-        patience = self._calls.patience()
-        nodes = self._items("/api/v1/nodes", Asked("list", "the nodes", "nodes"), patience)
+        deadline = self._calls.deadline()
+        nodes = self._items("/api/v1/nodes", Asked("list", "the nodes", "nodes"), deadline)
         pods: list[Mapping[str, Any]] | None
         try:
             pods = self._items(
                 "/api/v1/pods",
                 Asked("list", "the pods of all namespaces", "pods"),
-                patience,
+                deadline,
                 fieldSelector="status.phase!=Succeeded,status.phase!=Failed",
             )
         except NotAllowedError:
@@ -400,19 +400,19 @@ class Cluster:
         name = _named(namespace or self.namespace, "namespace", _LABEL)
         asked = Asked("list", "the ResourceQuotas", "resourcequotas", name)
         path = f"/api/v1/namespaces/{name}/resourcequotas"
-        return cluster_facts.quota_states(self._items(path, asked, self._calls.patience()))
+        return cluster_facts.quota_states(self._items(path, asked, self._calls.deadline()))
 
-    def _items(self, path: str, asked: Asked, patience: Patience, **query: str) -> list[Mapping[str, Any]]:
+    def _items(self, path: str, asked: Asked, deadline: Deadline, **query: str) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
         following: str | None = ""
         while following is not None:
             pages = {"limit": _PAGE, **query, **({"continue": following} if following else {})}
-            page = self._calls.call("GET", path, asked, patience=patience, query=pages)
+            page = self._calls.call("GET", path, asked, deadline=deadline, query=pages)
             found += entries(page.get("items"))
             following = str(mapping(page.get("metadata")).get("continue") or "") or None
         return found
 
-    def _allowed(self, access: Access, patience: Patience) -> bool:
+    def _allowed(self, access: Access, deadline: Deadline) -> bool:
         attributes = {
             "namespace": self.namespace if access.namespace is None else access.namespace,
             "verb": access.verb,
@@ -422,23 +422,23 @@ class Cluster:
             "name": access.name,
         }
         review = self._review(
-            "authorization.k8s.io", "SelfSubjectAccessReview", {"resourceAttributes": attributes}, patience
+            "authorization.k8s.io", "SelfSubjectAccessReview", {"resourceAttributes": attributes}, deadline
         )
         return mapping(review.get("status")).get("allowed") is True
 
     def _reviewed_user(self) -> str:
         try:
-            review = self._review("authentication.k8s.io", "SelfSubjectReview", None, self._calls.patience())
+            review = self._review("authentication.k8s.io", "SelfSubjectReview", None, self._calls.deadline())
         except (NotFoundError, NotAllowedError):
             return ""
         return str(mapping(mapping(review.get("status")).get("userInfo")).get("username") or "")
 
-    def _review(self, group: str, kind: str, spec: Mapping[str, Any] | None, patience: Patience) -> dict[str, Any]:
+    def _review(self, group: str, kind: str, spec: Mapping[str, Any] | None, deadline: Deadline) -> dict[str, Any]:
         """Ask a question in the form of an object that is created and never kept."""
         resource = f"{kind.lower()}s"
         body = {"apiVersion": f"{group}/v1", "kind": kind, **({"spec": spec} if spec is not None else {})}
         asked = Asked("create", f"a {kind}", resource)
-        return self._calls.call("POST", f"/apis/{group}/v1/{quote(resource)}", asked, patience=patience, body=body)
+        return self._calls.call("POST", f"/apis/{group}/v1/{quote(resource)}", asked, deadline=deadline, body=body)
 
 
 def _side_by_side(calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -483,7 +483,7 @@ def _named(name: str, what: str, rule: re.Pattern[str] = _SUBDOMAIN) -> str:
     if rule.fullmatch(name) and ".." not in name:
         return name
     raise InputError(
-        f"{name[:60]!r} is no name of a {what}: those have lower-case letters, digits and hyphens.",
+        f"{name[:60]!r} is not a valid name of a {what}: names have lower-case letters, digits and hyphens.",
         hint="Check the spelling.",
         code="name",
     )

@@ -26,7 +26,7 @@ def agree_on_mode(calls: StreamCalls, namespace: str, name: str) -> None:
     Args:
         calls: The API server.
         namespace: The InferenceService's namespace.
-        name: Its name. Who may neither see nor change it is told so by the deletion.
+        name: Its name. The deletion fails for who may neither see nor change it.
 
     """
     kind = KINDS["InferenceService"]

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import endpoint_ready, not_ready
-from fairing_az_jupyter.clients.kube.follow.container_logs import log_path
-from fairing_az_jupyter.clients.kube.follow.follower import Follower
-from fairing_az_jupyter.clients.kube.follow.log_lines import shown
-from fairing_az_jupyter.clients.kube.follow.targets import Target
 from fairing_az_jupyter.clients.kube.kserve_mode import agree_on_mode
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, kind_named, kind_of, label_selector, name_of, uid_of
 from fairing_az_jupyter.clients.kube.transport.port_forwarding import PortForward
 from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
+from fairing_az_jupyter.clients.kube.watching.container_logs import log_path
+from fairing_az_jupyter.clients.kube.watching.log_lines import shown
+from fairing_az_jupyter.clients.kube.watching.targets import Target
+from fairing_az_jupyter.clients.kube.watching.watcher import Watcher
 from fairing_az_jupyter.clients.streams import Halt
 from fairing_az_jupyter.exceptions import (
     ConflictError,
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
     from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
-    from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.objects.asking import Asked
     from fairing_az_jupyter.clients.kube.objects.facts import Object
-    from fairing_az_jupyter.clients.kube.transport.calls import Patience
+    from fairing_az_jupyter.clients.kube.transport.calls import Deadline
     from fairing_az_jupyter.clients.kube.transport.connection import Connection
+    from fairing_az_jupyter.clients.kube.watching.events import Event
 
 Propagation = Literal["Foreground", "Background", "Orphan"]
 
@@ -106,7 +106,7 @@ class Workloads:
             ServiceError: See `exceptions.py`.
 
         """
-        kind, patience, mark = kind_of(body), self._calls.patience(), uuid.uuid4().hex
+        kind, deadline, mark = kind_of(body), self._calls.deadline(), uuid.uuid4().hex
         metadata = dict(mapping(body.get("metadata")))
         name = str(metadata.get("name") or "")
         metadata["annotations"] = {**mapping(metadata.get("annotations")), _REQUEST: mark}
@@ -120,18 +120,18 @@ class Workloads:
 
         try:
             return self._calls.call(
-                "POST", collection, asked, patience=patience, query=query, body=sent, repeatable=dry_run
+                "POST", collection, asked, deadline=deadline, query=query, body=sent, repeatable=dry_run
             )
         except ServiceError as error:
             lost = isinstance(error, UnreachableError) or (error.status or 0) >= _SERVER_ERROR
             if not name or not (lost or error.code == "already-exists"):
                 raise
-            refused = error
+            rejected = error
         # With time of its own: what has failed may have used up the rest.
-        found = self._look(kind.name, name, self._calls.patience())
-        if found is not None and (ours(found) or (exists_ok and refused.code == "already-exists")):
+        found = self._look(kind.name, name, self._calls.deadline())
+        if found is not None and (ours(found) or (exists_ok and rejected.code == "already-exists")):
             return found
-        raise refused
+        raise rejected
 
     def apply(self, body: Object, *, dry_run: bool = False) -> dict[str, Any]:
         """Make an object be as wanted, whether it is there or not; what others have set besides stays.
@@ -183,12 +183,12 @@ class Workloads:
             ServiceError: See `exceptions.py`.
 
         """
-        found, patience = kind_named(kind), self._calls.patience()
+        found, deadline = kind_named(kind), self._calls.deadline()
         query = {"limit": _PAGE, **({"labelSelector": label_selector(labels)} if labels else {})}
         items: list[Object] = []
         asked = found.asked("list", self.namespace)
         while True:
-            page = self._calls.call("GET", found.collection(self.namespace), asked, patience=patience, query=query)
+            page = self._calls.call("GET", found.collection(self.namespace), asked, deadline=deadline, query=query)
             items += entries(page.get("items"))
             following = str(mapping(page.get("metadata")).get("continue") or "")
             if not following:
@@ -218,7 +218,7 @@ class Workloads:
             wait: Seconds to wait until it is gone; with `Foreground`, its pods too.
             uid: Delete only the very object that has this uid, and none that was made anew by that name.
             dry_run: Whether the server is only to check it.
-            cancel: Ends the waiting; the deletion goes on.
+            cancel: Ends the waiting; the deletion continues.
 
         Returns:
             Whether there was one.
@@ -271,7 +271,7 @@ class Workloads:
             cancel: Ends it.
 
         Returns:
-            An iterator of events: `Phase`, `Notice`, `Waiting`, `Started`, `LogLine`, `Terminated`, `Trouble`,
+            An iterator of events: `Phase`, `Notice`, `Waiting`, `Started`, `LogLine`, `Terminated`, `Problem`,
             `Disrupted`, `Retried` and at last `Finished`. It raises JobFailedError or EndpointError, with the reason,
             the last lines and the exit code.
 
@@ -281,8 +281,8 @@ class Workloads:
 
         """
         target = self._target(kind, name)
-        follower = Follower(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel)
-        return follower.events()
+        watcher = Watcher(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel)
+        return watcher.events()
 
     def follow_pods(
         self,
@@ -308,9 +308,9 @@ class Workloads:
 
         """
         if not labels:
-            raise InputError("Pods are to be followed, but no label says which.", hint="Name a label.", code="labels")
+            raise InputError("No label selects the pods to watch.", hint="Give a label.", code="labels")
         target = Target(self.namespace, selector=label_selector(labels))
-        return Follower(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel).events()
+        return Watcher(self._calls, target, waits=waits or Waits(), logs=logs, cancel=cancel).events()
 
     def wait_ready(
         self,
@@ -319,7 +319,7 @@ class Workloads:
         *,
         seconds: float,
         waits: Waits | None = None,
-        tell: Callable[[Event], object] | None = None,
+        report: Callable[[Event], object] | None = None,
         cancel: threading.Event | None = None,
     ) -> dict[str, Any]:
         """Wait until all pods of a Deployment's newest version, or an InferenceService, serve.
@@ -330,7 +330,7 @@ class Workloads:
             seconds: How long to wait at most, from the start of its containers on: what `waits` limits is not
                 counted.
             waits: See `follow`.
-            tell: Gets every event meanwhile; log lines included.
+            report: Gets every event meanwhile; log lines included.
             cancel: Ends the waiting.
 
         Returns:
@@ -342,34 +342,34 @@ class Workloads:
 
         """
         if kind not in {"Deployment", "InferenceService"}:
-            raise InputError(f"A {kind} does not become ready.", hint="Name a Deployment.", code="kind")
+            raise InputError(f"A {kind} has no ready state to wait for.", hint="Use a Deployment.", code="kind")
         target = self._target(kind, name)
         cancel = cancel or threading.Event()
-        follower = Follower(
+        watcher = Watcher(
             self._calls,
             target,
             waits=waits or Waits(),
-            logs=tell is not None,
+            logs=report is not None,
             until_ready=True,
             cancel=cancel,
             seconds=seconds,
         )
         problem: ExecutionError | None = None
         try:
-            for event in follower.events():
-                if tell is not None:
-                    tell(event)
+            for event in watcher.events():
+                if report is not None:
+                    report(event)
         except EndpointError as error:
             problem = error
         if problem is not None:
             raise (
-                problem if problem.last_lines or not problem.returncode else self._with_lines(follower.trouble, problem)
+                problem if problem.last_lines or not problem.returncode else self._with_lines(watcher.problem, problem)
             )
         now = self.get(kind, name)
         if endpoint_ready(now):
             return now
         where = f"{kind} '{name}' in namespace '{self.namespace}'"
-        raise not_ready(where, self.namespace, follower.trouble, seconds, cancelled=cancel.is_set())
+        raise not_ready(where, self.namespace, watcher.problem, seconds, cancelled=cancel.is_set())
 
     def log(self, pod: str, container: str = "", *, tail: int | None = None, previous: bool = False) -> tuple[str, ...]:
         """Return what a container has printed.
@@ -378,10 +378,10 @@ class Workloads:
             pod: Its pod.
             container: Its name; empty where the pod has one only.
             tail: How many lines at most, from the end; None means all.
-            previous: Whether those of the start before are meant.
+            previous: Whether those of the start before are intended.
 
         Raises:
-            NotFoundError: There is no such pod.
+            NotFoundError: The pod does not exist.
             ConflictError: The container has not started.
             ServiceError: See `exceptions.py`.
 
@@ -406,7 +406,7 @@ class Workloads:
             The way there, open until `close`; a context manager.
 
         Raises:
-            NotFoundError: There is no such pod.
+            NotFoundError: The pod does not exist.
             ConflictError: The pod does not run (`pod-not-running`).
             InputError: The local port is in use.
             ServiceError: See `exceptions.py`.
@@ -415,8 +415,8 @@ class Workloads:
         phase = str(mapping(self.get("Pod", pod).get("status")).get("phase") or "Unknown")
         if phase != "Running":
             raise ConflictError(
-                f"Pod '{pod}' in namespace '{self.namespace}' is {phase}: no port of it can be reached.",
-                hint=f"See why: kubectl -n {self.namespace} describe pod {pod}",
+                f"Pod '{pod}' in namespace '{self.namespace}' is {phase}: its ports can't be forwarded.",
+                hint=f"Find out why: kubectl -n {self.namespace} describe pod {pod}",
                 code="pod-not-running",
                 service="kubernetes",
             )
@@ -428,21 +428,21 @@ class Workloads:
         if kind == "Pod":
             return Target(self.namespace, pod=found)
         if kind not in {"Job", "Deployment", "InferenceService"}:
-            raise InputError(f"A {kind} has no pods of its own to follow.", hint="Follow the Deployment.", code="kind")
+            raise InputError(f"A {kind} has no pods of its own.", hint="Use the Deployment.", code="kind")
         return Target(self.namespace, owner=found)
 
-    def _look(self, kind: str, name: str, patience: Patience) -> dict[str, Any] | None:
+    def _look(self, kind: str, name: str, deadline: Deadline) -> dict[str, Any] | None:
         found = kind_named(kind)
         asked = found.asked("get", self.namespace, name)
         try:
-            return self._calls.call("GET", found.path(self.namespace, name), asked, patience=patience)
+            return self._calls.call("GET", found.path(self.namespace, name), asked, deadline=deadline)
         except NotFoundError:
             return None
 
     def _wait_until_gone(self, kind: str, name: str, uid: str, seconds: float, cancel: threading.Event) -> None:
         end, turn = time.monotonic() + seconds, 0
         while not cancel.is_set():
-            found = self._look(kind, name, self._calls.patience())
+            found = self._look(kind, name, self._calls.deadline())
             if found is None or (uid and uid_of(found) != uid):
                 return
             if kind == "InferenceService":
@@ -451,9 +451,9 @@ class Workloads:
             if left <= 0:
                 holders = ", ".join(str(one) for one in mapping(found.get("metadata")).get("finalizers") or [])
                 raise ExecutionError(
-                    f"{kind} '{name}' in namespace '{self.namespace}' was told to go and is still there after "
-                    f"{seconds:g} s{f'; {holders} holds it' if holders else ''}.",
-                    hint=f"See what is left: kubectl -n {self.namespace} get {kind_named(kind).plural},pods",
+                    f"{kind} '{name}' in namespace '{self.namespace}' was deleted but still exists after {seconds:g} "
+                    f"s{f'; {holders} blocks it' if holders else ''}.",
+                    hint=f"List what is left: kubectl -n {self.namespace} get {kind_named(kind).plural},pods",
                     code="not-gone",
                 )
             cancel.wait(min(left, _TURNS[min(turn, len(_TURNS) - 1)]))
@@ -463,7 +463,7 @@ class Workloads:
         from fairing_az_jupyter.clients.kube.objects.asking import CallFailed  # noqa: PLC0415 - it never leaves the folder
 
         halt = Halt()
-        timer = threading.Timer(self._calls.patience().left(), halt.set)
+        timer = threading.Timer(self._calls.deadline().left(), halt.set)
         timer.daemon = True
         timer.start()
         try:
@@ -476,15 +476,15 @@ class Workloads:
             timer.cancel()
         raise error
 
-    def _with_lines(self, trouble: Diagnosis | None, problem: ExecutionError) -> ExecutionError:
+    def _with_lines(self, diagnosis: Diagnosis | None, problem: ExecutionError) -> ExecutionError:
         """Fetch the last lines of a container that keeps failing, where its log was not followed."""
-        if trouble is None or not trouble.container:
+        if diagnosis is None or not diagnosis.container:
             return problem
         for previous in (True, False):
             try:
-                lines = self.log(trouble.pod, trouble.container, tail=20, previous=previous)
+                lines = self.log(diagnosis.pod, diagnosis.container, tail=20, previous=previous)
             except ServiceError:
                 continue
             if lines:
-                return trouble.error("Deployment", lines)
+                return diagnosis.error("Deployment", lines)
         return problem

@@ -48,7 +48,7 @@ class Progress:
         self._lock = threading.Lock()
         self._offsets: dict[str, int] = {}
         self._total = 0
-        self._told = -1
+        self._reported = -1
         self._stopped = False
 
     def expect(self, digest: str, size: int) -> None:
@@ -70,10 +70,12 @@ class Progress:
             self._offsets[digest] = offset
             sent = sum(self._offsets.values())
             # Not for each of thousands of small pieces: the listener may draw something.
-            due = sent > self._told + self._total // _FEWEST_STEPS or (sent == self._total and sent > self._told)
+            due = sent > self._reported + self._total // _FEWEST_STEPS or (
+                sent == self._total and sent > self._reported
+            )
             if self._report is None or not due:
                 return
-            self._told = sent
+            self._reported = sent
             try:
                 self._report(sent, self._total)
             except Exception as error:
@@ -99,7 +101,7 @@ class Blob(Protocol):
         """Its bytes."""
 
     def part(self, offset: int, length: int, moved: Callable[[int], None]) -> bytes | Body:
-        """Return some of it; `moved` is told while it is read how far it is."""
+        """Return some of it; `moved` gets the progress meanwhile."""
 
     def blame(self) -> FairingAzureError | None:
         """Return why a registry may have got other bytes than the digest says, if that lies here."""
@@ -139,9 +141,9 @@ class LocalBlob:
     def changed(self) -> ContextError:
         """Return the error for a file that is not what it was."""
         return ContextError(
-            f"The layer's file '{self.source if isinstance(self.source, Path) else 'in memory'}' changed while it was "
-            "sent. The image was not made.",
-            hint="Try again, and let nothing write to the file meanwhile.",
+            f"The layer's file '{self.source if isinstance(self.source, Path) else 'in memory'}' changed while it "
+            "was sent. The image was not built.",
+            hint="Try again when nothing writes to the file.",
         )
 
 
@@ -212,7 +214,7 @@ class RemoteBlob:
         return content
 
     def _load(self, offset: int, length: int) -> bytes:
-        """Get some of it, going on where a connection has broken off."""
+        """Get some of it, continuing where a connection has broken off."""
         got = bytearray()
 
         def attempt(seconds: float) -> None:
@@ -231,7 +233,7 @@ class RemoteBlob:
         while len(got) < length:
             before = len(got)
             try:
-                retrying(attempt, deadline=self._exchange.patience, timeout=30, classify=again)
+                retrying(attempt, deadline=self._exchange.deadline, timeout=30, classify=again)
             except LostError as lost:
                 if len(got) == before or lost.retry is None:
                     problem = lost.problem or self._unexpected(lost.reply)
@@ -293,10 +295,10 @@ class RemoteBlob:
         if reply is None:
             return self._damaged()
         if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return self._exchange.credential.refusal(reply.answer, reply.permit, self._repository, "pull")
+            return self._exchange.credential.rejection(reply.answer, reply.permit, self._repository, "pull")
         if reply.status == HTTPStatus.NOT_FOUND:
             return NotFoundError(
-                f"Registry '{host}' has lost {self.digest}, which an image in '{self._repository}' consists of.",
+                f"Registry '{host}' lost {self.digest}, which an image in '{self._repository}' consists of.",
                 hint="Push that image again, or choose another base image.",
                 service="registry",
                 status=reply.status,
@@ -305,8 +307,8 @@ class RemoteBlob:
 
     def _damaged(self) -> ConflictError:
         return ConflictError(
-            f"Registry '{self._exchange.host}' sent other bytes than {self.digest} of '{self._repository}'.",
-            hint="Try again; if it stays so, something between here and the registry changes what it sends.",
+            f"Registry '{self._exchange.host}' sent content that does not match {self.digest} of '{self._repository}'.",
+            hint="Try again. If it fails again, something in between changes the content.",
             service="registry",
         )
 
@@ -341,7 +343,7 @@ class _Window:
             piece = self._stream.read(left if size < 0 else min(size, left))
         except OSError:
             piece = b""
-        if not piece:  # fewer bytes than were told would leave the registry waiting
+        if not piece:  # fewer bytes than announced would leave the registry waiting
             self._close()
             raise self._blob.changed()
         self._position += len(piece)

@@ -1,4 +1,4 @@
-"""What a registry's refusals mean, in words: what failed, why it matters, what to type next.
+"""What a registry's rejections mean, in words: what failed, why it matters, what to type next.
 
 Nothing that a server sent is repeated but known error codes and addresses: a server may echo a credential.
 """
@@ -39,14 +39,14 @@ def not_a_registry(host: str, answer: Answer) -> UnreachableError:
     """Return the error for a server that answers, but not as a registry does."""
     if answer.is_html:
         return no_answer(
-            f"Registry '{host}' answered with a web page (HTTP {answer.status}): this is a proxy, a log-in page or "
+            f"Registry '{host}' answered with a web page (HTTP {answer.status}): it is a proxy, a login page or "
             "another web site.",
             f"Add the registry to NO_PROXY if there is a proxy. {CHECK_HOST}",
             "html",
             answer.status,
         )
     return no_answer(
-        f"'{host}' answers, but is no container registry (HTTP {answer.status} for /v2/).",
+        f"'{host}' answers, but is not a container registry (HTTP {answer.status} for /v2/).",
         CHECK_HOST,
         "not-a-registry",
         answer.status,
@@ -68,11 +68,11 @@ def unexpected(host: str, answer: Answer, doing: str) -> ServiceError:
     status = answer.status
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         hint = "Put user and password into HTTPS_PROXY, or add the registry to NO_PROXY."
-        return no_answer(f"The proxy before registry '{host}' asks for a password.", hint, "proxy", status)
+        return no_answer(f"The proxy in front of registry '{host}' requires a password.", hint, "proxy", status)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         wait = retry_after(answer.headers)
         return ThrottledError(
-            f"Registry '{host}' has had too many requests and refused to {doing} for now.",
+            f"Registry '{host}' rejected the request to {doing}: too many requests.",
             hint=f"Try again in {wait:.0f} seconds." if wait and wait < _LONG else "Try again in a minute.",
             service="registry",
             status=status,
@@ -81,7 +81,7 @@ def unexpected(host: str, answer: Answer, doing: str) -> ServiceError:
         return not_a_registry(host, answer)
     return ServiceError(
         f"Registry '{host}' failed to {doing}: HTTP {status}{_codes(answer)}. {WHY}",
-        hint="Try again; if it stays so, see https://status.azure.com or ask the registry's owner.",
+        hint="Try again. If it fails again, see https://status.azure.com or ask the registry's owner.",
         service="registry",
         status=status,
     )
@@ -107,9 +107,9 @@ def forbidden(host: str, answer: Answer) -> ServiceError | None:
 def shut_out(host: str, answer: Answer) -> NotAllowedError:
     """Return the error for a registry that lets nobody in, or not this identity."""
     return NotAllowedError(
-        f"Registry '{host}' lets this identity do nothing at all (HTTP {answer.status}{_codes(answer)}). {WHY}",
-        hint="Is public network access to the registry disabled (https://aka.ms/acr/firewall)? Otherwise grant AcrPush "
-        f"({ACR_PUSH}), or in ABAC mode 'Container Registry Repository Writer', to the identity.",
+        f"Registry '{host}' gives this identity no access (HTTP {answer.status}{_codes(answer)}). {WHY}",
+        hint="Check whether public network access to the registry is disabled (https://aka.ms/acr/firewall). Otherwise "
+        f"grant AcrPush ({ACR_PUSH}), or in ABAC mode 'Container Registry Repository Writer', to the identity.",
         code="shut-out",
         service="registry",
         status=answer.status,
@@ -119,16 +119,16 @@ def shut_out(host: str, answer: Answer) -> NotAllowedError:
 def disbelieved(host: str, answer: Answer, username: str | None) -> CredentialError:
     """Return the error for a credential that the registry does not accept."""
     if username is None:
-        message = f"Registry '{host}' does not believe the credential that was shown (HTTP {answer.status})."
-        hint = "Sign in again. If the identity is new: has it a role on the registry?"
+        message = f"Registry '{host}' rejected the credential (HTTP {answer.status})."
+        hint = "Sign in again. If the identity is new, check its role on the registry."
     else:
         message = (
             f"Registry '{host}' does not accept the password of user '{username}' (HTTP {answer.status}): "
             "it is wrong or has expired."
         )
         hint = (
-            f"Make a new client secret: az ad sp credential reset --id {shlex.quote(username)}; then store it: "
-            "%fairing_azure secrets create --acr. If it is new: has the service principal a role on the registry?"
+            f"Create a new client secret: az ad sp credential reset --id {shlex.quote(username)}; then store it: "
+            "%fairing_azure secrets create --acr. If it is new, check the service principal's role on the registry."
         )
     return CredentialError(f"{message} {WHY}", hint=hint, service="registry", status=answer.status)
 
@@ -136,7 +136,7 @@ def disbelieved(host: str, answer: Answer, username: str | None) -> CredentialEr
 def credential_missing(host: str, part: str) -> CredentialError:
     """Return the error for a registry that asks for a credential when there is none."""
     return CredentialError(
-        f"Registry '{host}' asks for a credential, and {part}. {WHY}",
+        f"Registry '{host}' requires a credential, but {part}. {WHY}",
         hint="Store one: %fairing_azure secrets create --acr",
         code="credential-missing",
         service="registry",
@@ -144,11 +144,14 @@ def credential_missing(host: str, part: str) -> CredentialError:
     )
 
 
-def own_token_refused(host: str) -> CredentialError:
-    """Return the error for a registry that refuses the token that it has just issued."""
+def own_token_rejected(host: str) -> CredentialError:
+    """Return the error for a registry that rejects the token that it has just issued."""
     return CredentialError(
-        f"Registry '{host}' refused the token that its own token service had just issued. {WHY}",
-        hint="Try again. Are the clocks of the registry and its token service right? Is DOCKER_REGISTRY its own name?",
+        f"Registry '{host}' rejected a token that its own token service had just issued. {WHY}",
+        hint=(
+            "Try again. Check that DOCKER_REGISTRY is the registry's own name, and the clocks of the registry and "
+            "its token service."
+        ),
         code="token-refused",
         service="registry",
         status=401,
@@ -181,7 +184,7 @@ def not_allowed(
     who = f"User '{username}'" if username else "This identity"
     only = f", only {', '.join(sorted(has))}" if has else ""
     if has and action in has:
-        only = ", though the token that the registry gave out says so: a rule or a lock of the registry forbids it"
+        only = ", although the registry's token allows it: a rule or lock of the registry forbids it"
     role, number, abac = (
         ("AcrPush", ACR_PUSH, "Container Registry Repository Writer")
         if action == "push"
@@ -190,8 +193,8 @@ def not_allowed(
     direction = "to" if action == "push" else "from"
     grant = f"az role assignment create --assignee {shlex.quote(username or 'CLIENT_ID')} --role {number}"
     hint = (
-        f"Grant {role}: {grant} --scope $(az acr show --name {_acr_name(host)} --query id --output tsv). "
-        f"A registry in ABAC mode ignores {role}: grant '{abac}' there. A new role may take some minutes to act."
+        f"Grant {role}: {grant} --scope $(az acr show --name {_acr_name(host)} --query id --output tsv). A registry "
+        f"in ABAC mode ignores {role}: grant '{abac}' there. A new role assignment may take some minutes."
     )
     return NotAllowedError(
         f"{who} may not {action} {direction} '{repository}' in registry '{host}'{only} "
@@ -205,9 +208,9 @@ def not_allowed(
 
 def _firewall(host: str, address: str) -> NotAllowedError:
     return NotAllowedError(
-        f"The firewall of registry '{host}' lets no request from {address} in. {WHY}",
-        hint=f"Let it in: az acr network-rule add --name {_acr_name(host)} --ip-address {address}, "
-        "or give the cluster a private endpoint: https://aka.ms/acr/firewall",
+        f"The firewall of registry '{host}' blocks requests from {address}. {WHY}",
+        hint=f"Allow it: az acr network-rule add --name {_acr_name(host)} --ip-address {address}, or give the cluster "
+        "a private endpoint: https://aka.ms/acr/firewall",
         code="firewall",
         service="registry",
         status=403,

@@ -36,7 +36,7 @@ _SMALL = 1 << 16
 
 
 class Body(Protocol):
-    """A body that is read while it is sent; its length is told first."""
+    """A body that is read while it is sent; its length is sent first."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[bytes]: ...
@@ -76,7 +76,7 @@ class Reply:
 
     @property
     def status(self) -> int:
-        """The answer's status; 0 for a page for people, which is no registry's answer, but a proxy may limit sizes."""
+        """The answer's status; 0 for a page for people, not an answer of a registry, but a proxy may limit sizes."""
         status = self.answer.status
         return 0 if self.answer.is_html and status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE else status
 
@@ -94,7 +94,7 @@ class Exchange:
         transport: What holds the connections.
         credential: Who asks.
         timeout: Seconds that the registry may be silent.
-        patience: Seconds for all tries of one request without a long body.
+        deadline: Seconds for all tries of one request without a long body.
 
     """
 
@@ -106,12 +106,12 @@ class Exchange:
         credential: Credential,
         *,
         timeout: float = 30,
-        patience: float = 60,
+        deadline: float = 60,
     ) -> None:
         self.host = host
         self.base = base
         self.credential = credential
-        self.patience = patience
+        self.deadline = deadline
         self.requests = 0
         self._transport = transport
         self._timeout = timeout
@@ -139,7 +139,7 @@ class Exchange:
             The answer, whatever its status; for a transient one, that of the last attempt.
 
         Raises:
-            UnreachableError: There is no answer.
+            UnreachableError: No answer arrives.
             FairingAzureError: The registry's token service gives no token.
 
         """
@@ -152,7 +152,7 @@ class Exchange:
             return reply
 
         try:
-            return retrying(attempt, deadline=self.patience, timeout=self._timeout, classify=again)
+            return retrying(attempt, deadline=self.deadline, timeout=self._timeout, classify=again)
         except LostError as lost:
             if lost.reply is not None:
                 return lost.reply
@@ -169,7 +169,7 @@ class Exchange:
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> Reply:
-        """Send a request once; twice where a token that was kept is refused.
+        """Send a request once; twice where a token that was kept is rejected.
 
         Args:
             method: The HTTP method.
@@ -183,7 +183,7 @@ class Exchange:
             The answer, whatever its status.
 
         Raises:
-            LostError: There is no answer.
+            LostError: No answer arrives.
             FairingAzureError: The registry's token service gives no token.
 
         """
@@ -222,7 +222,7 @@ class Exchange:
             The answer, and what the request was sent with.
 
         Raises:
-            LostError: There is no answer.
+            LostError: No answer arrives.
             UnreachableError: It leads where it can't be followed.
 
         """
@@ -284,7 +284,7 @@ class Exchange:
     def _permit(self, url: str, scope: str) -> Permit:
         if not same_origin(self.base, url):
             return Permit(None, None, fresh=True)
-        return self.credential.permit(scope, time.monotonic() + self.patience)
+        return self.credential.permit(scope, time.monotonic() + self.deadline)
 
     def _following(self, url: str, location: str) -> str | None:
         """Return where a redirect leads, if that is safe to follow."""
@@ -321,9 +321,9 @@ class Exchange:
         from urllib3.exceptions import HTTPError, SSLError  # noqa: PLC0415 - heavy: as late as possible
 
         if sending and _hung_up(error):
-            # Who refuses a body that is still being sent may just hang up, which TLS calls an error of its own.
+            # Who rejects a body that is still being sent may just hang up, which TLS calls an error of its own.
             problem = no_answer(
-                f"Registry '{self.host}' closed the connection while data was under way.", "Try again.", "reset"
+                f"Registry '{self.host}' closed the connection during the transfer.", "Try again.", "reset"
             )
             return LostError(problem, Retry())
         passing = isinstance(error, (HTTPError, HTTPException)) and not isinstance(error, SSLError)

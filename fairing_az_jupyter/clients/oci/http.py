@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.http import Answer
 
-LARGEST_BODY = 4 * 1024 * 1024  # a registry may refuse larger manifests, says the OCI distribution specification
+LARGEST_BODY = 4 * 1024 * 1024  # a registry may reject larger manifests, says the OCI distribution specification
 # Blobs go in parallel; connections beyond this are opened and thrown away, each with a warning in the log.
 _CONNECTIONS = 32
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -72,7 +72,7 @@ class Transport:
             The answer, whatever its status; for a transient one, that of the last attempt.
 
         Raises:
-            UnreachableError: There is no answer, or it leads to another host.
+            UnreachableError: No answer arrives, or it leads to another host.
 
         """
         for _ in range(_MOST_REDIRECTS + 1):

@@ -31,7 +31,7 @@ from fairing_az_jupyter.clients.oci.manifests import (
     platforms_of,
     runs_on,
 )
-from fairing_az_jupyter.clients.oci.push.errors import delete_refused, lacks_layer, manifest_refused
+from fairing_az_jupyter.clients.oci.push.errors import delete_rejected, lacks_layer, manifest_rejected
 from fairing_az_jupyter.clients.oci.push.image_changes import ConfigChanges, changed
 from fairing_az_jupyter.clients.oci.push.layers import Layer
 from fairing_az_jupyter.clients.oci.push.transfer import Push
@@ -123,7 +123,7 @@ class ImageStore:
             registry.transport,
             registry.credential,
             timeout=timeout,
-            patience=deadline,
+            deadline=deadline,
         )
 
     def __repr__(self) -> str:
@@ -141,7 +141,7 @@ class ImageStore:
 
         Raises:
             NotFoundError: It is not there, or not for the platform; the error names the platforms there are.
-            InputError: It is no image that a layer can be added to.
+            InputError: It is not an image that a layer can be added to.
             FairingAzureError: The registry does not give it.
 
         """
@@ -255,7 +255,7 @@ class ImageStore:
             All tags, however many pages they come in.
 
         Raises:
-            NotFoundError: There is no such repository.
+            NotFoundError: The repository does not exist.
             FairingAzureError: The registry does not say.
 
         """
@@ -296,7 +296,7 @@ class ImageStore:
         if reply.status == HTTPStatus.NOT_FOUND:
             return False
         if reply.status not in {HTTPStatus.ACCEPTED, HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
-            raise delete_refused(self._exchange, reply, repository)
+            raise delete_rejected(self._exchange, reply, repository)
         return True
 
     def _has(self, repository: str, reference: str, scope: str) -> str | None:
@@ -305,14 +305,14 @@ class ImageStore:
             return None
         if reply.status != HTTPStatus.OK:
             raise self._unreadable(reply, repository)
-        told = reply.header("Docker-Content-Digest")
-        if told.startswith("sha256:"):
-            return told
+        reported = reply.header("Docker-Content-Digest")
+        if reported.startswith("sha256:"):
+            return reported
         reply = self._manifest("GET", repository, reference, scope)
         return digest_of(reply.answer.body) if reply.status == HTTPStatus.OK else None
 
     def _resolve(
-        self, repository: str, reference: str, platform: str, name: str, *, told: str = "", depth: int = 0
+        self, repository: str, reference: str, platform: str, name: str, *, reported: str = "", depth: int = 0
     ) -> ResolvedImage:
         reply = self._manifest("GET", repository, reference, _pull(repository))
         if reply.status == HTTPStatus.NOT_FOUND:
@@ -322,11 +322,14 @@ class ImageStore:
         body = reply.answer.body
         digest = digest_of(body)
         if len(body) >= LARGEST_MANIFEST:
-            raise unexpected(self.host, reply.answer, f"get a manifest of a lawful size for '{name}'")
+            raise unexpected(self.host, reply.answer, f"get a manifest within the size limit for '{name}'")
         if ":" in reference and digest != reference:
             raise ConflictError(
-                f"Registry '{self.host}' answered with other bytes than '{repository}@{reference}': they are {digest}.",
-                hint="Try again; if it stays so, something between here and the registry changes what it sends.",
+                (
+                    f"Registry '{self.host}' returned content that does not match '{repository}@{reference}': its "
+                    f"digest is {digest}."
+                ),
+                hint="Try again. If it fails again, something in between changes the content.",
                 service="registry",
             )
         manifest = decoded(body, name)
@@ -337,25 +340,25 @@ class ImageStore:
         blob = RemoteBlob(self._exchange, repository, what)
         config = decoded(blob.read(LARGEST_MANIFEST), name)
         found = platform_of(config)
-        if not told and not runs_on(found, platform):  # an index knows better than a configuration made elsewhere
+        if not reported and not runs_on(found, platform):  # an index knows better than a configuration made elsewhere
             raise no_platform(name, platform, [found])
-        return ResolvedImage(self.host, repository, digest, kind, told or found or platform, manifest, config)
+        return ResolvedImage(self.host, repository, digest, kind, reported or found or platform, manifest, config)
 
     def _choose(self, index: dict[str, Any], repository: str, platform: str, name: str, depth: int) -> ResolvedImage:
         if depth < _DEEPEST:
-            for entry, told in candidates(index, platform, name):
-                found = self._entry(entry, told, repository, platform, name, depth)
+            for entry, reported in candidates(index, platform, name):
+                found = self._entry(entry, reported, repository, platform, name, depth)
                 if found is not None:
                     return found
         raise no_platform(name, platform, platforms_of(index))
 
     def _entry(
-        self, entry: Descriptor, told: str, repository: str, platform: str, name: str, depth: int
+        self, entry: Descriptor, reported: str, repository: str, platform: str, name: str, depth: int
     ) -> ResolvedImage | None:
         try:
-            return self._resolve(repository, entry.digest, platform, name, told=told, depth=depth + 1)
+            return self._resolve(repository, entry.digest, platform, name, reported=reported, depth=depth + 1)
         except NotFoundError as error:
-            if error.code == "platform" and not told:  # its own configuration was the first to tell
+            if error.code == "platform" and not reported:  # its own configuration was the first to tell
                 return None
             raise
 
@@ -368,12 +371,12 @@ class ImageStore:
             # A clean-up may have come in between, and Docker's registry loses sight of a layer that is pushed twice.
             if may_lack and lacks_layer(reply):
                 return False
-            raise manifest_refused(self._exchange, reply, repository, tag)
-        told = reply.header("Docker-Content-Digest")
-        if told and told != digest:
+            raise manifest_rejected(self._exchange, reply, repository, tag)
+        reported = reply.header("Docker-Content-Digest")
+        if reported and reported != digest:
             raise ConflictError(
-                f"Registry '{self.host}' keeps '{repository}:{tag}' as {told}, and was sent {digest}.",
-                hint="Try again; if it stays so, something between here and the registry changes what is sent.",
+                f"Registry '{self.host}' keeps '{repository}:{tag}' as {reported}, but {digest} was sent.",
+                hint="Try again. If it fails again, something in between changes the content.",
                 service="registry",
             )
         return True
@@ -385,20 +388,20 @@ class ImageStore:
     def _require_own(self, host: str, name: str) -> None:
         if host != self.host:
             raise InputError(
-                f"Image '{name}' is not in registry '{self.host}', which was asked for it.",
-                hint=f"Ask registry '{host}'.",
+                f"Image '{name}' belongs to another registry than '{self.host}'.",
+                hint=f"Use registry '{host}'.",
                 code="image-registry",
             )
 
     def _unreadable(self, reply: Reply, repository: str) -> FairingAzureError:
         if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return self._exchange.credential.refusal(reply.answer, reply.permit, repository, "pull")
+            return self._exchange.credential.rejection(reply.answer, reply.permit, repository, "pull")
         return unexpected(self.host, reply.answer, f"pull from '{repository}'")
 
     def _missing(self, what: str) -> NotFoundError:
         return NotFoundError(
             f"Registry '{self.host}' has no {what}.",
-            hint="Is the name right? Was it pushed?",
+            hint="Check the name, and that it was pushed.",
             service="registry",
             status=404,
         )

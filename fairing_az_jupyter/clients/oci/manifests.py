@@ -60,11 +60,11 @@ class Descriptor:
     foreign: bool = False
 
 
-def media_type_of(told: str, manifest: dict[str, Any], name: str) -> str:
+def media_type_of(reported: str, manifest: dict[str, Any], name: str) -> str:
     """Return what kind of manifest this is.
 
     Args:
-        told: What the registry called it.
+        reported: What the registry called it.
         manifest: Its content.
         name: The image, for errors.
 
@@ -76,10 +76,10 @@ def media_type_of(told: str, manifest: dict[str, Any], name: str) -> str:
 
     """
     inside = manifest.get("mediaType")
-    kind = inside if isinstance(inside, str) and inside else told
+    kind = inside if isinstance(inside, str) and inside else reported
     if manifest.get("schemaVersion") == 1 or kind.startswith(_SCHEMA_1):
         raise InputError(
-            f"Image '{name}' is of Docker's schema 1, which was given up in 2017. No layer can be added to it.",
+            f"Image '{name}' uses Docker's schema 1, deprecated in 2017. No layer can be added to it.",
             hint="Push it again with a newer Docker, or choose another base image.",
             code="image-schema-1",
         )
@@ -89,7 +89,7 @@ def media_type_of(told: str, manifest: dict[str, Any], name: str) -> str:
         return OCI_INDEX
     if isinstance(manifest.get("layers"), list) and isinstance(manifest.get("config"), dict):
         return DOCKER_MANIFEST if manifest["config"].get("mediaType") == DOCKER_CONFIG else OCI_MANIFEST
-    raise damaged(name, "it is neither an image's manifest nor an index of them")
+    raise damaged(name, "it is neither an image manifest nor an image index")
 
 
 def descriptor(entry: object, name: str) -> Descriptor:
@@ -129,7 +129,7 @@ def parts_of(manifest: dict[str, Any], name: str) -> tuple[Descriptor, tuple[Des
     config = descriptor(manifest.get("config"), name)
     if config.media_type not in {OCI_CONFIG, DOCKER_CONFIG}:
         raise InputError(
-            f"'{name}' is no container image: its configuration is of another type. No layer can be added to it.",
+            f"'{name}' is not a container image: its configuration has another type. No layer can be added to it.",
             hint="Choose a container image as the base image.",
             code="no-image",
         )
@@ -149,13 +149,13 @@ def normalised(platform: str) -> tuple[str, str, str]:
         The three parts; the variant is the architecture's usual one where none is named.
 
     Raises:
-        InputError: It is no platform.
+        InputError: It is not a platform.
 
     """
     parts = platform.lower().split("/")
     if len(parts) not in {2, 3} or not all(parts):
         raise InputError(
-            f"'{platform}' is no platform. Without one no image can be chosen.",
+            f"'{platform}' is not a platform.",
             hint="Write it as linux/amd64 or linux/arm64.",
             code="platform",
         )
@@ -239,9 +239,9 @@ def platforms_of(index: dict[str, Any]) -> list[str]:
 def no_platform(name: str, wanted: str, present: list[str]) -> NotFoundError:
     """Return the error for an image that is not there for a platform."""
     more = " and others" if len(present) > _MOST_NAMED else ""
-    there = f"only for {', '.join(present[:_MOST_NAMED])}{more}" if present else "nor for any other that it names"
+    there = f"only for {', '.join(present[:_MOST_NAMED])}{more}" if present else "or any other platform"
     return NotFoundError(
-        f"Image '{name}' is not there for {wanted}, {there}. Its programs could not run.",
+        f"Image '{name}' is not available for {wanted}, {there}. Its programs could not run.",
         hint="Choose another base image, or one of these platforms if the cluster's nodes have it.",
         code="platform",
         service="registry",
@@ -256,7 +256,7 @@ def appended(
     Args:
         manifest: The base's manifest.
         kind: Its media type.
-        base: Its digest, which is told in an OCI image's annotations.
+        base: Its digest, which is reported in an OCI image's annotations.
         config: The new configuration.
         layer_digest: The digest of the layer as it is sent, gzip-compressed.
         layer_size: Its bytes.
@@ -287,7 +287,7 @@ def appended(
     for content, what in ((body, "manifest"), (config, "configuration")):
         if len(content) > LARGEST_MANIFEST:
             raise InputError(
-                f"The {what} of '{name}' would have {len(content)} bytes; a registry takes {LARGEST_MANIFEST}.",
+                f"The {what} of '{name}' would have {len(content)} bytes; registries accept up to {LARGEST_MANIFEST}.",
                 hint="Give the image fewer or shorter labels and environment variables, or a base with fewer layers.",
                 code="manifest-size",
             )
@@ -318,7 +318,7 @@ def decoded(body: bytes, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise damaged(name, "a part of it is no JSON object")
+        raise damaged(name, "a part of it is not a JSON object")
     return found
 
 
@@ -337,10 +337,10 @@ def damaged(name: str, problem: str) -> InputError:
 
 
 def _no_constant(word: str) -> None:
-    raise ValueError(word)  # NaN and Infinity are no JSON
+    raise ValueError(word)  # NaN and Infinity are not valid JSON
 
 
 def _is_attestation(entry: dict[str, Any]) -> bool:
     annotations = entry.get("annotations")
-    told = isinstance(annotations, dict) and _ATTESTATION in annotations
-    return told or platform_of(entry.get("platform")).startswith("unknown/unknown")
+    reported = isinstance(annotations, dict) and _ATTESTATION in annotations
+    return reported or platform_of(entry.get("platform")).startswith("unknown/unknown")

@@ -59,7 +59,10 @@ def unreachable(error: BaseException, url: str, seconds: float) -> UnreachableEr
     name = f"Registry '{urlsplit(url).netloc.rpartition('@')[2]}'"
     if isinstance(error, requests.exceptions.ProxyError):
         return no_answer(
-            f"{name} can't be reached through the proxy {_proxy_of(url)}: it refuses, or can't be connected to.",
+            (
+                f"{name} can't be reached through the proxy {_proxy_of(url)}: the proxy rejects connections or can't "
+                "be reached."
+            ),
             f"Check HTTPS_PROXY, or add the registry to NO_PROXY: export NO_PROXY=$NO_PROXY,{urlsplit(url).hostname}",
             "proxy",
         )
@@ -71,7 +74,7 @@ def unreachable(error: BaseException, url: str, seconds: float) -> UnreachableEr
         if isinstance(cause, (requests.Timeout, TimeoutError)):
             return _late(name, url, seconds)
         if isinstance(cause, ConnectionRefusedError):
-            return no_answer(f"{name} refuses connections: nothing listens on that port.", CHECK_HOST, "refused")
+            return no_answer(f"{name} refused the connection: nothing listens on that port.", CHECK_HOST, "refused")
     return _broken(name, error)
 
 
@@ -85,7 +88,7 @@ def redirected(base: str, location: str, status: int) -> UnreachableError:
         target = "somewhere else"
     return no_answer(
         f"Registry '{urlsplit(base).netloc}' redirects to {target}. The credential was not sent there.",
-        f"A log-in page or a proxy may be in between. {CHECK_HOST}",
+        f"A login page or a proxy may be in between. {CHECK_HOST}",
         "redirected",
         status,
     )
@@ -97,15 +100,15 @@ def _distrusted(name: str, cause: ssl.SSLError) -> UnreachableError:
     if not isinstance(cause, ssl.SSLCertVerificationError):
         return no_answer(f"{name} does not answer with TLS.", CHECK_HOST, "tls")
     if cause.verify_code in {_OTHER_HOST, _OTHER_ADDRESS}:
-        return no_answer(f"{name} shows the certificate of another host.", CHECK_HOST, "tls-host")
+        return no_answer(f"{name} presents the certificate of another host.", CHECK_HOST, "tls-host")
     if cause.verify_code in {_EXPIRED, _NOT_YET_VALID}:
         when = "has expired" if cause.verify_code == _EXPIRED else "is not yet valid"
-        hint = "Is this machine's clock right? See: date --utc. Otherwise the registry needs a new certificate."
-        return no_answer(f"{name} shows a certificate that {when}.", hint, "tls-time")
+        hint = "Check this machine's clock (date --utc). If it is right, the registry needs a new certificate."
+        return no_answer(f"{name} presents a certificate that {when}.", hint, "tls-time")
     return no_answer(
-        f"{name} shows a certificate that is not trusted here ({cause.verify_message}).",
-        "If a proxy of yours opens TLS, point REQUESTS_CA_BUNDLE to its CA certificate: "
-        "export REQUESTS_CA_BUNDLE=/path/to/ca.pem",
+        f"{name} presents a certificate that is not trusted ({cause.verify_message}).",
+        "If your proxy intercepts TLS, point REQUESTS_CA_BUNDLE to its CA certificate: export "
+        "REQUESTS_CA_BUNDLE=/path/to/ca.pem",
         "tls-untrusted",
     )
 
@@ -117,9 +120,9 @@ def _no_ca_file(name: str) -> UnreachableError:
 
 def _unknown(name: str, cause: socket.gaierror, url: str) -> UnreachableError:
     if cause.errno == socket.EAI_AGAIN:
-        hint = f"Try again; if it stays so, the cluster's DNS is at fault: nslookup {urlsplit(url).hostname}"
-        return no_answer(f"{name} can't be looked up: no name server answers.", hint, "dns")
-    return no_answer(f"{name} does not exist: DNS knows no such name.", CHECK_HOST, "dns-unknown")
+        hint = f"Try again. If it fails again, check the cluster's DNS: nslookup {urlsplit(url).hostname}"
+        return no_answer(f"{name} can't be resolved: no DNS server answers.", hint, "dns")
+    return no_answer(f"{name} does not exist in DNS.", CHECK_HOST, "dns-unknown")
 
 
 def _late(name: str, url: str, seconds: float) -> UnreachableError:
@@ -127,7 +130,7 @@ def _late(name: str, url: str, seconds: float) -> UnreachableError:
     address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/v2/"
     return no_answer(
         f"{name} did not answer in time ({seconds:.1f} s).",
-        f"Is a firewall or a private endpoint in between? Try: curl -m 10 {address}",
+        f"Check firewalls and private endpoints: curl -m 10 {address}",
         "timeout",
     )
 
@@ -137,12 +140,12 @@ def _broken(name: str, error: BaseException) -> UnreachableError:
     from urllib3.exceptions import ProtocolError  # noqa: PLC0415 - as above
 
     if isinstance(error, (requests.exceptions.InvalidURL, UnicodeError)):
-        return no_answer(f"{name} is no host name.", CHECK_HOST, "host")
+        return no_answer(f"{name} is not a host name.", CHECK_HOST, "host")
     if isinstance(error, (requests.ConnectionError, ProtocolError)):
-        return no_answer(f"{name} closed the connection before it had answered.", "Try again.", "reset")
+        return no_answer(f"{name} closed the connection without an answer.", "Try again.", "reset")
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return _no_ca_file(name)
-    return no_answer(f"{name} sent what is no HTTP ({type(error).__name__}).", CHECK_HOST, "no-http")
+    return no_answer(f"{name} did not send a valid HTTP answer ({type(error).__name__}).", CHECK_HOST, "no-http")
 
 
 def _proxy_of(url: str) -> str:

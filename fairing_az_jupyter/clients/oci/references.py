@@ -50,7 +50,7 @@ class ImageReference:
             Its parts; the tag is `latest` where there is neither a tag nor a digest.
 
         Raises:
-            InputError: It is no image's name.
+            InputError: It is not an image's name.
 
         """
         rest, at, digest = text.strip().partition("@")
@@ -67,12 +67,12 @@ class ImageReference:
         if "://" in rest or "//" in rest:
             raise _wrong(text, "it has an empty part or a scheme")
         if not _HOST.fullmatch(host):
-            raise _wrong(text, f"'{host}' is no registry's host")
+            raise _wrong(text, f"'{host}' is not a registry host")
         require_repository(repository)
         if colon:
             require_tag(tag)
         if at and not _DIGEST.fullmatch(digest):
-            raise _wrong(text, "what follows '@' is no SHA-256 digest")
+            raise _wrong(text, "the part after '@' is not a SHA-256 digest")
         return cls(host, repository, tag if colon else None if at else "latest", digest if at else None)
 
     @property
@@ -108,7 +108,7 @@ class ImageReference:
 
 
 def require_repository(name: str) -> None:
-    """Refuse what can't be a repository's name.
+    """Reject what can't be a repository's name.
 
     Args:
         name: The name.
@@ -119,11 +119,11 @@ def require_repository(name: str) -> None:
     """
     if len(name) > _LONGEST_REPOSITORY or not _REPOSITORY.fullmatch(name):
         upper = ": capital letters are not allowed" if _REPOSITORY.fullmatch(name.lower()) else ""
-        raise _wrong(name, f"it is no repository's name{upper}")
+        raise _wrong(name, f"it is not a repository name{upper}")
 
 
 def require_tag(name: str) -> None:
-    """Refuse what can't be a tag.
+    """Reject what can't be a tag.
 
     Args:
         name: The tag.
@@ -133,11 +133,11 @@ def require_tag(name: str) -> None:
 
     """
     if not _TAG.fullmatch(name):
-        raise _wrong(name, "it is no tag: at most 128 letters, digits, '_', '.' and '-'")
+        raise _wrong(name, "it is not a tag: at most 128 letters, digits, '_', '.' and '-'")
 
 
 def require_digest(name: str) -> None:
-    """Refuse what is no SHA-256 digest.
+    """Reject what is not a SHA-256 digest.
 
     Args:
         name: The digest.
@@ -147,7 +147,7 @@ def require_digest(name: str) -> None:
 
     """
     if not is_digest(name):
-        raise _wrong(name, "it is no digest such as sha256:...")
+        raise _wrong(name, "it is not a digest such as sha256:...")
 
 
 def is_digest(text: object) -> bool:
@@ -158,7 +158,7 @@ def is_digest(text: object) -> bool:
 def _wrong(text: str, problem: str) -> InputError:
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return InputError(
-        f"{shown!r} names no image: {problem}. No registry can have an image by that name.",
+        f"{shown!r} is not an image name: {problem}.",
         hint="Write it as contosoml.azurecr.io/team/model:1 (lower-case letters, digits, single '.', '_' or '-').",
         code="image-name",
     )

@@ -17,11 +17,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.docker_config import registry_host
 from fairing_az_jupyter.clients.oci.auth.login import Credential, Permit
 from fairing_az_jupyter.clients.oci.errors import unexpected
 from fairing_az_jupyter.clients.oci.http import LARGEST_BODY, REDIRECTS, Transport
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, InputError, NotAllowedError, NotFoundError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[A-Za-z0-9=_-]+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LONGEST_REPOSITORY = 255
 _CANCELLED = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
-_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_REJECTED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 # The upload that a check starts is cancelled even where the check itself has used up its time.
 _TIME_TO_CANCEL = 1.0
 
@@ -58,8 +58,8 @@ class Access:
 
     Args:
         repository: The repository's name.
-        pull: Whether it may pull; None where that was neither tried nor told.
-        push: Whether it may push; None where that was neither tried nor told.
+        pull: Whether it may pull; None where that was neither tried nor reported.
+        push: Whether it may push; None where that was neither tried nor reported.
         exists: Whether there is anything in the repository; None where that was not looked at.
         granted: The rights that the registry's token names, such as `pull`; None where it names none.
         scheme: How the registry authenticates: `bearer`, `basic` or `none`.
@@ -116,8 +116,8 @@ class Registry:
         host: str,
         *,
         username: str | None,
-        password: Hidden | None,
-        aad_token: Hidden | None = None,
+        password: SecretValue | None,
+        aad_token: SecretValue | None = None,
         scheme: str = "https",
         verify: str | bool = True,
         timeout: float = 5,
@@ -126,7 +126,7 @@ class Registry:
         self.host = registry_host(host)
         if not _HOST.fullmatch(self.host) or scheme not in {"https", "http"}:
             raise InputError(
-                f"'{self.host}' is no registry's host. Without it no image can be pushed or pulled.",
+                f"'{self.host}' is not a registry host. Without it no image can be pushed or pulled.",
                 hint="Set DOCKER_REGISTRY to the registry's login server, such as contosoml.azurecr.io",
                 code="registry-host",
             )
@@ -172,7 +172,7 @@ class Registry:
             InputError: The name breaks the registry's rule.
             CredentialError: The registry does not believe the credential, or there is none.
             NotAllowedError: It may not pull, or the registry's firewall lets nobody in from here.
-            UnreachableError: There is no answer, or not from a registry.
+            UnreachableError: No answer arrives, or not from a registry.
             ThrottledError: There were too many requests.
             ServiceError: The registry failed.
 
@@ -181,12 +181,12 @@ class Registry:
         end = time.monotonic() + self._deadline
         answer, permit = self._ask("GET", f"/v2/{repository}/tags/list?n=1", repository, "pull", end=end)
         exists: bool | None = answer.status == HTTPStatus.OK
-        if answer.status in _REFUSED:  # some rights are for images, but not for lists of them
-            refused = answer
+        if answer.status in _REJECTED:  # some rights are for images, but not for lists of them
+            rejected = answer
             answer, permit = self._ask("GET", f"/v2/{repository}/manifests/latest", repository, "pull", end=end)
             exists = True if answer.status == HTTPStatus.OK else None
-            if answer.status in _REFUSED:
-                raise self.credential.refusal(refused, permit, repository, "pull")
+            if answer.status in _REJECTED:
+                raise self.credential.rejection(rejected, permit, repository, "pull")
         if answer.is_html or answer.status not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
             raise unexpected(self.host, answer, f"pull from '{repository}'")
         has = permit.granted(repository)
@@ -213,7 +213,7 @@ class Registry:
             CredentialError: The registry does not believe the credential, or there is none.
             NotAllowedError: It may not push, or the registry's firewall lets nobody in from here.
             NotFoundError: The registry takes only repositories that were made before.
-            UnreachableError: There is no answer, or not from a registry.
+            UnreachableError: No answer arrives, or not from a registry.
             ThrottledError: There were too many requests.
             ServiceError: The registry failed.
 
@@ -221,18 +221,18 @@ class Registry:
         _require_repository(repository)
         end = time.monotonic() + self._deadline
         answer, permit = self._ask("POST", f"/v2/{repository}/blobs/uploads/", repository, "pull,push", end=end)
-        if answer.status in _REFUSED:
-            raise self.credential.refusal(answer, permit, repository, "push")
+        if answer.status in _REJECTED:
+            raise self.credential.rejection(answer, permit, repository, "push")
         if answer.status == HTTPStatus.NOT_FOUND and not answer.is_html:
             raise NotFoundError(
-                f"Registry '{self.host}' has no repository '{repository}', and makes none when an image is pushed.",
-                hint="Make the repository first, or set DOCKER_REGISTRY to a path that is there.",
+                f"Registry '{self.host}' has no repository '{repository}', and does not create one on push.",
+                hint="Create the repository first, or set DOCKER_REGISTRY to an existing path.",
                 service="registry",
                 status=404,
             )
         if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:  # distribution in read-only mode or as a mirror
             raise NotAllowedError(
-                f"Registry '{self.host}' takes no images at all: it is read-only or a mirror of another registry.",
+                f"Registry '{self.host}' accepts no images: it is read-only or a mirror of another registry.",
                 hint="Set DOCKER_REGISTRY to a registry that images can be pushed to.",
                 code="read-only",
                 service="registry",
@@ -262,7 +262,7 @@ class Registry:
             reference: A tag or a digest.
 
         Returns:
-            The manifest, whose bytes have the digest that is told.
+            The manifest, whose bytes have the digest that is reported.
 
         Raises:
             NotFoundError: There is none by that name.
@@ -277,17 +277,20 @@ class Registry:
         if answer is None:
             raise NotFoundError(
                 f"Registry '{self.host}' has no image '{repository}:{reference}'.",
-                hint="Is the name right? Was it pushed?",
+                hint="Check the name, and that it was pushed.",
                 service="registry",
                 status=404,
             )
         if len(answer.body) >= LARGEST_BODY:
-            raise unexpected(self.host, answer, f"get a manifest of a lawful size from '{repository}'")
+            raise unexpected(self.host, answer, f"get a manifest within the size limit from '{repository}'")
         digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
         if reference.startswith("sha256:") and reference != digest:
             raise ConflictError(
-                f"Registry '{self.host}' answered with other bytes than '{repository}@{reference}': they are {digest}.",
-                hint="Try again; if it stays so, something between here and the registry changes what it sends.",
+                (
+                    f"Registry '{self.host}' returned content that does not match '{repository}@{reference}': its "
+                    f"digest is {digest}."
+                ),
+                hint="Try again. If it fails again, something in between changes the content.",
                 service="registry",
             )
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
@@ -309,10 +312,10 @@ class Registry:
         """
         _require_repository(repository)
         if not _DIGEST.fullmatch(digest):
-            raise _bad_name(f"'{digest}' is no digest")
+            raise _bad_name(f"'{digest}' is not a digest")
         return self._read("HEAD", f"/v2/{repository}/blobs/{digest}", repository, "look for a blob of") is not None
 
-    def token_for(self, rights: Mapping[str, str]) -> tuple[Hidden, float] | None:
+    def token_for(self, rights: Mapping[str, str]) -> tuple[SecretValue, float] | None:
         """Have a token made by which another program can use some repositories for some time, and nothing else.
 
         Sources: https://learn.microsoft.com/rest/api/containerregistry/access-tokens/get for several scopes at once,
@@ -338,9 +341,9 @@ class Registry:
         if issued is None:
             return None
         token, seconds = issued
-        return Hidden(json.dumps({"registrytoken": token.reveal()})), seconds
+        return SecretValue(json.dumps({"registrytoken": token.reveal()})), seconds
 
-    def login_entry(self) -> Hidden | None:
+    def login_entry(self) -> SecretValue | None:
         """Return what a docker config has for the registry so that another program has the whole login.
 
         Returns:
@@ -351,15 +354,15 @@ class Registry:
         if login is None:
             return None
         user, password = login
-        return Hidden(json.dumps({"username": user, "password": password.reveal()}))
+        return SecretValue(json.dumps({"username": user, "password": password.reveal()}))
 
     def _read(self, method: str, path: str, repository: str, doing: str) -> Answer | None:
         """Return the answer to a pull, None for 404."""
         end = time.monotonic() + self._deadline
         blob = method == "HEAD"
         answer, permit = self._ask(method, path, repository, "pull", end=end, follow=not blob)
-        if answer.status in _REFUSED:
-            raise self.credential.refusal(answer, permit, repository, "pull")
+        if answer.status in _REJECTED:
+            raise self.credential.rejection(answer, permit, repository, "pull")
         if answer.status == HTTPStatus.NOT_FOUND and not answer.is_html:
             return None
         # A blob that is there may be kept elsewhere: the registry looks first, and then tells where.
@@ -377,7 +380,7 @@ class Registry:
         end: float,
         follow: bool = True,
     ) -> tuple[Answer, Permit]:
-        """Send a request with the credential, once more with a new token where a kept one is refused."""
+        """Send a request with the credential, once more with a new token where a kept one is rejected."""
         while True:
             permit = self.credential.permit(f"repository:{repository}:{actions}", end)
             headers = {"Accept": ", ".join(MANIFEST_TYPES)} if "/manifests/" in path else {}
@@ -400,7 +403,7 @@ class Registry:
 def _require_repository(name: str) -> None:
     if not _REPOSITORY.fullmatch(name) or len(name) > _LONGEST_REPOSITORY:
         upper = " Capital letters are not allowed." if name.lower() != name else ""
-        raise _bad_name(f"'{name}' is no repository's name.{upper}")
+        raise _bad_name(f"'{name}' is not a repository name.{upper}")
 
 
 def _bad_name(problem: str) -> InputError:

@@ -167,7 +167,7 @@ class Launcher:
             host: The registry's host.
 
         Raises:
-            ServiceError: There is no credential, or no subscription is known.
+            ServiceError: No credential exists, or no subscription is known.
 
         """
         return AcrTasks(
@@ -183,7 +183,7 @@ class Launcher:
         """Where build contexts are kept: reached by a data role, or else by the account's key; made where it may be.
 
         Raises:
-            ServiceError: There is no such account, or no way to its blobs.
+            ServiceError: The account does not exist, or no way to its blobs.
 
         """
         with self._lock:
@@ -192,7 +192,7 @@ class Launcher:
             found = self.azure.blobs(
                 account,
                 lambda signer: ContextStore(account, signer, cloud=self.azure.cloud),
-                # If the key may not do it either, its refusal says why.
+                # If the key may not do it either, its rejection says why.
                 lambda store: store.reached_by_token(CONTAINER)[0],
             )
             self._opened.callback(found.close)
@@ -235,7 +235,7 @@ def _no_docker_config(name: str, namespace: str) -> NotFoundError:
     return NotFoundError(
         f"Secret '{name}' in namespace '{namespace}' has no key '{SECRET_KEY}': it holds no login to a registry. "
         "Without one no image can be pushed.",
-        hint="Make it anew: %fairing_azure secrets create --acr --replace",
+        hint="Create it again: %fairing_azure secrets create --acr --replace",
         code="secret-type",
         service="kubernetes",
     )

@@ -9,13 +9,13 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from fairing_az_jupyter.clients.kube.follow.events import (
+from fairing_az_jupyter.clients.kube.watching.events import (
     Disrupted,
     LogLine,
     Notice,
+    Problem,
     Retried,
     Started,
-    Trouble,
     Waiting,
 )
 from fairing_az_jupyter.exceptions import JobFailedError
@@ -26,10 +26,10 @@ from fairing_az_jupyter.launch_events import Output, pod_event, publish
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairing_az_jupyter.clients.kube.follow.events import Event
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.exceptions import ExecutionError
 
-__all__ = ["KEPT_LINES", "Shown", "told_after_deletion"]
+__all__ = ["KEPT_LINES", "Shown", "reported_after_deletion"]
 
 logger = logging.getLogger(LOGGER_NAME)
 
@@ -41,7 +41,7 @@ _UNREMARKABLE = frozenset({"SuccessfulCreate", "Created", "Started", "ScalingRep
 _STARTING = ("Startup probe failed", "Readiness probe failed")
 # How every pod begins.
 _BEGINNING = frozenset({"ContainerCreating", "PodInitializing"})
-_TOLD_EVENTS = 200
+_MOST_EVENTS = 200
 _ENDED_BY_ITSELF = frozenset({"container-failed", "crash-loop", "init-failed"})
 _AT_WHAT_IS_GONE = re.compile(r"[:;,]?\s*(?:(?:or )?see(?: [\w']+)*: )?kubectl -n \S+ (?:describe|logs) .*$")
 
@@ -54,7 +54,7 @@ class Shown:
         printed: Whether lines go to stdout, as a job's output does; to the logger if not.
         started: Is called when that container starts.
         replaced: Is called when a pod was taken away or has failed, and a new one takes its place.
-        launch: The name of the launch, by which it can be deleted; empty where that is no use.
+        launch: The name of the launch, by which it can be deleted; empty where that is useless.
 
     """
 
@@ -69,7 +69,7 @@ class Shown:
     ) -> None:
         self._container, self._printed, self._started = container, printed, started
         self._replaced, self._launch = replaced, launch
-        self._told: dict[tuple[str, str, str], str] = {}
+        self._reported: dict[tuple[str, str, str], str] = {}
         self._kept: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
 
     @property
@@ -86,12 +86,12 @@ class Shown:
         """
         if not isinstance(event, LogLine):
             stop = f" To stop it: fairing-azure delete {self._launch}" if self._launch else ""
-            logger.log(_level(event), "%s%s", event, stop if isinstance(event, Trouble) else "")
+            logger.log(_level(event), "%s%s", event, stop if isinstance(event, Problem) else "")
             if isinstance(event, Started) and event.container == self._container and self._started is not None:
                 self._started()
             if isinstance(event, (Disrupted, Retried)) and self._replaced is not None:
                 self._replaced()
-            self._tell(event)
+            self._report(event)
             return
         text = event.text if event.container == self._container else f"[{event.container}] {event.text}"
         self._kept.append(text)
@@ -101,7 +101,7 @@ class Shown:
         else:
             logger.info("%s", text)
 
-    def _tell(self, event: Event) -> None:
+    def _report(self, event: Event) -> None:
         """Tell a pod's event once; a pod that fails for hours has very many, but what is waited for must be heard."""
         found = _pod_event_of(event)
         if found is None:
@@ -110,11 +110,13 @@ class Shown:
         if isinstance(event, (Disrupted, Retried)):
             pod_event(pod, reason, message)
             return
-        waits = isinstance(event, Trouble)
+        waits = isinstance(event, Problem)
         key = (pod, reason, "" if waits else message)
-        if self._told.get(key) == message or (not waits and key not in self._told and len(self._told) >= _TOLD_EVENTS):
+        if self._reported.get(key) == message or (
+            not waits and key not in self._reported and len(self._reported) >= _MOST_EVENTS
+        ):
             return
-        self._told[key] = message
+        self._reported[key] = message
         pod_event(pod, reason, message)
 
 
@@ -145,8 +147,8 @@ def _write_line(text: str) -> TextIO | None:
     return stream
 
 
-def told_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]) -> ExecutionError:
-    """Return an error whose cure holds also when the objects that it is about have been deleted.
+def reported_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]) -> ExecutionError:
+    """Return an error whose fix holds also when the objects that it is about have been deleted.
 
     Args:
         error: What has failed; it is changed.
@@ -160,12 +162,12 @@ def told_after_deletion(error: ExecutionError, what: str, lines: tuple[str, ...]
     error.last_lines = error.last_lines or lines[-_ENOUGH_LINES:]
     if error.code in _ENDED_BY_ITSELF:
         if isinstance(error, JobFailedError):
-            error.hint = job_failed(what, error.returncode, error.last_lines, "it stands above.").hint
+            error.hint = job_failed(what, error.returncode, error.last_lines, "see above.").hint
         else:
-            error.hint = endpoint_failed(what, "failed", error.returncode, error.last_lines, "it stands above.").hint
+            error.hint = endpoint_failed(what, "failed", error.returncode, error.last_lines, "see above.").hint
     elif _AT_WHAT_IS_GONE.search(error.hint):
-        cure = _AT_WHAT_IS_GONE.sub("", error.hint).rstrip(". ")
-        error.hint = f"{cure}." if cure else "What the cluster said about it stands above."
+        fix = _AT_WHAT_IS_GONE.sub("", error.hint).rstrip(". ")
+        error.hint = f"{fix}." if fix else "See the cluster's message above."
     return error
 
 
@@ -176,7 +178,7 @@ def _pod_event_of(event: Event) -> tuple[str, str, str] | None:
         return (event.name, event.reason, event.message) if says else None
     if isinstance(event, Waiting) and event.reason not in _BEGINNING:
         return event.pod, event.reason, event.message
-    if isinstance(event, Trouble):
+    if isinstance(event, Problem):
         return event.diagnosis.pod or event.name, event.diagnosis.code, str(event)
     if isinstance(event, Disrupted):
         return event.pod, "Disrupted", str(event)
@@ -192,8 +194,8 @@ def _level(event: Event) -> int:
         if event.warning:
             return logging.WARNING
         return logging.DEBUG if event.reason in _UNREMARKABLE else logging.INFO
-    if isinstance(event, Trouble):
-        # A container that takes its time is no reason to warn.
+    if isinstance(event, Problem):
+        # A container that takes its time is not a reason to warn.
         return logging.INFO if event.diagnosis.rule.group == "start" else logging.WARNING
     if isinstance(event, (Disrupted, Retried)):
         return logging.WARNING

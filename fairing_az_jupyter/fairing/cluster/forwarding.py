@@ -42,12 +42,12 @@ class Forward:
 
     def __init__(self, workloads: Workloads, labels: Mapping[str, str]) -> None:
         self._workloads, self._labels = workloads, labels
-        self._over, self._told = threading.Event(), ""
+        self._over, self._reported = threading.Event(), ""
         pods = self._ready_pods()
         if not pods:
             raise EndpointError(
-                f"No pod of the endpoint is ready in namespace '{workloads.namespace}', so no port can lead to one.",
-                hint=f"See how its pods are, or create it again: kubectl -n {workloads.namespace} get pods",
+                f"The endpoint has no ready pod in namespace '{workloads.namespace}', so no port can be forwarded.",
+                hint=f"Check its pods, or create the endpoint again: kubectl -n {workloads.namespace} get pods",
                 code="not-ready",
             )
         self._pod = pods[-1]
@@ -80,9 +80,9 @@ class Forward:
         try:
             self._renew()
         except FairingAzureError as error:
-            if error.message != self._told:
-                self._told = error.message
-                logger.info("The way to the endpoint can't be looked after now: %s", error)
+            if error.message != self._reported:
+                self._reported = error.message
+                logger.info("Port forwarding to the endpoint can't be repaired now: %s", error)
 
     def _renew(self) -> None:
         pods = self._ready_pods()

@@ -274,7 +274,7 @@ def deployment(
     *,
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
-    patience: int = 4200,
+    progress_deadline: int = 4200,
 ) -> Object:
     """Return a Deployment that keeps one pod running.
 
@@ -284,13 +284,13 @@ def deployment(
         target: In whose name it runs.
         labels: Further labels.
         annotations: Annotations of the object itself.
-        patience: Seconds after which Kubernetes reports that it makes no progress; waiting for a node counts, too.
+        progress_deadline: Seconds after which Kubernetes reports that it makes no progress; with the wait for a node.
 
     """
     all_labels = {**(labels or {}), **labels_of("endpoint", name, target.owner)}
     spec = {
         "replicas": 1,
-        "progressDeadlineSeconds": patience,
+        "progressDeadlineSeconds": progress_deadline,
         "selector": {"matchLabels": _selector(name)},
         "template": _template(pod, all_labels),
     }

@@ -115,7 +115,7 @@ def _took(workloads: Workloads, kind: str, metadata: Mapping[str, Any]) -> bool:
             except NotFoundError:
                 return False
         except FairingAzureError:
-            # Who may not write on it can follow it all the same.
+            # Who may not write on it can follow it anyway.
             return True
         else:
             return True

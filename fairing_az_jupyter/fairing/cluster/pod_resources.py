@@ -42,7 +42,7 @@ def give_resources(pod: dict[str, Any], amounts: Mapping[str, Mapping[str, str]]
     container = pod["containers"][0]
     resources = container["resources"] = _merged(container.get("resources") or {}, amounts)
     for first in pod.get("initContainers", []):
-        # Otherwise a quota on requests refuses the pod; it runs before the others, so that it takes no more room.
+        # Otherwise a quota on requests rejects the pod; it runs before the others, so that it takes no more room.
         first.setdefault("resources", _without_devices(resources))
 
 

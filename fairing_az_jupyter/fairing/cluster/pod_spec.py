@@ -20,7 +20,7 @@ def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespa
         namespace: The namespace.
 
     Raises:
-        ContextError: There is no container with an image in it.
+        ContextError: No container has an image.
 
     """
     from kubernetes.client import ApiClient  # noqa: PLC0415 - Fairing has it loaded
@@ -38,7 +38,7 @@ def plain_spec(pod_spec: Any, mutators: Sequence[Callable[..., object]], namespa
     if not containers or not containers[0].get("image"):
         raise ContextError(
             "The pod has no container with an image, so there is nothing to run.",
-            hint="Call the builder's build() before generate_pod_spec(). Or does a pod_spec_mutator remove it?",
+            hint="Call the builder's build() before generate_pod_spec(). Check that no pod_spec_mutator removes it.",
         )
     variables = containers[0].setdefault("env", [])
     if all(variable.get("name") != "PYTHONUNBUFFERED" for variable in variables):
@@ -73,7 +73,7 @@ def _kube_manager() -> Any:  # noqa: ANN401
         return KubeManager()
     except (ConfigException, OSError) as error:
         raise InputError(
-            f"A pod_spec_mutator asks the cluster by Fairing's KubeManager, which finds no way to it: {error}",
-            hint="It reads the default kubeconfig; see whether that works: kubectl config current-context",
+            f"A pod_spec_mutator calls Fairing's KubeManager, which can't reach the cluster: {error}",
+            hint="It reads the default kubeconfig. Check that it works: kubectl config current-context",
             code="kube-manager",
         ) from error

@@ -139,7 +139,7 @@ def write_archive(
         real = Path(os.path.realpath(path))
         if any(entry.source == real for entry in members):
             raise ContextError(
-                f"The archive '{path}' is in a folder that goes into it, so it would hold its own last version.",
+                f"The archive '{path}' is in a folder that goes into it, so it would contain its own previous version.",
                 hint="Write it to another folder, or exclude it in .dockerignore.",
             )
     try:
@@ -155,7 +155,7 @@ def write_archive(
     except OSError as error:
         raise ContextError(
             f"The archive '{path}' can't be written ({error.strerror or error}), so nothing can be built from it.",
-            hint="Free some space, or choose a folder that exists and that you may write to.",
+            hint="Free some disk space, or choose an existing, writable folder.",
         ) from error
     return Archive(path, packing.digest, size, packing.size, len(members))
 
@@ -235,7 +235,7 @@ def _file_member(entry: ArchiveEntry) -> Iterator[bytes]:
     if entry.source is None:
         raise ValueError(f"the member {entry.destination!r} has no source")
     try:
-        # Non-blocking: what was a file when it was collected may be a pipe by now.
+        # Non-blocking: what was a file when it was collected may be a pipe already.
         descriptor = os.open(entry.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError as error:
         raise _changed(entry.source) from error
@@ -277,16 +277,16 @@ def unreadable(path: Path, error: OSError) -> ContextError:
 
     """
     return ContextError(
-        f"'{path}' can't be read ({error.strerror or error}). The image would lack it.",
-        hint="Give yourself permission (chmod u+rX), or exclude it in .dockerignore.",
+        f"'{path}' can't be read ({error.strerror or error}). It would be missing from the image.",
+        hint="Grant yourself permission (chmod u+rX), or exclude it in .dockerignore.",
     )
 
 
 def _changed(source: Path) -> ContextError:
     """Return the error for a file that is not what it was."""
     return ContextError(
-        f"'{source}' changed while it was packed, so the image would get neither its old nor its new contents.",
-        hint="Wait until nothing writes to it and try again, or exclude it in .dockerignore.",
+        f"'{source}' changed while it was packed, so the image would contain a mix of old and new contents.",
+        hint="Try again when nothing writes to it, or exclude it in .dockerignore.",
     )
 
 

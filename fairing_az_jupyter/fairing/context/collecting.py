@@ -49,8 +49,8 @@ def collect(
         The members and the folders above them, sorted by the bytes of their names, each once.
 
     Raises:
-        ContextError: A source is missing, can't be read or is no file, folder or symlink; a symlink leaves its folder;
-            a destination leaves the archive or is taken twice.
+        ContextError: A source is missing, can't be read or is not a file, folder or symlink; a symlink leaves its
+            folder; a destination leaves the archive or is taken twice.
 
     """
     root = Path.cwd() if root is None else Path(root).absolute()
@@ -85,7 +85,7 @@ def _destination(raw: str, source: str | Path) -> str:
     name = posixpath.normpath(raw.lstrip("/"))
     if name == ".." or name.startswith("../"):
         raise ContextError(
-            f"The destination {raw!r} of '{source}' lies outside the image's file system.",
+            f"The destination {raw!r} of '{source}' is outside the image's file system.",
             hint=f"Put it below the folder of the notebook, or {_mapped(source)}",
         )
     try:
@@ -94,16 +94,16 @@ def _destination(raw: str, source: str | Path) -> str:
         name = "\0"
     if "\0" in name:
         raise ContextError(
-            f"The destination {raw!r} of '{source}' is no file name.", hint="Use letters, digits, '-', '_' and '.'."
+            f"The destination {raw!r} of '{source}' is not a file name.", hint="Use letters, digits, '-', '_' and '.'."
         )
     return "" if name == "." else name
 
 
 def _located(source: str | Path, root: Path, destination: str) -> Path:
-    """Return the real path of a listed source, refusing what is missing or leaves the working directory unseen."""
+    """Return the real path of a listed source, rejecting what is missing or leaves the working directory unseen."""
     if not str(source) or "\0" in str(source):
         raise ContextError(
-            f"The source of '{destination}' is {str(source)!r}, which is no path.", hint="Name a file or a folder."
+            f"The source of '{destination}' is {str(source)!r}, which is not a path.", hint="Give a file or a folder."
         )
     path = root / source
     try:
@@ -111,9 +111,12 @@ def _located(source: str | Path, root: Path, destination: str) -> Path:
     except OSError as error:
         what = f"can't be read ({error.strerror})"
         if isinstance(error, FileNotFoundError):
-            what = f"is a symlink to '{path.readlink()}', which is not there" if path.is_symlink() else "not found"
+            what = f"is a symlink to '{path.readlink()}', which does not exist" if path.is_symlink() else "not found"
         raise ContextError(
-            f"Source '{source}' of '{destination}' {what} (working directory '{root}'). The image would lack it.",
+            (
+                f"Source '{source}' of '{destination}' {what} (working directory '{root}'). It would be missing from "
+                "the image."
+            ),
             hint="Check the name, or change the working directory to the notebook's folder.",
         ) from error
     real = Path(os.path.realpath(path))
@@ -121,7 +124,7 @@ def _located(source: str | Path, root: Path, destination: str) -> Path:
     if not Path(source).is_absolute() and below and not real.is_relative_to(os.path.realpath(root)):
         raise ContextError(
             f"Source '{source}' is a symlink that leaves the working directory '{root}': it leads to '{real}'.",
-            hint=f"Copy it to the working directory, or, if it is meant, {_mapped(real)}",
+            hint=f"Copy it to the working directory, or, if that is intended, {_mapped(real)}",
         )
     return real
 
@@ -210,7 +213,7 @@ def _checked_file(path: Path) -> Path:
 
 
 def _add(members: dict[str, ArchiveEntry], entry: ArchiveEntry) -> None:
-    """Add a member, refusing a second source for its destination."""
+    """Add a member, rejecting a second source for its destination."""
     other = members.setdefault(entry.destination, entry)
     if other is entry or other.kind == entry.kind == "folder":
         return

@@ -83,7 +83,7 @@ class IgnoreRules:
         # UTF-16, as a shell on Windows writes it: no rule would match, and what should stay here would be sent.
         if b"\0" in content or content.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise ContextError(
-                f"'{path}' is not a text file in UTF-8, so what it excludes is not known.",
+                f"'{path}' is not a text file in UTF-8, so its exclusions can't be applied.",
                 hint=f"Save {FILE_NAME} as UTF-8.",
             )
         return cls.parse(content.decode("utf-8", "surrogateescape"), name=str(path))
@@ -112,8 +112,8 @@ class IgnoreRules:
                 rules.append(_rule(pattern))
             except _MalformedError as error:
                 raise ContextError(
-                    f"Line {number} of '{name}' is no pattern: {pattern!r} {error}. "
-                    "Without it, what to leave out of the image is not known.",
+                    f"Line {number} of '{name}' is not a valid pattern: {pattern!r} {error}. Without it, it is "
+                    "unclear which files to leave out of the image.",
                     hint=_SYNTAX,
                 ) from None
         return cls(tuple(rules))
@@ -167,7 +167,7 @@ class IgnoreRules:
 def _unreadable(path: Path, error: OSError) -> ContextError:
     """Return the error for a `.dockerignore` that exists and can't be read."""
     return ContextError(
-        f"'{path}' can't be read ({error.strerror or error}), so what it excludes is not known.",
+        f"'{path}' can't be read ({error.strerror or error}), so its exclusions can't be applied.",
         hint=f"Make {FILE_NAME} a readable text file, or remove it.",
     )
 

@@ -67,7 +67,7 @@ def needs_files(text: str) -> bool:
         text: The file's content.
 
     Returns:
-        Whether it does; where that can't be told for certain, too.
+        Whether it does; where that can't be determined for certain, too.
 
     """
     return any(_names_a_file(line) for line in _lines(text))

@@ -134,8 +134,8 @@ def _keep_within_folder(preprocessor: Any) -> None:  # noqa: ANN401
             with contextlib.suppress(ValueError):
                 return str(target.relative_to(base))
         raise ContextError(
-            f"Input file '{name}' does not lie in the working directory '{here}', so the image has no place for it.",
-            hint="Move it there, or say where it goes: "
+            f"Input file '{name}' is not in the working directory '{here}', so it has no path in the image.",
+            hint="Move it there, or set its destination: "
             f"output_map={{'{name}': '{preprocessor.path_prefix}{path.name}'}}",
         )
 

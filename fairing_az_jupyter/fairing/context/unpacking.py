@@ -34,8 +34,8 @@ def unpack(archive_path: Path, folder: Path, *, digest: str | None = None) -> No
     """Unpack an archive of `write_archive` into an empty folder.
 
     Files are written with the current time and the permissions 0755 less the umask. What no such archive holds is
-    refused: absolute names, `..`, members below a symlink, symlinks that leave the folder, hard links and devices. This
-    doesn't rest on `tarfile.data_filter`, which early releases of Python 3.10 and 3.11 lack.
+    rejected: absolute names, `..`, members below a symlink, symlinks that leave the folder, hard links and devices.
+    This doesn't rest on `tarfile.data_filter`, which early releases of Python 3.10 and 3.11 lack.
 
     Args:
         archive_path: The archive, compressed or not.
@@ -53,13 +53,13 @@ def unpack(archive_path: Path, folder: Path, *, digest: str | None = None) -> No
         folder.mkdir(exist_ok=True)
         if any(folder.iterdir()):
             raise ContextError(
-                f"The folder '{folder}' is not empty, and what is in it would mix with the archive's files.",
+                f"The folder '{folder}' is not empty, and its contents would be mixed with the archive's files.",
                 hint="Choose a new or an empty folder.",
             )
     except OSError as error:
         raise ContextError(
             f"'{archive_path}' can't be unpacked into '{folder}' ({error.strerror or error}).",
-            hint="Choose a new folder in one that exists and that you may write to.",
+            hint="Choose a new folder inside an existing, writable folder.",
         ) from error
     try:
         _unpack_all(Path(archive_path), folder, digest)
@@ -69,7 +69,7 @@ def unpack(archive_path: Path, folder: Path, *, digest: str | None = None) -> No
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise ContextError(
                 f"'{archive_path}' can't be unpacked into '{folder}': {reason}.",
-                hint="Build the archive again; if it is whole, look for free space and permissions.",
+                hint="Build the archive again. If the archive is intact, check free disk space and permissions.",
             ) from error
         raise
 
@@ -107,7 +107,7 @@ def _unpack_all(archive: Path, folder: Path, digest: str | None) -> None:
         source = _TarBytes(stream)
         with tarfile.open(fileobj=cast("BinaryIO", source), mode="r|", bufsize=_BLOCK, encoding="utf-8") as tar:
             for member in tar:
-                _refuse_foreign(member, kinds)
+                _reject_foreign(member, kinds)
                 kinds[member.name] = member.type
                 _unpack_member(tar, member, folder / member.name)
                 end = member.offset_data + member.size + -member.size % tarfile.BLOCKSIZE
@@ -115,16 +115,16 @@ def _unpack_all(archive: Path, folder: Path, digest: str | None) -> None:
             pass
     # `tarfile` stops at a broken header as at the end: whatever follows the last member has to be zeros.
     if source.used > end or source.size < end + 2 * tarfile.BLOCKSIZE or source.size % tarfile.RECORDSIZE:
-        raise _ForeignError("it is damaged or cut short")
+        raise _ForeignError("it is damaged or truncated")
     if digest is not None and source.digest != digest:
         raise _ForeignError(f"its digest is {source.digest}, not {digest}")
 
 
-def _refuse_foreign(member: tarfile.TarInfo, kinds: dict[str, bytes]) -> None:
-    """Refuse a member that `write_archive` would not have written after those before."""
+def _reject_foreign(member: tarfile.TarInfo, kinds: dict[str, bytes]) -> None:
+    """Reject a member that `write_archive` would not have written after those before."""
     name = member.name
     if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name + member.linkname or name in kinds:
-        raise _ForeignError(f"it has a member named {name!r}, which is unsafe or there twice")
+        raise _ForeignError(f"it has a member named {name!r}, which is unsafe or a duplicate")
     parent = posixpath.dirname(name)
     if parent and kinds.get(parent) != tarfile.DIRTYPE:
         raise _ForeignError(f"its member {name!r} is not in a folder of the archive")

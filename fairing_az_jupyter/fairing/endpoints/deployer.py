@@ -18,7 +18,7 @@ from kubeflow.fairing.deployers.deployer import DeployerInterface
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.exceptions import EndpointError, ExecutionError, FairingAzureError, InputError, NotFoundError
 from fairing_az_jupyter.fairing.cluster import ownership
-from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, told_after_deletion
+from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, reported_after_deletion
 from fairing_az_jupyter.fairing.cluster.forwarding import Forward
 from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, labels_of, new_name
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
@@ -104,7 +104,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
 
         Raises:
             EndpointError: It can't start, was not ready in time, or has got no address; nothing of it is left.
-            InputError: There is nothing to serve, or the cluster refuses it as it is.
+            InputError: There is nothing to serve, or the cluster rejects it as it is.
             ServiceError: The cluster does not do what is asked.
 
         """
@@ -141,7 +141,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         except BaseException as error:
             phases.fail(error)
             if isinstance(error, KeyboardInterrupt):
-                _tell_interrupted(f"Interrupted: endpoint {self.name} is deleted again.", remains=False)
+                _report_interrupted(f"Interrupted: endpoint {self.name} is being deleted.", remains=False)
             self._undo()
             raise
 
@@ -156,7 +156,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         """Delete the endpoint and wait until its pods are gone. Safe to call again.
 
         Raises:
-            ExecutionError: It was told to go and is still there.
+            ExecutionError: It was asked to go and is still there.
             ServiceError: The cluster does not do what is asked.
 
         """
@@ -225,13 +225,13 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         """Return the URL of an endpoint that serves the same and that nobody looks after; empty if there is none.
 
         A kernel that is restarted leaves its endpoint behind: the same launch gets it back. Of one that serves
-        something else the user is told: nobody here knows whether it is still needed.
+        something else there is a warning: nobody here knows whether it is still needed.
         """
         workloads = self._launcher.workloads
         try:
             alike = workloads.list(self.kind, {**self._of_owner(), **self._of_class()})
         except FairingAzureError:
-            # As where it is not installed: `_create` says so, with the cure.
+            # As where it is not installed: `_create` says so, with the fix.
             return ""
         left = [
             found
@@ -244,8 +244,8 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             name = str(metadata["name"])
             if (metadata.get("labels") or {}).get(ownership.TASK) != marks.labels[ownership.TASK]:
                 logger.warning(
-                    "Endpoint %s of an earlier launch of '%s' still runs, and nobody looks after it. "
-                    "Delete it if it is not needed: fairing-azure delete %s",
+                    "Endpoint %s of an earlier launch of '%s' is still running, and no process manages it. Delete "
+                    "it if it is not needed: fairing-azure delete %s",
                     name,
                     self._class,
                     name,
@@ -254,7 +254,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             release = ownership.claim(workloads, self.kind, found)
             if release is None:
                 continue
-            logger.warning("Endpoint %s serves the same, and nobody looks after it: it is taken over.", name)
+            logger.warning("Endpoint %s serves the same code, and no process manages it: it is reused.", name)
             self.name, self._close_care = name, weakref.finalize(self, release)
             publish(Launched("endpoint", name, self._launcher.target.namespace))
             phases.begin("serve")
@@ -264,7 +264,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
                 return self._served(phases)
             except (EndpointError, NotFoundError) as error:
                 phases.fail(error)
-                logger.warning("It does not serve any more (%s), and is replaced.", error.message)
+                logger.warning("It no longer serves (%s) and is replaced.", error.message)
                 self.delete()
         return ""
 
@@ -274,7 +274,9 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         if self._launcher.in_cluster:
             url = self._url_in_cluster()
             if not _answers(url + ready):
-                logger.warning("%s is ready, but does not answer this notebook yet: a network policy?", url)
+                logger.warning(
+                    "%s is ready, but does not answer this notebook yet. A network policy may block it.", url
+                )
             return url
         forward = Forward(self._launcher.workloads, self._pod_labels())
         # Ends with the deployer, and does not keep it alive.
@@ -282,9 +284,9 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         if not _answers(forward.url + ready):
             forward.check()
             raise EndpointError(
-                f"Endpoint '{self.name}' is ready, but does not answer through the port {forward.url} that leads to "
-                "it, so this machine can't use it.",
-                hint=f"Look whether port-forwarding works: kubectl -n {self._launcher.target.namespace} get pods",
+                f"Endpoint '{self.name}' is ready, but does not answer through the forwarded port {forward.url}, so "
+                "this machine can't use it.",
+                hint=f"Check that port forwarding works: kubectl -n {self._launcher.target.namespace} get pods",
                 code="not-reachable",
             )
         return forward.url
@@ -303,7 +305,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             self._close_care()
 
     def _undo(self) -> None:
-        """Delete what a failed `deploy` has made; where that fails the user is told, and the failure counts."""
+        """Delete what a failed `deploy` has made; where that fails there is a warning, and the failure counts."""
         name, namespace = self.name, self._launcher.target.namespace
         left = f"Delete it: fairing-azure delete {name}, or kubectl -n {namespace} delete {self.made_of} {name}"
         try:
@@ -311,13 +313,13 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         except ExecutionError:
             logger.info("Endpoint %s is being deleted.", name)
         except FairingAzureError as error:
-            logger.warning("%s So endpoint %s may still be there. %s", error, name, left)
+            logger.warning("%s Endpoint %s may still exist. %s", error, name, left)
         except KeyboardInterrupt:
-            _tell_interrupted(f"Interrupted: endpoint {name} may still be there. {left}", remains=True)
+            _report_interrupted(f"Interrupted: endpoint {name} may still exist. {left}", remains=True)
             raise
 
 
-def _tell_interrupted(message: str, *, remains: bool) -> None:
+def _report_interrupted(message: str, *, remains: bool) -> None:
     logger.warning("%s", message)
     publish(Interrupted(message, remains=remains))
 
@@ -335,7 +337,7 @@ def is_public(service_type: str) -> bool:
     if service_type not in {"ClusterIP", _PUBLIC}:
         raise InputError(
             f"An endpoint's service_type can't be {service_type!r}.",
-            hint=f"Name ClusterIP, or {_PUBLIC} for a public address.",
+            hint=f"Use ClusterIP, or {_PUBLIC} for a public address.",
             code="service-type",
         )
     return service_type == _PUBLIC
@@ -356,8 +358,8 @@ def _answers(url: str) -> bool:
 
 
 def _with_lines(error: EndpointError, serving_class: str, lines: tuple[str, ...]) -> ExecutionError:
-    """Return the error with the last lines that were seen, and with a cure that needs no pod."""
+    """Return the error with the last lines that were seen, and with a fix that needs no pod."""
     if lines and not error.last_lines:
         found = Diagnosis(error.code, error.message, error.hint, returncode=error.returncode)
-        return told_after_deletion(found.error("Deployment", lines), serving_class, lines)
-    return told_after_deletion(error, serving_class, lines)
+        return reported_after_deletion(found.error("Deployment", lines), serving_class, lines)
+    return reported_after_deletion(error, serving_class, lines)

@@ -64,13 +64,20 @@ class ClusterServing(EndpointDeployer):
     def _create(self, pod: dict[str, Any], target: Target, marks: Marks) -> None:
         if self._public:
             logger.warning(
-                "Endpoint %s gets a public address: whoever finds it can use it, for nothing there asks for a "
-                "credential. Without service_type='LoadBalancer' only the cluster reaches it.",
+                "Endpoint %s gets a public address: anyone who finds it can use it without a credential. Without "
+                "service_type='LoadBalancer' only the cluster reaches it.",
                 self.name,
             )
-        patience = progress_seconds(self._ready_timeout)
+        progress_deadline = progress_seconds(self._ready_timeout)
         self._launcher.workloads.create(
-            deployment(self.name, pod, target, patience=patience, labels=marks.labels, annotations=marks.annotations)
+            deployment(
+                self.name,
+                pod,
+                target,
+                progress_deadline=progress_deadline,
+                labels=marks.labels,
+                annotations=marks.annotations,
+            )
         )
         self._launcher.workloads.create(service(self.name, target, public=self._public, labels=marks.labels))
 
@@ -93,7 +100,7 @@ class ClusterServing(EndpointDeployer):
             self.name,
             seconds=self._ready_timeout,
             waits=self._launcher.waits,
-            tell=shown.show,
+            report=shown.show,
         )
 
     def _way(self) -> str:
@@ -114,9 +121,9 @@ class ClusterServing(EndpointDeployer):
                 break
             time.sleep(_LOOK_SECONDS)
         raise EndpointError(
-            f"Endpoint '{self.name}' has got no public address in {self._address_timeout:g} s.",
-            hint="The subscription may have no public address left, or a policy forbids it: "
-            "az network list-usages --location REGION. Without service_type='LoadBalancer' it needs none.",
+            f"Endpoint '{self.name}' did not get a public address within {self._address_timeout:g} s.",
+            hint="The subscription's public addresses may be used up, or a policy may forbid one: az network "
+            "list-usages --location REGION. Without service_type='LoadBalancer' the endpoint needs no public address.",
             code="no-address",
         )
 

@@ -27,7 +27,7 @@ _GRACE_SECONDS = 5
 # For a node to come and an image to be pulled, before the server's own start.
 _WAIT_SECONDS = 3600
 # The server answers while a prediction runs, which has a thread of its own; but code in C may hold Python's lock for
-# minutes, and that is no reason to end it. What has not answered for ten minutes is stuck.
+# minutes, and that is not a reason to end it. What has not answered for ten minutes is stuck.
 _ALIVE = {"periodSeconds": 60, "timeoutSeconds": 30, "failureThreshold": 10}
 
 

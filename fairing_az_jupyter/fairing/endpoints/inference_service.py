@@ -65,9 +65,9 @@ class KServeServing(EndpointDeployer):
         super().__init__(launcher, serving_class, pod_spec_mutators=pod_spec_mutators, ready_timeout=ready_timeout)
         if is_public(service_type):
             raise InputError(
-                f"An InferenceService has no service_type {service_type!r}: KServe makes its Service, and KServe's "
-                "ingress is what could lead to it from outside.",
-                hint=f"Leave service_type at 'ClusterIP', or {_deployment_instead()}.",
+                f"An InferenceService has no service_type {service_type!r}: KServe creates its Service, and only "
+                "KServe's ingress can expose it.",
+                hint=f"Keep service_type at 'ClusterIP', or {_deployment_instead()}.",
                 code="service-type",
             )
 
@@ -81,15 +81,21 @@ class KServeServing(EndpointDeployer):
             # Nothing was made, and what is not installed can't be asked to delete it.
             self.name = ""
             raise NotFoundError(
-                f"KServe is not installed in the cluster, so no {_KIND} can be made in namespace '{target.namespace}'.",
-                hint=f"To serve without KServe {_deployment_instead()}; or ask the cluster's administrator for KServe.",
+                (
+                    f"KServe is not installed in the cluster, so no {_KIND} can be created in namespace "
+                    f"'{target.namespace}'."
+                ),
+                hint=(
+                    f"To serve without KServe, {_deployment_instead()}; or ask the cluster's administrator to "
+                    "install KServe."
+                ),
                 code="no-kserve",
                 service="kubernetes",
                 status=error.status,
             ) from None
 
     def _lacks_kserve(self, error: NotFoundError | NotAllowedError) -> bool:
-        """Tell whether a refusal means that there is no KServe: nobody has rights on what is not installed."""
+        """Tell whether a rejection means that there is no KServe: nobody has rights on what is not installed."""
         if isinstance(error, NotFoundError):
             return error.code == "not-found-api"
         try:
@@ -102,13 +108,13 @@ class KServeServing(EndpointDeployer):
         made = self._taken_up()
         # The Deployment tells why there are no pods, such as a quota, which the InferenceService does not know.
         left, waits = max(0.0, end - time.monotonic()), self._launcher.waits
-        workloads.wait_ready("Deployment", made, seconds=left, waits=waits, tell=shown.show)
+        workloads.wait_ready("Deployment", made, seconds=left, waits=waits, report=shown.show)
         try:
             workloads.wait_ready(_KIND, self.name, seconds=_AGREED_SECONDS, waits=waits)
         except EndpointError as error:
             if error.code == "not-ready":
                 said = what_kserve_says(workloads.get(_KIND, self.name))
-                error.message = f"{error.message} Its pods serve, but KServe says: {said or 'nothing'}."
+                error.message = f"{error.message} Its pods are ready, but KServe reports: {said or 'nothing'}."
             raise
 
     def _taken_up(self) -> str:
@@ -128,13 +134,16 @@ class KServeServing(EndpointDeployer):
         where = f"{_KIND} '{self.name}' in namespace '{self._launcher.target.namespace}'"
         if said:
             raise EndpointError(
-                f"{where} has got no Deployment in {seconds:g} s, so nothing serves. KServe says: {said}.",
-                hint=f"Mend that; or, to serve without KServe, {_deployment_instead()}.",
+                f"{where} did not get a Deployment within {seconds:g} s, so nothing serves. KServe reports: {said}.",
+                hint=f"Fix that; or, to serve without KServe, {_deployment_instead()}.",
                 code="kserve-failed",
             )
         raise EndpointError(
-            f"{where} was not taken up by KServe in {seconds:g} s, so nothing serves: its controller seems not to run.",
-            hint="Ask the cluster's administrator to look: kubectl get pods -A -l "
+            (
+                f"{where} was not processed by KServe within {seconds:g} s, so nothing serves: KServe's controller "
+                "may not be running."
+            ),
+            hint="Ask the cluster's administrator to check: kubectl get pods -A -l "
             f"control-plane=kserve-controller-manager. Or, to serve without KServe, {_deployment_instead()}.",
             code="kserve-silent",
         )
@@ -144,8 +153,8 @@ class KServeServing(EndpointDeployer):
         url = url_in_cluster(workloads.get(_KIND, self.name), workloads.list("Service", self._pod_labels()))
         if not url:
             raise EndpointError(
-                f"{_KIND} '{self.name}' is ready, but has neither an address nor a Service, so nothing leads to it.",
-                hint=f"To serve without KServe {_deployment_instead()}.",
+                f"{_KIND} '{self.name}' is ready, but has neither an address nor a Service, so it can't be reached.",
+                hint=f"To serve without KServe, {_deployment_instead()}.",
                 code="no-address",
             )
         return url

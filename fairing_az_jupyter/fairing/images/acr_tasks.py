@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.exceptions import BuildFailedError
 from fairing_az_jupyter.fairing.context.archive import digest_of
 from fairing_az_jupyter.fairing.context.requirements import without_secrets
-from fairing_az_jupyter.fairing.images.build_errors import cure_for
+from fairing_az_jupyter.fairing.images.build_errors import fix_for
 from fairing_az_jupyter.fairing.images.builder import ImageBuilder, combined
 from fairing_az_jupyter.fairing.images.dockerfiles import FILE_NAME, labelled, whole_image
 from fairing_az_jupyter.fairing.images.kaniko import require_pushed
@@ -40,7 +40,7 @@ class AcrTasksBuilder(ImageBuilder):
         tag = combined("acr-tasks 2", text, digest_of(within), digest_of(beside), self.platform)
         repository = self.repository(self.image_name)
         name = f"{self.registry}/{self.image_name}:{tag}"
-        if self.is_there(repository, tag):
+        if self.exists(repository, tag):
             return name
         link = self.link(within, text, beside)
         self.phases.begin("build")
@@ -50,11 +50,11 @@ class AcrTasksBuilder(ImageBuilder):
                     context=link,
                     image=f"{repository}:{tag}",
                     dockerfile=FILE_NAME,
-                    tell=lambda line: logger.info("%s", without_secrets(line)),
+                    report=lambda line: logger.info("%s", without_secrets(line)),
                 )
         except BuildFailedError as error:
-            code, cure = cure_for(error.last_lines)
-            error.code, error.hint = code or error.code, cure or error.hint
+            code, fix = fix_for(error.last_lines)
+            error.code, error.hint = code or error.code, fix or error.hint
             error.message = without_secrets(error.message)
             error.last_lines = tuple(map(without_secrets, error.last_lines))
             raise

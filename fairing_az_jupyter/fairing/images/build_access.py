@@ -7,16 +7,16 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.kube.follow.events import (
+from fairing_az_jupyter.clients.kube.objects.kinds import name_of
+from fairing_az_jupyter.clients.kube.watching.events import (
     Disrupted,
     LogLine,
     Notice,
+    Problem,
     Retried,
     Started,
     Terminated,
-    Trouble,
 )
-from fairing_az_jupyter.clients.kube.objects.kinds import name_of
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.fairing.images.build_pods import build_secret
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
@@ -24,9 +24,9 @@ from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairing_az_jupyter.clients.hidden import Hidden
-    from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.objects.facts import Object
+    from fairing_az_jupyter.clients.kube.watching.events import Event
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
 
 __all__ = ["Access", "Renewal", "give_access"]
@@ -48,8 +48,8 @@ class Access:
 
     """
 
-    link: Hidden
-    login: Hidden
+    link: SecretValue
+    login: SecretValue
 
 
 def give_access(launcher: Launcher, build: Object, access: Access) -> None:
@@ -110,8 +110,8 @@ class Renewal:
         is_scheduled = isinstance(event, Notice) and event.reason == "Scheduled"
         if is_scheduled or self._has_started:
             self._waited, self._waits_since = self.waited, None
-        is_told = is_scheduled or isinstance(event, (Trouble, Disrupted))
-        if is_told and not self._has_started and now - self._given >= _RENEWED_SECONDS:
+        is_news = is_scheduled or isinstance(event, (Problem, Disrupted))
+        if is_news and not self._has_started and now - self._given >= _RENEWED_SECONDS:
             self._renew()
 
     def _renew(self) -> None:
@@ -120,5 +120,5 @@ class Renewal:
             give_access(self._launcher, self._build, self._access)
         except FairingAzureError as error:
             # What it has may last; the next time is soon.
-            logger.info("The access of build %s could not be renewed: %s", name_of(self._build), error)
+            logger.info("The credentials of build %s could not be renewed: %s", name_of(self._build), error)
         self._given = time.monotonic()

@@ -1,4 +1,4 @@
-"""What has made the build of an image fail, told by its last lines, with what to do about it."""
+"""What has made the build of an image fail, reported by its last lines, with what to do about it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.exceptions import ExecutionError
 
-__all__ = ["build_failed", "cure_for"]
+__all__ = ["build_failed", "fix_for"]
 
 # Patterns of pip's, Kaniko's and the build pod's own words, with a code and what to do; the first that matches counts.
 _KNOWN = (
@@ -25,23 +25,26 @@ _KNOWN = (
         r"The build context '(?P<it>[^']+)' in Blob storage was changed",
         "context-changed",
         (
-            "Nothing was built from it. See who may write to the Storage account, delete the blob, and launch again: "
-            "az storage blob delete --auth-mode login --account-name ACCOUNT --container-name fairing-az-jupyter "
-            "--name '{it}'"
+            "Nothing was built from it. Check who may write to the storage account, delete the blob, and launch "
+            "again: az storage blob delete --auth-mode login --account-name ACCOUNT --container-name "
+            "fairing-az-jupyter --name '{it}'"
         ),
     ),
     (
         r"The build context can't be read: HTTP Error 40[0-9]",
         "context-refused",
         (
-            "The build pod may not read the context: does the Storage account's firewall let the cluster in? If so, "
-            "launch again."
+            "The build pod may not read the context. Check that the storage account's firewall allows the cluster, "
+            "then launch again."
         ),
     ),
     (
         r"The build context can't be read",
         "context-unreachable",
-        "Can the cluster reach the Storage account (network policy, proxy, private endpoint)? If so, launch again.",
+        (
+            "Check that the cluster can reach the storage account (network policy, proxy, private endpoint), then "
+            "launch again."
+        ),
     ),
     (
         r"checking push permission.*(?:x509|certificate)",
@@ -51,23 +54,26 @@ _KNOWN = (
     (
         r"checking push permission.*(?:no such host|dial tcp|i/o timeout|connection refused)",
         "no-network",
-        "The build pod can't reach the registry: is there a network policy, a proxy, or a private endpoint of it?",
+        (
+            "The build pod can't reach the registry. Check network policies, the proxy, and the registry's private "
+            "endpoint."
+        ),
     ),
     (
         r"checking push permission.*(?:status code 5\d\d|UNKNOWN|TOOMANYREQUESTS|EOF|connection reset)",
         "registry-unavailable",
-        "The registry was in trouble, which may have passed: launch again. If it stays: fairing-azure check",
+        "The registry had an outage, which may be over: launch again. If it fails again: fairing-azure check",
     ),
     (
         r"checking push permission|UNAUTHORIZED.*push|(?<!ermission )denied: |access to the resource is denied",
         "push-refused",
-        "See what the registry says: fairing-azure check",
+        "Check the registry's answer: fairing-azure check",
     ),
     (
         r"TOOMANYREQUESTS|pull rate limit",
         "rate-limit",
         (
-            "Docker Hub gives so many images an hour and no more. Copy the base image to your own registry, and set "
+            "Docker Hub limits the number of pulls an hour. Copy the base image to your own registry, and set "
             "base_image to the copy: az acr import --name ACR --source docker.io/library/python:3.11-slim"
         ),
     ),
@@ -79,19 +85,22 @@ _KNOWN = (
         ),
         "no-network",
         (
-            "The build pod can't reach what it needs: is there a network policy or a proxy? A private package index is "
-            "named in requirements.txt by --index-url."
+            "The build pod can't reach what it needs. Check network policies and the proxy. A private package index "
+            "is named in requirements.txt by --index-url."
         ),
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED|certificate signed by unknown authority|x509:",
         "certificate",
-        "The build pod does not trust the certificate of what it asks: the base image needs your organisation's CA.",
+        (
+            "The build pod does not trust the certificate of a server it connects to: the base image needs your "
+            "organisation's CA."
+        ),
     ),
     (
         r"HTTP error 40[13] while getting|40[13] Error, Credentials not correct|40[13] Client Error",
         "index-refused",
-        "The package index wants a credential that the build has not: it can be part of the base image, as pip.conf.",
+        "The package index requires a credential that the build does not have. Add it to the base image, as pip.conf.",
     ),
     (
         (
@@ -109,14 +118,17 @@ _KNOWN = (
     (
         r"DO NOT MATCH THE HASHES",
         "requirement-hash",
-        "A package is not the one whose hash is in requirements.txt: lock the file anew, and trust it if you know why.",
+        (
+            "A package does not match its hash in requirements.txt. Lock the file again if you know why the package "
+            "changed."
+        ),
     ),
     (
         r"Cannot find command '(?P<it>git|hg|svn|bzr)'",
         "no-git",
         (
-            "requirements.txt names a repository, and the base image has no '{it}': set base_image to one that "
-            "has, such as docker.io/library/python:3.11 in place of its -slim."
+            "requirements.txt names a repository, and the base image has no '{it}': set base_image to one that has "
+            "it, such as docker.io/library/python:3.11 in place of its -slim."
         ),
     ),
     (
@@ -152,8 +164,8 @@ _KNOWN = (
         ),
         "no-compiler",
         (
-            "A package has to be compiled and the base image has no compiler: set base_image to one that has, such as "
-            "docker.io/library/python:3.11 in place of its -slim."
+            "A package has to be compiled and the base image has no compiler: set base_image to one that has it, "
+            "such as docker.io/library/python:3.11 in place of its -slim."
         ),
     ),
     (
@@ -177,11 +189,14 @@ _KNOWN = (
     (
         r"[Nn]o space left on device",
         "disk-full",
-        "The node has no room for the build: take a smaller base image or fewer requirements, or a larger node disk.",
+        (
+            "The node has too little disk space for the build: use a smaller base image or fewer requirements, or a "
+            "larger node disk."
+        ),
     ),
 )
 _OUT_OF_MEMORY = 137
-_NO_PYTHON = "the base image has no program 'python', which installs packages and starts jobs"
+_NO_PYTHON = "the base image has no program 'python', which is needed to install packages and start jobs"
 _LONG_WAIT_SECONDS = 60.0
 _NO_SUCH_IMAGE = frozenset({"image-not-found", "image-name", "image-platform"})
 _ENDED_BY_ITSELF = frozenset({"container-failed", "init-failed", "job-failed"})
@@ -206,35 +221,35 @@ def build_failed(
         waited: How many seconds it has waited for a node.
 
     """
-    told = tuple(lines) or error.last_lines
+    reported = tuple(lines) or error.last_lines
     what = error.message.partition(" Its last lines:")[0].rstrip(". ")
-    code, cure = cure_for(told, error.returncode)
-    if not told and cure_for((what,))[0] == "no-python":
+    code, fix = fix_for(reported, error.returncode)
+    if not reported and fix_for((what,))[0] == "no-python":
         # What a container runtime says of it is long, and nobody's but its own.
-        (code, cure), what = cure_for((what,)), _NO_PYTHON
+        (code, fix), what = fix_for((what,)), _NO_PYTHON
     message = f"The image '{image}' could not be built ({where})"
     # Lines say it all where the build has ended by itself; where it was ended, they know nothing of it.
-    known = bool(told) and (bool(code) or error.code in _ENDED_BY_ITSELF)
+    known = bool(reported) and (bool(code) or error.code in _ENDED_BY_ITSELF)
     message = f"{message}." if known else f"{message}: {what}."
-    if told:
-        shown = "".join(f"\n  | {line}" for line in told)
+    if reported:
+        shown = "".join(f"\n  | {line}" for line in reported)
         message = f"{message} The build's last lines:{shown}\n"
     setting = next((name for name, own in images.items() if own and own == error.image), None)
     if setting is not None:
-        cure = _image_cure(setting, error.image, image, error.code)
+        fix = _image_fix(setting, error.image, image, error.code)
     elif error.code == "deadline" and not code:
-        cure = _deadline_cure(waited)
+        fix = _deadline_fix(waited)
     return BuildFailedError(
         message,
-        hint=cure or error.hint or "See the lines above.",
+        hint=fix or error.hint or "See the lines above.",
         code=code or (None if error.code in _ENDED_BY_ITSELF else error.code),
         returncode=error.returncode,
-        last_lines=told,
+        last_lines=reported,
         image=error.image,
     )
 
 
-def _deadline_cure(waited: float) -> str:
+def _deadline_fix(waited: float) -> str:
     """Return what to do about a build whose time was up: of that, it may have waited for a node.
 
     Args:
@@ -242,15 +257,16 @@ def _deadline_cure(waited: float) -> str:
 
     """
     names = notebook_names()
-    spent = f"It waited {duration(waited)} for a node: free room, or allow a longer wait with {names['node_wait']}. "
+    spent = (
+        f"It waited {duration(waited)} for a node: free capacity, or allow a longer wait with {names['node_wait']}. "
+    )
     return (
-        f"{spent if waited >= _LONG_WAIT_SECONDS else ''}Beyond the wait for a node, a build may take "
-        f"{duration(LONGEST_SECONDS)}. Give it more CPU with {names['build_cpu']}, or have Azure build it: set "
-        f"{names['builder']} = 'acr-tasks'."
+        f"{spent if waited >= _LONG_WAIT_SECONDS else ''}A build may take up to {duration(LONGEST_SECONDS)}. Request "
+        f"more CPU with {names['build_cpu']}, or have Azure build it: set {names['builder']} = 'acr-tasks'."
     )
 
 
-def _image_cure(setting: str, pulled: str, target: str, code: str) -> str:
+def _image_fix(setting: str, pulled: str, target: str, code: str) -> str:
     """Return what to do about an image of the build's own pod that can't be pulled.
 
     Args:
@@ -264,14 +280,14 @@ def _image_cure(setting: str, pulled: str, target: str, code: str) -> str:
     try:
         image = ImageReference.parse(pulled)
     except InputError:
-        return f"Correct the setting {named}: '{pulled}' can't be pulled anywhere."
+        return f"Correct the setting {named}: '{pulled}' is not an image that can be pulled."
     if image.host == registry:
         return (
-            f"'{pulled}' is the setting {named}. Check that it is there and that the cluster may pull it: "
-            "fairing-azure check"
+            f"'{pulled}' is the setting {named}. Check that it exists and that the cluster may pull it: fairing-azure "
+            "check"
         )
     if code in _NO_SUCH_IMAGE:
-        return f"Correct the setting {named}: '{pulled}' can't be pulled anywhere."
+        return f"Correct the setting {named}: '{pulled}' is not an image that can be pulled."
     words, copy = image.import_into(registry)
     return (
         f"The cluster can't pull '{pulled}', which is the setting {named}. Copy it to your own registry: "
@@ -279,7 +295,7 @@ def _image_cure(setting: str, pulled: str, target: str, code: str) -> str:
     )
 
 
-def cure_for(lines: Sequence[str], returncode: int | None = None) -> tuple[str, str]:
+def fix_for(lines: Sequence[str], returncode: int | None = None) -> tuple[str, str]:
     """Return what a build's last lines say has gone wrong.
 
     Args:
@@ -291,11 +307,11 @@ def cure_for(lines: Sequence[str], returncode: int | None = None) -> tuple[str, 
 
     """
     if returncode == _OUT_OF_MEMORY:
-        return "oom-killed", "The build needs more memory than it gets: raise the setting build_memory."
+        return "oom-killed", "The build needs more memory: increase the setting build_memory."
     text = "\n".join(lines)
-    for pattern, code, cure in _KNOWN:
+    for pattern, code, fix in _KNOWN:
         found = re.search(pattern, text)
         if found:
             named = found.groupdict()
-            return code, cure.format(it=named.get("it") or named.get("file") or "")
+            return code, fix.format(it=named.get("it") or named.get("file") or "")
     return "", ""

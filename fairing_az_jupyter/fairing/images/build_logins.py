@@ -14,8 +14,8 @@ from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.oci.registry import Registry
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.fairing.images.build_pods import BuildOrder
 
@@ -24,7 +24,7 @@ __all__ = ["build_login"]
 logger = logging.getLogger(LOGGER_NAME)
 
 
-def build_login(launcher: Launcher, order: BuildOrder) -> Hidden:
+def build_login(launcher: Launcher, order: BuildOrder) -> SecretValue:
     """Make the docker config of one build.
 
     It allows to pull and push in the repositories of the image and of Kaniko's cache, and to pull the base image. What
@@ -58,7 +58,7 @@ def build_login(launcher: Launcher, order: BuildOrder) -> Hidden:
     return docker_config_of({host: entry for host, entry in found.items() if entry is not None})
 
 
-def _entry(registry: Registry, rights: Mapping[str, str], *, own: bool) -> Hidden | None:
+def _entry(registry: Registry, rights: Mapping[str, str], *, own: bool) -> SecretValue | None:
     """Return what the config has for one registry; None for nothing, so that it is asked without a login."""
     if registry.credential.anonymous:
         return None
@@ -68,15 +68,16 @@ def _entry(registry: Registry, rights: Mapping[str, str], *, own: bool) -> Hidde
     if issued is not None and (own or issued[1] >= LONGEST_SECONDS):
         if issued[1] < LONGEST_SECONDS:
             logger.warning(
-                "Tokens of registry '%s' expire after %.0f s, so a build that takes longer can't push its image. The "
-                "build does not get the password.",
+                "Tokens of registry '%s' expire after %.0f s, so a build that takes longer can't push its image. "
+                "The password is not passed to the build.",
                 registry.host,
                 issued[1],
             )
         return issued[0]
     logger.warning(
-        "The build pulls %s from registry '%s' without a login: the registry issues no token that lasts for the build, "
-        "and the build does not get the password. If the image is private, copy it to the registry that you push to.",
+        "The build pulls %s from registry '%s' without a login: the registry issues no token that lasts for the "
+        "build, and the password is not passed to the build. If the image is private, copy it to the registry that "
+        "you push to.",
         ", ".join(sorted(rights)),
         registry.host,
     )

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fairing_az_jupyter.clients.azure.blob.contexts import StoredContext
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.oci.images import ImageStore
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.fairing.context.archive import Archive
 
@@ -147,7 +147,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         asked = Requirements(found)
         return asked if asked.any else None
 
-    def is_there(self, repository: str, tag: str) -> bool:
+    def exists(self, repository: str, tag: str) -> bool:
         """Tell whether an image is in the registry, and if so tell the user that there is nothing to do.
 
         Args:
@@ -157,9 +157,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         """
         if self.images.has(repository, tag) is None:
             return False
-        logger.info("Image %s/%s:%s is there already: nothing is built or sent.", self._host, repository, tag)
-        self.phases.skip("build", f"Image {self._host}/{repository}:{tag} is there already.")
-        self.phases.skip("push", "The image is there already.")
+        logger.info("Image %s/%s:%s already exists: nothing is built or pushed.", self._host, repository, tag)
+        self.phases.skip("build", f"Image {self._host}/{repository}:{tag} already exists.")
+        self.phases.skip("push", "The image already exists.")
         return True
 
     @contextlib.contextmanager
@@ -187,9 +187,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
             contexts = self._launcher.contexts
             stored = contexts.keep(_path_of(archive), archive.digest, progress=_Progress("build context"))
         what = f"{archive.members} files, {megabytes(stored.size)}"
-        told = f"sent ({what})" if stored.sent else f"there already ({what})"
-        logger.info("The build context is in Storage account '%s': %s.", contexts.account, told)
-        self.phases.say(f"In Storage account '{contexts.account}': {told}.")
+        reported = f"sent ({what})" if stored.sent else f"already uploaded ({what})"
+        logger.info("The build context is in storage account '%s': %s.", contexts.account, reported)
+        self.phases.say(f"In storage account '{contexts.account}': {reported}.")
         return stored
 
     def parted(self, entries: Iterable[ArchiveEntry]) -> tuple[tuple[ArchiveEntry, ...], tuple[ArchiveEntry, ...]]:
@@ -207,7 +207,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         within = set(inner)
         return inner, tuple(entry for entry in members if entry not in within)
 
-    def link(self, entries: Iterable[ArchiveEntry], dockerfile: str, beside: Sequence[ArchiveEntry] = ()) -> Hidden:
+    def link(
+        self, entries: Iterable[ArchiveEntry], dockerfile: str, beside: Sequence[ArchiveEntry] = ()
+    ) -> SecretValue:
         """Have a build context in the Storage account and return the link by which a build can read it.
 
         Args:
@@ -239,7 +241,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         """Return the base image by the digest that it has now.
 
         Raises:
-            ContextError: There is no such image.
+            ContextError: The image does not exist.
             ServiceError: Its registry does not say.
 
         """
@@ -250,7 +252,7 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
             digest = self._launcher.images(named.host).has(named.repository, named.reference)
         except UnreachableError as error:
             if named.host != self._host:
-                error.hint = f"It has the base image '{self.base_image}': is the setting base_image right?"
+                error.hint = f"Its base image is '{self.base_image}'. Check the setting base_image."
             raise
         except (CredentialError, NotAllowedError) as error:
             if named.host != self._host:
@@ -258,9 +260,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
             raise
         if digest is None:
             raise ContextError(
-                f"Registry '{named.host}' has no image '{named.repository}:{named.reference}', which this task's image "
-                "is to start from.",
-                hint="Correct base_docker_image, or the setting base_image. Was it pushed?",
+                f"Registry '{named.host}' has no image '{named.repository}:{named.reference}', which this task's "
+                "image is based on.",
+                hint="Correct base_docker_image or the setting base_image, and check that the image was pushed.",
                 code="base-image",
             )
         return ImageReference(named.host, named.repository, None, digest)
@@ -269,8 +271,8 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         secret = self._launcher.settings.registry_secret_name
         words, _ = base.import_into(self._host)
         return (
-            f"It has the base image '{self.base_image}', and Secret '{secret}' has no login that may read it. Add one, "
-            f"correct base_image, or copy the image to your own registry and name it there: az {' '.join(words)}"
+            f"Its base image is '{self.base_image}', and Secret '{secret}' has no login for it. Add one, correct "
+            f"base_image, or copy the image to your own registry and name it there: az {' '.join(words)}"
         )
 
 
@@ -292,8 +294,8 @@ class Requirements:
             self.content = source.read_bytes()
         except OSError as error:
             raise ContextError(
-                f"'{source}' can't be read ({error.strerror}), so nobody knows what has to be installed.",
-                hint="Give yourself permission: chmod u+r",
+                f"'{source}' can't be read ({error.strerror}), so the packages to install are unknown.",
+                hint="Grant yourself permission: chmod u+r",
             ) from error
         text = requirements_text(self.content)
         self.any = asks_for_something(text)
@@ -306,7 +308,7 @@ class _Progress:
     """Tells how far something large has come, each tenth of it once."""
 
     def __init__(self, what: str) -> None:
-        self._what, self._told = what, 0
+        self._what, self._reported = what, 0
         # What sends may do so in threads of its own.
         self._watcher = watcher()
 
@@ -314,8 +316,8 @@ class _Progress:
         if self._watcher is not None:
             self._watcher(Progress(self._what, done, size))
         tenth = 10 * done // size if size else 10
-        if size > 32 << 20 and self._told < tenth < 10:  # noqa: PLR2004 - the last tenth is the end
-            self._told = tenth
+        if size > 32 << 20 and self._reported < tenth < 10:  # noqa: PLR2004 - the last tenth is the end
+            self._reported = tenth
             logger.info("Sending the %s: %d %% of %s.", self._what, 10 * tenth, megabytes(size))
 
 

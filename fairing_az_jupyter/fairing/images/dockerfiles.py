@@ -21,7 +21,7 @@ BESIDE = "fairing.beside.tar"
 LABEL = "io.github.fairing-az-jupyter.requirements"
 """The label that tells what was asked for."""
 
-# Debian's own Python refuses pip without the first; a build runs as root, and pip would warn of it. Isolated (-I), or a
+# Debian's own Python rejects pip without the first; a build runs as root, and pip would warn of it. Isolated (-I), or a
 # json.py of the user's would take the place of Python's own.
 _PIP = (
     "RUN PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore "
@@ -101,7 +101,7 @@ def _folder(prefix: str) -> str:
     folder = f"/{prefix.strip('/')}"
     if _READ_OTHERWISE.search(folder):
         raise ContextError(
-            f"The application's folder in the image, {folder!r}, has characters that mean something else in a "
+            f"The application's folder in the image, {folder!r}, contains characters with a special meaning in a "
             "Dockerfile, so no image can be built with it.",
             hint="Give the preprocessor another path_prefix, such as '/app/'.",
             code="path-prefix",
@@ -127,8 +127,8 @@ def _copy(path: str) -> str:
 def _installed(requirements: str) -> list[str]:
     """Return the lines that install what is asked for, and tell it: to the history, as the shell's comment."""
     # A comment of the shell's, but the builder looks for its continuation and for here-documents before.
-    told = _HERE_DOCUMENT.sub("<", requirements).replace("\\", "/")
-    return [f"{_PIP} # {told}" if told else _PIP]
+    reported = _HERE_DOCUMENT.sub("<", requirements).replace("\\", "/")
+    return [f"{_PIP} # {reported}" if reported else _PIP]
 
 
 def _text(lines: list[str]) -> str:

@@ -41,7 +41,7 @@ class KanikoBuilder(ImageBuilder):
         tag = combined("kaniko 2", text, digest_of(within), digest_of(beside), self.platform)
         repository = self.repository(self.image_name)
         name = f"{self.registry}/{self.image_name}:{tag}"
-        if self.is_there(repository, tag):
+        if self.exists(repository, tag):
             return name
         order = BuildOrder(
             image=f"{self._host}/{repository}:{tag}",
@@ -61,7 +61,7 @@ class KanikoBuilder(ImageBuilder):
 
 
 def require_pushed(images: ImageStore, repository: str, tag: str) -> None:
-    """Refuse to go on with an image that a build was to push and that is not there.
+    """Fail for an image that a build was to push and that does not exist.
 
     Args:
         images: The registry.
@@ -74,7 +74,7 @@ def require_pushed(images: ImageStore, repository: str, tag: str) -> None:
     """
     if images.has(repository, tag) is None:
         raise BuildFailedError(
-            f"The build of image '{images.host}/{repository}:{tag}' has ended, and the image is not in the registry.",
-            hint="Was the build deleted meanwhile? Launch again.",
+            f"The build of image '{images.host}/{repository}:{tag}' has ended, but the image is not in the registry.",
+            hint="The build may have been deleted. Launch again.",
             code="image-missing",
         )

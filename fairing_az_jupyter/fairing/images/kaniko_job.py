@@ -10,9 +10,9 @@ import logging
 import re
 from typing import TYPE_CHECKING, cast
 
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, LogLine, Notice, Retried, Terminated
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, LogLine, Notice, Retried, Terminated
 from fairing_az_jupyter.exceptions import ConflictError, ExecutionError, FairingAzureError, NotFoundError, ServiceError
 from fairing_az_jupyter.fairing.cluster import ownership
 from fairing_az_jupyter.fairing.cluster.event_log import Shown
@@ -33,9 +33,9 @@ from fairing_az_jupyter.launch_events import Interrupted, Launched, Phases, publ
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from fairing_az_jupyter.clients.hidden import Hidden
-    from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.objects.facts import Object
+    from fairing_az_jupyter.clients.kube.watching.events import Event
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
 
 __all__ = ["BuildOrder", "build_in_cluster"]
@@ -57,7 +57,7 @@ _ENOUGH_LINES = 20
 
 
 def build_in_cluster(
-    launcher: Launcher, order: BuildOrder, link: Callable[[], Hidden], phases: Phases | None = None
+    launcher: Launcher, order: BuildOrder, link: Callable[[], SecretValue], phases: Phases | None = None
 ) -> str:
     """Build an image and push it; show the build's lines as they come, and leave nothing of it in the cluster.
 
@@ -75,7 +75,7 @@ def build_in_cluster(
     Raises:
         InputError: Pods have to keep to the Pod Security Standard `restricted`, which Kaniko can't.
         BuildFailedError: The build can't start, or has failed; nothing of it is left.
-        ServiceError: The cluster does not do what is asked; the build may go on there.
+        ServiceError: The cluster does not do what is asked; the build may continue there.
 
     """
     phases = phases or Phases()
@@ -100,7 +100,7 @@ def build_in_cluster(
     phases.begin("build")
     phases.say(f"Image {order.image}")
     with ownership.caring_for(name_of(build)):
-        return _followed(launcher, order, build, Renewal(launcher, build, own, renewed))
+        return _watched(launcher, order, build, Renewal(launcher, build, own, renewed))
 
 
 def _have(
@@ -128,7 +128,7 @@ def _have(
             with contextlib.suppress(ConflictError):
                 launcher.workloads.delete("Job", name, uid=uid_of(found), wait=_OLD_SECONDS)
             continue
-        logger.warning("A build of the same image runs already: %s is followed to its end.", name)
+        logger.warning("A build of the same image is already running: waiting for %s.", name)
         publish(Launched("build", name, launcher.target.namespace))
         if not mapping(found.get("spec")).get("suspend"):
             return found, None
@@ -137,9 +137,9 @@ def _have(
         if _start_theirs(launcher, found, own, may_fail=left > 0):
             return found, own
     raise ConflictError(
-        f"Job '{name}' in namespace '{launcher.target.namespace}', which is to build image '{order.image}', is made "
-        "and deleted by somebody else again and again.",
-        hint=f"See who: kubectl -n {launcher.target.namespace} get job {name} -o yaml. Then launch again.",
+        f"Job '{name}' in namespace '{launcher.target.namespace}', which builds image '{order.image}', is repeatedly "
+        "created and deleted by another process.",
+        hint=f"Find out which: kubectl -n {launcher.target.namespace} get job {name} -o yaml. Then launch again.",
         code="build-contended",
         service="kubernetes",
     )
@@ -173,14 +173,14 @@ def _make(launcher: Launcher, order: BuildOrder, name: str, *, may_fail: bool) -
             raise
         return None
     except KeyboardInterrupt as stopped:
-        _tell_left(stopped, f"but {name} may have been made. {_how_to_go_on(launcher, name)}")
+        _report_remaining(stopped, f"but {name} may have been created. {_how_to_resume(launcher, name)}")
         raise
 
 
-def _tell_left(error: BaseException, what: str) -> None:
+def _report_remaining(error: BaseException, what: str) -> None:
     """Tell what is left of a build that is not followed any more."""
     interrupted = isinstance(error, KeyboardInterrupt)
-    message = f"{'Interrupted' if interrupted else 'It is followed no longer'}, {what}"
+    message = f"{'Interrupted' if interrupted else 'It is no longer watched'}, {what}"
     logger.warning("%s", message)
     if interrupted:
         publish(Interrupted(message, remains=True))
@@ -195,7 +195,7 @@ def _start_own(launcher: Launcher, made: Object, access: Access) -> None:
         try:
             launcher.workloads.delete("Job", name, uid=uid_of(made))
         except FairingAzureError as error:
-            logger.warning("%s So build %s is still there. %s", error, name, _how_to_go_on(launcher, name))
+            logger.warning("%s Build %s still exists. %s", error, name, _how_to_resume(launcher, name))
         raise
 
 
@@ -224,15 +224,15 @@ def _start(launcher: Launcher, made: Object, access: Access) -> None:
     launcher.workloads.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": place, "spec": spec})
 
 
-def _followed(launcher: Launcher, order: BuildOrder, build: Object, renewal: Renewal) -> str:
+def _watched(launcher: Launcher, order: BuildOrder, build: Object, renewal: Renewal) -> str:
     name, digest, failed = name_of(build), "", ("", "")
     shown = Shown(CONTAINER, printed=False, launch=name)
     # By pod and container.
     last: dict[tuple[str, str], collections.deque[str]] = {}
     namespace = launcher.target.namespace
     try:
-        followed = launcher.workloads.follow("Job", name, waits=launcher.waits)
-        events = cast("Generator[Event, None, None]", followed)
+        stream = launcher.workloads.follow("Job", name, waits=launcher.waits)
+        events = cast("Generator[Event, None, None]", stream)
         with contextlib.closing(events):
             for event in events:
                 renewal.see(event)
@@ -261,7 +261,7 @@ def _followed(launcher: Launcher, order: BuildOrder, build: Object, renewal: Ren
         where = f"Job {name} in namespace '{namespace}'"
         raise build_failed(order.image, error, lines, where, images_of(build), waited=renewal.waited) from None
     except BaseException as error:
-        _tell_left(error, f"but the build goes on. {_how_to_go_on(launcher, name)}")
+        _report_remaining(error, f"but the build is still running. {_how_to_resume(launcher, name)}")
         raise
     _delete(launcher, build, wait=_GONE_SECONDS)
     return digest
@@ -280,11 +280,11 @@ def _said(line: str) -> str:
     return line
 
 
-def _how_to_go_on(launcher: Launcher, name: str) -> str:
+def _how_to_resume(launcher: Launcher, name: str) -> str:
     namespace = launcher.target.namespace
     return (
-        f"The same launch, made again, follows it to its end. Delete it: fairing-azure delete {name}, or "
-        f"kubectl -n {namespace} delete job {name}"
+        f"Run the same launch again to wait for it. Delete it: fairing-azure delete {name}, or kubectl -n {namespace} "
+        f"delete job {name}"
     )
 
 
@@ -296,4 +296,4 @@ def _delete(launcher: Launcher, build: Object, wait: float = 0.0) -> None:
     except (ConflictError, ExecutionError):
         logger.info("Build %s is being deleted.", name)
     except FairingAzureError as error:
-        logger.warning("%s So build %s has ended and is still there. %s", error, name, _how_to_go_on(launcher, name))
+        logger.warning("%s Build %s has ended but still exists. %s", error, name, _how_to_resume(launcher, name))

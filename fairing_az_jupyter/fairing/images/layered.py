@@ -64,12 +64,12 @@ class LayeredBuilder(ImageBuilder):
         asked = _key(base, requirements, contents, self.platform) if requirements else str(base.digest)
         repository, tag = self.repository(self.image_name), combined("layered 2", asked, self.prefix, contents)
         name = f"{self.registry}/{self.image_name}:{tag}"
-        if self.is_there(repository, tag):
+        if self.exists(repository, tag):
             return name
         if requirements:
             parent = self._with_dependencies(base, requirements, asked, entries)
         else:
-            self.phases.skip("build", "No requirements.txt asks for anything to be installed.")
+            self.phases.skip("build", "requirements.txt is missing or empty: nothing to install.")
             parent = self._resolved(base)
         self.phases.begin("push")
         with (
@@ -105,7 +105,7 @@ class LayeredBuilder(ImageBuilder):
         if self.images.has(repository, tag) is None:
             # The requirement's file alone, so that the image is the same whatever the code is.
             within, beside = self.parted(entries) if requirements.needs_files else ((requirements.entry,), ())
-            logger.warning("What requirements.txt asks for is installed into an image, once: %s", reference)
+            logger.warning("The packages of requirements.txt are installed into an image, once: %s", reference)
             text = dependency_image(
                 str(base),
                 self.prefix,
@@ -126,8 +126,8 @@ class LayeredBuilder(ImageBuilder):
             # A tag may be given to another image meanwhile.
             reference = dataclasses.replace(reference, digest=digest or None)
         else:
-            logger.info("What requirements.txt asks for is in image %s already.", reference)
-            self.phases.skip("build", f"What requirements.txt asks for is in image {reference} already.")
+            logger.info("The packages of requirements.txt are already in image %s.", reference)
+            self.phases.skip("build", f"The packages of requirements.txt are already in image {reference}.")
         return self._resolved(reference)
 
 
@@ -159,13 +159,13 @@ def _with_shared_folders(archive: Path, members: Sequence[ArchiveEntry]) -> Iter
     try:
         try:
             with archive.open("rb") as rest, path.open("wb") as file:
-                # Two members make one gzip file (RFC 1952), and a tar without an end goes on with the next.
+                # Two members make one gzip file (RFC 1952), and a tar without an end continues with the next.
                 file.write(gzip.compress(b"".join(map(_shared_folder, named)), mtime=0))
                 shutil.copyfileobj(rest, file, 1 << 20)
         except OSError as error:
             raise ContextError(
-                f"The archive '{path}' can't be written ({error.strerror or error}), so nothing can be made of it.",
-                hint="Free some space.",
+                f"The archive '{path}' can't be written ({error.strerror or error}), so no layer can be built from it.",
+                hint="Free some disk space.",
             ) from error
         yield path
     finally:

@@ -51,7 +51,7 @@ _HASHED = re.compile(r"^\s*--require-hashes|\s--hash[=\s]", re.MULTILINE)
 _LEFT_OUT = frozenset({"__pycache__", "labextension"})
 # The rest of a distribution's metadata tells how it came to be on this machine.
 _METADATA = ("METADATA", "entry_points.txt")
-# PYTHONPATH is no site-packages, so a start-up file would not be read there; this module is.
+# PYTHONPATH is not site-packages, so a start-up file would not be read there; this module is.
 _START_UP = f"{BRIDGE}\n"
 
 
@@ -104,14 +104,17 @@ def own_requirements() -> tuple[str, ...]:
     """Return what this package needs in a pod, as its own metadata ask for it.
 
     Raises:
-        ContextError: There are no metadata: the package was not installed, only copied.
+        ContextError: The metadata do not exist: the package was not installed, only copied.
 
     """
     try:
         asked = importlib.metadata.requires(_DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError as error:
         raise ContextError(
-            f"The metadata of '{_DISTRIBUTION}' are not installed here, so nobody knows what it needs in the cluster.",
+            (
+                f"The metadata of '{_DISTRIBUTION}' are not installed here, so its dependencies in the cluster are "
+                "unknown."
+            ),
             hint="Install it with pip or uv.",
             code="no-metadata",
         ) from error
@@ -132,9 +135,9 @@ def requirements_with_own(content: bytes) -> bytes:
     text = requirements_text(content)
     if _HASHED.search(text):
         raise ContextError(
-            f"The notebook's {_REQUIREMENTS} names hashes (--hash), and then pip wants one of everything. What runs "
-            "the notebook in the cluster is installed beside it, and has none there.",
-            hint="Leave the hashes out, or build an image with all of it yourself and name that: --base-image IMAGE",
+            f"The notebook's {_REQUIREMENTS} contains hashes (--hash), so pip requires a hash for every package. The "
+            "packages that run the notebook in the cluster are installed with it and have none.",
+            hint="Remove the hashes, or build an image with all packages yourself and pass it: --base-image IMAGE",
             code="hashes",
         )
     lines = ["# -*- coding: utf-8 -*-", *text.splitlines(), f"# What {_DISTRIBUTION} needs:", *own_requirements(), ""]
@@ -195,8 +198,8 @@ def _input_members(files: NotebookFiles) -> dict[str, Path]:
         path = Path(os.path.realpath(name))
         if not path.is_relative_to(folder):
             raise ContextError(
-                f"Input file '{name}' does not lie in the notebook's folder '{files.folder}', so the image has no "
-                "place for it.",
+                f"Input file '{name}' is not in the notebook's folder '{files.folder}', so it has no path in the "
+                "image.",
                 hint="Copy it there.",
             )
         relative = path.relative_to(folder).as_posix()
@@ -244,8 +247,8 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ContextError(
-            f"'{path}' can't be read ({error.strerror or error}), so nobody knows what the notebook needs.",
-            hint="Give yourself permission: chmod u+r",
+            f"'{path}' can't be read ({error.strerror or error}), so the notebook's dependencies are unknown.",
+            hint="Grant yourself permission: chmod u+r",
         ) from error
 
 

@@ -37,7 +37,7 @@ def predict_at(url: str, samples: Samples, *, endpoint: str = "", form: bool | N
 
     Raises:
         InputError: The URL names no host.
-        EndpointError: It can't be reached, or refuses the data.
+        EndpointError: It can't be reached, or rejects the data.
 
     """
     whole = _asked(url)
@@ -65,8 +65,8 @@ def predict(launcher: Launcher, name: str, samples: Samples) -> Prediction:
 
     Raises:
         NotFoundError: Nothing was launched by that name.
-        InputError: It is no endpoint.
-        EndpointError: It is not ready, can't be reached, or refuses the data.
+        InputError: It is not an endpoint.
+        EndpointError: It is not ready, can't be reached, or rejects the data.
         ServiceError: The cluster does not do what is asked.
 
     """
@@ -74,8 +74,8 @@ def predict(launcher: Launcher, name: str, samples: Samples) -> Prediction:
     info = launch.info
     if info.kind != "endpoint":
         raise InputError(
-            f"'{name}' is a {info.kind}, and no endpoint, so it can't predict.",
-            hint="See which endpoints there are: fairing-azure status",
+            f"'{name}' is a {info.kind}, not an endpoint, so it can't predict.",
+            hint="List the endpoints: fairing-azure status",
             code="no-endpoint",
         )
     # Upstream's servers know upstream's form only.
@@ -103,8 +103,8 @@ def _asked(url: str) -> str:
         named = False
     if not named:
         raise InputError(
-            f"'{url[:100]}' is no URL of an endpoint.",
-            hint="Write it as status shows it, such as http://127.0.0.1:8080/predict; or name the endpoint.",
+            f"'{url[:100]}' is not the URL of an endpoint.",
+            hint="Use the URL that status shows, such as http://127.0.0.1:8080/predict; or the endpoint's name.",
             code="url",
         )
     return url if parts.path.strip("/") else urlunsplit(parts._replace(path="/predict"))
@@ -131,7 +131,7 @@ def _not_ready(launch: Launch) -> EndpointError:
     return EndpointError(
         f"Endpoint '{info.name}' in namespace '{info.namespace}' is not ready ({info.state}), so it can't predict."
         f"{f' {info.detail}' if info.detail else ''}",
-        hint=f"See how it is: fairing-azure status {info.name}",
+        hint=f"Check it: fairing-azure status {info.name}",
         code="not-ready",
     )
 

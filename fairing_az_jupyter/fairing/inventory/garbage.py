@@ -19,7 +19,7 @@ from fairing_az_jupyter.fairing.cluster import ownership
 from fairing_az_jupyter.fairing.cluster.manifests import MANAGED_BY, PREFIX, labels_of
 from fairing_az_jupyter.fairing.inventory.launches import find_launches
 from fairing_az_jupyter.fairing.inventory.states import owner_of
-from fairing_az_jupyter.models import Leftover
+from fairing_az_jupyter.models import OrphanedResource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Object = Mapping[str, Any]
 
-__all__ = ["chosen", "find_leftovers", "leftovers_of", "remove_leftovers"]
+__all__ = ["chosen", "find_orphans", "orphans_of", "remove_orphans"]
 
 # Fairing names it after the context's CRC-32 in hexadecimal, and gives it no label.
 _FAIRINGS_SECRET = re.compile(r"storage-credentials-[0-9a-f]{1,8}")
@@ -41,15 +41,15 @@ _SEEN = timedelta(seconds=60)
 _GONE_SECONDS = 60.0
 
 
-def find_leftovers(launcher: Launcher) -> tuple[tuple[Leftover, ...], str]:
+def find_orphans(launcher: Launcher) -> tuple[tuple[OrphanedResource, ...], str]:
     """Return what launches have left in the namespace.
 
     Args:
         launcher: The cluster and the namespace.
 
     Returns:
-        All leftovers, those of others and those that may be in use among them; and why Secrets could not be looked
-        at, in one sentence, or an empty text.
+        All orphaned resources, those of others and those that may be in use among them; and why Secrets could not be
+        looked at, in one sentence, or an empty text.
 
     Raises:
         ServiceError: The cluster does not do what is asked.
@@ -60,14 +60,14 @@ def find_leftovers(launcher: Launcher) -> tuple[tuple[Leftover, ...], str]:
     try:
         secrets = secret_metadata(launcher.cluster.connection, launcher.target.namespace)
     except NotAllowedError as error:
-        why = f"Secrets were not looked at: {error.message}"
+        why = f"Secrets could not be listed: {error.message}"
     owner = labels_of("job", "", launcher.target.owner).get(f"{PREFIX}owner", "")
-    return leftovers_of(launches, secrets, owner=owner, now=datetime.now(timezone.utc)), why
+    return orphans_of(launches, secrets, owner=owner, now=datetime.now(timezone.utc)), why
 
 
-def leftovers_of(
+def orphans_of(
     launches: Sequence[Launch], secrets: Iterable[Object], *, owner: str, now: datetime
-) -> tuple[Leftover, ...]:
+) -> tuple[OrphanedResource, ...]:
     """Return what of launches and Secrets is left over.
 
     Args:
@@ -83,30 +83,30 @@ def leftovers_of(
     return tuple(dataclasses.replace(left, own=bool(owner) and left.owner == owner) for left in found)
 
 
-def chosen(leftovers: Iterable[Leftover], *, in_use: bool, everyone: bool) -> tuple[Leftover, ...]:
-    """Return the leftovers that are to be deleted.
+def chosen(orphans: Iterable[OrphanedResource], *, in_use: bool, everyone: bool) -> tuple[OrphanedResource, ...]:
+    """Return the orphaned resources that are to be deleted.
 
     Args:
-        leftovers: All of them.
-        in_use: Whether those that may be in use are meant as well.
-        everyone: Whether those of other users, and those that bear no user's name, are meant as well.
+        orphans: All of them.
+        in_use: Whether those that may be in use are included.
+        everyone: Whether those of other users, and those that bear no user's name, are included.
 
     """
-    return tuple(left for left in leftovers if (in_use or not left.in_use) and (everyone or left.own))
+    return tuple(left for left in orphans if (in_use or not left.in_use) and (everyone or left.own))
 
 
-def remove_leftovers(launcher: Launcher, leftovers: Iterable[Leftover]) -> Iterator[Leftover]:
-    """Delete leftovers, and yield what became of each; one that can't be deleted does not keep the others.
+def remove_orphans(launcher: Launcher, orphans: Iterable[OrphanedResource]) -> Iterator[OrphanedResource]:
+    """Delete orphaned resources, and yield what became of each; one that can't be deleted does not keep the others.
 
     Args:
         launcher: The cluster and the namespace.
-        leftovers: What to delete.
+        orphans: What to delete.
 
     Yields:
         Each with its outcome.
 
     """
-    for left in leftovers:
+    for left in orphans:
         wait = 0.0 if left.kind in {"Secret", "Service"} else _GONE_SECONDS
         try:
             there = launcher.workloads.delete(left.kind, left.name, uid=left.uid, wait=wait)
@@ -119,7 +119,7 @@ def remove_leftovers(launcher: Launcher, leftovers: Iterable[Leftover]) -> Itera
             yield dataclasses.replace(left, outcome="deleted" if there else "gone")
 
 
-def _of_launch(launch: Launch, now: datetime) -> Iterator[Leftover]:
+def _of_launch(launch: Launch, now: datetime) -> Iterator[OrphanedResource]:
     info = launch.info
     if info.state == "deleting":
         return
@@ -128,7 +128,7 @@ def _of_launch(launch: Launch, now: datetime) -> Iterator[Leftover]:
         for part in launch.parts:
             if info.state == "broken":
                 young = _is_young(info.created, now)
-                why = "It is younger than two minutes: its launch may still be going on." if young else info.detail
+                why = "It is younger than two minutes: its launch may still be running." if young else info.detail
                 yield _left(launch, part.kind, part.name, part.uid, why, in_use=young)
             elif theirs:
                 yield _left(launch, part.kind, part.name, part.uid, "The endpoint may be in use.", in_use=True)
@@ -136,23 +136,23 @@ def _of_launch(launch: Launch, now: datetime) -> Iterator[Leftover]:
     what = "build" if info.kind == "build" else "job"
     ended = info.state in {"succeeded", "failed"}
     why = f"The {what} has {info.state}." if ended else f"The {what} is {info.state}."
-    followed = ended and _is_followed(launch, now)
-    if followed:
-        why += " Its own launch is about to see that and to delete it."
+    watched = ended and _is_watched(launch, now)
+    if watched:
+        why += " Its own launch will delete it."
     for part in launch.parts:
-        yield _left(launch, part.kind, part.name, part.uid, why, in_use=not ended or followed)
+        yield _left(launch, part.kind, part.name, part.uid, why, in_use=not ended or watched)
 
 
-def _is_followed(launch: Launch, now: datetime) -> bool:
+def _is_watched(launch: Launch, now: datetime) -> bool:
     """Tell whether the process that has launched a job may be reading its end: it must not go before that."""
     if ownership.PROCESS not in launch.annotations or not _is_young(launch.ended, now, _SEEN):
         return False
     return not ownership.is_abandoned(launch.info.name, launch.annotations)
 
 
-def _left(launch: Launch, kind: str, name: str, uid: str, why: str, *, in_use: bool) -> Leftover:
+def _left(launch: Launch, kind: str, name: str, uid: str, why: str, *, in_use: bool) -> OrphanedResource:
     info = launch.info
-    return Leftover(
+    return OrphanedResource(
         kind=_kind(kind),
         name=name,
         namespace=info.namespace,
@@ -170,7 +170,7 @@ def _kind(kind: str) -> Literal["Job", "Deployment", "Service", "Secret"]:
     return kinds.get(kind, "Service")
 
 
-def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: datetime) -> Iterator[Leftover]:
+def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: datetime) -> Iterator[OrphanedResource]:
     building = {launch.info.name for launch in launches if launch.info.kind == "build"}
     theirs = any(
         launch.info.kind == "build"
@@ -187,14 +187,14 @@ def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: date
         young = _is_young(created, now)
         ours = all(labels.get(key) == value for key, value in MANAGED_BY.items())
         if ours and labels.get(f"{PREFIX}kind") == "build" and labels.get(f"{PREFIX}launch") not in building:
-            why = "It holds the link to the context of a build that is gone."
+            why = "It holds the link to the context of a build that no longer exists."
             used, fairings = young, False
         elif not ours and _FAIRINGS_SECRET.fullmatch(name):
-            why = "Kubeflow Fairing has left it: it holds a Storage account's key."
+            why = "Left by Kubeflow Fairing: it holds a storage account's key."
             used, fairings = young or theirs, True
         else:
             continue
-        yield Leftover(
+        yield OrphanedResource(
             kind="Secret",
             name=name,
             namespace=str(metadata.get("namespace") or ""),
@@ -208,7 +208,7 @@ def _of_secrets(launches: Iterable[Launch], secrets: Iterable[Object], now: date
 
 
 def _is_young(created: str, now: datetime, settled: timedelta | None = None) -> bool:
-    """Tell whether something is so young that its launch may be going on; what has no age is not."""
+    """Tell whether something is so young that its launch may still be running; what has no age is not."""
     try:
         made = datetime.fromisoformat(created.replace("Z", "+00:00"))
     except ValueError:

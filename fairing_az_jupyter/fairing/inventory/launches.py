@@ -9,9 +9,9 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from fairing_az_jupyter.clients.kube.diagnosis.pods import containers
-from fairing_az_jupyter.clients.kube.follow.events import LogLine
 from fairing_az_jupyter.clients.kube.objects.facts import mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
+from fairing_az_jupyter.clients.kube.watching.events import LogLine
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     EndpointError,
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-    from fairing_az_jupyter.clients.kube.follow.events import Event
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.clients.kube.workloads import Propagation
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.models import LaunchInfo
 
     Object = Mapping[str, Any]
 
-__all__ = ["delete_launches", "described", "find_launch", "find_launches", "followed_lines", "group_of", "lines"]
+__all__ = ["delete_launches", "described", "find_launch", "find_launches", "group_of", "lines", "watched_lines"]
 
 _AT_ONCE = 6
 _GONE_SECONDS = 60.0
@@ -101,7 +101,7 @@ def find_launch(launcher: Launcher, name: str, launches: Iterable[Launch] | None
         launches: Everything that was launched, where that is known.
 
     Raises:
-        NotFoundError: Nothing was; what has this name all the same was made by something else.
+        NotFoundError: Nothing was; what has this name anyway was made by something else.
 
     """
     known = find_launches(launcher) if launches is None else tuple(launches)
@@ -112,16 +112,16 @@ def find_launch(launcher: Launcher, name: str, launches: Iterable[Launch] | None
     kind = _kind_of_others(launcher, name)
     if kind:
         raise NotFoundError(
-            f"{kind} '{name}' in namespace '{namespace}' was made by no launch, so it is left alone.",
-            hint=f"Look after it yourself: kubectl -n {namespace} get {kind.lower()} {name}",
+            f"{kind} '{name}' in namespace '{namespace}' was not created by a launch, so it is not deleted.",
+            hint=f"Manage it yourself: kubectl -n {namespace} get {kind.lower()} {name}",
             code="not-launched",
             service="kubernetes",
         )
     near = difflib.get_close_matches(name, [launch.info.name for launch in known], n=3, cutoff=0.6)
-    meant = f" Did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
+    suggestion = f" Did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
     raise NotFoundError(
-        f"Nothing was launched by the name '{name[:100]}' in namespace '{namespace}'.{meant}",
-        hint="See what there is: fairing-azure status",
+        f"No launch named '{name[:100]}' found in namespace '{namespace}'.{suggestion}",
+        hint="List the launches: fairing-azure status",
         service="kubernetes",
     )
 
@@ -187,10 +187,10 @@ def lines(launcher: Launcher, launch: Launch, *, tail: int | None = None) -> Ite
                     yield LaunchLine(name_of(pod), name, text, main=name == launch.container)
 
 
-def followed_lines(
+def watched_lines(
     launcher: Launcher, launch: Launch, *, tail: int | None = None, cancelled: threading.Event | None = None
 ) -> Iterator[LaunchLine]:
-    """Yield what the pods of a launch print, as they print it; what the cluster does is told on Fairing's logger.
+    """Yield what the pods of a launch print, as they print it; what the cluster does is reported on Fairing's logger.
 
     Args:
         launcher: The cluster and the namespace.
@@ -209,11 +209,11 @@ def followed_lines(
     main = launch.parts[0]
     if main.kind == "Service":
         raise EndpointError(
-            f"Endpoint '{launch.info.name}' has no pods whose output could be followed: its Deployment is gone.",
-            hint=f"Delete what is left of it: fairing-azure delete {launch.info.name}",
+            f"Endpoint '{launch.info.name}' has no pods whose output could be shown: its Deployment no longer exists.",
+            hint=f"Delete the rest of it: fairing-azure delete {launch.info.name}",
             code="no-deployment",
         )
-    # Counted, and not told by their times: the clocks of nodes differ from this one.
+    # Counted, and not reported by their times: the clocks of nodes differ from this one.
     skipped: dict[tuple[str, str], int] = {}
     if tail is not None:
         for line in lines(launcher, launch):
@@ -221,8 +221,8 @@ def followed_lines(
         skipped = {where: max(0, number - tail) for where, number in skipped.items()}
     fairing_logging()
     shown = Shown(launch.container, printed=False, launch=launch.info.name)
-    followed = launcher.workloads.follow(main.kind, main.name, waits=launcher.waits, cancel=cancelled)
-    events = cast("Generator[Event, None, None]", followed)
+    stream = launcher.workloads.follow(main.kind, main.name, waits=launcher.waits, cancel=cancelled)
+    events = cast("Generator[Event, None, None]", stream)
     with contextlib.closing(events):
         for event in events:
             if not isinstance(event, LogLine):
@@ -248,7 +248,7 @@ def delete_launches(
 
     Raises:
         NotFoundError: Nothing was launched by one of the names.
-        ExecutionError: Something was told to go and is still there.
+        ExecutionError: Something was asked to go and is still there.
         ServiceError: The cluster does not do what is asked. The others have been deleted.
 
     """
@@ -259,7 +259,7 @@ def delete_launches(
     problem = next(filter(None, problems.values()), None)
     if problem is not None:
         if deleted:
-            problem.message += f" Deleted were: {', '.join(info.name for info in deleted)}."
+            problem.message += f" Deleted: {', '.join(info.name for info in deleted)}."
         raise problem
     return deleted
 
@@ -289,14 +289,14 @@ def _inference_launch(launcher: Launcher, inference: Object, events: Iterable[Ob
 def _kind_of_others(launcher: Launcher, name: str) -> str:
     """Return the kind of an object that has a name and was not launched; empty if there is none to be seen."""
 
-    def is_there(kind: str) -> bool:
+    def exists(kind: str) -> bool:
         try:
             launcher.workloads.get(kind, name)
         except (InputError, NotFoundError, NotAllowedError):
             return False
         return True
 
-    return next((kind for kind in _KINDS if kind != "Pod" and is_there(kind)), "")
+    return next((kind for kind in _KINDS if kind != "Pod" and exists(kind)), "")
 
 
 def _problem_of_deleting(launcher: Launcher, launch: Launch, seconds: float) -> FairingAzureError | None:
@@ -331,9 +331,9 @@ def _problem_of_pods(launcher: Launcher, launch: Launch, seconds: float) -> Fair
             if time.monotonic() >= end:
                 namespace = launch.info.namespace
                 return ExecutionError(
-                    f"Endpoint '{launch.info.name}' in namespace '{namespace}' was deleted, and its pods are still "
-                    f"there after {seconds:g} s.",
-                    hint=f"See what is left: kubectl -n {namespace} get pods",
+                    f"Endpoint '{launch.info.name}' in namespace '{namespace}' was deleted, but its pods still exist "
+                    f"after {seconds:g} s.",
+                    hint=f"List what is left: kubectl -n {namespace} get pods",
                     code="not-gone",
                 )
             time.sleep(_LOOK_SECONDS)

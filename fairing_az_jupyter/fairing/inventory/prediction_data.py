@@ -51,7 +51,7 @@ def read_samples(data: str) -> Samples:
         data: The path of a CSV or JSON file, or JSON text, which begins with `[` or `{`.
 
     Raises:
-        InputError: There is no such file, or it does not hold rows of numbers.
+        InputError: The file does not exist, or it does not hold rows of numbers.
 
     """
     if data.lstrip()[:1] in {"[", "{"}:
@@ -60,8 +60,8 @@ def read_samples(data: str) -> Samples:
     try:
         content = Path(data).expanduser().read_bytes()
     except (OSError, ValueError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name is none"
-        raise _unusable(f"{where} can't be read: {reason}.", "Name a CSV or JSON file, or write JSON.") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a file name"
+        raise _unusable(f"{where} can't be read: {reason}.", "Give a CSV or JSON file, or JSON text.") from error
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -99,25 +99,25 @@ def _from_csv(text: str, where: str) -> Samples:
         # have to be as many as the rows.
         lines = [(reader.line_num, row) for row in reader if len(row) > 1 or row == [""] or "".join(row).strip()]
     except csv.Error as error:
-        raise _unusable(f"{where} is no CSV that can be read: {error}.", "See its quotation marks.") from error
+        raise _unusable(f"{where} is not valid CSV: {error}.", "Check its quotation marks.") from error
     names = None
     if lines and _are_names(lines[0][1]):
         names = [cell.strip() for cell in lines.pop(0)[1]]
     if not lines:
-        raise _unusable(f"{where} has no rows.", "It needs a row for each prediction, below the columns' names.")
+        raise _unusable(f"{where} has no rows.", "Add one row per prediction below the column names.")
     width = len(names) if names is not None else len(lines[0][1])
     rows: list[list[float]] = []
     for number, cells in lines:
         if len(cells) != width:
-            told = f"{where}, line {number}, has {len(cells)} cells; {width} are expected."
-            raise _unusable(told, "See its delimiters and quotation marks.")
+            reported = f"{where}, line {number}, has {len(cells)} cells; {width} are expected."
+            raise _unusable(reported, "Check its delimiters and quotation marks.")
         row = [_number(cell) for cell in cells]
         if None in row:
             place = row.index(None)
             column = repr(names[place]) if names is not None else str(place + 1)
             raise _unusable(
-                f"{where}, line {number}, column {column}, holds {_short(cells[place])}, which is no number.",
-                "Models are asked with numbers: encode text as the training did, and leave other columns out.",
+                f"{where}, line {number}, column {column}, holds {_short(cells[place])}, which is not a number.",
+                "Models expect numbers: encode text as in training, and leave out other columns.",
             )
         rows.append([cell for cell in row if cell is not None])
     return Samples(rows, names)
@@ -138,7 +138,7 @@ def _from_json(text: str, where: str) -> Samples:
         names = list(content[0])
         for number, row in enumerate(content, start=1):
             if row.keys() != content[0].keys():
-                raise _unusable(f"{where}, row {number}, has other columns than row 1.", _FORMS)
+                raise _unusable(f"{where}, row {number}, has different columns from row 1.", _FORMS)
         content = [[row[name] for name in names] for row in content]
     elif not any(isinstance(row, list) for row in content):
         content = [content]
@@ -178,7 +178,7 @@ def _row(row: object, number: int, rows: list[Any], where: str) -> list[float]:
         raise _unusable(f"{where}, row {number}, is empty, or not a list as long as row 1.", _FORMS)
     for value in row:
         if value is not None and not isinstance(value, (int, float)):
-            raise _unusable(f"{where}, row {number}, holds {_short(value)}, which is no number.", _FORMS)
+            raise _unusable(f"{where}, row {number}, holds {_short(value)}, which is not a number.", _FORMS)
     try:
         return [math.nan if value is None else value for value in row]
     except OverflowError as error:
@@ -187,9 +187,9 @@ def _row(row: object, number: int, rows: list[Any], where: str) -> list[float]:
 
 def _are_names(cells: Sequence[str]) -> bool:
     """Tell whether a first row names columns: mostly text. One word among numbers is a fault in a row of numbers."""
-    told = [_number(cell) for cell in cells if cell.strip()]
-    words = told.count(None)
-    return words > 0 and words * 2 >= len(told)
+    reported = [_number(cell) for cell in cells if cell.strip()]
+    words = reported.count(None)
+    return words > 0 and words * 2 >= len(reported)
 
 
 def _number(cell: str) -> float | None:

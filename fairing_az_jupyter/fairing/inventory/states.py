@@ -17,11 +17,11 @@ from fairing_az_jupyter.clients.kube.diagnosis.workloads import (
     job_complete,
     job_failure,
 )
-from fairing_az_jupyter.clients.kube.follow.durations import lasted
-from fairing_az_jupyter.clients.kube.follow.events import Trouble
-from fairing_az_jupyter.clients.kube.follow.startup import stuck_on_node
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
+from fairing_az_jupyter.clients.kube.watching.durations import lasted
+from fairing_az_jupyter.clients.kube.watching.events import Problem
+from fairing_az_jupyter.clients.kube.watching.startup import stuck_on_node
 from fairing_az_jupyter.fairing.cluster.kserve_status import url_in_cluster
 from fairing_az_jupyter.fairing.cluster.manifests import KSERVE_CONTAINER, MANAGED_BY, PORT, PREFIX
 from fairing_az_jupyter.models import LaunchInfo
@@ -275,15 +275,15 @@ def _job_state(job: Object, pods: Sequence[Object], events: Sequence[Object]) ->
     if job_complete(job):
         return "succeeded", ""
     whole = {"kind": "Job", **job}
-    trouble = diagnose(whole, pods, events)
+    problem = diagnose(whole, pods, events)
     if job_failure(job) is not None:
-        return "failed", trouble.message if trouble else ""
+        return "failed", problem.message if problem else ""
     if mapping(job.get("spec")).get("suspend"):
         return "pending", "It is suspended."
-    told = _told(trouble or _on_node(pods), whole, pods, events)
+    reported = _reported(problem or _on_node(pods), whole, pods, events)
     if any(mapping(pod.get("status")).get("phase") == "Running" for pod in pods):
-        return "running", told or _attempt(job)
-    return "pending", told or _waiting(pods)
+        return "running", reported or _attempt(job)
+    return "pending", reported or _waiting(pods)
 
 
 def _on_node(pods: Sequence[Object]) -> Diagnosis | None:
@@ -292,13 +292,13 @@ def _on_node(pods: Sequence[Object]) -> Diagnosis | None:
     return next(filter(None, (stuck_on_node(pod, namespace) for pod in pods if not _is_going(pod))), None)
 
 
-def _told(trouble: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]) -> str:
+def _reported(problem: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]) -> str:
     """Return what is in the way, for how long so far, and how to stop; empty if nothing is."""
-    if trouble is None or not trouble.heals:
-        return trouble.message if trouble else ""
-    waited = lasted(trouble, thing, pods, events, now=time.time())
+    if problem is None or not problem.heals:
+        return problem.message if problem else ""
+    waited = lasted(problem, thing, pods, events, now=time.time())
     stop = f"To stop it: fairing-azure delete {name_of(thing)}"
-    return f"{Trouble(trouble, float('inf'), waited)} {stop}"
+    return f"{Problem(problem, float('inf'), waited)} {stop}"
 
 
 def _attempt(job: Object) -> str:
@@ -322,23 +322,23 @@ def _endpoint_state(
     if _is_going(deployment or service or {}):
         return "deleting", "It is being deleted."
     if deployment is None or service is None:
-        gone = "Its Deployment is gone; nothing answers behind its Service."
-        return "broken", gone if deployment is None else "Its Service is gone; nothing leads to its pods."
+        gone = "Its Deployment no longer exists, so its Service has no pods."
+        return "broken", gone if deployment is None else "Its Service no longer exists, so its pods can't be reached."
     if mapping(deployment.get("spec")).get("replicas") == 0:
         return "stopped", "It is scaled to 0 pods."
     whole = {"kind": "Deployment", **deployment}
-    trouble = diagnose(whole, pods, events) or _on_node(pods)
+    problem = diagnose(whole, pods, events) or _on_node(pods)
     if endpoint_ready(whole) or int(mapping(deployment.get("status")).get("availableReplicas") or 0):
-        return "ready", trouble.message if trouble else ""
-    return _not_ready(trouble, whole, pods, events)
+        return "ready", problem.message if problem else ""
+    return _not_ready(problem, whole, pods, events)
 
 
 def _not_ready(
-    trouble: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]
+    problem: Diagnosis | None, thing: Object, pods: Sequence[Object], events: Sequence[Object]
 ) -> tuple[LaunchState, str]:
-    if trouble is None:
+    if problem is None:
         return "pending", _waiting(pods)
-    return ("pending" if trouble.heals else "failed"), _told(trouble, thing, pods, events)
+    return ("pending" if problem.heals else "failed"), _reported(problem, thing, pods, events)
 
 
 def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence[Object]) -> tuple[LaunchState, str]:
@@ -347,28 +347,28 @@ def _inference_state(inference: Object, pods: Sequence[Object], events: Sequence
     whole = {"kind": "InferenceService", **inference}
     if endpoint_ready(whole):
         return "ready", ""
-    trouble = diagnose(whole, pods, events) or _on_node(pods)
-    if trouble is not None:
-        return _not_ready(trouble, whole, pods, events)
+    problem = diagnose(whole, pods, events) or _on_node(pods)
+    if problem is not None:
+        return _not_ready(problem, whole, pods, events)
     conditions = entries(mapping(inference.get("status")).get("conditions"))
-    told = next((one for one in conditions if one.get("type") == "Ready"), {})
-    said = " ".join(str(told.get("message") or told.get("reason") or "").split())
-    return "pending", f"KServe says: {said}." if said else _waiting(pods)
+    reported = next((one for one in conditions if one.get("type") == "Ready"), {})
+    said = " ".join(str(reported.get("message") or reported.get("reason") or "").split())
+    return "pending", f"KServe reports: {said}." if said else _waiting(pods)
 
 
 def _waiting(pods: Sequence[Object]) -> str:
-    """Return what pods that have no trouble wait for."""
+    """Return what pods that have no problem wait for."""
     if not pods:
         return "It has no pod yet."
     for pod in pods:
         for status, _ in containers(pod):
             reason = mapping(mapping(status.get("state")).get("waiting")).get("reason")
             if reason:
-                return f"Container '{status.get('name')}' of pod '{name_of(pod)}' waits: {reason}."
+                return f"Container '{status.get('name')}' of pod '{name_of(pod)}' is waiting: {reason}."
     if all(mapping(pod.get("status")).get("phase") == "Pending" for pod in pods):
-        return f"Pod '{name_of(pods[0])}' waits for a node."
+        return f"Pod '{name_of(pods[0])}' is waiting for a node."
     if any(mapping(pod.get("status")).get("phase") == "Running" for pod in pods):
-        return f"Pod '{name_of(pods[0])}' runs, and is not ready yet."
+        return f"Pod '{name_of(pods[0])}' is running but not ready yet."
     return ""
 
 

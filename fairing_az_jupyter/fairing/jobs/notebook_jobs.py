@@ -1,4 +1,4 @@
-"""Notebooks that run in the cluster: one Indexed Job, whose pods are told by their number what to run.
+"""Notebooks that run in the cluster: one Indexed Job, whose pods know by their number what to run.
 
 Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/ for the completion mode, the limits of failures
 (`backoffLimitPerIndex`, `maxFailedIndexes`) and the pod failure policy.
@@ -55,7 +55,7 @@ _JOB = "batch.kubernetes.io/job-name"
 # A run is interrupted, ends its kernel and sends its record in this time.
 _GRACE_SECONDS = 60
 # Logins of the machine that launches; a pod has the Secret, or a workload identity.
-_LOGINS_OF_HERE = frozenset({"environment", "azure-cli"})
+_LOCAL_LOGINS = frozenset({"environment", "azure-cli"})
 _WORKLOAD_IDENTITY = {"azure.workload.identity/use": "true"}
 
 
@@ -91,7 +91,7 @@ class JobView:
         failed: The numbers of the runs that have failed.
         started: The numbers of the runs whose pods have started; those that have ended are among them.
         problems: Why runs have failed, by their numbers.
-        trouble: Why no further run can start; None while one is running, or may still start.
+        problem: Why no further run can start; None while one is running, or may still start.
         waiting: What a pod waits for and for how long so far; empty if nothing is in the way of any.
         reason: What that is, as an identifier that stays the same while only its words change; empty with `waiting`.
 
@@ -104,7 +104,7 @@ class JobView:
     failed: frozenset[int] = frozenset()
     started: frozenset[int] = frozenset()
     problems: Mapping[int, Diagnosis] = dataclasses.field(default_factory=dict)
-    trouble: Diagnosis | None = None
+    problem: Diagnosis | None = None
     waiting: str = ""
     reason: str = ""
 
@@ -206,11 +206,11 @@ def view_of(
     problems = _problems(found, pods)
     started = {index for pod in pods if (index := _index(pod)) is not None and _has_started(pod)}
     failed |= set(problems) - done if given_up else set()
-    trouble, waiting, reason = None, "", ""
+    problem, waiting, reason = None, "", ""
     if not ended and "deletionTimestamp" not in metadata:
-        trouble, waiting, reason = what_stops(found, pods, events, now=now, waits=waits or Waits(), looks=looks)
+        problem, waiting, reason = what_stops(found, pods, events, now=now, waits=waits or Waits(), looks=looks)
     elif given_up and not problems:
-        trouble = diagnose(found, pods, events)
+        problem = diagnose(found, pods, events)
     return JobView(
         there=True,
         going="deletionTimestamp" in metadata,
@@ -219,7 +219,7 @@ def view_of(
         failed=frozenset(failed),
         started=frozenset(started | done | failed),
         problems=problems,
-        trouble=trouble,
+        problem=problem,
         waiting=waiting,
         reason=reason,
     )
@@ -274,7 +274,7 @@ def notebook_object(
 def _variables(settings: Settings) -> list[dict[str, str]]:
     """Return the settings as a pod's variables: what runs there reaches the same account in the same way."""
     values = settings.model_dump()
-    if values["credential"] in _LOGINS_OF_HERE:
+    if values["credential"] in _LOCAL_LOGINS:
         values["credential"] = "auto"
     # Where the notebook itself launches is for its own cell to say.
     del values["backend"]

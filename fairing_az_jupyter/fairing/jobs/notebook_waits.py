@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import diagnose, disruption, is_live
-from fairing_az_jupyter.clients.kube.follow.durations import lasted, seconds_at
-from fairing_az_jupyter.clients.kube.follow.events import Trouble
-from fairing_az_jupyter.clients.kube.follow.startup import stuck_on_node
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
+from fairing_az_jupyter.clients.kube.watching.durations import lasted, seconds_at
+from fairing_az_jupyter.clients.kube.watching.events import Problem
+from fairing_az_jupyter.clients.kube.watching.startup import stuck_on_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -93,7 +93,7 @@ def what_stops(
 ) -> tuple[Diagnosis | None, str, str]:
     """Tell what keeps pods of a Job from starting.
 
-    One that can't start is a reason to end the Job only where no other one runs or may still start: runs that go on
+    One that can't start is a reason to end the Job only where no other one runs or may still start: runs that continue
     have their results to lose.
 
     Args:
@@ -116,15 +116,15 @@ def what_stops(
     verdicts = [found.verdict(pod) for pod in waiting]
     if not waiting and not others:
         verdicts = [found.verdict(None)]
-    over = [trouble for trouble, _, is_over in verdicts if trouble is not None and is_over]
+    over = [problem for problem, _, is_over in verdicts if problem is not None and is_over]
     if over and len(over) == len(verdicts) and not others:
         return over[0], "", ""
-    told = [(trouble, words) for trouble, words, _ in verdicts if trouble is not None and words]
-    if not told:
+    reported = [(problem, words) for problem, words, _ in verdicts if problem is not None and words]
+    if not reported:
         return None, "", ""
     # What stays in the way goes before what may pass by itself.
-    trouble, words = min(told, key=lambda each: each[0].heals)
-    return None, words, f"{trouble.condition}/{trouble.code}"
+    problem, words = min(reported, key=lambda each: each[0].heals)
+    return None, words, f"{problem.condition}/{problem.code}"
 
 
 @dataclass(frozen=True)
@@ -149,30 +149,30 @@ class _Found:
     looks: Looks | None
 
     def verdict(self, pod: Object | None) -> tuple[Diagnosis | None, str, bool]:
-        """Return what is in the way of a pod, in which words it is told, and whether it is waited for no longer.
+        """Return what is in the way of a pod, in which words it is reported, and whether it is waited for no longer.
 
         Args:
             pod: The pod; None where there is none, and the question is why.
 
         """
         judged, events = ([pod], self.events) if pod is not None else (self.past, self._since_the_last_pod())
-        trouble = diagnose(self.job, judged, self.events)
-        if pod is None and trouble is not None and trouble.pod:
+        problem = diagnose(self.job, judged, self.events)
+        if pod is None and problem is not None and problem.pod:
             # That pod is about to be gone.
             return None, "", False
-        if trouble is None and pod is not None:
-            trouble = stuck_on_node(pod, str(mapping(self.job.get("metadata")).get("namespace") or ""))
-        if trouble is None:
+        if problem is None and pod is not None:
+            problem = stuck_on_node(pod, str(mapping(self.job.get("metadata")).get("namespace") or ""))
+        if problem is None:
             return None, "", False
-        if not trouble.heals:
-            return trouble, f"{trouble.message} {trouble.hint}".strip(), True
-        limit, stamped = trouble.rule.seconds(self.waits), lasted(trouble, self.job, judged, events, now=self.now)
-        seen = self.looks.see(trouble) if self.looks is not None else None
+        if not problem.heals:
+            return problem, f"{problem.message} {problem.hint}".strip(), True
+        limit, stamped = problem.rule.seconds(self.waits), lasted(problem, self.job, judged, events, now=self.now)
+        seen = self.looks.see(problem) if self.looks is not None else None
         waited = max(stamped, seen or 0.0)
         if seen is not None and max(seen, min(stamped, self._alone()) - _SKEW_SECONDS) >= limit:
-            after = trouble.after(waited)
+            after = problem.after(waited)
             return after, after.message, True
-        return trouble, str(Trouble(trouble, limit, waited)) if waited >= trouble.rule.first else "", False
+        return problem, str(Problem(problem, limit, waited)) if waited >= problem.rule.first else "", False
 
     def _alone(self) -> float:
         """Return how many seconds ago another pod has ended last."""

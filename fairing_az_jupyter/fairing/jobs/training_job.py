@@ -17,7 +17,7 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
 )
 from fairing_az_jupyter.fairing.cluster import ownership
-from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, told_after_deletion
+from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, reported_after_deletion
 from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, finished_pod, job, labels_of, new_name
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.outcomes import LaunchedJob
@@ -27,7 +27,7 @@ from fairing_az_jupyter.launch_events import Interrupted, Launched, Phases, publ
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from fairing_az_jupyter.clients.kube.follow.events import Event
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
 
 logger = logging.getLogger(LOGGER_NAME)
@@ -74,9 +74,9 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
             The job's name, which also knows the last 1,000 lines.
 
         Raises:
-            InputError: There is nothing to run, or the cluster refuses the Job as it is.
+            InputError: There is nothing to run, or the cluster rejects the Job as it is.
             JobFailedError: It can't start, or its command ended with another exit code than 0.
-            ServiceError: The cluster does not do what is asked; the job may go on there.
+            ServiceError: The cluster does not do what is asked; the job may continue there.
 
         """
         target = self._launcher.target
@@ -121,7 +121,7 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                 logger.warning("The job %s launched.", self.name)
                 self._publish_name()
             except KeyboardInterrupt:
-                self._tell_what_is_left("Interrupted, but the job may have been launched", interrupted=True)
+                self._report_remaining("Interrupted, but the job may have been launched", interrupted=True)
                 raise
             return self._follow(phases)
 
@@ -144,12 +144,10 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                 cared.callback(release)
                 self.name = str(found["metadata"]["name"])
                 if _has_given_up(found):
-                    logger.warning(
-                        "The job %s does the same and has failed, seen by nobody: it is replaced.", self.name
-                    )
+                    logger.warning("The job %s does the same and has failed: it is replaced.", self.name)
                     self._delete()
                     continue
-                logger.warning("The job %s does the same, and nobody follows it: it is followed to its end.", self.name)
+                logger.warning("The job %s does the same and is still running: waiting for it.", self.name)
                 self._publish_name()
                 self._runs = True
                 try:
@@ -159,15 +157,15 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
                     if self._shown is not None and self._shown.lines:
                         raise
                     phases.fail(error)
-                    logger.warning("The job %s has gone meanwhile: it is launched anew.", self.name)
+                    logger.warning("The job %s no longer exists: it is launched again.", self.name)
         return None
 
     def _follow(self, phases: Phases) -> tuple[str, ...]:
         """Show the job to its end and delete it; return its last lines."""
         with ownership.caring_for(self.name):
-            return self._followed(phases)
+            return self._watched(phases)
 
-    def _followed(self, phases: Phases) -> tuple[str, ...]:
+    def _watched(self, phases: Phases) -> tuple[str, ...]:
         shown = self._shown = Shown(
             self._container,
             printed=True,
@@ -177,8 +175,8 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         )
         phases.begin("schedule")
         try:
-            followed = self._launcher.workloads.follow("Job", self.name, waits=self._launcher.waits)
-            events = cast("Generator[Event, None, None]", followed)
+            stream = self._launcher.workloads.follow("Job", self.name, waits=self._launcher.waits)
+            events = cast("Generator[Event, None, None]", stream)
             # Closed here and not by and by: a notebook keeps the traceback of an interrupt, and all that hangs on it.
             with contextlib.closing(events):
                 for event in events:
@@ -186,15 +184,15 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         except JobFailedError as error:
             phases.fail(error)
             self._delete()
-            raise told_after_deletion(error, self.name, shown.lines) from None
+            raise reported_after_deletion(error, self.name, shown.lines) from None
         except NotFoundError:
             # Interrupted before, and deleted meanwhile.
             self._runs = False
             raise
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
-            why = "Interrupted" if interrupted else "It is followed no longer"
-            self._tell_what_is_left(f"{why}, but the job still runs", interrupted=interrupted)
+            why = "Interrupted" if interrupted else "It is no longer watched"
+            self._report_remaining(f"{why}, but the job is still running", interrupted=interrupted)
             raise
         # Also where it was over before its start was seen.
         phases.begin("run")
@@ -205,27 +203,27 @@ class ClusterJob(DeployerInterface):  # type: ignore[misc] # Fairing is untyped
         return shown.lines
 
     def _delete(self, wait: float = 0.0) -> None:
-        """Delete the Job; where that fails the outcome counts all the same, and the user is told."""
+        """Delete the Job; where that fails there is a warning, and the outcome counts."""
         self._runs = False
         try:
             self._launcher.workloads.delete("Job", self.name, wait=wait)
         except ExecutionError:
             logger.info("Job %s is being deleted.", self.name)
         except FairingAzureError as error:
-            self._tell_what_is_left(f"{error} So the job has ended and is still there")
+            self._report_remaining(f"{error} The job has ended but still exists")
         except KeyboardInterrupt:
-            self._tell_what_is_left("Interrupted, but the job has ended and may still be there", interrupted=True)
+            self._report_remaining("Interrupted, but the job has ended and may still exist", interrupted=True)
             raise
 
     def _publish_name(self) -> None:
         publish(Launched("job", self.name, self._launcher.target.namespace))
 
-    def _tell_what_is_left(self, what: str, *, interrupted: bool = False) -> None:
+    def _report_remaining(self, what: str, *, interrupted: bool = False) -> None:
         namespace = self._launcher.target.namespace
         follow = f"kubectl -n {namespace} logs -f job/{self.name}"
         delete = f"fairing-azure delete {self.name}, or kubectl -n {namespace} delete job {self.name}"
         where = f"job {self.name} in namespace '{namespace}'"
-        again = "The same launch, made again, follows it to its end."
+        again = "Run the same launch again to wait for it."
         message = f"{what}: {where}. {again} Or follow it: {follow}. Delete it: {delete}"
         logger.warning("%s", message)
         if interrupted:

@@ -82,7 +82,7 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
         archive = getattr(getattr(pod_spec, "built_by", None), "archive", None)
         if archive is None:
             raise ContextError(
-                f"There is no archive of image '{container.image}' here: LocalBackend runs what its own builder built.",
+                f"No archive of image '{container.image}' found: LocalBackend only runs images of its own builder.",
                 hint="Call the builder's build() first, in the same process.",
             )
         parent = data_folder("local")
@@ -158,11 +158,11 @@ class LocalJob(_LocalDeployer):
             child = self._start(application, container, command, phases, stream=True)
             phases.begin("run")
             phases.say(f"Job {name}")
-            lines = self._followed(name, child)
+            lines = self._watched(name, child)
         logger.info("Job %s succeeded. What it wrote is in %s", name, application)
         return LaunchedJob(name, lines)
 
-    def _followed(self, name: str, child: Child) -> tuple[str, ...]:
+    def _watched(self, name: str, child: Child) -> tuple[str, ...]:
         """Print what a job prints, to its end, and return the last lines."""
         output = LastLines(_KEPT_LINES)
         try:
@@ -170,9 +170,9 @@ class LocalJob(_LocalDeployer):
                 output.add(piece)
                 _show(piece)
         except KeyboardInterrupt:
-            told = f"Interrupted: job {name} is stopped."
-            logger.warning("%s", told)
-            publish(Interrupted(told, remains=False))
+            reported = f"Interrupted: job {name} is stopped."
+            logger.warning("%s", reported)
+            publish(Interrupted(reported, remains=False))
             raise
         finally:
             child.stop()
@@ -277,7 +277,7 @@ class LocalServing(_LocalDeployer):
                 time.sleep(_POLL_SECONDS)
         raise endpoint_failed(
             self._class,
-            f"was not ready within {self._ready_timeout:.0f} s; give it longer with LocalBackend(ready_timeout=...)",
+            f"was not ready within {self._ready_timeout:.0f} s; set a longer time with LocalBackend(ready_timeout=...)",
             None,
             child.last_lines(),
             str(self.log),
@@ -313,7 +313,7 @@ def _mutate_without_cluster(mutate: Callable[..., object], pod_spec: object) -> 
         mutate(_NoCluster(), pod_spec, "local")
     except _NoClusterError:
         name = getattr(mutate, "__name__", mutate)
-        logger.warning("pod_spec_mutator '%s' asks a cluster; LocalBackend goes on without it.", name)
+        logger.warning("pod_spec_mutator '%s' needs a cluster; LocalBackend ignores it.", name)
 
 
 def _as_local(word: str, prefix: str, application: Path) -> str:
@@ -324,7 +324,7 @@ def _as_local(word: str, prefix: str, application: Path) -> str:
 
 
 def _kernel_of(notebook: Path) -> list[str]:
-    """Return papermill's option for a notebook that names no kernel, which papermill would refuse."""
+    """Return papermill's option for a notebook that names no kernel, which papermill would reject."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if not json.loads(notebook.read_bytes()).get("metadata", {}).get("kernelspec", {}).get("name"):
             return ["--kernel", "python3"]

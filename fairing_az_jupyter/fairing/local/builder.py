@@ -34,7 +34,7 @@ class LocalBuilder(BaseBuilder):  # type: ignore[misc] # Fairing is untyped
             preprocessor=preprocessor,
         )
         self.archive: Path | None = None
-        # Goes on where the archive is unpacked.
+        # Continued where the archive is unpacked.
         self.phases = Phases()
         weakref.finalize(self, forgetting(preprocessor))
 

@@ -33,7 +33,7 @@ def environment_for(requirements: Path, own: Sequence[str], report: Callable[[st
     Args:
         requirements: A requirements.txt; a missing one means no requirements of the user's own.
         own: What a job or an endpoint itself needs, as pip takes it.
-        report: Is told in one line what is being done.
+        report: Gets a line on what is being done.
 
     Returns:
         The path of its `python`. Environments lie below `environments/` in the data folder, named by the digest of
@@ -103,5 +103,5 @@ def _install(folder: Path, python: Path, chosen: Sequence[str]) -> None:
             lines = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
             raise PackageMissingError(
                 f"The requirements can't be installed into an environment of their own:\n{lines}\n",
-                hint="Mend requirements.txt, or use LocalBackend(isolated=False) to run in this environment.",
+                hint="Fix requirements.txt, or use LocalBackend(isolated=False) to run in this environment.",
             )

@@ -41,7 +41,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-KSERVE_CURE = "On this computer: pip install kserve. In an image: add kserve to requirements.txt, and deploy again."
+KSERVE_HINT = "On this computer: pip install kserve. In an image: add kserve to requirements.txt, and deploy again."
 
 if TYPE_CHECKING or __package__:
     from fairing_az_jupyter.fairing.model_server import serving_app
@@ -51,8 +51,8 @@ else:  # beside the user's files
         import fairing_serving_app as serving_app
         import fairing_serving_messages as messages
     except ModuleNotFoundError as missing:  # numpy, in an image that has no KServe either
-        cure = "Copy every file of CONTAINER_FILES." if str(missing.name).startswith("fairing_") else KSERVE_CURE
-        raise SystemExit(f"fairing_serving: There is no module {missing.name}, which serving needs. {cure}") from None
+        fix = "Copy every file of CONTAINER_FILES." if str(missing.name).startswith("fairing_") else KSERVE_HINT
+        raise SystemExit(f"fairing_serving: Module {missing.name} not found. Serving needs it. {fix}") from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +70,7 @@ log = logging.getLogger("fairing_serving")
 
 
 class StartupError(Exception):
-    """The endpoint can't start; the text says what, why and the cure."""
+    """The endpoint can't start; the text says what, why and the fix."""
 
 
 def load_class(name: str, folder: Path) -> Any:  # noqa: ANN401 - the user's
@@ -81,14 +81,14 @@ def load_class(name: str, folder: Path) -> Any:  # noqa: ANN401 - the user's
         folder: The app folder, which is put on the module path.
 
     Raises:
-        StartupError: There is no such file, it can't be read, or it holds no class of that name.
+        StartupError: The file does not exist, it can't be read, or it holds no class of that name.
 
     """
     path = folder / f"{name}.py"
     if not name.isidentifier() or not path.is_file():
         raise StartupError(
-            f"There is no {name}.py in {folder}, which should hold the class to serve. "
-            "Deploy it with PredictionEndpoint, and start this program in the app folder."
+            f"{name}.py not found in {folder}. It should contain the class to serve. Deploy it with "
+            "PredictionEndpoint, and start this program in the app folder."
         )
     sys.path[:] = [str(folder), *(entry for entry in sys.path if entry not in ("", str(folder)))]
     # Not import_module: a class may have the name of a module that is loaded already.
@@ -110,15 +110,15 @@ def load_class(name: str, folder: Path) -> Any:  # noqa: ANN401 - the user's
 
 
 def _why(error: BaseException) -> str:
-    """Return an exception of the user's code in one line, with the likely cure."""
-    cure = "Mend the class, try it in the notebook, and deploy again."
+    """Return an exception of the user's code in one line, with the likely fix."""
+    fix = "Fix the class, test it in the notebook, and deploy again."
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
-        cure = f"Add the package that has the module {package!r} to requirements.txt, and deploy again."
+        fix = f"Add the package that has the module {package!r} to requirements.txt, and deploy again."
     elif isinstance(error, FileNotFoundError):
-        cure = "Add the file to input_files of PredictionEndpoint, and deploy again."
+        fix = "Add the file to input_files of PredictionEndpoint, and deploy again."
     text = f"{type(error).__name__}: {messages.one_line(error, 500)}".rstrip(": ").rstrip(".")
-    return f"{text}. {cure}"
+    return f"{text}. {fix}"
 
 
 def call_plan(predict: Callable[..., Any]) -> tuple[list[str], dict[str, str]]:
@@ -171,8 +171,8 @@ def _source(parameter: inspect.Parameter, used: set[str]) -> str | None:
         return known
     if parameter.kind is parameter.KEYWORD_ONLY or "names" in used:
         raise StartupError(
-            f"predict needs an argument {parameter.name!r}, which no request has. "
-            "Give it a default, or take it away: predict(self, X, feature_names)."
+            f"predict needs an argument {parameter.name!r}, which requests don't provide. Give it a default, or "
+            "remove it: predict(self, X, feature_names)."
         )
     return "names"  # Seldon's second argument, whatever it is called
 
@@ -246,8 +246,8 @@ class Predictor:
             if inspect.iscoroutine(result):
                 result = asyncio.run(result)
         except ValueError as error:
-            text = f"The model refuses this input: {messages.one_line(error)}"
-            return messages.RequestError(text, "Send what the model was trained on.", code="model-input")
+            text = f"The model rejects this input: {messages.one_line(error)}"
+            return messages.RequestError(text, "Send the features that the model was trained on.", code="model-input")
         except BaseException as error:  # noqa: BLE001 - the server outlives whatever the user's code does
             traceback.print_exc()
             text = f"{self.name}.predict failed with {type(error).__name__}: {messages.one_line(error)}"
@@ -283,8 +283,8 @@ def import_kserve(path: list[str]) -> Any:  # noqa: ANN401 - untyped
     except Exception as error:
         traceback.print_exc()
         raise StartupError(
-            f"KServe can't be imported: {type(error).__name__}: {messages.one_line(error, 500)}. "
-            "Install it anew: pip install --force-reinstall kserve."
+            f"KServe can't be imported: {type(error).__name__}: {messages.one_line(error, 500)}. Install it again: "
+            "pip install --force-reinstall kserve."
         ) from error
     finally:
         sys.path[:] = user_path
@@ -304,7 +304,7 @@ def make_app(kserve: Any, predictor: Predictor) -> serving_app.Gate:  # noqa: AN
     except Exception as error:
         traceback.print_exc()
         raise StartupError(
-            f"The KServe that is installed does not fit: {type(error).__name__}: {messages.one_line(error, 500)}. "
+            f"The installed KServe version is not supported: {type(error).__name__}: {messages.one_line(error, 500)}. "
             "Install a newer one: pip install 'kserve>=0.15'."
         ) from error
 
@@ -331,11 +331,11 @@ def open_socket(host: str, port: int, fd: int | None) -> socket.socket:
         listener = socket.socket(fileno=fd)
         listener.set_inheritable(False)
     except (OSError, OverflowError, ValueError) as error:
-        what = f"{host}:{port} can't be listened on" if fd is None else f"File descriptor {fd} is no open socket"
-        cure = "Take another with --port." if fd is None else "Pass it on with pass_fds, or leave --fd out."
-        raise StartupError(f"{what}: {messages.one_line(error)}. {cure}") from error
+        what = f"{host}:{port} can't be listened on" if fd is None else f"File descriptor {fd} is not an open socket"
+        fix = "Choose another port with --port." if fd is None else "Pass it on with pass_fds, or leave --fd out."
+        raise StartupError(f"{what}: {messages.one_line(error)}. {fix}") from error
     if listener.type != socket.SOCK_STREAM or not listener.getsockname():
-        raise StartupError(f"File descriptor {fd} is no bound TCP socket. Bind it before it is handed over.")
+        raise StartupError(f"File descriptor {fd} is not a bound TCP socket. Bind it before it is handed over.")
     return listener
 
 
@@ -415,9 +415,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         listener = open_socket(given.host, given.port, given.fd)
         if importlib.util.find_spec("kserve") is None:
-            raise StartupError(f"KServe is not installed, and it is what serves the model. {KSERVE_CURE}")  # noqa: TRY301
+            raise StartupError(f"KServe is not installed. It serves the model. {KSERVE_HINT}")  # noqa: TRY301
         predictor = Predictor(given.class_name, folder)
-        predictor.start()  # before KServe's import, so that a class that can't be served is told at once
+        predictor.start()  # before KServe's import, so that a class that can't be served is reported at once
         app = make_app(import_kserve(path), predictor)
         _log_to_stderr()
         host, port = listener.getsockname()[:2]
@@ -425,7 +425,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             listener.listen(2048)
         except OSError as error:
-            raise StartupError(f"{host}:{port} can't be listened on: {error}. Take another with --port.") from error
+            raise StartupError(
+                f"{host}:{port} can't be listened on: {error}. Choose another port with --port."
+            ) from error
     except StartupError as error:
         print(f"fairing_serving: {messages.one_line(error, 2000)}", file=sys.stderr)  # noqa: T201
         _leave(1)

@@ -100,7 +100,7 @@ class DataPlaneParts:
             return parent.decode(body, headers, protocol_version=protocol_version, model_name=model_name)
         except Exception as error:
             hint = messages.V2_HINT if version_2 else messages.V1_HINT
-            text = f"The body is no request that can be read: {type(error).__name__}: {messages.one_line(error, 300)}"
+            text = f"The body is not a valid request: {type(error).__name__}: {messages.one_line(error, 300)}"
             raise messages.RequestError(text, hint, code="not-json") from error
 
 
@@ -108,11 +108,11 @@ class FixedModels:
     """KServe's model repository extension, closed: nobody may unload the one model from outside."""
 
     async def load(self, _name: str) -> NoReturn:
-        """Refuse."""
-        raise NotImplementedError("Its model can't be loaded or unloaded by request.")
+        """Reject."""
+        raise NotImplementedError("Models can't be loaded or unloaded by request.")
 
     async def unload(self, _name: str) -> NoReturn:
-        """Refuse."""
+        """Reject."""
         await self.load(_name)
 
 
@@ -221,7 +221,7 @@ def translated(error: Any, method: str, path: str, model: str) -> messages.Reque
     elif kind == "ModelNotFound" and method != "POST" and path.endswith((":predict", ":explain")):
         meant = messages.RequestError(f"{method} is not possible on {path}.", "Use POST.", code="method", status=405)
     elif kind == "ModelNotFound":
-        text = "This endpoint has no model of that name."
+        text = "Model not found on this endpoint."
         meant = messages.RequestError(text, f"The only one is {model!r}.", code="no-model", status=404)
     elif isinstance(error, NotImplementedError):
         text = f"This endpoint does not offer {method} {path}: {messages.one_line(error, 300)}"
@@ -238,17 +238,17 @@ def translated(error: Any, method: str, path: str, model: str) -> messages.Reque
 def _translated_http(error: Any, method: str, path: str, model: str) -> messages.RequestError:  # noqa: ANN401 - Starlette
     if error.status_code == HTTPStatus.NOT_FOUND:
         hint = f"POST to /predict or /v2/models/{model}/infer; GET /v2/health/ready or /metrics."
-        return messages.RequestError(f"There is no {path} here.", hint, code="not-found", status=404)
+        return messages.RequestError(f"{path} not found.", hint, code="not-found", status=404)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         hint = f"Use {(error.headers or {}).get('Allow', 'POST')}."
         return messages.RequestError(f"{method} is not possible on {path}.", hint, code="method", status=405)
     if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI hides why
-        return messages.RequestError("The body's JSON can't be read.", messages.V2_HINT, code="not-json")
+        return messages.RequestError("The body is not readable JSON.", messages.V2_HINT, code="not-json")
     return messages.RequestError(str(error.detail)[:300], status=error.status_code)
 
 
 def _translated_validation(faults: Sequence[dict[str, Any]]) -> messages.RequestError:
-    # KServe takes a message or bytes: what pydantic says of the bytes is no help.
+    # KServe takes a message or bytes: what pydantic says of the bytes does not help.
     fault = next((fault for fault in faults if "bytes" not in fault["loc"]), faults[0])
     if fault["type"] == "json_invalid":
         return messages.RequestError("The body is not JSON.", messages.V2_HINT, code="not-json")
@@ -269,7 +269,7 @@ def make_app(kserve: Any, name: str, user_predict: Predict, class_names: Any) ->
         class_names: The names of the columns of an answer, or None.
 
     """
-    # KServe's own use of FastAPI, told once for each of its handlers.
+    # KServe's own use of FastAPI, reported once for each of its handlers.
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     server = importlib.import_module("kserve.model_server")
     rest = importlib.import_module("kserve.protocol.rest.server")
@@ -290,7 +290,7 @@ def make_app(kserve: Any, name: str, user_predict: Predict, class_names: Any) ->
         answer, _ = await model(batch)
         return responses.Response(messages.dumped(answer), media_type="application/json")
 
-    async def refuse(request: Any, error: Any) -> Any:  # noqa: ANN401 - Starlette
+    async def reject(request: Any, error: Any) -> Any:  # noqa: ANN401 - Starlette
         meant = translated(error, request.method, request.url.path, name)
         body = error_bytes(request.url.path, meant)
         headers = getattr(error, "headers", None)
@@ -307,5 +307,5 @@ def make_app(kserve: Any, name: str, user_predict: Predict, class_names: Any) ->
     http = importlib.import_module("starlette.exceptions").HTTPException
     kinds = (messages.RequestError, validation, http, NotImplementedError, Exception)
     for kind in (*kinds, errors.InvalidInput, errors.ModelNotFound, errors.ModelNotReady):
-        app.add_exception_handler(kind, refuse)
+        app.add_exception_handler(kind, reject)
     return Gate(app)

@@ -127,7 +127,7 @@ def seldon_text(body: bytes, content_type: str) -> bytes | str:
         fields = form_fields.get("json", [])
     else:
         raise RequestError(
-            f"Content type {kind[:100]!r} is not understood here.",
+            f"Content type {kind[:100]!r} is not supported.",
             "Send JSON as application/json, or as field 'json' of an HTML form.",
             code="content-type",
             status=415,
@@ -181,7 +181,7 @@ def checked_shape(shape: Any, count: int, where: str) -> tuple[int, ...]:  # noq
     if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
         text = f"{where} must have a shape: a list of at most {MAX_DIMENSIONS} whole numbers."
     elif any(type(size) is not int or size < 0 for size in shape):
-        text = f"{where} has a shape with something else than whole numbers from 0 up."
+        text = f"{where} has a shape with values other than whole numbers from 0 up."
     # With a zero among them the other sizes prove nothing, and a model may allocate by them.
     elif math.prod(size or 1 for size in shape) > max(count, MAX_EMPTY_VALUES):
         text = f"{where} has a shape far larger than its {count} value(s)."
@@ -192,7 +192,7 @@ def checked_shape(shape: Any, count: int, where: str) -> tuple[int, ...]:  # noq
     return tuple(shape)
 
 
-def _refuse_kinds(found: Iterable[type], where: str, wanted: str) -> NoReturn:
+def _reject_kinds(found: Iterable[type], where: str, wanted: str) -> NoReturn:
     kinds = sorted(JSON_KINDS.get(kind, kind.__name__) for kind in found)
     raise RequestError(f"{where} holds {' and '.join(kinds)}.", f"Send {wanted}.", code="datatype")
 
@@ -201,7 +201,7 @@ def numbers(values: list[Any], where: str) -> np.ndarray[Any, Any]:
     """Return JSON numbers as an array: int64 (uint64) if all are whole, bool if all are, else float64; null is NaN."""
     kinds = set(map(type, values))
     if unknown := kinds - {int, float, bool, type(None)}:
-        _refuse_kinds(unknown, where, "numbers only, or text by the v2 protocol as datatype BYTES")
+        _reject_kinds(unknown, where, "numbers only, or text by the v2 protocol as datatype BYTES")
     try:
         if kinds == {bool}:
             return np.array(values, dtype=np.bool_)
@@ -215,7 +215,7 @@ def numbers(values: list[Any], where: str) -> np.ndarray[Any, Any]:
 
 
 def typed(values: list[Any], datatype: str, where: str) -> np.ndarray[Any, Any]:
-    """Return values as an array of a v2 datatype, refusing what numpy would bend to fit."""
+    """Return values as an array of a v2 datatype, rejecting what numpy would bend to fit."""
     if datatype not in DATATYPES:
         raise RequestError(f"{where} has an unknown datatype.", f"One of {', '.join(DATATYPES)}.", code="datatype")
     allowed: set[type] = {int}
@@ -224,7 +224,7 @@ def typed(values: list[Any], datatype: str, where: str) -> np.ndarray[Any, Any]:
     elif datatype.startswith("FP"):
         allowed = {int, float, type(None)}
     if unknown := set(map(type, values)) - allowed:
-        _refuse_kinds(unknown, where, f"values of datatype {datatype}, or name another datatype")
+        _reject_kinds(unknown, where, f"values of datatype {datatype}, or name another datatype")
     dtype = DATATYPES[datatype]
     if allowed == {int} and values:  # numpy 1 wraps silently
         limits = np.iinfo(dtype)
@@ -312,9 +312,7 @@ def read_v2(request: Any) -> Batch:  # noqa: ANN401 - KServe is untyped
         raise RequestError("The request needs inputs, each with a name of its own.", V2_HINT, code="no-data")
     for output in request.request_outputs or ():
         if output.name != OUTPUT:
-            raise RequestError(
-                f"There is no output {output.name[:100]!r}.", f"The only one is {OUTPUT!r}.", code="output"
-            )
+            raise RequestError(f"Unknown output {output.name[:100]!r}.", f"The only one is {OUTPUT!r}.", code="output")
     if len(arrays) == 1:
         return Batch(next(iter(arrays.values())), "v2", request=request)
     if any(array.size != max(array.shape[:1], default=-1) for array in arrays.values()) or (

@@ -52,7 +52,7 @@ def declared_tasks(path: str, text: str | None = None) -> tuple[TaskInfo, ...]:
         text: Its text; None to read the file.
 
     Raises:
-        InputError: It is neither, can't be read, or is no Python.
+        InputError: It is neither, can't be read, or is not Python.
 
     """
     declared = _declared(path, text)
@@ -61,7 +61,7 @@ def declared_tasks(path: str, text: str | None = None) -> tuple[TaskInfo, ...]:
 
 
 def check_declared(path: str, name: str | None, method: Literal["train", "predict"]) -> str:
-    """Refuse a task that a file does not define, as far as its text tells.
+    """Reject a task that a file does not define, as far as its text tells.
 
     Args:
         path: The .py or .ipynb file.
@@ -89,8 +89,8 @@ def check_declared(path: str, name: str | None, method: Literal["train", "predic
     if not isinstance(node, ast.ClassDef):
         if method == "predict":
             raise InputError(
-                f"'{name}' in '{path}' is a function, and only a class can be deployed.",
-                hint=f"Name a class with the method {_SIGNATURES[method]}.",
+                f"'{name}' in '{path}' is a function; only a class can be deployed.",
+                hint=f"Choose a class with the method {_SIGNATURES[method]}.",
                 code="task",
             )
         problem = "" if node.decorator_list else _problem_of_function(node)
@@ -117,7 +117,7 @@ def _only(path: str, declared: _Declared, method: str) -> str:
     raise InputError(
         f"'{path}' defines {len(fit) or 'nothing'} that can be {'trained' if method == 'train' else 'deployed'}"
         f"{f': {chr(44).join(fit[:10])}' if fit else ''}.",
-        hint=f"Name one: {path}:{fit[0]}" if fit else f"It needs a class with the method {_SIGNATURES[method]}.",
+        hint=f"Choose one: {path}:{fit[0]}" if fit else f"It needs a class with the method {_SIGNATURES[method]}.",
         code="task",
     )
 
@@ -127,8 +127,8 @@ def _missing(path: str, name: str, declared: _Declared) -> InputError:
     known = ", ".join([each for each in declared.nodes if not each.startswith("_")][:10])
     unread = "; ".join(f"cell {number} {why}" for number, why in list(declared.unread.items())[:3])
     return InputError(
-        f"There is no '{name[:100]}' in '{path}'.{f' Did you mean {near[0]!r}?' if near else ''}"
-        f"{f' Left out: {unread}.' if unread else ''}",
+        f"'{name[:100]}' not found in "
+        f"'{path}'.{f' Did you mean {near[0]!r}?' if near else ''}{f' Left out: {unread}.' if unread else ''}",
         hint=f"It defines: {known}." if known else "It defines no class or function.",
         code="task",
     )
@@ -184,13 +184,15 @@ def _parsed(path: str, text: str | None) -> ast.Module:
         if text is not None:
             return parse_quietly(text.removeprefix("\ufeff"))
         if not Path(path).is_file():
-            raise InputError(f"There is no Python file '{path}'.", hint=f"{_SPELLING}; look at its path.", code="task")
+            raise InputError(f"Python file '{path}' not found.", hint=f"{_SPELLING}; check its path.", code="task")
         # Python's own rules for the encoding of a file hold for bytes only.
         return ast.parse(Path(path).read_bytes(), path)
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
         raise InputError(
-            f"'{path}'{line} is no Python: {error.msg}.", hint=f"See it by itself: python {path}", code="task"
+            f"'{path}'{line} is not valid Python: {error.msg}.",
+            hint=f"Run it by itself to see the error: python {path}",
+            code="task",
         ) from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -211,7 +213,7 @@ def _task(
     reason = f"It has no method {' and no method '.join(missing)}." if missing else ""
     if None in has.values():
         bases = ", ".join(ast.unparse(base) for base in node.bases)
-        reason = f"What it inherits from {bases} shows when it is launched."
+        reason = f"Methods inherited from {bases} are checked at launch."
     return TaskInfo(whole, name, "class", has["train"] is not False, has["predict"] is not False, reason)
 
 

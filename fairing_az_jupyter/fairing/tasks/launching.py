@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.exceptions import EndpointError
     from fairing_az_jupyter.settings import Settings
 
-__all__ = ["LaunchedEndpoint", "TaskLaunch", "deploy", "served_here", "train"]
+__all__ = ["LaunchedEndpoint", "TaskLaunch", "deploy", "served_locally", "train"]
 
 _LOCAL = "LocalBackend"
 # Upstream's remarks on each launch: which defaults and which of its classes it takes, and that notebooks suit it best.
 _TALKATIVE = ("kubeflow.fairing.ml_tasks", "kubeflow.fairing.preprocessors")
 _ANSWER_SECONDS = 2.0
 
-_here: dict[str, LaunchedEndpoint] = {}
+_local_endpoints: dict[str, LaunchedEndpoint] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +64,8 @@ class TaskLaunch:
             return backends.KubeflowAzureBackend(settings=self.settings, deadline=self.deadline)
         if self.deadline is not None:
             raise InputError(
-                "LocalBackend ends no job at a deadline.",
-                hint="Leave the deadline out (--deadline), and stop the job with Ctrl-C, or cancel its run.",
+                "LocalBackend does not support deadlines.",
+                hint="Omit --deadline, and stop the job with Ctrl-C or cancel its run.",
                 code="deadline",
             )
         return backends.LocalBackend()
@@ -109,7 +109,7 @@ class LaunchedEndpoint:
             feature_names: The names of the columns, if the model wants them.
 
         Raises:
-            EndpointError: The endpoint can't be reached, or refuses the data.
+            EndpointError: The endpoint can't be reached, or rejects the data.
 
         """
         found: dict[str, Any] = self._endpoint.predict_nparray(data, feature_names)
@@ -128,12 +128,12 @@ class LaunchedEndpoint:
         """The file that keeps what an endpoint of this machine prints; None of one in the cluster."""
         return self._endpoint._deployer.log if self.info.backend == _LOCAL else None  # noqa: SLF001 - see `deploy`
 
-    def trouble(self) -> EndpointError | None:
+    def problem(self) -> EndpointError | None:
         """Return why an endpoint of this machine does not serve any more; None as long as its process is there."""
         child = getattr(self._endpoint._deployer, "_child", None)  # noqa: SLF001 - see `deploy`
         if child is None or child.returncode is None:
             return None
-        what = f"has ended by itself: its server ended with {describe_exit(child.returncode)}"
+        what = f"has ended: its server ended with {describe_exit(child.returncode)}"
         where = "its record; see fairing-azure runs logs"
         return endpoint_failed(self.name, what, child.returncode, child.last_lines(), where)
 
@@ -147,9 +147,9 @@ class LaunchedEndpoint:
         self._endpoint.delete()
 
 
-def served_here() -> tuple[LaunchedEndpoint, ...]:
+def served_locally() -> tuple[LaunchedEndpoint, ...]:
     """Return the endpoints of this machine that this process has deployed and that serve, the oldest first."""
-    return tuple(each for each in _here.values() if each.trouble() is None)
+    return tuple(each for each in _local_endpoints.values() if each.problem() is None)
 
 
 def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None) -> tuple[str, tuple[str, ...]]:
@@ -164,7 +164,7 @@ def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None)
         The job's name, and the last lines that it has printed.
 
     Raises:
-        InputError: There is no such task, a file is missing, or a setting is.
+        InputError: The task does not exist, a file is missing, or a setting is.
         ExecutionError: The build or the job has failed.
         ServiceError: The cluster or an Azure service does not do what is asked.
 
@@ -187,7 +187,7 @@ def deploy(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None
         The endpoint. On this machine it takes the place of one of the same class that this process has deployed.
 
     Raises:
-        InputError: There is no such task, a file is missing, or a setting is.
+        InputError: The task does not exist, a file is missing, or a setting is.
         ExecutionError: The build has failed, or the endpoint does not start.
         ServiceError: The cluster or an Azure service does not do what is asked.
 
@@ -203,8 +203,8 @@ def deploy(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None
     launched = LaunchedEndpoint(endpoint, Deployed(name, endpoint.url, settings.backend))
     if settings.backend == _LOCAL:
         # A cell is run again, and nobody else knows the process that its first run has started.
-        before = _here.pop(model.__name__, None)
-        _here[model.__name__] = launched
+        before = _local_endpoints.pop(model.__name__, None)
+        _local_endpoints[model.__name__] = launched
         if before is not None:
             before.delete()
     return launched

@@ -42,7 +42,7 @@ def load_task(task: str, method: Literal["train", "predict"], names: Mapping[str
         names: The notebook's variables; None where there is no notebook.
 
     Raises:
-        InputError: There is no such file or name, the file can't be run, or what has the name can't be launched.
+        InputError: The file or name does not exist, the file can't be run, or what has the name can't be launched.
 
     """
     file, colon, name = task.rpartition(":")
@@ -68,8 +68,8 @@ def load_task(task: str, method: Literal["train", "predict"], names: Mapping[str
         return found
     what = "class" if method == "predict" else "class or function"
     raise InputError(
-        f"'{name}' in {where} is no {what}, but {type(found).__name__}, so it can't be launched.",
-        hint=f"Name a {what} that the {'notebook' if not file else 'file'} defines.",
+        f"'{name}' in {where} is not a {what} but {type(found).__name__}, so it can't be launched.",
+        hint=f"Choose a {what} that the {'notebook' if not file else 'file'} defines.",
         code="task",
     )
 
@@ -123,11 +123,11 @@ def _task(name: str, value: Any) -> TaskInfo | None:  # noqa: ANN401 - the user'
 def _named(names: Mapping[str, Any], name: str, where: str) -> tuple[Any, str]:
     if name in names:
         return names[name], where
-    meant = difflib.get_close_matches(name, [each for each in names if not each.startswith("_")], n=1)
+    near = difflib.get_close_matches(name, [each for each in names if not each.startswith("_")], n=1)
     launchable = sorted(_launchable(names))
     there = f"It defines: {', '.join(launchable[:10])}." if launchable else "It defines no class or function."
     raise InputError(
-        f"There is no '{name[:100]}' in {where}.{f' Did you mean {meant[0]!r}?' if meant else ''}",
+        f"'{name[:100]}' not found in {where}.{f' Did you mean {near[0]!r}?' if near else ''}",
         hint=there if where != "this notebook" else "Run the cell that defines it first.",
         code="task",
     )
@@ -144,15 +144,15 @@ def _loaded(file: str) -> Mapping[str, Any]:
     """Run a Python file and return its names; its classes are pickled by value, so the job needs no such module."""
     path = Path(file)
     if not path.is_file():
-        raise InputError(f"There is no Python file '{file}'.", hint=f"{_SPELLING}; look at its path.", code="task")
+        raise InputError(f"Python file '{file}' not found.", hint=f"{_SPELLING}; check its path.", code="task")
     # Of its own, so that train.py or json.py takes no other module's place.
     name = f"fairing_task_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"'{file}' is no Python file.", hint=f"{_SPELLING}.", code="task")
+        raise InputError(f"'{file}' is not a Python file.", hint=f"{_SPELLING}.", code="task")
     module = importlib.util.module_from_spec(spec)
     execute = spec.loader.exec_module
-    _execute(file, module, lambda: execute(module), "See what it does by itself: python " + file)
+    _execute(file, module, lambda: execute(module), "Run it by itself to see the error: python " + file)
     return vars(module)
 
 
@@ -161,9 +161,7 @@ def _loaded_notebook(file: str, name: str) -> Mapping[str, Any]:
     definitions = read_definitions(file)
     module = types.ModuleType(f"fairing_task_{Path(file).stem}")
     statements = wanted(definitions.statements, name)
-    hint = (
-        "Only what the notebook defines is run, and not what it does: run its cells in Jupyter to see what they need."
-    )
+    hint = "Only the notebook's definitions are run. Run its cells in Jupyter to see what they need."
     _execute(file, module, lambda: run_definitions(file, definitions, statements, vars(module)), hint)
     return vars(module)
 

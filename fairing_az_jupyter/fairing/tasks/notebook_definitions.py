@@ -85,7 +85,7 @@ def read_definitions(path: str, text: str | None = None) -> Definitions:
         text: Its JSON text; None to read the file.
 
     Raises:
-        NotebookFileError: It can't be read, is no notebook, or is in another language than Python.
+        NotebookFileError: It can't be read, is not a notebook, or is in another language than Python.
 
     """
     where = f"notebook '{path}'"

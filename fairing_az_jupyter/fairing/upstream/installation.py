@@ -72,7 +72,7 @@ def _installer() -> tuple[str, ...]:
     if uv:
         return (uv, "pip", "install", "--python", sys.executable)
     raise InstallationError(
-        f"The environment {sys.prefix} has no pip, and there is no uv, so {REQUIREMENT} can't be installed.",
+        f"The environment {sys.prefix} has neither pip nor uv, so {REQUIREMENT} can't be installed.",
         hint=f"Add pip first: {sys.executable} -m ensurepip",
     )
 

@@ -52,11 +52,11 @@ def get_notebook_path() -> Path | None:
     """
     if "ipykernel" not in sys.modules:
         return None
-    told = _from_vscode() or _from_server()
-    if not told:
+    reported = _from_vscode() or _from_server()
+    if not reported:
         return None
     # A server tells its own path, and a kernel begins in its notebook's folder.
-    for path in (Path(told), Path.cwd() / PurePath(told.replace("\\", "/")).name):
+    for path in (Path(reported), Path.cwd() / PurePath(reported.replace("\\", "/")).name):
         if path.is_absolute() and path.is_file():
             return path
     return None

@@ -34,7 +34,7 @@ def predict_nparray(self: Any, data: Any, feature_names: Iterable[str] | None = 
         Seldon's message, as upstream: `{"data": {"names": [...], "tensor": {"shape": [...], "values": [...]}}, ...}`.
 
     Raises:
-        EndpointError: The endpoint can't be reached, or refuses the data.
+        EndpointError: The endpoint can't be reached, or rejects the data.
 
     """
     import numpy as np  # noqa: PLC0415
@@ -60,7 +60,7 @@ def ask(url: str, array: Any, names: list[str] | None = None, *, form: bool | No
         Seldon's message.
 
     Raises:
-        EndpointError: The endpoint can't be reached, or refuses the data.
+        EndpointError: The endpoint can't be reached, or rejects the data.
 
     """
     import numpy as np  # noqa: PLC0415
@@ -110,13 +110,13 @@ def post(url: str, message: Any, *, form: bool | None = None) -> dict[str, Any]:
         except requests.ReadTimeout as error:
             raise EndpointError(
                 f"Endpoint {url} has not answered within {TIMEOUT_SECONDS[1]:g} s.",
-                hint="Send fewer rows at once; or see what it does: fairing-azure logs -f NAME",
+                hint="Send fewer rows at once, or check its log: fairing-azure logs -f NAME",
                 code="prediction-timeout",
             ) from error
         except requests.RequestException as error:
             raise EndpointError(
                 f"Endpoint {url} does not answer ({type(error).__name__}).",
-                hint="Was it deleted, or did its process end? Create it again with create().",
+                hint="It may have been deleted, or its process may have ended. Create it again with create().",
             ) from error
     return _checked(response, url)
 
@@ -211,10 +211,10 @@ def _checked(response: Any, url: str) -> dict[str, Any]:  # noqa: ANN401
         answer = None
     if response.ok and isinstance(answer, dict):
         return answer
-    told = answer if isinstance(answer, dict) else {}
-    reason = str(told.get("message") or told.get("error") or response.text[:500] or response.reason)
+    reported = answer if isinstance(answer, dict) else {}
+    reason = str(reported.get("message") or reported.get("error") or response.text[:500] or response.reason)
     raise EndpointError(
         f"Endpoint {url} answered {response.status_code}: {reason}",
-        hint=str(told.get("hint", "")),
+        hint=str(reported.get("hint", "")),
         code="prediction-refused" if response.status_code < 500 else None,  # noqa: PLR2004 - HTTP's server errors
     )

@@ -37,7 +37,7 @@ class Deferred:
             module, name = object.__getattribute__(self, "_deferred")
             return name or module
         if item.startswith("__") and item.endswith("__"):
-            # Inspection (autoreload, completion) is no use: it must not import a cloud's SDK.
+            # Inspection (autoreload, completion) is useless: it must not import a cloud's SDK.
             raise AttributeError(item)
         return getattr(self._real(), item)
 
@@ -113,7 +113,7 @@ class Placeholder:
         path, package, reason = self._missing
         return PackageMissingError(
             f"This part of Kubeflow Fairing uses '{path}', which {reason}. Nothing on Azure or LocalBackend needs it.",
-            hint=f"To use it all the same: pip install '{package}'",
+            hint=f"To use it anyway: pip install '{package}'",
         )
 
     def __repr__(self) -> str:
@@ -126,7 +126,7 @@ class KernelIfRunning:
 
     def __getattr__(self, item: str) -> Any:  # noqa: ANN401
         if "ipykernel" not in sys.modules:
-            msg = "this process is no Jupyter kernel"
+            msg = "this process is not a Jupyter kernel"
             raise RuntimeError(msg)
         return getattr(importlib.import_module("ipykernel"), item)
 

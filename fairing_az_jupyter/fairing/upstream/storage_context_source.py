@@ -16,7 +16,7 @@ class StorageContextSource(ContextSourceInterface):  # type: ignore[misc] # Fair
 
     Args:
         namespace: The Kubernetes namespace to work in.
-        region: None if the Storage account exists; the region to create it in if it does not.
+        region: Leave empty if the storage account exists; otherwise the region to create it in.
         resource_group_name: The Azure resource group of the Storage account.
         storage_account_name: The Azure Storage account.
 
@@ -47,7 +47,7 @@ class StorageContextSource(ContextSourceInterface):  # type: ignore[misc] # Fair
         return {**said, "azure_region": self.region} if self.region or self.storage_account_name else said
 
     def prepare(self, context_filename: str | None = None) -> None:  # noqa: ARG002 - upstream's signature
-        """Refuse upstream's own builder, which would send a context file by file and hand the account's key around.
+        """Reject upstream's own builder, which would send a context file by file and hand the account's key around.
 
         Raises:
             InputError: Always.
@@ -56,7 +56,7 @@ class StorageContextSource(ContextSourceInterface):  # type: ignore[misc] # Fair
         raise _only_with_the_backend()
 
     def generate_pod_spec(self, *_: object) -> None:
-        """Refuse upstream's own builder, as `prepare`.
+        """Reject upstream's own builder, as `prepare`.
 
         Raises:
             InputError: Always.

@@ -263,7 +263,7 @@ class _Names:
         from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
         # Nobody waits for a cluster at a key: of it only those are named that were shown here before.
-        yield from (Match(info.name, "name") for info in services.launches_here(services.Session()))
+        yield from (Match(info.name, "name") for info in services.local_launches(services.Session()))
         yield from (Match(name, "name") for name in self._seen())
 
 

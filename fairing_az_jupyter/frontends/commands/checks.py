@@ -12,7 +12,7 @@ from fairing_az_jupyter.frontends.command_line.setting_flags import fields_of, s
 from fairing_az_jupyter.frontends.commands.wording import in_place
 from fairing_az_jupyter.frontends.terminal.output import OutputLostError, print_json
 from fairing_az_jupyter.frontends.views import check_report
-from fairing_az_jupyter.models import Cure
+from fairing_az_jupyter.models import Fix
 from fairing_az_jupyter.operations.registry import find
 from fairing_az_jupyter.settings import notebook_names
 
@@ -57,7 +57,7 @@ def shown_as_found(call: Call[Any], *, verbose: bool = False, notebook: bool = F
     Args:
         call: The command; what counts of it are its session and its caller.
         verbose: Whether to say what each check has looked at.
-        notebook: Whether cures are typed into IPython.
+        notebook: Whether fixes are typed into IPython.
 
     Returns:
         The results, in the order in which they are read.
@@ -85,31 +85,31 @@ def results_of(call: Call[Any]) -> Iterator[CheckResult]:
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
     return (
-        dataclasses.replace(result, cures=tuple(dict.fromkeys(_fitting(cure, call) for cure in result.cures)))
+        dataclasses.replace(result, fixes=tuple(dict.fromkeys(_fitting(fix, call) for fix in result.fixes)))
         for result in services.check(call.session)
     )
 
 
-def _fitting(cure: Cure, call: Call[Any]) -> Cure:
+def _fitting(fix: Fix, call: Call[Any]) -> Fix:
     """Return a fix that has the same settings in force as the check had, and an effect where it is typed."""
-    if cure.tool == "text":
-        return dataclasses.replace(cure, command=in_place(cure.command, call.caller.program))
-    if cure.tool != "fairing-azure":
-        return cure
-    program, *words = shlex.split(cure.command)
+    if fix.tool == "text":
+        return dataclasses.replace(fix, command=in_place(fix.command, call.caller.program))
+    if fix.tool != "fairing-azure":
+        return fix
+    program, *words = shlex.split(fix.command)
     profile = call.session.profile
     if words[:1] == ["secrets"]:
-        return dataclasses.replace(cure, command=shlex.join([program, *words, *_sources(call, " ".join(words[:2]))]))
+        return dataclasses.replace(fix, command=shlex.join([program, *words, *_sources(call, " ".join(words[:2]))]))
     if not call.caller.in_terminal and (words[:1] == ["fill"] or words[:2] == ["profile", "set"]):
         # A cell does not write into notebooks, and the notebook's variables win over every profile.
         fields = {setting_flag(field): name for field, name in notebook_names().items()}
         given = itertools.pairwise(words)
         lines = "; ".join(f"{fields[flag]} = {value!r}" for flag, value in given if flag in fields)
         cell = f"the parameters cell{f' of {call.notebook}' if call.notebook else ''}"
-        return Cure("text", f"Write into {cell}, and run it: {lines}")
+        return Fix("text", f"Write into {cell}, and run it: {lines}")
     if words[:3] == ["profile", "set", "NAME"] and profile:
-        return dataclasses.replace(cure, command=shlex.join([program, *words[:2], profile, *words[3:]]))
-    return cure
+        return dataclasses.replace(fix, command=shlex.join([program, *words[:2], profile, *words[3:]]))
+    return fix
 
 
 def _sources(call: Call[Any], command: str) -> Iterator[str]:

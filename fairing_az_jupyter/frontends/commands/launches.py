@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
     from fairing_az_jupyter.frontends.terminal.output import Output
-    from fairing_az_jupyter.models import Leftover, RunRequest
+    from fairing_az_jupyter.models import OrphanedResource, RunRequest
     from fairing_az_jupyter.operations.calls import Call
     from fairing_az_jupyter.operations.launches.cleanup import Cleanup
     from fairing_az_jupyter.operations.launches.deploy import Deploy
     from fairing_az_jupyter.operations.launches.logs import Logs
     from fairing_az_jupyter.operations.launches.train import Train
     from fairing_az_jupyter.operations.notebooks.run import Launch
-    from fairing_az_jupyter.services import Leftovers
+    from fairing_az_jupyter.services import OrphanedResources
 
 _FAILING = 7
 _LOOK_SECONDS = 1.0
@@ -99,19 +99,19 @@ def cleanup(call: Call[Cleanup], _output: Output | None = None) -> int:
     if call.json and not wanted.yes and not wanted.dry_run:
         raise _nobody("JSON is for programs")
 
-    def agree(found: Leftovers) -> bool:
+    def agree(found: OrphanedResources) -> bool:
         if call.json:
             return True
-        _show_leftovers(found)
+        _show_orphans(found)
         return bool(found.chosen) and not wanted.dry_run and (wanted.yes or _agreed(len(found.chosen), call))
 
-    def tell(left: Leftover) -> None:
+    def report(left: OrphanedResource) -> None:
         if not call.json:
             problem = f": {check_report.line(left.problem)}" if left.problem else ""
             sys.stdout.write(f"{left.kind} {left.name} {_OUTCOMES[left.outcome]}{problem}\n")
 
     agreeing = None if call.json and wanted.dry_run else agree
-    done = services.cleanup(call.session, in_use=wanted.all, everyone=wanted.everyone, agree=agreeing, tell=tell)
+    done = services.cleanup(call.session, in_use=wanted.all, everyone=wanted.everyone, agree=agreeing, report=report)
     failed = [left for left in done.chosen if left.outcome == "failed"]
     if call.json:
         document = {"leftovers": [left.to_dict() for left in done.chosen], "dry_run": wanted.dry_run}
@@ -243,7 +243,7 @@ def _line_by_line() -> None:
             stream.reconfigure(line_buffering=True)
 
 
-def _show_leftovers(found: Leftovers) -> None:
+def _show_orphans(found: OrphanedResources) -> None:
     if found.chosen:
         rows = [(left.kind, left.name, left.owner or "-", left.created or "-", left.why) for left in found.chosen]
         table = result_tables.Table(("KIND", "NAME", "OWNER", "CREATED", "WHY"), rows)

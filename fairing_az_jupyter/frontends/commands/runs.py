@@ -143,7 +143,7 @@ def _follow_on_cluster(
     terminal.tell_lines([f"Run {name} is Job {batch.job} in namespace {batch.namespace}."])
 
     def follow(listen: Callable[[RunEvent], None]) -> RunResult:
-        return services.follow_cluster_run(session, name, listen, tell=call.caller.warn)
+        return services.follow_cluster_run(session, name, listen, report=call.caller.warn)
 
     try:
         return _execute(call, output, request, report, carry_out=follow)
@@ -231,7 +231,7 @@ def retry(call: Call[Retry], output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
     session, asked = call.session, call.request
-    info = services.describe_run(session, asked.name, tell=call.caller.warn)
+    info = services.describe_run(session, asked.name, report=call.caller.warn)
     request = services.plan_retry(session, info.id, as_it_was=asked.as_it_was)
     if info.place == "cluster":
         settings, files = services.launched_with(info)

@@ -112,7 +112,7 @@ def _on_cluster(call: Call[RunSweep] | Call[ResumeSweep], before: SweepTable) ->
             input_files=asked.input_files,
             stop_after=asked.stop_after,
             retry_failed=_retries(asked),
-            tell=lambda said: terminal.tell_lines([said]),
+            report=lambda said: terminal.tell_lines([said]),
         )
     except KeyboardInterrupt:
         terminal.tell_lines(
@@ -190,7 +190,7 @@ def show(call: Call[ShowSweep], _output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
     asked = call.request
-    table = services.describe_cluster_sweep(call.session, asked.name, tell=terminal.tell)
+    table = services.describe_cluster_sweep(call.session, asked.name, report=terminal.tell)
     if asked.metric:
         table.metric(asked.metric)
     if asked.sort:

@@ -166,10 +166,10 @@ def _run(call: Call[Run], screen: Screen) -> NotebookRun:
     if call.request.input_files:
         # The command line's own error.
         runs.reject_input_files()
-    return _followed(call.session, services.start_run(call.session, runs.planned(call)), screen)
+    return _watched(call.session, services.start_run(call.session, runs.planned(call)), screen)
 
 
-def _followed(session: Session, info: RunInfo, screen: Screen) -> NotebookRun:
+def _watched(session: Session, info: RunInfo, screen: Screen) -> NotebookRun:
     """Show a run of the background to its end.
 
     Raises:
@@ -223,7 +223,7 @@ def _retry(call: Call[Retry], screen: Screen) -> NotebookRun:
             "A run of the cluster is repeated from a terminal.",
             hint=f"Type there: fairing-azure runs retry {earlier.id}",
         )
-    return _followed(session, services.start_run(session, request, retry_of=earlier.id), screen)
+    return _watched(session, services.start_run(session, request, retry_of=earlier.id), screen)
 
 
 def _print(parsed: Parsed, call: Call[Any]) -> None:

@@ -46,7 +46,7 @@ def load(ipython: InteractiveShell) -> None:
 
         %fairing_azure panel                      the panel: settings, checks, launches, endpoints
         %fairing_azure fill --profile team-a      fill the parameters cell of this notebook
-        found = %fairing_azure check              what would make a launch fail, each with its cure
+        found = %fairing_azure check              what would make a launch fail, each with its fix
         %fairing_azure secrets create             make the Secrets that a launch needs; asks for the values
         job = %fairing_azure train HousingServe --input-files ames_dataset/train.csv requirements.txt
         endpoint = %fairing_azure deploy HousingServe --input-files trained_ames_model.dat

@@ -26,7 +26,7 @@ __all__ = ["launch"]
 # It ends the command when this kernel is gone, however it went.
 _SUPERVISOR = Path(processes.__file__).with_name("supervisor.py")
 _PART = 1 << 16
-_PATIENCE_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 _FAILING = 7
 # Of this kernel alone: the child has neither its notebook nor its way to draw.
 _OWN = ("JPY_SESSION_NAME", "JPY_PARENT_PID", "MPLBACKEND")
@@ -59,7 +59,7 @@ def launch(words: Sequence[str]) -> None:
     except KeyboardInterrupt:
         _interrupt(child)
         # What it says at its end is seen as well; a second Ctrl-C ends it at once.
-        timer = threading.Timer(_PATIENCE_SECONDS, child.terminate)
+        timer = threading.Timer(_TIMEOUT_SECONDS, child.terminate)
         timer.start()
         try:
             copy()
@@ -72,7 +72,7 @@ def launch(words: Sequence[str]) -> None:
         raise CommandLineError("The launch can't be understood; see above.", hint="See: %fairing_azure launch --help")
     if child.returncode:
         raise ExecutionError(
-            "The launch would fail: what stands in its way is shown above, each with its cure."
+            "The launch would fail: what stands in its way is shown above, each with its fix."
             if child.returncode == _FAILING
             else "The launch has failed; why stands above.",
             code="launch",
@@ -115,7 +115,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
         child.terminate()
         try:
-            child.wait(_PATIENCE_SECONDS)
+            child.wait(_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()

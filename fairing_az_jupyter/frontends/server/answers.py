@@ -200,7 +200,7 @@ class CheckStarted(Answer):
     id: str
 
 
-class Cure(SparseAnswer):
+class Fix(SparseAnswer):
     """One way to fix what a check has found; `magic` is its form for a notebook's cell, where it has one."""
 
     tool: Literal["fairing-azure", "kubectl", "az", "text"]
@@ -212,7 +212,7 @@ class Cure(SparseAnswer):
 class CheckResult(models.CheckResult):
     """What one check has found."""
 
-    cures: tuple[Cure, ...] = ()  # type: ignore[assignment] # as `Cure.to_dict` answers them
+    fixes: tuple[Fix, ...] = ()  # type: ignore[assignment] # as `Fix.to_dict` answers them
 
 
 class CheckEnd(Answer):

@@ -37,7 +37,7 @@ _ALWAYS = {
     503: "The worker process has ended; the next request starts it anew.",
     504: "The cluster or Azure does not answer in time.",
 }
-_MENDABLE = {
+_FIXABLE = {
     400: "What was asked for can't be done as it stands.",
     409: "Something else has to happen first.",
     422: "A field breaks its rule; `errors` names it.",
@@ -86,7 +86,7 @@ def document(base_url: str = "/") -> dict[str, Any]:
             "schemas": known,
             "responses": {
                 str(status): {"description": text, "content": {"application/json": {"schema": found["problem"]}}}
-                for status, text in sorted({**_ALWAYS, **_MENDABLE, **_WITH_BODY}.items())
+                for status, text in sorted({**_ALWAYS, **_FIXABLE, **_WITH_BODY}.items())
             },
             "securitySchemes": {
                 "token": {
@@ -157,7 +157,7 @@ def _responses(route: Route, schemas: dict[str, dict[str, Any]]) -> dict[str, An
         good["content"] = {route.media_type: {"schema": {"type": "string"}}}
     elif route.answer is not None:
         good["content"] = {"application/json": {"schema": schemas[f"answer {route.operation}"]}}
-    bad = {**_ALWAYS, **_MENDABLE, **(_WITH_BODY if route.body is not None else {})}
+    bad = {**_ALWAYS, **_FIXABLE, **(_WITH_BODY if route.body is not None else {})}
     problems = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(bad)}
     return {str(route.status): good, **problems}
 

@@ -10,7 +10,7 @@ import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, TextIO, get_args
 
-from fairing_az_jupyter.models import CheckStatus, Cure
+from fairing_az_jupyter.models import CheckStatus, Fix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -156,13 +156,13 @@ def report(results: Sequence[CheckResult], style: Style, *, notebook: bool = Fal
             yield ""
             yield from _attention(result, style, notebook=notebook)
     yield ""
-    cure = at_once(results)
-    if cure is not None:
-        yield from (f"{AT_ONCE}:", f"  {typed(cure, notebook=notebook)}", "")
+    fix = at_once(results)
+    if fix is not None:
+        yield from (f"{AT_ONCE}:", f"  {typed(fix, notebook=notebook)}", "")
     yield from _wrapped(summary(results), style.width)
 
 
-def at_once(results: Iterable[CheckResult]) -> Cure | None:
+def at_once(results: Iterable[CheckResult]) -> Fix | None:
     """Return the one command that makes all that is missing, where it would take several otherwise.
 
     Args:
@@ -175,7 +175,7 @@ def at_once(results: Iterable[CheckResult]) -> Cure | None:
     """
     parts: dict[tuple[str, ...], set[str]] = {}
     for result in results:
-        best = result.cures[0] if result.status == "fail" and result.cures else None
+        best = result.fixes[0] if result.status == "fail" and result.fixes else None
         words = shlex.split(best.command) if best is not None and best.tool == "fairing-azure" else []
         made = next((part for part, action in _MADE.items() if words[1 : 1 + len(action)] == list(action)), None)
         if made is not None:
@@ -186,7 +186,7 @@ def at_once(results: Iterable[CheckResult]) -> Cure | None:
     if len(made_by_one) == 1 or "--replace" in sources:
         return None
     which = () if "azcreds" in made_by_one else ("--acr",)
-    return Cure("fairing-azure", shlex.join([program, "secrets", "create", *which, *sources]))
+    return Fix("fairing-azure", shlex.join([program, "secrets", "create", *which, *sources]))
 
 
 def plain(results: Sequence[CheckResult], *, instead: str = "") -> str:
@@ -210,17 +210,17 @@ def _attention(result: CheckResult, style: Style, *, notebook: bool) -> Iterator
     looked_at = f"Looked at {line(result.looked_at)}." if result.looked_at else ""
     texts = [part for text in (line(result.message), line(result.why), looked_at) for part in _fitted(text, style)]
     yield from (f"{margin}{part}" for part in (*others, *texts))
-    for number, cure in enumerate(cures_of(result, notebook=notebook)):
+    for number, fix in enumerate(fixes_of(result, notebook=notebook)):
         lead = "or" if number else "To mend it"
-        if cure.tool == "text":
-            yield from (f"{margin}{part}" for part in _fitted(f"{lead}: {line(cure.command)}", style))
+        if fix.tool == "text":
+            yield from (f"{margin}{part}" for part in _fitted(f"{lead}: {line(fix.command)}", style))
         else:
             # Never wrapped: it is there to be copied.
             yield f"{margin}{lead}:"
-            yield f"{margin}  {typed(cure, notebook=notebook)}"
+            yield f"{margin}  {typed(fix, notebook=notebook)}"
 
 
-def cures_of(result: CheckResult, *, notebook: bool) -> list[Cure]:
+def fixes_of(result: CheckResult, *, notebook: bool) -> list[Fix]:
     """Return a result's cures; in a notebook those first that a cell can run.
 
     Args:
@@ -228,12 +228,12 @@ def cures_of(result: CheckResult, *, notebook: bool) -> list[Cure]:
         notebook: Whether they are typed into a cell.
 
     """
-    return sorted(result.cures, key=lambda cure: notebook and not cure.magic)
+    return sorted(result.fixes, key=lambda fix: notebook and not fix.magic)
 
 
-def typed(cure: Cure, *, notebook: bool) -> str:
+def typed(fix: Fix, *, notebook: bool) -> str:
     """Return what to type, in a notebook's cell or in a terminal."""
-    return line((notebook and cure.magic) or cure.command)
+    return line((notebook and fix.magic) or fix.command)
 
 
 def line(text: str) -> str:

@@ -10,7 +10,7 @@ from fairing_az_jupyter.frontends.views.check_report import (
     ATTENTION,
     SYMBOLS,
     at_once,
-    cures_of,
+    fixes_of,
     in_order,
     line,
     summary,
@@ -20,7 +20,7 @@ from fairing_az_jupyter.frontends.views.check_report import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fairing_az_jupyter.models import CheckResult, CheckStatus, Cure
+    from fairing_az_jupyter.models import CheckResult, CheckStatus, Fix
 
 _CELL = "text-align:left;vertical-align:top;padding:0.3em 0.8em 0.3em 0;white-space:normal;font-weight:inherit"
 _BADGE = "display:inline-block;border:1px solid currentColor;border-radius:0.3em;padding:0 0.4em;white-space:nowrap"
@@ -47,12 +47,12 @@ def html(results: Sequence[CheckResult], *, instead: str = "") -> str:
     ordered = in_order(results)
     attention = [result for result in ordered if result.status in ATTENTION]
     others = [result for result in ordered if result.status not in ATTENTION]
-    cure = None if instead else at_once(results)
+    fix = None if instead else at_once(results)
     parts = [f"<div>{escape(instead or summary(results))}</div>"]
     if attention:
         parts.append(_table(attention))
-    if cure is not None:
-        parts.append(_cure(cure, AT_ONCE))
+    if fix is not None:
+        parts.append(_fix(fix, AT_ONCE))
     if others:
         # Open while nothing needs attention: then these rows are all there is to see.
         told = f"<summary>{_counted(others, attention)}</summary>"
@@ -79,8 +79,8 @@ def _row(result: CheckResult) -> str:
     found = [f"<div>{escape(line(result.message))}</div>"]
     if result.status in ATTENTION:
         found.append(f'<div style="opacity:0.8">{escape(line(result.why))}</div>')
-        cures = enumerate(cures_of(result, notebook=True))
-        found.extend(_cure(cure, "or" if number else "To mend it") for number, cure in cures)
+        fixes = enumerate(fixes_of(result, notebook=True))
+        found.extend(_fix(fix, "or" if number else "To mend it") for number, fix in fixes)
     return (
         f'<tr><td style="{_CELL}">{badge}</td><th scope="row" style="{_CELL}">{escape(line(result.title))}'
         f'<div style="opacity:0.6;font-size:smaller">{escape(line(result.looked_at))}</div></th>'
@@ -88,7 +88,7 @@ def _row(result: CheckResult) -> str:
     )
 
 
-def _cure(cure: Cure, lead: str) -> str:
-    if cure.tool == "text":
-        return f"<div>{lead}: {escape(line(cure.command))}</div>"
-    return f'<div>{lead}:<code style="{_COMMAND}">{escape(typed(cure, notebook=True))}</code></div>'
+def _fix(fix: Fix, lead: str) -> str:
+    if fix.tool == "text":
+        return f"<div>{lead}: {escape(line(fix.command))}</div>"
+    return f'<div>{lead}:<code style="{_COMMAND}">{escape(typed(fix, notebook=True))}</code></div>'

@@ -46,7 +46,7 @@ def _status(call: Call[Status]) -> Launches:
     session = call.session
     if call.request.name is not None:
         return Launches((services.describe_launch(session, call.request.name),), is_one=True)
-    here = services.launches_here(session)
+    here = services.local_launches(session)
     if session.is_local:
         return Launches(here, note=services.LOCAL)
     try:

@@ -102,7 +102,7 @@ class PruneRuns(Request):
 def _show(call: Call[OneRun]) -> RunInfo:
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    return services.describe_run(call.session, call.request.name, tell=call.caller.warn)
+    return services.describe_run(call.session, call.request.name, report=call.caller.warn)
 
 
 def _cancel(call: Call[OneRun]) -> RunInfo:
@@ -118,7 +118,7 @@ def _list(call: Call[ListRuns]) -> tuple[RunInfo, ...]:
     wanted = {key: value for key, value in (("state", asked.state), ("notebook", asked.notebook)) if value}
     # One more tells whether there are older ones.
     most = asked.limit + 1 if asked.limit else None
-    return tuple(services.list_runs(call.session, limit=most, tell=call.caller.warn, **wanted))
+    return tuple(services.list_runs(call.session, limit=most, report=call.caller.warn, **wanted))
 
 
 def _compare(call: Call[CompareRuns]) -> RunTable:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.objects.facts import entries, limits_of_pod, mapping, quantity, requests_of_pod
 from fairing_az_jupyter.exceptions import NotAllowedError
-from fairing_az_jupyter.preflight import fixes as cures
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.builds import only_some_launches
 from fairing_az_jupyter.preflight.node_room import room
 from fairing_az_jupyter.preflight.pod_needs import GPU, Need, settings_of
@@ -20,69 +20,69 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
     from fairing_az_jupyter.clients.kube.objects.facts import QuotaState
-    from fairing_az_jupyter.preflight.context import Planned, Subject
+    from fairing_az_jupyter.preflight.context import CheckContext, Planned
 
 _COUNTED = frozenset({"count/jobs.batch", "secrets", "count/secrets"})
 # What stays a warning where no node is waited for: some clusters start such a pod at once.
 _MAY_START = frozenset({"memory-pressure"})
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of the room that a training job needs, and the build of its image where a pod does that.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
-    what = "a job and a build" if subject.builds_in_cluster else "a job"
+    what = "a job and a build" if context.builds_in_cluster else "a job"
     return [
         Check(
             "cluster.quota",
-            f"The quotas leave room for {what}",
-            "Where a quota is used up, the Job is there and its pod is never made.",
+            f"Quota for {what}",
+            "If a quota is used up, the Job exists but its pod is never created.",
             "the ResourceQuotas of the namespace",
-            lambda given: _quota(subject, given["cluster"].value),
+            lambda given: _quota(context, given["cluster"].value),
             needs=("cluster", "cluster.namespace"),
             even_unseen=("cluster.namespace",),
         ),
         Check(
             "cluster.nodes",
-            f"A node has room for {what}",
-            "A pod that fits on no node waits for one, which an autoscaler may add.",
+            f"Node capacity for {what}",
+            "A pod that fits on no node waits until an autoscaler adds one.",
             "the nodes of the cluster",
-            lambda given: _nodes(subject, given["cluster"].value),
+            lambda given: _nodes(context, given["cluster"].value),
             needs=("cluster",),
         ),
     ]
 
 
-def _needs(subject: Subject, namespace: str) -> list[Need]:
+def _needs(context: CheckContext, namespace: str) -> list[Need]:
     """Return what has to find room; one after the other, for the job starts when its image is built."""
-    kinds: tuple[Planned, ...] = ("job", "build") if subject.builds_in_cluster else ("job",)
-    return [need for kind in kinds if (need := _need(subject, kind, namespace)) is not None]
+    kinds: tuple[Planned, ...] = ("job", "build") if context.builds_in_cluster else ("job",)
+    return [need for kind in kinds if (need := _need(context, kind, namespace)) is not None]
 
 
-def _endpoint_need(subject: Subject, job: Need | None, namespace: str) -> Need | None:
+def _endpoint_need(context: CheckContext, job: Need | None, namespace: str) -> Need | None:
     """Return what an endpoint asks for where that is not the same as for a job: it keeps off spot nodes.
 
     None where what has room for a job has room for it.
     """
-    if not subject.settings.spot or "spot" in subject.broken or job is None:
+    if not context.settings.spot or "spot" in context.broken or job is None:
         return None
-    need = _need(subject, "endpoint", namespace)
+    need = _need(context, "endpoint", namespace)
     return None if need is None or replace(need, what="job") == job else need
 
 
-def _need(subject: Subject, what: Planned, namespace: str) -> Need | None:
+def _need(context: CheckContext, what: Planned, namespace: str) -> Need | None:
     """Return what a pod asks for, as its settings have it; where it may run, as its own specification says.
 
-    None where there is no such pod.
+    None where the pod does not exist.
     """
-    settings, prefix = subject.settings, "build_" if what == "build" else ""
+    settings, prefix = context.settings, "build_" if what == "build" else ""
     need = Need(getattr(settings, f"{prefix}cpu"), getattr(settings, f"{prefix}memory"), what)
-    if subject.planned is None or subject.unusable("docker_registry", looks_at=""):
+    if context.planned is None or context.unusable("docker_registry", looks_at=""):
         return need
-    pods = [body for body in subject.planned(what, namespace) if body.get("kind") == "Pod"]
+    pods = [body for body in context.planned(what, namespace) if body.get("kind") == "Pod"]
     if not pods:
         return None
     spec = mapping(pods[0].get("spec"))
@@ -96,11 +96,11 @@ def _need(subject: Subject, what: Planned, namespace: str) -> Need | None:
     )
 
 
-def _unusable(subject: Subject, looks_at: str) -> Finding | None:
-    built = ("builder", "build_cpu", "build_memory") if subject.builds_in_cluster else ()
+def _unusable(context: CheckContext, looks_at: str) -> Finding | None:
+    built = ("builder", "build_cpu", "build_memory") if context.builds_in_cluster else ()
     placed = ("cpu_limit", "gpus", "node_selector", "tolerations", "node_wait")
-    broken = tuple(name for name in placed if name in subject.broken)
-    return subject.unusable("cpu", "memory", *built, *broken, looks_at=looks_at)
+    broken = tuple(name for name in placed if name in context.broken)
+    return context.unusable("cpu", "memory", *built, *broken, looks_at=looks_at)
 
 
 def together(findings: Iterable[Finding]) -> Finding:
@@ -114,27 +114,27 @@ def together(findings: Iterable[Finding]) -> Finding:
     worst = min(found, key=lambda finding: WORST_FIRST.index(finding.status))
     alike = [finding for finding in found if (finding.status, finding.code) == (worst.status, worst.code)]
     message = " ".join(dict.fromkeys(finding.message for finding in alike))
-    cures = tuple(dict.fromkeys(cure for finding in alike for cure in finding.cures))
-    return replace(worst, message=message, cures=cures)
+    fixes = tuple(dict.fromkeys(fix for finding in alike for fix in finding.fixes))
+    return replace(worst, message=message, fixes=fixes)
 
 
-def _quota(subject: Subject, cluster: Cluster) -> Finding:
+def _quota(context: CheckContext, cluster: Cluster) -> Finding:
     namespace = cluster.namespace
     looked_at = f"ResourceQuotas of namespace {namespace}"
-    unusable = _unusable(subject, looked_at)
+    unusable = _unusable(context, looked_at)
     if unusable is not None:
         return unusable
     try:
         quotas = cluster.resource_quota()
     except NotAllowedError:
-        return Finding("skipped", looked_at, f"Whether namespace {namespace} has quotas may not be looked at.")
+        return Finding("skipped", looked_at, f"No permission to read the quotas of namespace {namespace}.")
     return together(
-        _of_build(subject, need, quota_room(quotas, need, namespace)) for need in _needs(subject, namespace)
+        _of_build(context, need, quota_room(quotas, need, namespace)) for need in _needs(context, namespace)
     )
 
 
-def _of_build(subject: Subject, need: Need, finding: Finding) -> Finding:
-    return only_some_launches(subject, finding) if need.what == "build" else finding
+def _of_build(context: CheckContext, need: Need, finding: Finding) -> Finding:
+    return only_some_launches(context, finding) if need.what == "build" else finding
 
 
 def quota_room(quotas: Sequence[QuotaState], need: Need, namespace: str) -> Finding:
@@ -162,30 +162,34 @@ def quota_room(quotas: Sequence[QuotaState], need: Need, namespace: str) -> Find
 
 def _no_quota_left(quota: QuotaState, need: Need, lacking: Mapping[str, str], namespace: str) -> Finding:
     looked_at = f"ResourceQuotas of namespace {namespace}"
-    describe = cures.kubectl("-n", namespace, "describe", "quota", quota.name)
+    describe = fix_commands.kubectl("-n", namespace, "describe", "quota", quota.name)
     short, settings = "; ".join(lacking.values()), settings_of(need.what, lacking)
     if quota.scoped:
         # Which pods it counts depends on their priority and deadline, which a job may or may not have.
-        message = f"ResourceQuota {quota.name}, which counts only some pods, has no room for a {need.what}: {short}."
+        message = (
+            f"ResourceQuota {quota.name}, which counts only some pods, has no capacity for a {need.what}: {short}."
+        )
         return Finding("warn", looked_at, message, (describe,), code="quota-scoped")
     if _passes(quota, need):
         lower = f"; lower {settings}" if settings else ""
-        wait = cures.text(f"Wait for other pods to end, or delete what is no longer needed{lower}.")
+        wait = fix_commands.text(f"Wait for other pods to end, or delete what is no longer needed{lower}.")
         message = (
-            f"ResourceQuota {quota.name} has no room for a {need.what} now: {short}. A launch waits some minutes for "
-            "other pods to end."
+            f"ResourceQuota {quota.name} has no capacity for a {need.what} now: {short}. A launch waits some minutes "
+            "for other pods to end."
         )
         return Finding("warn", looked_at, message, (describe, wait), code="quota-used-up")
     lower = f", lower {settings}," if settings else ""
-    more = cures.text(f"Delete what is no longer needed{lower} or ask the owner of the profile {namespace} for more.")
-    message = f"ResourceQuota {quota.name} has no room for a {need.what}: {short}."
+    more = fix_commands.text(
+        f"Delete what is no longer needed{lower} or ask the owner of the profile {namespace} for more."
+    )
+    message = f"ResourceQuota {quota.name} has no capacity for a {need.what}: {short}."
     return Finding("fail", looked_at, message, (describe, more), code="quota-exceeded")
 
 
 def _passes(quota: QuotaState, need: Need) -> bool:
     """Tell whether a pod has room in a quota once other pods have ended.
 
-    An object that is counted itself, such as a Job, is refused at once and for good.
+    An object that is counted itself, such as a Job, is rejected at once and for good.
     """
     return all(
         resource not in _COUNTED and need.of(resource) <= quantity(hard)
@@ -217,9 +221,9 @@ def shortages(quota: QuotaState, need: Need) -> Mapping[str, str]:
     }
 
 
-def _nodes(subject: Subject, cluster: Cluster) -> Finding:
+def _nodes(context: CheckContext, cluster: Cluster) -> Finding:
     looked_at = "the nodes of the cluster"
-    unusable = _unusable(subject, looked_at)
+    unusable = _unusable(context, looked_at)
     if unusable is not None:
         return unusable
     try:
@@ -228,26 +232,26 @@ def _nodes(subject: Subject, cluster: Cluster) -> Finding:
         return Finding(
             "skipped",
             looked_at,
-            "A notebook's service account usually may not look at nodes; a pod that fits on none stays Pending, with "
+            "A notebook's service account usually may not read nodes; a pod that fits on none stays Pending, with "
             "'FailedScheduling: Insufficient cpu' or 'Insufficient memory' among its events.",
         )
-    waits = 0 if "node_wait" in subject.broken else seconds_in(subject.settings.node_wait)
-    needs = _needs(subject, cluster.namespace)
-    found = [_of_build(subject, need, _waited_for(room(subject, nodes, need, looked_at), waits)) for need in needs]
-    launch = _with_wait(together(found), "A launch", subject, waits)
+    waits = 0 if "node_wait" in context.broken else seconds_in(context.settings.node_wait)
+    needs = _needs(context, cluster.namespace)
+    found = [_of_build(context, need, _waited_for(room(context, nodes, need, looked_at), waits)) for need in needs]
+    launch = _with_wait(together(found), "A launch", context, waits)
     job = next((need for need in needs if need.what == "job"), None)
-    endpoint = _endpoint_need(subject, job, cluster.namespace)
+    endpoint = _endpoint_need(context, job, cluster.namespace)
     if endpoint is None:
         return launch
     # It fails no launch of a job that `deploy` has no node.
-    return together([launch, _with_wait(room(subject, nodes, endpoint, looked_at), "`deploy`", subject, waits)])
+    return together([launch, _with_wait(room(context, nodes, endpoint, looked_at), "`deploy`", context, waits)])
 
 
-def _with_wait(finding: Finding, who: str, subject: Subject, seconds: float) -> Finding:
+def _with_wait(finding: Finding, who: str, context: CheckContext, seconds: float) -> Finding:
     """Return a finding with whether a missing node is waited for."""
     if finding.status == "pass":
         return finding
-    name, wait = notebook_names()["node_wait"], subject.settings.node_wait
+    name, wait = notebook_names()["node_wait"], context.settings.node_wait
     rest = f"waits up to {wait} ({name}) for an autoscaler" if seconds else f"would not wait: {name} is {wait}"
     return replace(finding, message=f"{finding.message} {who} {rest}.")
 

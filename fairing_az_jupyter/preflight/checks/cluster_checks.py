@@ -14,49 +14,49 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
     ServiceError,
 )
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
 from fairing_az_jupyter.settings import notebook_names
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 # A kubeconfig that is not there, or is of no use any more, is fetched anew.
 _FETCH_CODES = ("no-cluster", "kubeconfig")
-_FETCH = fixes.az("aks", "get-credentials", "--resource-group", "GROUP", "--name", "CLUSTER")
+_FETCH = fix_commands.az("aks", "get-credentials", "--resource-group", "GROUP", "--name", "CLUSTER")
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of the cluster, the namespace and the service account.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
-    settings = subject.settings
+    settings = context.settings
     account = f"ServiceAccount {settings.service_account}"
     return [
         Check(
             "cluster",
-            "The cluster can be reached",
+            "Cluster reachable",
             "Training, building and serving happen there.",
             "the Kubernetes cluster",
-            lambda _: _reach(subject),
+            lambda _: _reach(context),
         ),
         Check(
             "cluster.namespace",
-            "The namespace is there",
-            "All Jobs, endpoints and Secrets are made in it.",
+            "Namespace",
+            "All Jobs, endpoints and Secrets are created in it.",
             f"namespace {settings.namespace}" if settings.namespace else "the namespace",
-            lambda given: _namespace(subject, given["cluster"].value),
+            lambda given: _namespace(context, given["cluster"].value),
             needs=("cluster",),
         ),
         Check(
             "cluster.service-account",
-            "The service account is there",
-            "Every pod of a launch runs as it; without it none is made.",
+            "Service account",
+            "Every pod of a launch runs as it; without it no pod is created.",
             account,
-            lambda given: _service_account(subject, given["cluster"].value),
+            lambda given: _service_account(context, given["cluster"].value),
             needs=("cluster", "cluster.namespace"),
             even_unseen=("cluster.namespace",),
         ),
@@ -76,16 +76,16 @@ def known_user(cluster: Cluster) -> str:
         return ""
 
 
-def _reach(subject: Subject) -> Finding:
+def _reach(context: CheckContext) -> Finding:
     looked_at = "the Kubernetes cluster"
     cluster = None
     try:
         cluster = Cluster.connect(
-            subject.environ,
-            subject.service_account_folder,
-            namespace=subject.settings.namespace,
-            timeout=subject.timeout,
-            deadline=subject.deadline,
+            context.environ,
+            context.service_account_folder,
+            namespace=context.settings.namespace,
+            timeout=context.timeout,
+            deadline=context.deadline,
         )
         looked_at = f"the cluster at {cluster.server}"
         version = _version(cluster)
@@ -101,7 +101,7 @@ def _version(cluster: Cluster) -> str:
     try:
         version = cluster.server_version()
     except NotAllowedError:
-        # Some administrators let nobody see it; who is told so is believed, and that is what is wanted.
+        # Some administrators let nobody see it; their answer is trusted, and that is what is wanted.
         version = ""
     return f", with version {version}" if version else ""
 
@@ -119,79 +119,81 @@ def _who(cluster: Cluster) -> str:
     return f"{who}, whose pod this is" if cluster.in_cluster else f"{who}, by {cluster.source}"
 
 
-def _namespace(subject: Subject, cluster: Cluster) -> Finding:
+def _namespace(context: CheckContext, cluster: Cluster) -> Finding:
     name = cluster.namespace
     looked_at = f"namespace {name}"
-    if "namespace" in subject.broken:
-        # None would do for a namespace, so `Subject.unusable` is not asked.
+    if "namespace" in context.broken:
+        # None would do for a namespace, so `CheckContext.unusable` is not asked.
         names = notebook_names()
-        return Finding(
-            "skipped", "the namespace", f"Not checked, for {names['namespace']} is not set to a usable value."
-        )
+        return Finding("skipped", "the namespace", f"Skipped: {names['namespace']} is not set to a usable value.")
     home = split_service_account(known_user(cluster))[0]
     try:
         mesh = cluster.mesh()
     except NotFoundError as error:
-        if error.code != NotFoundError.code:  # something that is no API server
+        if error.code != NotFoundError.code:  # something that is not an API server
             return from_error(error, looked_at)
-        mend = fixes.change_setting(subject, "namespace", home) if home not in {"", name} else None
+        fix = fix_commands.change_setting(context, "namespace", home) if home not in {"", name} else None
         return from_error(
             error,
             looked_at,
             (
-                *((mend,) if mend else ()),
-                fixes.text(f"Set {notebook_names()['namespace']} to a namespace of yours."),
-                fixes.kubectl("create", "namespace", name),
+                *((fix,) if fix else ()),
+                fix_commands.text(f"Set {notebook_names()['namespace']} to a namespace of yours."),
+                fix_commands.kubectl("create", "namespace", name),
             ),
         )
     if mesh is not None:
-        return Finding("pass", looked_at, f"Namespace {name} is there.", value=mesh)
+        return Finding("pass", looked_at, f"Namespace {name} exists.", value=mesh)
     if home == name:
         message = (
-            f"Namespace {name} is there, for this notebook's own service account is in it; it may not be looked at."
+            f"Namespace {name} exists, because this notebook's service account is in it; no permission to read it."
         )
         return Finding("pass", looked_at, message)
-    return _not_shown(subject, cluster, home)
+    return _not_shown(context, cluster, home)
 
 
-def _not_shown(subject: Subject, cluster: Cluster, home: str) -> Finding:
+def _not_shown(context: CheckContext, cluster: Cluster, home: str) -> Finding:
     """Tell what it means that a namespace may not be looked at in which we are not at home."""
     name = cluster.namespace
     looked_at = f"namespace {name}"
     who = known_user(cluster) or "the user of this credential"
-    # Who may not even work there has most likely mistaken the name, and all that is looked up in it would be refused
+    # Who may not even work there has most likely mistaken the name, and all that is looked up in it would be rejected
     # for this one reason.
     stranger = not any(cluster.can_all([Access("list", "pods"), Access("create", "jobs", "batch")]).values())
-    rest = "nor work in it, so it may not even exist" if stranger else "so nobody can say whether it is there"
-    cure = (fixes.change_setting(subject, "namespace", home),) if home else ()
+    rest = "or work in it, so it may not exist" if stranger else "so it is unknown whether it exists"
+    fix = (fix_commands.change_setting(context, "namespace", home),) if home else ()
     return Finding(
         "unknown",
         looked_at,
-        f"{who} may not look at namespace {name}, {rest}.",
+        f"{who} may not read namespace {name}, {rest}.",
         (
-            *cure,
-            fixes.kubectl("get", "namespace", name),
-            fixes.text(f"Check {notebook_names()['namespace']}, or ask the owner of the profile {name} for access."),
+            *fix,
+            fix_commands.kubectl("get", "namespace", name),
+            fix_commands.text(
+                f"Check {notebook_names()['namespace']}, or ask the owner of the profile {name} for access."
+            ),
         ),
         code="not-allowed",
         unseen=not stranger,
     )
 
 
-def _service_account(subject: Subject, cluster: Cluster) -> Finding:
-    name, namespace = subject.settings.service_account, cluster.namespace
+def _service_account(context: CheckContext, cluster: Cluster) -> Finding:
+    name, namespace = context.settings.service_account, cluster.namespace
     looked_at = f"ServiceAccount {name} in namespace {namespace}"
-    unusable = subject.unusable("service_account", looks_at=looked_at)
+    unusable = context.unusable("service_account", looks_at=looked_at)
     if unusable is not None:
         return unusable
     try:
         secrets = cluster.pull_secrets(name)
     except NotFoundError as error:
         home, own = split_service_account(known_user(cluster))
-        mend = (
-            (fixes.change_setting(subject, "service_account", own),)
+        fix = (
+            (fix_commands.change_setting(context, "service_account", own),)
             if own and home == namespace and own != name
             else ()
         )
-        return from_error(error, looked_at, (*mend, fixes.kubectl("-n", namespace, "create", "serviceaccount", name)))
-    return Finding("pass", looked_at, f"ServiceAccount {name} is there.", value=secrets)
+        return from_error(
+            error, looked_at, (*fix, fix_commands.kubectl("-n", namespace, "create", "serviceaccount", name))
+        )
+    return Finding("pass", looked_at, f"ServiceAccount {name} exists.", value=secrets)

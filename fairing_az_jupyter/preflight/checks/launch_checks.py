@@ -1,7 +1,7 @@
 """Would the cluster take what a launch makes? The very objects are sent as dry runs: its rules answer, nothing is made.
 
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run. A pod is sent as a Pod of its own besides,
-for Pod Security, LimitRanges and quotas judge pods, and a Job whose pods they refuse is taken all the same.
+for Pod Security, LimitRanges and quotas judge pods, and a Job whose pods they reject is taken anyway.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.workloads import Workloads
 from fairing_az_jupyter.exceptions import ConflictError, NotAllowedError, NotFoundError, ServiceError, UnreachableError
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.admission_rules import asks_beyond_quota, exceeded, own_words, rule_in
 from fairing_az_jupyter.preflight.builds import only_some_launches
 from fairing_az_jupyter.preflight.runner import WORST_FIRST, Check, Finding, from_error
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
-    from fairing_az_jupyter.preflight.context import Planned, Subject
+    from fairing_az_jupyter.preflight.context import CheckContext, Planned
 
 __all__ = ["checks"]
 
@@ -35,7 +35,7 @@ _WHAT: Mapping[Planned, str] = {"job": "a training job", "build": "a build", "en
 _SECONDS_AFTER_SILENCE = 1.5
 _WEBHOOK = re.compile(r'failed calling webhook "([^"]+)"')
 _NO_DRY_RUNS = re.compile(r'admission webhook "([^"]+)" does not support dry run')
-_SEE_WEBHOOKS = fixes.kubectl("get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
+_SEE_WEBHOOKS = fix_commands.kubectl("get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
 # What these settings break, `settings` tells.
 _FIELDS: Mapping[Planned, tuple[str, ...]] = {
     "job": ("cpu", "memory", "docker_registry"),
@@ -57,7 +57,7 @@ class _About:
     """What the objects are for that are tried.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
         kind: What a launch makes of them.
         namespace: Where.
         looked_at: See `Finding`.
@@ -65,63 +65,63 @@ class _About:
 
     """
 
-    subject: Subject
+    context: CheckContext
     kind: Planned
     namespace: str
     looked_at: str
     by_others: frozenset[str]
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of what a launch makes in the cluster: of a job, of a build, and of an endpoint.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
-    if subject.planned is None:
+    if context.planned is None:
         return []
-    kinds: tuple[Planned, ...] = ("job", "build", "endpoint") if subject.builds_in_cluster else ("job", "endpoint")
-    return [_check(subject, kind) for kind in kinds]
+    kinds: tuple[Planned, ...] = ("job", "build", "endpoint") if context.builds_in_cluster else ("job", "endpoint")
+    return [_check(context, kind) for kind in kinds]
 
 
-def _check(subject: Subject, kind: Planned) -> Check:
+def _check(context: CheckContext, kind: Planned) -> Check:
     what = _WHAT[kind]
     others = () if kind == "job" else ("launch.job",)
     return Check(
         f"launch.{kind}",
-        f"The cluster takes {what}",
-        "Pod Security, LimitRanges, quotas and policies refuse a pod that breaks their rules, and it is never made.",
+        f"Dry run of {what}",
+        "Pod Security, LimitRanges, quotas and policies reject a pod that breaks their rules.",
         f"dry runs of {what}",
-        lambda given: _tried(subject, kind, given),
+        lambda given: _tried(context, kind, given),
         needs=("cluster", "cluster.namespace"),
         even_unseen=("cluster.namespace",),
         after=(*_SHARED, *others, *(("endpoint.kserve",) if kind == "endpoint" else ())),
     )
 
 
-def _tried(subject: Subject, kind: Planned, given: Mapping[str, Finding]) -> Finding:
+def _tried(context: CheckContext, kind: Planned, given: Mapping[str, Finding]) -> Finding:
     cluster: Cluster = given["cluster"].value
     looked_at = f"dry runs of {_WHAT[kind]} in namespace {cluster.namespace}"
-    fields = (*_FIELDS[kind], *(field for field in _OPTIONAL if field in subject.broken))
-    if unusable := subject.unusable(*fields, "service_account", "registry_secret_name", looks_at=looked_at):
+    fields = (*_FIELDS[kind], *(field for field in _OPTIONAL if field in context.broken))
+    if unusable := context.unusable(*fields, "service_account", "registry_secret_name", looks_at=looked_at):
         return unusable
     first = ("cluster.service-account", *(("endpoint.kserve",) if kind == "endpoint" else ()))
     failed = next((name for name in first if given[name].status == "fail"), None)
     if failed is not None:
-        return Finding("skipped", looked_at, f"Not checked, for it builds on {failed} (fail).")
-    return _told_once(subject, kind, _judged(subject, kind, cluster, looked_at), given)
+        return Finding("skipped", looked_at, f"Skipped: needs {failed}, which failed.")
+    return _reported_once(context, kind, _judged(context, kind, cluster, looked_at), given)
 
 
-def _told_once(subject: Subject, kind: Planned, found: Finding, given: Mapping[str, Finding]) -> Finding:
+def _reported_once(context: CheckContext, kind: Planned, found: Finding, given: Mapping[str, Finding]) -> Finding:
     """Return a finding; skipped where another check tells the same fault."""
-    found = only_some_launches(subject, found) if kind == "build" else found
+    found = only_some_launches(context, found) if kind == "build" else found
     if _is_of_quota_check(found, given["cluster.quota"]):
-        return dataclasses.replace(found, status="skipped", message=f"{found.message} See cluster.quota.", cures=())
+        return dataclasses.replace(found, status="skipped", message=f"{found.message} See cluster.quota.", fixes=())
     before = given.get("launch.job")
     if before and found.status == before.status == "fail" and _have_one_reason(found, before):
-        message = f"The cluster would not take {_WHAT[kind]} either, for the same reason as launch.job."
-        return dataclasses.replace(found, status="skipped", message=message, cures=())
+        message = f"The cluster would also reject {_WHAT[kind]}, for the same reason as launch.job."
+        return dataclasses.replace(found, status="skipped", message=message, fixes=())
     return found
 
 
@@ -136,18 +136,18 @@ def _is_of_quota_check(found: Finding, quota: Finding) -> bool:
 def _have_one_reason(found: Finding, other: Finding) -> bool:
     """Tell whether what makes the one pass does the same for the other."""
     # Policies of one webhook, as counts of one quota, have one remedy; what they want, only their own words tell.
-    return (found.code, found.cures[:1], found.value) == (other.code, other.cures[:1], other.value)
+    return (found.code, found.fixes[:1], found.value) == (other.code, other.fixes[:1], other.value)
 
 
-def _judged(subject: Subject, kind: Planned, cluster: Cluster, looked_at: str) -> Finding:
+def _judged(context: CheckContext, kind: Planned, cluster: Cluster, looked_at: str) -> Finding:
     """Send the objects, and return the worst of what becomes of them; the first of those that are as bad."""
-    planned = subject.planned(kind, cluster.namespace) if subject.planned else ()
+    planned = context.planned(kind, cluster.namespace) if context.planned else ()
     if not planned:
-        return _never_built(subject, looked_at)
+        return _never_built(context, looked_at)
     by_others = {"Pod", *(_OF_KSERVE if any(body["kind"] == "InferenceService" for body in planned) else ())}
-    about = _About(subject, kind, cluster.namespace, looked_at, frozenset(by_others))
+    about = _About(context, kind, cluster.namespace, looked_at, frozenset(by_others))
     kinds = ", ".join(dict.fromkeys(str(body["kind"]) for body in planned))
-    worst = Finding("pass", looked_at, f"The cluster would take what {_WHAT[kind]} is made of ({kinds}).")
+    worst = Finding("pass", looked_at, f"The cluster would accept the objects of {_WHAT[kind]} ({kinds}).")
     for found in _each(about, cluster, planned):
         worst = min(worst, found, key=_badness)
     return worst
@@ -164,8 +164,8 @@ def _badness(found: Finding) -> tuple[int, bool]:
 def _each(about: _About, cluster: Cluster, planned: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """Yield a finding for each object that is not taken, up to the first that fails a launch for certain."""
     with contextlib.ExitStack() as opened:
-        seconds = min(about.subject.deadline, _SECONDS)
-        workloads = opened.enter_context(_workloads(about.subject, cluster, seconds))
+        seconds = min(about.context.deadline, _SECONDS)
+        workloads = opened.enter_context(_workloads(about.context, cluster, seconds))
         for body in planned:
             error = _not_taken(workloads, body)
             if error is None:
@@ -177,11 +177,11 @@ def _each(about: _About, cluster: Cluster, planned: Sequence[Mapping[str, Any]])
                 return
             if found.code == _SILENT:
                 seconds = min(seconds, _SECONDS_AFTER_SILENCE)
-                workloads = opened.enter_context(_workloads(about.subject, cluster, seconds))
+                workloads = opened.enter_context(_workloads(about.context, cluster, seconds))
 
 
-def _workloads(subject: Subject, cluster: Cluster, seconds: float) -> Workloads:
-    return Workloads(cluster, timeout=min(subject.timeout, seconds), deadline=seconds)
+def _workloads(context: CheckContext, cluster: Cluster, seconds: float) -> Workloads:
+    return Workloads(cluster, timeout=min(context.timeout, seconds), deadline=seconds)
 
 
 def _not_taken(workloads: Workloads, body: Mapping[str, Any]) -> ServiceError | None:
@@ -198,11 +198,11 @@ def _meaning(error: ServiceError, body: Mapping[str, Any], about: _About) -> Fin
     if isinstance(error, NotAllowedError) and error.code == NotAllowedError.code:
         return _without_role(error, what, about)
     if isinstance(error, NotFoundError):
-        return Finding("skipped", looked_at, f"Not checked: {error.message}")
+        return Finding("skipped", looked_at, f"Skipped: {error.message}")
     if untried := _NO_DRY_RUNS.search(error.message):
         return _without_dry_runs(error, untried.group(1), what, about)
     if isinstance(error, NotAllowedError | ConflictError):
-        found = _refused(error, body, about)
+        found = _rejected(error, body, about)
         if what in about.by_others and found.code == "quota" and not asks_beyond_quota(error.said or error.message):
             others = "pods" if what == "Pod" else f"{what}s"
             message = f"{found.message} A launch waits some minutes for other {others} to end."
@@ -212,17 +212,19 @@ def _meaning(error: ServiceError, body: Mapping[str, Any], about: _About) -> Fin
 
 
 def _without_role(error: NotAllowedError, what: str, about: _About) -> Finding:
-    """Return the finding where it is no rule that refuses an object, but a role that is missing."""
+    """Return the finding where it is not a rule that rejects an object, but a role that is missing."""
     if what not in about.by_others:
         # That is for the checks of permissions to tell.
-        message = f"Not checked, for who asks may not create a {what}: see permissions."
+        message = f"Skipped: no permission to create a {what}, see permissions."
         return Finding("skipped", about.looked_at, message)
-    ask = fixes.kubectl("auth", "can-i", "create", f"{what.lower()}s", "-n", about.namespace)
+    ask = fix_commands.kubectl("auth", "can-i", "create", f"{what.lower()}s", "-n", about.namespace)
     message = (
-        f"The rules for {what.lower()}s can't be tried: {error.message} Whether they take the {what.lower()} of "
-        f"{_WHAT[about.kind]} shows only at its launch."
+        f"The rules for {what.lower()}s can't be tested: {error.message} Whether they accept the {what.lower()} of "
+        f"{_WHAT[about.kind]} shows only at launch."
     )
-    return Finding("unknown", about.looked_at, message, (fixes.text(error.hint), ask), code=_UNTRIED, unseen=True)
+    return Finding(
+        "unknown", about.looked_at, message, (fix_commands.text(error.hint), ask), code=_UNTRIED, unseen=True
+    )
 
 
 def _without_dry_runs(error: ServiceError, webhook: str, what: str, about: _About) -> Finding:
@@ -231,36 +233,36 @@ def _without_dry_runs(error: ServiceError, webhook: str, what: str, about: _Abou
     Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#side-effects
     """
     message = (
-        f"The webhook {webhook} judges no dry runs, so whether the cluster takes the {what} of {_WHAT[about.kind]} "
-        f"shows only at its launch: {error.message}"
+        f"The webhook {webhook} does not support dry runs, so whether the cluster accepts the {what} of "
+        f"{_WHAT[about.kind]} shows only at launch: {error.message}"
     )
-    ask = fixes.text(
-        f"Ask who runs the webhook {webhook} whether it has side effects; without any, its configuration can say "
+    ask = fix_commands.text(
+        f"Ask the owner of the webhook {webhook} whether it has side effects. Without any, its configuration can set "
         "sideEffects: None."
     )
     return Finding("unknown", about.looked_at, message, (ask, _SEE_WEBHOOKS), code="dry-run-unsupported")
 
 
-def _never_built(subject: Subject, looked_at: str) -> Finding:
+def _never_built(context: CheckContext, looked_at: str) -> Finding:
     """Return the finding where no build can be made as the settings are."""
     names = notebook_names()
     message = (
         f"No image can be built in the cluster: Kaniko needs root, and {names['pod_security']} is "
-        f"'{subject.settings.pod_security}'."
+        f"'{context.settings.pod_security}'."
     )
-    other = fixes.change_setting(subject, "builder", "acr-tasks")
+    other = fix_commands.change_setting(context, "builder", "acr-tasks")
     return Finding("fail", looked_at, message, (other,), code="pod-security")
 
 
-def _refused(error: ServiceError, body: Mapping[str, Any], about: _About) -> Finding:
+def _rejected(error: ServiceError, body: Mapping[str, Any], about: _About) -> Finding:
     # The message may show only the first of several rules that are broken.
     said = error.said or error.message
-    rule = rule_in(said, about.subject, about.kind, about.namespace)
+    rule = rule_in(said, about.context, about.kind, about.namespace)
     if rule.code == "not-allowed-by-rule" and error.hint:
-        rule = dataclasses.replace(rule, code=error.code, cures=(fixes.text(error.hint), *rule.cures))
+        rule = dataclasses.replace(rule, code=error.code, fixes=(fix_commands.text(error.hint), *rule.fixes))
     # Two objects differ by their names, whatever the rule.
     words = own_words(said).replace(str(body["metadata"]["name"]), "") or exceeded(said)
-    return Finding("fail", about.looked_at, error.message, rule.cures, code=rule.code, value=words)
+    return Finding("fail", about.looked_at, error.message, rule.fixes, code=rule.code, value=words)
 
 
 def _unanswered(error: ServiceError, what: str, about: _About) -> Finding:
@@ -268,9 +270,9 @@ def _unanswered(error: ServiceError, what: str, about: _About) -> Finding:
     silent = _WEBHOOK.search(error.message)
     if silent is None or (error.status or 0) < _SERVER_ERROR:
         return from_error(error, about.looked_at)
-    ask = fixes.text(f"Ask the cluster's administrator about the webhook {silent.group(1)}.")
+    ask = fix_commands.text(f"Ask the cluster's administrator about the webhook {silent.group(1)}.")
     if what in about.by_others:
         message = f"{error.message} A launch waits some minutes for it."
         return Finding("warn", about.looked_at, message, (ask, _SEE_WEBHOOKS), code=_SILENT)
-    message = f"{error.message} A launch fails as long as it is silent."
+    message = f"{error.message} Launches fail until it answers."
     return Finding("unknown", about.looked_at, message, (ask, _SEE_WEBHOOKS), code=_SILENT)

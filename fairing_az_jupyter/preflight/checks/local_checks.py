@@ -1,20 +1,20 @@
-"""What can be told without any network: is Fairing here, and does the base image have the notebook's Python?"""
+"""What can be determined without any network: is Fairing here, and does the base image have the notebook's Python?"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings.naming import python_image
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 # The rooms fairing/ and preflight/ do not know each other; a test compares it with the version that is installed.
 FAIRING_VERSION = "1.0.2"
-"""The one version of Kubeflow Fairing that the bridge is made for."""
+"""The only version of Kubeflow Fairing that the bridge supports."""
 
 _FAIRING_AT = "package kubeflow-fairing in this notebook's Python"
 # python3.11, python-3-11, python_3.11, python311 (Red Hat), py310 (Azure ML, NVIDIA), cp311 (wheels). Without a point
@@ -25,31 +25,31 @@ _NAMED = re.compile(
 # The tags of images called `python`: 3.11, 3.11.4-slim, v3.11, and the Dev Containers' 1.2.0-3.11-bookworm.
 _IN_TAG = re.compile(r"(?<![a-z0-9.])v?([23])\.(\d{1,2})(?!\d)")
 _PYTHON_IMAGES = frozenset({"python", "python3"})
-# What is outside is no Python that anybody runs, but the version of something else.
+# What is outside is not Python that anybody runs, but the version of something else.
 _MINORS = {2: range(6, 8), 3: range(5, 40)}
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of this machine.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
     return [
         Check(
             "fairing",
-            "Kubeflow Fairing is installed",
+            "Kubeflow Fairing",
             "A notebook's 'from kubeflow import fairing' needs it, and the bridge to it fits one version.",
             _FAIRING_AT,
-            lambda _: _fairing(subject),
+            lambda _: _fairing(context),
         ),
         Check(
             "python",
-            "The base image has this notebook's Python",
-            "What cloudpickle has pickled, and wheels, do not carry over from one minor version of Python to another.",
-            _image(subject),
-            lambda _: _python(subject),
+            "Python version of the base image",
+            "Pickled objects and wheels do not work across minor versions of Python.",
+            _image(context),
+            lambda _: _python(context),
         ),
     ]
 
@@ -82,44 +82,46 @@ def _versions(pattern: re.Pattern[str], text: str) -> set[tuple[int, int]]:
     return {(major, minor) for major, minor in numbers if minor in _MINORS[major]}
 
 
-def _fairing(subject: Subject) -> Finding:
-    if subject.fairing == FAIRING_VERSION:
+def _fairing(context: CheckContext) -> Finding:
+    if context.fairing == FAIRING_VERSION:
         return Finding("pass", _FAIRING_AT, f"Kubeflow Fairing {FAIRING_VERSION} is installed.")
-    cure = (fixes.ours("install-fairing"),)
-    if subject.fairing is None:
-        return Finding("fail", _FAIRING_AT, "Kubeflow Fairing is not installed.", cure, code="fairing-not-installed")
-    message = f"Kubeflow Fairing {subject.fairing} is installed; {FAIRING_VERSION} is needed."
-    return Finding("fail", _FAIRING_AT, message, cure, code="fairing-version")
+    fix = (fix_commands.ours("install-fairing"),)
+    if context.fairing is None:
+        return Finding("fail", _FAIRING_AT, "Kubeflow Fairing is not installed.", fix, code="fairing-not-installed")
+    message = f"Kubeflow Fairing {context.fairing} is installed; {FAIRING_VERSION} is needed."
+    return Finding("fail", _FAIRING_AT, message, fix, code="fairing-version")
 
 
-def _python(subject: Subject) -> Finding:
-    looked_at = _image(subject)
-    if "base_image" in subject.broken and (skipped := subject.unusable("base_image", looks_at=looked_at)):
+def _python(context: CheckContext) -> Finding:
+    looked_at = _image(context)
+    if "base_image" in context.broken and (skipped := context.unusable("base_image", looks_at=looked_at)):
         return skipped
-    here = _written(subject.python)
-    image = subject.settings.base_image
+    here = _written(context.python)
+    image = context.settings.base_image
     if image is None:
         return Finding(
-            "pass", looked_at, f"No base image is set: Docker Hub's python of this notebook's {here} is taken."
+            "pass", looked_at, f"No base image is set: Docker Hub's python with this notebook's {here} is used."
         )
     there = python_of_image(image)
-    if there == subject.python:
+    if there == context.python:
         return Finding("pass", looked_at, f"The base image '{image}' has Python {here}, as this notebook has.")
     better = python_image(here)
-    mend = (
-        fixes.ours("fill", subject.notebook or "NOTEBOOK", "--base-image", better),
-        fixes.ours("profile", "set", "NAME", "--base-image", better),
+    fix = (
+        fix_commands.ours("fill", context.notebook or "NOTEBOOK", "--base-image", better),
+        fix_commands.ours("profile", "set", "NAME", "--base-image", better),
     )
     if there is None:
-        sure = fixes.text(f"Make sure that it has Python {here}, or take one that says so: {better}")
-        message = f"The name of the base image '{image}' does not tell its Python; this notebook has Python {here}."
-        return Finding("warn", looked_at, message, (sure, *mend), code="python-untold")
+        sure = fix_commands.text(f"Check that it has Python {here}, or use one that names it: {better}")
+        message = (
+            f"The name of the base image '{image}' does not show its Python version; this notebook has Python {here}."
+        )
+        return Finding("warn", looked_at, message, (sure, *fix), code="python-untold")
     message = f"The base image '{image}' has Python {_written(there)}, this notebook has Python {here}."
-    return Finding("fail", looked_at, message, mend, code="python-differs")
+    return Finding("fail", looked_at, message, fix, code="python-differs")
 
 
-def _image(subject: Subject) -> str:
-    image = None if "base_image" in subject.broken else subject.settings.base_image
+def _image(context: CheckContext) -> str:
+    image = None if "base_image" in context.broken else context.settings.base_image
     return f"base image {image}" if image else "the base image"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.clients.kube.objects.facts import Access
 from fairing_az_jupyter.clients.kube.transport.identity import split_service_account
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.checks.cluster_checks import known_user
 from fairing_az_jupyter.preflight.runner import Check, Finding
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from fairing_az_jupyter.clients.kube.cluster import Cluster
-    from fairing_az_jupyter.models import CheckStatus, Cure
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.models import CheckStatus, Fix
+    from fairing_az_jupyter.preflight.context import CheckContext
     from fairing_az_jupyter.settings import Settings
 
 _ROLE = "kubeflow-edit"
@@ -29,7 +29,7 @@ def _each(verbs: str, resource: str, group: str = "", subresource: str = "", nam
 
 
 _JOBS = _each("create get list watch delete", "jobs", "batch")
-# A launch makes no pod and deletes none: Jobs and Deployments do. Without their events it is followed all the same.
+# A launch makes no pod and deletes none: Jobs and Deployments do. Without their events it is followed anyway.
 _PODS = (*_each("get list watch", "pods"), *_each("get", "pods", subresource="log"))
 _BUILDS = (*_each("create patch", "secrets"), *_each("patch", "jobs", "batch"))
 _ENDPOINTS = (
@@ -46,46 +46,46 @@ _INFERENCE = (
 _FORWARDING = _each("create", "pods", subresource="portforward")
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of what this notebook may do.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
     builds = _check(
         "permissions.builds",
-        "Builds may be run",
-        "A build in the cluster reads its context by a link, which is kept in a Secret of its own as long as it lasts.",
+        "Permission to run builds",
+        "A build in the cluster reads its context by a link, which is kept in a Secret while the build runs.",
         "the rights on Secrets",
         lambda _: _BUILDS,
         after=("permissions.jobs",),
     )
-    in_cluster = subject.settings.builder != "acr-tasks"
+    in_cluster = context.settings.builder != "acr-tasks"
     return [
         _check(
             "permissions.jobs",
-            "Jobs may be run",
+            "Permission to run Jobs",
             "Training and building are Jobs.",
             "the rights on Jobs",
             lambda _: _JOBS,
         ),
         _check(
             "permissions.pods",
-            "Pods may be followed",
-            "Logs, and the reason why a pod does not start, are read from pods and their events.",
+            "Permission to watch pods",
+            "Logs and failure reasons are read from pods and their events.",
             "the rights on pods, their logs and events",
             lambda _: _PODS,
             after=("permissions.jobs",),
         ),
         *((builds,) if in_cluster else ()),
-        _endpoints(subject),
+        _endpoints(context),
         Check(
             "permissions.prepare",
-            "Secrets may be prepared",
+            "Permission to create Secrets",
             "`secrets create` writes two Secrets and the service account; a launch reads the Secrets.",
             "the rights on Secrets and the service account",
-            lambda given: _prepare(subject, given["cluster"].value, given),
+            lambda given: _prepare(context, given["cluster"].value, given),
             needs=("cluster", "cluster.namespace"),
             even_unseen=("cluster.namespace",),
             after=("permissions.jobs", *((builds.id,) if in_cluster else ())),
@@ -93,8 +93,8 @@ def checks(subject: Subject) -> list[Check]:
     ]
 
 
-def _endpoints(subject: Subject) -> Check:
-    by_kserve = subject.settings.endpoint_kind == "inference-service"
+def _endpoints(context: CheckContext) -> Check:
+    by_kserve = context.settings.endpoint_kind == "inference-service"
 
     def wanted(cluster: Cluster) -> tuple[Access, ...]:
         served = _INFERENCE if by_kserve and _has_kserve(cluster) else () if by_kserve else _ENDPOINTS
@@ -102,7 +102,7 @@ def _endpoints(subject: Subject) -> Check:
 
     return _check(
         "permissions.endpoints",
-        "Endpoints may be deployed",
+        "Permission to deploy endpoints",
         "An endpoint is an InferenceService of KServe's."
         if by_kserve
         else "An endpoint is a Deployment with a Service.",
@@ -151,7 +151,7 @@ def _unanswered(looked_at: str, given: Mapping[str, Finding], after: Iterable[st
     silent = next((name for name in after if _silent(given[name])), None)
     if silent is None:
         return None
-    return Finding("skipped", looked_at, f"Not checked, for the cluster has not answered about {silent}.")
+    return Finding("skipped", looked_at, f"Skipped: the cluster did not answer about {silent}.")
 
 
 def _silent(finding: Finding) -> bool:
@@ -170,23 +170,23 @@ def _review(
     user = known_user(cluster)
     who = user or "the user of this credential"
     if not missing:
-        return Finding("pass", looked_at, f"{who} may do all {len(answers)} things that a launch needs there.")
+        return Finding("pass", looked_at, f"{who} has all {len(answers)} permissions that a launch needs.")
     lacks = f"{who} may not {in_words(missing)} in namespace {cluster.namespace}"
     failed = next((name for name in after if given[name].status == "fail"), None)
     if failed is not None:
-        # They have one cause, and what mends the one mends the others.
-        return Finding("skipped", looked_at, f"{lacks} either; mend {failed} first.", code=_DENIED)
+        # They have one cause, and what fixes the one fixes the others.
+        return Finding("skipped", looked_at, f"{lacks} either; fix {failed} first.", code=_DENIED)
     return Finding("fail", looked_at, f"{lacks}.", _binding(cluster.namespace, user), code=_DENIED)
 
 
-def _prepare(subject: Subject, cluster: Cluster, given: Mapping[str, Finding]) -> Finding:
+def _prepare(context: CheckContext, cluster: Cluster, given: Mapping[str, Finding]) -> Finding:
     looked_at = f"the rights on Secrets and the service account in namespace {cluster.namespace}"
     fields = ("azure_secret_name", "registry_secret_name", "service_account")
     before = [name for name in given if name.startswith("permissions.")]
-    refused = subject.unusable(*fields, looks_at=looked_at) or _unanswered(looked_at, given, before)
-    if refused is not None:
-        return refused
-    settings = subject.settings
+    rejected = context.unusable(*fields, looks_at=looked_at) or _unanswered(looked_at, given, before)
+    if rejected is not None:
+        return rejected
+    settings = context.settings
     reading = [
         access
         for name in (settings.azure_secret_name, settings.registry_secret_name)
@@ -211,8 +211,8 @@ def _prepare(subject: Subject, cluster: Cluster, given: Mapping[str, Finding]) -
     )
     lacks = f"{who} may not {in_words(missing)} in namespace {cluster.namespace}"
     if not unread and "permissions.builds" in given and given["permissions.builds"].status == "fail":
-        return Finding("skipped", looked_at, f"{lacks} either; mend permissions.builds first.", code=_DENIED)
-    # What lets nobody launch is told once: one role most likely gives both.
+        return Finding("skipped", looked_at, f"{lacks} either; fix permissions.builds first.", code=_DENIED)
+    # What lets nobody launch is reported once: one role most likely gives both.
     fails = any(access.name in _needed(settings) for access in unread) and not any(
         given[name].status == "fail" for name in before
     )
@@ -248,17 +248,17 @@ def in_words(accesses: Iterable[Access]) -> str:
     return "; ".join(f"{', '.join(allowed)} {kind}" for kind, allowed in verbs.items())
 
 
-def _binding(namespace: str, user: str) -> tuple[Cure, ...]:
+def _binding(namespace: str, user: str) -> tuple[Fix, ...]:
     """Return what an administrator types to let somebody work in a namespace."""
     home, account = split_service_account(user)
     who = f"--serviceaccount={home}:{account}" if account else f"--user={user or 'NAME'}"
-    # Bindings of one name would be refused for the second user.
+    # Bindings of one name would be rejected for the second user.
     base = account if home == namespace else f"{home}-{account}" if account else user or "notebook"
     name = re.sub(r"[^a-z0-9.-]+", "-", base.lower()).strip("-.") or "notebook"
-    command = fixes.kubectl(
+    command = fix_commands.kubectl(
         "create", "rolebinding", f"{name}-{_ROLE}", f"--clusterrole={_ROLE}", who, f"--namespace={namespace}"
     )
     return (
         command,
-        fixes.text(f"An administrator of the cluster, or the owner of the profile {namespace}, has to type that."),
+        fix_commands.text(f"An administrator of the cluster or the owner of the profile {namespace} has to run this."),
     )

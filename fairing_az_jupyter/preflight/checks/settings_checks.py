@@ -4,82 +4,82 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.preflight import fixes
+from fairing_az_jupyter.preflight import fix_commands
 from fairing_az_jupyter.preflight.runner import Check, Finding
 from fairing_az_jupyter.settings import declarations, missing_for_launch, notebook_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fairing_az_jupyter.models import Cure
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.models import Fix
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the check of the settings.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     """
-    looked_at = f"the settings in force{f' for {subject.notebook}' if subject.notebook else ''}"
+    looked_at = f"the settings in force{f' for {context.notebook}' if context.notebook else ''}"
     return [
         Check(
             "settings",
-            "Settings are valid and complete",
-            "A job is built from them; a placeholder or a slip shows only minutes later, in a pod that fails.",
+            "Settings",
+            "A job is built from them; a placeholder or a typo only shows minutes later, in a failed pod.",
             looked_at,
-            lambda _: _settings(subject, looked_at),
+            lambda _: _settings(context, looked_at),
         )
     ]
 
 
-def _settings(subject: Subject, looked_at: str) -> Finding:
+def _settings(context: CheckContext, looked_at: str) -> Finding:
     names = notebook_names()
-    missing = [field for field in missing_for_launch(subject.settings) if field not in subject.broken]
-    problems = [*subject.broken.values()]
+    missing = [field for field in missing_for_launch(context.settings) if field not in context.broken]
+    problems = [*context.broken.values()]
     if missing:
         listed = ", ".join(names[field] for field in missing)
         problems.append(
-            f"{subject.settings.backend} needs {listed}, which {'is' if len(missing) == 1 else 'are'} empty."
+            f"{context.settings.backend} needs {listed}, which {'is' if len(missing) == 1 else 'are'} empty."
         )
     if not problems:
         return Finding(
-            "pass", looked_at, f"All {len(names)} settings are valid, and {subject.settings.backend} has all it needs."
+            "pass", looked_at, f"All {len(names)} settings are valid, and {context.settings.backend} has all it needs."
         )
-    code = "settings-invalid" if subject.broken else "settings-missing"
-    return Finding("fail", looked_at, " ".join(problems), tuple(_cures(subject, missing)), code=code)
+    code = "settings-invalid" if context.broken else "settings-missing"
+    return Finding("fail", looked_at, " ".join(problems), tuple(_fixes(context, missing)), code=code)
 
 
-def _cures(subject: Subject, missing: list[str]) -> Iterator[Cure]:
+def _fixes(context: CheckContext, missing: list[str]) -> Iterator[Fix]:
     declared = declarations()
-    wanted = [field for field in (*subject.broken, *missing) if field in declared]
+    wanted = [field for field in (*context.broken, *missing) if field in declared]
     # A command would have to choose for the user.
     switches = [field for field in wanted if declared[field].get("type") == "boolean"]
     given = [field for field in wanted if field not in switches]
     if given:
-        # Where nothing can be suggested there is a placeholder, which every command of ours refuses.
+        # Where nothing can be suggested there is a placeholder, which every command of ours rejects.
         flags = [
             word
             for flag, field in ((_flag(field), field) for field in given)
-            for word in (flag, subject.suggestions.get(field) or f"<{flag[2:]}>")
+            for word in (flag, context.suggestions.get(field) or f"<{flag[2:]}>")
         ]
-        yield _command(subject, *flags)
+        yield _command(context, *flags)
     for field in switches:
         flag = _flag(field)
-        yield fixes.text(
-            f"Set {notebook_names()[field]} to True or False: {_command(subject, flag).command}, or --no-{flag[2:]}."
+        yield fix_commands.text(
+            f"Set {notebook_names()[field]} to True or False: {_command(context, flag).command}, or --no-{flag[2:]}."
         )
-    others = [field for field in subject.broken if field not in switches and subject.hints.get(field)]
-    for hint in dict.fromkeys(subject.hints[field] for field in others):
-        yield fixes.text(hint)
+    others = [field for field in context.broken if field not in switches and context.hints.get(field)]
+    for hint in dict.fromkeys(context.hints[field] for field in others):
+        yield fix_commands.text(hint)
 
 
 def _flag(field: str) -> str:
     return f"--{field.replace('_', '-')}"
 
 
-def _command(subject: Subject, *flags: str) -> Cure:
-    if subject.notebook:
-        return fixes.ours("fill", subject.notebook, *flags)
-    return fixes.ours("profile", "set", "NAME", *flags)
+def _command(context: CheckContext, *flags: str) -> Fix:
+    if context.notebook:
+        return fix_commands.ours("fill", context.notebook, *flags)
+    return fix_commands.ours("profile", "set", "NAME", *flags)

@@ -16,59 +16,59 @@ from fairing_az_jupyter.exceptions import (
     ServiceError,
 )
 from fairing_az_jupyter.preflight.checks.resource_group_checks import other_group
-from fairing_az_jupyter.preflight.fixes import az, text
+from fairing_az_jupyter.preflight.fix_commands import az, text
 from fairing_az_jupyter.preflight.runner import Check, Finding, from_error
-from fairing_az_jupyter.preflight.storage_place import DATA_ROLE, KEY_ROLE, Place, place_of, with_cures
+from fairing_az_jupyter.preflight.storage_place import DATA_ROLE, KEY_ROLE, Place, place_of, with_fixes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fairing_az_jupyter.clients.azure.resources import ResourceManager, StorageAccount
-    from fairing_az_jupyter.models import Cure
-    from fairing_az_jupyter.preflight.context import Subject
+    from fairing_az_jupyter.models import Fix
+    from fairing_az_jupyter.preflight.context import CheckContext
 
 __all__ = ["checks"]
 
 _BILLED = "Its contents and calls are billed to the subscription."
 
 
-def checks(subject: Subject) -> list[Check]:
+def checks(context: CheckContext) -> list[Check]:
     """Return the checks of the Storage account.
 
     Args:
-        subject: What is checked.
+        context: What is checked.
 
     Returns:
         The checks `storage.account`, `storage.access` and `storage.probe`.
 
     """
-    account = f"Storage account {subject.settings.azure_storage_account or ''}".rstrip()
+    account = f"Storage account {context.settings.azure_storage_account or ''}".rstrip()
     return [
         Check(
             id="storage.account",
             title="Storage account",
-            why="Build contexts are kept in it; nothing can be launched without it.",
+            why="Build contexts are stored in it; launches fail without it.",
             looks_at=account,
-            run=partial(_account, subject),
+            run=partial(_account, context),
             needs=("azure.token", "azure.resource-group"),
             even_unseen=("azure.resource-group",),
         ),
         Check(
             id="storage.access",
-            title="Way to the blobs",
+            title="Blob storage reachable",
             why="A launch writes its build context with a data role, or else with the account's key.",
             looks_at=account,
-            run=partial(_access, subject),
-            # A signature by key is of a time, and refused where the clock is wrong.
+            run=partial(_access, context),
+            # A signature by key is of a time, and rejected where the clock is wrong.
             needs=("azure.token", "azure.clock", "storage.account"),
             even_unseen=("azure.clock",),
         ),
         Check(
             id="storage.probe",
             title="Writing a blob",
-            why="Network rules, policies and locks only show once something is written.",
+            why="Network rules, policies and locks only show when a blob is written.",
             looks_at=f"Container {CONTAINER} in {account}",
-            run=partial(_probe, subject),
+            run=partial(_probe, context),
             needs=("azure.token", "storage.account", "storage.access"),
         ),
     ]
@@ -84,9 +84,9 @@ class _UnseenAccount:
     public_network_access: str = "Enabled"
 
 
-def _account(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    place = place_of(subject, given)
-    blocked = subject.unusable("azure_storage_account", "azure_resource_group", looks_at=place.looks_at.rstrip())
+def _account(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    place = place_of(context, given)
+    blocked = context.unusable("azure_storage_account", "azure_resource_group", looks_at=place.looks_at.rstrip())
     if blocked:
         return blocked
     with place.resources() as resources:
@@ -94,8 +94,8 @@ def _account(subject: Subject, given: Mapping[str, Finding]) -> Finding:
             return _seen_account(place, resources.storage_account(place.group, place.name))
         except NotFoundError as error:
             if error.code == "no-resource-group":
-                return dataclasses.replace(from_error(error, place.looks_at), cures=other_group(place))
-            return place.elsewhere() or _missing_account(place, error, resources)
+                return dataclasses.replace(from_error(error, place.looks_at), fixes=other_group(place))
+            return place.in_another_group() or _missing_account(place, error, resources)
         except NotAllowedError:
             return _account_not_seen(place)
 
@@ -108,17 +108,17 @@ def _seen_account(place: Place, found: StorageAccount) -> Finding:
     if found.kind == "Storage":
         # Source: https://learn.microsoft.com/azure/storage/common/storage-account-upgrade
         upgrade = ("--set", "kind=StorageV2", "--access-tier", "Hot")
-        message = f"It is {described}, of the first generation, which Azure is ending."
-        cures = (az("storage", "account", "update", *place.words, *upgrade),)
-        return Finding("warn", place.looks_at, message, cures, code="first-generation", value=found)
+        message = f"It is {described}, of the first generation, which Azure is retiring."
+        fixes = (az("storage", "account", "update", *place.words, *upgrade),)
+        return Finding("warn", place.looks_at, message, fixes, code="first-generation", value=found)
     if found.provisioning_state.lower() != "succeeded":
-        cures = (text("Check again in a minute."),)
+        fixes = (text("Check again in a minute."),)
         message = f"It is {described}, and not ready: its state is {found.provisioning_state}."
-        return Finding("warn", place.looks_at, message, cures, code="not-ready", value=found)
+        return Finding("warn", place.looks_at, message, fixes, code="not-ready", value=found)
     return Finding("pass", place.looks_at, f"It is {described}.", value=found)
 
 
-def _other_account(place: Place) -> tuple[Cure, ...]:
+def _other_account(place: Place) -> tuple[Fix, ...]:
     query = ("--query", "[].{name:name,group:resourceGroup,kind:kind}")
     return (
         place.fill("--azure-storage-account", "NAME"),
@@ -126,45 +126,45 @@ def _other_account(place: Place) -> tuple[Cure, ...]:
     )
 
 
-def _create_account(place: Place) -> Cure:
-    region = ("--location", place.subject.settings.azure_region or "REGION")
+def _create_account(place: Place) -> Fix:
+    region = ("--location", place.context.settings.azure_region or "REGION")
     kind = ("--sku", "Standard_LRS", "--kind", "StorageV2", "--https-only", "true")
     return az("storage", "account", "create", *place.words, *region, *kind)
 
 
 def _missing_account(place: Place, error: NotFoundError, resources: ResourceManager) -> Finding:
-    if "azure_region" in place.subject.broken:
-        message = "It is not there, and can't be made, for AZURE_REGION is not set to a usable value."
+    if "azure_region" in place.context.broken:
+        message = "It does not exist and can't be created: AZURE_REGION is not set to a usable value."
         return Finding("skipped", place.looks_at, message)
     free = _name_is_free(place, resources)
     where = f"in the resource group {place.group}"
     if free == "no":
         message = (
-            f"There is none {where}, and its name is taken: by one in another resource group, or of somebody else."
+            f"It does not exist {where}, and its name is taken: by an account in another resource group or "
+            "subscription."
         )
         return Finding("fail", place.looks_at, message, _other_account(place), code="name-taken")
-    region = place.subject.settings.azure_region
+    region = place.context.settings.azure_region
     if region is None:
         fill = place.fill("--azure-region", "REGION")
-        advice = text(f"With AZURE_REGION set, the first launch makes the account. {_BILLED}")
+        advice = text(f"With AZURE_REGION set, the first launch creates the account. {_BILLED}")
         _, listed = _other_account(place)
         found = from_error(error, place.looks_at)
-        message = f"There is none {where}, and no region to make it in is set (AZURE_REGION)."
-        return dataclasses.replace(found, message=message, cures=(fill, _create_account(place), listed, advice))
+        message = f"It does not exist {where}, and AZURE_REGION is not set, so it can't be created."
+        return dataclasses.replace(found, message=message, fixes=(fill, _create_account(place), listed, advice))
     if roles := place.roles_that_make_none(resources):
         message = (
-            f"There is none {where} yet, and the launch would not be allowed to make it: the identity "
+            f"It does not exist {where} yet, and the launch may not create it: the identity "
             f"{place.chosen.client_id or 'in use'} has only {', '.join(roles)} there."
         )
-        cures = (_create_account(place), place.assign(KEY_ROLE, place.group_id))
-        return Finding("fail", place.looks_at, message, cures, code="may-not-be-created")
-    unsure = "; whether its name is free could not be asked" if free == "unknown" else ""
+        fixes = (_create_account(place), place.assign(KEY_ROLE, place.group_id))
+        return Finding("fail", place.looks_at, message, fixes, code="may-not-be-created")
+    unsure = "; whether its name is free could not be checked" if free == "unknown" else ""
     message = (
-        f"There is none {where} yet: the first launch makes it in {region}, a resource that is billed to the "
-        f"subscription{unsure}."
+        f"It does not exist {where} yet: the first launch creates it in {region}, billed to the subscription{unsure}."
     )
-    cures = (_create_account(place), text("If the launch shall make it, there is nothing to do."))
-    return Finding("warn", place.looks_at, message, cures, code="will-be-created")
+    fixes = (_create_account(place), text("If the launch should create it, nothing needs to be done."))
+    return Finding("warn", place.looks_at, message, fixes, code="will-be-created")
 
 
 def _name_is_free(place: Place, resources: ResourceManager) -> Literal["yes", "no", "unknown"]:
@@ -183,88 +183,92 @@ def _name_is_free(place: Place, resources: ResourceManager) -> Literal["yes", "n
 
 def _account_not_seen(place: Place) -> Finding:
     if not place.host_exists():
-        message = "There is none of that name: the name service knows no host of it, nor a private endpoint."
-        cures = (*_other_account(place), _create_account(place), place.assign(KEY_ROLE, place.group_id))
-        return Finding("fail", place.looks_at, message, cures, code="no-such-account")
-    message = "It exists; its description may not be read."
-    value = _UnseenAccount(place.account_id, place.subject.cloud.blob_url(place.name))
+        message = "It does not exist: DNS knows neither its host nor a private endpoint of it."
+        fixes = (*_other_account(place), _create_account(place), place.assign(KEY_ROLE, place.group_id))
+        return Finding("fail", place.looks_at, message, fixes, code="no-such-account")
+    message = "It exists; no permission to read its description."
+    value = _UnseenAccount(place.account_id, place.context.cloud.blob_url(place.name))
     return Finding("pass", place.looks_at, message, value=value)
 
 
-def _access(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    place = place_of(subject, given)
+def _access(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    place = place_of(context, given)
     account: StorageAccount | _UnseenAccount | None = given["storage.account"].value
     if account is None:
-        return Finding("skipped", place.looks_at, "Not checked, for the account is only made at the first launch.")
+        return Finding("skipped", place.looks_at, "Skipped: the account is created at the first launch.")
     by_token = place.blobs(place.chosen.credential, account.blob_endpoint)
     try:
         with closing(by_token):
-            reached, refused = by_token.reached_by_token(CONTAINER)
+            reached, rejected = by_token.reached_by_token(CONTAINER)
             if reached:
-                message = "Blobs are reached with a token of Microsoft Entra ID, by a data role."
+                message = "Blobs are accessed with a Microsoft Entra ID token, by a data role."
                 return Finding("pass", place.looks_at, message, value=by_token)
     except NotFoundError as error:
         return _no_host(place, error)
     # What bars token and key alike, such as network rules, the probe tells.
-    return _access_by_key(place, account, refused)
+    return _access_by_key(place, account, rejected)
 
 
-def _access_by_key(place: Place, account: StorageAccount | _UnseenAccount, refused: ServiceError | None) -> Finding:
+def _access_by_key(place: Place, account: StorageAccount | _UnseenAccount, rejected: ServiceError | None) -> Finding:
     if not account.shared_key_access:
-        return _no_way(place, refused, account.id, keys=False)
+        return _no_way(place, rejected, account.id, keys=False)
     try:
         with place.resources() as resources:
             key = resources.storage_keys(place.group, place.name)
     except NotAllowedError:
-        return _no_way(place, refused, account.id, keys=True)
+        return _no_way(place, rejected, account.id, keys=True)
     except (ConflictError, NotFoundError) as error:
-        # A lock, no key that may write, or an account that has just gone: no role for keys would mend that.
-        if not _lacks_role(refused):
-            return _no_way(place, refused, account.id, keys=True)
+        # A lock, no key that may write, or an account that has just gone: no role for keys would fix that.
+        if not _lacks_role(rejected):
+            return _no_way(place, rejected, account.id, keys=True)
         found = from_error(error, place.looks_at)
         gone = error.code == NotFoundError.code
-        more = text("Check again: the account was there a moment ago.") if gone else place.assign(DATA_ROLE, account.id)
-        return dataclasses.replace(found, cures=(*found.cures, more))
-    why = f"its token is refused ({refused.code})" if refused and not _lacks_role(refused) else "there is no data role"
-    message = f"Blobs are reached with the account's key; {why}."
+        more = text("Check again: the account existed a moment ago.") if gone else place.assign(DATA_ROLE, account.id)
+        return dataclasses.replace(found, fixes=(*found.fixes, more))
+    why = (
+        f"its token was rejected ({rejected.code})"
+        if rejected and not _lacks_role(rejected)
+        else "no data role is assigned"
+    )
+    message = f"Blobs are accessed with the account's key; {why}."
     return Finding("pass", place.looks_at, message, value=place.blobs(key, account.blob_endpoint))
 
 
-def _lacks_role(refused: ServiceError | None) -> bool:
-    return refused is None or refused.code == "no-data-role"
+def _lacks_role(rejected: ServiceError | None) -> bool:
+    return rejected is None or rejected.code == "no-data-role"
 
 
 def _no_host(place: Place, error: NotFoundError) -> Finding:
     found = from_error(error, place.looks_at)
     if error.code != "no-such-account":
         return found
-    message = "Azure knows the account, but the name service of this network knows no host of it."
-    cures = (
+    message = "The account exists in Azure, but this network's DNS can't resolve it."
+    fixes = (
         az("storage", "account", "show", *place.words, "--query", "primaryEndpoints.blob"),
         text(
             "If the account has a private endpoint, link its private DNS zone (privatelink.blob...) to the network of "
             "the cluster."
         ),
     )
-    return dataclasses.replace(found, message=message, cures=cures, code="no-such-host")
+    return dataclasses.replace(found, message=message, fixes=fixes, code="no-such-host")
 
 
-def _no_way(place: Place, refused: ServiceError | None, scope: str, *, keys: bool) -> Finding:
-    """Return the failure of both ways; a refusal of the token that no role would mend is told as it is."""
-    if refused is not None and not _lacks_role(refused):
-        return _barred(place, refused, place.looks_at, scope)
+def _no_way(place: Place, rejected: ServiceError | None, scope: str, *, keys: bool) -> Finding:
+    """Return the failure of both ways; a rejection of the token that no role would fix is reported as it is."""
+    if rejected is not None and not _lacks_role(rejected):
+        return _barred(place, rejected, place.looks_at, scope)
     role = f"The identity {place.chosen.client_id or 'in use'} has no data role for its blobs, and"
-    wait = text("A role may take 30 minutes to act.")
+    wait = text("A role assignment may take 30 minutes.")
     if not keys:
-        message = f"{role} the account takes no keys (its shared key access is off)."
-        cures: tuple[Cure, ...] = (place.assign(DATA_ROLE, scope), wait)
-        return Finding("fail", place.looks_at, message, cures, code="shared-key-off")
-    cures = (place.assign(DATA_ROLE, scope), place.assign(KEY_ROLE, scope), wait)
-    return Finding("fail", place.looks_at, f"{role} may not get its keys either.", cures, code="no-data-role")
+        message = f"{role} the account accepts no keys (its shared key access is off)."
+        fixes: tuple[Fix, ...] = (place.assign(DATA_ROLE, scope), wait)
+        return Finding("fail", place.looks_at, message, fixes, code="shared-key-off")
+    fixes = (place.assign(DATA_ROLE, scope), place.assign(KEY_ROLE, scope), wait)
+    return Finding("fail", place.looks_at, f"{role} may not get its keys either.", fixes, code="no-data-role")
 
 
-def _probe(subject: Subject, given: Mapping[str, Finding]) -> Finding:
-    place = place_of(subject, given)
+def _probe(context: CheckContext, given: Mapping[str, Finding]) -> Finding:
+    place = place_of(context, given)
     account: StorageAccount | _UnseenAccount = given["storage.account"].value
     looks_at = f"Container {CONTAINER} in {place.looks_at}"
     store: BlobStore = given["storage.access"].value
@@ -274,13 +278,13 @@ def _probe(subject: Subject, given: Mapping[str, Finding]) -> Finding:
             store.probe(CONTAINER)
         except (NotAllowedError, CredentialError, ConflictError) as error:
             return _barred(place, error, looks_at, account.id, private=account.public_network_access == "Disabled")
-    now = "made now" if made else "there"
-    return Finding("pass", looks_at, f"It is {now}; a blob was written, read back and removed.")
+    now = "was created" if made else "exists"
+    return Finding("pass", looks_at, f"It {now}; a blob was written, read back and removed.")
 
 
 def _barred(place: Place, error: ServiceError, looks_at: str, scope: str, *, private: bool = False) -> Finding:
-    """Return the failure for a refusal: whether blobs may be written is what was asked, and this is the answer."""
-    by_code: Mapping[str, tuple[Cure, ...]] = {
+    """Return the failure for a rejection: whether blobs may be written is what was asked, and this is the answer."""
+    by_code: Mapping[str, tuple[Fix, ...]] = {
         "network-rules": _open_network(place, private=private),
         "immutable": (
             az("storage", "container", "immutability-policy", "show", "--account-name", place.name, "-c", CONTAINER),
@@ -291,12 +295,12 @@ def _barred(place: Place, error: ServiceError, looks_at: str, scope: str, *, pri
         "not-allowed": (place.assign(DATA_ROLE, scope),),
     }
     found = dataclasses.replace(from_error(error, looks_at), status="fail", unseen=False)
-    return with_cures(found, by_code.get(error.code, ()))
+    return with_fixes(found, by_code.get(error.code, ()))
 
 
-def _open_network(place: Place, *, private: bool) -> tuple[Cure, ...]:
+def _open_network(place: Place, *, private: bool) -> tuple[Fix, ...]:
     if private:
-        return (text("The account is reached by private endpoints only: make one in the network of the cluster."),)
+        return (text("The account is reached by private endpoints only: create one in the network of the cluster."),)
     _, name, *group = place.words
     rule = ("network-rule", "add", "--account-name", name, *group, "--ip-address", "ADDRESS")
     return (

@@ -1,4 +1,4 @@
-"""What is wrong with a run is told before a kernel starts and before anything is written."""
+"""What is wrong with a run is reported before a kernel starts and before anything is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError, NotebookFileError
 from fairing_az_jupyter.runs.cell_tags import check_tags
-from fairing_az_jupyter.runs.parameters.values import check_plain, refuse_secrets
+from fairing_az_jupyter.runs.parameters.values import check_plain, reject_secrets
 from fairing_az_jupyter.runs.places.addresses import is_remote, shown
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def plan(request: RunRequest, source: str | None = None) -> RunPlan:
         InputError: The kernel, the working directory or a time limit is not usable.
 
     """
-    refuse_secrets(request.parameters)
+    reject_secrets(request.parameters)
     check_plain(request.parameters)
     _check_limits(request)
     if source is None:
-        _refuse_urls(request)
+        _reject_urls(request)
     remote = is_remote(request.notebook)
     notebook = request.notebook if remote else _local_path(request.notebook, "notebook to run")
     output = request.output
@@ -91,11 +91,11 @@ def plan(request: RunRequest, source: str | None = None) -> RunPlan:
     )
 
 
-def _refuse_urls(request: RunRequest) -> None:
+def _reject_urls(request: RunRequest) -> None:
     for what, path in (("notebook to run", request.notebook), ("executed notebook", request.output)):
         if path is not None and is_remote(path):
             raise NotebookFileError(
-                f"The {what} is '{shown(path)}', which is no local path.", hint="Name a file on this computer."
+                f"The {what} is '{shown(path)}', which is not a local path.", hint="Use a file on this computer."
             )
 
 
@@ -116,15 +116,15 @@ def _check_limits(request: RunRequest) -> None:
 
 
 def _working_directory(request: RunRequest, notebook: str) -> str:
-    """Return where the kernel works: beside a file, and for what is no file where this process does."""
+    """Return where the kernel works: beside a file, and for what is not a file where this process does."""
     if request.cwd is not None:
         cwd = _absolute(request.cwd)
     else:
         cwd = Path.cwd() if is_remote(notebook) else _absolute(notebook).parent
     if not cwd.is_dir():
         raise InputError(
-            f"The working directory '{cwd}' is no folder, so the kernel can't start in it.",
-            hint="Create it, or name another one.",
+            f"The working directory '{cwd}' is not a folder, so the kernel can't start in it.",
+            hint="Create it, or choose another.",
         )
     return str(cwd)
 
@@ -151,19 +151,20 @@ def _read_metadata(path: str, named: str) -> dict[str, Any]:
         text = Path(path).read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise NotebookFileError(
-            f"There is no notebook '{named}'.", hint=f"Check the path; the current folder is '{Path.cwd()}'."
+            f"Notebook '{named}' not found.", hint=f"Check the path; the current folder is '{Path.cwd()}'."
         ) from None
     except OSError as error:
         raise NotebookFileError(
-            f"The notebook '{named}' can't be read: {error.strerror or error}.", hint="Name a notebook file."
+            f"The notebook '{named}' can't be read: {error.strerror or error}.", hint="Give a notebook file."
         ) from error
     except UnicodeDecodeError as error:
         raise NotebookFileError(
-            f"'{named}' is no notebook: byte {error.start} is not UTF-8.", hint="Save it again as a notebook, in UTF-8."
+            f"'{named}' is not a notebook: byte {error.start} is not UTF-8.",
+            hint="Save it again as a notebook, in UTF-8.",
         ) from error
     if text.startswith("\ufeff"):
         raise NotebookFileError(
-            f"The notebook '{named}' begins with a byte order mark (BOM), with which papermill can't read it.",
+            f"The notebook '{named}' begins with a byte order mark (BOM), so papermill can't read it.",
             hint="Open it in Jupyter and save it, or save it as UTF-8 without the mark.",
         )
     try:
@@ -171,11 +172,11 @@ def _read_metadata(path: str, named: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         where = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise NotebookFileError(
-            f"'{named}' is no notebook: it is not JSON ({where}).", hint="Save it again from Jupyter."
+            f"'{named}' is not a notebook: it is not JSON ({where}).", hint="Save it again from Jupyter."
         ) from error
     flaw = _flaw(content)
     if flaw:
-        raise NotebookFileError(f"'{named}' is no notebook: {flaw}.", hint="Save it again from Jupyter.")
+        raise NotebookFileError(f"'{named}' is not a notebook: {flaw}.", hint="Save it again from Jupyter.")
     check_tags(content.get("cells", ()), named)
     metadata: dict[str, Any] = content["metadata"]
     return metadata
@@ -204,7 +205,7 @@ def _cell_flaw(cell: object) -> str:
     if not isinstance(cell.get("metadata"), dict):
         return "no 'metadata'"
     if not isinstance(cell["metadata"].get("tags", []), list):
-        return "'tags' that are no list"
+        return "'tags' that are not a list"
     source = cell.get("source")
     lines = [source] if isinstance(source, str) else source
     return "" if isinstance(lines, list) and all(isinstance(line, str) for line in lines) else "no 'source'"
@@ -225,7 +226,7 @@ def _kernel(wanted: str | None, metadata: dict[str, Any], notebook: str) -> tupl
     if not name:
         raise InputError(
             f"The notebook '{notebook}' is written in {language} and names no kernel to run it.",
-            hint="Name one: --kernel NAME. `jupyter kernelspec list` shows those that are installed.",
+            hint="Choose one: --kernel NAME. `jupyter kernelspec list` shows those that are installed.",
             code="kernel",
         )
     asked_by = "asked for" if wanted else f"that '{notebook}' names"
@@ -233,7 +234,7 @@ def _kernel(wanted: str | None, metadata: dict[str, Any], notebook: str) -> tupl
 
 
 def _check_output(notebook: str | None, output: str) -> None:
-    """Refuse an output that would replace the notebook itself, or can't be written; leave no trace."""
+    """Reject an output that would replace the notebook itself, or can't be written; leave no trace."""
     target = Path(output)
     folder = _absolute(output).parent
     if not folder.is_dir():
@@ -244,12 +245,12 @@ def _check_output(notebook: str | None, output: str) -> None:
     if target.is_dir():
         raise NotebookFileError(
             f"The executed notebook can't be written to '{output}': that is a folder.",
-            hint=f"Name a file in it: '{target / Path(notebook or 'executed.ipynb').name}'.",
+            hint=f"Choose a file in it: '{target / Path(notebook or 'executed.ipynb').name}'.",
         )
     if notebook is not None and target.exists() and target.samefile(notebook):
         raise NotebookFileError(
-            f"The executed notebook would replace the notebook '{notebook}' itself.",
-            hint="Name another output: --output PATH.",
+            f"The executed notebook would overwrite the notebook '{notebook}'.",
+            hint="Choose another output: --output PATH.",
         )
     fresh = not (target.exists() or target.is_symlink())
     try:
@@ -260,5 +261,5 @@ def _check_output(notebook: str | None, output: str) -> None:
     except OSError as error:
         raise NotebookFileError(
             f"The executed notebook can't be written to '{output}': {error.strerror or error}.",
-            hint="Name another output, --output PATH, in a folder that you may write to.",
+            hint="Choose another output in a writable folder: --output PATH.",
         ) from error

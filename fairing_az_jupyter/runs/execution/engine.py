@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.runs.execution.saving import NotebookSaver
     from fairing_az_jupyter.runs.execution.watch import Watch
 
-# What papermill logs is told by events and errors; without a handler Python would print its errors a second time.
+# What papermill logs is reported by events and errors; without a handler Python would print its errors a second time.
 logger.addHandler(logging.NullHandler())
 
 
@@ -43,7 +43,7 @@ def run_notebook(
     """Run a notebook as papermill does.
 
     Args:
-        source: Path of the file to read, literally: braces in it are no papermill placeholders.
+        source: Path of the file to read, literally: braces in it are not papermill placeholders.
         parameters: The values to inject.
         watch: The kernel, the listener, and where the executed notebook goes.
         language: The kernel's language where the notebook does not name one.
@@ -187,10 +187,10 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
             return None
         if kind == "stream":
             self.watch.reporter.report("output", stream=content["name"], text=content["text"])
-        elif data is not None and self._is_told_of_a_launch(data):
+        elif data is not None and self._is_launch_event(data):
             return None
         elif data is not None:
-            self._tell_display(data)
+            self._report_display(data)
         recorded: NotebookNode | None = super().process_message(msg, cell, cell_index)
         return recorded
 
@@ -215,7 +215,7 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
             self._shown += size
         return self._printed + self._shown > self.watch.output_limit
 
-    def _is_told_of_a_launch(self, data: Mapping[str, Any]) -> bool:
+    def _is_launch_event(self, data: Mapping[str, Any]) -> bool:
         """Tell a launch's phase, or an event of its pods, and return whether the message holds nothing else."""
         event = event_in(data)
         if event is None:
@@ -226,15 +226,15 @@ class ReportingClient(PapermillNotebookClient):  # type: ignore[misc]
             self.watch.reporter.report("pod-event", message=event.message or None, about=(event.pod, event.reason))
         return data.keys() == {LAUNCH_MIME}
 
-    def _tell_display(self, data: Mapping[str, Any]) -> None:
+    def _report_display(self, data: Mapping[str, Any]) -> None:
         metric = reported(data)
         if metric is not None:
             self.watch.reporter.report("metric", metric=metric)
         text = data.get("text/plain")
         if text:
             # The format allows lists of lines, and kernels of other languages send them.
-            told = "".join(map(str, text)) if isinstance(text, list) else str(text)
-            self.watch.reporter.report("output", stream="display", text=told)
+            shown = "".join(map(str, text)) if isinstance(text, list) else str(text)
+            self.watch.reporter.report("output", stream="display", text=shown)
 
 
 class _Sinks:

@@ -44,7 +44,7 @@ class Stop:
 
     @property
     def urgent(self) -> bool:
-        """Whether it was asked for more than once: no patience is left."""
+        """Whether it was asked for more than once: it must not take any longer."""
         return self._asked > 1
 
     def ask(self, why: StopReason = "asked") -> None:

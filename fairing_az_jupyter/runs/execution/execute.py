@@ -105,7 +105,7 @@ class _Run:
 
 
 def _by_papermill(settled: RunPlan, request: RunRequest, watch: Watch) -> None:
-    from fairing_az_jupyter.runs.execution import engine  # noqa: PLC0415 - loaded by now
+    from fairing_az_jupyter.runs.execution import engine  # noqa: PLC0415 - already loaded
 
     engine.run_notebook(
         settled.source, request.parameters, watch, language=settled.language, cell_timeout=settled.cell_timeout
@@ -178,7 +178,11 @@ def _failed(error: Exception, run: _Run, kernel: RunKernel) -> FairingAzureError
     if isinstance(error, DeadKernelError):
         return _died(run, kernel)
     if isinstance(error, CellTimeoutError):
-        took = f"it took longer than {request.cell_timeout:g} s" if request.cell_timeout else "the kernel fell silent"
+        took = (
+            f"it took longer than {request.cell_timeout:g} s"
+            if request.cell_timeout
+            else "the kernel stopped responding"
+        )
         return RunFailedError(
             f"{_where(request, reporter.cell, reporter.cells)} failed: {took}.",
             hint=f"Give it a longer time limit. What the cells printed is in the executed notebook: {run.saver.shown}",
@@ -188,7 +192,7 @@ def _failed(error: Exception, run: _Run, kernel: RunKernel) -> FairingAzureError
     if isinstance(error, OSError):
         return RunFailedError(
             f"The executed notebook '{run.saver.shown}' can't be written: {error.strerror or error}.",
-            hint="Free space, or name another output.",
+            hint="Free some space, or choose another output.",
             code="output",
         )
     if not isinstance(error, PapermillException):
@@ -214,7 +218,7 @@ def _died(run: _Run, kernel: RunKernel) -> RunFailedError:
 def _stopped(run: _Run) -> RunCancelledError | RunFailedError:
     """Return why a run was stopped before its end."""
     request, reporter = run.request, run.reporter
-    so_far = f"What had run until then is in the executed notebook: {run.saver.shown}"
+    so_far = f"The cells executed so far are in the executed notebook: {run.saver.shown}"
     if run.stop.why == "deadline":
         return RunFailedError(
             f"{_where(request, reporter.cell, reporter.cells)} was stopped: the run has reached its deadline of "
@@ -226,7 +230,7 @@ def _stopped(run: _Run) -> RunCancelledError | RunFailedError:
     if run.stop.why == "output":
         return RunFailedError(
             f"{_where(request, reporter.cell, reporter.cells)} was stopped: it printed more than "
-            f"{request.output_limit / 1e6:.0f} MB, and such a notebook can't be opened any more.",
+            f"{request.output_limit / 1e6:.0f} MB, and such a notebook can't be opened.",
             hint=f"Print less, write it to a file, or allow more: --output-limit MB. {so_far}",
             cell=reporter.cell,
             code="output-limit",
@@ -244,7 +248,7 @@ def _not_started(error: Exception, request: RunRequest, kernel: RunKernel) -> Ru
     reason = one_line(lines[-1] if lines else str(error))
     return RunFailedError(
         f"The kernel '{kernel.name}' did not start, so '{request.notebook}' has not run: {reason}",
-        hint="Try the kernel in Jupyter, or name another one: --kernel NAME.",
+        hint="Try the kernel in Jupyter, or choose another: --kernel NAME.",
         last_lines=lines,
     )
 

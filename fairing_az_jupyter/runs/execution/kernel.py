@@ -140,7 +140,7 @@ class RunKernel:
         return tuple(line for line in lines if not line.startswith(_OWN_WARNING))
 
     async def _start(self) -> None:
-        # Those are meant for this run: one that the notebook starts by itself may know none of them.
+        # Those are intended for this run: one that the notebook starts by itself may know none of them.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
         environment["JPY_SESSION_NAME"] = self._session_name
         # As papermill's own command does: Jupyter's frozen modules make the debugger warn in every run.

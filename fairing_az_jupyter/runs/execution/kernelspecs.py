@@ -12,7 +12,7 @@ from jupyter_core.paths import jupyter_path
 
 from fairing_az_jupyter.exceptions import InputError
 
-HINT = "Name an installed one: --kernel NAME; or install the missing one."
+HINT = "Choose an installed one: --kernel NAME; or install the missing one."
 
 
 class InstalledKernels(KernelSpecManager):
@@ -75,6 +75,6 @@ def language_of(kernel_name: str, asked_by: str) -> str:
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"The kernel '{kernel_name}' is broken: its kernel.json can't be read ({error}).",
-            hint="Install the kernel again, or name another one: --kernel NAME.",
+            hint="Install the kernel again, or choose another: --kernel NAME.",
             code="kernel",
         ) from error

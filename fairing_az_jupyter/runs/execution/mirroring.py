@@ -1,4 +1,4 @@
-"""A run's record, kept in another place as well: sent there while the run goes on, and brought back from there.
+"""A run's record, kept in another place as well: sent there while the run is running, and brought back from there.
 
 The files go first, and the state, which tells their digests, goes last: who reads a state that says that the run has
 ended finds everything else complete.
@@ -45,7 +45,7 @@ _LAST_TRIES_SECONDS = 40.0
 # More than any system gives: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html (pid_max)
 _NO_PROCESS = 99_999_999
 # What `Places` says of a folder of this machine.
-_NO_FILE_HERE = "no-such-file"
+_NO_SUCH_FILE = "no-such-file"
 
 
 class RecordSender:
@@ -82,7 +82,7 @@ class RecordSender:
         """Look whether somebody wants the run to stop.
 
         Raises:
-            FairingAzureError: It can't be told.
+            FairingAzureError: It can't be determined.
 
         """
         if not self.cancel.is_set() and self._places.exists(f"{self._prefix}{layout.CANCEL}"):
@@ -158,7 +158,7 @@ def read_state(places: Places, prefix: str) -> dict[str, Any]:
         FairingAzureError: It can't be read.
 
     """
-    data = _read_there(places, f"{prefix}{layout.STATUS}")
+    data = _read_remote(places, f"{prefix}{layout.STATUS}")
     with contextlib.suppress(ValueError):
         found = json.loads(data or b"")
         return found if isinstance(found, dict) else {}
@@ -182,13 +182,13 @@ def bring_back(places: Places, prefix: str, folder: Path, status: Mapping[str, A
     """
     for name, digest in dict(status.get(FILES) or {}).items():
         if name in _MIRRORED and have.get(name) != digest:
-            data = _read_there(places, f"{prefix}{name}")
+            data = _read_remote(places, f"{prefix}{name}")
             if data is not None:
                 replace_file(folder / name, data, mode=0o600, durable=False)
 
 
 def resume(places: Places, prefix: str, folder: Path) -> str:
-    """Take over what an earlier attempt has left elsewhere, so that the next one goes on in the same record.
+    """Take over what an earlier attempt has left elsewhere, so that the next one continues in the same record.
 
     Args:
         places: How it is reached.
@@ -214,14 +214,14 @@ def resume(places: Places, prefix: str, folder: Path) -> str:
     return state
 
 
-def _read_there(places: Places, name: str) -> bytes | None:
+def _read_remote(places: Places, name: str) -> bytes | None:
     """Return a file's bytes; None if there is none."""
     try:
         return places.read(name)
     except NotFoundError:
         return None
     except InputError as error:
-        if error.code != _NO_FILE_HERE:
+        if error.code != _NO_SUCH_FILE:
             raise
         return None
 

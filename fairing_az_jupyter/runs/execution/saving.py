@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.runs.places.addresses import Places
 
 UPLOAD_SECONDS = 30.0
-"""How often at most the notebook of a run that goes on is sent to where it takes time."""
+"""How often at most the notebook of a run that continues is sent to where it takes time."""
 
 _WAIT_SECONDS = 60.0
 
@@ -78,7 +78,7 @@ class NotebookSaver:
             try:
                 self._upload.send(self._text)
             except FairingAzureError as error:
-                kept = f" It is kept in the record: {self._record}." if self._record else ""
+                kept = f" It is in the record: {self._record}." if self._record else ""
                 raise RunFailedError(
                     f"The executed notebook can't be written to '{self.shown}': {error.message.rstrip('.')}.{kept}",
                     hint=error.hint,

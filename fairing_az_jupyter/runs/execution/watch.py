@@ -30,7 +30,7 @@ class Watch:
         notebook: What the executed notebook says it was made of.
         output: What it says of where it is.
         output_limit: Bytes that one cell may print and show.
-        mirror: Whether papermill saves the notebook elsewhere, so that the saver is told of it besides.
+        mirror: Whether papermill saves the notebook elsewhere, so that the saver is notified besides.
 
     """
 

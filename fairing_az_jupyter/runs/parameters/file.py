@@ -38,7 +38,7 @@ def read_parameters_file(path: str, shown: str | None = None) -> dict[str, objec
         The values by name.
 
     Raises:
-        ParameterError: The file can't be read, is no mapping of texts to plain data, or gives a name twice. No
+        ParameterError: The file can't be read, is not a mapping of texts to plain data, or gives a name twice. No
             message holds a value.
 
     """
@@ -46,7 +46,7 @@ def read_parameters_file(path: str, shown: str | None = None) -> dict[str, objec
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ParameterError(f"There is no parameters file '{shown}'.", hint="Check the path.") from None
+        raise ParameterError(f"Parameters file '{shown}' not found.", hint="Check the path.") from None
     except UnicodeDecodeError as error:
         raise ParameterError(
             f"The parameters file '{shown}' is not UTF-8 text (byte {error.start}).", hint="Save it as UTF-8."
@@ -54,7 +54,7 @@ def read_parameters_file(path: str, shown: str | None = None) -> dict[str, objec
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ParameterError(
-            f"The parameters file '{shown}' can't be read: {reason}.", hint="Name a YAML or JSON file."
+            f"The parameters file '{shown}' can't be read: {reason}.", hint="Give a YAML or JSON file."
         ) from error
     try:
         return _read_json(text, shown) if path.lower().endswith(".json") else _read_yaml(text, shown)
@@ -62,7 +62,7 @@ def read_parameters_file(path: str, shown: str | None = None) -> dict[str, objec
         raise ParameterError(f"The parameters file '{shown}' is nested too deeply.", hint=_SHAPE) from None
 
 
-def _refuse(path: str, line: int | None, what: str, hint: str) -> NoReturn:
+def _reject(path: str, line: int | None, what: str, hint: str) -> NoReturn:
     where = f", line {line}" if line is not None else ""
     raise ParameterError(f"The parameters file '{path}'{where}: {what}.", hint=hint) from None
 
@@ -74,37 +74,37 @@ def _read_yaml(text: str, path: str) -> dict[str, object]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # The parser quotes the text that it stumbled over, which may be part of a password.
-        problem = re.sub(r"""\s*(['"]).*\1""", "", error.problem or "it is no YAML", flags=re.DOTALL)
-        _refuse(path, mark.line + 1 if mark else None, problem, _SHAPE)
+        problem = re.sub(r"""\s*(['"]).*\1""", "", error.problem or "it is not valid YAML", flags=re.DOTALL)
+        _reject(path, mark.line + 1 if mark else None, problem, _SHAPE)
     except yaml.YAMLError:
-        _refuse(path, None, "it holds characters that YAML does not allow", "Save it as plain UTF-8 text.")
+        _reject(path, None, "it holds characters that YAML does not allow", "Save it as plain UTF-8 text.")
     if node is None:
         return {}
     if not isinstance(node, yaml.MappingNode):
-        _refuse(path, node.start_mark.line + 1, "it is not a mapping of names to values", _SHAPE)
+        _reject(path, node.start_mark.line + 1, "it is not a mapping of names to values", _SHAPE)
     _check_node(node, path, set())
     try:
         values: dict[str, object] = loader.construct_document(node)
     except (yaml.YAMLError, ValueError, OverflowError):
-        _refuse(path, None, "a value in it can't be read", "Put it in quotes if it is text.")
+        _reject(path, None, "a value in it can't be read", "Put it in quotes if it is text.")
     return values
 
 
 def _check_node(node: yaml.Node, path: str, seen: set[int]) -> None:
-    """Refuse what is not plain data, with the line where it stands."""
+    """Reject what is not plain data, with the line where it stands."""
     line = node.start_mark.line + 1
     if id(node) in seen:
-        _refuse(path, line, "a value stands for another one by an alias (*)", "Write the value itself.")
+        _reject(path, line, "a value is an alias (*) of another one", "Write the value itself.")
     seen.add(id(node))
     if node.tag not in _PLAIN_TAGS:
-        _refuse(
+        _reject(
             path,
             line,
-            "a value carries a YAML tag (!), which makes it something else than plain data",
+            "a value carries a YAML tag (!), which is not plain data",
             "Give text, numbers, true, false, null, lists and mappings only.",
         )
     if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":float") and re.search(r"\.(?i:inf|nan)", node.value):
-        _refuse(path, line, "a number is infinite or NaN, which a notebook can't hold", "Give a finite number.")
+        _reject(path, line, "a number is infinite or NaN, which a notebook can't hold", "Give a finite number.")
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             _check_node(item, path, seen)
@@ -114,9 +114,9 @@ def _check_node(node: yaml.Node, path: str, seen: set[int]) -> None:
             at = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT_TAG:
                 name = f"'{key.value}'" if isinstance(key, yaml.ScalarNode) else "a list or a mapping"
-                _refuse(path, at, f"{name} is used as a name, but is no text in YAML", "Put the name in quotes.")
+                _reject(path, at, f"{name} is used as a name, but is not text in YAML", "Put the name in quotes.")
             if key.value in lines:
-                _refuse(
+                _reject(
                     path, at, f"'{key.value}' is given twice, first in line {lines[key.value]}", "Keep one of them."
                 )
             lines[key.value] = at
@@ -134,22 +134,22 @@ def _read_json(text: str, path: str) -> dict[str, object]:
                 places = [match.start() for match in re.finditer(re.escape(json.dumps(name)) + r"\s*:", text)]
                 # With more than two places it is open which mapping has the name twice.
                 line = text.count("\n", 0, places[1]) + 1 if len(places) == 2 else None  # noqa: PLR2004
-                _refuse(path, line, f"'{name}' is given twice", "Keep one of them.")
+                _reject(path, line, f"'{name}' is given twice", "Keep one of them.")
             values[name] = value
         return values
 
     def finite(number: str) -> float:
         value = float(number)
         if not math.isfinite(value):
-            _refuse(path, None, "a number is infinite or NaN, which a notebook can't hold", "Give a finite number.")
+            _reject(path, None, "a number is infinite or NaN, which a notebook can't hold", "Give a finite number.")
         return value
 
     try:
         values = json.loads(text, object_pairs_hook=once, parse_constant=finite, parse_float=finite)
     except json.JSONDecodeError as error:
-        _refuse(path, error.lineno, f"it is no JSON: {error.msg}", 'Write {"NAME": value, ...}.')
+        _reject(path, error.lineno, f"it is not valid JSON: {error.msg}", 'Write {"NAME": value, ...}.')
     except ValueError:
-        _refuse(path, None, "a number in it has too many digits", "Put it in quotes.")
+        _reject(path, None, "a number in it has too many digits", "Put it in quotes.")
     if not isinstance(values, dict):
-        _refuse(path, 1, "it is not a mapping of names to values", 'Write {"NAME": value, ...}.')
+        _reject(path, 1, "it is not a mapping of names to values", 'Write {"NAME": value, ...}.')
     return values

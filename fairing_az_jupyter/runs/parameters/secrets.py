@@ -53,11 +53,11 @@ def looks_secret(name: str) -> bool:
     return bool(_SECRET_LAST_WORD.fullmatch(last)) and not (last == "TOKEN" and before in _TEXT_TOKENS)
 
 
-def refuse_secrets(given: Mapping[str, object], origins: Mapping[str, Origin] | None = None) -> None:
-    """Refuse what looks like a secret, by its name or by its form: it would stand in the executed notebook for all.
+def reject_secrets(given: Mapping[str, object], origins: Mapping[str, Origin] | None = None) -> None:
+    """Reject what looks like a secret, by its name or by its form: it would stand in the executed notebook for all.
 
     Args:
-        given: The values that the run is given. True, False and None are no secrets.
+        given: The values that the run is given. True, False and None are not secrets.
         origins: Where each comes from, for the message.
 
     Raises:
@@ -68,7 +68,7 @@ def refuse_secrets(given: Mapping[str, object], origins: Mapping[str, Origin] | 
     for name, value in given.items():
         if naming.looks_secret(name):
             raise ParameterError(
-                "The name of a parameter looks like a secret itself, so it is not shown here.",
+                "The name of a parameter looks like a secret, so it is not shown.",
                 hint=f"Write: -p NAME VALUE. {_SAFER}",
                 code="parameter-secret",
             )

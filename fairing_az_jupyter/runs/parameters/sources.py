@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import ParameterError
-from fairing_az_jupyter.runs.parameters.secrets import refuse_secrets
+from fairing_az_jupyter.runs.parameters.secrets import reject_secrets
 from fairing_az_jupyter.runs.parameters.types import check_types, expected_of, takes_text, value_of_file, value_of_text
 from fairing_az_jupyter.runs.parameters.values import check_names, check_plain, parse_pairs
 from fairing_az_jupyter.runs.places.origins import Origin, on_command_line
@@ -47,14 +47,14 @@ class Source:
         values: The values by name.
         origins: Where each stands, by name; nothing for those that were typed.
         phrase: All of it in one phrase, such as `from params.yaml`; "" for what was typed.
-        cure: What to do where a name is not known, as a sentence and a blank.
+        fix: What to do where a name is not known, as a sentence and a blank.
 
     """
 
     values: Mapping[str, object]
     origins: Mapping[str, Origin]
     phrase: str = ""
-    cure: str = ""
+    fix: str = ""
 
 
 def from_arguments(settings: Mapping[str, object]) -> Source:
@@ -87,8 +87,8 @@ def from_earlier_run(values: Mapping[str, object]) -> Source:
     """Return the source of the parameters that an earlier run was given."""
     phrase = "from the earlier run"
     origins = {name: on_command_line(name, phrase) for name in values}
-    cure = "The notebook has changed since that run: give what still counts with -p instead. "
-    return Source(dict(values), origins, phrase, cure)
+    fix = "The notebook has changed since that run: give the values that still apply with -p instead. "
+    return Source(dict(values), origins, phrase, fix)
 
 
 def from_profile(profile: str, values: Mapping[str, object], cell: Cell) -> Source:
@@ -114,7 +114,7 @@ def from_environment(
 
     Raises:
         ParameterError: A variable's parameter is not known or could be several, several variables give the same one,
-            an empty one gives what is no text, or a value looks like a secret.
+            an empty one gives what is not text, or a value looks like a secret.
 
     """
     texts = {
@@ -123,7 +123,7 @@ def from_environment(
         if variable.startswith(ENVIRONMENT_PREFIX)
     }
     # Before all else, so that no other message shows one.
-    refuse_secrets(
+    reject_secrets(
         {name: value_of_text(name, text, {}, {}) for name, text in texts.items()},
         {name: _variable(name) for name in texts},
     )
@@ -135,7 +135,7 @@ def from_environment(
             raise _empty(name, written, expected_of(name, cell.values, cell.types))
         values[name] = value_of_text(name, text, cell.values, cell.types)
     origins = {name: _variable(written) for name, written in chosen.items()}
-    refuse_secrets(values, origins)
+    reject_secrets(values, origins)
     return Source(values, origins)
 
 
@@ -157,8 +157,8 @@ def gather(sources: Iterable[Source], cell: Cell, notebook: str) -> dict[str, ob
     given: dict[str, object] = {}
     origins: dict[str, Origin] = {}
     for source in sources:
-        refuse_secrets(source.values, source.origins)
-        check_names(source.values, cell.names, notebook, origin=source.phrase, cure=source.cure)
+        reject_secrets(source.values, source.origins)
+        check_names(source.values, cell.names, notebook, origin=source.phrase, fix=source.fix)
         for name, value in source.values.items():
             if name not in given:
                 given[name] = value
@@ -169,7 +169,7 @@ def gather(sources: Iterable[Source], cell: Cell, notebook: str) -> dict[str, ob
     try:
         return {**given, **to_notebook(check_values(from_notebook(given)))}
     except InvalidSettingsError as invalid:
-        raise InvalidSettingsError(_told(error, origins) for error in invalid.errors) from None
+        raise InvalidSettingsError(_reported(error, origins) for error in invalid.errors) from None
 
 
 def _variables_by_parameter(
@@ -185,7 +185,7 @@ def _variables_by_parameter(
             raise ParameterError(
                 f"The environment variable {ENVIRONMENT_PREFIX}{written} could give several parameters of "
                 f"'{notebook}': {', '.join(matches)}.",
-                hint=f"Write the name as the notebook has it: {ENVIRONMENT_PREFIX}{matches[0]}",
+                hint=f"Use the notebook's spelling: {ENVIRONMENT_PREFIX}{matches[0]}",
                 code="parameter-ambiguous",
             )
         if matches:
@@ -200,7 +200,7 @@ def _variables_by_parameter(
             both = " and ".join(ENVIRONMENT_PREFIX + written for written in written_as)
             raise ParameterError(
                 f"The environment variables {both} give parameter '{name}' of '{notebook}' different values.",
-                hint=f"Keep one of them, or set {ENVIRONMENT_PREFIX}{name}, which counts before both.",
+                hint=f"Keep one of them, or set {ENVIRONMENT_PREFIX}{name}, which takes precedence over both.",
                 code="parameter-ambiguous",
             )
     # In the cell's order, whatever order the environment has.
@@ -223,7 +223,7 @@ def _empty(name: str, written: str, expected: str) -> ParameterError:
     )
 
 
-def _told(error: Mapping[str, str], origins: Mapping[str, Origin]) -> dict[str, str]:
+def _reported(error: Mapping[str, str], origins: Mapping[str, Origin]) -> dict[str, str]:
     """Add to what is wrong with a setting where its value comes from."""
     origin = origins.get(error["name"])
     if origin is None or not origin.phrase:

@@ -1,4 +1,4 @@
-"""The type of a parameter's value: texts are read as the cell wants them, and what does not fit is refused."""
+"""The type of a parameter's value: texts are read as the cell wants them, and what does not fit is rejected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.exceptions import ParameterError
 from fairing_az_jupyter.parameters.declared_types import DeclaredType, read_type, type_of_value
 from fairing_az_jupyter.parameters.literals import read_expression
-from fairing_az_jupyter.runs.parameters.secrets import refuse_secrets
+from fairing_az_jupyter.runs.parameters.secrets import reject_secrets
 from fairing_az_jupyter.runs.places.origins import DEEPEST, Origin, origin_of, shown, subject
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def value_of_text(name: str, text: str, defaults: Mapping[str, object], declared
         declared: The declared types as written, by name; they count before the default.
 
     Returns:
-        The value. Where the text can't be read as the cell wants it, what it looks like: `check_types` refuses that.
+        The value. Where the text can't be read as the cell wants it, what it looks like: `check_types` rejects that.
 
     """
     expected = declared_type(name, defaults, declared)
@@ -101,12 +101,12 @@ def value_of_file(name: str, value: object, defaults: Mapping[str, object], decl
 
     Args:
         name: The parameter.
-        value: As the file has it; what is no text is left alone.
+        value: As the file has it; what is not text is left alone.
         defaults: The notebook's own values, where they are literals.
         declared: The declared types as written, by name.
 
     Returns:
-        The value. A text that can't be read as declared stays text: `check_types` refuses it.
+        The value. A text that can't be read as declared stays text: `check_types` rejects it.
 
     """
     expected = declared_type(name, defaults, declared)
@@ -122,7 +122,7 @@ def check_types(
     declared: Mapping[str, str] | None = None,
     origins: Mapping[str, Origin] | None = None,
 ) -> None:
-    """Refuse values that can't stand where the notebook's own value stands, or that its declared type excludes.
+    """Reject values that can't stand where the notebook's own value stands, or that its declared type excludes.
 
     Args:
         given: The values that the run is given.
@@ -136,7 +136,7 @@ def check_types(
             the notebook's own value is None.
 
     """
-    refuse_secrets(given, origins)
+    reject_secrets(given, origins)
     for name, value in given.items():
         stated = declared_type(name, defaults, declared or {})
         expected = stated or type_of_value(defaults.get(name))
@@ -150,7 +150,7 @@ def check_types(
         kind = "None" if value is None else f"{shown(value)} ({type(value).__name__})"
         raise ParameterError(
             f"{subject(name, origins)} is {kind}, but {said}: {_wanted(expected)} is expected there.",
-            hint=_cure(value, defaults.get(name), expected, origin_of(name, origins), stated=stated is not None),
+            hint=_fix(value, defaults.get(name), expected, origin_of(name, origins), stated=stated is not None),
             code="parameter-type",
         )
 
@@ -245,7 +245,7 @@ def _wanted(expected: DeclaredType) -> str:
     return " or ".join(_EXPECTED[kind] for kind in expected.kinds)
 
 
-def _cure(value: object, default: object, expected: DeclaredType, origin: Origin, *, stated: bool) -> str:
+def _fix(value: object, default: object, expected: DeclaredType, origin: Origin, *, stated: bool) -> str:
     """Return what to write instead, as the text that can be typed where the value came from."""
     kind = expected.kinds[0]
     if expected.kinds == ("str",) and not expected.choices and isinstance(value, (bool, int, float)):

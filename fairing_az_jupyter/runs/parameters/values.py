@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import ParameterError
 from fairing_az_jupyter.runs.parameters.file import read_parameters_file
-from fairing_az_jupyter.runs.parameters.secrets import looks_secret, refuse_secrets
+from fairing_az_jupyter.runs.parameters.secrets import looks_secret, reject_secrets
 from fairing_az_jupyter.runs.parameters.types import check_types, value_of_text
 from fairing_az_jupyter.runs.places.origins import DEEPEST, Origin, subject
 
@@ -24,7 +24,7 @@ __all__ = [
     "merge",
     "parse_pairs",
     "read_parameters_file",
-    "refuse_secrets",
+    "reject_secrets",
 ]
 
 
@@ -41,7 +41,7 @@ def parse_pairs(
     Args:
         pairs: Names and values as typed; of a name that is given twice the last value counts.
         defaults: The notebook's own values. Where its own value is text, the value stays text as typed (a version
-            `1.10` is no number there); where it is a list, a tuple or a dict, a Python literal or JSON is read.
+            `1.10` is not a number there); where it is a list, a tuple or a dict, a Python literal or JSON is read.
         declared: The types that its cell declares, as written, by name; they count before the default.
 
     Returns:
@@ -61,11 +61,11 @@ def parse_pairs(
             # What follows the sign may be a secret.
             before = name.partition("=")[0]
             raise ParameterError(
-                f"'{before}=...' is no name of a parameter: the name and the value are two words.",
+                f"'{before}=...' is not a parameter name: give name and value as two words.",
                 hint=f"Write: -p {before} VALUE",
             )
         values[name] = value_of_text(name, text, defaults or {}, declared or {})
-    refuse_secrets(values)
+    reject_secrets(values)
     return values
 
 
@@ -75,16 +75,16 @@ def merge(*sources: Mapping[str, object]) -> dict[str, object]:
 
 
 def check_names(
-    given: Mapping[str, object], known: Iterable[str], notebook: str, *, origin: str = "", cure: str = ""
+    given: Mapping[str, object], known: Iterable[str], notebook: str, *, origin: str = "", fix: str = ""
 ) -> None:
-    """Refuse parameters that the notebook does not have; papermill would only warn, and run without them.
+    """Reject parameters that the notebook does not have; papermill would only warn, and run without them.
 
     Args:
         given: The values that the run is given.
         known: The names that the notebook's tagged cell assigns.
         notebook: The notebook's path, for the message.
         origin: Where the values come from, for the message, such as `from params.yaml`.
-        cure: What to do about it besides, as a sentence and a blank.
+        fix: What to do about it besides, as a sentence and a blank.
 
     Raises:
         ParameterError: A name is not known.
@@ -98,9 +98,9 @@ def check_names(
     source, several = f" {origin}" if origin else "", "s" if len(unknown) > 1 else ""
     if not names:
         raise ParameterError(
-            f"'{notebook}' takes no parameters, so '{first}'{source} has no effect in it: "
-            "no cell tagged 'parameters' assigns a name.",
-            hint=f"{cure}Tag the cell with the parameters; for this project's own: fairing-azure fill {notebook}",
+            f"'{notebook}' has no parameters, so '{first}'{source} has no effect: no cell tagged 'parameters' "
+            "assigns a name.",
+            hint=f"{fix}Tag the cell with the parameters; for this project's own: fairing-azure fill {notebook}",
             code="parameter-unknown",
         )
     listed = ", ".join(f"'{name}'" for name in unknown)
@@ -108,15 +108,15 @@ def check_names(
     close = difflib.get_close_matches(first.casefold(), by_fold, n=1)
     suggestion = f"Did you mean '{by_fold[close[0]]}'? " if close else ""
     raise ParameterError(
-        f"Unknown parameter{several} {listed}{source}: the cell tagged 'parameters' of '{notebook}' "
-        f"assigns no such name, so the value would have no effect.",
-        hint=f"{suggestion}{cure}The notebook's parameters: {', '.join(names)}.",
+        f"Unknown parameter{several} {listed}{source}: the cell tagged 'parameters' of '{notebook}' does not assign "
+        "it, so the value would have no effect.",
+        hint=f"{suggestion}{fix}The notebook's parameters: {', '.join(names)}.",
         code="parameter-unknown",
     )
 
 
 def check_plain(given: Mapping[str, object], origins: Mapping[str, Origin] | None = None) -> None:
-    """Refuse values that a notebook can't hold: papermill records them in its JSON, which knows no NaN.
+    """Reject values that a notebook can't hold: papermill records them in its JSON, which knows no NaN.
 
     Args:
         given: The values that the run is given.
@@ -140,11 +140,11 @@ def _flaw(value: object, depth: int = 0) -> str:
     if value is None or isinstance(value, (str, bool, int, float)):
         return _scalar_flaw(value)
     if depth > DEEPEST:
-        return "it is nested too deeply, or holds itself"
+        return "it is nested too deeply or contains itself"
     if isinstance(value, Mapping):
         odd = [key for key in value if not isinstance(key, str)]
         if odd:
-            return f"the name {odd[0]!r} in it is no text"
+            return f"the name {odd[0]!r} in it is not text"
         value = [*value, *value.values()]
     if isinstance(value, (list, tuple)):
         return next((flaw for flaw in (_flaw(item, depth + 1) for item in value) if flaw), "")
@@ -153,11 +153,11 @@ def _flaw(value: object, depth: int = 0) -> str:
 
 def _scalar_flaw(value: str | float | None) -> str:
     if isinstance(value, float):
-        return "" if math.isfinite(value) else f"JSON knows no {value}"
+        return "" if math.isfinite(value) else f"JSON has no {value}"
     try:
         str(value).encode()
     except UnicodeEncodeError:
-        return "it holds bytes or half characters that are no text"
+        return "it contains bytes or incomplete characters"
     except ValueError:
         # Python limits the digits of a number that it writes.
         return "it has too many digits"

@@ -124,7 +124,7 @@ class Places:
             path: A path or a URL.
 
         Raises:
-            FairingAzureError: It can't be told.
+            FairingAzureError: It can't be determined.
 
         """
         if not is_remote(path):
@@ -178,7 +178,7 @@ class Places:
         return shown(path)
 
     def check_readable(self, path: str) -> None:
-        """Refuse at once what can't be a file to read.
+        """Reject at once what can't be a file to read.
 
         Args:
             path: A path or a URL. What is there is not asked.
@@ -193,7 +193,7 @@ class Places:
             papermill_handlers.need(path, shown(path))
 
     def check_writable(self, path: str) -> None:
-        """Make sure that a file elsewhere could be written, as far as that can be told without leaving one there.
+        """Make sure that a file elsewhere could be written, as far as that can be determined without leaving one there.
 
         A container of Blob Storage is made if it is not there. Of this machine's files nothing is asked.
 
@@ -242,11 +242,11 @@ def _need_writable(path: str) -> None:
         return
     there = shown(path)
     host, _, rest = there.partition("://")[2].partition("/")
-    hint = "Name a file of this computer, or abs://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.ipynb."
+    hint = "Use a file on this computer, or abs://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.ipynb."
     try:
         BlobUrl.parse(f"{SCHEME}{host}/{rest}")
     except FairingAzureError:
         pass
     else:
         hint = f"Write abs://{host}/{rest}"
-    raise InputError(f"'{there}' can't be written: files on the web are read only.", hint=hint, code="read-only-place")
+    raise InputError(f"'{there}' can't be written: files on the web are read-only.", hint=hint, code="read-only-place")

@@ -27,12 +27,12 @@ def read(path: str) -> bytes:
     try:
         # A pipe could block for ever.
         if not stat.S_ISREG(Path(path).stat().st_mode):
-            what = "a folder" if Path(path).is_dir() else "no regular file"
-            raise InputError(f"'{path}' is {what}, so it can't be read.", hint="Name a file.", code="no-file")
+            what = "a folder" if Path(path).is_dir() else "not a regular file"
+            raise InputError(f"'{path}' is {what}, so it can't be read.", hint="Use a file.", code="no-file")
         return Path(path).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         hint = f"Check the path; the current folder is '{Path.cwd()}'."
-        raise InputError(f"There is no file '{path}'.", hint=hint, code="no-such-file") from None
+        raise InputError(f"File '{path}' not found.", hint=hint, code="no-such-file") from None
     except (OSError, ValueError) as error:
         raise InputError(
             f"The file {_quoted(path)} can't be read: {_reason(error)}.",
@@ -75,7 +75,7 @@ def write(path: str, data: bytes) -> None:
         full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
         raise InputError(
             f"{_quoted(path)} can't be written: {_reason(error)}. Nothing was changed.",
-            hint="Make room on the disk." if full else "Name a file in a folder that you may write to.",
+            hint="Free some disk space." if full else "Choose a file in a writable folder.",
             code="unwritable-file",
         ) from None
 
@@ -100,13 +100,13 @@ def paths(prefix: str) -> list[str]:
 
 def _check(path: str, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise InputError(f"'{path}' is {what}, so it can't be written.", hint="Name a file.", code="no-file")
-    # By the mode bits: root may write to any file, but a read-only one is meant to stay as it is.
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+        raise InputError(f"'{path}' is {what}, so it can't be written.", hint="Use a file.", code="no-file")
+    # By the mode bits: root may write to any file, but a read-only one is supposed to stay as it is.
     if not found.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
         raise InputError(
             f"'{path}' is read-only; nothing was changed.",
-            hint=f"Make it writable (chmod u+w '{path}') or name another file.",
+            hint=f"Make it writable (chmod u+w '{path}') or choose another file.",
             code="read-only-file",
         )
 

@@ -1,4 +1,4 @@
-"""Where the value of a parameter comes from, told in errors so that it is found and can be written anew."""
+"""Where the value of a parameter comes from, reported in errors so that it is found and can be written anew."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def on_command_line(name: str, phrase: str = "") -> Origin:
 
 
 def origin_of(name: str, origins: Mapping[str, Origin] | None) -> Origin:
-    """Return where a parameter's value comes from; where that is not told, it was typed."""
+    """Return where a parameter's value comes from; where that is unknown, it was typed."""
     return (origins or {}).get(name) or on_command_line(name)
 
 

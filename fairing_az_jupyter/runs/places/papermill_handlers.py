@@ -34,7 +34,7 @@ _PACKAGES = {
 # Blob Storage, as other drivers have it.
 _OTHER_SPELLINGS = frozenset({"abfs", "abfss", "wasb", "wasbs"})
 _GITHUB = ("github", "papermill[github]")
-_NOT_THERE = re.compile(
+_NOT_FOUND = re.compile(
     r"\b(?:404|NoSuchKey|NoSuchBucket|not found|does not exist|no such (?:file|object))\b", re.IGNORECASE
 )
 # Whatever follows the question mark of a URL may be a signature.
@@ -42,14 +42,14 @@ _QUERY = re.compile(r"(?<=\S)\?\S*")
 
 
 def need(path: str, shown: str) -> None:
-    """Refuse a place that papermill has no handler for, or whose handler lacks a package.
+    """Reject a place that papermill has no handler for, or whose handler lacks a package.
 
     Args:
         path: The URL.
         shown: The URL as it may be shown.
 
     Raises:
-        InputError: There is no handler.
+        InputError: No handler exists.
         PackageMissingError: A package is not installed.
 
     """
@@ -99,8 +99,8 @@ def write(path: str, shown: str, data: bytes) -> None:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(
-            f"Can't write '{shown}': only text in UTF-8 can be written there, and this is none.",
-            hint="Write it to a file of this computer, or to abs://.",
+            f"Can't write '{shown}': only UTF-8 text can be written there.",
+            hint="Write it to a file on this computer, or to abs://.",
             code="no-text",
         ) from None
     _translated(lambda: handler.write(text, path), "write", shown)
@@ -131,12 +131,12 @@ def _handler(path: str, shown: str) -> Any:  # noqa: ANN401 - papermill has no c
     if isinstance(handler, LocalHandler):
         scheme = path.partition("://")[0]
         if scheme.lower() in _OTHER_SPELLINGS:
-            # Its refusal says how it is written.
+            # Its rejection says how it is written.
             BlobUrl.parse(path)
         known = sorted({each for each, _ in papermill_io._handlers if each.endswith("://")})  # noqa: SLF001 - it has no other way
         raise InputError(
-            f"Can't use '{shown}': there is no handler for {scheme}://.",
-            hint=f"Name a file of this computer, or one of {', '.join(known)}; other schemes take a papermill plug-in.",
+            f"Can't use '{shown}': {scheme}:// is not supported.",
+            hint=f"Use a file on this computer, or one of {', '.join(known)}; other schemes need a papermill plug-in.",
             code="unknown-scheme",
         )
     # A plug-in for a scheme of papermill's own has needs of its own.
@@ -150,16 +150,16 @@ def _need_package(package: tuple[str, str] | None, shown: str) -> None:
     if package is None:
         return
     try:
-        there = importlib.util.find_spec(package[0]) is not None
+        installed = importlib.util.find_spec(package[0]) is not None
     except (ImportError, ValueError):
-        there = False
-    if not there:
+        installed = False
+    if not installed:
         raise _missing(package[0], package[1], shown)
 
 
 def _missing(module: str, install: str, shown: str) -> PackageMissingError:
     return PackageMissingError(
-        f"Can't use '{shown}': the package {module} is not installed, by which papermill reads and writes there.",
+        f"Can't use '{shown}': the package {module} is not installed; papermill needs it to read and write there.",
         hint=f"pip install '{install}'",
     )
 
@@ -184,7 +184,11 @@ def _translated(call: Callable[[], T], verb: str, shown: str) -> T:
         failed: FairingAzureError = (
             _missing(found[1], found[2], shown)
             if found
-            else InputError(f"Can't {verb} '{shown}': {_plain(text)}", code="place")
+            else InputError(
+                f"Can't {verb} '{shown}': {_plain(text)}",
+                hint="Install the package that papermill names, or use a file on this computer.",
+                code="place",
+            )
         )
     except ImportError as error:
         module = error.name or "a package"
@@ -192,13 +196,15 @@ def _translated(call: Callable[[], T], verb: str, shown: str) -> T:
             f"Can't {verb} '{shown}': {module} is not installed.", hint=f"pip install {error.name or '...'}"
         )
     except PapermillException as error:
-        failed = InputError(f"Can't {verb} '{shown}': {_plain(str(error))}", code="place", hint="Name another place.")
+        failed = InputError(
+            f"Can't {verb} '{shown}': {_plain(str(error))}", code="place", hint="Choose another location."
+        )
     except Exception as error:  # noqa: BLE001 - each service's package has exceptions of its own
         reason = _plain(f"{type(error).__name__}: {error}")
-        kind = NotFoundError if isinstance(error, FileNotFoundError) or _NOT_THERE.search(reason) else ServiceError
+        kind = NotFoundError if isinstance(error, FileNotFoundError) or _NOT_FOUND.search(reason) else ServiceError
         failed = kind(
             f"Can't {verb} '{shown}': {reason}",
-            hint="Check the URL, and the login that the package for it uses.",
+            hint="Check the URL and the login that its package uses.",
             service=shown.partition("://")[0],
         )
     # Outside of the except blocks: what a package says in its traceback may be a signature.

@@ -73,7 +73,7 @@ class CapturedOutput:
         try:
             while True:
                 if not select.select([reading], [], [], _LINE_SECONDS)[0]:
-                    self._tell(name, unfinished)
+                    self._report(name, unfinished)
                     unfinished = ""
                     if self._over.is_set():
                         return
@@ -83,14 +83,14 @@ class CapturedOutput:
                 whole = text.rfind("\n") + 1
                 if not data or len(text) - whole > _READ_BYTES:
                     whole = len(text)
-                self._tell(name, text[:whole])
+                self._report(name, text[:whole])
                 unfinished = text[whole:]
                 if not data:
                     return
         finally:
             os.close(reading)
 
-    def _tell(self, name: str, text: str) -> None:
+    def _report(self, name: str, text: str) -> None:
         if not text or self.error is not None:
             return
         try:

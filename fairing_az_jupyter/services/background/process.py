@@ -79,7 +79,7 @@ def main(folder: str, run: str, go: int) -> None:
             places.close()
 
 
-class _Told:
+class _Reporter:
     """Records events, from several threads one at a time."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -96,18 +96,18 @@ def _launch(folder: Path, request: RunRequest) -> None:
     from fairing_az_jupyter.runs.recorded import explained, recording  # noqa: PLC0415 - as above
 
     with recording(folder) as recorder:
-        tell = _Told(recorder)
+        report = _Reporter(recorder)
         began = time.monotonic()
-        tell("run-started")
+        report("run-started")
         interrupted = _Interrupts(recorder.cancel)
         try:
             with (
                 interrupted,
-                CapturedOutput(lambda stream, text: tell("output", stream=stream, text=text), _interrupt) as output,
+                CapturedOutput(lambda stream, text: report("output", stream=stream, text=text), _interrupt) as output,
             ):
                 try:
-                    with _listening(tell):
-                        _carry_out(folder, request, recorder, tell, interrupted)
+                    with _listening(report):
+                        _carry_out(folder, request, recorder, report, interrupted)
                 except KeyboardInterrupt:
                     if output.error is not None:
                         raise output.error from None
@@ -120,15 +120,15 @@ def _launch(folder: Path, request: RunRequest) -> None:
             message = " ".join(str(explained(error)["message"]).split())
             with contextlib.suppress(FairingAzureError):
                 ended = "run-cancelled" if cancelled else "run-failed"
-                tell(ended, duration=time.monotonic() - began, message=message)
+                report(ended, duration=time.monotonic() - began, message=message)
             raise
         duration = time.monotonic() - began
-        tell("run-finished", duration=duration)
+        report("run-finished", duration=duration)
         recorder.finish("succeeded", duration=duration)
 
 
 def _carry_out(
-    folder: Path, request: RunRequest, recorder: Recorder, tell: Callable[..., None], interrupted: _Interrupts
+    folder: Path, request: RunRequest, recorder: Recorder, report: Callable[..., None], interrupted: _Interrupts
 ) -> None:
     file = Path(request.notebook).absolute()
     work = Path(request.cwd) if request.cwd else file.parent
@@ -152,9 +152,9 @@ def _carry_out(
     try:
         url = endpoint.url if local else _lasting_url(session, endpoint)
         recorder.note(endpoint=endpoint.name, url=url)
-        tell("endpoint", name=endpoint.name, value=url)
+        report("endpoint", name=endpoint.name, value=url)
         if local:
-            _keep(endpoint, folder, tell)
+            _keep(endpoint, folder, report)
     finally:
         if local:
             endpoint.delete()
@@ -162,11 +162,11 @@ def _carry_out(
 
 @contextlib.contextmanager
 def _once_it_serves(then: Callable[[], object]) -> Iterator[None]:
-    def heard(event: LaunchEvent) -> None:
+    def on_event(event: LaunchEvent) -> None:
         if isinstance(event, Phase) and (event.name, event.state) == ("serve", "finished"):
             then()
 
-    with listening(heard):
+    with listening(on_event):
         yield
 
 
@@ -174,7 +174,7 @@ def _once_it_serves(then: Callable[[], object]) -> Iterator[None]:
 def _job_in_the_cluster(
     folder: Path, settings: Settings, recorder: Recorder, interrupted: _Interrupts
 ) -> Iterator[None]:
-    """Note the Job that trains, and end it if the run is cancelled: it would go on in the cluster by itself.
+    """Note the Job that trains, and end it if the run is cancelled: it would continue in the cluster by itself.
 
     Raises:
         RunCancelledError: The run was cancelled and its Job can't be deleted; or only this process was to end, as
@@ -183,14 +183,14 @@ def _job_in_the_cluster(
     """
     job = namespace = ""
 
-    def heard(event: LaunchEvent) -> None:
+    def on_event(event: LaunchEvent) -> None:
         nonlocal job, namespace
         if isinstance(event, Launched) and event.kind == "job" and event.name != job:
             job, namespace = event.name, event.namespace
             recorder.note(job=job, namespace=namespace)
 
     try:
-        with listening(heard):
+        with listening(on_event):
             yield
     except KeyboardInterrupt:
         interrupted.cease()
@@ -199,8 +199,11 @@ def _job_in_the_cluster(
             _end_own_jobs(settings)
         elif job:
             raise RunCancelledError(
-                f"The process that followed job '{job}' in namespace '{namespace}' was ended; the job goes on there.",
-                hint=f"Follow it to its end: fairing-azure runs retry {folder.name}",
+                (
+                    f"The process that watched job '{job}' in namespace '{namespace}' was stopped; the job is still "
+                    "running."
+                ),
+                hint=f"Watch it again: fairing-azure runs retry {folder.name}",
             ) from None
         raise
 
@@ -235,8 +238,11 @@ def _end_own_jobs(settings: Settings) -> None:
     except FairingAzureError as error:
         what = f"Job '{name}'" if name else "What it has launched"
         raise RunCancelledError(
-            f"The launch was cancelled. {what} could not be deleted, and may go on in the cluster: {error.message}",
-            hint=f"Delete it: fairing-azure delete {name}" if name else "See what is there: fairing-azure status",
+            (
+                f"The launch was cancelled. {what} could not be deleted and may still be running in the cluster: "
+                f"{error.message}"
+            ),
+            hint=f"Delete it: fairing-azure delete {name}" if name else "List the launches: fairing-azure status",
         ) from error
 
 
@@ -251,7 +257,7 @@ def _lasting_url(session: Session, endpoint: LaunchedEndpoint) -> str:
     return ""
 
 
-def _keep(endpoint: LaunchedEndpoint, folder: Path, tell: Callable[..., None]) -> None:
+def _keep(endpoint: LaunchedEndpoint, folder: Path, report: Callable[..., None]) -> None:
     """Stay as long as an endpoint of this machine is wanted, and record what it prints.
 
     Raises:
@@ -262,11 +268,11 @@ def _keep(endpoint: LaunchedEndpoint, folder: Path, tell: Callable[..., None]) -
         log = None if endpoint.log is None else open_files.enter_context(endpoint.log.open(errors="replace"))
         while True:
             # Looked at first: what it has printed before its end is then read for certain.
-            trouble = endpoint.trouble()
+            problem = endpoint.problem()
             while log is not None and (text := log.read(_LONGEST_PIECE)):
-                tell("output", stream="stdout", text=text)
-            if trouble is not None:
-                raise trouble
+                report("output", stream="stdout", text=text)
+            if problem is not None:
+                raise problem
             # Without its record nobody would find it again.
             if (folder / layout.DELETE).exists() or not folder.is_dir():
                 return
@@ -317,14 +323,14 @@ def _interrupt() -> None:
 
 
 @contextlib.contextmanager
-def _listening(tell: Callable[..., None]) -> Iterator[None]:
+def _listening(report: Callable[..., None]) -> Iterator[None]:
     """Record how far the launch has come, as the bridge tells it."""
 
-    def heard(event: LaunchEvent) -> None:
+    def on_event(event: LaunchEvent) -> None:
         if isinstance(event, Phase):
-            tell("phase", name=event.name, value=event.state, message=event.message or None)
+            report("phase", name=event.name, value=event.state, message=event.message or None)
         elif isinstance(event, PodEvent):
-            tell("pod-event", name=event.pod, value=event.reason, message=event.message or None)
+            report("pod-event", name=event.pod, value=event.reason, message=event.message or None)
 
-    with listening(heard):
+    with listening(on_event):
         yield

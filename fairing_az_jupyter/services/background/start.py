@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["start_launch", "start_run"]
 
-# The folder that a `-c` runs in may have modules of any name, so it is no place to import from.
+# The folder that a `-c` runs in may have modules of any name, so it is not a place to import from.
 _START = """\
 import sys
 sys.path[:] = [path for path in sys.path if path] + sys.argv[4:]
@@ -49,7 +49,7 @@ _METHODS: Mapping[str, Literal["train", "predict"]] = {"train": "train", "deploy
 
 
 def start_run(session: Session, request: RunRequest, *, retry_of: str = "") -> RunInfo:
-    """Start a run or a launch in the background; it goes on whatever becomes of this process.
+    """Start a run or a launch in the background; it continues whatever becomes of this process.
 
     Args:
         session: The settings in force, the records and the cluster.
@@ -108,22 +108,20 @@ def start_launch(
         The record as it is now, as from `start_run`.
 
     Raises:
-        InputError: There is no such file or task, a file is missing, or a setting is.
+        InputError: The file or task does not exist, a file is missing, or a setting is.
         RunFailedError: Its record can't be made, or no process can be started.
 
     """
     if kind not in get_args(RunKind):
-        raise InputError(
-            f"'{kind}' is nothing that can be launched.", hint="Write notebook, train or deploy.", code="launch-kind"
-        )
+        raise InputError(f"'{kind}' can't be launched.", hint="Write notebook, train or deploy.", code="launch-kind")
     if kind == "notebook":
-        _refuse_task(task, input_files, output_map)
+        _reject_task(task, input_files, output_map)
         request, _ = plan_launch(session, file, values=parameters, deadline=deadline)
         return start_run(session, request)
     if parameters:
         raise InputError(
-            "Parameters are for the launch of a whole notebook; a class or a function takes none.",
-            hint="Leave them out, or launch the notebook.",
+            "Parameters only apply to whole notebooks, not to a class or function.",
+            hint="Omit them, or launch the notebook.",
             code="launch-parameters",
         )
     settings = check_values(session.given)
@@ -142,12 +140,11 @@ def start_launch(
     return start_run(session, asked)
 
 
-def _refuse_task(task: str | None, input_files: Sequence[str], output_map: Mapping[str, str] | None) -> None:
+def _reject_task(task: str | None, input_files: Sequence[str], output_map: Mapping[str, str] | None) -> None:
     if task or input_files or output_map:
         raise InputError(
-            "A class or function, and the files that it needs, are named where one is trained or deployed; this "
-            "launches the whole notebook.",
-            hint="Leave them out, or choose train or deploy.",
+            "A class or function and its input files only apply to train and deploy; this launches the whole notebook.",
+            hint="Omit them, or choose train or deploy.",
             code="launch-task",
         )
 
@@ -175,11 +172,11 @@ def _check_deadline(request: RunRequest, settings: Settings) -> None:
     if request.deadline is None:
         return
     if request.kind == "deploy" or settings.backend == "LocalBackend":
-        what = "An endpoint has no deadline" if request.kind == "deploy" else "LocalBackend ends no job at a deadline"
-        raise InputError(f"{what}.", hint="Leave the deadline out, and cancel the run instead.", code="deadline")
+        what = "An endpoint has no deadline" if request.kind == "deploy" else "LocalBackend does not support deadlines"
+        raise InputError(f"{what}.", hint="Omit the deadline, and cancel the run instead.", code="deadline")
     if not 1 <= request.deadline < float("inf"):
         raise InputError(
-            f"The deadline is {request.deadline} seconds; it has to be at least 1.",
+            f"The deadline is {request.deadline} seconds; the minimum is 1.",
             hint="Give it in seconds, or none.",
             code="deadline",
         )
@@ -212,7 +209,7 @@ def _started(
                     if isinstance(error, FileExistsError):
                         continue
                     raise
-                # It goes on as well if this process dies right here.
+                # It continues as well if this process dies right here.
                 os.write(writing, b"+")
             finally:
                 os.close(reading)
@@ -221,7 +218,7 @@ def _started(
         watcher.start()
         return name, watcher
     raise RunFailedError(
-        f"The run of '{request.notebook}' was not started: no free name for its record was found in '{store.path}'.",
+        f"The run of '{request.notebook}' was not started: no free name for its record in '{store.path}'.",
         hint="Run it again.",
         code="record",
     )
@@ -235,7 +232,7 @@ def _log_folder(store: RunStore, request: RunRequest) -> Iterator[Path]:
         folder = tempfile.TemporaryDirectory(prefix=layout.NEW, dir=store.path, ignore_cleanup_errors=True)
     except OSError as error:
         raise RunFailedError(
-            f"The run of '{request.notebook}' was not started: its record can't be made in '{store.path}' "
+            f"The run of '{request.notebook}' was not started: its record can't be created in '{store.path}' "
             f"({error.strerror or error}).",
             hint="Free space there, or keep records elsewhere: --runs-folder FOLDER, or FAIRING_AZURE_RUNS.",
             code="record",
@@ -261,7 +258,7 @@ def _process(store: RunStore, name: str, go: int, log: Path, environment: Mappin
     except OSError as error:
         raise RunFailedError(
             f"No process can be started for the run '{name}': {error.strerror or error}. It was not recorded.",
-            hint="End other programs, or wait until they have ended, and run it again.",
+            hint="Close other programs or wait for them to end, and run it again.",
             code="process",
         ) from error
 
@@ -287,7 +284,7 @@ def _await_end(process: subprocess.Popen[bytes], store: RunStore, name: str) -> 
     now = time.time()
     error = {
         "code": "process",
-        "message": f"The process of the run '{name}' {how} before it began.{said}",
+        "message": f"The process of the run '{name}' {how} before the run started.{said}",
         "hint": f"Run it again: fairing-azure runs retry {name}",
     }
     with contextlib.suppress(OSError):

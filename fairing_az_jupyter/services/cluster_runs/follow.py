@@ -45,7 +45,7 @@ def follow_cluster_run(
     name: str,
     on_event: Callable[[RunEvent], None],
     *,
-    tell: Callable[[str], object] | None = None,
+    report: Callable[[str], object] | None = None,
 ) -> RunResult:
     """Follow a run in the cluster to its end.
 
@@ -53,13 +53,13 @@ def follow_cluster_run(
         session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
         on_event: Is called with every event, from the first one on, each once.
-        tell: Gets what could not be done, in a sentence.
+        report: Gets what could not be done, in a sentence.
 
     Raises:
         RunFailedError: It has failed.
         RunCancelledError: It was cancelled.
-        ServiceError: The cluster or Blob Storage does not tell; the run goes on.
-        KeyboardInterrupt: The user has interrupted; the run goes on.
+        ServiceError: The cluster or Blob Storage does not tell; the run continues.
+        KeyboardInterrupt: The user has interrupted; the run continues.
 
     """
     store = session.store
@@ -74,7 +74,7 @@ def follow_cluster_run(
             executed += event.get("kind") == "cell-finished"
             on_event(_event(event))
 
-    _follow(store, [info], show, tell)
+    _follow(store, [info], show, report)
     info = store.find(info.id)
     if info.state != "succeeded":
         raise _error(info)
@@ -87,7 +87,7 @@ def follow_cluster_batch(
     names: Sequence[str],
     on_end: Callable[[RunInfo], object],
     *,
-    tell: Callable[[str], object] | None = None,
+    report: Callable[[str], object] | None = None,
     unwanted: Callable[[], bool] | None = None,
 ) -> list[RunInfo]:
     """Follow the runs of one Job until all have ended.
@@ -96,32 +96,32 @@ def follow_cluster_batch(
         session: The settings in force, the records and the cluster.
         names: Their whole identifiers.
         on_end: Is called with each run when it has ended.
-        tell: Gets what could not be done, in a sentence.
+        report: Gets what could not be done, in a sentence.
         unwanted: Says whether they are to stop; then the Job is deleted.
 
     Returns:
         The runs, in the order of the names.
 
     Raises:
-        ServiceError: The cluster or Blob Storage does not tell; the runs go on.
-        KeyboardInterrupt: The user has interrupted; the runs go on.
+        ServiceError: The cluster or Blob Storage does not tell; the runs continue.
+        KeyboardInterrupt: The user has interrupted; the runs continue.
 
     """
     store = session.store
-    told: set[str] = set()
+    reported: set[str] = set()
 
     def show() -> None:
         for name in names:
-            if name not in told and (info := store.find(name)).has_ended:
-                told.add(name)
+            if name not in reported and (info := store.find(name)).has_ended:
+                reported.add(name)
                 on_end(info)
 
-    _follow(store, [store.find(name) for name in names], show, tell, unwanted)
+    _follow(store, [store.find(name) for name in names], show, report, unwanted)
     return [store.find(name) for name in names]
 
 
 def cancel_cluster_run(store: RunStore, info: RunInfo) -> None:
-    """Cancel a run in the cluster: its Job is deleted, or, of a Job with several, the one run is told to stop.
+    """Cancel a run in the cluster: its Job is deleted, or, of a Job with several, the one run is asked to stop.
 
     Args:
         store: The runs.
@@ -147,7 +147,7 @@ def _follow(
     store: RunStore,
     infos: Sequence[RunInfo],
     show: Callable[[], None],
-    tell: Callable[[str], object] | None,
+    report: Callable[[str], object] | None,
     unwanted: Callable[[], bool] | None = None,
 ) -> None:
     """Bring records up to date until all runs have ended; a lost connection is waited for."""
@@ -162,18 +162,18 @@ def _follow(
             except (UnreachableError, ThrottledError) as error:
                 lost = lost or time.monotonic()
                 if time.monotonic() - lost > _OUT_OF_REACH_SECONDS:
-                    error.hint = f"It goes on in the cluster. See how it is: fairing-azure runs show {infos[0].id}"
+                    error.hint = f"It is still running in the cluster. Check it: fairing-azure runs show {infos[0].id}"
                     raise
             show()
-            if tell is not None and reports.is_due(records.reason, time.monotonic()):
-                tell(f"{records.waiting} To stop it: fairing-azure delete {records.job}")
+            if report is not None and reports.is_due(records.reason, time.monotonic()):
+                report(f"{records.waiting} To stop it: fairing-azure delete {records.job}")
             if unwanted is not None and not deleted and unwanted():
                 records.delete_job()
                 deleted = True
             if left:
                 time.sleep(pause)
-        for note in records.notes if tell is not None else ():
-            tell(note)  # type: ignore[misc] # as the line above says
+        for note in records.notes if report is not None else ():
+            report(note)  # type: ignore[misc] # as the line above says
 
 
 class _Reports:
@@ -209,7 +209,7 @@ def _event(found: Mapping[str, Any]) -> RunEvent:
 def _error(info: RunInfo) -> FairingAzureError:
     error = dict(info.error or {})
     message = str(error.get("message") or f"The run '{info.id}' has ended as {info.state}.")
-    hint, code = str(error.get("hint") or f"See how it ended: fairing-azure runs show {info.id}"), error.get("code")
+    hint, code = str(error.get("hint") or f"Show it: fairing-azure runs show {info.id}"), error.get("code")
     if info.state == "cancelled":
         return RunCancelledError(message, hint=hint, code=code)
     lines = tuple(map(str, error.get("traceback") or ()))

@@ -14,7 +14,7 @@ from fairing_az_jupyter.exceptions import FairingAzureError, InputError, Noteboo
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.services.cluster_runs.records import JobRecords
 from fairing_az_jupyter.services.planning import plan_run
-from fairing_az_jupyter.services.remote_files import brought_here, read_notebook
+from fairing_az_jupyter.services.remote_files import downloaded, read_notebook
 from fairing_az_jupyter.settings import check_values, notebook_names
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def settings_in_cell(session: Session, notebook: str) -> dict[str, Any]:
 
     """
     given = check_values(session.given)
-    with brought_here(session, notebook) as path:
+    with downloaded(session, notebook) as path:
         return _named_by(parameters.read_parameters(path, shown=notebook), given)
 
 
@@ -125,11 +125,11 @@ def plan_cluster_run(
     if cwd is not None:
         raise InputError(
             f"The working directory '{cwd}' is a folder of this machine, and the notebook runs in the cluster.",
-            hint="Leave --cwd out: the notebook works in its own folder there. Name what it needs by --input-files.",
+            hint="Omit --cwd: the notebook works in its own folder there. Pass the files it needs with --input-files.",
             code="cwd-on-cluster",
         )
     given = check_values(session.given)
-    with brought_here(session, notebook) as path:
+    with downloaded(session, notebook) as path:
         cell = parameters.read_parameters(path, shown=notebook)
     request = plan_run(session.with_given(_named_by(cell, given)), notebook, **options)
     return request, cluster_settings(session.with_given(given), {**cell.values, **request.parameters})
@@ -175,7 +175,7 @@ def start_on_cluster(
     notebooks = {point.request.notebook for point in points}
     if len(notebooks) != 1:
         raise InputError(
-            f"{len(notebooks)} notebooks were named for one Job; it needs one.",
+            f"{len(notebooks)} notebooks were given for one Job, which runs one notebook.",
             hint="Launch a Job for each.",
             code="notebooks",
         )
@@ -271,14 +271,14 @@ class _Start:
         if created:
             # The answer to its creation may have been lost.
             records.delete_job()
-        told = {"code": "internal", "message": f"{type(error).__name__}: {error}"}
+        reported = {"code": "internal", "message": f"{type(error).__name__}: {error}"}
         state = "failed" if isinstance(error, Exception) else "cancelled"
         if isinstance(error, FairingAzureError):
-            told = error.to_dict()
+            reported = error.to_dict()
         elif state == "cancelled":
-            told = {"code": "run-cancelled", "message": "The run was cancelled before its Job was there."}
+            reported = {"code": "run-cancelled", "message": "The run was cancelled before its Job was created."}
         for name in names:
-            records.finish(name, {"state": state, "ended": time.time(), "error": {"hint": "", **told}})
+            records.finish(name, {"state": state, "ended": time.time(), "error": {"hint": "", **reported}})
 
 
 def _absolute(request: RunRequest) -> RunRequest:
@@ -297,7 +297,7 @@ def _absolute(request: RunRequest) -> RunRequest:
     if not os.access(folder, os.W_OK):
         raise NotebookFileError(
             f"The folder '{folder}' of the executed notebook does not exist, or you may not write to it.",
-            hint="Name another output: --output PATH",
+            hint="Choose another output: --output PATH",
         )
     return dataclasses.replace(request, output=os.path.abspath(output))  # noqa: PTH100 - links stay
 

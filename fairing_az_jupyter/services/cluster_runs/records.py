@@ -59,7 +59,7 @@ class JobRecords:
 
         Args:
             names: The runs' whole identifiers.
-            files: Whether log, events and notebook of a run that goes on are wanted, and not its state alone.
+            files: Whether log, events and notebook of a run that continues are wanted, and not its state alone.
 
         Returns:
             The runs that have not ended.
@@ -92,8 +92,8 @@ class JobRecords:
         try:
             delete_job(self._launcher, self.job, wait=wait)
         except FairingAzureError as error:
-            cure = f"Delete it: fairing-azure delete {self.job}"
-            self.notes.append(f"Job {self.job} has ended and is still there: {error.message} {cure}")
+            fix = f"Delete it: fairing-azure delete {self.job}"
+            self.notes.append(f"Job {self.job} has ended but still exists: {error.message} {fix}")
 
     def ask_to_stop(self, name: str) -> None:
         """Leave word that one run of several is to stop; its pod looks every few seconds, or when it starts.
@@ -153,18 +153,18 @@ class JobRecords:
             bring_back(self._places, prefix, folder, remote, dict(status.get(FILES) or {}))
         else:
             remote[FILES] = status.get(FILES)
-        told = {key: value for key, value in remote.items() if key not in _OWN}
+        reported = {key: value for key, value in remote.items() if key not in _OWN}
         if ended or end is not None:
-            told[LAST_ERROR] = None
-            self.finish(name, {**told, **self._with_last_lines(end or {}, seen, index)})
-            if seen.trouble is not None and not seen.ended:
+            reported[LAST_ERROR] = None
+            self.finish(name, {**reported, **self._with_last_lines(end or {}, seen, index)})
+            if seen.problem is not None and not seen.ended:
                 self.delete_job()
             return True
-        _note(folder, status, told)
+        _note(folder, status, reported)
         return False
 
     def _need_same_cluster(self, name: str, status: Mapping[str, Any]) -> None:
-        """Refuse to take a Job for deleted that another cluster than the one in use has.
+        """Fail rather than take a Job for deleted that another cluster than the one in use has.
 
         Raises:
             InputError: The run is in another cluster.
@@ -173,8 +173,8 @@ class JobRecords:
         here, there = self._launcher.cluster.connection.address, status.get("server")
         if there and there != here:
             raise InputError(
-                f"The run '{name}' is in the cluster at {there}, and the one in use is at {here}.",
-                hint="Choose the other one's context: kubectl config use-context NAME",
+                f"The run '{name}' is in the cluster at {there}, but the current cluster is at {here}.",
+                hint="Switch to its context: kubectl config use-context NAME",
                 code="other-cluster",
             )
 
@@ -217,20 +217,20 @@ def how_it_ended(
         last_error: Why its last attempt has failed, in its own words; None where it has left none.
 
     Returns:
-        What its state says at the end; None if the run goes on, or may.
+        What its state says at the end; None if the run continues, or may.
 
     """
     if not seen.there:
         return _ended("cancelled", "job-deleted", f"Job '{job}' was deleted before the run had ended.", "Run it again.")
-    if not seen.ended and index not in seen.failed and seen.trouble is None:
+    if not seen.ended and index not in seen.failed and seen.problem is None:
         return None
-    problem = seen.problems.get(index) or seen.trouble
+    problem = seen.problems.get(index) or seen.problem
     if seen.succeeded:
-        message = f"Job '{job}' is complete, and the run's record is not in Blob Storage: somebody has deleted it."
+        message = f"Job '{job}' is complete, but the run's record is no longer in Blob Storage: it was deleted."
         return _ended("failed", "no-record", message, "Run it again.")
-    if index not in seen.failed and seen.trouble is None:
+    if index not in seen.failed and seen.problem is None:
         message = f"Job '{job}' was stopped before the run had ended: too many other runs had failed."
-        return _ended("cancelled", "stopped-early", message, "Mend those first, and run this one again.")
+        return _ended("cancelled", "stopped-early", message, "Fix those first, and run this one again.")
     return _failed(problem, job, last_error)
 
 
@@ -239,15 +239,15 @@ def _failed(problem: Diagnosis | None, job: str, last_error: Mapping[str, Any] |
     if last_error and (problem is None or problem.returncode == _FAILED or problem.code == "job-failed"):
         return {"state": "failed", "ended": time.time(), "error": dict(last_error)}
     if problem is None:
-        message = f"The pod of the run has failed, and left no reason (Job '{job}')."
-        return _ended("failed", "job-failed", message, f"See what the cluster says: fairing-azure status {job}")
+        message = f"The pod of the run has failed without a reason (Job '{job}')."
+        return _ended("failed", "job-failed", message, f"Check the cluster's report: fairing-azure status {job}")
     return _ended("failed", problem.code, problem.message, problem.hint)
 
 
-def _note(folder: Path, status: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+def _note(folder: Path, status: Mapping[str, Any], reported: Mapping[str, Any]) -> None:
     """Write how a run goes that has not ended; what an earlier pod has left waits for the next one."""
-    state = "running" if told.get("state") == "running" else "waiting"
-    new = {**status, **told, "state": state, "launched": True}
+    state = "running" if reported.get("state") == "running" else "waiting"
+    new = {**status, **reported, "state": state, "launched": True}
     if new == status:
         return
     with locked(folder, create=False):
@@ -266,7 +266,7 @@ def unfinished(infos: Iterable[RunInfo]) -> list[RunInfo]:
 
 
 def refresh(
-    store: RunStore, infos: Iterable[RunInfo], *, files: bool = True, tell: Callable[[str], object] | None = None
+    store: RunStore, infos: Iterable[RunInfo], *, files: bool = True, report: Callable[[str], object] | None = None
 ) -> bool:
     """Bring the records of runs in the cluster up to date, as far as cluster and Blob Storage can be reached.
 
@@ -274,7 +274,7 @@ def refresh(
         store: The runs.
         infos: Runs, from `unfinished`.
         files: As for `JobRecords.refresh`.
-        tell: Gets what could not be done, a sentence each.
+        report: Gets what could not be done, a sentence each.
 
     Returns:
         Whether there was any.
@@ -285,8 +285,8 @@ def refresh(
         jobs.setdefault(info.job, []).append(info)
     for job, those in jobs.items():
         for note in _refreshed_job(store, job, those, files=files):
-            if tell is not None:
-                tell(note)
+            if report is not None:
+                report(note)
     return bool(jobs)
 
 
@@ -370,7 +370,7 @@ def launched_with(info: RunInfo) -> tuple[Settings, tuple[str, ...]]:
 
 
 def _never_launched(job: str) -> dict[str, Any]:
-    message = f"Job '{job}' was never created: the process that prepared it has gone before."
+    message = f"Job '{job}' was never created: the process that prepared it ended too early."
     return _ended("failed", "not-launched", message, "Run it again.")
 
 

@@ -11,7 +11,7 @@ from fairing_az_jupyter.services.cluster_runs.follow import follow_cluster_batch
 from fairing_az_jupyter.services.cluster_runs.launch import ClusterPoint, cluster_settings, start_on_cluster
 from fairing_az_jupyter.services.cluster_runs.records import launched_with
 from fairing_az_jupyter.services.sweeps import describe_sweep
-from fairing_az_jupyter.sweeps.standing import Step, newest_runs, step_of
+from fairing_az_jupyter.sweeps.steps import Step, newest_runs, step_of
 from fairing_az_jupyter.sweeps.store import SweepStore
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def resume_on_cluster(
     input_files: Sequence[str] = (),
     stop_after: int | None = None,
     retry_failed: bool = False,
-    tell: Callable[[str], object] | None = None,
+    report: Callable[[str], object] | None = None,
 ) -> SweepTable:
     """Execute in the cluster what is missing of a sweep, as one Job, and return what the sweep has come to.
 
@@ -48,13 +48,13 @@ def resume_on_cluster(
         input_files: Files and folders beside the notebook that it needs.
         stop_after: After so many failures no run is begun any more; None for never.
         retry_failed: Whether to run again what has failed or was cancelled before.
-        tell: Gets a sentence when the Job has been launched, and what could not be done.
+        report: Gets a sentence when the Job has been launched, and what could not be done.
 
     Raises:
-        InputError: There is no such sweep, or it can't be launched as asked for.
+        InputError: The sweep does not exist, or it can't be launched as asked for.
         BuildFailedError: The image can't be built.
         ServiceError: The cluster or an Azure service does not do what is asked.
-        KeyboardInterrupt: The user has interrupted; what was launched goes on.
+        KeyboardInterrupt: The user has interrupted; what was launched continues.
 
     """
     store = session.store
@@ -79,35 +79,35 @@ def resume_on_cluster(
                 content=sweeps.notebook(plan.id),
             )
             jobs[batch.job] = list(batch.runs)
-            if tell is not None:
-                tell(f"{len(batch.runs)} runs are Job {batch.job} in namespace {batch.namespace}.")
+            if report is not None:
+                report(f"{len(batch.runs)} runs are Job {batch.job} in namespace {batch.namespace}.")
         for runs in jobs.values():
             follow_cluster_batch(
                 session,
                 runs,
                 on_end or (lambda _info: None),
-                tell=tell,
+                report=report,
                 unwanted=lambda: sweeps.is_cancelled(plan.id),
             )
     return describe_sweep(session, plan.id)
 
 
-def describe_cluster_sweep(session: Session, name: str, *, tell: Callable[[str], object] | None = None) -> SweepTable:
+def describe_cluster_sweep(session: Session, name: str, *, report: Callable[[str], object] | None = None) -> SweepTable:
     """Return what a sweep has come to, with its runs in the cluster as they are now.
 
     Args:
         session: The settings in force, the records and the cluster.
         name: The sweep, as for `resume_on_cluster`.
-        tell: Gets a sentence where the cluster can't be asked.
+        report: Gets a sentence where the cluster can't be asked.
 
     Raises:
-        InputError: There is no such sweep.
+        InputError: The sweep does not exist.
 
     """
     store = session.store
     plan = SweepStore(store).find(name)
     going = records.unfinished(newest_runs(store, plan).values())
-    records.refresh(store, going, files=False, tell=tell)
+    records.refresh(store, going, files=False, report=report)
     return describe_sweep(session, plan.id)
 
 

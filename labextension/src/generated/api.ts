@@ -625,9 +625,9 @@ export type components = {
       /** @default  */
       readonly why: string;
       /** @default [] */
-      readonly cures: readonly components['schemas']['Cure'][];
+      readonly fixes: readonly components['schemas']['Fix'][];
       /** @default false */
-      readonly mendable: boolean;
+      readonly fixable: boolean;
       /** @default  */
       readonly code: string;
       /** @default 0 */
@@ -648,16 +648,6 @@ export type components = {
      */
     readonly CompareRequest: {
       readonly runs: readonly string[];
-    };
-    /**
-     * Cure
-     * @description One way to fix what a check has found; `magic` is its form for a notebook's cell, where it has one.
-     */
-    readonly Cure: {
-      /** @enum {string} */
-      readonly tool: 'fairing-azure' | 'kubectl' | 'az' | 'text';
-      readonly command: string;
-      readonly magic?: string;
     };
     /**
      * Deleted
@@ -751,6 +741,16 @@ export type components = {
       readonly values?: {
         readonly [key: string]: unknown;
       };
+    };
+    /**
+     * Fix
+     * @description One way to fix what a check has found; `magic` is its form for a notebook's cell, where it has one.
+     */
+    readonly Fix: {
+      /** @enum {string} */
+      readonly tool: 'fairing-azure' | 'kubectl' | 'az' | 'text';
+      readonly command: string;
+      readonly magic?: string;
     };
     /**
      * Json

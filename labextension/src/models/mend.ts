@@ -28,10 +28,10 @@ export type IMend = IAttachMend | ISecretsMend;
  * @returns What to do; null if it can't be mended from here.
  */
 export function mendOf(result: ICheckResult): IMend | null {
-  if (!result.mendable) {
+  if (!result.fixable) {
     return null;
   }
-  for (const cure of result.cures) {
+  for (const cure of result.fixes) {
     const [program, group, action, ...flags] = cure.command.split(/\s+/);
     if (cure.tool !== 'fairing-azure' || program !== 'fairing-azure' || group !== 'secrets') {
       continue;

@@ -80,7 +80,7 @@ export function CheckRow(props: {
               <p className="jp-fairing-az-help">{trans.__('Looked at: %1', result.looked_at)}</p>
             ) : null}
             <Mend {...props} />
-            <Cures cures={result.cures} host={host} trans={trans} />
+            <Cures fixes={result.fixes} host={host} trans={trans} />
           </>
         ) : null}
       </div>
@@ -89,12 +89,12 @@ export function CheckRow(props: {
 }
 
 function Cures(props: {
-  readonly cures: readonly ICure[];
+  readonly fixes: readonly ICure[];
   readonly host: IHost;
   readonly trans: TranslationBundle;
 }): JSX.Element | null {
-  const { cures, host, trans } = props;
-  if (cures.length === 0) {
+  const { fixes, host, trans } = props;
+  if (fixes.length === 0) {
     return null;
   }
   const tools: Readonly<Record<ICure['tool'], string>> = {
@@ -103,7 +103,7 @@ function Cures(props: {
     az: trans.__('With the Azure CLI (az)'),
     text: ''
   };
-  const steps = cures.flatMap(cure => [
+  const steps = fixes.flatMap(cure => [
     { label: tools[cure.tool], text: cure.command },
     ...(cure.tool !== 'text' && cure.magic
       ? [{ label: trans.__('In a cell of the notebook'), text: cure.magic }]

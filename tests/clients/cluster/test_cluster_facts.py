@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.objects.facts import Access, node_capacities
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     InputError,
     ServiceError,
@@ -199,7 +199,7 @@ def test_a_namespace_that_is_none_is_refused(authority, tmp_path):
 
 def test_no_secret_is_written_to_any_log(api, cluster, caplog):
     caplog.set_level(logging.DEBUG)
-    cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden(MARK)}, dry_run=False)
+    cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue(MARK)}, dry_run=False)
     cluster.read_secret("azcreds")
 
     assert MARK not in caplog.text

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     NotAllowedError,
@@ -65,14 +65,14 @@ def test_a_secret_without_data_has_no_keys(api, cluster):
 
 
 def test_a_secret_is_created_then_left_alone_then_updated(api, cluster):
-    values = {"B": Hidden("two"), "A": Hidden("one")}
+    values = {"B": SecretValue("two"), "A": SecretValue("one")}
 
     assert cluster.apply_secret("azcreds", OPAQUE, values, dry_run=False, annotations={"by": "me"}) == "created"
     assert cluster.secret_keys("azcreds") == ("A", "B")
     version = api.version
     assert cluster.apply_secret("azcreds", OPAQUE, values, dry_run=False, annotations={"by": "me"}) == "unchanged"
     assert api.version == version
-    assert cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("three")}, dry_run=False) == "updated"
+    assert cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("three")}, dry_run=False) == "updated"
     stored = api.get("secrets", "azcreds")
     assert stored["data"] == {"A": base64_of("three"), "B": base64_of("two")}
     assert stored["metadata"]["annotations"] == {"fairing-az-jupyter/by": "me"}
@@ -88,7 +88,7 @@ def test_an_update_keeps_the_keys_labels_and_annotations_of_others(api, cluster)
         metadata={"labels": {"team": "a"}, "annotations": {"note": "keep"}},
     )
 
-    cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("one")}, dry_run=False, annotations={"by": "me"})
+    cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=False, annotations={"by": "me"})
 
     stored = api.get("secrets", "azcreds")
     assert stored["data"] == {"THEIRS": "eA==", "A": base64_of("one")}
@@ -102,7 +102,7 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(api, cluster, existing
         api.put("secrets", "azcreds", type=existing, data={"THEIRS": "eA=="})
     before = json.dumps(list(api.objects.values()))
 
-    outcome = cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("one")}, dry_run=True, replace=True)
+    outcome = cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=True, replace=True)
 
     assert outcome == ("updated" if existing else "created")
     assert json.dumps(list(api.objects.values())) == before
@@ -112,7 +112,7 @@ def test_a_secret_of_another_type_is_refused_and_stays(api, cluster):
     api.put("secrets", "acrcreds", type=OPAQUE, data={"x": "eA=="})
 
     with pytest.raises(ConflictError) as caught:
-        cluster.apply_secret("acrcreds", DOCKER, {".dockerconfigjson": Hidden(MARK)}, dry_run=False)
+        cluster.apply_secret("acrcreds", DOCKER, {".dockerconfigjson": SecretValue(MARK)}, dry_run=False)
 
     assert caught.value.code == "secret-fixed"
     assert "'acrcreds' in namespace 'team-a' has the type 'Opaque'" in caught.value.message
@@ -132,7 +132,9 @@ def test_replacing_brings_along_what_others_have_put_into_it(api, cluster):
         },
     )
 
-    outcome = cluster.apply_secret("acrcreds", DOCKER, {".dockerconfigjson": Hidden("{}")}, dry_run=False, replace=True)
+    outcome = cluster.apply_secret(
+        "acrcreds", DOCKER, {".dockerconfigjson": SecretValue("{}")}, dry_run=False, replace=True
+    )
 
     stored = api.get("secrets", "acrcreds")
     assert (outcome, stored["type"]) == ("updated", DOCKER)
@@ -144,9 +146,9 @@ def test_replacing_brings_along_what_others_have_put_into_it(api, cluster):
 def test_an_immutable_secret_is_refused_unless_it_holds_the_values_already(api, cluster):
     api.put("secrets", "azcreds", type=OPAQUE, data={"A": base64_of("one")}, immutable=True)
 
-    assert cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("one")}, dry_run=False) == "unchanged"
+    assert cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=False) == "unchanged"
     with pytest.raises(ConflictError, match="marked as immutable"):
-        cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("two")}, dry_run=False)
+        cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("two")}, dry_run=False)
 
 
 def test_a_replacement_that_the_server_refuses_leaves_the_former_secret(api, cluster):
@@ -154,7 +156,7 @@ def test_a_replacement_that_the_server_refuses_leaves_the_former_secret(api, clu
     api.fault(status(422, "Invalid", f'Invalid value: "{MARK}"'), method="POST")
 
     with pytest.raises(ConflictError) as caught:
-        cluster.apply_secret("acrcreds", DOCKER, {".dockerconfigjson": Hidden(MARK)}, dry_run=False, replace=True)
+        cluster.apply_secret("acrcreds", DOCKER, {".dockerconfigjson": SecretValue(MARK)}, dry_run=False, replace=True)
 
     assert MARK not in written(caught.value)
     assert api.get("secrets", "acrcreds")["data"] == {"x": "eA=="}
@@ -174,7 +176,7 @@ def test_a_replacement_that_fails_after_the_deletion_puts_the_former_secret_back
     api.answer = answer
 
     with pytest.raises(NotAllowedError) as caught:
-        cluster.apply_secret("acrcreds", DOCKER, {".dockerconfigjson": Hidden(MARK)}, dry_run=False, replace=True)
+        cluster.apply_secret("acrcreds", DOCKER, {".dockerconfigjson": SecretValue(MARK)}, dry_run=False, replace=True)
 
     assert caught.value.code == "not-allowed-by-rule"
     assert "exceeded quota: few" in caught.value.message
@@ -194,7 +196,7 @@ def test_a_change_of_someone_else_in_between_is_kept(api, cluster):
 
     api.answer = answer
 
-    assert cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("one")}, dry_run=False) == "updated"
+    assert cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=False) == "updated"
     assert api.get("secrets", "azcreds")["data"] == {"A": base64_of("one"), "THEIRS": "eQ=="}
 
 
@@ -203,7 +205,7 @@ def test_endless_conflicts_end_in_an_error(api, cluster):
     api.fault(status(409, "Conflict", "modified"), times=99, method="PATCH")
 
     with pytest.raises(ConflictError) as caught:
-        cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("one")}, dry_run=False)
+        cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=False)
 
     assert caught.value.code == "conflict"
     assert 2 <= len(api.asked("PATCH")) <= 10
@@ -212,14 +214,14 @@ def test_endless_conflicts_end_in_an_error(api, cluster):
 def test_a_creation_whose_answer_is_lost_is_found_done_and_not_sent_twice(api, cluster):
     api.fault(reset, method="POST", after=True)
 
-    assert cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("one")}, dry_run=False) == "created"
+    assert cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=False) == "created"
     assert len(api.asked("POST")) == 1
 
 
 def test_a_creation_that_never_arrived_is_made_after_another_look(api, cluster):
     api.fault(reset, method="POST")
 
-    assert cluster.apply_secret("azcreds", OPAQUE, {"A": Hidden("one")}, dry_run=False) == "created"
+    assert cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=False) == "created"
     assert api.get("secrets", "azcreds")["data"] == {"A": base64_of("one")}
 
 
@@ -228,7 +230,7 @@ def test_two_who_create_the_same_secret_at_once_both_succeed(api, cluster):
 
     def apply(number):
         barrier.wait()
-        outcomes.append(cluster.apply_secret("azcreds", OPAQUE, {f"K{number}": Hidden("v")}, dry_run=False))
+        outcomes.append(cluster.apply_secret("azcreds", OPAQUE, {f"K{number}": SecretValue("v")}, dry_run=False))
 
     threads = [threading.Thread(target=apply, args=(number,)) for number in range(4)]
     for thread in threads:

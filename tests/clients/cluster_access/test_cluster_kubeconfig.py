@@ -8,9 +8,9 @@ import os
 import pytest
 import trustme
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.transport.identity import TokenFile, token_claims
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError
 from tests.clients.cluster_access_scene import broken, failing
 from tests.clients.cluster_servers import (
@@ -27,7 +27,7 @@ def test_a_pods_service_account_goes_before_a_kubeconfig(api, pod, kubeconfig):
         assert (cluster.namespace, cluster.in_cluster) == ("team-a", True)
         assert cluster.server_version() == "v1.34.4"
         assert "service account of this pod" in cluster.source
-        assert "no kubeconfig was looked at" in cluster.source
+        assert "takes precedence over kubeconfigs" in cluster.source
         assert MARK not in repr(cluster)
         assert api.address in repr(cluster)
 
@@ -80,7 +80,7 @@ def test_no_way_to_a_cluster_says_what_was_looked_for(tmp_path):
 def test_a_pod_without_a_token_is_told_from_no_pod(api, tmp_path):
     environ = {**pod_environment(api), "HOME": str(tmp_path)}
     error = failing(lambda: Cluster.connect(environ, tmp_path / "none"))
-    assert f"{tmp_path / 'none' / 'token'} is not there" in error.message
+    assert f"{tmp_path / 'none' / 'token'} does not exist" in error.message
 
 
 @pytest.mark.parametrize("token", ["", " \n", f"{MARK} {MARK}", f"{MARK}\r\nX-Evil: 1", f"{MARK}é", f"{MARK}\x00"])
@@ -142,7 +142,7 @@ def test_the_token_file_is_read_again_after_a_minute(tmp_path):
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "a.e30.c", "a.W10.c", "a.eyJleHAiOiJ4In0.c", "a.bnVsbA.c", "...."])
 def test_a_token_that_says_nothing_about_itself_is_no_error(token):
-    assert token_claims(Hidden(f"Bearer {token}")).service_account == ""
+    assert token_claims(SecretValue(f"Bearer {token}")).service_account == ""
     assert token_claims(None).subject == ""
 
 
@@ -150,15 +150,15 @@ def test_a_token_that_says_nothing_about_itself_is_no_error(token):
     ("content", "says"),
     [
         (b"", "empty"),
-        (b"[1, 2]", "not shaped"),
-        (b"just text", "not shaped"),
+        (b"[1, 2]", "not a valid kubeconfig"),
+        (b"just text", "not a valid kubeconfig"),
         (b"{contexts: {}}", "has no current context"),
         (b"{contexts: [], users: [], clusters: []}", "has no current context"),
-        (b"{contexts: [{context: {}}], current-context: x}", "not shaped"),
+        (b"{contexts: [{context: {}}], current-context: x}", "not a valid kubeconfig"),
         (f"a: [{MARK}".encode(), "no YAML (line 1)"),
         (f"a: b\ntoken: {MARK}: x".encode(), "no YAML (line 2)"),
         (b"\xff\xfe\x00\x01", "no "),
-        (broken(clusters=[]), "not shaped"),
+        (broken(clusters=[]), "not a valid kubeconfig"),
         (broken(clusters=[{"name": "k", "cluster": {}}]), "names no usable server"),
         (broken(clusters=[{"name": "k", "cluster": {"server": "https://h:99999"}}]), "names no usable server"),
         (broken(clusters=[{"name": "k", "cluster": {"server": "ftp://h"}}]), "names no usable server"),
@@ -183,7 +183,7 @@ def test_a_kubeconfig_that_is_a_folder_is_named(tmp_path):
 
 def test_a_kubeconfig_that_was_asked_for_and_is_missing_is_named(tmp_path):
     error = failing(lambda: Cluster.connect({}, tmp_path / "none", tmp_path / "gone"))
-    assert f"{tmp_path / 'gone'} is not there" in error.message
+    assert f"{tmp_path / 'gone'} does not exist" in error.message
 
 
 def test_a_context_that_is_missing_names_those_that_are_there(kubeconfig, tmp_path):
@@ -197,7 +197,7 @@ def test_a_certificate_that_a_kubeconfig_names_and_is_missing_is_named(kubeconfi
     path = kubeconfig({"token": TOKEN}, cluster={"certificate-authority": "gone.pem"})
     error = failing(lambda: Cluster.connect({}, tmp_path / "none", path))
     assert error.code == "kubeconfig"
-    assert "a certificate that is not there" in error.message
+    assert "a certificate that does not exist" in error.message
 
 
 def test_a_token_file_of_a_kubeconfig_is_read_again(api, kubeconfig, tmp_path):

@@ -60,7 +60,7 @@ def test_a_plug_in_may_hand_out_a_certificate(api, authority, kubeconfig, plugin
 
 
 @pytest.mark.parametrize(
-    ("code", "section", "says", "cure"),
+    ("code", "section", "says", "fix"),
     [
         (f"print('{MARK}', file=sys.stderr); sys.exit(3)", {}, "ended with exit code 3", "kubectl"),
         ("print('Please run az login', file=sys.stderr); sys.exit(1)", {}, "ended with exit code 1", "az login"),
@@ -71,15 +71,15 @@ def test_a_plug_in_may_hand_out_a_certificate(api, authority, kubeconfig, plugin
         ("", {"command": "no-such-login"}, "is not installed", "az aks install-cli"),
         ("", {"command": ""}, "names no command", "anew"),
         ("", {"apiVersion": "v9"}, "no apiVersion", "anew"),
-        ("", {"interactiveMode": "Always"}, "wants to be used from a terminal", "kubelogin convert-kubeconfig"),
+        ("", {"interactiveMode": "Always"}, "requires a terminal", "kubelogin convert-kubeconfig"),
     ],
 )
-def test_a_plug_in_that_fails_is_named_without_quoting_it(kubeconfig, plugin, tmp_path, code, section, says, cure):
+def test_a_plug_in_that_fails_is_named_without_quoting_it(kubeconfig, plugin, tmp_path, code, section, says, fix):
     path = kubeconfig(plugin(code, **section))
     error = failing(lambda: Cluster.connect(dict(os.environ), tmp_path / "none", path))
     assert (type(error), error.code) == (CredentialError, "credential-plugin")
     assert says in error.message
-    assert cure in error.hint
+    assert fix in error.hint
 
 
 def test_a_plug_in_that_hangs_is_ended_with_all_that_it_started(kubeconfig, plugin, tmp_path):

@@ -11,7 +11,7 @@ from fairing_az_jupyter.clients.azure.credentials import (
     secret_problems,
     service_principal,
 )
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     CredentialError,
     NotAllowedError,
@@ -97,7 +97,7 @@ def test_an_empty_secret_names_all_four_keys():
 
 def test_a_key_that_is_really_somebody_s_secret_is_not_printed():
     data = secret_data(AZ_CLIENT_SECRET=None)
-    data[CLIENT_SECRET] = Hidden("x")
+    data[CLIENT_SECRET] = SecretValue("x")
 
     with pytest.raises(CredentialError) as caught:
         service_principal(data)
@@ -148,7 +148,7 @@ def test_without_a_cluster_workload_identity_comes_next(choose, token_file, cli)
     chosen = choose("auto", None, environ)
 
     assert chosen.source == "workload-identity"
-    assert chosen.reasons == (("secret", "there is no cluster whose Secret could be read"),)
+    assert chosen.reasons == (("secret", "no cluster whose Secret could be read"),)
     assert chosen.subscription_id == SUBSCRIPTION_ID
 
 

@@ -14,7 +14,7 @@ from fairing_az_jupyter.clients.azure.clouds import CLOUDS
 from fairing_az_jupyter.clients.azure.credentials import (
     choose_credential,
 )
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     CredentialError,
     ServiceError,
@@ -108,21 +108,21 @@ def test_each_cloud_asks_its_own_authority_whatever_other_cloud_the_environment_
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "told", "cure"),
+    ("number", "code", "told", "fix"),
     [
         ("7000215", "wrong-secret", "client secret", "az ad app credential reset --id " + CLIENT_ID),
         ("7000222", "expired-secret", "has expired", "%fairing_azure secrets create --azure"),
-        ("700016", "unknown-application", "no application " + CLIENT_ID, "az ad sp show"),
-        ("90002", "unknown-tenant", "no tenant " + TENANT_ID, "az account show --query tenantId"),
+        ("700016", "unknown-application", f"application {CLIENT_ID} not found", "az ad sp show"),
+        ("90002", "unknown-tenant", f"tenant {TENANT_ID} not found", "az account show --query tenantId"),
         ("900023", "unknown-tenant", TENANT_ID, "az account show --query tenantId"),
         ("700024", "clock-skew", "clocks differ", "clock"),
         ("700213", "not-federated", "another service account", "federated-credential list"),
         ("7000112", "application-disabled", "disabled", "administrator"),
         ("53003", "conditional-access", "Conditional Access", "administrator"),
-        ("9999999", "credential", "refuses the credential", "error?code=9999999"),
+        ("9999999", "credential", "rejected the credential", "error?code=9999999"),
     ],
 )
-def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra, number, code, told, cure):
+def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra, number, code, told, fix):
     entra.refusal = entra_error(number)
 
     with pytest.raises(CredentialError) as caught:
@@ -132,16 +132,16 @@ def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra
     assert caught.value.service == "entra"
     assert told in caught.value.message
     assert f"AADSTS{number}" in caught.value.message
-    assert cure in caught.value.hint
+    assert fix in caught.value.hint
     assert MARK not in everything_of(caught.value)
 
 
 def test_a_wrong_secret_is_told_by_entra_id_itself(choose):
     with pytest.raises(CredentialError) as caught:
-        choose(secret=principal(client_secret=Hidden("MARKED-wrong"))).token(SCOPE)
+        choose(secret=principal(client_secret=SecretValue("MARKED-wrong"))).token(SCOPE)
 
     assert caught.value.code == "wrong-secret"
-    assert "Is it the secret's value, and not its ID?" in caught.value.hint
+    assert "Use the secret's value, not its ID." in caught.value.hint
 
 
 def test_a_tenant_that_does_not_exist_is_told(choose):
@@ -291,10 +291,10 @@ def test_a_script_without_any_logging_prints_nothing_beside_our_error(run_python
     script = """
 import sys
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import UnreachableError
 client, secret, tenant, authority, bundle = sys.argv[1:]
-chosen = choose_credential('secret', secret=ServicePrincipal(client, Hidden(secret), tenant), environ={},
+chosen = choose_credential('secret', secret=ServicePrincipal(client, SecretValue(secret), tenant), environ={},
                            authority=authority, ca_bundle=bundle)
 try:
     chosen.token('https://management.azure.com/.default')

@@ -7,7 +7,7 @@ import trustme
 
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
 from fairing_az_jupyter.clients.azure.resources import ResourceManager
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from tests.clients.azure_doubles import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -51,7 +51,7 @@ def manager(arm, entra, bundle):
     def make(**options):
         credential = choose_credential(
             "secret",
-            secret=ServicePrincipal(CLIENT_ID, Hidden(CLIENT_SECRET), TENANT_ID),
+            secret=ServicePrincipal(CLIENT_ID, SecretValue(CLIENT_SECRET), TENANT_ID),
             environ={},
             authority=entra.url,
             ca_bundle=bundle,

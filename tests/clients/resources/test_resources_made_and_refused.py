@@ -65,7 +65,7 @@ def test_making_one_that_is_there_changes_nothing(manager, arm):
 def test_a_name_that_somebody_else_has_is_told_before_anything_is_made(manager, arm):
     arm.taken = {"contosomldata"}
 
-    with pytest.raises(ConflictError, match="somebody else has") as caught:
+    with pytest.raises(ConflictError, match="name is taken") as caught:
         manager().create_storage_account("contoso-ml", "contosomldata", "northeurope")
 
     assert caught.value.code == "name-taken"
@@ -131,7 +131,7 @@ def test_a_progress_link_to_another_host_is_not_followed(manager, arm, ca):
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "kind", "ours", "cure"),
+    ("status", "code", "kind", "ours", "fix"),
     [
         (403, "RequestDisallowedByPolicy", NotAllowedError, "policy", "az policy assignment list"),
         (409, "MissingSubscriptionRegistration", ConflictError, "provider-not-registered", "az provider register"),
@@ -140,15 +140,15 @@ def test_a_progress_link_to_another_host_is_not_followed(manager, arm, ca):
         (403, "AuthorizationFailed", NotAllowedError, "not-allowed", '--role "Storage Account Contributor"'),
     ],
 )
-def test_why_it_can_t_be_made_is_told(manager, arm, status, code, kind, ours, cure):
+def test_why_it_can_t_be_made_is_told(manager, arm, status, code, kind, ours, fix):
     arm.replies["PUT", ""] = arm_error(status, code)
 
     with pytest.raises(kind) as caught:
         manager().create_storage_account("contoso-ml", "contosomldata", "northeurope")
 
     assert caught.value.code == ours
-    assert "Can't make the Storage account 'contosomldata'" in caught.value.message
-    assert cure in caught.value.hint
+    assert "Can't create the storage account 'contosomldata'" in caught.value.message
+    assert fix in caught.value.hint
 
 
 @pytest.mark.parametrize(

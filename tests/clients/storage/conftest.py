@@ -13,7 +13,7 @@ import trustme
 
 from fairing_az_jupyter.clients.azure.blob.storage import BlobStore
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from tests.clients.azure_doubles import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -92,7 +92,7 @@ def entra(ca):
 def credential(entra, bundle):
     return choose_credential(
         "secret",
-        secret=ServicePrincipal(CLIENT_ID, Hidden(CLIENT_SECRET), TENANT_ID),
+        secret=ServicePrincipal(CLIENT_ID, SecretValue(CLIENT_SECRET), TENANT_ID),
         environ={},
         authority=entra.url,
         ca_bundle=bundle,
@@ -101,7 +101,7 @@ def credential(entra, bundle):
 
 @pytest.fixture(params=["token", "key"])
 def store(request, blobs, bundle):
-    signer = Hidden(KEY) if request.param == "key" else request.getfixturevalue("credential")
+    signer = SecretValue(KEY) if request.param == "key" else request.getfixturevalue("credential")
     with_names = {"assignee": CLIENT_ID}
     store = BlobStore(blobs, signer, ca_bundle=bundle, names=with_names)
     yield store
@@ -121,7 +121,7 @@ def failing(service, bundle):
 
     def make(**options):
         names = {"assignee": CLIENT_ID, "scope": "/subscriptions/S/storage"}
-        options = {"credential": Hidden(KEY), "ca_bundle": bundle, "names": names, **options}
+        options = {"credential": SecretValue(KEY), "ca_bundle": bundle, "names": names, **options}
         return BlobStore(f"{service.url}/{ACCOUNT}", **options)
 
     return make

@@ -9,7 +9,7 @@ import pytest
 
 from fairing_az_jupyter.clients.azure.blob.transfers import FileStore
 from fairing_az_jupyter.clients.azure.blob.urls import BlobUrl
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import ConflictError, NotFoundError, ThrottledError, UnreachableError
 from tests.clients.azure_doubles import CLIENT_ID, DRIP, HANG, PAGE, RESET, Answer, everything_of
 from tests.clients.storage_scene import ACCOUNT, KEY, refusal
@@ -19,7 +19,7 @@ MEGABYTE = 1024 * 1024
 
 @pytest.fixture(params=["token", "key"])
 def files(request, blobs, bundle):
-    signer = Hidden(KEY) if request.param == "key" else request.getfixturevalue("credential")
+    signer = SecretValue(KEY) if request.param == "key" else request.getfixturevalue("credential")
     store = FileStore(blobs, signer, {}, ca_bundle=bundle, names={"assignee": CLIENT_ID})
     yield store
     store.close()
@@ -30,7 +30,7 @@ def broken(service, bundle):
     made = []
 
     def make(**options):
-        made.append(FileStore(f"{service.url}/{ACCOUNT}", Hidden(KEY), {}, ca_bundle=bundle, **options))
+        made.append(FileStore(f"{service.url}/{ACCOUNT}", SecretValue(KEY), {}, ca_bundle=bundle, **options))
         return made[-1]
 
     yield make
@@ -162,6 +162,6 @@ def test_a_file_that_is_not_there_is_told_with_a_command_that_lists_what_is(file
     with pytest.raises(NotFoundError) as missing:
         files.read(place("none.ipynb"))
 
-    assert "there is no such blob" in missing.value.message
+    assert "the blob does not exist" in missing.value.message
     assert f"/{ACCOUNT}/runs/none.ipynb'" in missing.value.message
     assert "az storage blob list" in missing.value.hint

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from fairing_az_jupyter.clients.azure.blob.storage import BlobStore
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     CredentialError,
     NotAllowedError,
@@ -48,8 +48,8 @@ def test_a_probe_of_a_container_that_is_not_there_says_so(store):
     with pytest.raises(NotFoundError) as caught:
         store.probe("no-such-container")
 
-    assert "there is no such container" in caught.value.message
-    assert "'no-such-container' of the Storage account 'contosomldata'" in caught.value.message
+    assert "the container does not exist" in caught.value.message
+    assert "'no-such-container' of the storage account 'contosomldata'" in caught.value.message
     assert "az storage container create --account-name contosomldata" in caught.value.hint
 
 
@@ -94,9 +94,9 @@ def test_a_link_that_is_too_short_or_too_long_is_refused(store, hours):
 
 
 def test_a_wrong_account_key_is_no_matter_of_permission(blobs, bundle):
-    other = Hidden(base64.b64encode(b"other" * 10).decode())
+    other = SecretValue(base64.b64encode(b"other" * 10).decode())
 
-    with pytest.raises(CredentialError, match="'any' in the Storage account 'contosomldata'"):
+    with pytest.raises(CredentialError, match="'any' in the storage account 'contosomldata'"):
         BlobStore(blobs, other, ca_bundle=bundle).container_exists("any")
 
 

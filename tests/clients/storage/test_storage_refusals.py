@@ -11,7 +11,7 @@ import pytest
 from fairing_az_jupyter.clients.azure.blob.storage import PROBE_PREFIX, BlobStore
 from fairing_az_jupyter.clients.azure.clouds import CLOUDS, STORAGE_SCOPE
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -37,7 +37,7 @@ from tests.clients.storage_scene import ACCOUNT, KEY, refusal
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "error", "ours", "told", "cure"),
+    ("status", "code", "error", "ours", "told", "fix"),
     [
         (
             403,
@@ -58,16 +58,16 @@ from tests.clients.storage_scene import ACCOUNT, KEY, refusal
         ),
         (403, "AccountIsDisabled", NotAllowedError, "account-disabled", "disabled", "subscription"),
         (409, "PublicAccessNotPermitted", NotAllowedError, "not-allowed", "anonymous", ""),
-        (403, "AuthenticationFailed", CredentialError, "credential", "signed with", "renewed"),
+        (403, "AuthenticationFailed", CredentialError, "credential", "request's signature", "renewed"),
         (401, "InvalidAuthenticationInfo", CredentialError, "credential", "token", "az account show"),
-        (404, "ContainerNotFound", NotFoundError, "not-found", "no such container", "container create"),
+        (404, "ContainerNotFound", NotFoundError, "not-found", "the container does not exist", "container create"),
         (409, "ContainerBeingDeleted", ConflictError, "being-deleted", "deleted", "minute"),
         (400, "InvalidResourceName", ConflictError, "bad-name", "name", "lower-case"),
         (403, "SomethingNew", NotAllowedError, "not-allowed", "may not", "role assignment list"),
         (418, "SomethingNew", ConflictError, "conflict", "SomethingNew", ""),
     ],
 )
-def test_a_refusal_says_what_is_wrong_and_what_to_type(service, failing, status, code, error, ours, told, cure):
+def test_a_refusal_says_what_is_wrong_and_what_to_type(service, failing, status, code, error, ours, told, fix):
     service.always = refusal(status, code)
 
     with pytest.raises(error) as caught:
@@ -75,8 +75,8 @@ def test_a_refusal_says_what_is_wrong_and_what_to_type(service, failing, status,
 
     assert (caught.value.code, caught.value.status, caught.value.service) == (ours, status, "blob")
     assert told in caught.value.message
-    assert "'contexts' in the Storage account 'contosomldata'" in caught.value.message
-    assert cure in caught.value.hint
+    assert "'contexts' in the storage account 'contosomldata'" in caught.value.message
+    assert fix in caught.value.hint
     assert MARK not in everything_of(caught.value)
 
 
@@ -276,11 +276,11 @@ def test_an_account_whose_host_does_not_exist_is_not_there(cloud, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", no_such_host)
 
     with pytest.raises(NotFoundError) as caught:
-        BlobStore(ACCOUNT, Hidden(KEY), cloud=cloud).container_exists("contexts")
+        BlobStore(ACCOUNT, SecretValue(KEY), cloud=cloud).container_exists("contexts")
 
     assert asked == [f"{ACCOUNT}.{cloud.blob_suffix}"]
     assert caught.value.code == "no-such-account"
-    assert f"there is no Storage account {ACCOUNT}" in caught.value.message
+    assert f"storage account {ACCOUNT} not found" in caught.value.message
 
 
 def test_a_name_service_that_does_not_answer_says_nothing_about_the_account(monkeypatch):
@@ -290,7 +290,7 @@ def test_a_name_service_that_does_not_answer_says_nothing_about_the_account(monk
     monkeypatch.setattr(socket, "getaddrinfo", try_again)
 
     with pytest.raises(UnreachableError) as caught:
-        BlobStore(ACCOUNT, Hidden(KEY), deadline=1).container_exists("contexts")
+        BlobStore(ACCOUNT, SecretValue(KEY), deadline=1).container_exists("contexts")
 
     assert caught.value.code == "name-lookup"
 
@@ -298,7 +298,7 @@ def test_a_name_service_that_does_not_answer_says_nothing_about_the_account(monk
 @pytest.mark.parametrize("key", ["MARKED not base64", "", "MARKED=", "MÄRKED"])
 def test_a_key_that_is_none_is_refused_without_showing_it(key):
     with pytest.raises(CredentialError) as caught:
-        BlobStore(ACCOUNT, Hidden(key))
+        BlobStore(ACCOUNT, SecretValue(key))
 
     assert caught.value.code == "malformed-key"
     assert "az storage account keys list --account-name contosomldata" in caught.value.hint
@@ -319,7 +319,7 @@ def test_an_entra_id_that_hangs_is_blamed_and_not_the_account(service, failing, 
     entra.always = HANG
     slow = choose_credential(
         "secret",
-        secret=ServicePrincipal(CLIENT_ID, Hidden(CLIENT_SECRET), TENANT_ID),
+        secret=ServicePrincipal(CLIENT_ID, SecretValue(CLIENT_SECRET), TENANT_ID),
         environ={},
         authority=entra.url,
         ca_bundle=bundle,

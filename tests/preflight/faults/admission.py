@@ -123,7 +123,7 @@ FAULTS = [
     fault(
         "launch.job",
         "a quota counts limits",
-        "the namespace has a quota on `limits.cpu`, and pods without a processor limit are refused",
+        "the namespace has a quota on `limits.cpu`, and pods without a processor limit are rejected",
         "fairing-azure fill train.ipynb --cpu-limit 1",
         quota(limits_cpu="8"),
         code="quota-on-limits",
@@ -197,7 +197,7 @@ FAULTS = [
         "launch.endpoint",
         "a policy allows no public addresses",
         "a policy of the cluster allows no Service with a public address",
-        "Ask who has set the policy",
+        "Ask the owner of the policy",
         having(
             policy("private", _PRIVATE, "no public load balancers", plural="services", body=_PUBLIC_SERVICE),
             FAIRING_SERVICE_TYPE="LoadBalancer",

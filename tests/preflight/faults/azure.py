@@ -52,7 +52,7 @@ FAULTS = [
     ),
     fault(
         "azure.resource-group",
-        "the resource group is not there",
+        "the resource group does not exist",
         "there is no such resource group",
         "az group list --subscription {subscription}",
         _no_group,
@@ -77,8 +77,8 @@ FAULTS = [
     fault(
         "azure.resource-group",
         "ARM answers 401 by a skewed clock",
-        "Azure refuses the token, for the clocks differ",
-        "Have the clock of this machine (on AKS: of the node) set right",
+        "Azure rejects the token because the clocks differ",
+        "Correct the clock of this machine (on AKS: of the node)",
         lambda scene: (scene.stand.arm_front.refuse(401), scene.stand.arm_front.skew(3600)),
         code="clock-skew",
     ),
@@ -91,7 +91,7 @@ FAULTS = [
     ),
     fault(
         "storage.account",
-        "the Storage account is not there",
+        "the Storage account does not exist",
         "there is no such Storage account, and AZURE_REGION does not say where to make it",
         "az storage account create --name {account} --resource-group {group}",
         _no_account,
@@ -100,7 +100,7 @@ FAULTS = [
         "storage.account",
         "the Storage account will be made",
         "there is no such Storage account; the first launch makes it in AZURE_REGION, and it is billed",
-        "If the launch shall make it, there is nothing to do.",
+        "If the launch should create it, nothing needs to be done.",
         lambda scene: (_no_account(scene), scene.settings.update(AZURE_REGION="northeurope")),
         status="warn",
     ),

@@ -80,14 +80,14 @@ FAULTS = [
     fault(
         "cluster",
         "no cluster",
-        "this is no pod, and there is no kubeconfig",
+        "not running in a pod, and no kubeconfig",
         "az aks get-credentials --resource-group GROUP --name CLUSTER",
         lambda scene: scene.environ.pop("KUBERNETES_SERVICE_HOST"),
         code="no-cluster",
     ),
     fault(
         "cluster",
-        "the API server refuses connections",
+        "the API server rejects connections",
         "nothing listens at the API server's address",
         "kubectl cluster-info",
         lambda scene: scene.environ.update(KUBERNETES_SERVICE_PORT=str(_closed_port())),
@@ -97,7 +97,7 @@ FAULTS = [
         "cluster",
         "the API server's certificate is untrusted",
         "the API server's certificate is not signed by the cluster's own authority",
-        "name the host in NO_PROXY",
+        "add the host to NO_PROXY",
         lambda scene: scene.stand.kubernetes_front.certificate("untrusted"),
     ),
     fault(
@@ -111,7 +111,7 @@ FAULTS = [
         "cluster",
         "a proxy answers for the API server",
         "a proxy's page comes in place of the API server's answer",
-        "Name the cluster's host in NO_PROXY",
+        "Add the cluster's host to NO_PROXY",
         lambda scene: scene.stand.kubernetes_front.proxy_page(),
     ),
     fault(
@@ -123,7 +123,7 @@ FAULTS = [
     ),
     fault(
         "cluster",
-        "the service account's token is refused",
+        "the service account's token is rejected",
         "the service account's token is no longer good",
         "Restart the notebook server",
         _token("not-a-token"),
@@ -146,14 +146,14 @@ FAULTS = [
     ),
     fault(
         "cluster.namespace",
-        "the namespace is not there",
+        "the namespace does not exist",
         "the namespace does not exist",
         "kubectl create namespace {namespace}",
         lambda scene: scene.stand.kubernetes_front.refuse(404, path="/api/v1/namespaces/[^/]+$"),
     ),
     fault(
         "cluster.service-account",
-        "the service account is not there",
+        "the service account does not exist",
         "the service account that pods shall run as does not exist",
         "fairing-azure fill train.ipynb --service-account default-editor",
         having(FAIRING_SERVICE_ACCOUNT="nobody"),

@@ -45,7 +45,7 @@ FAULTS = [
     fault(
         "azure.secret",
         "azcreds is missing",
-        "Secret `azcreds` is not there",
+        "Secret `azcreds` does not exist",
         "fairing-azure secrets create --azure",
         lambda scene: scene.api("DELETE", "secrets/azcreds"),
     ),
@@ -81,8 +81,8 @@ FAULTS = [
     ),
     fault(
         "azure.secret-keys",
-        "a value is no GUID",
-        "an id in `azcreds` is no GUID, such as a name",
+        "a value is not a GUID",
+        "an id in `azcreds` is not a GUID, for example a name",
         "fairing-azure secrets create --azure",
         lambda scene: scene.azcreds(AZ_SUBSCRIPTION_ID="Pay-As-You-Go"),
     ),
@@ -168,7 +168,7 @@ FAULTS = [
         "azure.clock",
         "the clock is wrong",
         "this machine's clock (on AKS: the node's) is more than five minutes wrong",
-        "Have the clock set right",
+        "Correct the clock",
         _skewed,
         code="clock-skew",
     ),

@@ -22,7 +22,7 @@ class Fault:
         cause: What is wrong, for the README.
         check: The check that tells it.
         status: What this check finds.
-        cure: What one of its cures contains; `{...}` are the user's own values: namespace, client, registry, host,
+        fix: What one of its cures contains; `{...}` are the user's own values: namespace, client, registry, host,
             group, account, subscription, tenant.
         make: Brings it about.
         code: The finding's code; None where any will do.
@@ -36,7 +36,7 @@ class Fault:
     cause: str
     check: str
     status: CheckStatus
-    cure: str
+    fix: str
     make: Make
     code: str | None = None
     also: tuple[str, ...] = ()
@@ -44,9 +44,9 @@ class Fault:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def fault(check: str, name: str, cause: str, cure: str, make: Make, **more: Any) -> Fault:
+def fault(check: str, name: str, cause: str, fix: str, make: Make, **more: Any) -> Fault:
     options = {key: more.pop(key) for key in ("abac", "data_role", "role") if key in more}
-    return Fault(name, cause, check, more.pop("status", "fail"), cure, make, options=options, **more)
+    return Fault(name, cause, check, more.pop("status", "fail"), fix, make, options=options, **more)
 
 
 def having(**values: Any) -> Make:

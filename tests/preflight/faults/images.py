@@ -25,7 +25,7 @@ def _for_arm_only(scene: Scene) -> None:
 FAULTS = [
     fault(
         "image.base",
-        "the base image is not there",
+        "the base image does not exist",
         "there is no such base image",
         "fairing-azure fill train.ipynb --base-image docker.io/library/python:3.11-slim",
         having(FAIRING_BASE_IMAGE="docker.io/library/python:3.11-slimmest"),
@@ -57,7 +57,7 @@ FAULTS = [
     ),
     fault(
         "image.builder",
-        "the builder's image is not there",
+        "the builder's image does not exist",
         "there is no such image as FAIRING_BUILDER_IMAGE names",
         "fairing-azure fill train.ipynb --builder-image ghcr.io/osscontainertools/kaniko:v1.28.3",
         having(FAIRING_BUILDER_IMAGE="ghcr.io/osscontainertools/kaniko:v0"),

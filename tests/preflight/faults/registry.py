@@ -63,7 +63,7 @@ FAULTS = [
     fault(
         "registry.secret",
         "acrcreds is missing",
-        "Secret `acrcreds` is not there",
+        "Secret `acrcreds` does not exist",
         "fairing-azure secrets create --acr",
         lambda scene: scene.api("DELETE", "secrets/acrcreds"),
     ),

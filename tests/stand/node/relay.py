@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PART = 1 << 18
-_PATIENCE = 10
+_TIMEOUT = 10
 
 
 def serve(listener: socket.socket, answer: Callable[[socket.socket], None], name: str) -> None:
@@ -48,7 +48,7 @@ def lead_to(port: Callable[[socket.socket], int | None]) -> Callable[[socket.soc
     def answer(connection: socket.socket) -> None:
         target = port(connection)
         if target is not None:
-            with socket.create_connection(("127.0.0.1", target), _PATIENCE) as onward:
+            with socket.create_connection(("127.0.0.1", target), _TIMEOUT) as onward:
                 join(connection, onward)
 
     return answer
@@ -83,7 +83,7 @@ class NameProxy:
         self._listener.close()
 
     def _answer(self, connection: socket.socket) -> None:
-        connection.settimeout(_PATIENCE)
+        connection.settimeout(_TIMEOUT)
         request = b""
         while not request.endswith(b"\r\n\r\n"):
             part = connection.recv(1)
@@ -96,7 +96,7 @@ class NameProxy:
             # Go's error shows the reason phrase: it reads as that of a name that does not exist.
             connection.sendall(f"HTTP/1.1 502 dial tcp: lookup {host}: no such host\r\n\r\n".encode())
             return
-        with socket.create_connection(("127.0.0.1", port), _PATIENCE) as onward:
+        with socket.create_connection(("127.0.0.1", port), _TIMEOUT) as onward:
             connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             join(connection, onward)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Workers = Callable[[], list[PodWorker]]
 
 Object = dict[str, Any]
-_PATIENCE = 10
+_TIMEOUT = 10
 
 
 class Services:
@@ -125,7 +125,7 @@ class Services:
             worker = ready[next(self._turns) % len(ready)]
             network = worker.network
             if network is not None:
-                with network.connect(_target(service, number, worker), _PATIENCE) as onward:
+                with network.connect(_target(service, number, worker), _TIMEOUT) as onward:
                     join(connection, onward)
 
         return answer

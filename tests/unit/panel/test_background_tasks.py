@@ -8,9 +8,9 @@ import time
 import pytest
 
 from fairing_az_jupyter.frontends.panel.state.background import Task, Tasks
-from fairing_az_jupyter.frontends.panel.state.fix import Mend, mend_of
+from fairing_az_jupyter.frontends.panel.state.fix import FixRequest, fix_request_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
-from fairing_az_jupyter.models import CheckResult, Cure
+from fairing_az_jupyter.models import CheckResult, Fix
 
 
 def test_an_interrupt_ends_the_work_and_the_thread():
@@ -70,18 +70,18 @@ def test_one_who_fails_to_follow_keeps_nobody_else_from_knowing(caplog):
 
 
 @pytest.mark.parametrize(
-    ("command", "mend"),
+    ("command", "fix"),
     [
-        ("fairing-azure secrets attach --namespace 'team a'", Mend(attach=True)),
-        ("fairing-azure secrets create", Mend(azure=True, acr=True)),
-        ("fairing-azure secrets create --acr --replace", Mend(acr=True, replace=True)),
-        ("fairing-azure secrets rotate", Mend(azure=True, acr=True, only_secret=True)),
+        ("fairing-azure secrets attach --namespace 'team a'", FixRequest(attach=True)),
+        ("fairing-azure secrets create", FixRequest(azure=True, acr=True)),
+        ("fairing-azure secrets create --acr --replace", FixRequest(acr=True, replace=True)),
+        ("fairing-azure secrets rotate", FixRequest(azure=True, acr=True, only_secret=True)),
         ("fairing-azure secrets show", None),
         ("fairing-azure check", None),
     ],
 )
-def test_a_cure_is_read_as_its_command_would_be(command, mend):
-    cures = (Cure("kubectl", "kubectl create secret"), Cure("fairing-azure", command))
+def test_a_cure_is_read_as_its_command_would_be(command, fix):
+    fixes = (Fix("kubectl", "kubectl create secret"), Fix("fairing-azure", command))
 
-    assert mend_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures, mendable=True)) == mend
-    assert mend_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures)) is None
+    assert fix_request_of(CheckResult("id", "Title", "fail", "here", "Message", "", fixes, fixable=True)) == fix
+    assert fix_request_of(CheckResult("id", "Title", "fail", "here", "Message", "", fixes)) is None

@@ -102,7 +102,7 @@ def test_disk_that_is_full_at_the_start_is_told_before_a_kernel_starts(on_disk):
     )
 
     assert code == 4
-    assert "was not started: its record can't be made" in error
+    assert "was not started: its record can't be created" in error
     assert "--runs-folder" in error
     assert info["state"] == "failed"
     assert "No space left on device" in shown
@@ -141,7 +141,7 @@ def test_disk_that_is_read_only_at_the_start_is_told_before_a_kernel_starts(on_d
     code, error, (info,), shown, _ = on_disk("print('never')", before='mount -o remount,ro "$DISK"')
 
     assert code == 4
-    assert "was not started: its record can't be made" in error
+    assert "was not started: its record can't be created" in error
     assert "Read-only file system" in shown
     assert info["state"] == "failed"
 

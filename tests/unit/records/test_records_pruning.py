@@ -72,7 +72,7 @@ def test_dry_run_deletes_nothing(store):
 def test_nothing_is_deleted_unless_something_says_what(store):
     ended(store, "r1")
 
-    with pytest.raises(InputError, match="none was deleted") as refused:
+    with pytest.raises(InputError, match="none were deleted") as refused:
         prune(store)
 
     assert "--keep" in refused.value.hint

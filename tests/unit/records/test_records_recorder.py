@@ -200,7 +200,7 @@ def test_lost_run_goes_on_in_its_record_with_the_events_of_both_attempts(store, 
     assert [found["text"] for _, found in follow.events(store, folder.name)] == ["before the end\n", "second\n"]
     log = "".join(follow.log_text(store, folder.name))
     assert "before the end" in log
-    assert "begun again, attempt 2" in log
+    assert "restarted, attempt 2" in log
     assert log.endswith("second\n")
 
 

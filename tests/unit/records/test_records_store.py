@@ -97,7 +97,7 @@ def test_two_runs_of_the_same_moment_get_records_of_their_own(store, monkeypatch
 def test_second_run_of_a_given_identifier_is_refused_and_leaves_nothing(store):
     store.create(RunRequest("a.ipynb", None), NOTEBOOK, run="point-7")
 
-    with pytest.raises(FileExistsError, match="such a run already"):
+    with pytest.raises(FileExistsError, match="run already exists"):
         store.create(RunRequest("b.ipynb", None), NOTEBOOK, run="point-7")
 
     assert [entry.name for entry in store.path.iterdir()] == ["point-7"]
@@ -339,7 +339,7 @@ def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
 
 
 def test_home_of_a_user_who_is_not_known_is_refused_with_a_cure():
-    with pytest.raises(InputError, match="no folder for records") as refused:
+    with pytest.raises(InputError, match="not a folder for records") as refused:
         RunStore.open("~nobody-of-that-name/runs")
 
     assert "--runs-folder" in refused.value.hint

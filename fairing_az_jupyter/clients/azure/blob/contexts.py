@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 __all__ = ["ContextStore", "StoredContext"]
 
@@ -101,7 +101,7 @@ class ContextStore(BlobStore):
             return self._stored(container, name, found, sent=False)
         return self._stored(container, name, size, sent=True)
 
-    def link(self, context: StoredContext, hours: float = 1.0) -> Hidden:
+    def link(self, context: StoredContext, hours: float = 1.0) -> SecretValue:
         """Make a link by which this one context can be read, and nothing else.
 
         Args:
@@ -130,7 +130,7 @@ class ContextStore(BlobStore):
             try:
                 return int(client.get_blob_properties(connection_timeout=seconds, read_timeout=seconds).size)
             except ResourceNotFoundError as error:
-                # The one refusal that says that the container is there.
+                # The one rejection that says that the container is there.
                 if getattr(error, "error_code", None) == "BlobNotFound":
                     return None
                 raise
@@ -246,7 +246,7 @@ class _Sending:
             self._failure = error
 
     def _send_block(self, start: int, content: bytes) -> None:
-        # The service refuses a block that has changed on its way; it need not reckon a sum of its own choice then.
+        # The service rejects a block that has changed on its way; it need not reckon a sum of its own choice then.
         # Source: https://learn.microsoft.com/rest/api/storageservices/put-block#request-headers
         digest = hashlib.md5(content, usedforsecurity=False).digest()
         headers = {"Content-MD5": base64.b64encode(digest).decode()}

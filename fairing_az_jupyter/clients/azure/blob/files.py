@@ -36,7 +36,7 @@ _TYPES = {
 class BlobFiles:
     """Files in Blob Storage; safe to use from several threads, for as long as a process lives.
 
-    Tokens are renewed before they expire. What is refused all the same is tried once more with a credential chosen
+    Tokens are renewed before they expire. What is rejected anyway is tried once more with a credential chosen
     anew: a token may have been revoked, or the Secret changed.
 
     Args:
@@ -80,7 +80,7 @@ class BlobFiles:
             url: Its URL; see `BlobUrl.parse`.
             data: All its bytes.
             content_type: Its media type; by the name's ending if None.
-            if_absent: Refuse to replace one that is there.
+            if_absent: Fail if one exists already.
 
         Raises:
             InputError: The URL names no blob.
@@ -103,7 +103,7 @@ class BlobFiles:
 
         Raises:
             InputError: The URL names no blob.
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         place = BlobUrl.parse(url)
@@ -120,7 +120,7 @@ class BlobFiles:
 
         Raises:
             InputError: The URL names no container.
-            ServiceError: They can't be listed, or there is no such container.
+            ServiceError: They can't be listed, or the container does not exist.
 
         """
         place = BlobUrl.parse(url_prefix, prefix=True)
@@ -153,7 +153,7 @@ class BlobFiles:
 
         Raises:
             InputError: The URL names no blob.
-            ServiceError: It could not be written, or that can't be told.
+            ServiceError: It could not be written, or that can't be determined.
 
         """
         place = BlobUrl.parse(url)
@@ -174,25 +174,25 @@ class BlobFiles:
             store.close()
 
     def _do(self, place: BlobUrl, use: Callable[[FileStore], T]) -> T:
-        """Use an account's blobs the way that has worked before; look for another one where that is refused."""
+        """Use an account's blobs the way that has worked before; look for another one where that is rejected."""
         way = self._ways.get(place.endpoint)
         if way is not None:
             try:
                 return use(way.store)
-            except CredentialError as refused:
-                if refused.code == "clock-skew":
+            except CredentialError as rejected:
+                if rejected.code == "clock-skew":
                     raise
                 self._forget(place, way)
-            except NotAllowedError as refused:
-                if way.by_key or not self._may_have_key(place, refused):
+            except NotAllowedError as rejected:
+                if way.by_key or not self._may_have_key(place, rejected):
                     raise
                 self._forget(place, way, keep_credential=True)
             return self._found(place, use)
         used = self._access.credential
         try:
             return self._found(place, use)
-        except CredentialError as refused:
-            if refused.service != "blob" or refused.code == "clock-skew":
+        except CredentialError as rejected:
+            if rejected.service != "blob" or rejected.code == "clock-skew":
                 raise
             self._access.renew(used)
         return self._found(place, use)
@@ -200,25 +200,25 @@ class BlobFiles:
     def _found(self, place: BlobUrl, use: Callable[[FileStore], T]) -> T:
         """Use an account's blobs with a token, or with the account's key where the token may not and the key may."""
         done: list[T] = []
-        refusals: list[NotAllowedError] = []
+        rejections: list[NotAllowedError] = []
         credential = self._access.credential
 
         def suffices(store: FileStore) -> bool:
             try:
                 done.append(use(store))
-            except NotAllowedError as refused:
-                if not self._may_have_key(place, refused):
+            except NotAllowedError as rejected:
+                if not self._may_have_key(place, rejected):
                     raise
-                refusals.append(refused)
+                rejections.append(rejected)
                 return False
             return True
 
         try:
             store = self._access.blobs(place.account, lambda signer: self._store(place, signer, credential), suffices)
         except FairingAzureError:
-            if refusals:
-                # That there is no key to be had either is no matter: a data role is what mends it.
-                raise refusals[0] from None
+            if rejections:
+                # That there is no key to be had either does not matter: a data role is what fixes it.
+                raise rejections[0] from None
             raise
         if not done:
             try:
@@ -226,18 +226,18 @@ class BlobFiles:
             except BaseException as error:
                 store.close()
                 if isinstance(error, NotAllowedError) and error.code == "shared-key-off":
-                    raise refusals[0] from None
+                    raise rejections[0] from None
                 raise
         with self._lock:
             before = self._ways.get(place.endpoint)
             if before is not None:
                 self._old.append(before.store)
-            self._ways[place.endpoint] = _Way(store, credential, by_key=bool(refusals))
+            self._ways[place.endpoint] = _Way(store, credential, by_key=bool(rejections))
         return done[0]
 
-    def _may_have_key(self, place: BlobUrl, refused: NotAllowedError) -> bool:
+    def _may_have_key(self, place: BlobUrl, rejected: NotAllowedError) -> bool:
         here = place.cloud is None or place.cloud == self._access.cloud
-        return refused.code == "no-data-role" and here and self._access.is_own(place.account)
+        return rejected.code == "no-data-role" and here and self._access.is_own(place.account)
 
     def _forget(self, place: BlobUrl, way: _Way, *, keep_credential: bool = False) -> None:
         with self._lock:
@@ -253,12 +253,12 @@ class BlobFiles:
         if credential.client_id:
             names["assignee"] = credential.client_id
         listed = "az storage account list --query [].name --output tsv"
-        cures = {"no-such-account": f"Check the account's name in the URL: {listed}"}
+        fixes = {"no-such-account": f"Check the account's name in the URL: {listed}"}
         if place.cloud is not None and place.cloud != self._access.cloud:
             here, there = self._access.cloud.name, place.cloud.name
-            cures["credential"] = f"The account is in {there}, the credential in {here}: set AZURE_CLOUD to {there}."
+            fixes["credential"] = f"The account is in {there}, the credential in {here}: set AZURE_CLOUD to {there}."
         return FileStore(
-            place.endpoint, signer, cures, cloud=place.cloud or self._access.cloud, names=names, **self._options
+            place.endpoint, signer, fixes, cloud=place.cloud or self._access.cloud, names=names, **self._options
         )
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from fairing_az_jupyter.clients.azure.clouds import CLOUDS, AzureCloud
 from fairing_az_jupyter.clients.azure.errors import Asked
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     CredentialError,
@@ -51,7 +51,7 @@ _LINK_STARTS_BEFORE = timedelta(minutes=15)
 _LONGEST_LINK_HOURS = 7 * 24
 # Answered with one of these, nothing was written; after anything else, also after no answer, something may be there.
 _NOTHING_WRITTEN = (CredentialError, NotAllowedError, NotFoundError, ConflictError)
-_WHY = "Build contexts are kept there; nothing can be launched without it."
+_WHY = "Build contexts are stored there; launches fail without it."
 
 
 class BlobStore:
@@ -75,7 +75,7 @@ class BlobStore:
     def __init__(
         self,
         account: str,
-        credential: Any,  # noqa: ANN401 - azure.core's TokenCredential or Hidden
+        credential: Any,  # noqa: ANN401 - azure.core's TokenCredential or SecretValue
         *,
         cloud: AzureCloud | None = None,
         timeout: float = 5.0,
@@ -92,7 +92,7 @@ class BlobStore:
         self.account = parts.path.strip("/") or (parts.hostname or "").partition(".")[0]
         self.timeout = timeout
         self.deadline = deadline
-        self._key = credential if isinstance(credential, Hidden) else None
+        self._key = credential if isinstance(credential, SecretValue) else None
         self._credential = None if self._key else credential
         self._ca_bundle = ca_bundle
         self._api_version = api_version
@@ -111,10 +111,10 @@ class BlobStore:
             Whether it is there.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
-        what = f"look for the container '{container}' in the Storage account '{self.account}'"
+        what = f"look for the container '{container}' in the storage account '{self.account}'"
         client = self._client().get_container_client(container)
         return self._ask(lambda seconds: bool(client.exists(**limits(seconds))), what)
 
@@ -144,7 +144,7 @@ class BlobStore:
                 return False
             return True
 
-        return self._ask(make, f"make the container '{container}' in the Storage account '{self.account}'")
+        return self._ask(make, f"create the container '{container}' in the storage account '{self.account}'")
 
     def probe(self, container: str) -> None:
         """Write a small blob under a new name, read it back and remove it, also when the one or other fails.
@@ -180,10 +180,10 @@ class BlobStore:
             container: The container's name.
 
         Returns:
-            Whether it does; and what has refused it, where something has.
+            Whether it does; and what has rejected it, where something has.
 
         Raises:
-            ServiceError: There is no such account, or no answer.
+            ServiceError: The account does not exist, or no answer.
 
         """
         try:
@@ -208,26 +208,26 @@ class BlobStore:
             Whether it has one.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         try:
             self.need_change(container, f"try whether blobs may be changed {self._where(container)}")
-        except NotAllowedError as refused:
-            if refused.code != "no-data-role":
+        except NotAllowedError as rejected:
+            if rejected.code != "no-data-role":
                 raise
             return False
         return True
 
     def need_change(self, container: str, action: str) -> None:
-        """Make sure that blobs may be changed, as `may_change` does, and raise the refusal where they may not.
+        """Make sure that blobs may be changed, as `may_change` does, and raise the rejection where they may not.
 
         Args:
             container: The container's name.
             action: To stand after "Can't " in errors.
 
         Raises:
-            ServiceError: They may not, or it can't be told.
+            ServiceError: They may not, or it can't be determined.
 
         """
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
@@ -236,7 +236,7 @@ class BlobStore:
 
         def try_it(seconds: float) -> None:
             try:
-                # No blob has that name: who may is told that it is not there, who may not is told that instead.
+                # No blob has that name: who may read learns that it does not exist, who may not learns that instead.
                 client.delete_blob(**limits(seconds))
             except ResourceNotFoundError as error:
                 if getattr(error, "error_code", None) not in {"BlobNotFound", "ContainerNotFound"}:
@@ -244,7 +244,7 @@ class BlobStore:
 
         self._ask(try_it, action)
 
-    def read_sas(self, container: str, blob: str, hours: float = 1) -> Hidden:
+    def read_sas(self, container: str, blob: str, hours: float = 1) -> SecretValue:
         """Make a link by which one blob can be read, and nothing else, for some time.
 
         It is signed with a user delegation key, or with the account key if that is what this store has.
@@ -275,7 +275,7 @@ class BlobStore:
             service = self._client()
             delegation = self._ask(
                 lambda seconds: service.get_user_delegation_key(start, expiry, **limits(seconds)),
-                f"get a key to sign links to blobs of the Storage account '{self.account}'",
+                f"get a key to sign links to blobs of the storage account '{self.account}'",
             )
         token = generate_blob_sas(
             account_name=self.account,
@@ -288,7 +288,7 @@ class BlobStore:
             expiry=expiry,
             protocol="https",
         )
-        return Hidden(f"{self.url}/{quote(container)}/{quote(blob)}?{token}")
+        return SecretValue(f"{self.url}/{quote(container)}/{quote(blob)}?{token}")
 
     def close(self) -> None:
         """Close the connections."""
@@ -323,14 +323,17 @@ class BlobStore:
         )
         if found != content:
             raise ConflictError(
-                f"Can't rely on blobs {self._where(container)}: what was read back is not what was written. {_WHY}",
-                hint="Something between changes what passes: check the proxy (HTTPS_PROXY).",
+                (
+                    f"Can't rely on blobs {self._where(container)}: the data read back differs from the data "
+                    f"written. {_WHY}"
+                ),
+                hint="Something in between changes the data: check the proxy (HTTPS_PROXY).",
                 code="changed-on-its-way",
                 service="blob",
             )
 
     def _where(self, container: str) -> str:
-        return f"in the container '{container}' of the Storage account '{self.account}'"
+        return f"in the container '{container}' of the storage account '{self.account}'"
 
     def _remove(self, container: str, name: str, deadline: float) -> None:
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
@@ -391,7 +394,7 @@ def limits(seconds: float) -> dict[str, Any]:
     return {"connection_timeout": seconds, "read_timeout": seconds}
 
 
-def _check_key(key: Hidden, account: str) -> None:
+def _check_key(key: SecretValue, account: str) -> None:
     try:
         valid = bool(base64.b64decode(key.reveal(), validate=True))
     except (binascii.Error, ValueError):
@@ -399,8 +402,8 @@ def _check_key(key: Hidden, account: str) -> None:
     if not valid:
         # Raised here and not by the package, whose error has the key's bytes in its traceback.
         raise CredentialError(
-            f"The key for the Storage account '{account}' is no account key: it is not in base64. Without one that is "
-            "accepted, nothing can be stored there.",
+            f"The key for the storage account '{account}' is not a valid account key: it is not base64. Without a "
+            "valid key, nothing can be stored there.",
             hint=f"az storage account keys list --account-name {account} prints the keys.",
             code="malformed-key",
             service="blob",

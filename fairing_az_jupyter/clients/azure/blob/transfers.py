@@ -59,7 +59,7 @@ class FileStore(BlobStore):
     Args:
         url: The URL of the account's blobs.
         signer: A token credential, or an account key.
-        cures: What to type next, by the code of an error.
+        fixes: What to type next, by the code of an error.
         options: As `BlobStore` takes them.
 
     """
@@ -68,11 +68,11 @@ class FileStore(BlobStore):
         self,
         url: str,
         signer: Any,  # noqa: ANN401 - see BlobStore
-        cures: Mapping[str, str],
+        fixes: Mapping[str, str],
         **options: Any,  # noqa: ANN401 - see BlobStore
     ) -> None:
         super().__init__(url, signer, **options)
-        self._cures = cures
+        self._fixes = fixes
 
     def read(self, place: BlobUrl) -> bytes:
         """Read a blob.
@@ -92,8 +92,8 @@ class FileStore(BlobStore):
             if found is not None:
                 return found
         raise ConflictError(
-            f"Can't read '{place}': it has changed each time while it was read.",
-            hint="Wait until it is no longer written, then try again.",
+            f"Can't read '{place}': it changed each time it was read.",
+            hint="Try again when nothing writes to it.",
             code="changed-meanwhile",
             service="blob",
         )
@@ -249,7 +249,7 @@ class FileStore(BlobStore):
         found = self._ask(lambda seconds: client.get_blob_properties(**limits(seconds)).metadata, f"look for '{place}'")
         if (found or {}).get(_WRITER) != writer:
             raise ConflictError(
-                f"Can't write '{place}': there is a blob of that name already, and it is not to be replaced.",
+                f"Can't write '{place}': a blob with that name already exists and must not be replaced.",
                 hint="Give another name, or delete that one first.",
                 code="already-there",
                 service="blob",
@@ -262,7 +262,7 @@ class FileStore(BlobStore):
             place: Where it would be.
 
         Raises:
-            ServiceError: It can't be told.
+            ServiceError: It can't be determined.
 
         """
         client: Any = self._client().get_blob_client(place.container, place.name)
@@ -330,7 +330,7 @@ class FileStore(BlobStore):
         return ask(call, self._asked(action), timeout=timeout, deadline=self.deadline + _TRIES * seconds)
 
     def _asked(self, action: str) -> Asked:
-        look = "Check the spelling of container and name; '%20' is no space here."
+        look = "Check the spelling of container and name; '%20' is not decoded to a space."
         container = f"az storage blob list --auth-mode login --account-name {self.account} --container-name CONTAINER"
-        cures = {"not-found": f"{look} {container} --query [].name lists what is there.", **self._cures}
-        return Asked("blob", action, self.host, names=self._names, cures=cures)
+        fixes = {"not-found": f"{look} {container} --query [].name lists what is there.", **self._fixes}
+        return Asked("blob", action, self.host, names=self._names, fixes=fixes)

@@ -1,7 +1,7 @@
 """Blobs named by URL: `abs://ACCOUNT.blob.core.windows.net/CONTAINER/folder/name.ipynb`, as papermill has them.
 
-The name is taken as it stands, as papermill and fsspec take it: `%20` is three characters of it. What is no Storage
-account's host is refused, for a token is sent to it.
+The name is taken as it stands, as papermill and fsspec take it: `%20` is three characters of it. What is not a Storage
+account's host is rejected, for a token is sent to it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SCHEME = "abs://"
 
 _SHAPE = "Write abs://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.ipynb."
 _NO_QUERY = (
-    "Write the URL without it: the credential of the settings is used. "
-    "fairing-azure check tells whether it may read and write there."
+    "Write the URL without it: the credential of the settings is used. fairing-azure check shows whether it may read "
+    "and write there."
 )
 _CODE = "blob-url"
 # Source: https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
@@ -65,7 +65,7 @@ class BlobUrl:
         Args:
             url: Such as `abs://contosomldata.blob.core.windows.net/runs/a.ipynb`, of any Azure cloud; on loopback
                 `abs://127.0.0.1:10000/ACCOUNT/CONTAINER/NAME`, as Azurite has it.
-            prefix: What names begin with is meant, which may be empty.
+            prefix: What names begin with is intended, which may be empty.
 
         Returns:
             The place.
@@ -76,18 +76,18 @@ class BlobUrl:
         """
         shown = cls.shown(url)
         if not url.startswith(SCHEME):
-            _refuse(shown, "does not begin with abs://", _instead(shown))
+            _reject(shown, "does not begin with abs://", _instead(shown))
         if shown != url:
-            _refuse(
+            _reject(
                 shown,
-                "goes on with a query, in which a shared access signature (SAS) would be: that is a secret, and would "
-                "be recorded with the run",
+                "has a query, where a shared access signature (SAS) would be: that is a secret and would be "
+                "recorded with the run",
                 _NO_QUERY,
             )
         host, _, rest = url.removeprefix(SCHEME).partition("/")
         if "@" in host:
             hidden = f"{SCHEME}...@{host.rpartition('@')[2]}"
-            _refuse(hidden, "has something before an '@'; the account's name belongs into the host", _SHAPE)
+            _reject(hidden, "has something before an '@'; the account's name belongs in the host", _SHAPE)
         host = host.lower()
         found = _HOST.fullmatch(host)
         if found:
@@ -96,19 +96,21 @@ class BlobUrl:
             account, _, rest = rest.partition("/")
         else:
             hint = f"Write abs://{host}.blob.core.windows.net/..." if re.fullmatch(_ACCOUNT, host) else _SHAPE
-            _refuse(shown, f"names no Storage account's host ({host!r})", hint)
+            _reject(shown, f"does not name a storage account's host ({host!r})", hint)
         if not re.fullmatch(_ACCOUNT, account):
-            _refuse(
-                shown, f"names no Storage account ({account!r} has not 3 to 24 lower-case letters and digits)", _SHAPE
+            _reject(
+                shown,
+                f"does not name a storage account ({account!r} has not 3 to 24 lower-case letters and digits)",
+                _SHAPE,
             )
         container, _, name = rest.partition("/")
         if not container:
-            _refuse(shown, "names no container", _SHAPE)
+            _reject(shown, "does not name a container", _SHAPE)
         if not _CONTAINER.fullmatch(container):
             rule = "A container has 3 to 63 lower-case letters, digits and single hyphens."
-            _refuse(shown, f"names a container that can't be ({container!r})", rule)
+            _reject(shown, f"has an invalid container name ({container!r})", rule)
         if not prefix and (not name or name.endswith("/")):
-            _refuse(shown, "names no blob in its container", _SHAPE)
+            _reject(shown, "does not name a blob in its container", _SHAPE)
         _check_name(shown, name)
         return cls(host, account, container, name)
 
@@ -140,12 +142,12 @@ class BlobUrl:
 
 def _check_name(shown: str, name: str) -> None:
     if len(name) > _LONGEST_NAME:
-        _refuse(f"{shown[:80]}...", f"names a blob with more than {_LONGEST_NAME} characters", "Give a shorter name.")
+        _reject(f"{shown[:80]}...", f"names a blob with more than {_LONGEST_NAME} characters", "Give a shorter name.")
     # On its way a URL with such parts is shortened, and then names something else.
     if any(part in {".", ".."} for part in name.split("/")):
-        _refuse(shown, "has a part '.' or '..', which names no folder in Blob Storage", "Write the whole path.")
+        _reject(shown, "has a part '.' or '..', which names no folder in Blob Storage", "Write the whole path.")
     if not name.isprintable() or "\\" in name:
-        _refuse(ascii(shown)[1:-1], "has a character that a blob's name can't have", "Leave it out.")
+        _reject(ascii(shown)[1:-1], "has a character that blob names can't contain", "Leave it out.")
 
 
 def _instead(shown: str) -> str:
@@ -164,5 +166,5 @@ def _instead(shown: str) -> str:
     return _SHAPE
 
 
-def _refuse(shown: str, problem: str, hint: str) -> NoReturn:
+def _reject(shown: str, problem: str, hint: str) -> NoReturn:
     raise InputError(f"The URL '{shown}' {problem}.", hint=hint, code=_CODE)

@@ -59,7 +59,7 @@ class Diagnosis:
         hint = self.hint
         if self.rule.wait == "node":
             hint = f"{hint.rstrip('.')}. Or wait longer: set FAIRING_NODE_WAIT, such as '1h'."
-        waited = f" It lasted for {duration(seconds)}." if seconds >= 1 else ""
+        waited = f" It lasted {duration(seconds)}." if seconds >= 1 else ""
         return replace(self, message=f"{self.message}{waited}", hint=hint)
 
     def error(self, owner_kind: str, last_lines: tuple[str, ...] = ()) -> ExecutionError:

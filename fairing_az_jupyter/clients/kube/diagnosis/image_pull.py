@@ -1,4 +1,4 @@
-"""Why a node can't get an image, told apart from the words of the container runtime and the registry."""
+"""Why a node can't get an image, distinguished from the words of the container runtime and the registry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PULLING = frozenset(
 )
 # The kubelet's events about one pull: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/events/event.go
 _ATTEMPT = frozenset({"Pulling", "Pulled", "Failed", "BackOff"})
-# Of events that only differ in their words, the tenth and those after it are told as one.
+# Of events that only differ in their words, the tenth and those after it are reported as one.
 _NOT_PULLED = re.compile(r"(?:\(combined from similar events\): )?Failed to pull image")
 _OF_CONTAINER = re.compile(r"\{(.+)\}$")
 _HTTP = r"(?:unexpected (?:http )?status(?: code)?|status(?: code)?|HTTP)\S*[^\n]{0,40}?"
@@ -65,7 +65,7 @@ _CAUSES = (
     _Cause(
         "image-absent",
         r"ErrImageNeverPull",
-        "it is not on the node, and may not be pulled",
+        "it is not on the node and must not be pulled",
         "Set imagePullPolicy to IfNotPresent.",
         condition="image-definite",
     ),
@@ -73,15 +73,15 @@ _CAUSES = (
         "image-signature",
         r"SignatureValidationFailed|signature validation failed|[Ss]ource image rejected",
         "its signature is not accepted by the node",
-        "Sign it as the cluster's policy asks, or take an image that is: kubectl -n {namespace} describe pod {pod}",
+        "Sign it as the cluster's policy requires, or use a signed image: kubectl -n {namespace} describe pod {pod}",
         condition="image-definite",
     ),
-    # Go gives a proxy's refusal of CONNECT as the words of its status alone.
+    # Go gives a proxy's rejection of CONNECT as the words of its status alone.
     _Cause(
         "image-proxy",
         r"proxyconnect|Proxy Authentication Required|" + _HTTP + r"\b407\b|"
         r'failed to do request: \w+ "?URL"?: (?:Forbidden|Bad Gateway|Service Unavailable|Gateway Timeout)',
-        "the proxy of the node does not let it reach the registry '{registry}'",
+        "the node's proxy does not allow access to the registry '{registry}'",
         "Ask who runs the cluster's HTTP proxy: kubectl -n {namespace} describe pod {pod}",
     ),
     _Cause(
@@ -93,8 +93,8 @@ _CAUSES = (
     _Cause(
         "image-throttled",
         r"toomanyrequests|429 Too Many|rate limit|" + _HTTP + r"\b429\b",
-        "the registry has too many requests",
-        "Wait, or take the base image from your own registry.",
+        "the registry receives too many requests",
+        "Wait, or use a base image from your own registry.",
     ),
     _Cause(
         "image-unavailable",
@@ -113,14 +113,14 @@ _CAUSES = (
     _Cause(
         "image-tls",
         r"x509|\btls: |certificate|HTTP response to HTTPS client",
-        "the node and the registry do not agree on a certificate",
-        "See what the node says: kubectl -n {namespace} describe pod {pod}",
+        "the node does not trust the registry's certificate",
+        "See the node's message: kubectl -n {namespace} describe pod {pod}",
     ),
     _Cause(
         "image-unauthorized",
         r"unauthorized|authentication required|401 Unauthorized|403 Forbidden|access denied|insufficient_scope|"
         r"authorization failed|no basic auth|denied:|access to the resource is denied|" + _HTTP + r"\b40[13]\b",
-        "the registry does not let the node pull it; a new role assignment takes up to 10 minutes to act",
+        "the node may not pull it; a new role assignment can take up to 10 minutes",
         "Grant AcrPull to the cluster (az aks update --attach-acr {acr}), or check the pull secret of the pod's "
         "ServiceAccount: %fairing_azure check. Then launch again.",
         condition="image-access",
@@ -128,8 +128,8 @@ _CAUSES = (
     _Cause(
         "image-platform",
         r"no match for platform|no matching manifest|no image found in (?:image index|manifest list)|exec format error",
-        "it is made for another kind of processor",
-        "Build it for linux/amd64, or take a node pool of its kind.",
+        "it is built for another processor architecture",
+        "Build it for linux/amd64, or use a node pool with its architecture.",
         condition="image-definite",
     ),
     # The registry has the image: a layer, the node's own store or a plug-in on the node is what was not found.
@@ -138,7 +138,7 @@ _CAUSES = (
         r"content store|content digest|unexpected media type|snapshot|lease \S+: not found|httpReadSeeker|exec plugin|"
         r"failed to authorize|failed to fetch (?:oauth|anonymous) token",
         "the node failed to fetch all of it or to unpack it",
-        "See what the node says: kubectl -n {namespace} describe pod {pod}",
+        "See the node's message: kubectl -n {namespace} describe pod {pod}",
     ),
     _Cause(
         "image-not-found",
@@ -151,11 +151,11 @@ _CAUSES = (
         "image-disk",
         r"no space left on device",
         "the node's disk is full",
-        "Make the image smaller, or take nodes with a larger disk: kubectl -n {namespace} describe pod {pod}",
+        "Make the image smaller, or use nodes with a larger disk: kubectl -n {namespace} describe pod {pod}",
     ),
 )
 _UNKNOWN = _Cause(
-    "image-pull", "", "pulling fails", "See what the node says: kubectl -n {namespace} describe pod {pod}"
+    "image-pull", "", "pulling failed", "See the node's message: kubectl -n {namespace} describe pod {pod}"
 )
 
 
@@ -200,7 +200,7 @@ def condition_of_pull(image: str, said: str) -> str:
     return _cause(image, "", said).condition
 
 
-def tells_failed_pull(event: Object) -> bool:
+def is_failed_pull(event: Object) -> bool:
     """Tell whether an event says why an image could not be pulled.
 
     Args:
@@ -253,7 +253,7 @@ def pulls_of(pod: str, container: str, events: Iterable[Object]) -> Pulls:
             begun = moment_of(event)
         else:
             ended = moment_of(event)
-        if tells_failed_pull(event):
+        if is_failed_pull(event):
             error = str(event.get("message"))
     return Pulls(begun, ended, error)
 

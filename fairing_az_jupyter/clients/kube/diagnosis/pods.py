@@ -1,4 +1,4 @@
-"""Why a pod does not run, or has failed: what its status and its events say, told apart, with what to do about it.
+"""Why a pod does not run, or has failed: what its status and its events say, distinguished, with what to do about it.
 
 Sources: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/,
 https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/ and
@@ -33,7 +33,7 @@ _DEFINITE = (
     (
         r"runAsNonRoot and image (?:will run as root|has (?:non-numeric|an invalid) user)|runAsUser breaks non-root",
         "runs-as-root",
-        "Take an image with a numeric user that is not root, or set FAIRING_POD_SECURITY = 'baseline'",
+        "Use an image with a numeric user that is not root, or set FAIRING_POD_SECURITY = 'baseline'",
     ),
     (
         r"executable file not found|no command specified|exec: .*: (?:no such file or directory|permission denied)",
@@ -50,19 +50,19 @@ _UNSCHEDULABLE = (
     (
         r"Insufficient nvidia\.com/gpu|Insufficient amd\.com/gpu",
         "gpu",
-        "Ask for fewer GPUs, or add a node pool that has them",
+        "Request fewer GPUs, or add a node pool with GPUs",
     ),
-    (r"Insufficient cpu", "cpu", "Ask for less CPU, free what is not needed, or add nodes"),
-    (r"Insufficient memory", "memory", "Ask for less memory, free what is not needed, or add nodes"),
-    (r"Insufficient ephemeral-storage", "storage", "Ask for less ephemeral storage, or add nodes"),
-    (r"Too many pods", "pods", "Delete what is not needed, or add nodes"),
+    (r"Insufficient cpu", "cpu", "Request less CPU, delete pods that are not needed, or add nodes"),
+    (r"Insufficient memory", "memory", "Request less memory, delete pods that are not needed, or add nodes"),
+    (r"Insufficient ephemeral-storage", "storage", "Request less ephemeral storage, or add nodes"),
+    (r"Too many pods", "pods", "Delete pods that are not needed, or add nodes"),
     (
         r"volume node affinity|persistentvolumeclaim|PersistentVolume|max volume count",
         "volume",
-        "See the volume claims",
+        "Check the volume claims",
     ),
     (r"node affinity|node\(s\) didn't match|node selector", "affinity", "Correct the node selector, or label a node"),
-    (r"taint", "taint", "Tolerate the taint, or take another node pool"),
+    (r"taint", "taint", "Tolerate the taint, or use another node pool"),
 )
 
 
@@ -87,7 +87,7 @@ def unscheduled(
         said = sanitized(str(condition.get("message") or ""), {})
         if condition.get("reason") == "SchedulingGated":
             message = f"Pod '{name_of(pod)}' in namespace '{namespace}' is held back by a scheduling gate: {said}."
-            hint = "A queue such as Kueue, or who has set the gate, lets it go"
+            hint = "The queue (such as Kueue) or whoever set the gate has to release it"
             return Diagnosis("queued", message, hint, condition="queued", pod=name_of(pod))
         settled = condition.get("reason") == "Unschedulable"
         return no_node(name_of(pod), said, namespace, events, taints, settled=settled)
@@ -114,8 +114,8 @@ def no_node(
         settled: Whether the scheduler has said of the pod that no node takes it, and not only that an attempt failed.
 
     """
-    found = [(code, cure) for pattern, code, cure in _UNSCHEDULABLE if re.search(pattern, said, re.IGNORECASE)]
-    code, cure = found[0] if found else ("", "See what it asks for")
+    found = [(code, fix) for pattern, code, fix in _UNSCHEDULABLE if re.search(pattern, said, re.IGNORECASE)]
+    code, fix = found[0] if found else ("", "Check what it requests")
     commands = {
         "volume": f"kubectl -n {namespace} get pvc",
         "taint": "kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints",
@@ -129,9 +129,9 @@ def no_node(
     further = [each for each in (grows, toleration_hint(named)) if each]
     return Diagnosis(
         code=f"unschedulable-{code}" if code else "unschedulable",
-        message=f"No node takes pod '{pod}' in namespace '{namespace}': "
-        f"{' '.join([(said.rstrip('.') or 'the scheduler gave no reason') + '.', *further])}",
-        hint=f"{cure}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}",
+        message=f"No node can run pod '{pod}' in namespace '{namespace}': "
+        f"{' '.join([(said.rstrip('.') or 'the scheduler reported no reason') + '.', *further])}",
+        hint=f"{fix}: {commands.get(code, 'kubectl describe nodes | grep -A8 Allocated')}",
         condition="claim-missing" if missing else "unschedulable" if settled else "not-scheduled",
         pod=pod,
     )
@@ -160,33 +160,33 @@ def ended(pod: Object, namespace: str) -> Diagnosis | None:
         None,
     )
     if reason == "Evicted":
-        hint = f"Ask for as much memory and disk as it needs: kubectl -n {namespace} describe pod {name}"
+        hint = f"Request as much memory and disk as it needs: kubectl -n {namespace} describe pod {name}"
         return Diagnosis(
             "evicted",
-            f"{where} was evicted from its node: {said or 'the node was short of something'}.",
+            f"{where} was evicted from its node: {said or 'the node was out of a resource'}.",
             hint,
             pod=name,
         )
     if reason == "DeadlineExceeded":
-        return Diagnosis("deadline", f"{where} was ended because its time was up: {said or reason}.", _LONGER, pod=name)
+        return Diagnosis("deadline", f"{where} was stopped at its deadline: {said or reason}.", _LONGER, pod=name)
     if reason in {"NodeLost", "Terminated", "NodeShutdown", "Shutdown"} or (
         disrupted and disrupted.get("reason") in {"DeletionByTaintManager", "DeletionByPodGC", "TerminationByKubelet"}
     ):
         why = said or sanitized(str(mapping(disrupted).get("message") or ""), {}) or reason
         node = mapping(pod.get("spec")).get("nodeName") or "unknown"
-        hint = f"Spot nodes do that; launch again, or take another node pool: kubectl get node {node}"
+        hint = f"Spot nodes can be lost at any time. Launch again, or use another node pool: kubectl get node {node}"
         return Diagnosis("node-lost", f"{where} was lost with its node '{node}': {why}.", hint, pod=name)
     if reason == "Preempting" or mapping(disrupted).get("reason") in {"PreemptionByScheduler", "EvictionByEvictionAPI"}:
         why = (
             said
             or sanitized(str(mapping(disrupted).get("message") or ""), {})
-            or "more important pods needed its place"
+            or "it was preempted by pods with a higher priority"
         )
-        return Diagnosis("preempted", f"{where} had to leave its node: {why}.", "Launch again.", pod=name)
+        return Diagnosis("preempted", f"{where} was removed from its node: {why}.", "Launch again.", pod=name)
     if is_rejected(pod):
         hint = f"Launch again; see the node: kubectl -n {namespace} describe pod {name}"
         return Diagnosis(
-            "node-refused", f"{where} was refused by its node ({reason}): {said or reason}.", hint, pod=name
+            "node-refused", f"{where} was rejected by its node ({reason}): {said or reason}.", hint, pod=name
         )
     return None
 
@@ -231,9 +231,9 @@ def stuck_containers(pod: Object, namespace: str, events: Sequence[Object] = ())
         if reason in PULLING:
             pulls = pulls_of(name_of(pod), name, events)
             # Up to Kubernetes 1.30, the reason of a back-off is in the event only.
-            told = pulls.error if reason == "ImagePullBackOff" and ": " not in said else ""
+            reported = pulls.error if reason == "ImagePullBackOff" and ": " not in said else ""
             if not pulls.under_way:
-                yield not_pulled(pod, status, reason, told or said, namespace)
+                yield not_pulled(pod, status, reason, reported or said, namespace)
         elif reason in _CREATING:
             yield _not_created(pod, name, reason, said, namespace)
         elif reason == "CrashLoopBackOff":
@@ -285,7 +285,7 @@ def container_failed(
     said = sanitized(str(done.get("message") or ""), {})
     what = f"{'Init container' if init else 'Container'} '{container}' of pod '{name}' in namespace '{namespace}'"
     logs = f"kubectl -n {namespace} logs {name} -c {container}{' --previous' if again else ''}"
-    looping = f" It was started {again} times, and ends each time." if again else ""
+    looping = f" It was started {again} times and ended each time." if again else ""
     details = f": {said}" if said else ""
     if reason == "OOMKilled":
         limit = _limit(pod, container)
@@ -298,7 +298,7 @@ def container_failed(
         hint = f"Check its command and its image: kubectl -n {namespace} describe pod {name}"
         return Diagnosis("start-failed", message, hint, pod=name, container=container, returncode=number)
     if reason == "DeadlineExceeded":
-        message = f"{what} was ended because its time was up{details}."
+        message = f"{what} was stopped at its deadline{details}."
         return Diagnosis("deadline", message, _LONGER, pod=name, container=container, returncode=number)
     signal = f", {_SIGNALS[number]}" if number in _SIGNALS else ""
     ending = f"ended with exit code {number}{signal}" if number is not None else "ended with an error"
@@ -306,7 +306,7 @@ def container_failed(
     return Diagnosis(
         kind,
         f"{what} {ending}{details}.{looping}",
-        f"See all of its log: {logs}",
+        f"See the full log: {logs}",
         pod=name,
         container=container,
         returncode=number,
@@ -349,16 +349,16 @@ def missing_object(said: str, namespace: str) -> tuple[str, str, str] | None:
 
 def _not_created(pod: Object, container: str, reason: str, said: str, namespace: str) -> Diagnosis:
     name = name_of(pod)
-    where = f"Container '{container}' of pod '{name}' in namespace '{namespace}' can't be made ({reason})"
+    where = f"Container '{container}' of pod '{name}' in namespace '{namespace}' can't be created ({reason})"
     if found := missing_object(said, namespace):
         code, missing, make = found
         message = f"{where}: {missing} is missing ({said})."
         return Diagnosis(code, message, make, condition="object-missing", pod=name, container=container)
     describe = f"kubectl -n {namespace} describe pod {name}"
-    message = f"{where}: {said or 'it gave no reason'}."
-    for pattern, code, cure in _DEFINITE:
+    message = f"{where}: {said or 'no reason given'}."
+    for pattern, code, fix in _DEFINITE:
         if re.search(pattern, said):
-            hint = f"{cure}: {describe}"
+            hint = f"{fix}: {describe}"
             return Diagnosis(code, message, hint, condition="container-definite", pod=name, container=container)
     return Diagnosis(
         "container-config", message, describe, condition="container-passing", pod=name, container=container

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 PROGRESS = frozenset({"SuccessfulAttachVolume", "Pulling", "Pulled", "Created", "Started"})
-"""The kubelet's and the attach/detach controller's reasons that show that mounting goes on.
+"""The kubelet's and the attach/detach controller's reasons that show that mounting continues.
 
 Source: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/events/event.go
 """
@@ -103,7 +103,7 @@ def autoscaler_says(pod: str, events: Iterable[Object]) -> str:
             continue
         reason, message = str(event.get("reason") or ""), sanitized(str(event.get("message") or ""), {})
         if reason == "FailedScheduling" and message.startswith("Failed to schedule pod"):
-            said = f"Karpenter says: {message}."
+            said = f"Karpenter reports: {message}."
         elif reason in _GROWTH:
             # Who only waits after a failure says nothing of what that was.
             failed = said if "failed to add a node" in said and "backoff after failed" in message else ""
@@ -115,7 +115,7 @@ def autoscaler_says(pod: str, events: Iterable[Object]) -> str:
 def _growth(reason: str, message: str) -> str:
     if reason == "Nominated":
         claim = message.rpartition("on: ")[2]
-        return f"Karpenter gets it a node: {claim}."
+        return f"Karpenter provisions a node: {claim}."
     words = message.partition(": ")[2].strip() or message.rstrip(": ")
     if reason == "TriggeredScaleUp":
         return f"The cluster autoscaler adds a node: {words}."
@@ -144,7 +144,7 @@ def has_progressed(pod: Object, event: Object, events: Sequence[Object]) -> bool
             if str(mapping(state.get("waiting")).get("reason") or "") not in _BEGINNING:
                 return True
     since = moment_of(event)
-    # The API writes seconds: within one, an attempt that fails after progress is tried, and told, again.
+    # The API writes seconds: within one, an attempt that fails after progress is tried, and reported, again.
     return any(
         each.get("reason") in PROGRESS
         and mapping(each.get("involvedObject")).get("name") == name_of(pod)

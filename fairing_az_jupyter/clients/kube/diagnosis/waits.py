@@ -66,7 +66,7 @@ class Condition:
         ends: What ends the wait, for the page.
         sources: The documents and sources that this rule comes from.
         wait: The field of `Waits` that limits the wait; empty where it ends the launch at once.
-        passes: Whether it is no failure at all, and waited for until the object itself ends.
+        passes: Whether it is not a failure at all, and waited for until the object itself ends.
         first: Seconds that it lasts before it is reported for the first time.
         least: Seconds that it is waited for at least, whatever `wait` says.
 
@@ -126,16 +126,17 @@ _POD_FAILURES = f"{_DOCS}/concepts/workloads/controllers/job/#pod-failure-policy
 _DISRUPTIONS = f"{_DOCS}/concepts/workloads/pods/disruptions/#pod-disruption-conditions"
 _LIFECYCLE = f"{_DOCS}/concepts/workloads/pods/pod-lifecycle/"
 
-_TOLD = "The reason, and the time waited so far"
+_REPORTED = "The reason, and the time waited so far"
 
 CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "unschedulable",
         "node",
         "`PodScheduled=False`, reason `Unschedulable`",
-        "The scheduler's words; then what the cluster autoscaler (`TriggeredScaleUp`, `NotTriggerScaleUp`; on GKE also "
-        "`FailedScaleUp`) or Karpenter (`Nominated`, with its node claim) says; a taint with the toleration to set",
-        "A node takes the pod",
+        "The scheduler's message; then what the cluster autoscaler (`TriggeredScaleUp`, `NotTriggerScaleUp`; on GKE "
+        "also `FailedScaleUp`) or Karpenter (`Nominated`, with its node claim) reports; a taint with the toleration "
+        "to set",
+        "A node accepts the pod",
         (
             f"{_DOCS}/concepts/scheduling-eviction/kube-scheduler/",
             _AKS_SCALER,
@@ -150,7 +151,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "node",
         "Event `FailedScheduling` without that condition; `PodScheduled=False` with another reason, such as "
         "`SchedulerError`",
-        "The scheduler's words",
+        "The scheduler's message",
         "The scheduler tries again; with `node_wait` 0 it has 1 min",
         (f"{_DOCS}/concepts/scheduling-eviction/kube-scheduler/", _SCHEDULER),
         wait="node",
@@ -160,8 +161,8 @@ CONDITIONS: tuple[Condition, ...] = (
         "overlooked",
         "node",
         "Neither a node nor a condition `PodScheduled` nor an event",
-        "After 10 s: that the scheduler, by its name, has not looked at the pod",
-        "The scheduler looks at it; with `node_wait` 0 it has 1 min",
+        "After 10 s: that the scheduler, by its name, has not seen the pod",
+        "The scheduler sees it; with `node_wait` 0 it has 1 min",
         (f"{_DOCS}/tasks/extend-kubernetes/configure-multiple-schedulers/",),
         wait="node",
         first=10.0,
@@ -171,8 +172,8 @@ CONDITIONS: tuple[Condition, ...] = (
         "queued",
         "queue",
         "A Job with `suspend: true`; `PodScheduled=False`, reason `SchedulingGated`",
-        "That a queue such as Kueue, or somebody, holds it back",
-        "It is let go",
+        "That a queue such as Kueue, or somebody, holds it",
+        "It is released",
         (
             f"{_DOCS}/concepts/workloads/controllers/job/#suspending-a-job",
             f"{_DOCS}/concepts/scheduling-eviction/pod-scheduling-readiness/",
@@ -182,9 +183,9 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "no-pod-yet",
         "pods",
-        "Nothing: there is no pod and no event, as where events may not be read or a controller is down",
-        "After 30 s: that there is no pod yet, and the time waited so far",
-        "A pod is made, or something is reported",
+        "Nothing: no pod and no event, for example because events may not be read or a controller is down",
+        "After 30 s: that no pod exists yet, and the time waited so far",
+        "A pod is created, or something is reported",
         (f"{_DOCS}/concepts/architecture/controller/",),
         wait="start",
         first=30.0,
@@ -194,7 +195,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "pods",
         "Pods of an endpoint in phase `Failed` with reason `UnexpectedAdmissionError`, `OutOfcpu`, `NodeAffinity` …, "
         "and no pod that a node has accepted",
-        "The node's words, and how many pods it were",
+        "The node's message, and the number of pods",
         "A node accepts a pod: a ReplicaSet makes a new one at once",
         (f"{_K8S}/pkg/kubelet/lifecycle/predicate.go", f"{_K8S}/pkg/kubelet/lifecycle/interfaces.go"),
         wait="container",
@@ -203,8 +204,8 @@ CONDITIONS: tuple[Condition, ...] = (
         "claim-missing",
         "object",
         '`persistentvolumeclaim "NAME" not found`',
-        _TOLD,
-        "The claim is made",
+        _REPORTED,
+        "The claim is created",
         (f"{_DOCS}/concepts/storage/persistent-volumes/",),
         wait="object",
     ),
@@ -212,7 +213,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "quota",
         "pods",
         "`FailedCreate`: `exceeded quota: NAME, requested: …, used: …, limited: …`",
-        _TOLD,
+        _REPORTED,
         "Other pods of the namespace end; a Job tries again each minute, a Deployment after 82, 164, 328 and 655 s",
         (f"{_DOCS}/concepts/policy/resource-quotas/", _QUOTA, _JOB_BACKOFF, _BACKOFF),
         wait="quota",
@@ -252,7 +253,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "`FailedCreate`: `failed calling webhook`, `context deadline exceeded`, `no endpoints available for service`, "
         "`connection refused`, `etcdserver: request timed out`; `status unknown for quota`, `not yet ready to handle "
         "request`, `resource quota evaluation timed out`",
-        _TOLD,
+        _REPORTED,
         "The webhook or the API server answers again: a Job tries each minute, a Deployment after 82, 164 and 328 s",
         (
             _WEBHOOK,
@@ -266,9 +267,9 @@ CONDITIONS: tuple[Condition, ...] = (
         "service-account-missing",
         "object",
         '`FailedCreate`: `serviceaccount "NAME" not found`',
-        _TOLD,
-        "The service account is made, as Kubeflow does some seconds after the namespace; the controller tries again "
-        "within 63 s (Job) or 82 s (Deployment)",
+        _REPORTED,
+        "The service account is created, as Kubeflow does some seconds after the namespace; the controller tries "
+        "again within 63 s (Job) or 82 s (Deployment)",
         (f"{_DOCS}/concepts/security/service-accounts/",),
         wait="object",
     ),
@@ -278,9 +279,8 @@ CONDITIONS: tuple[Condition, ...] = (
         "Events `FailedAttachVolume`, `FailedMount`, while the pod shows no progress since: no "
         "`SuccessfulAttachVolume`, `Pulling`, `Pulled`, `Created` or `Started`, and no container beyond "
         "`ContainerCreating`",
-        _TOLD,
-        "Progress. An attempt of the kubelet takes up to 2 min 3 s; a disk of a lost node is taken away from it after "
-        "6 min",
+        _REPORTED,
+        "Progress. An attempt of the kubelet takes up to 2 min 3 s; a disk of a lost node is detached after 6 min",
         (_MOUNTS, _DETACH),
         wait="volume",
     ),
@@ -289,8 +289,8 @@ CONDITIONS: tuple[Condition, ...] = (
         "object",
         '`secret "NAME" not found`, `configmap "NAME" not found`, a key that it lacks: in `FailedMount` or in '
         "`CreateContainerConfigError`",
-        "The Secret or the ConfigMap, and how to make it",
-        "It is made; the kubelet mounts again after 0.5 s, and each time after twice as long, up to 2 min 2 s",
+        "The Secret or the ConfigMap, and how to create it",
+        "It is created; the kubelet mounts again after 0.5 s, and each time after twice as long, up to 2 min 2 s",
         (f"{_DOCS}/concepts/configuration/secret/#restriction-secret-must-exist", _MOUNT_BACKOFF),
         wait="object",
     ),
@@ -313,7 +313,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "image",
         "401, 403, `unauthorized`, `insufficient_scope`, `pull access denied, repository does not exist or may require "
         "authorization`",
-        f"{_TOLD}, and that a new role assignment takes minutes to act",
+        f"{_REPORTED}, and that a new role assignment takes minutes to act",
         "The pull is allowed",
         (_ROLES, _RESOLVER, _PULLS),
         wait="access",
@@ -321,9 +321,9 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "image-passing",
         "image",
-        "Time-outs, `429`, 5xx, name service, a proxy, connections that are refused or reset, an unknown certificate, "
-        "a full disk, and what is not known; `ErrImagePull` and `ImagePullBackOff` are one condition",
-        _TOLD,
+        "Time-outs, `429`, 5xx, name service, a proxy, refused or reset connections, an unknown certificate, a full "
+        "disk, and unknown failures; `ErrImagePull` and `ImagePullBackOff` are one condition",
+        _REPORTED,
         "The pull succeeds: the kubelet tries again after 10, 20, 40, 80 and 160 s more, five times in this time. "
         "While it tries (a later `Pulling`) this time stands still, and that of a starting container "
         "runs",
@@ -335,8 +335,8 @@ CONDITIONS: tuple[Condition, ...] = (
         "container",
         "`CreateContainerError`, `RunContainerError`, `PostStartHookError` and any other reason of a waiting container "
         "that has no rule; event `FailedCreatePodSandBox` without progress since",
-        _TOLD,
-        "The container is made: on a new node the network plug-in may not be ready yet",
+        _REPORTED,
+        "The container is created: on a new node the network plug-in may not be ready yet",
         (_LIFECYCLE, f"{_K8S}/pkg/kubelet/events/event.go"),
         wait="container",
     ),
@@ -373,7 +373,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "disrupted",
         "disruption",
         "Pod condition `DisruptionTarget`: eviction, drain, node pressure, preemption, a node that is lost",
-        "The pod, the reason and how many it were so far; Kubernetes starts a new pod",
+        "The pod, the reason and how many pods so far; Kubernetes starts a new pod",
         "The Job's own end: its `podFailurePolicy` ignores disruptions; or the third eviction in a row because the "
         "node was short of memory or disk, which the program itself may use up",
         (_POD_FAILURES, _DISRUPTIONS),
@@ -384,7 +384,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "disruption",
         "The node is `NotReady`: its pods are no longer `Ready` though their containers are, and stay `Terminating` or "
         "`Unknown`; their logs can't be read",
-        _TOLD,
+        _REPORTED,
         "The node answers again, or is deleted: then the pod is replaced, as is one that is `Terminating`",
         (
             f"{_DOCS}/concepts/architecture/nodes/#condition",
@@ -443,13 +443,13 @@ _HEAD = """\
 
 <!-- Written by: python -m fairing_az_jupyter.clients.kube.diagnosis.waits > docs/waiting.md -->
 
-While a job, a build, a notebook or an endpoint starts, the cluster may report that something is in the way. What it
-reports is shown within seconds. Some of it passes by itself: that is waited for, and shown again after {repeats}
+While a job, a build, a notebook or an endpoint starts, the cluster may report a problem. What it reports is
+shown within seconds. Some problems pass by themselves: the launch waits for these, and shows them again after {repeats}
 and then every 5 minutes, with the time waited so far. To stop a launch, delete it: `fairing-azure delete NAME`. After
-an interrupt a job or a build is still running, and the same launch follows it again.
+an interrupt a job or a build is still running, and the same launch, run again, waits for it.
 
-How long a node is waited for is the setting `node_wait` (`FAIRING_NODE_WAIT`, 30 minutes); 0 fails as soon as the
-scheduler says that no node takes the pod. The other times are fixed. An endpoint's `ready_timeout` counts from the
+How long to wait for a node is the setting `node_wait` (`FAIRING_NODE_WAIT`, 30 minutes); 0 fails as soon as the
+scheduler reports that no node can run the pod. The other times are fixed. An endpoint's `ready_timeout` counts from the
 start of its container: waiting for a node, volumes and images does not count against it.
 """
 

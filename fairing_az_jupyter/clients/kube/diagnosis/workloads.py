@@ -56,16 +56,16 @@ def diagnose(
         made: When its newest pod was made, as the API writes it, where that is no longer among the pods.
 
     Returns:
-        The gravest trouble; None where there is none. A Job is only in trouble by a container that failed when it has
-        given up: until then it tries again by itself.
+        The gravest problem; None where there is none. A Job is only failing because of a container that failed when it
+        has given up: until then it tries again by itself.
 
     """
     pods, events = list(pods), in_order(events)
-    found = sorted(_troubles(owner, pods, events, tuple(taints), made), key=lambda diagnosis: diagnosis.heals)
+    found = sorted(_problems(owner, pods, events, tuple(taints), made), key=lambda diagnosis: diagnosis.heals)
     return found[0] if found else None
 
 
-def _troubles(
+def _problems(
     owner: Object | None,
     pods: Sequence[Object],
     events: Sequence[Object],
@@ -86,16 +86,16 @@ def _troubles(
         if kind != "Pod" and (disruption(pod) is not None or mapping(pod.get("metadata")).get("deletionTimestamp")):
             # Its controller replaces it.
             continue
-        for trouble in stuck_containers(pod, namespace, events):
+        for problem in stuck_containers(pod, namespace, events):
             # A Job's pod that restarts in place is the Job's own affair, until it gives up.
-            if not (kind == "Job" and trouble.returncode is not None):
-                yield trouble
+            if not (kind == "Job" and problem.returncode is not None):
+                yield problem
         outside = ended(pod, namespace) if kind == "Pod" else None
         yield from filter(None, [outside, unscheduled(pod, namespace, events, taints)])
     if owner is not None:
         yield from _held_back(owner, pods, namespace)
         yield from _no_pods(owner, pods, events, made)
-    yield from _told_by_events(pods, events, namespace, taints)
+    yield from _reported_by_events(pods, events, namespace, taints)
 
 
 def pod_failed(pod: Object, namespace: str) -> Diagnosis:
@@ -111,7 +111,7 @@ def pod_failed(pod: Object, namespace: str) -> Diagnosis:
         if cause is not None:
             return cause
     status = mapping(pod.get("status"))
-    said = sanitized(str(status.get("message") or status.get("reason") or "it gave no reason"), {})
+    said = sanitized(str(status.get("message") or status.get("reason") or "no reason given"), {})
     hint = f"kubectl -n {namespace} describe pod {name_of(pod)}"
     return Diagnosis(
         "pod-failed", f"Pod '{name_of(pod)}' in namespace '{namespace}' failed: {said}.", hint, pod=name_of(pod)
@@ -174,7 +174,7 @@ def _job_failed(job: Object, condition: Object, pods: Sequence[Object], namespac
     where = f"Job '{name}' in namespace '{namespace}'"
     if reason == "DeadlineExceeded":
         seconds = mapping(job.get("spec")).get("activeDeadlineSeconds")
-        message = f"{where} was ended because its time of {seconds} s was up." if seconds else f"{where}: {said}."
+        message = f"{where} was stopped at its deadline of {seconds} s." if seconds else f"{where}: {said}."
         return Diagnosis("deadline", message, "Give it a longer deadline, or more CPU.")
     broken = [pod for pod in pods if mapping(pod.get("status")).get("phase") == "Failed"]
     for pod in sorted(broken or pods, key=lambda pod: str(mapping(pod.get("metadata")).get("creationTimestamp")))[::-1]:
@@ -197,8 +197,11 @@ def _held_back(owner: Object, pods: Sequence[Object], namespace: str) -> Iterato
     kind, name, live = owner.get("kind"), name_of(owner), [pod for pod in pods if is_live(pod)]
     if kind == "Job":
         if mapping(owner.get("spec")).get("suspend") and not live:
-            message = f"Job '{name}' in namespace '{namespace}' is suspended: it has no pods until it is let go."
-            hint = f"A queue such as Kueue, or who suspended it, lets it go: kubectl -n {namespace} describe job {name}"
+            message = f"Job '{name}' in namespace '{namespace}' is suspended: it has no pods until it is released."
+            hint = (
+                f"A queue such as Kueue, or whoever suspended it, has to release it: kubectl -n {namespace} describe "
+                f"job {name}"
+            )
             yield Diagnosis("queued", message, hint, condition="queued")
         return
     rejected = [pod for pod in pods if is_rejected(pod)]
@@ -211,7 +214,7 @@ def _held_back(owner: Object, pods: Sequence[Object], namespace: str) -> Iterato
         f"Nodes have rejected {'at least ' if number > 1 else ''}{number} pod{'s' if number > 1 else ''} of {kind} "
         f"'{name}' in namespace '{namespace}' ({last.get('reason')}): {sanitized(str(last.get('message') or ''), {})}."
     )
-    hint = f"See the node's devices and what it has left: kubectl -n {namespace} get pods -o wide"
+    hint = f"Check the node's devices and free capacity: kubectl -n {namespace} get pods -o wide"
     yield Diagnosis("node-refused", message, hint, condition="rejected")
 
 
@@ -248,14 +251,14 @@ def _why_no_pod(text: str, owner: Object, namespace: str) -> tuple[str, str, str
     webhook = unanswered(text)
     if webhook is not None:
         asked = f" {webhook}" if webhook else ""
-        return "webhook-unreachable", f"Ask who runs the webhook{asked}, or see: {describe}", "webhook-unreachable"
+        return "webhook-unreachable", f"Ask the owner of the webhook{asked}, or see: {describe}", "webhook-unreachable"
     code, hint = rule_of(text, namespace)
     if code == "quota":
         alone = "quota-too-small" if exceeds_quota_alone(text) else "quota"
         return code, hint, "quota-unset" if lacks_limits(text) else alone
     if code == "not-allowed-by-rule" and 'serviceaccount "' in text:
         code = "service-account-missing"
-        return code, f"Create it, or name another: kubectl -n {namespace} get serviceaccounts", code
+        return code, f"Create it, or choose another: kubectl -n {namespace} get serviceaccounts", code
     if code == "not-allowed-by-rule" and " is invalid: " in text:
         return "invalid", f"Correct the field that it names: {describe}", "admission"
     if passes_by_itself(text) or (code == "not-allowed-by-rule" and "forbidden" not in text):
@@ -316,7 +319,7 @@ def replaces_disrupted(job: Object) -> bool:
     )
 
 
-def _told_by_events(
+def _reported_by_events(
     pods: Sequence[Object], events: Sequence[Object], namespace: str, taints: Sequence[tuple[str, str, str]]
 ) -> Iterator[Diagnosis]:
     """Yield what only events tell: the scheduler's words before the pod's condition, volumes and sandboxes."""
@@ -340,7 +343,7 @@ def _told_by_events(
         elif reason in _VOLUMES:
             yield _not_mounted(name, said, namespace)
         else:
-            message = f"The sandbox of pod '{name}' in namespace '{namespace}' can't be made: {said}."
+            message = f"The sandbox of pod '{name}' in namespace '{namespace}' can't be created: {said}."
             hint = f"kubectl -n {namespace} describe pod {name}"
             yield Diagnosis("pod-sandbox", message, hint, condition="container-passing", pod=name)
 
@@ -364,23 +367,23 @@ def _namespace(owner: Object | None, pods: Sequence[Object]) -> str:
 
 
 def not_ready(
-    where: str, namespace: str, trouble: Diagnosis | None, seconds: float, *, cancelled: bool
+    where: str, namespace: str, problem: Diagnosis | None, seconds: float, *, cancelled: bool
 ) -> EndpointError:
     """Return the error for what was waited for until it is ready, and is not.
 
     Args:
         where: What it is and where, for the message.
         namespace: Its namespace.
-        trouble: What is wrong with it, as far as the cluster says; None if it says nothing.
+        problem: What is wrong with it, as far as the cluster says; None if it says nothing.
         seconds: How long it was waited for.
         cancelled: Whether the waiting was ended by who waits.
 
     """
-    hint = f"See how it goes on: kubectl -n {namespace} get pods; kubectl -n {namespace} get events"
+    hint = f"Check its progress: kubectl -n {namespace} get pods; kubectl -n {namespace} get events"
     if cancelled:
-        return EndpointError(f"Waiting for {where} was ended; it goes on starting.", hint=hint, code="cancelled")
+        return EndpointError(f"Stopped waiting for {where}; it is still starting.", hint=hint, code="cancelled")
     return EndpointError(
-        f"{where} was not ready in {seconds:g} s.{f' {trouble.message}' if trouble else ''}",
-        hint=trouble.hint if trouble else hint,
-        code=trouble.code if trouble else "not-ready",
+        f"{where} was not ready within {seconds:g} s.{f' {problem.message}' if problem else ''}",
+        hint=problem.hint if problem else hint,
+        code=problem.code if problem else "not-ready",
     )

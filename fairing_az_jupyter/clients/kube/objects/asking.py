@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.retries import Retry
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.exceptions import ServiceError
 
 SERVICE = "kubernetes"
@@ -56,7 +56,7 @@ class Asker:
     proxy: str = ""
     user: str = ""
     token_expires: datetime | None = None
-    secret: Hidden | None = None
+    secret: SecretValue | None = None
 
 
 class CallFailed(Exception):  # noqa: N818 - it is on its way to become `error`, and never leaves this folder

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ class StoredSecret:
     Args:
         name: Its name.
         type: Its type, such as `Opaque` or `kubernetes.io/dockerconfigjson`.
-        data: Its values by key; bytes that are no UTF-8 stand as surrogate escapes.
+        data: Its values by key; bytes that are not valid UTF-8 stand as surrogate escapes.
         resource_version: Which version of it this is.
         created: When it was made, or None.
         labels: The labels that this package has set.
@@ -46,7 +46,7 @@ class StoredSecret:
 
     name: str
     type: str
-    data: Mapping[str, Hidden]
+    data: Mapping[str, SecretValue]
     resource_version: str
     created: datetime | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -139,7 +139,7 @@ class QuotaState:
     for_others: bool = False
 
 
-def encoded(value: Hidden) -> str:
+def encoded(value: SecretValue) -> str:
     """Return a value as a Secret holds it.
 
     Args:
@@ -167,7 +167,7 @@ def stored_secret(secret: Object) -> StoredSecret:
     return StoredSecret(
         name=str(metadata.get("name") or ""),
         type=str(secret.get("type") or "Opaque"),
-        data={key: Hidden(_decoded(value)) for key, value in mapping(secret.get("data")).items()},
+        data={key: SecretValue(_decoded(value)) for key, value in mapping(secret.get("data")).items()},
         resource_version=str(metadata.get("resourceVersion") or ""),
         created=_moment(metadata.get("creationTimestamp")),
         labels={
@@ -276,7 +276,7 @@ def quantity(value: object) -> Decimal:
         value: Such as `500m`, `2Gi` or 4.
 
     Returns:
-        The amount in cores, bytes or pieces; 0 where it is no quantity.
+        The amount in cores, bytes or pieces; 0 where it is not a quantity.
 
     """
     from kubernetes.utils import parse_quantity  # noqa: PLC0415 - takes 0.3 s and more

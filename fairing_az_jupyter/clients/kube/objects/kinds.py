@@ -104,7 +104,7 @@ def kind_named(name: str) -> Kind:
     kind = KINDS.get(name)
     if kind is None:
         raise InputError(
-            f"{str(name)[:60]!r} is no kind of object that a launch makes.",
+            f"{str(name)[:60]!r} is not a kind of object that a launch creates.",
             hint=f"Those are {', '.join(KINDS)}.",
             code="kind",
         )
@@ -124,13 +124,13 @@ def kind_of(body: Object) -> Kind:
     kind = kind_named(str(body.get("kind") or ""))
     if body.get("apiVersion") != kind.version:
         raise InputError(
-            f"A {kind.name} has apiVersion {str(body.get('apiVersion'))[:60]!r}; {kind.version!r} is in use.",
+            f"A {kind.name} has apiVersion {str(body.get('apiVersion'))[:60]!r}; {kind.version!r} is expected.",
             hint=f"Write apiVersion: {kind.version}",
             code="api-version",
         )
     metadata = mapping(body.get("metadata"))
     if not metadata.get("name") and not metadata.get("generateName"):
-        raise InputError(f"A {kind.name} has no name.", hint="Give it metadata.name.", code="name")
+        raise InputError(f"{kind.name} without a name.", hint="Give it metadata.name.", code="name")
     return kind
 
 
@@ -148,7 +148,10 @@ def checked_name(name: str, what: str) -> str:
     if _NAME.fullmatch(name) and ".." not in name:
         return name
     raise InputError(
-        f"{name[:60]!r} is no name of a {what}: those have lower-case letters, digits, hyphens and full stops.",
+        (
+            f"{name[:60]!r} is not a valid name of a {what}: names have lower-case letters, digits, hyphens and full "
+            "stops."
+        ),
         hint="Check the spelling.",
         code="name",
     )

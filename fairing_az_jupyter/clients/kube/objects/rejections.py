@@ -82,7 +82,7 @@ _SETTINGS = {
 _AMOUNT = re.compile(r"(?<![\w./-])(?:(?:limits|requests)\.[\w./-]*\w|cpu|memory|ephemeral-storage)(?![\w./-])")
 
 
-def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFailed | None:
+def rejected_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFailed | None:
     """Tell why an object was not taken.
 
     Args:
@@ -103,9 +103,9 @@ def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFail
     error: ServiceError | None = None
     if answer.status == HTTPStatus.CONFLICT and status.get("reason") == "AlreadyExists":
         error = ConflictError(
-            f"{asked.what} is there already in namespace '{asked.namespace}'.",
-            hint=f"Delete it first, or take another name: kubectl -n {asked.namespace} delete {asked.resource} "
-            f"{asked.what.partition(' ')[2]}".replace("'", ""),
+            f"{asked.what} already exists in namespace '{asked.namespace}'.",
+            hint=f"Delete it first, or choose another name: kubectl -n {asked.namespace} delete "
+            f"{asked.resource} {asked.what.partition(' ')[2]}".replace("'", ""),
             code="already-exists",
             service=SERVICE,
             status=answer.status,
@@ -117,8 +117,8 @@ def refused_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFail
         ]
         said = _without_secrets("; ".join(dict.fromkeys(problems)), asked.sent, asker)
         error = ConflictError(
-            f"The cluster at {asker.address} refused to {asked}, which breaks a rule of the API: "
-            f"{_cut(said) or 'it names no field'}.",
+            f"The cluster at {asker.address} rejected the request to {asked}, which breaks a rule of the API: "
+            f"{_cut(said) or 'no field named'}.",
             hint="Correct the field that it names.",
             code="invalid",
             service=SERVICE,
@@ -149,9 +149,9 @@ def _forbidden(text: str, asked: AskedChange, asker: Asker) -> NotAllowedError:
 def _not_ready(text: str, asked: AskedChange, asker: Asker) -> ServiceError:
     said = _without_secrets(text, asked.sent, asker)
     return ServiceError(
-        f"The cluster at {asker.address} is not ready to {asked}: {_cut(said)}. A quota was made or changed just now, "
-        "or many objects are being made at once.",
-        hint="Try again: it passes by itself within seconds.",
+        f"The cluster at {asker.address} is not ready to {asked}: {_cut(said)}. A quota was just changed, or many "
+        "objects are being created at once.",
+        hint="Try again in a few seconds.",
         code="not-ready",
         service=SERVICE,
         status=HTTPStatus.SERVICE_UNAVAILABLE,
@@ -177,21 +177,21 @@ def rule_of(text: str, namespace: str) -> tuple[str, str]:
         )
     if found := _QUOTA.search(text):
         hint = (
-            f"Ask for less, free what is not needed, or have the quota raised: kubectl -n {namespace} describe quota "
-            f"{found.group(1)}"
+            f"Request less, delete what is not needed, or have the quota raised: kubectl -n {namespace} describe "
+            f"quota {found.group(1)}"
         )
         return "quota", hint
-    for pattern, who in ((_WEBHOOK, "who runs the webhook"), (_POLICY, "who has set the policy")):
+    for pattern, who in ((_WEBHOOK, "the owner of the webhook"), (_POLICY, "the owner of the policy")):
         if found := pattern.search(text):
             return "admission-denied", f"Change what it names, or ask {who} {found.group(1)}."
     if found := _POD_SECURITY.search(text):
         hint = (
-            f"Give the container the securityContext that it names, or ask for another level than '{found.group(1)}': "
+            f"Give the container the securityContext that it names, or use another level than '{found.group(1)}': "
             f"kubectl get namespace {namespace} --show-labels"
         )
         return "pod-security", hint
     if "LimitRange" in text or "usage per" in text:
-        return "limit-range", f"Ask for amounts within the limits: kubectl -n {namespace} describe limitrange"
+        return "limit-range", f"Request amounts within the limits: kubectl -n {namespace} describe limitrange"
     return "not-allowed-by-rule", "Ask the cluster's administrator about this rule."
 
 

@@ -41,20 +41,20 @@ def find_connection(
 
     """
     if kubeconfig is not None or context is not None:
-        asked = "it was asked for" if kubeconfig is not None else "its context was asked for"
+        asked = "it was requested" if kubeconfig is not None else "its context was requested"
         paths = (str(Path(kubeconfig).expanduser()),) if kubeconfig is not None else kubeconfig_paths(environ)
-        why = f"{asked}, so the pod's service account was not looked at"
+        why = f"{asked}, so the pod's service account was not used"
     else:
         missing = _not_in_cluster(environ, service_account_folder)
         if not missing:
             found = _in_cluster(environ, service_account_folder, namespace)
             check_tls_files(found)
             return found
-        paths, why = kubeconfig_paths(environ), f"there is no service account of a pod ({missing})"
+        paths, why = kubeconfig_paths(environ), f"not running in a pod with a service account ({missing})"
         if not any(Path(path).expanduser().exists() for path in paths):
             raise ServiceError(
-                f"There is no way to a cluster from here: no service account of a pod ({missing}), and no kubeconfig "
-                f"({' + '.join(paths)}). Without a cluster only the LocalBackend can train and deploy.",
+                f"No cluster found: not running in a pod with a service account ({missing}), and no kubeconfig at "
+                f"{' + '.join(paths)}. Without a cluster only LocalBackend can train and deploy.",
                 hint="Open the notebook on Kubeflow, or fetch a kubeconfig: "
                 "az aks get-credentials --resource-group GROUP --name CLUSTER",
                 code="no-cluster",
@@ -66,7 +66,7 @@ def find_connection(
 
 
 def _not_in_cluster(environ: Mapping[str, str], folder: Path) -> str:
-    """Say why this is no pod with a service account; empty where it is one.
+    """Say why this is not a pod with a service account; empty where it is one.
 
     Source: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
     """
@@ -74,12 +74,12 @@ def _not_in_cluster(environ: Mapping[str, str], folder: Path) -> str:
         if not environ.get(name):
             return f"the variable {name} is not set"
     if not environ["KUBERNETES_SERVICE_PORT"].isdecimal():
-        return "the variable KUBERNETES_SERVICE_PORT is no port"
+        return "the variable KUBERNETES_SERVICE_PORT is not a port"
     token = folder / "token"
     try:
         token.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return f"{token} is not there"
+        return f"{token} does not exist"
     except OSError:
         pass  # it is there, and reading it will say what is wrong
     return ""
@@ -97,7 +97,7 @@ def _in_cluster(environ: Mapping[str, str], folder: Path, namespace: str | None)
         server=server,
         credential=credential,
         namespace=namespace or own or token_claims(credential.authorization()).namespace or "default",
-        source=f"the service account of this pod ({folder}): it goes first, so no kubeconfig was looked at",
+        source=f"the service account of this pod ({folder}): it takes precedence over kubeconfigs",
         in_cluster=True,
         ca_file=str(folder / "ca.crt"),
         proxy=proxy_for(server, environ),

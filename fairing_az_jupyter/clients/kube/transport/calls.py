@@ -1,7 +1,7 @@
 """One call of the Kubernetes API: sent with who asks, ended in time, tried again where that helps, its errors ours.
 
 The sockets are those of the kubernetes package; its generated methods are passed by, because they write the bodies of
-answers, secret values included, into the log, ignore a time-out that is no whole number (up to release 31), and try
+answers, secret values included, into the log, ignore a time-out that is not a whole number (up to release 31), and try
 again where nobody asked them to.
 """
 
@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from fairing_az_jupyter.clients.http import PoolHttp, explained, json_object
 from fairing_az_jupyter.clients.kube.objects.asking import Asked, Asker, CallFailed
 from fairing_az_jupyter.clients.kube.transport.connection import address_of, open_pool
-from fairing_az_jupyter.clients.kube.transport.errors import refusal
+from fairing_az_jupyter.clients.kube.transport.errors import rejection
 from fairing_az_jupyter.clients.kube.transport.identity import token_claims
 from fairing_az_jupyter.clients.kube.transport.unreachable import is_page, no_answer, proxy_page
 from fairing_az_jupyter.clients.retries import Retry, retrying
@@ -23,16 +23,16 @@ from fairing_az_jupyter.clients.retries import Retry, retrying
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.http import Answer
     from fairing_az_jupyter.clients.kube.transport.connection import Connection
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 MERGE_PATCH = "application/merge-patch+json"
 _UNAUTHORIZED = 401
 _SUCCESS = range(200, 300)
 
 
-class Patience:
+class Deadline:
     """The time that one operation may take, however many calls it makes.
 
     Args:
@@ -75,12 +75,12 @@ class ApiCalls:
         """Close the sockets that are kept open for further calls."""
         self._http.close()
 
-    def patience(self) -> Patience:
+    def deadline(self) -> Deadline:
         """Start the time of one operation."""
-        return Patience(self._deadline)
+        return Deadline(self._deadline)
 
     def known_as(self, user: str) -> None:
-        """Remember the user name that the API server has told, for messages."""
+        """Remember the user name that the API server has reported, for messages."""
         self._user = user
 
     def call(
@@ -89,7 +89,7 @@ class ApiCalls:
         path: str,
         asked: Asked,
         *,
-        patience: Patience | None = None,
+        deadline: Deadline | None = None,
         query: Mapping[str, str] | None = None,
         body: object = None,
         kind: str = "application/json",
@@ -101,7 +101,7 @@ class ApiCalls:
             method: The HTTP method.
             path: The path below the server's URL, its parts quoted.
             asked: What is asked, for messages.
-            patience: What is left of the operation's time; None starts a new one.
+            deadline: What is left of the operation's time; None starts a new one.
             query: What follows the question mark.
             body: What is sent as JSON.
             kind: The body's media type.
@@ -115,7 +115,7 @@ class ApiCalls:
             ServiceError: See `exceptions.py`; it has neither cause nor context.
 
         """
-        patience = patience or self.patience()
+        deadline = deadline or self.deadline()
         url = self._url(path, query)
         payload = None if body is None else json.dumps(body).encode()
         extra = {} if body is None else {"Content-Type": kind}
@@ -143,7 +143,7 @@ class ApiCalls:
             return error.retry
 
         try:
-            return retrying(attempt, deadline=patience.left(), timeout=self._timeout, classify=classify)
+            return retrying(attempt, deadline=deadline.left(), timeout=self._timeout, classify=classify)
         except CallFailed as failed:
             error = failed.error
         # Raised out here, the error carries no context: urllib3's exceptions hold on to what was sent.
@@ -152,19 +152,19 @@ class ApiCalls:
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:
         return self.connection.server.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
 
-    def _headers(self, authorization: Hidden | None, accept: str) -> dict[str, str]:
+    def _headers(self, authorization: SecretValue | None, accept: str) -> dict[str, str]:
         return {"Accept": accept, **({"Authorization": authorization.reveal()} if authorization else {})}
 
     def _object(self, answer: Answer, asked: Asked) -> dict[str, Any]:
         asker = self._asker(self.connection.credential.authorization())
         if answer.status not in _SUCCESS:
-            raise refusal(answer, asked, asker)
+            raise rejection(answer, asked, asker)
         content = json_object(answer.body)
         if content is None:
             raise CallFailed(proxy_page(answer, asked, asker))
         return content
 
-    def _asker(self, authorization: Hidden | None) -> Asker:
+    def _asker(self, authorization: SecretValue | None) -> Asker:
         claims = token_claims(authorization)
         return Asker(
             address=self.connection.address,

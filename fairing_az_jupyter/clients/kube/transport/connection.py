@@ -32,7 +32,7 @@ class Connection:
     Args:
         server: Its URL, with a path where it has one.
         credential: Who asks.
-        namespace: The namespace that is meant where none is named.
+        namespace: The namespace that is intended where none is named.
         source: In words, where all this comes from and why not from elsewhere.
         in_cluster: Whether this process runs in a pod of that cluster.
         ca_file: The certificates that its own must be signed by; None means the public ones.
@@ -135,7 +135,7 @@ def open_pool(connection: Connection) -> Any:  # noqa: ANN401 - the kubernetes p
         if user.username:
             login = f"{unquote(user.username)}:{unquote(user.password or '')}"
             configuration.proxy_headers = urllib3.make_headers(proxy_basic_auth=login)
-    # Python 3.13 refuses certificates without an Authority Key Identifier; many clusters' authorities write none, and
+    # Python 3.13 rejects certificates without an Authority Key Identifier; many clusters' authorities write none, and
     # kubectl takes them (https://github.com/kubernetes-client/python/issues/2394).
     context = urllib3.util.ssl_.create_urllib3_context()
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -147,7 +147,7 @@ def open_pool(connection: Connection) -> Any:  # noqa: ANN401 - the kubernetes p
         problem = UnreachableError(
             f"The proxy for the cluster at {connection.address} ({address_of(connection.proxy or '')}) has an address "
             "that can't be used: only http:// and https:// proxies can.",
-            hint="Mend HTTPS_PROXY or the kubeconfig's proxy-url, or name the cluster's host in NO_PROXY.",
+            hint="Correct HTTPS_PROXY or the kubeconfig's proxy-url, or add the cluster's host to NO_PROXY.",
             code="unreachable-proxy",
             service="kubernetes",
         )
@@ -172,7 +172,7 @@ def check_tls_files(connection: Connection) -> None:
             lambda: ssl.create_default_context(cafile=connection.ca_file),
             [connection.ca_file],
             "The certificates that the cluster's own is checked against",
-            "Without them nobody can tell the cluster from an impostor.",
+            "Without them the cluster's identity can't be verified.",
             ServiceError,
             "cluster-ca",
         )
@@ -184,7 +184,7 @@ def check_tls_files(connection: Connection) -> None:
             lambda: context.load_cert_chain(*files, password=""),
             [name for name in files if name],
             "The client certificate and its key",
-            "Without them the cluster does not know who asks.",
+            "Without them the cluster can't authenticate you.",
             CredentialError,
             "credential-certificate",
         )

@@ -41,7 +41,7 @@ _RULES = re.compile(
 )
 
 
-def refusal(answer: Answer, asked: Asked, asker: Asker) -> CallFailed:
+def rejection(answer: Answer, asked: Asked, asker: Asker) -> CallFailed:
     """Tell what an answer other than success means.
 
     Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and the Status object of
@@ -64,16 +64,16 @@ def refusal(answer: Answer, asked: Asked, asker: Asker) -> CallFailed:
     elif number == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED or number < HTTPStatus.BAD_REQUEST:
         error = proxy_page(answer, asked, asker)
     elif number == HTTPStatus.BAD_REQUEST and b"HTTP request to an HTTPS server" in answer.body:
-        what = "it speaks HTTPS there and was asked in plain HTTP"
-        hint = "Write https:// into the kubeconfig's server."
+        what = "it expects HTTPS but received plain HTTP"
+        hint = "Use https:// in the kubeconfig's server."
         error = unreachable(asked, asker, what, hint, "unreachable-plain-http", number)
     else:
-        error = _refused(number, headers, answer.json(), asked, asker)
+        error = _rejected(number, headers, answer.json(), asked, asker)
     # Whatever is wrong with the request, and too many of them, is found out before anything is done.
     return CallFailed(error, retry=retry, arrived=number >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _refused(
+def _rejected(
     number: int, headers: Mapping[str, str], status: Mapping[str, Any], asked: Asked, asker: Asker
 ) -> ServiceError:
     said = _said(status, asked, asker)
@@ -86,8 +86,8 @@ def _refused(
     if number == HTTPStatus.TOO_MANY_REQUESTS:
         wait = retry_after(headers)
         return ThrottledError(
-            f"The cluster at {asker.address} has too many requests to {asked}"
-            f"{'' if wait is None else f'; it asks to come back after {wait:g} s'}.",
+            f"The cluster at {asker.address} received too many requests to "
+            f"{asked}{'' if wait is None else f'; retry after {wait:g} s'}.",
             hint=come_back(wait),
             service=SERVICE,
             status=number,
@@ -95,15 +95,18 @@ def _refused(
     if number < HTTPStatus.INTERNAL_SERVER_ERROR:
         scope = f" -n {asked.namespace}" if asked.namespace else ""
         return ConflictError(
-            f"The cluster at {asker.address} refused to {asked}: {said or f'it answered {number}'}.",
-            hint=f"See what is there: kubectl get {asked.resource or 'all'}{scope}",
+            f"The cluster at {asker.address} rejected the request to {asked}: {said or f'it answered {number}'}.",
+            hint=f"Check: kubectl get {asked.resource or 'all'}{scope}",
             code=_CONFLICT_CODES.get(number, "bad-request"),
             service=SERVICE,
             status=number,
         )
     return ServiceError(
         f"The cluster at {asker.address} failed to {asked}: it answered {number}{f' ({said})' if said else ''}.",
-        hint="Try again; if it stays, see the cluster's health: az aks show --resource-group GROUP --name CLUSTER",
+        hint=(
+            "Try again. If it fails again, check the cluster's health: az aks show --resource-group GROUP --name "
+            "CLUSTER"
+        ),
         service=SERVICE,
         status=number,
     )
@@ -122,9 +125,9 @@ def _unbelieved(headers: Mapping[str, str], asked: Asked, asker: Asker) -> Crede
         code, why = "credential-expired", f"the token has expired on {expires:%Y-%m-%d at %H:%M} UTC"
     elif abs(skew) > _CLOCK_SKEW_SECONDS:
         code, why = "credential-clock", f"this machine's clock and the cluster's differ by {abs(skew):.0f} s"
-        hint = "Set the clocks right, then try again."
+        hint = "Correct the clocks, then try again."
     return CredentialError(
-        f"The cluster at {asker.address} does not believe who asks to {asked}: {why}.",
+        f"The cluster at {asker.address} rejected the credential used to {asked}: {why}.",
         hint=hint,
         code=code,
         service=SERVICE,
@@ -138,7 +141,10 @@ def _forbidden(status: Mapping[str, Any], said: str, asked: Asked, asker: Asker)
     user = named.group(1) if named else asker.user
     if user == "system:anonymous":
         return CredentialError(
-            f"The cluster at {asker.address} was asked to {asked} without any credential: it does not know who asks.",
+            (
+                f"The cluster at {asker.address} was asked to {asked} without a credential: anonymous requests are "
+                "not allowed."
+            ),
             hint=_RENEW,
             code="credential-missing",
             service=SERVICE,
@@ -147,7 +153,7 @@ def _forbidden(status: Mapping[str, Any], said: str, asked: Asked, asker: Asker)
     # RBAC says `cannot`; a quota or an admission rule answers 403 to a change too, and more rights would not help.
     if text and " cannot " not in text and asked.verb not in _READING:
         return NotAllowedError(
-            f"A rule of the cluster at {asker.address} forbids to {asked}: {said or 'it gave no reason'}.",
+            f"A rule of the cluster at {asker.address} forbids to {asked}: {said or 'no reason given'}.",
             hint="Ask the cluster's administrator about this quota or admission rule.",
             code="not-allowed-by-rule",
             service=SERVICE,
@@ -161,11 +167,11 @@ def _forbidden(status: Mapping[str, Any], said: str, asked: Asked, asker: Asker)
             f"create rolebinding {account or 'notebook'}-edit --clusterrole=kubeflow-edit {who}"
         )
     else:
-        hint = "Only the cluster's administrator can allow that: it is about the whole cluster."
+        hint = "Only the cluster's administrator can grant this cluster-wide permission."
     what = f" (verb '{asked.verb}' on '{asked.resource}')" if asked.resource else ""
     return NotAllowedError(
-        f"{user or 'The user of this credential'} may not {asked}{what}, says the cluster at {asker.address}. "
-        "That says nothing about what is there.",
+        f"{user or 'The user of this credential'} may not {asked}{what}, according to the cluster at "
+        f"{asker.address}. Whether it exists is unknown.",
         hint=hint,
         service=SERVICE,
         status=403,
@@ -178,15 +184,15 @@ def _missing(status: Mapping[str, Any], asked: Asked, asker: Asker) -> NotFoundE
     needed = f"; it was needed to {asked}"
     if kind == "namespaces" and asked.resource != "namespaces":
         what, code = f"Namespace '{asked.namespace}'", "not-found-namespace"
-        hint = "See which there are, or name another: kubectl get namespaces"
+        hint = "List them, or choose another: kubectl get namespaces"
     elif asked.resource and not kind and (status.get("reason") != "NotFound" or _NO_SUCH_API in str(status)):
         what, code = f"The API of {asked.resource}", "not-found-api"
-        hint = "What serves it is not installed: kubectl api-resources"
+        hint = "It is not installed in the cluster: kubectl api-resources"
     else:
         where = f" in namespace '{asked.namespace}'" if asked.namespace else ""
         what, code, needed = f"{asked.what[:1].upper()}{asked.what[1:]}{where}", None, ""
         scope = f" -n {asked.namespace}" if asked.namespace else ""
-        hint = f"See which there are: kubectl get {asked.resource or 'all'}{scope}"
+        hint = f"List them: kubectl get {asked.resource or 'all'}{scope}"
     message = f"{what} not found in the cluster at {asker.address}{needed}."
     return NotFoundError(message, hint=hint, code=code, service=SERVICE, status=404)
 

@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.transport.identity import checked_token
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ class PluginAnswer:
         token: The bearer token.
         certificate: The certificate chain as PEM.
         key: The certificate's key as PEM.
-        expires: When they end; None is until they are refused.
+        expires: When they end; None is until they are rejected.
 
     """
 
-    token: Hidden | None = None
-    certificate: Hidden | None = None
-    key: Hidden | None = None
+    token: SecretValue | None = None
+    certificate: SecretValue | None = None
+    key: SecretValue | None = None
     expires: datetime | None = None
 
 
@@ -53,7 +53,7 @@ class ExecPlugin:
         folder: The kubeconfig's folder; a command with a slash in it is relative to that.
         environ: The environment to run it in.
         seconds: How long it may take.
-        cluster: What the plug-in is told about the cluster, where it asks for that.
+        cluster: What the plug-in learns about the cluster, if it asks for that.
 
     """
 
@@ -85,10 +85,10 @@ class ExecPlugin:
         }
         self._environ = {**environ, **extra, "KUBERNETES_EXEC_INFO": json.dumps(info)}
         if not command or not self._version.startswith(_API_GROUP):
-            raise self._failed("its section names no command or no apiVersion", "Fetch the kubeconfig anew.")
+            raise self._failed("its section names no command or no apiVersion", "Fetch the kubeconfig again.")
         if section.get("interactiveMode") == "Always":
             raise self._failed(
-                "it wants to be used from a terminal (interactiveMode: Always)",
+                "it requires a terminal (interactiveMode: Always)",
                 "Choose a login that needs no terminal, such as: kubelogin convert-kubeconfig -l azurecli",
             )
 
@@ -104,18 +104,16 @@ class ExecPlugin:
         """
         output, errors, code = self._output()
         if code != 0:
-            # Its own words may hold a secret, so they only choose the cure.
-            cure = "az login" if b"az login" in errors.lower() else "kubectl get namespaces"
-            raise self._failed(
-                f"it ended with exit code {code}", f"Log in again, or see in a terminal what it says: {cure}"
-            )
+            # Its own words may hold a secret, so they only choose the fix.
+            fix = "az login" if b"az login" in errors.lower() else "kubectl get namespaces"
+            raise self._failed(f"it ended with exit code {code}", f"Log in again, or run in a terminal: {fix}")
         try:
             status = json.loads(output)["status"]
             token, expires = status.get("token"), status.get("expirationTimestamp")
             answer = PluginAnswer(
                 token=checked_token(str(token).encode(), f"the answer of '{self._name}'") if token else None,
-                certificate=Hidden(str(status.get("clientCertificateData") or "")) or None,
-                key=Hidden(str(status.get("clientKeyData") or "")) or None,
+                certificate=SecretValue(str(status.get("clientCertificateData") or "")) or None,
+                key=SecretValue(str(status.get("clientKeyData") or "")) or None,
                 expires=_moment(expires),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -123,7 +121,7 @@ class ExecPlugin:
         if answer.token is None and (answer.certificate is None or answer.key is None):
             raise self._failed(
                 "its answer holds neither a token nor a certificate with its key",
-                "See in a terminal whether it works for kubectl: kubectl get namespaces",
+                "Check in a terminal that it works with kubectl: kubectl get namespaces",
             )
         return answer
 
@@ -144,8 +142,8 @@ class ExecPlugin:
                     _end(process)
                     raise
         except (OSError, ValueError):
-            problem = "it is not installed, or can't be started here"
-            hint = "Install it (kubelogin comes with: az aks install-cli), and see that it is on PATH."
+            problem = "it is not installed or can't be started"
+            hint = "Install it (kubelogin comes with: az aks install-cli), and check that it is on PATH."
         except subprocess.TimeoutExpired:
             problem = f"it gave no answer in {self._seconds:g} s"
             hint = "It may be waiting for a login. Log in first: az login, then kubectl get namespaces"
@@ -156,8 +154,8 @@ class ExecPlugin:
 
     def _failed(self, what: str, hint: str) -> CredentialError:
         return CredentialError(
-            f"The kubeconfig gets its credential from the command '{self._name}', and {what}. "
-            "Without a credential the cluster does not know who asks.",
+            f"The kubeconfig gets its credential from the command '{self._name}', and {what}. Without a credential "
+            "the cluster can't authenticate you.",
             hint=hint,
             code="credential-plugin",
             service="kubernetes",
@@ -181,14 +179,14 @@ class PluginCredential:
         self._answer = first
         self._lock = threading.Lock()
 
-    def authorization(self) -> Hidden | None:
+    def authorization(self) -> SecretValue | None:
         """Return the header with a token that has not ended."""
         with self._lock:
             expires = self._answer.expires
             if expires is not None and expires.timestamp() - time.time() < _EXPIRY_MARGIN_SECONDS:
                 self._answer = self._plugin.run()
             token = self._answer.token
-            return None if token is None else Hidden(f"Bearer {token.reveal()}")
+            return None if token is None else SecretValue(f"Bearer {token.reveal()}")
 
     def renew(self) -> bool:
         """Ask the command again; tell whether it handed out another token."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ _JWT_PARTS = 3
 class Credential(Protocol):
     """What proves to the API server who asks."""
 
-    def authorization(self) -> Hidden | None:
+    def authorization(self) -> SecretValue | None:
         """Return the value of the Authorization header; None where a client certificate does the work."""
 
     def renew(self) -> bool:
-        """Look for something newer after the server has refused; tell whether there is."""
+        """Look for something newer after the server has rejected; tell whether there is."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class FixedCredential:
 
     """
 
-    def __init__(self, value: Hidden | None = None) -> None:
+    def __init__(self, value: SecretValue | None = None) -> None:
         self._value = value
 
-    def authorization(self) -> Hidden | None:
+    def authorization(self) -> SecretValue | None:
         """Return the header's value."""
         return self._value
 
@@ -73,7 +73,7 @@ class FixedCredential:
 
 
 class TokenFile:
-    """A bearer token in a file that somebody else replaces: read again every minute, and when it was refused.
+    """A bearer token in a file that somebody else replaces: read again every minute, and when it was rejected.
 
     Args:
         path: The file.
@@ -91,12 +91,12 @@ class TokenFile:
         self._token = self._read()
         self._read_at = clock()
 
-    def authorization(self) -> Hidden:
+    def authorization(self) -> SecretValue:
         """Return the header with the token that is in the file now, at most a minute old."""
         with self._lock:
             if self._clock() - self._read_at >= _READ_AGAIN_SECONDS:
                 self._read_again()
-            return Hidden(f"Bearer {self._token.reveal()}")
+            return SecretValue(f"Bearer {self._token.reveal()}")
 
     def renew(self) -> bool:
         """Read the file; tell whether the token has changed."""
@@ -111,25 +111,25 @@ class TokenFile:
             self._token = self._read()
         self._read_at = self._clock()
 
-    def _read(self) -> Hidden:
+    def _read(self) -> SecretValue:
         try:
             content = self._path.read_bytes()
         except OSError as error:
             raise CredentialError(
-                f"The token of the cluster's service account can't be read: {self._path}: {error.strerror}. "
-                "Without it the cluster does not know who asks.",
-                hint=f"Let this user read it, as seen by: ls -lL {self._path}",
+                f"The token of the cluster's service account can't be read: {self._path}: {error.strerror}. Without "
+                "it the cluster can't authenticate you.",
+                hint=f"Check its permissions: ls -lL {self._path}",
                 code="credential-unreadable",
                 service="kubernetes",
             ) from None
         return checked_token(content, str(self._path))
 
 
-def checked_token(content: bytes, origin: str) -> Hidden:
+def checked_token(content: bytes, origin: str) -> SecretValue:
     """Take a bearer token from the bytes that a file or a command holds.
 
     Args:
-        content: The bytes; white space around the token is no part of it.
+        content: The bytes; white space around the token is not part of it.
         origin: Where they come from, for the message.
 
     Returns:
@@ -140,19 +140,19 @@ def checked_token(content: bytes, origin: str) -> Hidden:
 
     """
     token = content.strip()
-    # HTTP libraries print the whole header when they refuse one of its characters.
+    # HTTP libraries print the whole header when they reject one of its characters.
     if not token or any(not 0x21 <= byte <= 0x7E for byte in token):  # noqa: PLR2004 - the visible ASCII characters
-        what = "is empty" if not token else "has spaces, line breaks or characters that no token has"
+        what = "is empty" if not token else "has spaces, line breaks or characters that tokens can't contain"
         raise CredentialError(
-            f"The token of the cluster's credential ({origin}) {what}. Without it the cluster does not know who asks.",
+            f"The token of the cluster's credential ({origin}) {what}. Without it the cluster can't authenticate you.",
             hint="Restart the notebook server, or renew the kubeconfig: az aks get-credentials -g GROUP -n CLUSTER",
             code="credential-malformed",
             service="kubernetes",
         )
-    return Hidden(token.decode("ascii"))
+    return SecretValue(token.decode("ascii"))
 
 
-def token_claims(authorization: Hidden | None) -> TokenClaims:
+def token_claims(authorization: SecretValue | None) -> TokenClaims:
     """Read what a service account's token says about itself, without asking anyone.
 
     Nothing here is trusted: it names things in messages and chooses defaults, the API server alone decides.

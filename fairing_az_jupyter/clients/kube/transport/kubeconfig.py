@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.kube.transport.connection import Connection, fresh_configuration, proxy_for
 from fairing_az_jupyter.clients.kube.transport.exec_plugin import ExecPlugin, PluginCredential
 from fairing_az_jupyter.clients.kube.transport.identity import Credential, FixedCredential, TokenFile, checked_token
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import ServiceError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.kube.transport.exec_plugin import PluginAnswer
 
-_FETCH = "Fetch it anew: az aks get-credentials --resource-group GROUP --name CLUSTER"
+_FETCH = "Fetch it again: az aks get-credentials --resource-group GROUP --name CLUSTER"
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ def read_kubeconfig(
     if entries.user.get("tokenFile"):
         credential = TokenFile(entries.user_folder / str(entries.user["tokenFile"]))
     elif isinstance(section, dict) and not entries.user.get("token"):
-        told = {
+        reported = {
             "server": entries.cluster.get("server"),
             "certificate-authority-data": entries.cluster.get("certificate-authority-data"),
         }
         plugin = ExecPlugin(
-            section, folder=entries.user_folder, environ=environ, seconds=seconds, cluster=_without_nothing(told)
+            section, folder=entries.user_folder, environ=environ, seconds=seconds, cluster=_without_nothing(reported)
         )
         credential = _from_plugin(plugin, plugin.run(), entries.user)
         persist = None  # the answer is in the entry now, and does not belong into the file
@@ -131,21 +131,21 @@ def _merge(paths: tuple[str, ...], where: str) -> tuple[Any, Callable[[], None]]
         problem = f"can't be read: {error.strerror or 'not a usable file'}"
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = "is no YAML" + (f" (line {mark.line + 1})" if mark is not None else "")
+        problem = "is not valid YAML" + (f" (line {mark.line + 1})" if mark is not None else "")
     except UnicodeDecodeError:
-        problem = "is no text in UTF-8"
+        problem = "is not UTF-8 text"
     except Exception:  # noqa: BLE001 - the package does not check the shape of what it reads
-        problem = "is empty, or not shaped as a kubeconfig"
+        problem = "is empty, or not a valid kubeconfig"
     else:
         if merger.config is not None:
             return merger.config, merger.save_changes
-        problem = "is not there"
+        problem = "does not exist"
     raise _broken(where, problem, _FETCH)
 
 
 def _entries(merged: Any, context: str | None, where: str) -> _Entries:  # noqa: ANN401 - kubernetes has no types
     """Find what a context names."""
-    problem = "is not shaped as a kubeconfig" + (f" (looked for context '{context}')" if context else "")
+    problem = "is not a valid kubeconfig" + (f" (looked for context '{context}')" if context else "")
     try:
         names = [str(entry["name"]) for entry in merged.value["contexts"]]
         name = context or str(merged.value.get("current-context") or "")
@@ -171,7 +171,7 @@ def _entries(merged: Any, context: str | None, where: str) -> _Entries:  # noqa:
             f"Choose one of {', '.join(names)}: kubectl config use-context NAME" if names else _FETCH,
         )
     if user_name and user is None:
-        raise _broken(where, f"has no user '{user_name}', whom its context '{name}' names", _FETCH)
+        raise _broken(where, f"has no user '{user_name}', which its context '{name}' names", _FETCH)
     if not usable:
         raise _broken(where, f"names no usable server for the cluster of its context '{name}'", _FETCH)
     return _Entries(name, str(chosen.get("namespace") or ""), details, entry, folder)
@@ -183,7 +183,7 @@ def _from_plugin(plugin: ExecPlugin, answer: PluginAnswer, user: dict[str, Any])
     if answer.token is not None:
         return PluginCredential(plugin, answer)
     for key, value in (("client-certificate-data", answer.certificate), ("client-key-data", answer.key)):
-        user[key] = base64.b64encode((value or Hidden("")).reveal().encode()).decode()
+        user[key] = base64.b64encode((value or SecretValue("")).reveal().encode()).decode()
     return FixedCredential()
 
 
@@ -207,7 +207,7 @@ def _load(
         except OSError as error:
             problem = f"names a file that can't be read: {error.filename}: {error.strerror}"
         except Exception:  # noqa: BLE001 - its words may quote the entry with its token
-            problem = "names a certificate that is not there, or a login that does not work"
+            problem = "names a certificate that does not exist, or a login that does not work"
         else:
             return
         raise _broken(where, f"has a context '{context}' that can't be used: it {problem}", _FETCH)
@@ -224,13 +224,13 @@ class _LoadedCredential:
         self._load_again = load_again
         self._lock = threading.Lock()
 
-    def authorization(self) -> Hidden | None:
+    def authorization(self) -> SecretValue | None:
         """Return the header that the package would send."""
         header = str(self._configuration.api_key.get("authorization") or "").strip()
         if not header:
             return None
         scheme, _, token = header.partition(" ")
-        return Hidden(f"{scheme} {checked_token(token.encode(), 'in the kubeconfig').reveal()}")
+        return SecretValue(f"{scheme} {checked_token(token.encode(), 'in the kubeconfig').reveal()}")
 
     def renew(self) -> bool:
         """Let the package look whether the login has ended, and renew it; tell whether it did."""
@@ -255,7 +255,7 @@ def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
 
 def _broken(where: str, problem: str, hint: str) -> ServiceError:
     return ServiceError(
-        f"{where} {problem}. Without it there is no way to the cluster from here.",
+        f"{where} {problem}. Without it the cluster can't be reached.",
         hint=hint,
         code="kubeconfig",
         service="kubernetes",

@@ -18,7 +18,7 @@ from fairing_az_jupyter.clients.http import AGENT, Answer
 from fairing_az_jupyter.clients.kube.objects.asking import Asked, Asker, CallFailed
 from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
 from fairing_az_jupyter.clients.kube.transport.connection import address_of
-from fairing_az_jupyter.clients.kube.transport.errors import refusal
+from fairing_az_jupyter.clients.kube.transport.errors import rejection
 from fairing_az_jupyter.clients.kube.transport.identity import token_claims
 from fairing_az_jupyter.clients.kube.transport.unreachable import no_answer
 from fairing_az_jupyter.exceptions import InputError, ServiceError, UnreachableError
@@ -58,7 +58,7 @@ class PortForward:
         self, connection: Connection, path: str, pod: str, port: int, namespace: str, *, local_port: int = 0
     ) -> None:
         if not 0 < port <= _HIGHEST_PORT:
-            raise InputError(f"{port} is no port: those are 1 to 65535.", hint="Name the pod's port.", code="port")
+            raise InputError(f"{port} is not a port: use 1 to 65535.", hint="Give the pod's port.", code="port")
         scheme = "ws" if connection.server.startswith("http:") else "wss"
         self._connection, self._port = connection, port
         self._url = (
@@ -72,8 +72,8 @@ class PortForward:
         self._listener = _listener(local_port)
         if self._listener is None:
             raise InputError(
-                f"Port {local_port} of this machine can't be used: something else uses it.",
-                hint="Name another, or 0 for any that is free.",
+                f"Port {local_port} of this machine can't be used: it is already in use.",
+                hint="Choose another, or 0 for any free port.",
                 code="port-in-use",
             )
         self.local_port = int(self._listener.getsockname()[1])
@@ -108,7 +108,7 @@ class PortForward:
         """Raise what has kept the newest connection from the pod, if anything has.
 
         Raises:
-            ServiceError: The API server or the pod refused it.
+            ServiceError: The API server or the pod rejected it.
 
         """
         if self.error is not None:
@@ -132,7 +132,7 @@ class PortForward:
         """Open a WebSocket to the pod.
 
         Raises:
-            CallFailed: It was refused, or there is no answer.
+            CallFailed: It was rejected, or there is no answer.
 
         """
         import websocket  # noqa: PLC0415 - only what needs it pays for it
@@ -160,7 +160,7 @@ class PortForward:
                 )
             except websocket.WebSocketBadStatusException as cause:
                 status, body = int(cause.status_code), cause.resp_body or b""
-                failed = refusal(Answer(status, _texts(cause.resp_headers), body), self._asked, asker)
+                failed = rejection(Answer(status, _texts(cause.resp_headers), body), self._asked, asker)
                 if status == 401 and not last and credential.renew():  # noqa: PLR2004 - 'unauthorized'
                     continue
             except (OSError, websocket.WebSocketException) as cause:
@@ -177,7 +177,7 @@ class PortForward:
         self.error = UnreachableError(
             f"{self._asked.what[0].upper()}{self._asked.what[1:]} in namespace '{self._asked.namespace}' can't be "
             f"reached: {said}.",
-            hint=f"See whether the container listens on it: kubectl -n {self._asked.namespace} get pods",
+            hint=f"Check that the container listens on it: kubectl -n {self._asked.namespace} get pods",
             code="port-refused",
             service="kubernetes",
         )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter.clients.http import Answer, explained, json_object
 from fairing_az_jupyter.clients.kube.objects.asking import Asked, CallFailed
 from fairing_az_jupyter.clients.kube.objects.kinds import AskedChange
-from fairing_az_jupyter.clients.kube.objects.rejections import refused_change
+from fairing_az_jupyter.clients.kube.objects.rejections import rejected_change
 from fairing_az_jupyter.clients.kube.transport.calls import ApiCalls
-from fairing_az_jupyter.clients.kube.transport.errors import refusal
+from fairing_az_jupyter.clients.kube.transport.errors import rejection
 from fairing_az_jupyter.clients.kube.transport.unreachable import is_page, no_answer, proxy_page
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class StreamCalls(ApiCalls):
     def open(
         self, stream: Stream, path: str, asked: Asked, *, query: Mapping[str, str] | None = None, silence: float
     ) -> Iterator[bytes]:
-        """Ask for something, and return when the answer has begun; that may be never, if nothing is to be told.
+        """Ask for something, and return when the answer has begun; that may be never, if nothing is to be reported.
 
         Args:
             stream: Gets the answer.
@@ -42,7 +42,7 @@ class StreamCalls(ApiCalls):
             The body as it comes; it raises CallFailed where the connection is lost, or silent for too long.
 
         Raises:
-            CallFailed: There is no answer, or it is a refusal.
+            CallFailed: No answer arrives, or it is a rejection.
 
         """
 
@@ -68,13 +68,13 @@ class StreamCalls(ApiCalls):
             body += part
             if len(body) > _ERROR_BYTES:
                 break
-        raise refusal(Answer(head.status, head.headers, body), asked, asker)
+        raise rejection(Answer(head.status, head.headers, body), asked, asker)
 
     def read(self, halt: Halt, path: str, asked: Asked, *, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Read an object once; unlike `call`, that ends with the halt.
 
         Raises:
-            CallFailed: There is no answer, or it is a refusal.
+            CallFailed: No answer arrives, or it is a rejection.
 
         """
         with halt.stream() as stream:
@@ -87,7 +87,7 @@ class StreamCalls(ApiCalls):
 
     def _object(self, answer: Answer, asked: Asked) -> dict[str, Any]:
         if isinstance(asked, AskedChange) and answer.status not in _SUCCESS and not is_page(answer):
-            failed = refused_change(answer, asked, self._asker(self.connection.credential.authorization()))
+            failed = rejected_change(answer, asked, self._asker(self.connection.credential.authorization()))
             if failed is not None:
                 raise failed
         return super()._object(answer, asked)

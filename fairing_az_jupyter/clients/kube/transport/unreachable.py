@@ -16,24 +16,24 @@ from fairing_az_jupyter.exceptions import UnreachableError
 if TYPE_CHECKING:
     from fairing_az_jupyter.clients.http import Answer
 
-_CHECK_ADDRESS = "See whether kubectl gets there: kubectl cluster-info"
+_CHECK_ADDRESS = "Check that kubectl can reach it: kubectl cluster-info"
 _FETCH = "az aks get-credentials --resource-group GROUP --name CLUSTER"
 _VERIFY = {  # OpenSSL's X509_V_ERR_* numbers: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
-    9: ("its certificate is not valid yet", "tls-expired", "Set the clock of this machine or of the cluster right."),
+    9: ("its certificate is not valid yet", "tls-expired", "Correct the clock of this machine or of the cluster."),
     10: (
         "its certificate has expired",
         "tls-expired",
-        "Renew it (az aks rotate-certs), or set this machine's clock right.",
+        "Renew it (az aks rotate-certs), or correct this machine's clock.",
     ),
     62: (
         "its certificate is for another name",
         "tls-name",
-        f"Fetch the kubeconfig anew: {_FETCH}",
+        f"Fetch the kubeconfig again: {_FETCH}",
     ),
     64: (
         "its certificate is for another address",
         "tls-name",
-        f"Fetch the kubeconfig anew: {_FETCH}",
+        f"Fetch the kubeconfig again: {_FETCH}",
     ),
 }
 
@@ -66,13 +66,13 @@ def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) 
         return CallFailed(_tls_problem(tls, asked, asker), arrived=False)
     if late:
         arrived = not among(pool.ConnectTimeoutError, pool.NewConnectionError)
-        what = f"there was no answer in {seconds:.2g} s"
-        hint = f"A firewall or a missing VPN does that, or a busy cluster. {_CHECK_ADDRESS}"
+        what = f"no answer within {seconds:.2g} s"
+        hint = f"The cause may be a firewall, a missing VPN, or a busy cluster. {_CHECK_ADDRESS}"
         error = unreachable(asked, asker, what, hint, "unreachable-timeout")
         return CallFailed(error, retry=Retry(), arrived=arrived)
     if among(pool.ProxyError):
-        what, code = f"the proxy {asker.proxy} does not let us through", "unreachable-proxy"
-        hint = "Mend HTTPS_PROXY, or name the cluster's host in NO_PROXY."
+        what, code = f"the proxy {asker.proxy} rejected the connection", "unreachable-proxy"
+        hint = "Correct HTTPS_PROXY, or add the cluster's host to NO_PROXY."
     elif among(pool.SSLError) and tls is None:
         # Up to urllib3 1.26 names are compared there, and not by Python's ssl.
         what, code, hint = "its certificate is for another name", "unreachable-tls-name", _VERIFY[62][2]
@@ -80,12 +80,12 @@ def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) 
         what, code = "its name can't be resolved", "unreachable-name"
         hint = f"Check the name and the network (a private cluster needs the VPN). {_CHECK_ADDRESS}"
     elif among(pool.NewConnectionError):
-        what = "nothing listens there" if among(ConnectionRefusedError) else "there is no route to it"
+        what = "nothing listens on the port" if among(ConnectionRefusedError) else "no route to the host"
         code = "unreachable-refused"
     elif among(http.client.HTTPException) and not among(OSError):
-        what, code, arrived = "what answers there does not speak HTTP", "unreachable-no-http", True
+        what, code, arrived = "the server does not speak HTTP", "unreachable-no-http", True
     else:
-        what, code = "the connection was closed before the answer had come", "unreachable-reset"
+        what, code = "the connection was closed before an answer arrived", "unreachable-reset"
         retry, arrived = Retry(), True
     return CallFailed(unreachable(asked, asker, what, hint, code), retry=retry, arrived=arrived)
 
@@ -121,14 +121,14 @@ def proxy_page(answer: Answer, asked: Asked, asker: Asker) -> UnreachableError:
     elif is_page(answer):
         sent = f"a web page (status {answer.status})"
     elif answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        sent = "something that is no Kubernetes object"
+        sent = "something that is not a Kubernetes object"
     else:
         sent = f"status {answer.status}"
     return unreachable(
         asked,
         asker,
-        f"what answers there is no Kubernetes API server but sends {sent}, as proxies and login pages do",
-        "Name the cluster's host in NO_PROXY, or check the kubeconfig's server: kubectl config view --minify",
+        f"the server is not a Kubernetes API server: it sends {sent}, as proxies and login pages do",
+        "Add the cluster's host to NO_PROXY, or check the kubeconfig's server: kubectl config view --minify",
         "unreachable-proxy-page",
         answer.status,
     )
@@ -137,19 +137,22 @@ def proxy_page(answer: Answer, asked: Asked, asker: Asker) -> UnreachableError:
 def _tls_problem(cause: ssl.SSLError, asked: Asked, asker: Asker) -> UnreachableError:
     text = str(cause).upper().replace(" ", "_")
     if "WRONG_VERSION_NUMBER" in text or "HTTP_REQUEST" in text or "RECORD_LAYER_FAILURE" in text:
-        what, code = "it answers in plain HTTP where HTTPS is expected", "plain-http"
+        what, code = "it answers in plain HTTP instead of HTTPS", "plain-http"
         hint = "Check the address and the port of the server: kubectl config view --minify"
     elif isinstance(cause, ssl.SSLCertVerificationError):
         reason = (cause.verify_message or "").rstrip(".")
         untrusted = (
-            f"its certificate is not signed by an authority that is trusted for it ({reason})",
+            f"its certificate is not signed by a trusted authority ({reason})",
             "tls-untrusted",
-            f"A proxy that opens TLS does that (name the host in NO_PROXY), or an old file of certificates: {_FETCH}",
+            (
+                "The cause may be a proxy that intercepts TLS (add the host to NO_PROXY), or an outdated "
+                f"certificate file: {_FETCH}"
+            ),
         )
         what, code, hint = _VERIFY.get(cause.verify_code, untrusted)
     else:
         what, code = f"TLS fails ({cause.reason or 'no reason given'})", "tls"
-        hint = "A proxy that opens TLS does that, or a client certificate that is not accepted."
+        hint = "The cause may be a proxy that intercepts TLS, or a rejected client certificate."
     return unreachable(asked, asker, what, hint, f"unreachable-{code}")
 
 

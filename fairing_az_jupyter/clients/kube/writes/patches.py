@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fairing_az_jupyter.clients.kube.objects.facts import Object
-    from fairing_az_jupyter.clients.kube.transport.calls import ApiCalls, Patience
+    from fairing_az_jupyter.clients.kube.transport.calls import ApiCalls, Deadline
 
 Outcome = Literal["created", "updated", "unchanged"]
 _CONFLICT = 409
@@ -48,7 +48,7 @@ class Write:
 
 def change(
     calls: ApiCalls,
-    patience: Patience,
+    deadline: Deadline,
     look: Callable[[], Object | None],
     decide: Callable[[Object | None], Write | None],
     *,
@@ -61,7 +61,7 @@ def change(
 
     Args:
         calls: The API server.
-        patience: The time for all of it.
+        deadline: The time for all of it.
         look: Returns the object, or None where there is none.
         decide: Returns the write that it needs, or None where it is as wanted.
         dry_run: Whether the server is only to check the write.
@@ -87,7 +87,7 @@ def change(
             write.method,
             write.path,
             write.asked,
-            patience=patience,
+            deadline=deadline,
             query={"dryRun": "All"} if dry_run else None,
             body=write.body,
             kind=write.kind,
@@ -105,7 +105,7 @@ def change(
         lost = error.code in {"unreachable-reset", "unreachable-timeout"} or (error.status or 0) >= _SERVER_ERROR
         return Retry() if lost and not dry_run else None
 
-    left = patience.left()
+    left = deadline.left()
     return retrying(attempt, deadline=left, timeout=left, classify=classify, attempts=_ATTEMPTS)
 
 
@@ -126,7 +126,7 @@ def add_pull_secret(calls: ApiCalls, namespace: str, account: str, name: str, *,
         ServiceError: See `exceptions.py`.
 
     """
-    patience = calls.patience()
+    deadline = calls.deadline()
     path = service_account_path(namespace, account)
 
     def asked(verb: str) -> Asked:
@@ -143,8 +143,8 @@ def add_pull_secret(calls: ApiCalls, namespace: str, account: str, name: str, *,
         }
         return Write("PATCH", path, asked("patch"), body, MERGE_PATCH)
 
-    look = lambda: calls.call("GET", path, asked("get"), patience=patience)  # noqa: E731 - as short as it is said
-    return change(calls, patience, look, decide, dry_run=dry_run) == "updated"
+    look = lambda: calls.call("GET", path, asked("get"), deadline=deadline)  # noqa: E731 - as short as it is said
+    return change(calls, deadline, look, decide, dry_run=dry_run) == "updated"
 
 
 def service_account_path(namespace: str, account: str) -> str:

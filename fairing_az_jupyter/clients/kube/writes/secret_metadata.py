@@ -17,7 +17,7 @@ __all__ = ["secret_metadata"]
 
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables, and
 # https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#PartialObjectMetadataList. No second choice: a server that
-# knew no such form would refuse, and not send the values.
+# knew no such form would reject, and not send the values.
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = "500"
 
@@ -42,12 +42,12 @@ def secret_metadata(
 
     """
     calls = ApiCalls(connection, timeout=timeout, deadline=deadline, accept=_METADATA_ONLY)
-    kind, patience = KINDS["Secret"], calls.patience()
+    kind, left = KINDS["Secret"], calls.deadline()
     query, found = {"limit": _PAGE}, list[Any]()
     try:
         while True:
             asked = kind.asked("list", namespace)
-            page = calls.call("GET", kind.collection(namespace), asked, patience=patience, query=query)
+            page = calls.call("GET", kind.collection(namespace), asked, deadline=left, query=query)
             found += ({"metadata": mapping(item.get("metadata"))} for item in entries(page.get("items")))
             following = str(mapping(page.get("metadata")).get("continue") or "")
             if not following:

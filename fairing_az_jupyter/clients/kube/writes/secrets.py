@@ -15,9 +15,9 @@ from fairing_az_jupyter.exceptions import ConflictError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
     from fairing_az_jupyter.clients.kube.objects.facts import Object
-    from fairing_az_jupyter.clients.kube.transport.calls import ApiCalls, Patience
+    from fairing_az_jupyter.clients.kube.transport.calls import ApiCalls, Deadline
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 _CONFLICT = 409
 # `kubectl apply` keeps a copy of the whole object there, which is wrong once the object is another one.
@@ -40,7 +40,7 @@ class WantedSecret:
     namespace: str
     name: str
     type: str
-    values: Mapping[str, Hidden]
+    values: Mapping[str, SecretValue]
     annotations: Mapping[str, str]
 
     @property
@@ -75,7 +75,7 @@ def apply_secret(calls: ApiCalls, wanted: WantedSecret, *, dry_run: bool, replac
         ServiceError: See `exceptions.py`.
 
     """
-    patience = calls.patience()
+    deadline = calls.deadline()
     fixed: list[Object] = []
 
     def decide(current: Object | None) -> Write | None:
@@ -87,9 +87,11 @@ def apply_secret(calls: ApiCalls, wanted: WantedSecret, *, dry_run: bool, replac
             return None if not changes else _patch(current, wanted, changes)
         if not replace:
             raise ConflictError(
-                f"Secret '{wanted.name}' in namespace '{wanted.namespace}' {obstacle}, which can't be changed. "
-                f"It is wanted with type '{wanted.type}'.",
-                hint=f"Let it be replaced, or delete it: kubectl -n {wanted.namespace} delete secret {wanted.name}",
+                f"Secret '{wanted.name}' in namespace '{wanted.namespace}' {obstacle}, which can't be changed. The "
+                f"required type is '{wanted.type}'.",
+                hint=(
+                    f"Allow it to be replaced, or delete it: kubectl -n {wanted.namespace} delete secret {wanted.name}"
+                ),
                 code="secret-fixed",
                 service="kubernetes",
                 status=_CONFLICT,
@@ -97,16 +99,16 @@ def apply_secret(calls: ApiCalls, wanted: WantedSecret, *, dry_run: bool, replac
         fixed.append(current)
         return None
 
-    outcome = change(calls, patience, lambda: _look(calls, wanted, patience), decide, dry_run=dry_run)
+    outcome = change(calls, deadline, lambda: _look(calls, wanted, deadline), decide, dry_run=dry_run)
     if not fixed:
         return outcome
-    _replace(calls, wanted, fixed[-1], patience, dry_run=dry_run)
+    _replace(calls, wanted, fixed[-1], deadline, dry_run=dry_run)
     return "updated"
 
 
-def _look(calls: ApiCalls, wanted: WantedSecret, patience: Patience) -> Object | None:
+def _look(calls: ApiCalls, wanted: WantedSecret, deadline: Deadline) -> Object | None:
     try:
-        return calls.call("GET", wanted.path, wanted.asked("get"), patience=patience)
+        return calls.call("GET", wanted.path, wanted.asked("get"), deadline=deadline)
     except NotFoundError:
         return None
 
@@ -168,13 +170,13 @@ def _new(wanted: WantedSecret, former: Object | None = None) -> dict[str, Any]:
     }
 
 
-def _replace(calls: ApiCalls, wanted: WantedSecret, former: Object, patience: Patience, *, dry_run: bool) -> None:
-    """Delete a Secret and make it anew; put the former one back if the new one is refused after all."""
+def _replace(calls: ApiCalls, wanted: WantedSecret, former: Object, deadline: Deadline, *, dry_run: bool) -> None:
+    """Delete a Secret and make it anew; put the former one back if the new one is rejected after all."""
     body = _new(wanted, former)
-    # A name that is free: the server would refuse the real one, without looking at the rest.
+    # A name that is free: the server would reject the real one, without looking at the rest.
     trial = {**body, "metadata": {**body["metadata"], "name": f"{wanted.name[:240]}-trial"}}
     calls.call(
-        "POST", wanted.collection, wanted.asked("create"), patience=patience, query={"dryRun": "All"}, body=trial
+        "POST", wanted.collection, wanted.asked("create"), deadline=deadline, query={"dryRun": "All"}, body=trial
     )
     before = mapping(former.get("metadata"))
 
@@ -189,7 +191,7 @@ def _replace(calls: ApiCalls, wanted: WantedSecret, former: Object, patience: Pa
             options["dryRun"] = ["All"]
         return Write("DELETE", wanted.path, wanted.asked("delete"), options)
 
-    change(calls, patience, lambda: _look(calls, wanted, patience), delete, dry_run=dry_run)
+    change(calls, deadline, lambda: _look(calls, wanted, deadline), delete, dry_run=dry_run)
     if dry_run:
         return
 
@@ -200,7 +202,7 @@ def _replace(calls: ApiCalls, wanted: WantedSecret, former: Object, patience: Pa
         return _patch(current, wanted, changes) if changes else None
 
     try:
-        change(calls, patience, lambda: _look(calls, wanted, patience), create, dry_run=False)
+        change(calls, deadline, lambda: _look(calls, wanted, deadline), create, dry_run=False)
     except BaseException:
         _restore(calls, wanted, former)
         raise
@@ -211,12 +213,12 @@ def _restore(calls: ApiCalls, wanted: WantedSecret, former: Object) -> None:
     kept = {name: metadata[name] for name in ("name", "labels", "annotations", "ownerReferences") if name in metadata}
     body = {**{key: value for key, value in former.items() if key != "metadata"}, "metadata": kept}
     # With time of its own: what has failed may have used up the rest.
-    patience = calls.patience()
+    deadline = calls.deadline()
     write = Write("POST", wanted.collection, wanted.asked("create"), body, outcome="created")
     change(
         calls,
-        patience,
-        lambda: _look(calls, wanted, patience),
+        deadline,
+        lambda: _look(calls, wanted, deadline),
         lambda current: write if current is None else None,
         dry_run=False,
     )

@@ -18,7 +18,7 @@ from fairing_az_jupyter.exceptions import UnreachableError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fairing_az_jupyter.clients.hidden import Hidden
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - RFC 9110's name for a word
 _SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?:\s+|(?=,|$))")
@@ -70,7 +70,7 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
             value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
             parameters.setdefault(name.lower(), value)
             position = parameter.end()
-        # A token68 is told from the next challenge's scheme by what follows it: a comma or the end.
+        # A token68 is distinguished from the next challenge's scheme by what follows it: a comma or the end.
         if not parameters and position > scheme.end(1):
             token68 = _TOKEN68.match(header, position)
             position = token68.end() if token68 else position
@@ -95,7 +95,7 @@ def token_address(challenge: Challenge, base: str) -> str:
 
     """
     home = urlsplit(base)
-    address, problem = "", "which is no address"
+    address, problem = "", "which is not an address"
     try:
         address = urljoin(f"{base}/", challenge.parameters.get("realm", ""))
         realm = urlsplit(address)
@@ -107,7 +107,7 @@ def token_address(challenge: Challenge, base: str) -> str:
     if problem:
         raise UnreachableError(
             f"Registry '{home.netloc}' names a token service {problem}. The credential was not sent there.",
-            hint="Check DOCKER_REGISTRY, and that no proxy stands between here and the registry.",
+            hint="Check DOCKER_REGISTRY, and that there is no proxy in between.",
             code="token-service",
             service="registry",
             status=401,
@@ -119,7 +119,7 @@ def _distrusted(home: SplitResult, realm: SplitResult) -> str:
     """Return why a credential may not be sent to a token service, nothing if it may."""
     host = home.hostname or ""
     if realm.scheme not in {"http", "https"} or not realm.hostname:
-        return "which is no address"
+        return "which is not an address"
     if realm.hostname not in {host, _TOKEN_HOSTS.get(host)}:
         return "on another host"
     if home.scheme == "https" and realm.scheme != "https":
@@ -127,14 +127,14 @@ def _distrusted(home: SplitResult, realm: SplitResult) -> str:
     return "with a user name in it" if realm.username is not None else ""
 
 
-def claims(token: Hidden) -> dict[str, Any]:
-    """Return the claims of a JSON web token without checking its signature: they are told, not relied on.
+def claims(token: SecretValue) -> dict[str, Any]:
+    """Return the claims of a JSON web token without checking its signature: they are reported, not relied on.
 
     Args:
         token: A token of any kind.
 
     Returns:
-        Its claims; nothing where it is no readable JSON web token.
+        Its claims; nothing where it is not a readable JSON web token.
 
     """
     parts = token.reveal().split(".")
@@ -146,7 +146,7 @@ def claims(token: Hidden) -> dict[str, Any]:
         return {}
 
 
-def granted(token: Hidden, repository: str) -> frozenset[str] | None:
+def granted(token: SecretValue, repository: str) -> frozenset[str] | None:
     """Return what a registry's token allows on a repository, by the token's own words.
 
     Args:

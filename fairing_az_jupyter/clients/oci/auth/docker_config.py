@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.hidden import Hidden
+from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _DOCKER_HUB = "index.docker.io"
 # Source: https://pkg.go.dev/github.com/google/go-containerregistry/pkg/authn#pkg-constants (DefaultAuthKey)
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 _DOCKER_HUB_NAMES = frozenset({"docker.io", _DOCKER_HUB, "registry-1.docker.io", "registry.hub.docker.com"})
-_REMAKE = "Make the secret anew: %fairing_azure secrets create --acr"
+_REMAKE = "Create the Secret again: %fairing_azure secrets create --acr"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Login:
 
     host: str
     username: str
-    password: Hidden
+    password: SecretValue
     key: str = field(default="", repr=False)
     identity_token: bool = False
 
@@ -71,12 +71,12 @@ class Login:
         """
         host, path = _as_nodes_read(self.key or self.host)
         if self.identity_token:
-            return "holds an identity token, which nodes pass over: they take a user name with a password"
+            return "holds an identity token, which nodes ignore: they need a user name and a password"
         if self.host not in {host, _DOCKER_HUB}:
-            how = "with capital letters" if host.lower() == self.host else "in a form that nodes do not know"
+            how = "with capital letters" if host.lower() == self.host else "in a form that nodes do not support"
             return f"has its host written {how}, so nodes take it for another registry's"
         if path and not f"/{repository}".startswith(path):
-            return f"is for what is below '{path}' only, and the image is '{self.host}/{repository}'"
+            return f"is only for images below '{path}', and the image is '{self.host}/{repository}'"
         return ""
 
 
@@ -102,7 +102,7 @@ class DockerConfig:
             Docker's own readers.
 
         Raises:
-            NotFoundError: None is for that host; the hint names the host that was probably meant.
+            NotFoundError: None is for that host; the hint names the host that was probably intended.
 
         """
         wanted = registry_host(host)
@@ -139,7 +139,7 @@ def registry_host(text: str) -> str:
     return _DOCKER_HUB if host in _DOCKER_HUB_NAMES else host
 
 
-def parse_docker_config(text: Hidden | str | bytes, *, host: str | None = None) -> DockerConfig:
+def parse_docker_config(text: SecretValue | str | bytes, *, host: str | None = None) -> DockerConfig:
     """Read the value of `.dockerconfigjson`.
 
     Args:
@@ -151,7 +151,7 @@ def parse_docker_config(text: Hidden | str | bytes, *, host: str | None = None) 
         Every login in it; passwords stay hidden.
 
     Raises:
-        CredentialError: It is no such document, or an entry has no complete login. The message names the place and
+        CredentialError: It is not a valid document, or an entry has no complete login. The message names the place and
             shows no value of it.
 
     """
@@ -169,7 +169,7 @@ def parse_docker_config(text: Hidden | str | bytes, *, host: str | None = None) 
     return DockerConfig(tuple(logins))
 
 
-def make_docker_config(host: str, username: str, password: Hidden) -> Hidden:
+def make_docker_config(host: str, username: str, password: SecretValue) -> SecretValue:
     """Make the value of `.dockerconfigjson` for one registry, in the form that kubectl makes.
 
     Args:
@@ -197,16 +197,16 @@ def make_docker_config(host: str, username: str, password: Hidden) -> Hidden:
         wrong = f"the password {problem}"
     if wrong:
         raise InputError(
-            f"No docker config can be made for '{server}': {wrong}.",
+            f"No docker config can be created for '{server}': {wrong}.",
             hint="Give the registry's login server, the client id and the client secret, without quotes around them.",
             code="docker-config",
         )
     auth = base64.b64encode(f"{username}:{secret}".encode()).decode("ascii")
     entry = {"username": username, "password": secret, "auth": auth}
-    return Hidden(json.dumps({"auths": {server: entry}}, separators=(",", ":")))
+    return SecretValue(json.dumps({"auths": {server: entry}}, separators=(",", ":")))
 
 
-def docker_config_of(entries: Mapping[str, Hidden]) -> Hidden:
+def docker_config_of(entries: Mapping[str, SecretValue]) -> SecretValue:
     """Make a docker config of entries that are made already.
 
     Args:
@@ -218,15 +218,17 @@ def docker_config_of(entries: Mapping[str, Hidden]) -> Hidden:
     """
     named = {_DOCKER_HUB_KEY if host == _DOCKER_HUB else host: entry for host, entry in entries.items()}
     made = {key: json.loads(entry.reveal()) for key, entry in named.items()}
-    return Hidden(json.dumps({"auths": made}, separators=(",", ":")))
+    return SecretValue(json.dumps({"auths": made}, separators=(",", ":")))
 
 
-def with_login(existing: Hidden | str | bytes | None, host: str, username: str, password: Hidden) -> Hidden:
+def with_login(
+    existing: SecretValue | str | bytes | None, host: str, username: str, password: SecretValue
+) -> SecretValue:
     """Add a login to the value of `.dockerconfigjson`, or replace the one that is there for the same registry.
 
     Args:
-        existing: The value so far, as it is after Kubernetes' base64; None where there is none. What is no JSON object
-            says nothing that any reader could use, and is left out.
+        existing: The value so far, as it is after Kubernetes' base64; None where there is none. What is not valid JSON
+            object says nothing that any reader could use, and is left out.
         host: The registry; a scheme or a path is left out.
         username: The user's name; for a service principal its client id.
         password: The password or client secret.
@@ -241,7 +243,7 @@ def with_login(existing: Hidden | str | bytes | None, host: str, username: str, 
 
     """
     made = make_docker_config(host, username, password)
-    raw = existing.reveal() if isinstance(existing, Hidden) else existing
+    raw = existing.reveal() if isinstance(existing, SecretValue) else existing
     before = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
     document = _json_object(before or "")
     if before is None or document is None:
@@ -254,8 +256,8 @@ def with_login(existing: Hidden | str | bytes | None, host: str, username: str, 
     entries[server] = entry
     # Compared with their order, which == of dictionaries leaves out.
     if isinstance(former, dict) and json.dumps(entries) == json.dumps(former):
-        return Hidden(before)
-    return Hidden(json.dumps({**document, "auths": entries}, separators=(",", ":")))
+        return SecretValue(before)
+    return SecretValue(json.dumps({**document, "auths": entries}, separators=(",", ":")))
 
 
 def _as_nodes_read(key: str) -> tuple[str, str]:
@@ -291,9 +293,9 @@ def _broken(problem: str) -> CredentialError:
     )
 
 
-def _entries(text: Hidden | str | bytes) -> dict[str, Any]:
+def _entries(text: SecretValue | str | bytes) -> dict[str, Any]:
     """Return what stands under `auths`."""
-    raw = text.reveal() if isinstance(text, Hidden) else text
+    raw = text.reveal() if isinstance(text, SecretValue) else text
     document: Any = None
     problem = ""
     try:
@@ -310,12 +312,12 @@ def _entries(text: Hidden | str | bytes) -> dict[str, Any]:
     if problem:
         raise _broken(problem if raw else "it is empty")
     if not isinstance(document, dict):
-        raise _broken("its JSON is no object")
+        raise _broken("its JSON is not an object")
     entries = document.get("auths")
     if entries is None and any(isinstance(entry, dict) and "auth" in entry for entry in document.values()):
         raise _broken("it has no 'auths': this is the form of the older type kubernetes.io/dockercfg")
     if not isinstance(entries, dict):
-        raise _broken("it has no 'auths'" if entries is None else "its 'auths' is no object")
+        raise _broken("it has no 'auths'" if entries is None else "its 'auths' is not an object")
     return entries
 
 
@@ -332,10 +334,10 @@ def _login(key: str, entry: object) -> Login | str:
     if not host:
         return "names no host"
     if not isinstance(entry, dict):
-        return "is no object"
+        return "is not an object"
     for name in ("auth", "username", "password", "identitytoken"):
         if not isinstance(entry.get(name, ""), str):
-            return f"has a '{name}' that is no text"
+            return f"has a '{name}' that is not text"
     pair = _user_and_password(entry)
     if isinstance(pair, str):
         return pair
@@ -343,7 +345,7 @@ def _login(key: str, entry: object) -> Login | str:
     if problem is not None:
         return f"has a password that {problem}"
     identity_token = pair == (ACR_TOKEN_USER, entry.get("identitytoken"))
-    return Login(host, pair[0], Hidden(pair[1]), key, identity_token=identity_token)
+    return Login(host, pair[0], SecretValue(pair[1]), key, identity_token=identity_token)
 
 
 def _user_and_password(entry: dict[str, str]) -> tuple[str, str] | str:
@@ -356,7 +358,7 @@ def _user_and_password(entry: dict[str, str]) -> tuple[str, str] | str:
     if entry.get("identitytoken") and not password:
         username, password = ACR_TOKEN_USER, entry["identitytoken"]
     if not username and not password:
-        return "has no login in it: 'docker login' has put it into a credential helper"
+        return "has no login: 'docker login' stored it in a credential helper"
     if not username or not password:
         return f"has no {'password' if username else 'user name'}"
     return username, password

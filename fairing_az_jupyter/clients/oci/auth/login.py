@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from fairing_az_jupyter.clients.hidden import Hidden
 from fairing_az_jupyter.clients.oci.auth.challenges import Challenge, claims, granted, parse_challenges, token_address
 from fairing_az_jupyter.clients.oci.errors import (
     credential_missing,
@@ -18,10 +17,11 @@ from fairing_az_jupyter.clients.oci.errors import (
     forbidden,
     not_a_registry,
     not_allowed,
-    own_token_refused,
+    own_token_rejected,
     shut_out,
     unexpected,
 )
+from fairing_az_jupyter.clients.secret_values import SecretValue
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.clients.http import Answer
@@ -46,8 +46,8 @@ class Permit:
 
     """
 
-    header: Hidden | None
-    token: Hidden | None
+    header: SecretValue | None
+    token: SecretValue | None
     fresh: bool
 
     def headers(self) -> dict[str, str]:
@@ -79,8 +79,8 @@ class Credential:
         transport: Transport,
         *,
         username: str | None,
-        password: Hidden | None,
-        aad_token: Hidden | None,
+        password: SecretValue | None,
+        aad_token: SecretValue | None,
     ) -> None:
         self._host = host
         self._base = base
@@ -90,7 +90,7 @@ class Credential:
         self._aad_token = aad_token
         self._lock = threading.Lock()
         self._challenges: tuple[Challenge, ...] | None = None
-        self._tokens: dict[str, tuple[Hidden, float]] = {}
+        self._tokens: dict[str, tuple[SecretValue, float]] = {}
 
     def scheme(self) -> str:
         """Return how the registry authenticates, once it has been asked: `bearer`, `basic` or `none`."""
@@ -110,7 +110,7 @@ class Credential:
         Raises:
             CredentialError: The registry's token service does not believe the credential, or there is none.
             NotAllowedError: The registry lets nobody in from here.
-            ServiceError: The host is no registry, can't be reached, or failed.
+            ServiceError: The host is not a registry, can't be reached, or failed.
 
         """
         challenges = {one.scheme: one for one in reversed(self._offered(end))}
@@ -120,12 +120,12 @@ class Credential:
             fresh = token is None or time.monotonic() >= until
             if token is None or fresh:
                 token = self._token(challenges["bearer"], scope, end)
-            return Permit(Hidden(f"Bearer {token.reveal()}"), token, fresh=fresh)
+            return Permit(SecretValue(f"Bearer {token.reveal()}"), token, fresh=fresh)
         if "basic" in challenges and self._aad_token is not None:
             raise credential_missing(self._host, "takes only a user name and a password")
         return Permit(self._basic() if "basic" in challenges else None, None, fresh=True)
 
-    def issue(self, scope: str, end: float) -> tuple[Hidden, float] | None:
+    def issue(self, scope: str, end: float) -> tuple[SecretValue, float] | None:
         """Have the registry's token service make a new token, for somebody else to use.
 
         Args:
@@ -151,18 +151,18 @@ class Credential:
         """Whether nobody in particular asks."""
         return self._username is None and self._aad_token is None
 
-    def login(self) -> tuple[str, Hidden] | None:
+    def login(self) -> tuple[str, SecretValue] | None:
         """Return the user and the password; None where nobody logs in by a password."""
         if self._username is None or not self._password:
             return None
         return self._username, self._password
 
     def forget(self) -> None:
-        """Throw away the tokens that are kept: one of them was refused."""
+        """Throw away the tokens that are kept: one of them was rejected."""
         with self._lock:
             self._tokens.clear()
 
-    def refusal(self, answer: Answer, permit: Permit, repository: str, action: str) -> FairingAzureError:
+    def rejection(self, answer: Answer, permit: Permit, repository: str, action: str) -> FairingAzureError:
         """Return the error for an answer of 401 or 403.
 
         Args:
@@ -181,10 +181,10 @@ class Credential:
                 return general
         elif permit.token is None:
             if permit.header is None:
-                return credential_missing(self._host, "there is no user name")
+                return credential_missing(self._host, "no user name")
             return disbelieved(self._host, answer, self._username)
         elif any(one.parameters.get("error") == "invalid_token" for one in _challenges_of(answer)):
-            return own_token_refused(self._host)
+            return own_token_rejected(self._host)
         return not_allowed(
             self._host,
             answer,
@@ -215,16 +215,16 @@ class Credential:
             self._challenges = challenges
         return challenges
 
-    def _basic(self) -> Hidden | None:
+    def _basic(self) -> SecretValue | None:
         if self._username is None:
             return None
         if not self._password:
             raise credential_missing(self._host, f"the password of user '{self._username}' is empty")
         # 'replace', for the codec's exception would hold the password.
         pair = f"{self._username}:{self._password.reveal()}".encode("utf-8", "replace")
-        return Hidden(f"Basic {base64.b64encode(pair).decode('ascii')}")  # RFC 7617
+        return SecretValue(f"Basic {base64.b64encode(pair).decode('ascii')}")  # RFC 7617
 
-    def _token(self, challenge: Challenge, scope: str, end: float) -> Hidden:
+    def _token(self, challenge: Challenge, scope: str, end: float) -> SecretValue:
         """Get an access token from the registry's token service."""
         answer = self._answered(challenge, scope, end)
         token = self._issued(answer, "access_token", "token")
@@ -249,7 +249,7 @@ class Credential:
         return self._transport.ask("GET", url, headers=permit.headers(), end=end)
 
     def _by_exchange(self, address: str, service: str, scope: str, end: float) -> Answer:
-        aad_token = self._aad_token or Hidden("")
+        aad_token = self._aad_token or SecretValue("")
         form: dict[str, str | list[str]] = {
             "grant_type": "access_token",
             "service": service,
@@ -271,23 +271,23 @@ class Credential:
         }
         return self._transport.ask("POST", address, form=asked, end=end)
 
-    def _issued(self, answer: Answer, *names: str) -> Hidden:
+    def _issued(self, answer: Answer, *names: str) -> SecretValue:
         """Return the token in a token service's answer."""
         if answer.status == HTTPStatus.FORBIDDEN:
             raise forbidden(self._host, answer) or shut_out(self._host, answer)
         # 400 is OAuth's answer to a refresh token that has expired (RFC 6749, section 5.2).
         if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED} and not answer.is_html:
             if self._username is None and self._aad_token is None:
-                raise credential_missing(self._host, "there is no user name")
+                raise credential_missing(self._host, "no user name")
             raise disbelieved(self._host, answer, self._username)
         issued = answer.json()
         token = next((issued[name] for name in names if isinstance(issued.get(name), str) and issued[name]), "")
         if answer.status != HTTPStatus.OK or not token.isascii() or not token.isprintable() or not token:
             raise unexpected(self._host, answer, "issue a token")
-        return Hidden(token)
+        return SecretValue(token)
 
 
-def _life(token: Hidden, answer: Answer) -> float:
+def _life(token: SecretValue, answer: Answer) -> float:
     """Return the seconds that a new token lives: by its service's words, or by its own, which ACR's alone have."""
     said = answer.json().get("expires_in")
     if isinstance(said, (int, float)) and said > 0:

@@ -1,4 +1,4 @@
-"""What a registry's refusals of a push mean, in words: what failed, why it matters, what to type next.
+"""What a registry's rejections of a push mean, in words: what failed, why it matters, what to type next.
 
 Sources: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes,
 https://learn.microsoft.com/azure/container-registry/container-registry-image-lock (405 for a locked tag),
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers
 _ACR_DELETE = "c2f4ef07-c644-48eb-af81-4b1b4947fb11"
-_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_REJECTED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _KEPT = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 
 
@@ -37,11 +37,11 @@ def codes_of(reply: Reply) -> frozenset[str]:
 
 
 def lacks_layer(reply: Reply) -> bool:
-    """Say whether a manifest was refused because a registry does not find one of its layers."""
+    """Say whether a manifest was rejected because a registry does not find one of its layers."""
     return bool(codes_of(reply) & {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 
 
-def blob_refused(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError:
+def blob_rejected(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError:
     """Return the error for a blob that a registry does not take.
 
     Args:
@@ -58,14 +58,14 @@ def blob_refused(exchange: Exchange, reply: Reply, repository: str) -> FairingAz
         return problem
     if status == HTTPStatus.NOT_FOUND:
         return NotFoundError(
-            f"Registry '{host}' has no repository '{repository}', and makes none when an image is pushed.",
-            hint="Make the repository first, or set DOCKER_REGISTRY to a path that is there.",
+            f"Registry '{host}' has no repository '{repository}', and does not create one on push.",
+            hint="Create the repository first, or set DOCKER_REGISTRY to an existing path.",
             service="registry",
             status=status,
         )
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return NotAllowedError(
-            f"Registry '{host}' takes no images at all: it is read-only or a mirror of another registry.",
+            f"Registry '{host}' accepts no images: it is read-only or a mirror of another registry.",
             hint="Set DOCKER_REGISTRY to a registry that images can be pushed to.",
             code="read-only",
             service="registry",
@@ -73,9 +73,9 @@ def blob_refused(exchange: Exchange, reply: Reply, repository: str) -> FairingAz
         )
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return ServiceError(
-            f"Registry '{host}' takes no layer for '{repository}', not even in small parts (HTTP 413). Without it the "
+            f"Registry '{host}' rejects layers for '{repository}', even in small parts (HTTP 413). Without it the "
             "image can't be pushed.",
-            hint="A proxy before the registry limits what is sent (nginx: client_max_body_size 0).",
+            hint="A proxy in front of the registry limits the request size (nginx: client_max_body_size 0).",
             code="too-large",
             service="registry",
             status=status,
@@ -83,7 +83,7 @@ def blob_refused(exchange: Exchange, reply: Reply, repository: str) -> FairingAz
     return unexpected(host, reply.answer, f"push to '{repository}'")
 
 
-def manifest_refused(exchange: Exchange, reply: Reply, repository: str, tag: str) -> FairingAzureError:
+def manifest_rejected(exchange: Exchange, reply: Reply, repository: str, tag: str) -> FairingAzureError:
     """Return the error for a manifest that a registry does not take.
 
     Args:
@@ -104,8 +104,8 @@ def manifest_refused(exchange: Exchange, reply: Reply, repository: str, tag: str
     if status in _KEPT or "TAG_INVALID" in codes:
         name = host.partition(".")[0]
         return ConflictError(
-            f"Registry '{host}' keeps '{image}' as it is (HTTP {status}): the tag is locked or immutable. The image "
-            "was not pushed under this name.",
+            f"Registry '{host}' does not change '{image}' (HTTP {status}): the tag is locked or immutable. The image "
+            "was not pushed.",
             hint=f"Push under another tag, or unlock it: az acr repository update --name {name} --image {image} "
             "--write-enabled true",
             code="tag-immutable",
@@ -114,7 +114,7 @@ def manifest_refused(exchange: Exchange, reply: Reply, repository: str, tag: str
         )
     if lacks_layer(reply):
         return ConflictError(
-            f"Registry '{host}' has lost a layer of '{image}' while the image was pushed, perhaps by a clean-up.",
+            f"Registry '{host}' lost a layer of '{image}' during the push, perhaps by a clean-up.",
             hint="Try again.",
             code="layer-lost",
             service="registry",
@@ -122,17 +122,17 @@ def manifest_refused(exchange: Exchange, reply: Reply, repository: str, tag: str
         )
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or "MANIFEST_INVALID" in codes:
         return InputError(
-            f"Registry '{host}' does not take the manifest of '{image}' (HTTP {status}): it is too large, or of a form "
-            "or with outside layers that this registry does not allow.",
+            f"Registry '{host}' rejected the manifest of '{image}' (HTTP {status}): it is too large, or it has a "
+            "format or external layers that this registry does not allow.",
             hint="Choose another base image, or another registry.",
             code="manifest-refused",
         )
     if status == HTTPStatus.NOT_FOUND:
-        return blob_refused(exchange, reply, repository)
+        return blob_rejected(exchange, reply, repository)
     return unexpected(host, reply.answer, f"push '{image}'")
 
 
-def delete_refused(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError:
+def delete_rejected(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError:
     """Return the error for an image that a registry does not delete.
 
     Args:
@@ -145,9 +145,9 @@ def delete_refused(exchange: Exchange, reply: Reply, repository: str) -> Fairing
 
     """
     host, status = exchange.host, reply.status
-    if status in _REFUSED:
+    if status in _REJECTED:
         return NotAllowedError(
-            f"This identity may delete nothing in '{repository}' in registry '{host}' (HTTP {status}).",
+            f"This identity may not delete anything in '{repository}' in registry '{host}' (HTTP {status}).",
             hint=f"Grant AcrDelete: az role assignment create --assignee CLIENT_ID --role {_ACR_DELETE} --scope "
             f"$(az acr show --name {host.partition('.')[0]} --query id --output tsv)",
             code="not-allowed-delete",
@@ -156,9 +156,9 @@ def delete_refused(exchange: Exchange, reply: Reply, repository: str) -> Fairing
         )
     if status in _KEPT:
         return NotAllowedError(
-            f"Registry '{host}' keeps all images of '{repository}' (HTTP {status}): the image is locked, or deleting "
-            "is switched off. The image stays.",
-            hint="Unlock it, or have the registry's owner switch deleting on.",
+            f"Registry '{host}' did not delete the image of '{repository}' (HTTP {status}): the image is locked, or "
+            "deletion is disabled.",
+            hint="Unlock it, or ask the registry's owner to enable deletion.",
             code="delete-off",
             service="registry",
             status=status,
@@ -167,20 +167,20 @@ def delete_refused(exchange: Exchange, reply: Reply, repository: str) -> Fairing
 
 
 def _not_permitted(exchange: Exchange, reply: Reply, repository: str) -> FairingAzureError | None:
-    """Return the error for a refusal that is about who asks or how much there is already."""
+    """Return the error for a rejection that is about who asks or how much there is already."""
     host, status = exchange.host, reply.status
     if not status:
         return unexpected(host, reply.answer, f"push to '{repository}'")
-    told = reply.answer.body[:4096].lower()
-    if b"quota" in told and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    reported = reply.answer.body[:4096].lower()
+    if b"quota" in reported and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return NotAllowedError(
             f"Registry '{host}' is full: its quota, or that of '{repository}', is used up (HTTP {status}). The image "
             "can't be pushed.",
-            hint=f"Delete old images, or get more room: az acr show-usage --name {host.partition('.')[0]}",
+            hint=f"Delete old images, or increase the quota: az acr show-usage --name {host.partition('.')[0]}",
             code="quota",
             service="registry",
             status=status,
         )
-    if status in _REFUSED:
-        return exchange.credential.refusal(reply.answer, reply.permit, repository, "push")
+    if status in _REJECTED:
+        return exchange.credential.rejection(reply.answer, reply.permit, repository, "push")
     return None

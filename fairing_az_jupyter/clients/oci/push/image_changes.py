@@ -74,15 +74,15 @@ def changed(
     made = copy.deepcopy(config)
     diff_ids = _diff_ids(made, layers, name)
     made["rootfs"] = {**made["rootfs"], "diff_ids": [*diff_ids, diff_id]}
-    told = made.get("created")
-    created = told if isinstance(told, str) and told else _NO_TIME
+    reported = made.get("created")
+    created = reported if isinstance(reported, str) and reported else _NO_TIME
     if changes.created is not None:
         created = _rfc3339(changes.created)
     made["created"] = created
     _write_history(made, created, created_by, len(diff_ids), name)
     settings = made.get("config") or {}
     if not isinstance(settings, dict):
-        raise damaged(name, "its 'config' is no object")
+        raise damaged(name, "its 'config' is not an object")
     made["config"] = _settings(settings, changes, name)
     return made
 
@@ -115,7 +115,7 @@ def _settings(base: dict[str, Any], changes: ConfigChanges, name: str) -> dict[s
     if changes.env:
         entries = made.get("Env") or []
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-            raise damaged(name, "its environment is no list of texts")
+            raise damaged(name, "its environment is not a list of strings")
         made["Env"] = merged_env(entries, changes.env)
     if changes.entrypoint is not None:
         made["Entrypoint"] = list(changes.entrypoint)
@@ -131,7 +131,7 @@ def _settings(base: dict[str, Any], changes: ConfigChanges, name: str) -> dict[s
         if new:
             present = made.get(key) or {}
             if not isinstance(present, dict):
-                raise damaged(name, f"its '{key}' are no object")
+                raise damaged(name, f"its '{key}' are not an object")
             made[key] = {**present, **new}
     return made
 
@@ -152,7 +152,7 @@ def _write_history(config: dict[str, Any], created: str, created_by: str, layers
     """Add an entry where that keeps history and layers in step; who reads both counts on it."""
     history = config.get("history") or []
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
-        raise damaged(name, "its history is no list")
+        raise damaged(name, "its history is not a list")
     if sum(not entry.get("empty_layer") for entry in history) == layers:
         config["history"] = [*history, {"created": created, "created_by": created_by}]
 
@@ -166,21 +166,21 @@ def _rfc3339(moment: datetime) -> str:
 def _check(changes: ConfigChanges, created_by: str) -> None:
     for variable in changes.env:
         if not variable or "=" in variable:
-            raise _wrong(f"{variable!r} is no name of an environment variable", "Give it a name without '='.")
+            raise _wrong(f"{variable!r} is not a name of an environment variable", "Give it a name without '='.")
     if changes.working_dir is not None and not changes.working_dir.startswith("/"):
-        raise _wrong(f"the working directory {changes.working_dir!r} is no absolute path", "Start it with '/'.")
+        raise _wrong(f"the working directory {changes.working_dir!r} is not an absolute path", "Start it with '/'.")
     for arguments in (changes.entrypoint, changes.cmd):
         if isinstance(arguments, str):
-            raise _wrong("the entrypoint and the command are lists of texts", "Write ('python', 'train.py').")
+            raise _wrong("the entrypoint and the command have to be lists of strings", "Write ('python', 'train.py').")
     for port in changes.exposed_ports:
         number = _PORT.fullmatch(port)
         if number is None or not 1 <= int(number[1]) <= _HIGHEST_PORT:
-            raise _wrong(f"{port!r} is no port", "Write it as 8080 or 8080/tcp.")
+            raise _wrong(f"{port!r} is not a port", "Write it as 8080 or 8080/tcp.")
     texts = [created_by, changes.working_dir or "", changes.user or "", *(changes.entrypoint or ())]
     texts += [*(changes.cmd or ()), *changes.env, *changes.env.values(), *changes.labels, *changes.labels.values()]
     if any("\0" in text for text in texts):
-        raise _wrong("a text has a NUL character", "Take it out of the environment, the command or the labels.")
+        raise _wrong("a text has a NUL character", "Remove it from the environment, the command or the labels.")
 
 
 def _wrong(problem: str, hint: str) -> InputError:
-    return InputError(f"The image can't be made: {problem}.", hint=hint, code="image-changes")
+    return InputError(f"The image can't be built: {problem}.", hint=hint, code="image-changes")

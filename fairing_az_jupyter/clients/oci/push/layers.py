@@ -82,7 +82,7 @@ class Layer:
             The layer.
 
         Raises:
-            ContextError: It is no tar.
+            ContextError: It is not a tar.
 
         """
         return cls._made(io.BytesIO(content), content, "the layer", None)
@@ -99,7 +99,7 @@ class Layer:
             The layer.
 
         Raises:
-            ContextError: It is no tar, can't be read, or there is no room to compress it.
+            ContextError: It is not a tar, can't be read, or there is no room to compress it.
 
         """
         path = Path(path)
@@ -108,8 +108,8 @@ class Layer:
                 return cls._made(stream, path, f"'{path}'", scratch_folder)
         except OSError as error:
             raise ContextError(
-                f"The layer can't be made of '{path}': {error.strerror or error}. Without it there is no image.",
-                hint="Is the file there and readable, and is there room for its compressed form?",
+                f"No layer can be built from '{path}': {error.strerror or error}. Without it the image can't be built.",
+                hint="Check that the file exists and is readable, and that there is enough free disk space.",
             ) from None
 
     @classmethod
@@ -207,11 +207,11 @@ def _check(block: bytes, name: str) -> None:
     try:
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
-        raise _no_tar(name, "it does not begin as one") from None
+        raise _no_tar(name, "it does not start like one") from None
 
 
 def _no_tar(name: str, problem: str) -> ContextError:
     return ContextError(
-        f"No layer can be made of {name}: {problem}. A layer is a tar, as it is or gzip-compressed.",
-        hint="Make it with tarfile or tar -cf; zip, xz and zstd are not taken.",
+        f"No layer can be built from {name}: {problem}. A layer is a tar file, plain or gzip-compressed.",
+        hint="Create it with tarfile or tar -cf; zip, xz and zstd are not supported.",
     )

@@ -1,4 +1,4 @@
-"""Sends a blob to a registry: in one piece or in parts, going on after what broke off.
+"""Sends a blob to a registry: in one piece or in parts, continuing after what broke off.
 
 Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs (POST and PUT, PATCH in
 parts, OCI-Chunk-Min-Length, the status of an upload, mounting from another repository).
@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from fairing_az_jupyter.clients.oci.exchange import LostError, Reply, again
 from fairing_az_jupyter.clients.oci.http import REDIRECTS
-from fairing_az_jupyter.clients.oci.push.errors import blob_refused, codes_of
+from fairing_az_jupyter.clients.oci.push.errors import blob_rejected, codes_of
 from fairing_az_jupyter.clients.oci.reach import redirected
 from fairing_az_jupyter.clients.retries import classify_http, retrying
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, ServiceError
@@ -27,7 +27,7 @@ CHUNK = 16 * 1024 * 1024
 """The largest part that is sent in one request, in bytes; smaller where a registry or a proxy before it takes less."""
 
 _SMALLEST_CHUNK = 256 * 1024
-_PATIENCE = 300.0
+_TIMEOUT = 300.0
 _SILENCE = 60.0
 _MOST_STARTS = 5
 _MOST_IDLE_STEPS = 20
@@ -57,7 +57,7 @@ def has_blob(exchange: Exchange, repository: str, digest: str) -> bool:
     # A blob that is there may be kept elsewhere: the registry looks first, and then tells where.
     if reply.status == HTTPStatus.OK or reply.status in REDIRECTS:
         return True
-    raise blob_refused(exchange, reply, repository)
+    raise blob_rejected(exchange, reply, repository)
 
 
 def mount_blob(exchange: Exchange, repository: str, digest: str, source: str) -> bool:
@@ -90,7 +90,7 @@ def send_blob(exchange: Exchange, repository: str, blob: Blob, progress: Progres
         exchange: The registry.
         repository: The repository.
         blob: What to send.
-        progress: Is told how far it is, and may end it.
+        progress: Gets the progress, and may end it.
         chunk: The largest part that is sent in one request, in bytes.
 
     Raises:
@@ -133,10 +133,10 @@ class _Upload:
         problem: FairingAzureError | None = None
         try:
             while not self._done:
-                # Each part has its own time: a large blob may take hours as long as it goes on.
-                retrying(self._step, deadline=_PATIENCE, timeout=_SILENCE, classify=again)
+                # Each part has its own time: a large blob may take hours as long as it continues.
+                retrying(self._step, deadline=_TIMEOUT, timeout=_SILENCE, classify=again)
         except LostError as lost:
-            problem = self._refused(lost.reply) if lost.reply is not None else lost.problem
+            problem = self._rejected(lost.reply) if lost.reply is not None else lost.problem
         if problem is not None:
             raise problem
         self._progress.at(self._blob.digest, self._blob.size)
@@ -169,7 +169,7 @@ class _Upload:
             raise self._lost()
         reply = self._exchange.ask("POST", f"/v2/{self._repository}/blobs/uploads/", push_scope(self._repository))
         if reply.status != HTTPStatus.ACCEPTED or not reply.header("Location"):
-            raise self._refused(reply)
+            raise self._rejected(reply)
         self._offset = 0
         self._move(reply)
         least = reply.header("OCI-Chunk-Min-Length")
@@ -183,7 +183,7 @@ class _Upload:
         status = reply.status
         if status in _TAKEN:
             self._move(reply)
-            self._offset = self._told(reply, self._offset + length)
+            self._offset = self._reported(reply, self._offset + length)
             self._progress.at(self._blob.digest, self._offset)
         elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             self._make_smaller(reply)
@@ -191,15 +191,15 @@ class _Upload:
         elif status in {HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, HTTPStatus.NOT_FOUND}:
             self._unsure = True
         else:
-            self._refuse(reply)
+            self._reject(reply)
 
     def _finish(self, length: int, seconds: float) -> None:
         mark = "&" if "?" in self._place else "?"
         url = f"{self._place}{mark}digest={quote(self._blob.digest, safe='')}"
         reply = self._deliver("PUT", url, length, _BYTES, seconds)
         if reply.status in _TAKEN - {HTTPStatus.ACCEPTED}:
-            told = reply.header("Docker-Content-Digest")
-            if told and told != self._blob.digest:
+            reported = reply.header("Docker-Content-Digest")
+            if reported and reported != self._blob.digest:
                 raise self._corrupted()
             self._done = True
         elif reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and length:
@@ -216,7 +216,7 @@ class _Upload:
         elif codes_of(reply) & {"BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "SIZE_INVALID"}:
             self._restart()
         else:
-            self._refuse(reply)
+            self._reject(reply)
 
     def _deliver(self, method: str, url: str, length: int, headers: dict[str, str], seconds: float) -> Reply:
         offset = self._offset
@@ -242,7 +242,7 @@ class _Upload:
     def _find_out(self) -> None:
         """Ask how much has arrived; where the registry does not know, begin again."""
         reply = self._exchange.ask("GET", self._place, push_scope(self._repository))
-        arrived = self._told(reply, -1)
+        arrived = self._reported(reply, -1)
         if reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.OK, HTTPStatus.ACCEPTED} and arrived >= 0:
             self._move(reply)
             self._offset = arrived
@@ -252,7 +252,7 @@ class _Upload:
             self._restart()
         self._unsure = False
 
-    def _told(self, reply: Reply, otherwise: int) -> int:
+    def _reported(self, reply: Reply, otherwise: int) -> int:
         """Return how many bytes the registry says that it has; it also writes 0-0 where it has none."""
         found = _RANGE.fullmatch(reply.header("Range").strip())
         if found is None:
@@ -276,40 +276,40 @@ class _Upload:
         self._place = place
 
     def _make_smaller(self, reply: Reply, chunk: int | None = None) -> None:
-        refused = chunk or self._chunk
-        if refused <= self._least:
-            raise self._refused(reply)
-        self._chunk = max(refused // 2, self._least)
+        rejected = chunk or self._chunk
+        if rejected <= self._least:
+            raise self._rejected(reply)
+        self._chunk = max(rejected // 2, self._least)
 
     def _restart(self) -> None:
         self.cancel()
         self._offset = 0
         self._unsure = False
 
-    def _refuse(self, reply: Reply) -> None:
+    def _reject(self, reply: Reply) -> None:
         retry = classify_http(reply.answer.status, reply.answer.headers)
         if retry is None:
-            raise self._refused(reply)
+            raise self._rejected(reply)
         self._unsure = True
         raise LostError(None, retry, reply)
 
-    def _refused(self, reply: Reply) -> FairingAzureError:
-        return blob_refused(self._exchange, reply, self._repository)
+    def _rejected(self, reply: Reply) -> FairingAzureError:
+        return blob_rejected(self._exchange, reply, self._repository)
 
     def _lost(self) -> ServiceError:
         return ServiceError(
-            f"Registry '{self._exchange.host}' loses what is sent to '{self._repository}', again and again. Without it "
-            "the image can't be pushed.",
-            hint="Try again; if it stays so, ask the registry's owner.",
+            f"Registry '{self._exchange.host}' repeatedly lost the data sent to '{self._repository}'. Without it the "
+            "image can't be pushed.",
+            hint="Try again. If it fails again, ask the registry's owner.",
             code="upload-lost",
             service="registry",
         )
 
     def _corrupted(self) -> ConflictError:
         return ConflictError(
-            f"Registry '{self._exchange.host}' has got other bytes than {self._blob.digest}, which was sent to "
+            f"Registry '{self._exchange.host}' received content that does not match {self._blob.digest}, sent to "
             f"'{self._repository}'. The image was not pushed.",
-            hint="Try again; if it stays so, something between here and the registry changes what is sent.",
+            hint="Try again. If it fails again, something in between changes the content.",
             service="registry",
         )
 

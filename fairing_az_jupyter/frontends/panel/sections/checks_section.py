@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.frontends.panel.sections.secret_form import SecretForm
 from fairing_az_jupyter.frontends.panel.sections.section import Section
 from fairing_az_jupyter.frontends.panel.state import message
-from fairing_az_jupyter.frontends.panel.state.fix import Mend, mend_of
+from fairing_az_jupyter.frontends.panel.state.fix import FixRequest, fix_request_of
 from fairing_az_jupyter.frontends.views import check_report, check_report_html
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ class ChecksSection:
         self._cancel = parts.button("Cancel", self._cancel_it)
         self._buttons = parts.row(self._start, css="fairing-az-buttons")
         self._status = parts.html()
-        self._mends = parts.column()
+        self._fixes = parts.column()
         self._table = parts.html()
-        self._offered: tuple[tuple[str, Mend], ...] = ()
+        self._offered: tuple[tuple[str, FixRequest], ...] = ()
         self._rows: Parts | None = None
         self._form: SecretForm | None = None
         self._form_parts: Parts | None = None
         self._place = parts.column()
-        content = (self._buttons, self._status, self._mends, self._place, self._table)
+        content = (self._buttons, self._status, self._fixes, self._place, self._table)
         self.section = Section(parts, "Checks", content, is_open=True)
         parts.at_end(self._state.follow(self.update))
         self.update()
@@ -58,8 +58,8 @@ class ChecksSection:
         buttons = (self._start, self._cancel) if is_running else (self._start,)
         if self._buttons.children != buttons:
             self._buttons.children = buttons
-        lines = [message.html(each) for each in (*state.mended, *filter(None, (state.refused, state.told)))]
-        if state.is_mending:
+        lines = [message.html(each) for each in (*state.corrected, *filter(None, (state.refused, state.told)))]
+        if state.is_fixing:
             lines.append(message.html(message.Told("Mending …", kind="note")))
         if state.state == "none":
             lines.append(message.quiet(_LEAD))
@@ -67,42 +67,42 @@ class ChecksSection:
         shown = state.state != "none" and (state.results or not state.told)
         self.parts.put(self._table, check_report_html.html(state.results, instead=state.instead) if shown else "")
         self.section.note(_note(state.results, is_running=is_running))
-        self._offer_mends(state.results)
+        self._offer_fixes(state.results)
         if self._form is not None:
-            self._form.set_busy(is_busy=state.is_mending)
+            self._form.set_busy(is_busy=state.is_fixing)
             if is_running:
                 # What was asked for is made; what is so now is being found out.
                 self._close_form()
 
-    def _offer_mends(self, results: list[CheckResult]) -> None:
-        found = ((result, mend_of(result)) for result in results if result.status in check_report.ATTENTION)
-        offered = tuple((result.title, mend) for result, mend in found if mend is not None)
+    def _offer_fixes(self, results: list[CheckResult]) -> None:
+        found = ((result, fix_request_of(result)) for result in results if result.status in check_report.ATTENTION)
+        offered = tuple((result.title, fix) for result, fix in found if fix is not None)
         if offered == self._offered:
             return
         self._offered = offered
-        self._mends.children = ()
+        self._fixes.children = ()
         if self._rows is not None:
             self._rows.close()
         self._rows = rows = self.parts.part()
-        self._mends.children = tuple(
+        self._fixes.children = tuple(
             rows.row(
-                rows.button("Mend", functools.partial(self._mend, mend, title), tip=f"Mend: {title}"),
+                rows.button("Mend", functools.partial(self._fix, fix, title), tip=f"Mend: {title}"),
                 rows.html(escape(title)),
             )
-            for title, mend in offered
+            for title, fix in offered
         )
 
-    def _mend(self, mend: Mend, title: str) -> None:
+    def _fix(self, fix: FixRequest, title: str) -> None:
         self._close_form()
-        if mend.attach:
-            self._state.mend(mend, {})
+        if fix.attach:
+            self._state.fix(fix, {})
             return
         self._form_parts = parts = self.parts.part()
 
         def send(values: dict[str, str]) -> None:
-            self._state.mend(mend, values)
+            self._state.fix(fix, values)
 
-        self._form = SecretForm(parts, only_secret=mend.only_secret, send=send, on_close=self._close_form)
+        self._form = SecretForm(parts, only_secret=fix.only_secret, send=send, on_close=self._close_form)
         self._place.children = (parts.html(f"Mend: {escape(title)}", css="fairing-az-group"), self._form.shown)
         self._form.focus()
 

@@ -43,14 +43,14 @@ class SecretForm:
         names = ("client_secret",) if only_secret else tuple(_LABELS)
         self._fields = {name: parts.unkept(_LABELS[name], hidden=name == "client_secret") for name in names}
         self._fields["expires"] = parts.unkept(_EXPIRES, hidden=False, tip="A day such as 2027-11-30; may be empty")
-        self._mend = parts.button("Mend", self._send_it, kind="primary", tip="Send the values to the cluster")
+        self._fix = parts.button("Mend", self._send_it, kind="primary", tip="Send the values to the cluster")
         lead = "Values go to the cluster and are kept nowhere."
         lead += "" if only_secret else " Leave empty what the Secret in the cluster already holds."
         self.shown = parts.column(
             parts.html(lead, css="fairing-az-help"),
             *self._fields.values(),
             parts.html("The day may be empty. With it, the checks warn in time.", css="fairing-az-help"),
-            parts.row(self._mend, parts.button("Cancel", self._cancel)),
+            parts.row(self._fix, parts.button("Cancel", self._cancel)),
             css="fairing-az-form",
         )
         parts.at_end(self._forget)
@@ -61,8 +61,8 @@ class SecretForm:
 
     def set_busy(self, *, is_busy: bool) -> None:
         """Show whether the values are being sent."""
-        self._mend.disabled = is_busy
-        self._mend.description = "Sending …" if is_busy else "Mend"
+        self._fix.disabled = is_busy
+        self._fix.description = "Sending …" if is_busy else "Mend"
 
     def _send_it(self) -> None:
         values = {name: field.value for name, field in self._fields.items()}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fairing_az_jupyter.frontends.panel.state.background import Task, Tasks
-    from fairing_az_jupyter.frontends.panel.state.fix import Mend
+    from fairing_az_jupyter.frontends.panel.state.fix import FixRequest
     from fairing_az_jupyter.models import CheckResult, Question
 
 __all__ = ["ChecksState"]
@@ -36,21 +36,21 @@ class ChecksState(Observed):
         super().__init__(lock)
         self._tasks, self._session = tasks, session
         self._task: Task | None = None
-        self._mending: Task | None = None
+        self._fixing: Task | None = None
         self.state: Literal["none", "running", "done", "cancelled", "broken"] = "none"
         self.results: list[CheckResult] = []
         """What was found by now, in the order in which it is read."""
         self.told: Told | None = None
         """Why the check broke off."""
-        self.mended: tuple[Told, ...] = ()
+        self.corrected: tuple[Told, ...] = ()
         """What the last mending has changed."""
         self.refused: Told | None = None
         """Why the last mending was refused."""
 
     @property
-    def is_mending(self) -> bool:
+    def is_fixing(self) -> bool:
         """Whether something is being mended."""
-        return self._mending is not None
+        return self._fixing is not None
 
     @property
     def instead(self) -> str:
@@ -62,13 +62,13 @@ class ChecksState(Observed):
             "broken": f"Broken off: {number} {'was' if number == 1 else 'were'} done.",
         }.get(self.state, "")
 
-    def start(self, *, mended: tuple[Told, ...] = ()) -> None:
+    def start(self, *, corrected: tuple[Told, ...] = ()) -> None:
         """Check everything that a launch needs; a check that goes on is stopped."""
         with self.lock:
             if self._task is not None:
                 self._task.cancel()
             self.state, self.results, self.told = "running", [], None
-            self.mended, self.refused = mended, None
+            self.corrected, self.refused = corrected, None
             self._task = self._tasks.begin("check", self._check)
         self.changed()
 
@@ -81,31 +81,31 @@ class ChecksState(Observed):
             self._task, self.state = None, "cancelled"
         self.changed()
 
-    def mend(self, mend: Mend, values: dict[str, str]) -> None:
+    def fix(self, fix: FixRequest, values: dict[str, str]) -> None:
         """Mend what was found, and check again.
 
         Args:
-            mend: What to do.
+            fix: What to do.
             values: What the user has typed; it is empty afterwards.
 
         """
         with self.lock:
-            if self._mending is not None:
+            if self._fixing is not None:
                 return
-            self.mended, self.refused = (), None
+            self.corrected, self.refused = (), None
 
             def work(_task: Task) -> None:
                 try:
-                    self._mend(mend, _answers(values))
+                    self._fix(fix, _answers(values))
                 finally:
                     values.clear()
 
-            self._mending = self._tasks.begin("mend", work)
+            self._fixing = self._tasks.begin("mend", work)
         self.changed()
 
     def stop(self) -> None:
         """Stop everything."""
-        tasks = [task for task in (self._task, self._mending) if task is not None]
+        tasks = [task for task in (self._task, self._fixing) if task is not None]
         self.cancel()
         for task in tasks:
             task.interrupt()
@@ -131,23 +131,23 @@ class ChecksState(Observed):
             self.state = "broken" if told else "done"
         self.changed()
 
-    def _mend(self, mend: Mend, answer: Callable[[Question], str]) -> None:
-        mended: tuple[Told, ...] = ()
+    def _fix(self, fix: FixRequest, answer: Callable[[Question], str]) -> None:
+        corrected: tuple[Told, ...] = ()
         refused = None
         try:
             changes = (
                 services.attach_pull_secret(self._session())
-                if mend.attach
+                if fix.attach
                 else services.create_secrets(
                     self._session(),
-                    azure=mend.azure,
-                    acr=mend.acr,
-                    only_secret=mend.only_secret,
-                    replace=mend.replace,
+                    azure=fix.azure,
+                    acr=fix.acr,
+                    only_secret=fix.only_secret,
+                    replace=fix.replace,
                     ask=answer,
                 )
             )
-            mended = tuple(
+            corrected = tuple(
                 Told(f"{each.kind} {each.name}: {each.outcome}.", check_report.line(each.note), "done")
                 for each in changes
             )
@@ -159,10 +159,10 @@ class ChecksState(Observed):
             hint = "See what there is: %fairing_azure secrets show"
             refused = Told(f"{type(error).__name__}: the Secrets could not be made.", hint)
         with self.lock:
-            self._mending = None
+            self._fixing = None
             self.refused = refused
         if refused is None:
-            self.start(mended=mended)
+            self.start(corrected=corrected)
         else:
             self.changed()
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fairing_az_jupyter.models import CheckResult
 
-__all__ = ["Mend", "mend_of"]
+__all__ = ["FixRequest", "fix_request_of"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Mend:
+class FixRequest:
     """What mends a fault.
 
     Args:
@@ -32,7 +32,7 @@ class Mend:
     replace: bool = False
 
 
-def mend_of(result: CheckResult) -> Mend | None:
+def fix_request_of(result: CheckResult) -> FixRequest | None:
     """Return how the panel mends what a check has found.
 
     A cure such as `fairing-azure secrets create --acr` is read, so that the panel does what the command would do.
@@ -44,18 +44,18 @@ def mend_of(result: CheckResult) -> Mend | None:
         What to do; None if it can't be mended from here.
 
     """
-    if not result.mendable:
+    if not result.fixable:
         return None
-    for cure in result.cures:
-        words = shlex.split(cure.command) if cure.tool == "fairing-azure" else []
+    for fix in result.fixes:
+        words = shlex.split(fix.command) if fix.tool == "fairing-azure" else []
         if words[1:2] != ["secrets"]:
             continue
         action, flags = words[2] if len(words) > 2 else "", set(words[3:])  # noqa: PLR2004 - program, group, action
         if action == "attach":
-            return Mend(attach=True)
+            return FixRequest(attach=True)
         if action in {"create", "rotate"}:
             azure, acr = "--azure" in flags, "--acr" in flags
-            return Mend(
+            return FixRequest(
                 azure=azure or not acr,
                 acr=acr or not azure,
                 only_secret=action == "rotate",

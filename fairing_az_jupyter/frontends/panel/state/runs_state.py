@@ -102,7 +102,7 @@ class RunsState(Observed):
             told = self.told if keep else None
             runs = self.runs
             try:
-                runs = tuple(services.list_runs(services.Session(), limit=SHOWN, tell=notes.append))
+                runs = tuple(services.list_runs(services.Session(), limit=SHOWN, report=notes.append))
             except Exception as error:  # noqa: BLE001 - as above
                 told = told_of(error)
             with self.lock:

@@ -108,7 +108,7 @@ def start(call: Call) -> dict[str, Any]:
 
 def events(call: Call) -> Iterator[tuple[int, str, object]]:
     """Follow a check."""
-    return _followed(_found(call.names["check"]), call)
+    return _watched(_found(call.names["check"]), call)
 
 
 def cancel(call: Call) -> None:
@@ -119,7 +119,7 @@ def cancel(call: Call) -> None:
     check.cancel()
 
 
-def _followed(check: _Check, call: Call) -> Iterator[tuple[int, str, object]]:
+def _watched(check: _Check, call: Call) -> Iterator[tuple[int, str, object]]:
     offset = call.query.offset
     while not call.cancelled.is_set():
         results, over = check.after(offset)

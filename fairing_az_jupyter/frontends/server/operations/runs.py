@@ -64,10 +64,10 @@ def events(call: Call) -> Iterator[tuple[int, str, object]]:
             hint="Begin anew, with offset 0.",
             code="offset",
         )
-    return _followed(call, info)
+    return _watched(call, info)
 
 
-def _followed(call: Call, info: RunInfo) -> Iterator[tuple[int, str, object]]:
+def _watched(call: Call, info: RunInfo) -> Iterator[tuple[int, str, object]]:
     store = RunStore.open()
     path = store.folder(info.id) / layout.EVENTS
     offset = call.query.offset

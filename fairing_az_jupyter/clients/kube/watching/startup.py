@@ -27,7 +27,7 @@ def no_pod_yet(owner: Object, namespace: str) -> Diagnosis:
 
     """
     kind, name = str(owner.get("kind")), name_of(owner)
-    message = f"{kind} '{name}' in namespace '{namespace}' has no pod yet, and the cluster does not say why."
+    message = f"{kind} '{name}' in namespace '{namespace}' has no pod yet, and the cluster reports no reason."
     hint = f"kubectl -n {namespace} describe {kind.lower()} {name}"
     return Diagnosis("no-pod", message, hint, condition="no-pod-yet")
 
@@ -45,8 +45,8 @@ def not_looked_at(pod: Object, namespace: str) -> Diagnosis | None:
     if spec.get("nodeName") or tried or status.get("phase") not in {None, "", "Pending"} or _is_going(pod):
         return None
     scheduler = str(spec.get("schedulerName") or "default-scheduler")
-    message = f"No node takes pod '{name_of(pod)}' in namespace '{namespace}': scheduler '{scheduler}' has not "
-    hint = f"See whether it runs: kubectl -n {namespace} describe pod {name_of(pod)}"
+    message = f"No node can run pod '{name_of(pod)}' in namespace '{namespace}': scheduler '{scheduler}' has not "
+    hint = f"Check that it is running: kubectl -n {namespace} describe pod {name_of(pod)}"
     return Diagnosis("unschedulable", f"{message}looked at it yet.", hint, condition="overlooked", pod=name_of(pod))
 
 
@@ -71,9 +71,9 @@ def stuck_on_node(pod: Object, namespace: str) -> Diagnosis | None:
     where = f"pod '{name}' in namespace '{namespace}'"
     if _is_lost(pod):
         then = (
-            "is being ended and is replaced"
+            "is being deleted and replaced"
             if _is_going(pod)
-            else "goes on when it is back, or is replaced when it is gone"
+            else "continues when the node is back, or is replaced when the node is deleted"
         )
         message = f"Node '{node}' of {where} does not answer. The pod {then}."
         hint = f"kubectl get node {node}"
@@ -93,11 +93,11 @@ def _being_made(pod: Object, where: str, hint: str) -> Diagnosis | None:
         reason = str(mapping(state.get("waiting")).get("reason") or "")
         container, image = str(entry.get("name") or ""), str(entry.get("image") or "")
         if reason in PULLING:
-            message = f"Image '{image}' of container '{container}' of {where} is pulled once more."
+            message = f"Image '{image}' of container '{container}' of {where} is being pulled again."
             return Diagnosis("pulling", message, hint, condition="starting", pod=name, container=container)
         if reason in BEGINNING and not state.get("terminated"):
-            pulled = f": image '{image}' is pulled" if image else ""
-            message = f"Container '{container}' of {where} is being made ({reason or 'not begun'}){pulled}."
+            pulled = f": pulling image '{image}'" if image else ""
+            message = f"Container '{container}' of {where} is being created ({reason or 'not started'}){pulled}."
             return Diagnosis("not-started", message, hint, condition="starting", pod=name, container=container)
     return None
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 # https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
 _DISRUPTIONS = {
-    "PreemptionByScheduler": "more important pods needed its place",
+    "PreemptionByScheduler": "it was preempted by pods with a higher priority",
     "DeletionByTaintManager": "its node has a taint that it does not tolerate, as a lost node gets",
     "EvictionByEvictionAPI": "its node is drained, or removed by the autoscaler",
-    "DeletionByPodGC": "its node is gone",
-    "TerminationByKubelet": "its node was short of something, or shut down",
+    "DeletionByPodGC": "its node was deleted",
+    "TerminationByKubelet": "its node was out of a resource, or shut down",
 }
 
 
@@ -158,7 +158,7 @@ class Terminated:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """Something is in the way that may pass by itself; it is reported again while it lasts.
 
     Args:
@@ -208,11 +208,11 @@ class Disrupted:
     count: int
 
     def __str__(self) -> str:
-        why = _DISRUPTIONS.get(self.reason, self.reason or "the cluster gave no reason")
+        why = _DISRUPTIONS.get(self.reason, self.reason or "the cluster reported no reason")
         said = f": {self.message.rstrip('.')}" if self.message else ""
         return (
-            f"Pod '{self.pod}' was taken away ({why}{said}). A new pod starts; disruption {self.count} of "
-            f"{self.kind} '{self.name}'."
+            f"Pod '{self.pod}' was removed ({why}{said}). A new pod starts; disruption {self.count} of {self.kind} "
+            f"'{self.name}'."
         )
 
 
@@ -259,4 +259,4 @@ class Finished:
         return f"{self.kind} {self.name} {'is complete' if self.succeeded else 'has failed'}"
 
 
-Event = Phase | Notice | Waiting | Started | LogLine | Terminated | Trouble | Disrupted | Retried | Finished
+Event = Phase | Notice | Waiting | Started | LogLine | Terminated | Problem | Disrupted | Retried | Finished

@@ -9,19 +9,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from fairing_az_jupyter.clients.kube.follow.container_states import ContainerState
-from fairing_az_jupyter.clients.kube.follow.events import LogLine, Notice, Started, Terminated
-from fairing_az_jupyter.clients.kube.follow.log_lines import Joined
 from fairing_az_jupyter.clients.kube.objects.asking import Asked, CallFailed
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS
 from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
+from fairing_az_jupyter.clients.kube.watching.container_states import ContainerState
+from fairing_az_jupyter.clients.kube.watching.events import LogLine, Notice, Started, Terminated
+from fairing_az_jupyter.clients.kube.watching.log_lines import Joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fairing_az_jupyter.clients.kube.follow.container_states import Board
-    from fairing_az_jupyter.clients.kube.follow.events import Event
     from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
+    from fairing_az_jupyter.clients.kube.watching.container_states import ContainerStates
+    from fairing_az_jupyter.clients.kube.watching.events import Event
     from fairing_az_jupyter.clients.streams import Halt, Stream
 
 # A dead connection is no different from a silent container; asking again costs one request and repeats nothing.
@@ -41,9 +41,9 @@ class ContainerLog:
 
     Args:
         calls: The API server.
-        board: How the container is.
+        states: How the container is.
         halt: Ends the reading.
-        tell: Gets events, or a list of lines; blocks while there are too many.
+        report: Gets events, or a list of lines; blocks while there are too many.
         namespace: The pod's namespace.
         pod: The pod's name and uid.
         container: The container's name.
@@ -54,16 +54,16 @@ class ContainerLog:
     def __init__(
         self,
         calls: StreamCalls,
-        board: Board,
+        states: ContainerStates,
         halt: Halt,
-        tell: Callable[[Event | Sequence[LogLine]], None],
+        report: Callable[[Event | Sequence[LogLine]], None],
         namespace: str,
         pod: tuple[str, str],
         container: str,
         *,
         wanted: bool = True,
     ) -> None:
-        self._calls, self._board, self._halt, self._tell = calls, board, halt, tell
+        self._calls, self._states, self._halt, self._report = calls, states, halt, report
         self._namespace, self._container, self._wanted = namespace, container, wanted
         self.pod, self._uid = pod
         self.before: tuple[ContainerLog, ...] = ()
@@ -76,39 +76,39 @@ class ContainerLog:
         self.thread = threading.Thread(target=self._run, name=f"log-{self.pod}-{container}"[:60], daemon=True)
 
     def hurry(self) -> None:
-        """Break an answer that goes on without a word although the container has ended."""
+        """Break an answer that continues without a word although the container has ended."""
         stream, ended = self._stream, self._ended_at
         if stream is None or not self._state().ended(self._attempt):
             return
         if ended is None:
             self._ended_at = time.monotonic()
-        elif time.monotonic() - max(ended, stream.heard) > _GRACE_SECONDS:
+        elif time.monotonic() - max(ended, stream.last_seen) > _GRACE_SECONDS:
             stream.cancel()
 
     _attempt = 0
 
     def _state(self) -> ContainerState:
-        return self._board.state(self._uid, self._container)
+        return self._states.state(self._uid, self._container)
 
     def _run(self) -> None:
         while not self._halt.is_set():
             attempt = self._attempt
-            state = self._board.wait(self._uid, self._container, partial(ContainerState.started, restarts=attempt))
+            state = self._states.wait(self._uid, self._container, partial(ContainerState.started, restarts=attempt))
             if not state.started(attempt) or self._halt.is_set():
                 return
             self._let_others_end()
             self.reading = True
-            self._tell(Started(self.pod, self._container, attempt))
+            self._report(Started(self.pod, self._container, attempt))
             if self._wanted:
                 self._read(attempt)
-            state = self._board.wait(self._uid, self._container, partial(ContainerState.ended, restarts=attempt))
+            state = self._states.wait(self._uid, self._container, partial(ContainerState.ended, restarts=attempt))
             self.reading = False
             if self._halt.is_set():
                 return
             done = state.done if state.restarts == attempt else state.last
             if done is not None:
                 code = done.get("exitCode")
-                self._tell(
+                self._report(
                     Terminated(
                         self.pod,
                         self._container,
@@ -118,7 +118,7 @@ class ContainerLog:
                         attempt,
                     )
                 )
-            state = self._board.wait(self._uid, self._container, partial(ContainerState.started, restarts=attempt + 1))
+            state = self._states.wait(self._uid, self._container, partial(ContainerState.started, restarts=attempt + 1))
             if state.restarts <= attempt:
                 return
             self._attempt, self._ended_at = state.restarts, None
@@ -158,19 +158,19 @@ class ContainerLog:
                         return
             failures = 0 if got else failures
             # A clean end of the answer is the container's end, as a rule; only its status is proof.
-            self._board.wait(
+            self._states.wait(
                 self._uid, self._container, partial(ContainerState.ended, restarts=attempt), _STATUS_SECONDS
             )
             if failures:
                 self._halt.wait(min(_LONGEST_WAIT, _FIRST_WAIT * 2**failures))
 
     def _final(self, failed: CallFailed, *, ended: bool) -> bool:
-        """Tell whether a refusal means that there is nothing more to read."""
+        """Tell whether a rejection means that there is nothing more to read."""
         status = failed.error.status
         if status == HTTPStatus.NOT_FOUND:
             return True
         if status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
-            self._complain(f"Its log may not be read: {failed.error.message}")
+            self._complain(f"No permission to read its log: {failed.error.message}")
             return True
         # 'previous terminated container not found', or it never was more than 'waiting to start'.
         return status == HTTPStatus.BAD_REQUEST and ended
@@ -178,7 +178,7 @@ class ContainerLog:
     def _complain(self, message: str) -> None:
         if not self._complained:
             self._complained = True
-            self._tell(Notice("Pod", self.pod, "LogsMissing", message, warning=True))
+            self._report(Notice("Pod", self.pod, "LogsMissing", message, warning=True))
 
     def _answer(self, attempt: int, *, follow: bool, previous: bool) -> bool:
         """Read one answer; tell whether it had new lines."""
@@ -204,8 +204,10 @@ class ContainerLog:
     def _lines(self, lines: list[tuple[str, str]], attempt: int) -> None:
         if lines:
             pod, container, make, last = self.pod, self._container, tuple.__new__, len(lines) - 1
-            told = enumerate(lines)
-            self._tell([make(LogLine, (pod, container, text, at, attempt, place < last)) for place, (at, text) in told])
+            reported = enumerate(lines)
+            self._report(
+                [make(LogLine, (pod, container, text, at, attempt, place < last)) for place, (at, text) in reported]
+            )
 
 
 def log_path(namespace: str, pod: str, container: str = "") -> tuple[str, Asked]:

@@ -6,7 +6,7 @@ import contextlib
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.kube.diagnosis.image_pull import PULLING, condition_of_pull, tells_failed_pull
+from fairing_az_jupyter.clients.kube.diagnosis.image_pull import PULLING, condition_of_pull, is_failed_pull
 from fairing_az_jupyter.clients.kube.diagnosis.pods import missing_object
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import condition_of_no_pod
 from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
@@ -60,7 +60,7 @@ def _first_event(diagnosis: Diagnosis, owner: Object | None, events: Iterable[Ob
         about = mapping(event.get("involvedObject")).get("name")
         if event.get("reason") not in wanted or (diagnosis.pod and about != diagnosis.pod):
             continue
-        if diagnosis.rule.group == "image" and not tells_failed_pull(event):
+        if diagnosis.rule.group == "image" and not is_failed_pull(event):
             continue
         moment = seconds_at(event.get("firstTimestamp") or event.get("eventTime"))
         if moment is not None:
@@ -76,7 +76,7 @@ def _is_same(diagnosis: Diagnosis, owner: Object | None, event: Object) -> bool:
     if event.get("reason") == "FailedCreate":
         return condition_of_no_pod(said, owner or {}) == diagnosis.condition
     if group == "container":
-        return not tells_failed_pull(event) and said.removeprefix("Error: ") not in PULLING
+        return not is_failed_pull(event) and said.removeprefix("Error: ") not in PULLING
     return (missing_object(said, "") is not None) == (group == "object")
 
 

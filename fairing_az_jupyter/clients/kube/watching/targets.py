@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.clients.kube.follow.watch import Watched
 from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, name_of, pod_selector
+from fairing_az_jupyter.clients.kube.watching.watch import Watched
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.objects.facts import Object

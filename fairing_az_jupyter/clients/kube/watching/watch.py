@@ -65,7 +65,7 @@ class Watched:
 
 
 class _Expired(Exception):  # noqa: N818 - it never leaves this module
-    """The server has forgotten the version to go on from."""
+    """The server has forgotten the version to continue from."""
 
 
 def changes(
@@ -79,7 +79,7 @@ def changes(
         calls: The API server.
         watched: What to watch.
         halt: Ends it.
-        known: What was seen already: it is told when it is no longer there.
+        known: What was seen already: it is reported when it is no longer there.
         lost_seconds: How long the server may be out of reach in between.
 
     Yields:
@@ -109,10 +109,10 @@ class _Course:
 
     def __init__(self, calls: StreamCalls, watched: Watched, halt: Halt, known: Iterable[Object]) -> None:
         self._calls, self._watched, self._halt = calls, watched, halt
-        # Without their versions: they are told once more, as they are then.
+        # Without their versions: they are reported once more, as they are then.
         self._known: dict[str, Object] = {uid_of(one): {**one, "metadata": _unversioned(one)} for one in known}
         self._polling = self._ever = False
-        self._heard, self._tries = time.monotonic(), 0
+        self._last_seen, self._tries = time.monotonic(), 0
         self._wait: float | None = None
         self.version = ""
 
@@ -120,7 +120,7 @@ class _Course:
         """Yield changes until the server ends its answer, as it does every minute."""
         if not self.version:
             version, items = _listed(self._calls, self._watched, self._halt)
-            self._heard, self._ever, self.version = time.monotonic(), True, version
+            self._last_seen, self._ever, self.version = time.monotonic(), True, version
             yield from _differences(self._known, items)
         if self._polling:
             self.version = ""
@@ -128,16 +128,16 @@ class _Course:
             return
         began = time.monotonic()
         for kind, thing in _watch(self._calls, self._watched, self._halt, self.version):
-            self.version, self._heard, self._tries = _version(thing) or self.version, time.monotonic(), 0
+            self.version, self._last_seen, self._tries = _version(thing) or self.version, time.monotonic(), 0
             if kind != "BOOKMARK":
                 yield from _applied(self._known, kind, thing)
-        self._heard = time.monotonic()
-        if self._heard - began < _SHORT_SECONDS:
+        self._last_seen = time.monotonic()
+        if self._last_seen - began < _SHORT_SECONDS:
             # A server that ends every watch at once must not be asked without a pause.
             self._halt.wait(_SHORT_SECONDS)
 
     def met(self, failed: CallFailed, lost_seconds: float) -> ServiceError | None:
-        """Take a failure, and return the error if it is no use to go on."""
+        """Take a failure, and return the error if it is pointless to continue."""
         error = failed.error
         self._wait = failed.retry.after if failed.retry is not None else None
         if self.version and error.status in _NO_WATCH:
@@ -149,7 +149,7 @@ class _Course:
         passing = error.status in _TRANSIENT or isinstance(error, (UnreachableError, ThrottledError))
         # Before the first answer, a wrong address is more likely than a server that starts again.
         promising = self._ever or error.status in _TRANSIENT or error.code.endswith(("-reset", "-timeout"))
-        lasting = time.monotonic() - self._heard > lost_seconds
+        lasting = time.monotonic() - self._last_seen > lost_seconds
         return error if not (passing and promising) or lasting else None
 
     def pause(self) -> None:
@@ -189,12 +189,12 @@ def _watch(calls: StreamCalls, watched: Watched, halt: Halt, version: str) -> It
             *lines, rest = (rest + part).split(b"\n") if b"\n" in part else (rest + part,)
             for line in lines:
                 if line.strip():
-                    yield _told(line, asked)
+                    yield _reported(line, asked)
 
 
-def _told(line: bytes, asked: Asked) -> tuple[str, Object]:
-    told = json_object(line) or {}
-    kind, thing = told.get("type"), mapping(told.get("object"))
+def _reported(line: bytes, asked: Asked) -> tuple[str, Object]:
+    reported = json_object(line) or {}
+    kind, thing = reported.get("type"), mapping(reported.get("object"))
     if kind == "ERROR" and thing.get("code") != HTTPStatus.GONE:
         number = thing.get("code")
         status = number if isinstance(number, int) else 500

@@ -72,7 +72,7 @@ def container_state(pod: Object, container: str, *, gone: bool = False) -> Conta
     return ContainerState(over=over)
 
 
-class Board:
+class ContainerStates:
     """The newest state of pods, to wait for.
 
     Args:

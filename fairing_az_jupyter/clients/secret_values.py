@@ -6,7 +6,7 @@ import hmac
 from typing import NoReturn
 
 
-class Hidden:
+class SecretValue:
     """Holds a secret text; every way of printing, formatting or pickling it shows nothing of it.
 
     Args:
@@ -33,13 +33,13 @@ class Hidden:
         return bool(self.__value)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Hidden):
+        if not isinstance(other, SecretValue):
             return NotImplemented
         mine, theirs = (text.encode("utf-8", "surrogatepass") for text in (self.__value, other.reveal()))
         return hmac.compare_digest(mine, theirs)
 
     def __hash__(self) -> int:
-        return hash((Hidden, self.__value))
+        return hash((SecretValue, self.__value))
 
     def __reduce__(self) -> NoReturn:
         msg = "a secret is not pickled"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
 from fairing_az_jupyter.clients.kube.diagnosis.workloads import disruption, pod_failed, replaces_disrupted
-from fairing_az_jupyter.clients.kube.follow.events import Disrupted, Retried
 from fairing_az_jupyter.clients.kube.objects.facts import Object, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
 from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
+from fairing_az_jupyter.clients.kube.watching.events import Disrupted, Retried
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -30,7 +30,7 @@ _EVICTIONS = 3
 
 
 class Replacements:
-    """What is to be told about pods that are replaced, each once and after the last lines that it has printed."""
+    """What is to be reported about pods that are replaced, each once and after the last lines that it has printed."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -39,7 +39,7 @@ class Replacements:
         self._failed_before: dict[str, int] = {}
         self._vanished: dict[str, Object] = {}
         self.pressure: Diagnosis | None = None
-        """Why it is no use to go on: its pods were evicted too often, because their nodes were short of something."""
+        """Why continuing is pointless: its pods were evicted too often, as their nodes were out of a resource."""
 
     def see(self, owner: Object, pod: Object, now: float, *, gone: bool, over: bool) -> None:
         """Take a pod's newest state.
@@ -98,8 +98,8 @@ class Replacements:
             said = sanitized(str(status.get("message") or taken.get("message") or ""), {})
             self.pressure = _short(owner, pod, said, self._evictions)
 
-    def told(self, talking: Collection[str], now: float, *, last: bool = False) -> Iterator[Disrupted | Retried]:
-        """Yield what is to be told now.
+    def reported(self, talking: Collection[str], now: float, *, last: bool = False) -> Iterator[Disrupted | Retried]:
+        """Yield what is to be reported now.
 
         Args:
             talking: The pods whose logs are still being read.
@@ -136,16 +136,16 @@ def _short(owner: Object, pod: Object, said: str, times: int) -> Diagnosis:
     found = re.search(r"low on resource: (\w+(?:-\w+)*)", said)
     resource = found[1] if found else ""
     if resource == "memory":
-        cure = "Set FAIRING_MEMORY to as much as the program needs, or load less data at once."
+        fix = "Set FAIRING_MEMORY to as much as the program needs, or load less data at once."
     elif resource in {"ephemeral-storage", "nodefs", "imagefs", "inodes"}:
-        cure = "Write less to the container's disk, mount a volume for it, or take nodes with a larger disk."
+        fix = "Write less to the container's disk, mount a volume for it, or use nodes with a larger disk."
     else:
-        cure = "Ask for as much memory and disk as the program needs."
+        fix = "Request as much memory and disk as the program needs."
     message = (
-        f"Pods of Job '{name_of(owner)}' in namespace '{namespace}' were evicted {times} times in a row, because their "
-        f"node was short of {resource or 'something'}: {said or 'it did not say more'}."
+        f"Pods of Job '{name_of(owner)}' in namespace '{namespace}' were evicted {times} times in a row, because "
+        f"their node was out of {resource or 'a resource'}: {said or 'no details given'}."
     )
-    return Diagnosis("node-pressure", message, cure, pod=name_of(pod))
+    return Diagnosis("node-pressure", message, fix, pod=name_of(pod))
 
 
 def _failed(owner: Object) -> int:

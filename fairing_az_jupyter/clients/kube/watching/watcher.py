@@ -21,23 +21,23 @@ from fairing_az_jupyter.clients.kube.diagnosis.workloads import (
     job_failure,
     made_at,
 )
-from fairing_az_jupyter.clients.kube.follow.clocks import Clocks
-from fairing_az_jupyter.clients.kube.follow.container_logs import ContainerLog
-from fairing_az_jupyter.clients.kube.follow.container_states import Board
-from fairing_az_jupyter.clients.kube.follow.events import (
+from fairing_az_jupyter.clients.kube.objects.asking import Asked, CallFailed
+from fairing_az_jupyter.clients.kube.objects.facts import Object, entries, mapping
+from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, name_of, uid_of
+from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
+from fairing_az_jupyter.clients.kube.watching.clocks import Clocks
+from fairing_az_jupyter.clients.kube.watching.container_logs import ContainerLog
+from fairing_az_jupyter.clients.kube.watching.container_states import ContainerStates
+from fairing_az_jupyter.clients.kube.watching.events import (
     Finished,
     LogLine,
     Notice,
     Phase,
     Waiting,
 )
-from fairing_az_jupyter.clients.kube.follow.replacements import Replacements
-from fairing_az_jupyter.clients.kube.follow.startup import no_pod_yet, not_looked_at, stuck_on_node
-from fairing_az_jupyter.clients.kube.follow.watch import Change, Watched, changes
-from fairing_az_jupyter.clients.kube.objects.asking import Asked, CallFailed
-from fairing_az_jupyter.clients.kube.objects.facts import Object, entries, mapping
-from fairing_az_jupyter.clients.kube.objects.kinds import KINDS, name_of, uid_of
-from fairing_az_jupyter.clients.kube.objects.rejections import sanitized
+from fairing_az_jupyter.clients.kube.watching.replacements import Replacements
+from fairing_az_jupyter.clients.kube.watching.startup import no_pod_yet, not_looked_at, stuck_on_node
+from fairing_az_jupyter.clients.kube.watching.watch import Change, Watched, changes
 from fairing_az_jupyter.clients.streams import Halt
 from fairing_az_jupyter.exceptions import NotAllowedError
 
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
-    from fairing_az_jupyter.clients.kube.follow.events import Event
-    from fairing_az_jupyter.clients.kube.follow.targets import Target
     from fairing_az_jupyter.clients.kube.transport.streaming import StreamCalls
+    from fairing_az_jupyter.clients.kube.watching.events import Event
+    from fairing_az_jupyter.clients.kube.watching.targets import Target
 
 _DONE = frozenset({"Succeeded", "Failed"})
 _TURN_SECONDS = 0.1
@@ -68,7 +68,7 @@ class _Broken:
     error: BaseException
 
 
-class Follower:
+class Watcher:
     """Follows one thing; `events` is to be used once.
 
     Args:
@@ -97,7 +97,7 @@ class Follower:
         self._cancel = cancel or threading.Event()
         self._seconds, self._used, self._counted = seconds, 0.0, time.monotonic()
         self._halt = Halt()
-        self._board = Board(self._halt)
+        self._states = ContainerStates(self._halt)
         self._items: queue.Queue[Any] = queue.Queue(_QUEUE)
         self._threads: list[threading.Thread] = []
         self._readers: dict[tuple[str, str], ContainerLog] = {}
@@ -107,19 +107,19 @@ class Follower:
         self._events: dict[str, Object] = {}
         self._held: dict[str, list[Object]] = {}
         self._replica_sets: set[str] = set()
-        self._told: set[tuple[str, str, str]] = set()
+        self._reported: set[tuple[str, str, str]] = set()
         self._tails: dict[tuple[str, str], deque[str]] = {}
         self._clocks, self._replacements = Clocks(waits, target.name), Replacements()
         self._nodes: list[Object] = []
         self._nodes_asked = False
         self._fatal: tuple[Diagnosis, float] | None = None
         self._ending: float | None = None
-        self._heard = time.monotonic()
+        self._last_seen = time.monotonic()
         # What is not counted has an end as well: each of its waits has, and they seldom come one after the other.
         self._uncounted, self._made = max(float(getattr(waits, each.name)) for each in fields(waits)), ""
 
     @property
-    def trouble(self) -> Diagnosis | None:
+    def problem(self) -> Diagnosis | None:
         """What is wrong now, if anything."""
         live = self._newest()
         taints = [taint for pod in live for taint in untolerated(pod, self._nodes)]
@@ -128,13 +128,13 @@ class Follower:
     def _newest(self) -> list[Object]:
         """Return the pods that count."""
         failed = self._owner is None or job_failure(self._owner) is not None
-        # What was in a pod's way when it went is in nobody's way; how it ended may be told later.
+        # What was in a pod's way when it went is in nobody's way; how it ended may be reported later.
         live = [pod for pod, gone in self._pods.values() if not gone or failed or _has_ended(pod)]
         if self._target.kind == "Deployment":
             live = [pod for pod, gone in self._pods.values() if not gone]
         newest = max(live, key=lambda pod: str(mapping(pod.get("metadata")).get("creationTimestamp")), default=None)
         if newest is not None and self._target.kind == "Deployment":
-            # The pods of the version before may be in trouble: that is why there is a new one.
+            # The pods of the version before may have problems: that is why there is a new one.
             wanted = _template(newest)
             live = [pod for pod in live if _template(pod) == wanted]
         return live
@@ -177,8 +177,8 @@ class Follower:
                     yield event
                     if self._stopped():
                         return
-                yield from self._replacements.told(self._talking(), time.monotonic())
-                yield from self._troubles()
+                yield from self._replacements.reported(self._talking(), time.monotonic())
+                yield from self._problems()
                 if self._over():
                     yield from self._finish()
                     return
@@ -208,7 +208,7 @@ class Follower:
     def _is_starting(self) -> bool:
         """Tell whether pods wait for what is not theirs to hasten: room, a node, volumes, images."""
         live = [pod for pod in self._newest() if is_live(pod)]
-        return any(not _has_begun(pod) for pod in live) if live else self.trouble is not None
+        return any(not _has_begun(pod) for pod in live) if live else self.problem is not None
 
     def _next(self) -> Any:  # noqa: ANN401 - what the threads put
         try:
@@ -230,7 +230,7 @@ class Follower:
             known = [] if seen is None else [seen]
             for change in changes(self._calls, watched, self._halt, known=known):
                 if source == "pods":
-                    self._board.put(change.object, gone=change.what == "DELETED")
+                    self._states.put(change.object, gone=change.what == "DELETED")
                 if source == "events" and not self._matters(change.object):
                     continue
                 self._put((source, change))
@@ -270,15 +270,15 @@ class Follower:
             else:
                 raise item.error
         elif isinstance(item, tuple):
-            self._heard = time.monotonic()
+            self._last_seen = time.monotonic()
             source, change = item
             yield from {"pods": self._pod, "events": self._event, "owner": self._itself}[source](change)
         else:
-            self._heard = time.monotonic()
+            self._last_seen = time.monotonic()
             yield item
 
     def _said(self, lines: Sequence[LogLine]) -> Iterator[Event]:
-        self._heard = time.monotonic()
+        self._last_seen = time.monotonic()
         first = lines[0]
         tail = self._tails.setdefault((first.pod, first.container), deque(maxlen=_TAIL))
         tail.extend(line.text[:1000] for line in lines[-_TAIL:])
@@ -330,7 +330,7 @@ class Follower:
         about = (name_of(pod), uid)
         reader = ContainerLog(
             self._calls,
-            self._board,
+            self._states,
             self._halt,
             self._put,
             self._target.namespace,
@@ -362,12 +362,12 @@ class Follower:
         reason, message = str(event.get("reason") or ""), sanitized(str(event.get("message") or ""), self._owner or {})
         if "taint" in message and reason == "FailedScheduling" and not taints_named(message):
             self._ask_for_nodes()
-        if (uid, reason, message) not in self._told:
-            self._told.add((uid, reason, message))
+        if (uid, reason, message) not in self._reported:
+            self._reported.add((uid, reason, message))
             yield Notice(kind, str(about.get("name") or ""), reason, message, event.get("type") == "Warning")
 
-    def _troubles(self) -> Iterator[Event]:
-        """Yield a trouble that may pass, and raise one that does not."""
+    def _problems(self) -> Iterator[Event]:
+        """Yield a problem that may pass, and raise one that does not."""
         now = time.monotonic()
         if self._fatal is not None:
             diagnosis, since = self._fatal
@@ -375,15 +375,15 @@ class Follower:
             if not (talking and self._logs and diagnosis.returncode is not None) or now - since > _LAST_WORDS_SECONDS:
                 raise diagnosis.error(self._target.kind, self.last_lines(diagnosis.pod, diagnosis.container))
             return
-        trouble = None
+        problem = None
         if self._ended() is None:
-            trouble = self._replacements.pressure or self.trouble or self._quiet()
-        report, over = self._clocks.see(trouble, now)
+            problem = self._replacements.pressure or self.problem or self._quiet()
+        report, over = self._clocks.see(problem, now)
         if report is not None:
             yield report
         if over is not None:
             self._fatal = (over, now)
-            yield from self._troubles()
+            yield from self._problems()
 
     def _talking(self) -> set[str]:
         """Return the pods whose lines are still being read."""
@@ -442,23 +442,23 @@ class Follower:
         counted = int(status.get("succeeded") or 0) + int(status.get("failed") or 0)
         still = any(reader.thread.is_alive() for reader in self._readers.values())
         if status.get("terminating") and now - self._ending > _LAST_WORDS_SECONDS:
-            # Its time is up, and its pods have only been told to end: that may take them long.
+            # Its time is up, and its pods have only been asked to end: that may take them long.
             return True
         unseen = self._target.kind == "Job" and len(self._pods) < counted and now - self._ending < _LAST_WORDS_SECONDS
-        return not (still or unseen) or now - max(self._heard, self._ending) > _QUIET_SECONDS
+        return not (still or unseen) or now - max(self._last_seen, self._ending) > _QUIET_SECONDS
 
     def _finish(self) -> Iterator[Event]:
-        yield from self._replacements.told(set(), time.monotonic(), last=True)
+        yield from self._replacements.reported(set(), time.monotonic(), last=True)
         good = bool(self._ended())
         yield Finished(self._target.kind, self._target.name, good)
         if good:
             return
-        trouble = self.trouble
-        if self._owner_gone or trouble is None:
+        problem = self.problem
+        if self._owner_gone or problem is None:
             kind, name, namespace = self._target.kind, self._target.name, self._target.namespace
             message = f"{kind} '{name}' in namespace '{namespace}' was deleted before it had ended."
-            trouble = Diagnosis("deleted", message, f"See who did it: kubectl -n {namespace} get events")
-        raise trouble.error(self._target.kind, self.last_lines(trouble.pod, trouble.container))
+            problem = Diagnosis("deleted", message, f"Check the events: kubectl -n {namespace} get events")
+        raise problem.error(self._target.kind, self.last_lines(problem.pod, problem.container))
 
 
 def _has_ended(pod: Object) -> bool:

@@ -64,7 +64,7 @@ class Joined:
             part: The bytes as they came.
 
         Returns:
-            Time and text of each line; what is no UTF-8 stands as U+FFFD.
+            Time and text of each line; what is not valid UTF-8 stands as U+FFFD.
 
         """
         ended, end, rest = part.rpartition(b"\n")
@@ -82,7 +82,7 @@ class Joined:
         lines = text.split("\n")
         plain = not self._joining and "\r" not in text and len(text) < LONGEST_LINE
         if plain and self._second and f"\n{text}".count(f"\n{self._second}") == len(lines):
-            # As nearly always where there are many: all new, all of one second, and nothing to mend.
+            # As nearly always where there are many: all new, all of one second, and nothing to fix.
             self._given.extend(map(hash, lines))
             return [(time, rest) for time, _, rest in map(str.partition, lines, repeat(" "))]
         return self._new(lines)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import reports_after
-from fairing_az_jupyter.clients.kube.follow.events import Trouble
+from fairing_az_jupyter.clients.kube.watching.events import Problem
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.clients.kube.diagnosis.diagnosis import Diagnosis
@@ -33,7 +33,7 @@ class _Clock:
         each: When each condition was seen first: one that comes late has its whole time.
         message: What was reported last.
         reported: After how many seconds that was.
-        told: Whether anything was reported.
+        was_reported: Whether anything was reported.
 
     """
 
@@ -43,7 +43,7 @@ class _Clock:
     each: dict[str, float] = field(default_factory=dict)
     message: str = ""
     reported: float = 0.0
-    told: bool = False
+    was_reported: bool = False
 
     def pause(self, now: float) -> None:
         """Leave the time since it was seen last out."""
@@ -70,11 +70,11 @@ class Clocks:
         self._waits, self._name = waits, name
         self._clocks: dict[tuple[str, str, str], _Clock] = {}
 
-    def see(self, trouble: Diagnosis | None, now: float) -> tuple[Trouble | None, Diagnosis | None]:
+    def see(self, problem: Diagnosis | None, now: float) -> tuple[Problem | None, Diagnosis | None]:
         """Take what is in the way now.
 
         Args:
-            trouble: What it is; None where nothing is.
+            problem: What it is; None where nothing is.
             now: A monotonic time in seconds.
 
         Returns:
@@ -82,25 +82,30 @@ class Clocks:
 
         """
         self._clocks = {key: clock for key, clock in self._clocks.items() if now - clock.seen < _FORGOTTEN_SECONDS}
-        if trouble is None:
+        if problem is None:
             return None, None
-        if not trouble.heals:
-            return None, trouble
-        rule = trouble.rule
-        key = (rule.group, trouble.pod, trouble.container if rule.group in _PER_CONTAINER else "")
-        pulls = self._clocks.get(("image", trouble.pod, trouble.container))
-        if trouble.code == "pulling" and pulls is not None:
+        if not problem.heals:
+            return None, problem
+        rule = problem.rule
+        key = (rule.group, problem.pod, problem.container if rule.group in _PER_CONTAINER else "")
+        pulls = self._clocks.get(("image", problem.pod, problem.container))
+        if problem.code == "pulling" and pulls is not None:
             # An attempt may take long, and may be the one that succeeds.
             pulls.pause(now)
         clock = self._clocks.setdefault(key, _Clock(now, rule.first))
         clock.seen = now
-        if not clock.told:
+        if not clock.was_reported:
             clock.due = min(clock.due, rule.first)
         waited = now - clock.began
         limit = clock.each.setdefault(rule.name, now) - clock.began + rule.seconds(self._waits)
         if waited >= limit:
-            return None, trouble.after(waited)
-        if not clock.is_due(waited, trouble.message):
+            return None, problem.after(waited)
+        if not clock.is_due(waited, problem.message):
             return None, None
-        clock.due, clock.message, clock.reported, clock.told = reports_after(waited), trouble.message, waited, True
-        return Trouble(trouble, limit, waited, self._name), None
+        clock.due, clock.message, clock.reported, clock.was_reported = (
+            reports_after(waited),
+            problem.message,
+            waited,
+            True,
+        )
+        return Problem(problem, limit, waited, self._name), None

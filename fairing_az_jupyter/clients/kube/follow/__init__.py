@@ -1,1 +1,0 @@
-"""What happens to a Job, a Deployment or a build, as events: watched, timed and told apart."""
