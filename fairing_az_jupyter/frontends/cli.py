@@ -86,7 +86,7 @@ def _carried_out(parsed: Parsed, output: terminal.Output) -> int:
     except FairingAzureError as error:
         return _failed(error, in_json=parsed.json, debug=parsed.debug, in_lines=operation.streams)
     except KeyboardInterrupt as stopped:
-        terminal.tell(cancelled(stopped))
+        terminal.report(cancelled(stopped))
         return CANCELLED
     return found.exit_code
 
@@ -102,19 +102,19 @@ def _failed(error: FairingAzureError, *, in_json: bool, debug: bool, in_lines: b
         return error.exit_code
     if debug:
         debugging.show(error)
-    terminal.tell(in_place(str(error), PROGRAM))
+    terminal.report(in_place(str(error), PROGRAM))
     return error.exit_code
 
 
 def _warn(note: str) -> None:
-    terminal.tell(f"warning: {note}")
+    terminal.report(f"warning: {note}")
 
 
 def _lost(lost: terminal.OutputLostError) -> int:
     """Return the exit code of a command whose output nobody gets; who closes a pipe (`| head`) has read enough."""
     if lost.reader_gone:
         return 0
-    terminal.tell(f"{lost} Send the output somewhere else.")
+    terminal.report(f"{lost} Send the output somewhere else.")
     return InputError.exit_code
 
 
@@ -136,4 +136,4 @@ _COMMANDS: Mapping[str, Command] = {
     "sweep resume": sweeps.resume,
     "sweep show": sweeps.show,
 }
-"""What prints while it goes on; everything else is one question with one answer."""
+"""What prints while it runs; everything else is one question with one answer."""

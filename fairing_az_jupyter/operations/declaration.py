@@ -181,7 +181,7 @@ class Operation(Generic[R]):
         exit_codes: The codes that it can end with, beside 0, 1, 2 and 130.
         excluding: Fields of which at most one may be given.
         one_of: Fields of which exactly one has to be given.
-        needed_in_terminal: Fields that may be left out in a cell only, where the notebook tells.
+        needed_in_terminal: Fields that may be left out in a cell only, where the notebook says it.
         same_in_cell: Whether it does the same in a cell, so that a hint may name it there in the cell's form.
 
     """

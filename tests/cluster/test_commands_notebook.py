@@ -204,7 +204,7 @@ def test_under_papermill_a_question_is_a_clear_error(environ, tmp_path, monkeypa
     with pytest.raises(papermill.PapermillExecutionError) as caught:
         papermill.execute_notebook(str(path), str(executed), progress_bar=False)
 
-    assert "nobody sits before this notebook" in str(caught.value)
+    assert "this notebook runs unattended" in str(caught.value)
     assert "--from-env" in str(caught.value)
     assert "--from-file" in str(caught.value)
     assert 'File "' not in str(caught.value)

@@ -103,7 +103,7 @@ def test_an_endpoint_is_deployed_asked_by_name_read_and_deleted_by_commands_alon
 
     assert terminal.workshop.left()
     out, _ = terminal.type("cleanup", "--yes", "--everyone", "--all")
-    assert "nothing to clean up" in out
+    assert "Nothing to clean up." in out
     out, _ = terminal.type("delete", name, "--json")
     assert [each["name"] for each in json.loads(out)["deleted"]] == [name]
     assert terminal.workshop.nothing_left()

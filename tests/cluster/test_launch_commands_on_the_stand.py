@@ -105,7 +105,7 @@ def notebook(bare, at, tmp_path):
 def test_an_empty_namespace_says_so_and_asks_for_no_registry(at):
     assert at.type("status") == ("Nothing that was launched is there.\n", "")
     assert at.json("status") == {"launches": []}
-    assert "There is nothing to clean up." in at.type("cleanup")[0]
+    assert "Nothing to clean up." in at.type("cleanup")[0]
 
 
 def test_status_shows_a_row_for_each_launch_and_what_it_waits_for(at):
@@ -212,7 +212,7 @@ def test_cleanup_deletes_only_what_is_agreed_to(at):
     assert "fairing-job-1" in out
     assert "fairing-job-2" not in out
     assert "Left out: 1 of yours that may be in use" in out
-    assert "nobody can be asked whether to (standard input is no terminal). Delete without a question: --yes." in err
+    assert "nobody can be asked whether to (standard input is not a terminal). Delete without a question: --yes." in err
     out, _ = at.type("cleanup", "--dry-run")
     assert out.endswith("Nothing was deleted: this was a dry run.\n")
     assert [left["outcome"] for left in at.json("cleanup", "--dry-run")["leftovers"]] == ["found"]

@@ -91,7 +91,7 @@ def test_remove_takes_the_start_up_file_out_and_says_so_when_there_is_none(envir
 
     assert dry.stdout == f"Would remove the start-up file {environment.file}\n"
     assert removed.stdout.startswith(f"Removed the start-up file {environment.file}.")
-    assert again.stdout == f"There is no start-up file {environment.file}; nothing to do.\n"
+    assert again.stdout == f"Start-up file {environment.file} not found; nothing to do.\n"
     assert environment.run("-c", UPSTREAM, check=False).returncode == 1
 
 

@@ -308,7 +308,7 @@ def test_an_endpoint_on_this_machine_is_asked_from_elsewhere_and_ends_with_ctrl_
         rest, _ = child.communicate(timeout=30)
 
     assert first.startswith("Endpoint fairing-endpoint-")
-    assert f"Ctrl-C ends it. Ask it from elsewhere: fairing-azure predict {url} DATA" in note
+    assert f"Ctrl-C ends it. Ask it from another terminal: fairing-azure predict {url} DATA" in note
     assert (code, out.splitlines()[0]) == (0, "3.0")
     assert out.splitlines()[-1].endswith(f" from {url}")
     assert (refused[0], "answered 400" in refused[2]) == (4, True)

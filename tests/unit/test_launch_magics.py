@@ -127,7 +127,7 @@ def test_a_launch_that_fails_stops_the_notebook(kernel, folder):
     messages, _, reply = kernel.run("%fairing_azure launch example.ipynb")
 
     assert "ZeroDivisionError" in printed(messages)
-    assert messages[-1]["content"]["traceback"] == ["%fairing_azure: The launch has failed; why stands above."]
+    assert messages[-1]["content"]["traceback"] == ["%fairing_azure: The launch has failed. See its error above."]
     assert reply["status"] == "error"
     (line,) = error_lines(kernel.run("%fairing_azure launch none.ipynb")[0])
     assert "Notebook 'none.ipynb' not found." in line

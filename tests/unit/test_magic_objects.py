@@ -115,7 +115,7 @@ def test_a_cell_that_fails_launches_nothing(kernel):
 
     assert reply["status"] == "error"
     assert "ZeroDivisionError" in written(messages)
-    assert messages[-1]["content"]["traceback"][-1].endswith("so nothing was launched; why stands above.")
+    assert messages[-1]["content"]["traceback"][-1].endswith("so nothing was launched. See its error above.")
 
 
 def test_the_only_class_that_can_be_deployed_needs_no_name_and_is_found_by_name_afterwards(kernel):
@@ -253,7 +253,7 @@ def test_debug_shows_where_an_error_has_come_from_and_no_value(kernel):
     messages, _, _ = kernel.run("%fairing_azure train nosuch --debug")
 
     assert kinds(messages) == ["stream", "error"]
-    assert "raised here" in messages[0]["content"]["text"]
+    assert "raised at" in messages[0]["content"]["text"]
     assert "fairing/tasks/lookup.py:" in messages[0]["content"]["text"]
     assert len(messages[1]["content"]["traceback"]) == 1
 

@@ -272,7 +272,7 @@ NO_PANEL = (
     "%fairing_azure settings, %fairing_azure check, %fairing_azure train, %fairing_azure status"
 )
 NO_NOTEBOOK = (
-    "%fairing_azure: There is no notebook around this line whose parameters cell could be filled. "
+    "%fairing_azure: Only a notebook has a parameters cell, and this line is not in one. "
     "In a terminal: fairing-azure fill NOTEBOOK --docker-registry contoso.azurecr.io"
 )
 NO_CLASS = "%fairing_azure: 'Nothing' not found in this notebook. Run the cell that defines it first."

@@ -150,7 +150,7 @@ def test_the_panel_is_left_out_with_one_message(executed):
     (output,) = executed.outputs["panel"]
 
     assert output.output_type == "stream"
-    assert output.text.startswith("Nobody sits before this notebook, so the panel is left out. ")
+    assert output.text.startswith("This notebook runs unattended, so the panel is left out. ")
     assert len(output.text.splitlines()) == 1
 
 
@@ -178,11 +178,11 @@ def test_a_page_that_is_made_of_it_shows_the_job_and_the_tables(executed):
 
 
 NOBODY_TO_ASK = (
-    "The values can't be asked for: nobody sits before this notebook. "
+    "The values can't be asked for: this notebook runs unattended. "
     "Use --from-env (environment variables) or --from-file FILE instead."
 )
 NOBODY_TO_FILL = (
-    "Nobody sits before this notebook, so its parameters cell can't be filled from here. "
+    "This notebook runs unattended, so its parameters cell can't be filled. "
     "In a terminal: fairing-azure fill NOTEBOOK --docker-registry contoso.azurecr.io"
 )
 

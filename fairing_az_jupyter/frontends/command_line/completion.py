@@ -70,7 +70,7 @@ class _Spot:
     Args:
         flags: The flags before it; none for an argument.
         words: How many words; 0 for a flag alone, -1 for any number.
-        completes: What stands there.
+        completes: What kind of value it is.
         choices: What it may be, where that is a short list.
         again: Whether its flag may be given again.
 
@@ -134,7 +134,7 @@ def answer_shell(asked: str) -> None:
     texts = [each.text for each in dict.fromkeys(matches) if each.text.startswith(fragment)]
     items = [CompletionItem(text) for text in texts]
     if len(texts) == 1 and texts[0].endswith("/"):
-        # The shell itself goes on below it, without a blank in between.
+        # The shell itself completes the next part, without a blank in between.
         items = [CompletionItem(fragment, type="dir")]
     sys.stdout.writelines(f"{shell.format_completion(item)}\n" for item in items)
 
@@ -262,7 +262,7 @@ class _Names:
     def _launches(self) -> Iterator[Match]:
         from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
-        # Nobody waits for a cluster at a key: of it only those are named that were shown here before.
+        # Tab must not wait for a cluster: only launches that were shown in this notebook are offered.
         yield from (Match(info.name, "name") for info in services.local_launches(services.Session()))
         yield from (Match(name, "name") for name in self._seen())
 

@@ -20,7 +20,7 @@ __all__ = ["of_group", "of_operation", "options_of", "overview", "usage"]
 
 _WIDTH = 100
 _GAP = 26
-"""Columns up to which the flags may reach before what they do goes on a line of its own."""
+"""Columns of the flags; what a longer one does starts on a line of its own."""
 
 
 def overview(program: str) -> str:

@@ -84,7 +84,7 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> Parsed | Page:
 
     Args:
         arguments: The words behind the program.
-        program: What the user types before them; any other than the command line's own stands in a notebook.
+        program: What the user types before them; any other than the command line's own means a notebook.
 
     Returns:
         The command, or the help that was asked for.
@@ -200,7 +200,7 @@ class _Line:
         notebook = given.get("source_notebook")
         if self._operation.group == "secrets" and notebook is not None and not notebook.endswith(".ipynb"):
             # It may be a value in the wrong place.
-            raise self._error("There is an argument that is not a notebook (.ipynb); values are not taken from here.")
+            raise self._error("An argument is not a notebook (.ipynb); values can't be given on this line.")
         settings = {
             field: _text(given[f"{_SETTING}{field}"])
             for field in self._settings

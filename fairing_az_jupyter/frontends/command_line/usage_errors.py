@@ -44,7 +44,7 @@ def reject_secrets(words: Sequence[str], *, strict: bool, in_notebook: bool = Fa
         words: The words behind the program.
         strict: Whether the command is about secrets: words such as AZ_CLIENT_SECRET=..., and what has a secret's form,
             are then rejected too. In other commands they may be a setting's value, which has its own rule.
-        in_notebook: Whether the line stands in a cell.
+        in_notebook: Whether it is a cell's line.
 
     Raises:
         CommandLineError: The line gives one; the error has its name and not its value.
@@ -68,7 +68,10 @@ def _rejected(name: str, *, in_notebook: bool) -> CommandLineError:
     place, kept = (
         ("a cell", "a cell is kept in the notebook and in the history")
         if in_notebook
-        else ("the command line", "a shell keeps its history, and others here can read a process's arguments")
+        else (
+            "the command line",
+            "a shell keeps its history, and other users of this machine can read a process's arguments",
+        )
     )
     return CommandLineError(f"{what} is not taken from {place}: {kept}.", hint=_THREE_WAYS, code="secret-given")
 
@@ -95,7 +98,7 @@ def reject_glued(words: Sequence[str], program: str) -> None:
 
 
 def shown_option(word: str) -> str:
-    """Return the name of an option without what could be its value; empty where that can't be told apart.
+    """Return the name of an option without what could be its value; empty where the two can't be separated.
 
     Args:
         word: A word that begins with `-`.

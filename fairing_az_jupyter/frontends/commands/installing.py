@@ -37,7 +37,7 @@ def fill(call: Call[Fill], _output: Output | None = None, *, dry_run: bool = Fal
         print_json({**plan.to_dict(), "diff": plan.diff(), "written": written})
         return 0
     for warning in plan.warnings:
-        output.tell(f"warning: {warning}")
+        output.report(f"warning: {warning}")
     if not plan.changed:
         sys.stdout.write(f"{notebook} has these values already; nothing to change.\n")
         return 0
@@ -123,7 +123,7 @@ def _remove_start_up_file(call: Call[InstallFairing]) -> int:
 
     file = start_up.start_up_file()
     removes = file.exists() if call.request.dry_run else start_up.remove()
-    line = f"There is no start-up file {file}; nothing to do."
+    line = f"Start-up file {file} not found; nothing to do."
     if removes and call.request.dry_run:
         line = f"Would remove the start-up file {file}"
     elif removes:

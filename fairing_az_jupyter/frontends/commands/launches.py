@@ -121,7 +121,7 @@ def cleanup(call: Call[Cleanup], _output: Output | None = None) -> int:
         sys.stdout.write(f"Nothing was deleted{': this was a dry run' if wanted.dry_run else ''}.\n")
     if failed:
         raise ServiceError(
-            f"{len(failed)} of {len(done.chosen)} objects could not be deleted; why stands above.",
+            f"{len(failed)} of {len(done.chosen)} objects could not be deleted; see the reasons above.",
             hint="Try again: fairing-azure cleanup",
             code="cleanup",
             service="kubernetes",
@@ -191,21 +191,21 @@ def ready_lines(endpoint: LaunchedEndpoint, program: str) -> list[str]:
     """
     name, url = endpoint.name, endpoint.url
     in_terminal = program == PROGRAM
-    told = [f"Endpoint {name} is ready: {url}"]
+    lines = [f"Endpoint {name} is ready: {url}"]
     if endpoint.info.backend == "LocalBackend":
         if in_terminal:
-            told.append(
-                f"It runs as long as this command: Ctrl-C ends it. Ask it from elsewhere: {program} predict {url} DATA"
+            lines.append(
+                f"It runs as long as this command: Ctrl-C ends it. Ask it from another terminal: {program} predict {url} DATA"
             )
-            return told
-        told.append(f"It runs as long as this kernel, or until {program} delete {name}")
+            return lines
+        lines.append(f"It runs as long as this kernel, or until {program} delete {name}")
     elif urlsplit(url).hostname in _LOOPBACK:
         with_what = "this command" if in_terminal else "this kernel"
-        told.append(f"It stays in the cluster; the port of this machine that leads to it ends with {with_what}.")
-    told.append(f"Ask it: {program} predict {name} DATA")
+        lines.append(f"It stays in the cluster; the port of this machine that leads to it ends with {with_what}.")
+    lines.append(f"Ask it: {program} predict {name} DATA")
     if endpoint.info.backend != "LocalBackend":
-        told.append(f"Delete it: {program} delete {name}")
-    return told
+        lines.append(f"Delete it: {program} delete {name}")
+    return lines
 
 
 def checked(call: Call[Launch], request: RunRequest) -> int:
@@ -249,7 +249,7 @@ def _show_orphans(found: OrphanedResources) -> None:
         table = result_tables.Table(("KIND", "NAME", "OWNER", "CREATED", "WHY"), rows)
         sys.stdout.writelines(f"{text}\n" for text in table.lines())
     else:
-        sys.stdout.write("There is nothing to clean up.\n")
+        sys.stdout.write("Nothing to clean up.\n")
     rest = [left for left in found.found if (left.kind, left.name) not in {(o.kind, o.name) for o in found.chosen}]
     others = [left for left in rest if not left.own]
     used = [left for left in rest if left.own and left.in_use]

@@ -39,7 +39,7 @@ def run(call: Call[Run], output: Output) -> int:
 
 
 def launch(call: Call[Launch], output: Output) -> int:
-    """Check what a notebook's launch needs, unless told not to, and run it."""
+    """Check what a notebook's launch needs, unless asked not to, and run it."""
     with _report(call.request) as report:
         request = planned(call)
         failing = 0 if call.request.skip_checks else launches.checked(call, request)
@@ -61,7 +61,7 @@ def reject_input_files() -> NoReturn:
 
     """
     raise InputError(
-        "--input-files names what a notebook needs in the cluster, and this one runs here.",
+        "--input-files names what a notebook needs in the cluster, and this run is local.",
         hint="Leave it out, or add --on-cluster.",
         code="input-files",
     )
@@ -140,7 +140,7 @@ def _follow_on_cluster(
     report.of(request)
     batch = services.start_on_cluster(session, [point], settings, input_files=files)
     name = batch.runs[0]
-    terminal.tell_lines([f"Run {name} is Job {batch.job} in namespace {batch.namespace}."])
+    terminal.report_lines([f"Run {name} is Job {batch.job} in namespace {batch.namespace}."])
 
     def follow(listen: Callable[[RunEvent], None]) -> RunResult:
         return services.follow_cluster_run(session, name, listen, report=call.caller.warn)
@@ -148,7 +148,7 @@ def _follow_on_cluster(
     try:
         return _execute(call, output, request, report, carry_out=follow)
     except KeyboardInterrupt:
-        terminal.tell_lines(
+        terminal.report_lines(
             [
                 f"Run {name} is still running in the cluster. Follow it: fairing-azure runs logs -f {name}",
                 f"Cancel it: fairing-azure runs cancel {name}",
@@ -175,7 +175,7 @@ def _execute(
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
     from fairing_az_jupyter.frontends.terminal.progress import Progress  # noqa: PLC0415
 
-    # The result of a run is the executed notebook: it goes on to its end, whoever has stopped to listen.
+    # The result of a run is the executed notebook: it continues to its end, even if nobody listens any more.
     output.optional = True
     show: Callable[[RunEvent], None] = Progress(output).show
     if call.json:
@@ -189,7 +189,7 @@ def _execute(
             result = services.run(call.session, request, listen, retry_of=retry_of)
     except RunFailedError as error:
         if not call.json:
-            _tell_failure(error, request)
+            _report_failure(error, request)
         raise
     if call.json:
         terminal.print_line({"result": result.to_dict()})
@@ -200,15 +200,15 @@ def _execute(
     return 0
 
 
-def _tell_failure(error: RunFailedError, request: RunRequest) -> None:
+def _report_failure(error: RunFailedError, request: RunRequest) -> None:
     """Show the end of a traceback and the parameters above the one line that says what failed."""
-    told = [f"  {run_tables.short(line, _LONGEST_LINE)}" for line in error.traceback[-_LAST_TRACEBACK_LINES:]]
+    lines = [f"  {run_tables.short(line, _LONGEST_LINE)}" for line in error.traceback[-_LAST_TRACEBACK_LINES:]]
     if request.parameters:
         values = (f"{name}={run_tables.value(value)}" for name, value in request.parameters.items())
-        told.append(f"Parameters: {check_report.line(', '.join(values))}")
-    if told:
+        lines.append(f"Parameters: {check_report.line(', '.join(values))}")
+    if lines:
         sys.stdout.flush()
-        terminal.tell_lines(told)
+        terminal.report_lines(lines)
 
 
 def logs(call: Call[RunLogs], _output: Output) -> int:

@@ -112,10 +112,10 @@ def _on_cluster(call: Call[RunSweep] | Call[ResumeSweep], before: SweepTable) ->
             input_files=asked.input_files,
             stop_after=asked.stop_after,
             retry_failed=_retries(asked),
-            report=lambda said: terminal.tell_lines([said]),
+            report=lambda said: terminal.report_lines([said]),
         )
     except KeyboardInterrupt:
-        terminal.tell_lines(
+        terminal.report_lines(
             [
                 f"What was launched is still running in the cluster. See it: fairing-azure sweep show {before.sweep}",
                 f"Follow it: fairing-azure sweep resume {before.sweep} --on-cluster",
@@ -165,11 +165,11 @@ class _Lines:
     def _outcome(self, info: RunInfo) -> str:
         given = " ".join(f"{name}={_value(info.parameters.get(name))}" for name in self._table.parameters)
         if info.state == "succeeded":
-            told = " ".join(f"{name}={_value(value)}" for name, value in info.metrics.items())
+            outcome = " ".join(f"{name}={_value(value)}" for name, value in info.metrics.items())
         else:
-            told = f"{info.state}: {check_report.line(str((info.error or {}).get('message', '')))}".rstrip(": ")
+            outcome = f"{info.state}: {check_report.line(str((info.error or {}).get('message', '')))}".rstrip(": ")
         took = "" if info.duration is None else f"{info.duration:.1f} s"
-        return "  ".join(part for part in (given, told, took) if part)
+        return "  ".join(part for part in (given, outcome, took) if part)
 
 
 def _concluded(table: SweepTable, seconds: float) -> list[str]:
@@ -190,7 +190,7 @@ def show(call: Call[ShowSweep], _output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
     asked = call.request
-    table = services.describe_cluster_sweep(call.session, asked.name, report=terminal.tell)
+    table = services.describe_cluster_sweep(call.session, asked.name, report=terminal.report)
     if asked.metric:
         table.metric(asked.metric)
     if asked.sort:

@@ -55,7 +55,7 @@ def execute_cell(ipython: Any, parsed: Parsed, cell: str) -> frozenset[str]:  # 
     if isinstance(done.error_in_exec, KeyboardInterrupt):
         raise KeyboardInterrupt
     if not done.success:
-        raise ExecutionError("The cell has failed, so nothing was launched; why stands above.", code="cell")
+        raise ExecutionError("The cell has failed, so nothing was launched. See its error above.", code="cell")
     return frozenset(
         node.name for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
     )

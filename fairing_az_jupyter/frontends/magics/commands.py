@@ -174,7 +174,7 @@ def _watched(session: Session, info: RunInfo, screen: Screen) -> NotebookRun:
 
     Raises:
         ExecutionError: It has failed.
-        StillRunsError: The user has interrupted the looking; the run goes on.
+        StillRunsError: The user has stopped watching; the run continues.
 
     """
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
@@ -256,7 +256,7 @@ COMMANDS: Mapping[str, Command] = {
     "runs retry": _retry,
     "install-fairing": _install,
 }
-"""What shows something while it goes on; `check`, `fill`, `panel` and `launch` are not among them."""
+"""What shows something while it runs; `check`, `fill`, `panel` and `launch` are not among them."""
 
 _PRINTING: Mapping[str, Callable[[Call[Any], Output], int]] = {
     "check": checks.check,

@@ -55,7 +55,7 @@ def load(ipython: InteractiveShell) -> None:
         %fairing_azure delete {endpoint.name}
         %fairing_azure run train.ipynb -p N_ESTIMATORS 200
         %fairing_azure example                    copy the example next to this notebook
-        %fairing_azure help                       all commands; help COMMAND tells more
+        %fairing_azure help                       all commands; help COMMAND for one of them
 
         %%fairing_azure train --input-files data.csv
         class Model: ...                          trains what the cell defines
@@ -72,7 +72,7 @@ def load(ipython: InteractiveShell) -> None:
         # Papermill and nbconvert complain of what nobody answers.
         lab_link.link_of(ipython)
     if import_shim.find_fairing() is None:
-        sys.stderr.write("Kubeflow Fairing is not installed here. Install it: fairing-azure install-fairing\n")
+        sys.stderr.write("Kubeflow Fairing is not installed. Install it: fairing-azure install-fairing\n")
 
 
 def run(ipython: InteractiveShell, line: str, cell: str | None = None) -> object:
@@ -111,7 +111,7 @@ def run(ipython: InteractiveShell, line: str, cell: str | None = None) -> object
         stopped = KeyboardInterrupt(said)
     # Neither a traceback nor a chain of errors leads back to frames that hold what was typed.
     stopped.__cause__ = stopped.__context__ = None
-    # IPython's own hook for errors that show themselves; the cell fails all the same, and `Run All` stops there.
+    # IPython's own hook for errors that show themselves; the cell still fails, and `Run All` stops there.
     stopped._render_traceback_ = lambda: [f"{_PROGRAM}: {said}"]  # type: ignore[attr-defined]
     raise stopped.with_traceback(None)
 
@@ -161,21 +161,21 @@ def _run(ipython: InteractiveShell, line: str, cell: str | None) -> object:
 def _panel(ipython: InteractiveShell, call: Call[Panel]) -> None:
     """Show the panel of widgets, or close those that there are."""
     from fairing_az_jupyter.frontends import panel  # noqa: PLC0415 - loading the extension stays light
-    from fairing_az_jupyter.frontends.magics.panel_elsewhere import instead_of_panel  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.magics.panel_text import instead_of_panel  # noqa: PLC0415 - as above
 
     if call.request.close:
         number = panel.close_panels(ipython)
         sys.stdout.write(f"{number or 'No'} panel{'' if number == 1 else 's'} closed.\n")
         return
-    told = instead_of_panel(in_kernel=_in_kernel(ipython), present=_is_attended(ipython))
-    if told:
-        sys.stdout.write(f"{told}\n")
+    instead = instead_of_panel(in_kernel=_in_kernel(ipython), present=_is_attended(ipython))
+    if instead:
+        sys.stdout.write(f"{instead}\n")
         return
     panel.open_panel(ipython).show()
 
 
 def _fill(ipython: InteractiveShell, parsed: Parsed, call: Call[Fill], words: Sequence[str]) -> None:
-    """Let the side panel fill this notebook; elsewhere offer what its cell would be, and write into no file."""
+    """Let the side panel fill this notebook; without it offer the filled cell, and write into no file."""
     from fairing_az_jupyter.frontends import cell_fill  # noqa: PLC0415 - as above
     from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError  # noqa: PLC0415 - as above
     from fairing_az_jupyter.frontends.commands import installing  # noqa: PLC0415 - as above
@@ -194,9 +194,9 @@ def _fill(ipython: InteractiveShell, parsed: Parsed, call: Call[Fill], words: Se
         return
     if not _in_kernel(ipython) or not _is_attended(ipython):
         raise CommandLineError(
-            "Nobody sits before this notebook, so its parameters cell can't be filled from here."
+            "This notebook runs unattended, so its parameters cell can't be filled."
             if _in_kernel(ipython)
-            else "There is no notebook around this line whose parameters cell could be filled.",
+            else "Only a notebook has a parameters cell, and this line is not in one.",
             hint=f"In a terminal: {shlex.join([PROGRAM, words[0], 'NOTEBOOK', *words[1:]])}",
         )
     found = cell_fill.offer(ipython, call.session)
@@ -242,7 +242,7 @@ def _caller(ipython: InteractiveShell) -> Caller:
         program=_PROGRAM,
         present=in_kernel or prompts.at_terminal(),
         names=ipython.user_ns,
-        warn=lambda note: output.tell(f"warning: {note}"),
+        warn=lambda note: output.report(f"warning: {note}"),
     )
 
 

@@ -39,7 +39,7 @@ def launch(words: Sequence[str]) -> None:
         words: The command line without the program.
 
     Raises:
-        ExecutionError: It has ended with another exit code than 0; what it has printed tells why.
+        ExecutionError: It has ended with another exit code than 0; what it has printed says why.
         CommandLineError: It could not be understood.
         KeyboardInterrupt: The user has interrupted it; the child has ended.
 
@@ -72,9 +72,9 @@ def launch(words: Sequence[str]) -> None:
         raise CommandLineError("The launch can't be understood; see above.", hint="See: %fairing_azure launch --help")
     if child.returncode:
         raise ExecutionError(
-            "The launch would fail: what stands in its way is shown above, each with its fix."
+            "The launch would fail. The problems are shown above, each with its fix."
             if child.returncode == _FAILING
-            else "The launch has failed; why stands above.",
+            else "The launch has failed. See its error above.",
             code="launch",
             returncode=child.returncode,
         )
@@ -85,7 +85,7 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _copier(child: subprocess.Popen[bytes]) -> Callable[[], None]:
-    """Return what prints a child's output until its end, and goes on where it was interrupted."""
+    """Return what prints a child's output until its end, and continues where it was interrupted."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def copy() -> None:
@@ -101,7 +101,7 @@ def _copier(child: subprocess.Popen[bytes]) -> Callable[[], None]:
 
 
 def _interrupt(child: subprocess.Popen[bytes]) -> None:
-    """Let the command end as by Ctrl-C: it interrupts its own kernel, and tells what is left."""
+    """Let the command end as by Ctrl-C: it interrupts its own kernel, and reports what remains."""
     with contextlib.suppress(psutil.Error):
         for process in psutil.Process(child.pid).children():
             process.send_signal(signal.SIGINT)

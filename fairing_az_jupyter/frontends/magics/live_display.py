@@ -1,4 +1,4 @@
-"""Keeps one display of a notebook up to date while something goes on, and leaves its last state there."""
+"""Keeps one display of a notebook up to date while something runs, and leaves its last state."""
 
 from __future__ import annotations
 

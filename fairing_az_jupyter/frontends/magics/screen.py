@@ -26,7 +26,7 @@ __all__ = ["Screen", "StillRunsError"]
 
 
 class StillRunsError(KeyboardInterrupt):
-    """The user has interrupted something that goes on elsewhere; the message says what."""
+    """The user has interrupted something that is still running; the message says what."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Screen:
             view: What is shown.
 
         Raises:
-            StillRunsError: The user has interrupted it, and the launch has said what goes on.
+            StillRunsError: The user has interrupted it, and something is still running.
 
         """
 
@@ -89,7 +89,7 @@ class Screen:
 
     @contextlib.contextmanager
     def following(self, view: LaunchView) -> Iterator[None]:
-        """Show what goes on elsewhere; as `launching`.
+        """Show what runs outside this kernel; as `launching`.
 
         Args:
             view: What is shown.

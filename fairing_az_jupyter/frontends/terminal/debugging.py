@@ -28,7 +28,7 @@ def show(error: BaseException) -> None:
     The messages of those behind it are left out: a library's may quote an address with its key.
 
     Args:
-        error: The error; its own message is shown elsewhere.
+        error: The error; its own message is shown by the caller.
 
     """
     sys.stderr.writelines(f"{line}\n" for line in _lines(error))
@@ -43,6 +43,6 @@ def _lines(error: BaseException) -> Iterator[str]:
         behind = behind.__cause__ or (None if behind.__suppress_context__ else behind.__context__)
     for number, each in enumerate(reversed(chain)):
         kind = f"{type(each).__module__}.{type(each).__qualname__}"
-        yield f"{'which led to ' if number else ''}{kind}, raised here (the last call is the last line):"
+        yield f"{'which led to ' if number else ''}{kind}, raised at (the last call is the last line):"
         for frame in traceback.extract_tb(each.__traceback__):
             yield f"  {frame.filename}:{frame.lineno} in {frame.name}"

@@ -32,7 +32,7 @@ class OutputLostError(Exception):
 
 
 class Output(io.TextIOBase):
-    """Standard output that tells when it is lost, and takes and drops whatever is written afterwards.
+    """Standard output that reports when it is lost, and takes and drops whatever is written afterwards.
 
     Args:
         stream: Where to write; None if the process was started without it.
@@ -44,7 +44,7 @@ class Output(io.TextIOBase):
         self._stream = stream
         self._lost = False
         self.optional = False
-        """Whether the command goes on without its output: the loss is then told on standard error."""
+        """Whether the command continues without its output: the loss is then reported on standard error."""
 
     def writable(self) -> bool:
         """Return True, as of every output."""
@@ -107,7 +107,7 @@ class Output(io.TextIOBase):
         if not self.optional:
             raise lost from reason
         if not lost.reader_gone:
-            tell(f"{lost} The run goes on without it.")
+            report(f"{lost} The run continues without it.")
 
 
 def prepare() -> Output:
@@ -128,21 +128,21 @@ def prepare() -> Output:
     return Output(sys.stdout)
 
 
-def tell(text: str) -> None:
+def report(text: str) -> None:
     """Write one line to standard error, if there is one.
 
     Args:
         text: The line, without the program's name.
 
     """
-    # Without standard error there is nobody left to tell.
+    # Without standard error there is no reader.
     with contextlib.suppress(OSError, AttributeError):
         sys.stderr.write(f"{PROGRAM}: {text}\n")
         sys.stderr.flush()
 
 
-def tell_lines(lines: Sequence[str]) -> None:
-    """Write several lines to standard error, if there is one; what explains the line that `tell` writes.
+def report_lines(lines: Sequence[str]) -> None:
+    """Write several lines to standard error, if there is one; the explanation above the line that `report` writes.
 
     Args:
         lines: The lines.

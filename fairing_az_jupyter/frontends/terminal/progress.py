@@ -93,7 +93,7 @@ class Progress:
         phase.timer.start()
 
     def _show_begun(self, name: str, when: float) -> None:
-        # Where the stream is closed, who shows the next event is told.
+        # Where the stream is closed, the next event raises it.
         with self._lock, contextlib.suppress(OSError, ValueError):
             phase = self._phases.get(name)
             if phase is not None and phase.time == when and not phase.shown:

@@ -31,14 +31,14 @@ def ask(question: Question, *, in_kernel: bool = False) -> str:
 
     """
     if not in_kernel and not at_terminal():
-        raise _nobody("standard input is no terminal")
+        raise _nobody("standard input is not a terminal")
     prompt = f"{question.text.rstrip()} "
     for _ in range(_ATTEMPTS):
         try:
             answer = (_hidden if question.hidden else _shown)(prompt, in_kernel=in_kernel).strip()
         except NotImplementedError:
             # IPython's StdinNotImplementedError: papermill, nbconvert and others run a notebook without a person.
-            reason = "nobody sits before this notebook"
+            reason = "this notebook runs unattended"
         except EOFError:
             reason = "the input has ended"
         except getpass.GetPassWarning:
@@ -49,7 +49,7 @@ def ask(question: Question, *, in_kernel: bool = False) -> str:
             continue
         # Raised out here so that no context leads back into the prompt.
         raise _nobody(reason)
-    raise InputError(f"There was no answer to '{question.text.strip()}'.", hint=_OTHER_WAYS, code="no-answer")
+    raise InputError(f"No answer to '{question.text.strip()}'.", hint=_OTHER_WAYS, code="no-answer")
 
 
 def at_terminal() -> bool:
@@ -61,7 +61,7 @@ def _hidden(prompt: str, *, in_kernel: bool) -> str:
     if in_kernel:
         return getpass.getpass(prompt)
     with warnings.catch_warnings():
-        # It would go on and show what is typed.
+        # It would continue and show what is typed.
         warnings.simplefilter("error", getpass.GetPassWarning)
         return getpass.getpass(prompt)
 

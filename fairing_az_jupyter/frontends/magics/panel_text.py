@@ -18,5 +18,5 @@ def instead_of_panel(*, in_kernel: bool, present: bool) -> str:
     if not in_kernel:
         return f"The panel needs a notebook's widgets. The same in a terminal: {_COMMANDS}"
     if not present:
-        return f"Nobody sits before this notebook, so the panel is left out. The same without widgets: {_COMMANDS}"
+        return f"This notebook runs unattended, so the panel is left out. The same without widgets: {_COMMANDS}"
     return ""
