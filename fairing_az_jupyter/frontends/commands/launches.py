@@ -195,7 +195,8 @@ def ready_lines(endpoint: LaunchedEndpoint, program: str) -> list[str]:
     if endpoint.info.backend == "LocalBackend":
         if in_terminal:
             lines.append(
-                f"It runs as long as this command: Ctrl-C ends it. Ask it from another terminal: {program} predict {url} DATA"
+                f"It runs as long as this command: Ctrl-C ends it. "
+                f"Ask it from another terminal: {program} predict {url} DATA"
             )
             return lines
         lines.append(f"It runs as long as this kernel, or until {program} delete {name}")
