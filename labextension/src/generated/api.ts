@@ -542,6 +542,40 @@ export type paths = {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/fairing-az-jupyter/operations/status': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Show what was launched in the cluster: jobs, endpoints, builds */
+    readonly post: operations['commands_status'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/fairing-az-jupyter/operations/delete': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Delete jobs, endpoints or builds, and everything created with them */
+    readonly post: operations['commands_delete'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
 };
 export type webhooks = Record<string, never>;
 export type components = {
@@ -648,6 +682,22 @@ export type components = {
      */
     readonly CompareRequest: {
       readonly runs: readonly string[];
+    };
+    /**
+     * DeleteOperation
+     * @description Delete jobs, endpoints or builds, and everything created with them.
+     */
+    readonly DeleteOperation: {
+      /**
+       * @default {
+       *       "notebook": null,
+       *       "profile": null,
+       *       "values": {}
+       *     }
+       */
+      readonly sources?: components['schemas']['Sources'];
+      /** @description The launch, as status names it. */
+      readonly names: readonly string[];
     };
     /**
      * Deleted
@@ -758,6 +808,57 @@ export type components = {
      */
     readonly Json: Json;
     /**
+     * LaunchInfo
+     * @description Something that a launch has left running, or has left behind, in the cluster.
+     *
+     *     Args:
+     *         name: Its name, by which it is looked at and deleted.
+     *         kind: `job`, `endpoint`, or `build` of an image.
+     *         state: `pending`, `running`, `succeeded` and `failed` of a job or build; `pending`, `ready`, `failed`,
+     *             `stopped` (no pod is wanted) and `broken` (a part of it is gone) of an endpoint; `deleting` of all.
+     *         namespace: Its namespace.
+     *         owner: Who has launched it, as its label says; empty where it has none.
+     *         created: When, as ISO 8601 in UTC.
+     *         image: The image that it runs.
+     *         detail: What it waits for, or why it failed, in one sentence; empty where there is nothing to say.
+     *         url: Where an endpoint predicts: its public address if it has one, else its address inside the cluster.
+     *         public: Whether an endpoint has a public address, or is to get one.
+     *         origin: What has launched it: this package, or Kubeflow Fairing by itself.
+     */
+    readonly LaunchInfo: {
+      readonly name: string;
+      /** @enum {string} */
+      readonly kind: 'job' | 'endpoint' | 'build';
+      /** @enum {string} */
+      readonly state:
+        | 'pending'
+        | 'running'
+        | 'succeeded'
+        | 'failed'
+        | 'ready'
+        | 'stopped'
+        | 'deleting'
+        | 'broken';
+      readonly namespace: string;
+      /** @default  */
+      readonly owner: string;
+      /** @default  */
+      readonly created: string;
+      /** @default  */
+      readonly image: string;
+      /** @default  */
+      readonly detail: string;
+      /** @default  */
+      readonly url: string;
+      /** @default false */
+      readonly public: boolean;
+      /**
+       * @default fairing-az-jupyter
+       * @enum {string}
+       */
+      readonly origin: 'fairing-az-jupyter' | 'kubeflow-fairing';
+    };
+    /**
      * LaunchRequest
      * @description A launch: a notebook that launches, or a class or function that is trained or deployed.
      */
@@ -788,6 +889,22 @@ export type components = {
       };
       /** @default null */
       readonly deadline?: number | null;
+    };
+    /**
+     * Launches
+     * @description What was launched.
+     *
+     *     Args:
+     *         found: The launches; one, where one was asked for.
+     *         is_one: Whether one was asked for.
+     *         note: What could not be seen, in one sentence; empty if everything could.
+     */
+    readonly Launches: {
+      readonly found: readonly components['schemas']['LaunchInfo'][];
+      /** @default false */
+      readonly is_one: boolean;
+      /** @default  */
+      readonly note: string;
     };
     /**
      * ListedProfile
@@ -1387,6 +1504,25 @@ export type components = {
      */
     readonly States: {
       readonly states: readonly components['schemas']['SecretState'][];
+    };
+    /**
+     * StatusOperation
+     * @description Show what was launched in the cluster: jobs, endpoints, builds.
+     */
+    readonly StatusOperation: {
+      /**
+       * @default {
+       *       "notebook": null,
+       *       "profile": null,
+       *       "values": {}
+       *     }
+       */
+      readonly sources?: components['schemas']['Sources'];
+      /**
+       * @description Show only this, with all that is known of it.
+       * @default null
+       */
+      readonly name?: string | null;
     };
     /**
      * StreamQuery
@@ -2731,6 +2867,80 @@ export interface operations {
       readonly 403: components['responses']['403'];
       readonly 404: components['responses']['404'];
       readonly 409: components['responses']['409'];
+      readonly 422: components['responses']['422'];
+      readonly 429: components['responses']['429'];
+      readonly 500: components['responses']['500'];
+      readonly 502: components['responses']['502'];
+      readonly 503: components['responses']['503'];
+      readonly 504: components['responses']['504'];
+    };
+  };
+  readonly commands_status: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['StatusOperation'];
+      };
+    };
+    readonly responses: {
+      /** @description As asked for. */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Launches'];
+        };
+      };
+      readonly 400: components['responses']['400'];
+      readonly 401: components['responses']['401'];
+      readonly 403: components['responses']['403'];
+      readonly 404: components['responses']['404'];
+      readonly 409: components['responses']['409'];
+      readonly 413: components['responses']['413'];
+      readonly 415: components['responses']['415'];
+      readonly 422: components['responses']['422'];
+      readonly 429: components['responses']['429'];
+      readonly 500: components['responses']['500'];
+      readonly 502: components['responses']['502'];
+      readonly 503: components['responses']['503'];
+      readonly 504: components['responses']['504'];
+    };
+  };
+  readonly commands_delete: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['DeleteOperation'];
+      };
+    };
+    readonly responses: {
+      /** @description As asked for. */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['LaunchInfo'][];
+        };
+      };
+      readonly 400: components['responses']['400'];
+      readonly 401: components['responses']['401'];
+      readonly 403: components['responses']['403'];
+      readonly 404: components['responses']['404'];
+      readonly 409: components['responses']['409'];
+      readonly 413: components['responses']['413'];
+      readonly 415: components['responses']['415'];
       readonly 422: components['responses']['422'];
       readonly 429: components['responses']['429'];
       readonly 500: components['responses']['500'];
