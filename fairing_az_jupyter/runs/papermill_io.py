@@ -5,7 +5,6 @@ A URL with a shared access signature goes to papermill's own handler unchanged: 
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -117,14 +116,7 @@ def _papermill_s_own() -> Any:  # noqa: ANN401 - papermill is untyped
 
 
 def _settings_in_force() -> Settings:
-    from fairing_az_jupyter.settings import sources  # noqa: PLC0415 - likewise
-    from fairing_az_jupyter.settings.profiles import ProfileStore  # noqa: PLC0415 - likewise
+    from fairing_az_jupyter.settings import of_process, sources  # noqa: PLC0415 - likewise
 
-    store = ProfileStore()
-    # A setting that can't be used, such as an image's, does not matter here.
-    return sources.resolve_usable(
-        environ=sources.environment_values(os.environ),
-        profile=store.active_values(),
-        cluster=sources.cluster_values(),
-        profile_name=store.active() or "",
-    )[0].settings
+    # A setting that can't be used, such as an image's, does not matter for a file.
+    return sources.resolve_usable(**of_process.source_values())[0].settings

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.records import RunStore
-from fairing_az_jupyter.settings import InvalidSettingsError, field_for, sources
+from fairing_az_jupyter.settings import InvalidSettingsError, field_for, of_process, sources
 from fairing_az_jupyter.settings.profiles import ProfileStore
 
 if TYPE_CHECKING:
@@ -169,24 +168,14 @@ class Session:
             InputError: It can't be read.
 
         """
-        profiles = ProfileStore()
-        if self.profile is not None:
-            return self.profile, profiles.read(self.profile)
-        return profiles.active() or "", profiles.active_values()
+        return of_process.profile_values(self.profile)
 
     @cached_property
     def _sources(self) -> dict[str, Any]:
         """What every source says, as `sources.resolve` takes it."""
-        name, values = self.profile_values
         cell = self.notebook
-        return {
-            "explicit": self.given,
-            "cell": parameters.read_parameters(cell).values if isinstance(cell, str) else cell,
-            "environ": sources.environment_values(os.environ),
-            "profile": values,
-            "cluster": sources.cluster_values(),
-            "profile_name": name,
-        }
+        read = parameters.read_parameters(cell).values if isinstance(cell, str) else cell
+        return of_process.source_values(self.given, read, self.profile_values)
 
     @property
     def _looked_at(self) -> Resolved:

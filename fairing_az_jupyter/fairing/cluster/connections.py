@@ -251,14 +251,7 @@ def settings_for(explicit: Mapping[str, Any]) -> Settings:
         SettingsError: A value in force breaks its rule.
 
     """
-    from fairing_az_jupyter.settings import sources  # noqa: PLC0415 - as late as possible
-    from fairing_az_jupyter.settings.profiles import ProfileStore  # noqa: PLC0415 - likewise
+    from fairing_az_jupyter.settings import of_process, sources  # noqa: PLC0415 - as late as possible
 
-    store = ProfileStore()
-    return sources.resolve(
-        explicit={"backend": "KubeflowAzureBackend", **explicit},
-        environ=sources.environment_values(os.environ),
-        profile=store.active_values(),
-        cluster=sources.cluster_values(),
-        profile_name=store.active() or "",
-    ).settings
+    given = {"backend": "KubeflowAzureBackend", **explicit}
+    return sources.resolve(**of_process.source_values(given)).settings
