@@ -236,7 +236,7 @@ def test_a_wrong_answer_is_asked_for_again_and_never_shown():
     assert asked[2].text.startswith("AZ_CLIENT_ID is empty")
     assert MARK not in repr(asked)
     ask, asked = answering({"client_id": MARK})
-    assert "No usable AZ_CLIENT_ID" in refusal(ask=ask)
+    assert "No valid AZ_CLIENT_ID" in refusal(ask=ask)
     assert len(asked) == 4
 
 
