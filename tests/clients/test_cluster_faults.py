@@ -105,8 +105,8 @@ def failing(call):
         ((200, {}, b"[" * 100_000), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
         ((200, {}, b""), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
         (reset, UnreachableError, "unreachable-reset", "closed before an answer"),
-        (hang, UnreachableError, "unreachable-timeout", "no answer in"),
-        (drip, UnreachableError, "unreachable-timeout", "no answer in"),
+        (hang, UnreachableError, "unreachable-timeout", "no answer within"),
+        (drip, UnreachableError, "unreachable-timeout", "no answer within"),
     ],
 )
 def test_each_fault_has_an_error_of_its_own_within_the_deadline(api, cluster, answer, kind, code, says):

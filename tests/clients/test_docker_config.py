@@ -97,8 +97,8 @@ def test_hosts_are_recognised_in_every_spelling(written, host):
         (f"user:pass@{HOST}", "model", ""),
         ("docker.io", "model", ""),
         (HOST.upper(), "model", "capital letters"),
-        (f"https://{HOST}/v1", "model", "'/v1' only"),
-        (f"{HOST}/team/", "teams/model", "'/team/' only"),
+        (f"https://{HOST}/v1", "model", "below '/v1'"),
+        (f"{HOST}/team/", "teams/model", "below '/team/'"),
         (f" {HOST}", "model", "in a form that nodes do not support"),
     ],
 )
@@ -153,8 +153,8 @@ def test_all_logins_of_a_document_are_found():
         (b'{"auths": "MARKED\xff"}', "not UTF-8"),
         (config({}).encode("utf-16"), "not UTF-8"),
         ("[" * 100_000, "nested too deeply"),
-        ('["MARKED"]', "no object"),
-        ("null", "no object"),
+        ('["MARKED"]', "not an object"),
+        ("null", "not an object"),
         ('{"credsStore": "desktop"}', "no 'auths'"),
         ('{"auths": ["MARKED"]}', "'auths' is not an object"),
         ('{"auths": {}}', "'auths' is empty"),
@@ -177,7 +177,7 @@ def test_all_logins_of_a_document_are_found():
         (config({"username": "id", "password": "MARKED\0x"}), "control character"),
         (config({"username": "id", "password": SECRET}, key="https://"), "names no host"),
         (config({}, key=f"https://id:MARKED@{HOST}"), f"'{HOST}' has no login"),
-        ('{"auths": ' + "7" * 5000 + "}", "JSON" if sys.version_info >= (3, 10, 7) else "no object"),
+        ('{"auths": ' + "7" * 5000 + "}", "JSON" if sys.version_info >= (3, 10, 7) else "not an object"),
     ],
 )
 def test_a_broken_document_is_told_by_its_place_and_shows_no_value(text, says):

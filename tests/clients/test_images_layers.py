@@ -114,7 +114,7 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path, name):
 
 def test_no_room_for_the_compressed_form_is_told(tmp_path):
     (tmp_path / "one.tar").write_bytes(TAR)
-    with pytest.raises(ContextError, match="can't be made"):
+    with pytest.raises(ContextError, match="can't be built"):
         Layer.from_file(tmp_path / "one.tar", scratch_folder=tmp_path / "absent")
 
 

@@ -164,11 +164,11 @@ def see(*steps):
 
 def test_a_pod_that_has_vanished_is_a_failed_attempt_only_when_the_job_counts_it():
     found = see((job(), running("a"), False), (job(), running("a"), True))
-    assert list(found.told((), 0.0)) == []
+    assert list(found.reported((), 0.0)) == []
     found.count(job(failed=0), 1.0)
-    assert list(found.told((), 1.0)) == []
+    assert list(found.reported((), 1.0)) == []
     found.count(job(failed=1), 2.0)
-    (event,) = found.told((), 2.0)
+    (event,) = found.reported((), 2.0)
     assert isinstance(event, Retried)
     assert event.attempt == 1
 
@@ -177,25 +177,25 @@ def test_a_pod_that_has_vanished_is_a_failed_attempt_only_when_the_job_counts_it
 def test_a_pod_that_has_vanished_after_the_job_counted_it_is_a_failed_attempt(uncounted):
     counts = {"uncountedTerminatedPods": {"failed": ["a"]}} if uncounted else {"failed": 1}
     found = see((job(), running("a"), False), ({**job(), "status": counts}, running("a"), True))
-    assert len(list(found.told((), 0.0))) == 1
+    assert len(list(found.reported((), 0.0))) == 1
 
 
 def test_failures_before_a_pod_do_not_make_it_a_failed_attempt():
     found = see((job(failed=2), pod("a"), False), (job(failed=2), pod("a"), True))
-    assert list(found.told((), 0.0)) == []
+    assert list(found.reported((), 0.0)) == []
 
 
 def test_the_third_eviction_in_a_row_for_want_of_memory_ends_it_with_what_to_ask_for():
     found = see(*[(job(), evicted(name), False) for name in "ab"])
     assert found.pressure is None
-    assert [type(event) for event in found.told((), 0.0)] == [Disrupted, Disrupted]
+    assert [type(event) for event in found.reported((), 0.0)] == [Disrupted, Disrupted]
     found.see(job(), evicted("c"), 0.0, gone=False, over=False)
     assert found.pressure.code == "node-pressure"
     assert "3 times in a row" in found.pressure.message
-    assert "short of memory" in found.pressure.message
+    assert "out of memory" in found.pressure.message
     assert "FAIRING_MEMORY" in found.pressure.hint
     assert not found.pressure.heals
-    assert list(found.told((), 0.0)) == []
+    assert list(found.reported((), 0.0)) == []
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_the_third_eviction_in_a_row_for_want_of_memory_ends_it_with_what_to_ask
 )
 def test_a_program_that_fills_the_disk_is_told_so(message, resource, hint):
     found = see(*[(job(), evicted(name, message), False) for name in "abc"])
-    assert f"short of {resource}" in found.pressure.message
+    assert f"out of {resource}" in found.pressure.message
     assert hint in found.pressure.hint
 
 

@@ -215,11 +215,7 @@ def test_another_pods_progress_does_not_count():
         ("NotTriggerScaleUp", "pod didn't trigger scale-up: 2 max node group size reached", "adds no node: 2 max node"),
         ("NotTriggerScaleUp", "pod didn't trigger scale-up:", "The cluster autoscaler adds no node."),
         ("FailedScaleUp", "Node scale up in zones z failed: out of quota", "failed to add a node: Node scale up"),
-        (
-            "Nominated",
-            "Pod should schedule on: nodeclaim/gpu-2hfk8",
-            ("Karpenter provisions a node: nodeclaim/gpu-2hfk8."),
-        ),
+        ("Nominated", "Pod should schedule on: nodeclaim/gpu-2hfk8", "provisions a node: nodeclaim/gpu-2hfk8."),
         (
             "FailedScheduling",
             "Failed to schedule pod, all available instance types exceed limits",

@@ -233,7 +233,7 @@ def test_a_job_whose_process_has_gone_goes_on_and_the_same_launch_picks_it_up(pa
     assert list(panel.jobs()) == [job]
     if number == signal.SIGTERM:
         assert f"job '{job}'" in info.error["message"]
-        assert "goes on" in info.error["message"]
+        assert "still running" in info.error["message"]
         assert info.error["hint"].endswith(f"fairing-azure runs retry {run}")
     again = panel.ended(
         services.start_run(services.Session(), services.plan_retry(services.Session(), run), retry_of=run).id

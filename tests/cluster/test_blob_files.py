@@ -330,7 +330,7 @@ def test_what_is_missing_is_named_the_blob_the_container_and_the_account(scene_o
     for url, told in [
         (scene.url("none.ipynb"), "the blob does not exist"),
         (scene.url("in.ipynb", "none"), "the container does not exist"),
-        (scene.url("in.ipynb", host="nosuchaccount.blob.core.windows.net"), "no Storage account nosuchaccount"),
+        (scene.url("in.ipynb", host="nosuchaccount.blob.core.windows.net"), "storage account nosuchaccount not found"),
     ]:
         with pytest.raises(NotFoundError) as missing:
             files.read(url)

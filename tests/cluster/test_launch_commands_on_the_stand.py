@@ -255,7 +255,7 @@ def test_a_cleanup_in_a_notebook_asks_in_its_own_prompt(notebook, bare):
     assert texts(messages).endswith("Job fairing-job-1 is deleted\n")
     assert bare.names("Job") == set()
     messages, _ = notebook.run("%fairing_azure status fairing-job-1")
-    assert error(messages).endswith("See what there is: %fairing_azure status")
+    assert error(messages).endswith("List the launches: %fairing_azure status")
     assert "--everyone" in texts(notebook.run("%fairing_azure cleanup --help")[0])
 
 

@@ -317,7 +317,7 @@ def test_nodes_without_amd64_or_linux_are_told_as_such():
     found = {name: room(CONTEXT, [each], need, "nodes") for name, each in (("arm", arm), ("windows", windows))}
 
     assert {finding.code for finding in found.values()} == {"no-node-of-platform"}
-    assert "images are made for amd64 from here" in found["arm"].message
+    assert "images are built for amd64 here" in found["arm"].message
     assert "runs Linux" in found["windows"].message
     assert not [each for finding in found.values() for each in finding.fixes if "NODE_SELECTOR" in each.command]
     assert room(CONTEXT, [arm, windows], need, "nodes").code == "no-node-of-platform"

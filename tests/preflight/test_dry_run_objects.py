@@ -164,7 +164,7 @@ def test_a_webhook_without_dry_runs_is_named_and_leaves_open_what_it_would_say(s
     results = scene.check()
 
     assert told(results) == {f"launch.{kind}": ("unknown", "dry-run-unsupported") for kind in kinds}
-    assert "The webhook effects.contoso.example judges no dry runs" in results[f"launch.{kinds[0]}"].message
+    assert "The webhook effects.contoso.example does not support dry runs" in results[f"launch.{kinds[0]}"].message
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_what_may_stay_as_it_is_stays_so():
     assert plain(gathered(keepable=NAMES)) == (None, None, None, None)
     ask, asked = answering({})
     assert plain(gathered(keepable=NAMES, ask=ask)) == (None, None, None, None)
-    assert all(question.optional and "empty: as it is" in question.text for question in asked)
+    assert all(question.optional and "empty: unchanged" in question.text for question in asked)
     ask, asked = answering({})
     assert plain(gathered(environ={"AZ_CLIENT_SECRET": MARK}, keepable=NAMES, ask=ask)) == (None, MARK, None, None)
     assert asked == []
@@ -236,7 +236,7 @@ def test_a_wrong_answer_is_asked_for_again_and_never_shown():
     assert asked[2].text.startswith("AZ_CLIENT_ID is empty")
     assert MARK not in repr(asked)
     ask, asked = answering({"client_id": MARK})
-    assert "No usable AZ_CLIENT_ID" in refusal(ask=ask)
+    assert "No valid AZ_CLIENT_ID" in refusal(ask=ask)
     assert len(asked) == 4
 
 

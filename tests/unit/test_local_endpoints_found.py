@@ -258,7 +258,7 @@ def test_cluster_that_can_not_be_asked_leaves_the_endpoints_of_this_machine_and_
     found, note = services.list_endpoints(services.Session())
 
     assert found == ()
-    assert note.startswith("The cluster could not be asked: ")
+    assert note.startswith("The cluster could not be queried: ")
     assert note.count(". ") == 0
 
 

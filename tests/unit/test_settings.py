@@ -102,7 +102,7 @@ def test_what_is_no_mapping_is_refused_as_such(data):
 def test_an_unknown_setting_is_refused_with_the_one_that_was_meant():
     assert refused(docker_regsitry="contosoml.azurecr.io").hint == "Did you mean 'docker_registry'?"
     assert "Use 'docker_registry' here" in refused(DOCKER_REGISTRY="contosoml.azurecr.io").hint
-    assert "Known are backend, docker_registry" in refused(zebra="x").hint
+    assert "Settings: backend, docker_registry" in refused(zebra="x").hint
 
 
 @pytest.mark.parametrize("text", SECRETS)

@@ -257,7 +257,7 @@ def test_killed_worker_costs_one_more_attempt(place):
     out, err = process.communicate(timeout=120)
 
     assert process.returncode == 0, err
-    assert "point 2: The process that executed it is gone: it was killed by signal 9" in out
+    assert "point 2: The process that executed it ended: it was killed by signal 9" in out
     each_point_has_one_record_that_succeeded(place, 3)
     assert {run.point: run.attempt for run in list_runs(Session(runs_folder=place.runs))} == {1: 1, 2: 2, 3: 1}
 
@@ -269,7 +269,7 @@ def test_run_that_kills_its_worker_again_and_again_fails_with_the_reason(place):
     _, err = process.communicate(timeout=120)
 
     assert process.returncode == 4
-    assert "Point 2: The process that executed the run is gone for the second time: it was killed by signal 9" in err
+    assert "Point 2: The process that executed the run ended for the second time: it was killed by signal 9" in err
     assert place.states() == {"succeeded": 2, "failed": 1}
     assert place.executions() == {1: 1, 2: 2, 3: 1}
     place.wait_until(place.no_kernel_is_left)

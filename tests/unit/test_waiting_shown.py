@@ -100,7 +100,7 @@ def test_reports_of_a_wait_take_no_room_from_other_events(told):
         ("Ask who runs the webhook w, or see: kubectl -n n describe job j", "Ask who runs the webhook w."),
         ("Ask for less; see the quota: kubectl -n n describe quota q", "Ask for less."),
         ("Launch again; see the node's state: kubectl -n n describe pod p", "Launch again."),
-        ("kubectl -n n describe pod p", "What the cluster said about see above."),
+        ("kubectl -n n describe pod p", "See the cluster's message above."),
     ],
 )
 def test_a_hint_at_what_was_deleted_leaves_whole_sentences(hint, after):

@@ -43,7 +43,7 @@ _STARTING = ("Startup probe failed", "Readiness probe failed")
 _BEGINNING = frozenset({"ContainerCreating", "PodInitializing"})
 _MOST_EVENTS = 200
 _ENDED_BY_ITSELF = frozenset({"container-failed", "crash-loop", "init-failed"})
-_AT_WHAT_IS_GONE = re.compile(r"[:;,]?\s*(?:(?:or )?see(?: [\w']+)*: )?kubectl -n \S+ (?:describe|logs) .*$")
+_AT_WHAT_IS_GONE = re.compile(r"[:;,]?\s*(?:(?:or )?[Ss]ee(?: [\w']+)*: )?kubectl -n \S+ (?:describe|logs) .*$")
 
 
 class Shown:

@@ -66,7 +66,7 @@ def test_what_is_asked_for_goes_before_the_pod(api, pod, kubeconfig, asked):
     choice = {"kubeconfig": path} if "kubeconfig" in asked else asked
     with Cluster.connect(environ, pod, **choice, namespace="mine") as cluster:
         assert (cluster.in_cluster, cluster.namespace) == (False, "mine")
-        assert "asked for" in cluster.source
+        assert "requested" in cluster.source
 
 
 def test_no_way_to_a_cluster_says_what_was_looked_for(tmp_path):
@@ -155,9 +155,9 @@ def test_a_token_that_says_nothing_about_itself_is_no_error(token):
         (b"{contexts: {}}", "has no current context"),
         (b"{contexts: [], users: [], clusters: []}", "has no current context"),
         (b"{contexts: [{context: {}}], current-context: x}", "not a valid kubeconfig"),
-        (f"a: [{MARK}".encode(), "no YAML (line 1)"),
-        (f"a: b\ntoken: {MARK}: x".encode(), "no YAML (line 2)"),
-        (b"\xff\xfe\x00\x01", "no "),
+        (f"a: [{MARK}".encode(), "not valid YAML (line 1)"),
+        (f"a: b\ntoken: {MARK}: x".encode(), "not valid YAML (line 2)"),
+        (b"\xff\xfe\x00\x01", "not UTF-8 text"),
         (broken(clusters=[]), "not a valid kubeconfig"),
         (broken(clusters=[{"name": "k", "cluster": {}}]), "names no usable server"),
         (broken(clusters=[{"name": "k", "cluster": {"server": "https://h:99999"}}]), "names no usable server"),

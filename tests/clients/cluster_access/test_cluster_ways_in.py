@@ -69,8 +69,8 @@ def test_a_plug_in_may_hand_out_a_certificate(api, authority, kubeconfig, plugin
         (handing_out(), {}, "holds neither", "kubectl"),
         (handing_out(clientCertificateData=MARK), {}, "holds neither", "kubectl"),
         ("", {"command": "no-such-login"}, "is not installed", "az aks install-cli"),
-        ("", {"command": ""}, "names no command", "anew"),
-        ("", {"apiVersion": "v9"}, "no apiVersion", "anew"),
+        ("", {"command": ""}, "names no command", "again"),
+        ("", {"apiVersion": "v9"}, "no apiVersion", "again"),
         ("", {"interactiveMode": "Always"}, "requires a terminal", "kubelogin convert-kubeconfig"),
     ],
 )

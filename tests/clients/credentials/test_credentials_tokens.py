@@ -70,7 +70,7 @@ def test_an_azure_cli_that_fails_says_what_to_type(choose, cli, monkeypatch, tmp
     monkeypatch.setenv("PATH", cli["PATH"] + os.pathsep + os.environ["PATH"])
     (tmp_path / "bin" / "az").write_text("#!/bin/sh\necho \"Please run 'az login' MARKED\" >&2; exit 1\n")
 
-    with pytest.raises(CredentialError, match="the Azure CLI gives no token") as caught:
+    with pytest.raises(CredentialError, match="the Azure CLI returned no token") as caught:
         choose("azure-cli", None, cli).token(SCOPE)
 
     assert caught.value.hint == "Type: az login"

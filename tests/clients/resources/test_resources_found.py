@@ -75,7 +75,7 @@ def test_a_missing_account_and_a_missing_group_are_told_apart(manager):
         manager().storage_account("other", "contosomldata")
 
     assert (no_account.value.code, no_group.value.code) == ("not-found", "no-resource-group")
-    assert "no resource group other in the subscription" in no_group.value.message
+    assert "resource group other not found in subscription" in no_group.value.message
     assert "az group create --name other" in no_group.value.hint
 
 
