@@ -211,7 +211,7 @@ def test_of_a_huge_output_the_end_is_kept_and_the_rest_is_counted():
     report = noted(event("cell-started", text="train()"), *parts, event("cell-finished", duration=1.0))
 
     first, _, rest = report.output(0).partition("\n")
-    assert first == f"[The first {200 * 10_000 - LIMIT} characters are left out.]"
+    assert first == f"[The first {200 * 10_000 - LIMIT} characters are omitted.]"
     assert len(rest) == LIMIT
     assert rest.endswith("      199\n")
 
@@ -379,7 +379,7 @@ def test_two_runs_at_once_leave_one_whole_report(here):
 def test_without_a_path_nothing_is_written(here):
     with JUnitReport(None, "prices.ipynb") as report:
         report.of(RunRequest("prices.ipynb", None, {"rate": 1}))
-        report.refuse("no")
+        report.not_started("no")
         report.listening(lambda _event: None)(event("cell-started", text="a"))
     assert list(here.iterdir()) == []
 

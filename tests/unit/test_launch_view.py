@@ -82,7 +82,7 @@ def test_the_last_events_of_the_cluster_are_shown(view):
     shown = [each.strip() for each in view.plain().splitlines() if "pod-" in each]
 
     assert shown == [*(f"pod-{number}: Pulling" for number in range(12, 19)), "pod-19: Pulling, image x"]
-    assert "What the cluster says" in text(view)
+    assert "Cluster events" in text(view)
 
 
 def test_a_long_wait_is_one_line_that_changes_and_says_how_to_stop(monkeypatch):
@@ -278,7 +278,7 @@ def test_what_is_launched_is_no_markup_either():
         ("ready", "✓ ready"),
         ("failed", "✗ failed"),
         ("cancelled", "- cancelled"),
-        ("left", "● goes on in the cluster"),
+        ("left", "● still running in the cluster"),
     ],
 )
 def test_the_end_is_told_in_words_and_not_by_a_colour_alone(view, state, badge):

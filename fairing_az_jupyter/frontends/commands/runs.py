@@ -49,7 +49,7 @@ def launch(parsed: argparse.Namespace, output: Output, caller: Caller) -> int:
         failing = 0 if parsed.skip_checks else launches.checked(parsed, caller, request)
         if failing:
             report.of(request)
-            report.refuse("The run was not started: a check has found what would make its launch fail.")
+            report.not_started("The run was not started: a check has found what would make its launch fail.")
             if not parsed.json:
                 again = "To launch it without the checks, add --skip-checks."
                 sys.stdout.write(f"{again}\n")

@@ -152,6 +152,10 @@ function progressText(checks: ChecksModel, trans: ISectionProps['trans']): strin
             all
           )
         : '';
+    case 'done':
+      return (checks.expected ?? 0) > all
+        ? trans.__('%1 of %2 done.', all, checks.expected ?? 0)
+        : '';
     default:
       return '';
   }

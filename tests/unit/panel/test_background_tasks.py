@@ -8,7 +8,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.frontends.panel.state.background import Task, Tasks
-from fairing_az_jupyter.frontends.panel.state.fix import Mend, mend_of
+from fairing_az_jupyter.frontends.panel.state.fix import Fix, fix_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
 from fairing_az_jupyter.models import CheckResult, Cure
 
@@ -58,8 +58,8 @@ def test_what_the_end_of_a_task_begins_is_waited_for_as_well():
 
 def test_one_who_fails_to_follow_keeps_nobody_else_from_knowing(caplog):
     state, seen = Observed(threading.RLock()), []
-    state.follow(lambda: 1 / 0)
-    end = state.follow(lambda: seen.append("changed"))
+    state.subscribe(lambda: 1 / 0)
+    end = state.subscribe(lambda: seen.append("changed"))
 
     state.changed()
     end()
@@ -70,18 +70,18 @@ def test_one_who_fails_to_follow_keeps_nobody_else_from_knowing(caplog):
 
 
 @pytest.mark.parametrize(
-    ("command", "mend"),
+    ("command", "fix"),
     [
-        ("fairing-azure secrets attach --namespace 'team a'", Mend(attach=True)),
-        ("fairing-azure secrets create", Mend(azure=True, acr=True)),
-        ("fairing-azure secrets create --acr --replace", Mend(acr=True, replace=True)),
-        ("fairing-azure secrets rotate", Mend(azure=True, acr=True, only_secret=True)),
+        ("fairing-azure secrets attach --namespace 'team a'", Fix(attach=True)),
+        ("fairing-azure secrets create", Fix(azure=True, acr=True)),
+        ("fairing-azure secrets create --acr --replace", Fix(acr=True, replace=True)),
+        ("fairing-azure secrets rotate", Fix(azure=True, acr=True, only_secret=True)),
         ("fairing-azure secrets show", None),
         ("fairing-azure check", None),
     ],
 )
-def test_a_cure_is_read_as_its_command_would_be(command, mend):
+def test_a_remedy_is_read_as_its_command_would_be(command, fix):
     cures = (Cure("kubectl", "kubectl create secret"), Cure("fairing-azure", command))
 
-    assert mend_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures, mendable=True)) == mend
-    assert mend_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures)) is None
+    assert fix_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures, mendable=True)) == fix
+    assert fix_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures)) is None

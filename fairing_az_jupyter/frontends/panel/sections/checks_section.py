@@ -1,4 +1,4 @@
-"""The section 'Checks': everything that a launch needs as it is found out, and the cure of what is missing."""
+"""The section 'Checks': everything that a launch needs with results as they come, and how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.frontends.panel.sections.secret_form import SecretForm
 from fairing_az_jupyter.frontends.panel.sections.section import Section
-from fairing_az_jupyter.frontends.panel.state import message
-from fairing_az_jupyter.frontends.panel.state.fix import Mend, mend_of
+from fairing_az_jupyter.frontends.panel.state import messages
+from fairing_az_jupyter.frontends.panel.state.fix import Fix, fix_of
 from fairing_az_jupyter.frontends.views import check_report, check_report_html
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChecksSection"]
 
-_LEAD = "Looks at every secret, permission and Azure resource that a launch needs. Nothing is changed."
+_LEAD = "Checks every Secret, permission and Azure resource that a launch needs. Changes nothing."
 
 
 class ChecksSection:
@@ -37,16 +37,16 @@ class ChecksSection:
         self._cancel = parts.button("Cancel", self._cancel_it)
         self._buttons = parts.row(self._start, css="fairing-az-buttons")
         self._status = parts.html()
-        self._mends = parts.column()
+        self._fixes = parts.column()
         self._table = parts.html()
-        self._offered: tuple[tuple[str, Mend], ...] = ()
+        self._offered: tuple[tuple[str, Fix], ...] = ()
         self._rows: Parts | None = None
         self._form: SecretForm | None = None
         self._form_parts: Parts | None = None
         self._place = parts.column()
-        content = (self._buttons, self._status, self._mends, self._place, self._table)
+        content = (self._buttons, self._status, self._fixes, self._place, self._table)
         self.section = Section(parts, "Checks", content, is_open=True)
-        parts.at_end(self._state.follow(self.update))
+        parts.at_end(self._state.subscribe(self.update))
         self.update()
 
     def update(self) -> None:
@@ -58,52 +58,52 @@ class ChecksSection:
         buttons = (self._start, self._cancel) if is_running else (self._start,)
         if self._buttons.children != buttons:
             self._buttons.children = buttons
-        lines = [message.html(each) for each in (*state.mended, *filter(None, (state.refused, state.told)))]
-        if state.is_mending:
-            lines.append(message.html(message.Told("Mending …", kind="note")))
+        lines = [messages.html(each) for each in (*state.fixed, *filter(None, (state.fix_error, state.message)))]
+        if state.is_fixing:
+            lines.append(messages.html(messages.Message("Fixing …", kind="note")))
         if state.state == "none":
-            lines.append(message.quiet(_LEAD))
+            lines.append(messages.quiet(_LEAD))
         self.parts.put(self._status, "".join(lines))
-        shown = state.state != "none" and (state.results or not state.told)
+        shown = state.state != "none" and (state.results or not state.message)
         self.parts.put(self._table, check_report_html.html(state.results, instead=state.instead) if shown else "")
         self.section.note(_note(state.results, is_running=is_running))
-        self._offer_mends(state.results)
+        self._offer_fixes(state.results)
         if self._form is not None:
-            self._form.set_busy(is_busy=state.is_mending)
+            self._form.set_busy(is_busy=state.is_fixing)
             if is_running:
                 # What was asked for is made; what is so now is being found out.
                 self._close_form()
 
-    def _offer_mends(self, results: list[CheckResult]) -> None:
-        found = ((result, mend_of(result)) for result in results if result.status in check_report.ATTENTION)
-        offered = tuple((result.title, mend) for result, mend in found if mend is not None)
+    def _offer_fixes(self, results: list[CheckResult]) -> None:
+        found = ((result, fix_of(result)) for result in results if result.status in check_report.ATTENTION)
+        offered = tuple((result.title, fix) for result, fix in found if fix is not None)
         if offered == self._offered:
             return
         self._offered = offered
-        self._mends.children = ()
+        self._fixes.children = ()
         if self._rows is not None:
             self._rows.close()
         self._rows = rows = self.parts.part()
-        self._mends.children = tuple(
+        self._fixes.children = tuple(
             rows.row(
-                rows.button("Mend", functools.partial(self._mend, mend, title), tip=f"Mend: {title}"),
+                rows.button("Fix", functools.partial(self._open_fix, fix, title), tip=f"Fix: {title}"),
                 rows.html(escape(title)),
             )
-            for title, mend in offered
+            for title, fix in offered
         )
 
-    def _mend(self, mend: Mend, title: str) -> None:
+    def _open_fix(self, fix: Fix, title: str) -> None:
         self._close_form()
-        if mend.attach:
-            self._state.mend(mend, {})
+        if fix.attach:
+            self._state.fix(fix, {})
             return
         self._form_parts = parts = self.parts.part()
 
         def send(values: dict[str, str]) -> None:
-            self._state.mend(mend, values)
+            self._state.fix(fix, values)
 
-        self._form = SecretForm(parts, only_secret=mend.only_secret, send=send, on_close=self._close_form)
-        self._place.children = (parts.html(f"Mend: {escape(title)}", css="fairing-az-group"), self._form.shown)
+        self._form = SecretForm(parts, only_secret=fix.only_secret, send=send, on_close=self._close_form)
+        self._place.children = (parts.html(f"Fix: {escape(title)}", css="fairing-az-group"), self._form.shown)
         self._form.focus()
 
     def _close_form(self) -> None:
@@ -119,6 +119,6 @@ class ChecksSection:
 
 def _note(results: list[CheckResult], *, is_running: bool) -> str:
     found = check_report.counts(results)
-    words = {"fail": "failing", "unknown": "not known", "warn": "to look at"}
-    told_counts = [f"{found[status]} {word}" for status, word in words.items() if found[status]]
-    return ", ".join([*(["running"] if is_running else []), *told_counts])
+    words = {"fail": "failed", "unknown": "unknown", "warn": "with warnings"}
+    shown_counts = [f"{found[status]} {word}" for status, word in words.items() if found[status]]
+    return ", ".join([*(["running"] if is_running else []), *shown_counts])

@@ -1,4 +1,4 @@
-"""How what a check has found is mended from the panel: as the check's own cure says."""
+"""How what a check has found is fixed from the panel: as the check's own command does."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fairing_az_jupyter.models import CheckResult
 
-__all__ = ["Mend", "mend_of"]
+__all__ = ["Fix", "fix_of"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Mend:
-    """What mends a fault.
+class Fix:
+    """What the panel can do about a failed check.
 
     Args:
         attach: Name the registry's Secret in the service account, and nothing else.
         azure: Make the Secret with the service principal.
         acr: Make the Secret with the registry's login.
         only_secret: Renew the client secret alone.
-        replace: Delete a Secret that can't be changed, and make it anew.
+        replace: Delete a Secret that can't be changed, and create it again.
 
     """
 
@@ -32,30 +32,30 @@ class Mend:
     replace: bool = False
 
 
-def mend_of(result: CheckResult) -> Mend | None:
-    """Return how the panel mends what a check has found.
+def fix_of(result: CheckResult) -> Fix | None:
+    """Return how the panel can fix what a check has found.
 
-    A cure such as `fairing-azure secrets create --acr` is read, so that the panel does what the command would do.
+    A command such as `fairing-azure secrets create --acr` is read, so that the panel does what the command would do.
 
     Args:
         result: What the check has found.
 
     Returns:
-        What to do; None if it can't be mended from here.
+        What to do; None if the panel can't fix it.
 
     """
     if not result.mendable:
         return None
-    for cure in result.cures:
-        words = shlex.split(cure.command) if cure.tool == "fairing-azure" else []
+    for remedy in result.cures:
+        words = shlex.split(remedy.command) if remedy.tool == "fairing-azure" else []
         if words[1:2] != ["secrets"]:
             continue
         action, flags = words[2] if len(words) > 2 else "", set(words[3:])  # noqa: PLR2004 - program, group, action
         if action == "attach":
-            return Mend(attach=True)
+            return Fix(attach=True)
         if action in {"create", "rotate"}:
             azure, acr = "--azure" in flags, "--acr" in flags
-            return Mend(
+            return Fix(
                 azure=azure or not acr,
                 acr=acr or not azure,
                 only_secret=action == "rotate",
