@@ -34,7 +34,7 @@ _NAMES = {
 def table() -> str:
     """Return the table in Markdown, one row a fault."""
     rows = [f"| {_check(fault)} | {_escaped(fault.cause)} | {_cure(fault)} |" for fault in FAULTS]
-    return "\n".join(["| check | cause | cure |", "|---|---|---|", *rows])
+    return "\n".join(["| check | cause | fix |", "|---|---|---|", *rows])
 
 
 def written(readme: str) -> str:

@@ -152,7 +152,7 @@ assert len(tries.read_text()) == 3, 'not yet'
 
     assert (report.tests, report.failures) == (1, 0)
     printed = report.output(0)
-    assert printed.index("try 1") < printed.index("is tried again: AssertionError: not yet") < printed.index("try 3")
+    assert printed.index("try 1") < printed.index("is being retried: AssertionError: not yet") < printed.index("try 3")
 
 
 def test_the_tries_of_a_cell_count_together():
@@ -304,7 +304,7 @@ def test_a_run_that_is_killed_leaves_a_report_of_a_run_that_has_not_ended(here):
 
     report = read_report("report.xml")
     assert (report.tests, report.failures) == (1, 1)
-    assert "has not ended" in report.cases[0].find("failure").get("message")
+    assert "did not finish" in report.cases[0].find("failure").get("message")
 
 
 @pytest.mark.parametrize("path", ["no-such-folder/report.xml", "folder", "file/report.xml"])

@@ -68,7 +68,7 @@ def test_rows_appear_as_they_are_found_while_other_cells_run(front, checked):
 
     front.wait_for("2 checks: 1 failed, 1 passed. A launch would fail.")
     assert "Push <it> here May not push. Why so." in front.text()
-    front.wait_for("▾ Checks (1 failing)")
+    front.wait_for("▾ Checks (1 failed)")
 
 
 def test_a_check_asks_with_what_is_typed_above_the_notebooks_variables(front, checked):

@@ -145,7 +145,7 @@ double('check', check)""")
     front.click("Run checks")
     front.wait_for("200 checks")
 
-    front.wait_until(lambda: "200 checks: 200 pass." in tables_of(front.messages)[-1]["text/plain"])
+    front.wait_until(lambda: "200 checks: 200 passed." in tables_of(front.messages)[-1]["text/plain"])
 
     assert len(tables_of(front.messages)) < 6
     front.type("Container registry", "typed.azurecr.io")

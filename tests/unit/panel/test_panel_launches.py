@@ -192,7 +192,7 @@ def test_an_endpoint_is_deployed_tried_listened_to_and_deleted(front, defined):
     front.click("Delete …", root=second)
     front.click("Delete", root=second)
 
-    front.wait_for("is deleted.", root=second)
+    front.wait_for(" deleted.", root=second)
     front.wait_for("No endpoints yet.", root=second)
     assert front.printed("print(len(services.list_endpoints(services.Session())[0]))") == "0\n"
     front.wait_until(lambda: "Endpoints (1)" not in front.text(first))

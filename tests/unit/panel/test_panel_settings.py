@@ -40,7 +40,7 @@ def test_a_typed_value_shows_its_error_at_the_field(front):
     lines = front.text().splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith(REGISTRY))
     assert "Error: DOCKER_REGISTRY (docker_registry) = 'CONTOSO' is a registry's name only" in lines[at + 3]
-    assert "Settings (1 wrong)" in front.text()
+    assert "Settings (1 invalid)" in front.text()
     assert "Correct the errors above" in front.text()
 
     front.click("Use contoso.azurecr.io")
@@ -49,7 +49,7 @@ def test_a_typed_value_shows_its_error_at_the_field(front):
     assert "Error" not in front.text()
 
 
-def test_a_typed_value_wins_over_the_notebooks_variables_until_it_is_taken_back(front):
+def test_a_typed_value_wins_over_the_notebooks_variables_until_it_is_discarded(front):
     front.run("DOCKER_REGISTRY = 'contoso.azurecr.io'")
     front.open_panel()
     assert f"{REGISTRY} contoso.azurecr.io\nnotebook's variables" in front.text()
