@@ -10,7 +10,7 @@ import type { NotebookLink } from './notebook';
 export type FillOutcome =
   'applied' | 'nothing' | 'changed-meanwhile' | 'no-notebook' | 'read-only' | 'failed';
 
-/** The model of 'What will change'. */
+/** The model of 'Changes to the notebook'. */
 export class FillModel extends Model {
   constructor(
     private readonly _api: Pick<Api, 'fillPlan'>,

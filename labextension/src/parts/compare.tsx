@@ -67,7 +67,7 @@ export function Comparison(props: {
               ))}
             </tr>
             <tr>
-              <th scope="row">{trans.__('Took')}</th>
+              <th scope="row">{trans.__('Duration')}</th>
               {runs.map(run => (
                 <td key={run.id}>{run.duration === null ? '–' : span(run.duration, trans)}</td>
               ))}

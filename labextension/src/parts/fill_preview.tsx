@@ -7,7 +7,7 @@ import { ErrorMessage, Message } from './message';
 import { serverText } from './server_text';
 import { useSignals } from './signals';
 
-/** The part 'What will change'. */
+/** The part 'Changes to the notebook'. */
 export function FillPreview(props: {
   readonly model: PanelModel;
   readonly trans: TranslationBundle;
@@ -25,7 +25,7 @@ export function FillPreview(props: {
   };
   return (
     <section className="jp-fairing-az-fill" aria-labelledby="jp-fairing-az-fill-heading">
-      <h3 id="jp-fairing-az-fill-heading">{trans.__('What will change in the notebook')}</h3>
+      <h3 id="jp-fairing-az-fill-heading">{trans.__('Changes to the notebook')}</h3>
       {error && error.code !== 'nothing-to-fill' ? (
         <ErrorMessage error={error} trans={trans} onRetry={() => settings.refresh()} />
       ) : null}

@@ -78,7 +78,7 @@ export function addCommands(
     }
   });
   commands.addCommand(CommandIDs.showRun, {
-    label: trans.__('Show the Runs'),
+    label: trans.__('Show Runs'),
     caption: trans.__('Show all runs, or one run by its ID'),
     describedBy: { args: { type: 'object', properties: { id: { type: 'string' } } } },
     execute: args => {
@@ -116,7 +116,11 @@ function notifyOutcome(outcome: FillOutcome, panel: IFairingPanel, trans: Transl
       break;
     default: {
       const { error } = settings.fill;
-      const text = error ? errorText(error, trans) : trans.__('The notebook has changed.');
+      const text = error
+        ? errorText(error, trans)
+        : trans.__(
+            'The notebook changed in the meantime. Review the new changes, then apply them.'
+          );
       host.notify(text, 'error');
       panel.show('settings');
     }

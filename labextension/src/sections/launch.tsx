@@ -180,7 +180,7 @@ function TaskFields({
             ? trans.__('Loading classes…')
             : kind === 'train'
               ? trans.__(
-                  'This notebook has no class that can be trained. Add a class with a train() method.'
+                  'This notebook has no class or function that can be trained. Add a class with a train() method.'
                 )
               : trans.__(
                   'This notebook has no class that can be deployed. Add a class with a predict() method.'

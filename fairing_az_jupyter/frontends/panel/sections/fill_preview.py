@@ -23,7 +23,7 @@ _SAME = "Nothing to change: the notebook already has these settings."
 
 
 class FillPreview:
-    """The part 'What will change in the notebook'. The kernel writes into no notebook: the front end does, or the user.
+    """The part 'Changes to the notebook'. The kernel writes into no notebook: the front end does, or the user.
 
     Args:
         parts: Of the panel.
@@ -39,7 +39,7 @@ class FillPreview:
         self._filled = parts.html()
         self._shown_source = ""
         self.shown = parts.column(
-            parts.html("What will change in the notebook", css="fairing-az-group"),
+            parts.html("Changes to the notebook", css="fairing-az-group"),
             self._diff,
             parts.row(self._fill, css="fairing-az-buttons"),
             self._filled,
