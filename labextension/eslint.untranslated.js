@@ -12,12 +12,12 @@ const PLACES = [
   CHILD,
   'Property[key.name=/^(label|caption)$/]'
 ];
-const TOLD =
+const MESSAGES =
   'CallExpression:matches([callee.property.name=/^(notify|confirm)$/], [callee.object.name="Notification"])';
 
 const selectors = [
   `JSXText[value=${LETTERS}]`,
-  `${TOLD} > ${WRITTEN}:first-child`,
+  `${MESSAGES} > ${WRITTEN}:first-child`,
   ...PLACES.flatMap(place => [
     `${place} > ${WRITTEN}`,
     `${place} > ${EITHER} > ${WRITTEN}`,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Offer", "offer"]
 
-_TAKE_OVER = "Put it in the place of the parameters cell, and run it"
+_TAKE_OVER = "Replace the parameters cell with this one, and run it"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +59,9 @@ def offer(ipython: InteractiveShell, session: Session) -> Offer:
     if path is not None:
         plan = _plan_of_file(session, path)
         if plan is not None:
-            return _offer(plan, f"{_TAKE_OVER}; '{path.name}' was only read")
+            return _offer(plan, f"{_TAKE_OVER}. '{path.name}' was not changed")
     source = _last_source(ipython.user_ns.get("In") or ())
-    where = _TAKE_OVER if source else "Tag this cell 'parameters', and run it"
+    where = _TAKE_OVER if source else "Tag this cell 'parameters' and run it"
     return _offer(services.plan_cell_fill(session, source), where)
 
 
@@ -101,6 +101,6 @@ def _last_source(executed: Iterable[object]) -> str:
 
 def _offer(plan: FillPlan, sentence: str) -> Offer:
     if not plan.changed:
-        return Offer("", "", "The parameters cell has these values already; nothing to change.", plan.warnings)
+        return Offer("", "", "The parameters cell already has these values. Nothing to change.", plan.warnings)
     # Papermill adds a cell of its own; the one that the user looks after comes first.
     return Offer(plan.edits[0].after, plan.diff(), f"{sentence}.", plan.warnings)

@@ -1,7 +1,7 @@
 """The link between a kernel and JupyterLab's side panel: it says that it is there, and fills the open notebook.
 
 A kernel can't ask a browser whether it has the panel: nothing comes back before the cell has ended. So the kernel opens
-a comm when the extension is loaded; the panel answers on it, also after its page was loaded anew, and what is to be
+a comm when the extension is loaded; the panel answers on it, also after its page was reloaded, and what is to be
 filled goes the same way (https://jupyter-client.readthedocs.io/en/stable/messaging.html#custom-messages).
 """
 
@@ -66,9 +66,9 @@ class LabLink:
         self._comm.send({"fill": {"values": dict(values), "profile": profile}})
 
     def _on_message(self, message: Mapping[str, Any]) -> None:
-        told = message["content"]["data"]
-        self._present = bool(told.get("present"))
-        self._path = str(told.get("path") or "")
+        data = message["content"]["data"]
+        self._present = bool(data.get("present"))
+        self._path = str(data.get("path") or "")
 
     def _on_close(self, _message: object) -> None:
         self._present = False

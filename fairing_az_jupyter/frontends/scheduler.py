@@ -1,6 +1,6 @@
 """Runs of jupyter-scheduler's jobs, where that is installed: schedules come from there, runs and records from here.
 
-Jupyter Server is told so in `jupyter_server_config.py`:
+Enable it in `jupyter_server_config.py`:
 
     c.Scheduler.execution_manager_class = "fairing_az_jupyter.frontends.scheduler.FairingExecutionManager"
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["FairingExecutionManager", "values_of"]
 
 _NOTEBOOK = "ipynb"
-# jupyter_scheduler.orm.Job.status_message: databases other than SQLite refuse a longer text.
+# jupyter_scheduler.orm.Job.status_message: databases other than SQLite reject a longer text.
 _LONGEST_MESSAGE = 1024
 _FEATURES = frozenset({"job_name", "parameters", "output_formats", "stop_job", "delete_job"})
 
@@ -95,7 +95,7 @@ class FairingExecutionManager(DefaultExecutionManager):  # type: ignore[misc] # 
         return {feature: feature.value in _FEATURES for feature in JobFeature}
 
     def validate(cls, input_path: str) -> bool:  # noqa: N805
-        """Refuse a job whose notebook could not be run, as soon as it is asked for.
+        """Reject a job whose notebook can't be run, when it is created.
 
         Args:
             input_path: The notebook.
@@ -123,9 +123,9 @@ class FairingExecutionManager(DefaultExecutionManager):  # type: ignore[misc] # 
             self.create_output_files(self.model.copy(update={"output_formats": others}), read)
         except Exception as error:
             raise ExecutionError(
-                f"The notebook was executed, but it can't be written as {' or '.join(others)}: "
+                f"The notebook ran, but its output can't be converted to {' or '.join(others)}: "
                 f"{type(error).__name__}: {error}. The executed notebook is '{executed}'.",
-                hint="Free space there, or choose other output formats for the job.",
+                hint="Free disk space, or choose other output formats for the job.",
                 code="job-outputs",
             ) from error
 

@@ -44,7 +44,7 @@ import type {
   Values
 } from './types';
 
-/** What the server refuses, with what to do about it. */
+/** An error of the server, with what to do about it. */
 export class ApiError extends Error {
   /**
    * @param status - The HTTP status; 0 if the server was not reached.
@@ -67,7 +67,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Gets what a stream tells. */
+/** Receives the items of a stream. */
 export interface IListener<T, E> {
   readonly onItem: (item: T, offset: string) => void;
   readonly onEnd?: (end: E) => void;
@@ -292,7 +292,7 @@ export class Api {
       );
     }
     if (!response.ok) {
-      throw await refusal(response);
+      throw await errorOf(response);
     }
     return response;
   }
@@ -333,8 +333,8 @@ export function asApiError(error: unknown): ApiError {
     return error;
   }
   if (error instanceof StreamError) {
-    const told = JSON.parse(error.data) as IProblem;
-    return new ApiError(500, told.code, told.message, told.hint);
+    const problem = JSON.parse(error.data) as IProblem;
+    return new ApiError(500, problem.code, problem.message, problem.hint);
   }
   return new ApiError(0, 'unexpected', error instanceof Error ? error.message : String(error), '');
 }
@@ -351,17 +351,17 @@ function asked(query: Readonly<Record<string, string | number | boolean | undefi
   return text.length ? `?${text.join('&')}` : '';
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text();
   try {
-    const told = JSON.parse(text) as Partial<IProblem>;
-    const message = told.message || response.statusText;
+    const problem = JSON.parse(text) as Partial<IProblem>;
+    const message = problem.message || response.statusText;
     return new ApiError(
       response.status,
-      told.code ?? 'http',
+      problem.code ?? 'http',
       message,
-      told.hint ?? '',
-      told.errors
+      problem.hint ?? '',
+      problem.errors
     );
   } catch {
     return new ApiError(response.status, 'http', `${response.status} ${response.statusText}`, '');

@@ -9,15 +9,15 @@ export interface IStreamEvent {
 
 /** What a caller wants of a stream. */
 export interface IStreamOptions {
-  /** Opens the stream behind an offset; rejects if the server refuses. */
+  /** Opens the stream behind an offset; rejects if the server answers with an error. */
   readonly open: (offset: string, signal: AbortSignal) => Promise<Response>;
   /** Gets each event but `end` and `error`. */
   readonly onEvent: (event: IStreamEvent) => void;
   /** Gets the data of `end`: nothing comes after it. */
   readonly onEnd?: (data: string) => void;
-  /** Gets what the server says instead of going on, or why it can't be reached any more. */
+  /** Gets the error that ends the stream: of the server, or of the connection. */
   readonly onError?: (error: unknown) => void;
-  /** Is told whether the stream is open, or is being opened again. */
+  /** Gets whether the stream is open, or reconnecting. */
   readonly onState?: (connected: boolean) => void;
   /** Where to begin. */
   readonly offset?: string;
@@ -28,10 +28,10 @@ const WAITS = [250, 500, 1000, 2000, 5000, 10000];
 /** Silence after which a connection counts as dead, in milliseconds: three heartbeats. */
 const SILENCE = 35000;
 
-/** An error that an `error` event of a stream has told. */
+/** An error that the server sent as an `error` event. */
 export class StreamError extends Error {
   constructor(readonly data: string) {
-    super('The stream has ended with an error.');
+    super('The event stream ended with an error.');
     this.name = 'StreamError';
   }
 }
@@ -89,7 +89,7 @@ function isFinal(error: unknown): boolean {
   return status !== undefined && status >= 400 && status < 500 && status !== 429;
 }
 
-/** Follow a stream to its end; a break is mended. Abort it by `signal`. */
+/** Follow a stream to its end, and reconnect after a break. Abort it by `signal`. */
 export async function follow(options: IStreamOptions, signal: AbortSignal): Promise<void> {
   let offset = options.offset ?? '';
   let attempt = 0;
@@ -101,7 +101,7 @@ export async function follow(options: IStreamOptions, signal: AbortSignal): Prom
     try {
       const response = await options.open(offset, dead.signal);
       if (!response.body) {
-        throw new TypeError('The server has sent no stream.');
+        throw new TypeError('The server sent no event stream.');
       }
       options.onState?.(true);
       const reader = response.body.getReader();

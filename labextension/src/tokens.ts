@@ -20,7 +20,7 @@ export type Section = (typeof SECTIONS)[number];
 /** The token of the side panel. */
 export const IFairingPanel = new Token<IFairingPanel>(
   'fairing-az-jupyter:IFairingPanel',
-  'The side panel that fills parameters cells, checks, launches and runs.'
+  'The side panel for setting up, checking, launching and watching notebooks on Kubeflow on Azure.'
 );
 
 /** The identifiers of the commands. */

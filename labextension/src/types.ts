@@ -45,7 +45,7 @@ export type IFillPlan = Schemas['FillAnswer'];
 export type ITask = Schemas['Task'];
 
 /** One way to fix what a check has found. */
-export type ICure = Schemas['Fix'];
+export type IRemedy = Schemas['Fix'];
 /** What one check has found. */
 export type ICheckResult = Schemas['CheckResult'];
 /** How a check has ended. */
@@ -67,9 +67,9 @@ export type RunKind = IRun['kind'];
 export type IRunError = Schemas['RunError'];
 /** Something that happened in a run. */
 export type IRunEvent = Schemas['RunEvent'];
-/** Which runs are listed: a state, `active` for waiting and running, or empty for all. */
+/** Filter runs: a state, `active` for waiting and running, or empty for all. */
 export type RunsState = NonNullable<Schemas['RunsQuery']['state']>;
-/** Which runs are listed, and which part of their list. */
+/** Filter runs, and which part of their list. */
 export type IRunsQuery = Schemas['RunsQuery'];
 /** Runs beside each other. */
 export type IComparison = Schemas['RunComparison'];
@@ -81,7 +81,7 @@ export type ILogWindow = Schemas['LogLines'];
 export type ILogMatch = Schemas['LogFound'];
 /** What is run. */
 export type IRunRequest = Schemas['RunStart'];
-/** What is launched. */
+/** What to launch. */
 export type ILaunchRequest = Schemas['LaunchRequest'];
 /** The Secrets to make. */
 export type ISecretsRequest = Schemas['SecretsRequest'];

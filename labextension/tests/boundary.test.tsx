@@ -7,7 +7,7 @@ import { Boundary } from '../src/parts/boundary';
 const trans = nullTranslator.load('fairing-az-jupyter');
 
 describe('Boundary', () => {
-  it('tells of a section that can not be drawn, and draws it when that works again', () => {
+  it('shows an error for a section that fails to render, and draws it when that works again', () => {
     const quiet = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     let broken = true;
     const Section = () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { ApiError, type StreamListener } from '../src/api';
 import { ChecksModel } from '../src/models/checks';
-import { mendOf } from '../src/models/mend';
+import { fixOf } from '../src/models/fix';
 import type { ISources } from '../src/types';
 import { checkOf, fakeApi } from './support/fakes';
 
@@ -39,7 +39,7 @@ describe('the checks model', () => {
     expect(model.counts).toMatchObject({ all: 2, pass: 1, fail: 1 });
   });
 
-  it('shows a result once, also if a resumed stream tells it twice', async () => {
+  it('shows a result once, also if a resumed stream sends it twice', async () => {
     const { model, listeners } = checking();
     await model.start();
     listeners[0]?.onItem(checkOf(), '1');
@@ -76,7 +76,7 @@ describe('the checks model', () => {
     expect(model.path).toBe('a.ipynb');
   });
 
-  it('mends what was checked, checks it again, and holds no secret afterwards', async () => {
+  it('fixes what was checked, checks it again, and holds no secret afterwards', async () => {
     const sent: unknown[] = [];
     const { model, listeners, sources } = checking({
       createSecrets: async request => {
@@ -86,8 +86,8 @@ describe('the checks model', () => {
     });
     await model.start();
     sources.now = { ...sources.now, notebook: { path: 'b.ipynb', content: '{}' } };
-    const mend = { kind: 'secrets', azure: true, acr: false, only_secret: false, replace: false };
-    const done = await model.mend(mend as never, { client_secret: 'hunter2-value' });
+    const fix = { kind: 'secrets', azure: true, acr: false, only_secret: false, replace: false };
+    const done = await model.fix(fix as never, { client_secret: 'hunter2-value' });
     expect(done).toBe(true);
     expect(sent).toMatchObject([
       { sources: { notebook: NOTEBOOK }, acr: false, values: { client_secret: 'hunter2-value' } }
@@ -96,7 +96,7 @@ describe('the checks model', () => {
     expect(JSON.stringify(model, withoutCycles())).not.toContain('hunter2-value');
   });
 
-  it('keeps the results where mending is refused', async () => {
+  it('keeps the results where a fix fails', async () => {
     const { model, listeners } = checking({
       attachSecret: async () => {
         throw new ApiError(403, 'forbidden', 'You may not.', 'Ask.');
@@ -104,32 +104,32 @@ describe('the checks model', () => {
     });
     await model.start();
     listeners[0]?.onItem(checkOf(), '1');
-    expect(await model.mend({ kind: 'attach' })).toBe(false);
-    expect(model.mendError?.message).toBe('You may not.');
+    expect(await model.fix({ kind: 'attach' })).toBe(false);
+    expect(model.fixError?.message).toBe('You may not.');
     expect(model.results).toHaveLength(1);
   });
 });
 
-describe('what mends a fault', () => {
-  const cured = (command: string) =>
-    mendOf(checkOf({ fixable: true, fixes: [{ tool: 'fairing-azure', command }] }));
+describe('the fix of a failed check', () => {
+  const fixFor = (command: string) =>
+    fixOf(checkOf({ fixable: true, fixes: [{ tool: 'fairing-azure', command }] }));
 
-  it('is what the cure of the check says', () => {
-    expect(cured('fairing-azure secrets attach')).toEqual({ kind: 'attach' });
-    expect(cured('fairing-azure secrets create --acr --replace')).toEqual({
+  it('is what the command of the check does', () => {
+    expect(fixFor('fairing-azure secrets attach')).toEqual({ kind: 'attach' });
+    expect(fixFor('fairing-azure secrets create --acr --replace')).toEqual({
       kind: 'secrets',
       azure: false,
       acr: true,
       only_secret: false,
       replace: true
     });
-    expect(cured('fairing-azure secrets create')).toMatchObject({ azure: true, acr: true });
-    expect(cured('fairing-azure secrets rotate')).toMatchObject({ only_secret: true });
+    expect(fixFor('fairing-azure secrets create')).toMatchObject({ azure: true, acr: true });
+    expect(fixFor('fairing-azure secrets rotate')).toMatchObject({ only_secret: true });
   });
 
   it('is nothing where the panel can not do it', () => {
-    expect(cured('fairing-azure settings')).toBeNull();
-    expect(mendOf(checkOf())).toBeNull();
+    expect(fixFor('fairing-azure settings')).toBeNull();
+    expect(fixOf(checkOf())).toBeNull();
   });
 });
 

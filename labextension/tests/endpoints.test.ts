@@ -91,7 +91,7 @@ test('an endpoint that was deleted is gone, its namesake stays', async () => {
   expect(endpoints.endpoints).toEqual([here]);
 });
 
-test('an endpoint that could not be deleted stays, and the error is told', async () => {
+test('an endpoint that could not be deleted stays, and the error is shown', async () => {
   await endpoints.refresh();
   failure = new ApiError(403, 'forbidden', 'You may not delete it.', 'Ask your administrator.');
   expect(await endpoints.delete(all[0] as IEndpoint)).toBe(false);

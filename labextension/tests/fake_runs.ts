@@ -4,7 +4,7 @@ import type { IDisposable } from '@lumino/disposable';
 import type { Api, IListener } from '../src/api';
 import type { ILogMatch, ILogWindow, IRun, IRunEvent } from '../src/types';
 
-/** A run as the server tells of it. */
+/** A run as the server sends it. */
 export function aRun(id: string, more: Partial<IRun> = {}): IRun {
   return {
     id,

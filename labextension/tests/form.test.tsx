@@ -118,8 +118,8 @@ describe('the section Settings', () => {
     await act(() => model.settings.update());
     expect(field.getAttribute('aria-invalid')).toBe('true');
     const ids = (field.getAttribute('aria-describedby') ?? '').split(' ');
-    const told = ids.map(id => document.getElementById(id)?.textContent).join(' ');
-    expect(told).toContain('No region.');
+    const described = ids.map(id => document.getElementById(id)?.textContent).join(' ');
+    expect(described).toContain('No region.');
     expect(await serious(container)).toEqual([]);
     fireEvent.click(screen.getByRole('button', { name: 'Use northeurope' }));
     expect(field).toHaveProperty('value', 'northeurope');
@@ -128,7 +128,7 @@ describe('the section Settings', () => {
     expect(field.getAttribute('aria-invalid')).toBe('false');
   });
 
-  it('takes back what was typed, and the field keeps the keyboard', async () => {
+  it('discards what was typed, and the field keeps the keyboard', async () => {
     const model = fakePanel(fakeApi(), fakeNotebook(['A = 1']).link);
     render(<SettingsSection model={model} trans={trans} />);
     await shown(model);
@@ -148,15 +148,13 @@ describe('the section Settings', () => {
     const model = fakePanel(api, link);
     const { container } = render(<SettingsSection model={model} trans={trans} />);
     await shown(model);
-    expect(screen.getByRole('region', { name: 'Lines that change' }).textContent).toContain(
-      '+A = 2'
-    );
+    expect(screen.getByRole('region', { name: 'Changed lines' }).textContent).toContain('+A = 2');
     expect(await serious(container)).toEqual([]);
     await act(async () => {
       fireEvent.click(screen.getByRole('button', { name: 'Apply' }));
     });
     expect(shared.getCell(0).getSource()).toBe('A = 2');
-    expect(screen.getByText(/Applied. Undo with Ctrl\+Z/)).toBeTruthy();
+    expect(screen.getByText(/Applied. To undo, press Ctrl\+Z/)).toBeTruthy();
   });
 
   it('says what to do where the server extension is not there', async () => {
@@ -239,7 +237,7 @@ describe('the section Checks', () => {
     return { ...view, model, host, listeners };
   }
 
-  it('shows status by word, the cure with a copy button, and a summary', async () => {
+  it('shows status by word, the remedy with a copy button, and a summary', async () => {
     const { listeners, host, container } = checking();
     await act(async () => {
       fireEvent.click(screen.getByRole('button', { name: 'Run checks' }));
@@ -252,15 +250,34 @@ describe('the section Checks', () => {
       );
       listeners[0]?.onEnd?.({ status: 'fail', count: 2 });
     });
-    expect(screen.getByText('2 of 2 done, 1 fails')).toBeTruthy();
-    expect(screen.getByRole('button', { name: /Push to the registry.*fails/ })).toBeTruthy();
+    expect(screen.getByText('1 failed, 1 passed')).toBeTruthy();
+    expect(screen.getByRole('button', { name: /Push to the registry.*failed/ })).toBeTruthy();
     await act(async () => {
       fireEvent.click(screen.getByRole('button', { name: /^Copy %fairing_azure/ }));
     });
-    expect(host.told).toContain('copied: %fairing_azure secrets create --azure');
+    expect(host.messages).toContain('copied: %fairing_azure secrets create --azure');
     expect(await serious(container)).toEqual([]);
-    fireEvent.click(screen.getByLabelText('Only what needs attention'));
+    fireEvent.click(screen.getByLabelText('Show only what needs attention'));
     expect(screen.queryByText('Other')).toBeNull();
+  });
+
+  it('says in the summary that skipped checks need the cluster', async () => {
+    const { listeners } = checking();
+    await act(async () => {
+      fireEvent.click(screen.getByRole('button', { name: 'Run checks' }));
+    });
+    const skipped = { status: 'skipped' as const, message: 'Skipped: needs the cluster.' };
+    act(() => {
+      listeners[0]?.onItem(checkOf({ check: 'cluster', status: 'fail', position: 1 }), '1');
+      listeners[0]?.onItem(checkOf({ check: 'settings', status: 'pass', position: 2 }), '2');
+      listeners[0]?.onItem(checkOf({ check: 'a', ...skipped, position: 3 }), '3');
+    });
+    expect(screen.getByText(/1 failed, 1 passed, 1 skipped \(needs the cluster\)/)).toBeTruthy();
+    act(() => {
+      listeners[0]?.onItem(checkOf({ check: 'b', ...skipped, position: 4 }), '4');
+      listeners[0]?.onEnd?.({ status: 'fail', count: 4 });
+    });
+    expect(screen.getByText('1 failed, 1 passed, 2 skipped (need the cluster)')).toBeTruthy();
   });
 
   it('asks for the secret, sends it once, and forgets it', async () => {
@@ -268,14 +285,14 @@ describe('the section Checks', () => {
     const { listeners, container } = checking({
       createSecrets: async request => {
         sent.push(request.values);
-        throw new ApiError(400, 'refused', 'Entra ID refuses it.', 'Type it again.');
+        throw new ApiError(400, 'refused', 'Entra ID refuses it.', 'Enter it again.');
       }
     });
     await act(async () => {
       fireEvent.click(screen.getByRole('button', { name: 'Run checks' }));
     });
     act(() => listeners[0]?.onItem(fault, '1'));
-    fireEvent.click(screen.getByRole('button', { name: /^Mend: / }));
+    fireEvent.click(screen.getByRole('button', { name: /^Fix: / }));
     const secret = screen.getByLabelText('Client secret');
     expect(secret).toMatchObject({ type: 'password', autocomplete: 'off' });
     expect(document.activeElement).toBe(screen.getByLabelText('Client ID'));
@@ -290,7 +307,7 @@ describe('the section Checks', () => {
     expect(screen.getByText(/Entra ID refuses it/)).toBeTruthy();
   });
 
-  it('turns green by itself once it is mended', async () => {
+  it('turns green by itself once it is fixed', async () => {
     const attach = {
       ...fault,
       fixes: [{ tool: 'fairing-azure' as const, command: 'fairing-azure secrets attach' }]
@@ -304,10 +321,10 @@ describe('the section Checks', () => {
       listeners[0]?.onEnd?.({ status: 'fail', count: 1 });
     });
     await act(async () => {
-      fireEvent.click(screen.getByRole('button', { name: /^Mend: / }));
+      fireEvent.click(screen.getByRole('button', { name: /^Fix: / }));
     });
     act(() => listeners[1]?.onItem({ ...attach, status: 'pass', fixable: false }, '1'));
-    expect(screen.getByRole('button', { name: /Push to the registry.*passes/ })).toBeTruthy();
+    expect(screen.getByRole('button', { name: /Push to the registry.*passed/ })).toBeTruthy();
     expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Run checks again' }));
   });
 });

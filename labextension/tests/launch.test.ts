@@ -128,7 +128,7 @@ test('a launch is shown at once and stands in the history', async () => {
 test('nothing is launched that could not be saved', async () => {
   server.notebook.failure = new Error('read-only');
   expect(await launch.start()).toBeNull();
-  expect(launch.refusal?.message).toContain('read-only');
+  expect(launch.startError?.message).toContain('read-only');
   expect(server.launched).toEqual([]);
 });
 
@@ -168,13 +168,13 @@ test('what was typed for one notebook is not sent with another', async () => {
   expect(server.launched[0]?.parameters).toEqual({});
 });
 
-test('what the server refuses is shown, and the launch can be tried again', async () => {
+test('an error of the server is shown, and the launch can be tried again', async () => {
   server.failure = new ApiError(400, 'invalid', 'No namespace.', 'Fill it in.');
   await launch.start();
-  expect(launch.refusal?.hint).toBe('Fill it in.');
+  expect(launch.startError?.hint).toBe('Fill it in.');
   server.failure = null;
   expect(await launch.start()).not.toBeNull();
-  expect(launch.refusal).toBeNull();
+  expect(launch.startError).toBeNull();
 });
 
 test('without a notebook there is nothing to launch and nothing is asked', async () => {

@@ -146,7 +146,7 @@ test('a match at the first line is left backward for the last one', async () => 
   expect(log.search.line).toBe(700);
 });
 
-test('a text that is not there is told so', async () => {
+test('a text without a match is reported', async () => {
   await opened(1000);
   await log.search.find('absent', false, 500);
   expect([log.search.state, log.search.line]).toEqual(['nothing', null]);
@@ -164,7 +164,7 @@ test('a server that does not come further is not asked for ever', async () => {
   expect(asked).toBeLessThan(3);
 });
 
-test('a search that is stopped tells nothing more', async () => {
+test('a search that is stopped reports nothing more', async () => {
   await opened(100_000);
   server.step = 10;
   server.lines[99_999] = 'needle';

@@ -35,17 +35,17 @@ describe('the commands', () => {
     });
     expect(await commands.execute(CommandIDs.fill)).toBe('applied');
     expect(shared.getCell(0).getSource()).toBe('A = 2');
-    expect(host.told).toEqual(['The parameters cell is filled. Undo takes it back.']);
+    expect(host.messages).toEqual(['Parameters cell filled. Use Undo to revert it.']);
   });
 
-  it('show why a fill was refused', async () => {
+  it('show why a fill was rejected', async () => {
     const { commands, host, shown } = commanding({
       fillPlan: async () => {
         throw new ApiError(422, 'invalid', 'No such region.', 'Write northeurope.');
       }
     });
     await commands.execute(CommandIDs.fill);
-    expect(host.told).toEqual(['No such region. Write northeurope.']);
+    expect(host.messages).toEqual(['No such region. Write northeurope.']);
     expect(shown).toEqual(['settings']);
   });
 
@@ -60,7 +60,7 @@ describe('the commands', () => {
     model.dirty = true;
     await commands.execute(CommandIDs.runNotebook);
     expect(asked).toMatchObject([{ notebook: 'work/train.ipynb', wasDirty: false }]);
-    expect(host.told).toEqual(['It is full. Wait.']);
+    expect(host.messages).toEqual(['It is full. Wait.']);
   });
 
   it('pass a section over that does not exist', async () => {

@@ -47,7 +47,7 @@ test('the last value of a metric counts, also if it is none', () => {
   expect(metrics).toEqual({ loss: 0.25, note: null });
 });
 
-test('a phase tells how long it took and what it said last', () => {
+test('a phase has its duration and its last message', () => {
   const { phases } = after(
     { kind: 'phase', time: 10, name: 'build', value: 'started' },
     { kind: 'phase', time: 12.5, name: 'build', value: 'finished', message: 'image:1' }

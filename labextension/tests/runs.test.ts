@@ -23,7 +23,7 @@ function ids(): string[] {
   return runs.runs.map(run => run.id);
 }
 
-function tell(...active: ReturnType<typeof aRun>[]): void {
+function report(...active: ReturnType<typeof aRun>[]): void {
   server.actives.at(-1)?.listener.onItem({ runs: active, changed: 1 }, '1');
 }
 
@@ -42,7 +42,7 @@ test('a run that begins stands at the top of the history at once', async () => {
   server.all = [aRun('old')];
   runs.connect();
   await runs.refresh();
-  tell(anActiveRun('new', { created: 2000 }));
+  report(anActiveRun('new', { created: 2000 }));
   expect(ids()).toEqual(['new', 'old']);
   expect(runs.total).toBe(2);
 });
@@ -51,10 +51,10 @@ test('a run that is not active any more is shown as it has ended', async () => {
   server.all = [anActiveRun('r1')];
   runs.connect();
   await runs.refresh();
-  tell(anActiveRun('r1', { cell: 7 }));
+  report(anActiveRun('r1', { cell: 7 }));
   expect(runs.runs[0]?.cell).toBe(7);
   server.all = [aRun('r1', { state: 'failed' })];
-  tell();
+  report();
   await settled();
   expect(runs.runs[0]?.state).toBe('failed');
   expect(runs.active).toEqual([]);
@@ -64,7 +64,7 @@ test('old news do not wake a run that has ended', async () => {
   server.all = [aRun('r1')];
   runs.connect();
   await runs.refresh();
-  tell(anActiveRun('r1'));
+  report(anActiveRun('r1'));
   expect(runs.runs[0]?.state).toBe('succeeded');
 });
 
@@ -72,7 +72,7 @@ test('only runs that the filter wants are listed, also of those that begin', asy
   server.all = [aRun('a', { state: 'failed' }), aRun('b')];
   runs.connect();
   await runs.setFilter({ state: 'failed' });
-  tell(anActiveRun('c', { created: 2000 }));
+  report(anActiveRun('c', { created: 2000 }));
   expect(ids()).toEqual(['a']);
 });
 
@@ -82,7 +82,7 @@ test('an active run leaves the list of active ones when it ends', async () => {
   await runs.setFilter({ state: 'active' });
   expect(ids()).toEqual(['a']);
   server.all = [aRun('a')];
-  tell();
+  report();
   await settled();
   expect([ids(), runs.total]).toEqual([[], 0]);
 });
@@ -182,10 +182,13 @@ test('a repeated run is selected in place of the old one', async () => {
   expect(runs.selected?.id).toBe('r1-again');
 });
 
-test('what the server refuses is kept with its hint', async () => {
+test('an error of the server is kept with its hint', async () => {
   server.failure = new ApiError(409, 'not-active', 'The run has ended.', 'Retry it.');
   await runs.cancel('r1');
-  expect([runs.refusal?.message, runs.refusal?.hint]).toEqual(['The run has ended.', 'Retry it.']);
+  expect([runs.actionError?.message, runs.actionError?.hint]).toEqual([
+    'The run has ended.',
+    'Retry it.'
+  ]);
 });
 
 test('a page that nobody sees holds no connection, and goes on where it was', async () => {

@@ -160,7 +160,7 @@ async function mistakes(container: HTMLElement): Promise<string[]> {
 
 test('an empty history says how to begin', async () => {
   const container = await shown(<RunsSection model={model} trans={trans} />);
-  expect(screen.getByText(/No run yet/)).toBeTruthy();
+  expect(screen.getByText(/No runs yet/)).toBeTruthy();
   expect(await mistakes(container)).toEqual([]);
 });
 
@@ -296,7 +296,7 @@ test('a log stays at its end until one goes up, and again after End', async () =
     <LogPane api={page.api} id="a" host={page.host} trans={trans} onClose={() => undefined} />
   );
   const lines = screen.getByRole('log');
-  const follow = screen.getByRole('button', { name: 'Stay at the end' });
+  const follow = screen.getByRole('button', { name: 'Follow the log' });
   await waited();
   expect(screen.getByText('line 499')).toBeTruthy();
   fireEvent.keyDown(lines, { key: 'Home' });
@@ -336,7 +336,7 @@ test('a launch says what, where and what is missing, and shows its time line', a
 
 test('an endpoint is tried with a sample row and deleted only when one is sure', async () => {
   const container = await shown(<EndpointsSection model={model} trans={trans} />);
-  expect(screen.getByText(/whoever finds this address/)).toBeTruthy();
+  expect(screen.getByText(/anyone who has this address/)).toBeTruthy();
   fireEvent.click(screen.getByRole('button', { name: 'Test call' }));
   fireEvent.change(screen.getByLabelText('Sample rows'), { target: { value: '[[1]]' } });
   fireEvent.click(screen.getByRole('button', { name: 'Predict' }));
@@ -351,11 +351,11 @@ test('an endpoint is tried with a sample row and deleted only when one is sure',
   page.isSure = true;
   fireEvent.click(screen.getByRole('button', { name: 'Delete' }));
   await waited();
-  expect(screen.getByText(/No endpoint yet/)).toBeTruthy();
+  expect(screen.getByText(/No endpoints yet/)).toBeTruthy();
   expect(document.activeElement?.getAttribute('aria-label')).toBe('Refresh the list of endpoints');
 });
 
-test('the status bar tells of active runs, and shows them by mouse and keyboard', async () => {
+test('the status bar shows active runs, and shows them by mouse and keyboard', async () => {
   expect(statusText([], trans)).toBe('');
   expect(statusText([anActiveRun('a'), anActiveRun('b')], trans)).toBe('2 runs: train.ipynb 3/12');
   let asked = 0;

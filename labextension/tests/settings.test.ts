@@ -105,7 +105,7 @@ describe('the settings model', () => {
     expect(count).toBe(1);
   });
 
-  it('says what the server refuses, and recovers', async () => {
+  it('shows errors of the server, and recovers', async () => {
     let isBroken = true;
     const api = fakeApi({
       resolve: async sources => {
@@ -161,7 +161,7 @@ describe('a fill', () => {
     expect(shared.getCell(0).getSource()).toBe('A = 5 # filled');
   });
 
-  it('goes on if the change elsewhere leaves the plan as it was', async () => {
+  it('continues if a change in another place leaves the plan as it was', async () => {
     const { model, shared } = filling(() => planOf('A = 1', 'A = 2'));
     await model.update();
     shared.getCell(1).setSource('something else');
@@ -234,7 +234,7 @@ describe('the profiles', () => {
     expect(model.sources().profile).toBeNull();
   });
 
-  it('say why a name was refused', async () => {
+  it('say why a name was rejected', async () => {
     const api = fakeApi({
       saveProfile: async () => {
         throw new ApiError(400, 'bad-name', 'No such name.', 'Use letters.');

@@ -17,8 +17,8 @@ function answer(...pieces: string[]): Response {
   return new Response(body);
 }
 
-/** Follow what these answers tell, one connection after the other. */
-async function told(...answers: (Response | Error)[]) {
+/** Follow these answers, one connection after the other. */
+async function received(...answers: (Response | Error)[]) {
   const offsets: string[] = [];
   const events: IStreamEvent[] = [];
   const ends: string[] = [];
@@ -62,14 +62,14 @@ describe('the parser', () => {
     }
   });
 
-  it('tells nothing of an event that is not complete', () => {
+  it('passes on no event that is not complete', () => {
     expect(new EventParser().push('data: x\n')).toEqual([]);
   });
 });
 
 describe('a followed stream', () => {
   it('takes up after a break where it was, and ends with its end', async () => {
-    const found = await told(
+    const found = await received(
       answer('id: 1\nevent: line\ndata: a\n\n'),
       answer('id: 2\nevent: line\ndata: b\n\n', 'event: end\ndata: {}\n\n')
     );
@@ -80,21 +80,23 @@ describe('a followed stream', () => {
   });
 
   it('stops at an error event', async () => {
-    const found = await told(answer('event: error\ndata: {"code":"x"}\n\nid: 9\ndata: late\n\n'));
+    const found = await received(
+      answer('event: error\ndata: {"code":"x"}\n\nid: 9\ndata: late\n\n')
+    );
     expect(found.errors[0]).toBeInstanceOf(StreamError);
     expect(found.data).toEqual([]);
   });
 
-  it('does not ask again where the server refuses', async () => {
-    const refusal = Object.assign(new Error('not found'), { status: 404 });
-    const found = await told(refusal);
-    expect(found.errors).toEqual([refusal]);
+  it('does not retry after a client error', async () => {
+    const rejection = Object.assign(new Error('not found'), { status: 404 });
+    const found = await received(rejection);
+    expect(found.errors).toEqual([rejection]);
     expect(found.offsets).toEqual(['']);
   });
 
   it('asks again where the server has a fault', async () => {
     const fault = Object.assign(new Error('bad gateway'), { status: 502 });
-    const found = await told(fault, answer('event: end\ndata: {}\n\n'));
+    const found = await received(fault, answer('event: end\ndata: {}\n\n'));
     expect(found.errors).toEqual([]);
     expect(found.ends).toEqual(['{}']);
   });
@@ -109,6 +111,6 @@ describe('a followed stream', () => {
         controller.close();
       }
     });
-    expect((await told(new Response(body))).data).toEqual(['ü😀']);
+    expect((await received(new Response(body))).data).toEqual(['ü😀']);
   });
 });

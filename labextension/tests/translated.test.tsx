@@ -227,7 +227,7 @@ test('all that the panel shows of a full server has gone through the translator'
         ''
       )
     );
-    model.checks.openMend('check-0');
+    model.checks.openFix('check-0');
     const events = server.followed.find(stream => stream.id === 'a-run')?.listener;
     events?.onItem({ kind: 'phase', time: 1, name: 'build', value: 'failed', message: 'No.' }, '1');
     events?.onItem({ kind: 'pod-event', time: 2, name: 'housing', value: 'Pulling' }, '2');
@@ -256,17 +256,17 @@ test('all that the panel shows of a full server has gone through the translator'
   model.dispose();
 });
 
-test('all that the panel shows of a server that refuses everything has gone through the translator', async () => {
+test('all that the panel shows of a server that rejects everything has gone through the translator', async () => {
   const field = { field: 'azure_region', message: 'It is not a region.', hint: '', suggestion: '' };
-  const refused = new ApiError(409, 'no', 'It can not be.', 'Do something else first.', [field]);
+  const rejected = new ApiError(409, 'no', 'It can not be.', 'Do something else first.', [field]);
   const api = new Proxy({} as Api, {
     get: (_, name) =>
       String(name).startsWith('follow')
         ? (...given: unknown[]) => {
-            (given.at(-1) as StreamListener<'active-runs/events'>).onError?.(refused);
+            (given.at(-1) as StreamListener<'active-runs/events'>).onError?.(rejected);
             return { isDisposed: false, dispose: () => undefined };
           }
-        : () => Promise.reject(refused)
+        : () => Promise.reject(rejected)
   });
   const model = fakePanel(api, fakeNotebook(['A = 1']).link);
   const page = await drawn(model);

@@ -84,15 +84,15 @@ def test_a_class_is_trained_and_deployed_and_its_endpoint_is_tried_and_deleted(a
 
     endpoint.get_by_label("Sample rows").fill("rooms,area\nmany,0.5\n")
     endpoint.get_by_role("button", name="Predict").click()
-    refused = endpoint.get_by_role("alert")
-    expect(refused).to_contain_text("many")
+    error = endpoint.get_by_role("alert")
+    expect(error).to_contain_text("many")
     expect(predictions).to_have_count(0)
-    # The browser itself writes a refused request to its console; it was the user's own row that was refused.
+    # The browser itself writes a failed request to its console; it was the user's own row that was rejected.
     assert [text for text in problems if "/predict" not in text] == []
     problems.clear()
 
     endpoint.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(endpoints.get_by_text("No endpoint yet")).to_be_visible(timeout=30_000)
+    expect(endpoints.get_by_text("No endpoints yet")).to_be_visible(timeout=30_000)
     assert not answers(url)
-    expect(page.locator("#jp-main-statusbar").get_by_role("button", name=re.compile("Show the runs"))).to_be_hidden()
+    expect(page.locator("#jp-main-statusbar").get_by_role("button", name=re.compile("Show runs"))).to_be_hidden()

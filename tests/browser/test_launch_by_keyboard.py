@@ -77,7 +77,7 @@ def test_an_endpoint_is_deployed_tried_and_deleted_and_its_run_found_by_the_keyb
     accept = page.get_by_role("dialog").get_by_role("button", name="Delete")
     tab_to(page, accept)
     keyboard.press("Enter")
-    expect(endpoints.get_by_text("No endpoint yet")).to_be_visible(timeout=30_000)
+    expect(endpoints.get_by_text("No endpoints yet")).to_be_visible(timeout=30_000)
     assert page.evaluate("document.activeElement.closest('#fairing-az-jupyter-panel') !== null")
     expect(runs.get_by_role("status").filter(has_text="succeeded")).to_be_visible()
 

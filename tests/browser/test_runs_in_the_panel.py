@@ -58,7 +58,7 @@ class Runs:
         return self.at.section("Runs").get_by_role("row", name=re.compile(re.escape(name))).first
 
     def status_item(self):
-        return self.page.locator("#jp-main-statusbar").get_by_role("button", name=re.compile("Show the runs"))
+        return self.page.locator("#jp-main-statusbar").get_by_role("button", name=re.compile("Show runs"))
 
 
 @pytest.fixture
@@ -121,10 +121,10 @@ def test_a_notebook_is_launched_watched_found_again_after_a_reload_and_its_resul
     expect(cells).to_have_count(8)
     kinds = [(event["kind"], event.get("cell")) for event in events_of(lab, run) if event["kind"] != "output"]
     assert len(kinds) == len(set(kinds))
-    told = json.loads(lab.command_line("runs", "show", run, "--json"))["run"]
+    shown = json.loads(lab.command_line("runs", "show", run, "--json"))["run"]
     asked = lab.get(f"fairing-az-jupyter/runs/{run}")
-    assert {name: asked[name] for name in told} == told
-    assert told["metrics"] == {"rmse": 2.0}
+    assert {name: asked[name] for name in shown} == shown
+    assert shown["metrics"] == {"rmse": 2.0}
 
     details.get_by_role("button", name="Open result").click()
     opened = runs.page.locator(".jp-NotebookPanel:visible")
@@ -181,7 +181,7 @@ def test_a_cell_that_fails_shows_its_error_and_a_traceback_that_can_be_read(runs
     details = runs.launch()
 
     runs.state(details, "failed")
-    why = details.get_by_role("group", name="Why it failed")
+    why = details.get_by_role("group", name="Failure reason")
     expect(why).to_contain_text("Cell 3 of 3")
     expect(why).to_contain_text("ZeroDivisionError")
     why.locator("summary", has_text="Traceback").click()
@@ -199,7 +199,7 @@ def test_a_run_goes_on_when_the_server_is_killed_and_every_event_is_there_once(r
     run = runs.id_of(details)
 
     lab.kill()
-    expect(details.get_by_text("The connection broke off")).to_be_visible()
+    expect(details.get_by_text("Connection lost")).to_be_visible()
     (folder / "go").touch()
     lab.start()
 

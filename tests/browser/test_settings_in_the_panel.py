@@ -40,7 +40,7 @@ class Settings:
 
     @property
     def diff(self):
-        return self.section.get_by_role("region", name="Lines that change")
+        return self.section.get_by_role("region", name="Changed lines")
 
     def apply(self):
         apply = self.section.get_by_role("button", name="Apply")
@@ -100,7 +100,7 @@ def test_a_form_is_corrected_seen_as_a_diff_applied_undone_applied_again_and_sav
     registry = settings.field("Container registry")
     expect(registry).to_have_attribute("aria-invalid", "true")
     expect(registry).to_have_accessible_description(re.compile("Error: DOCKER_REGISTRY .*"))
-    expect(settings.section.get_by_text("Correct what is wrong above")).to_be_visible()
+    expect(settings.section.get_by_text("Correct the errors above")).to_be_visible()
     settings.button("Use contosoml.azurecr.io").click()
     expect(registry).to_have_value("contosoml.azurecr.io")
     expect(registry).to_have_attribute("aria-invalid", "false")
@@ -171,14 +171,14 @@ def test_a_notebook_without_a_parameters_cell_gets_one_and_undo_takes_it_away(se
     path = write_notebook(lab.root / "bare" / "b.ipynb", None, "import os", "print('end')")
     settings.at.open_notebook("bare/b.ipynb")
     notebook = settings.at.section("Notebook")
-    expect(notebook.get_by_text("This notebook has no cell that is tagged")).to_be_visible()
+    expect(notebook.get_by_text("This notebook has no cell tagged")).to_be_visible()
     expect(settings.section.get_by_text("No changes yet")).to_be_visible()
 
     settings.fill(Container_registry="contosoml.azurecr.io")
     settings.apply()
 
     assert settings.cell() == "DOCKER_REGISTRY = 'contosoml.azurecr.io'"
-    expect(settings.section.get_by_text("with Z in the notebook")).to_be_visible()
+    expect(settings.section.get_by_text("and then Z in the notebook")).to_be_visible()
     settings.page.keyboard.press("z")
     settings.page.wait_for_function("window.jupyterapp.shell.currentWidget.content.widgets.length === 2")
     assert settings.at.cell_sources() == ["import os", "print('end')"]
@@ -196,7 +196,7 @@ def test_a_profile_is_saved_chosen_and_made_active_as_the_command_line_sees_it(s
     settings.button("Save as…").click()
     settings.page.keyboard.type("team-a")
     settings.page.keyboard.press("Enter")
-    expect(settings.page.get_by_text("The settings are saved as profile team-a.").first).to_be_visible()
+    expect(settings.page.get_by_text("Settings saved as profile team-a.").first).to_be_visible()
     shown = lab.command_line("profile", "show", "team-a").split()
     assert {"docker_registry", "teama.azurecr.io", "azure_resource_group"} <= set(shown)
 
@@ -204,7 +204,7 @@ def test_a_profile_is_saved_chosen_and_made_active_as_the_command_line_sees_it(s
     expect(settings.field("Container registry")).to_have_value("teama.azurecr.io")
     expect(settings.section.get_by_text("profile team-a", exact=True).first).to_be_visible()
     settings.button("Make active").click()
-    expect(settings.field("Profile").locator("option:checked")).to_have_text("team-a (the active one)")
+    expect(settings.field("Profile").locator("option:checked")).to_have_text("team-a (active)")
     assert "* team-a" in lab.command_line("profile", "list")
 
     settings.at.reload()
@@ -240,7 +240,7 @@ def test_the_fill_magic_fills_through_the_panel_also_after_the_page_was_loaded_a
 
     run_cell(settings, "%fairing_azure fill --docker-registry contosoml.azurecr.io", 2)
 
-    expect(settings.page.get_by_text("The parameters cell of magic/m.ipynb is filled.").first).to_be_visible()
+    expect(settings.page.get_by_text("Filled the parameters cell of magic/m.ipynb.").first).to_be_visible()
     assert settings.cell() == "DOCKER_REGISTRY = 'contosoml.azurecr.io'"
     expect(output(settings, 2)).to_contain_text("undo")
     settings.page.locator(".jp-Notebook .cm-content").first.click()

@@ -112,13 +112,13 @@ def test_a_story_from_loading_to_deleting_in_one_notebook(page, lab):
     # What a cell has set, the panel shows without being asked.
     expect(panel.get_by_label("Container registry")).to_have_value("contoso.azurecr.io")
 
-    expect(story.run("check")).to_contain_text("Nothing stands in the way of a launch.")
+    expect(story.run("check")).to_contain_text("Ready to launch.")
 
     trained = story.run("train")
     expect(trained).to_contain_text(re.compile("running|succeeded"), timeout=60_000)
     expect(trained).to_contain_text("succeeded", timeout=90_000)
     expect(trained.locator("polyline")).to_be_visible()
-    expect(trained).to_contain_text("The last 20 of")
+    expect(trained).to_contain_text("last 20 of")
     story.picture("magic-train", "train")
     expect(story.run("watch")).to_have_text("succeeded True")
     trained.get_by_role("link", name=re.compile(r"HousingServe.*\.log")).click()

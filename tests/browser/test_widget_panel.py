@@ -59,9 +59,9 @@ def test_settings_are_typed_corrected_and_filled_in(opened):
 
     expect(registry).to_have_value("fabrikam.azurecr.io")
     expect(registry).to_be_focused()
-    expect(panel.get_by_label("Lines that change")).to_contain_text("+DOCKER_REGISTRY = 'fabrikam.azurecr.io'")
+    expect(panel.get_by_label("Changed lines")).to_contain_text("+DOCKER_REGISTRY = 'fabrikam.azurecr.io'")
     panel.get_by_role("button", name="Fill").click()
-    expect(panel.get_by_text("JupyterLab fills the parameters cell")).to_be_visible()
+    expect(panel.get_by_text("JupyterLab is filling the parameters cell")).to_be_visible()
     at.page.wait_for_function(
         "window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells[0].getSource().includes('fabrikam')"
     )
@@ -76,7 +76,7 @@ def test_a_class_is_trained_deployed_tried_and_deleted_while_cells_run(opened):
     launch = panel.locator(".fairing-az-launch").first
     expect(launch).to_contain_text("trained with 3 rows", timeout=60_000)
     expect(launch).to_contain_text("running")
-    expect(panel.get_by_text("Nothing stands in the way of a launch.")).to_be_visible()
+    expect(panel.get_by_text("Ready to launch.")).to_be_visible()
     expect(launch).to_contain_text("succeeded")
     expect(at.page.get_by_text("cell done")).to_be_visible()
     assert at.page.get_by_text("trained with 3 rows").count() == 2, "once in the panel, once in the hidden table"
@@ -93,7 +93,7 @@ def test_a_class_is_trained_deployed_tried_and_deleted_while_cells_run(opened):
 
     panel.get_by_role("button", name="Delete …").click()
     panel.get_by_role("button", name="Delete", exact=True).click()
-    expect(panel.get_by_text("No endpoint yet.")).to_be_visible(timeout=30_000)
+    expect(panel.get_by_text("No endpoints yet.")).to_be_visible(timeout=30_000)
 
 
 def test_a_training_is_cancelled_by_the_keyboard_alone(opened):
@@ -124,7 +124,7 @@ def test_sections_open_and_close_by_the_keyboard(opened):
         expect(head(panel, name)).to_be_focused()
     tab_to(at.page, head(panel, "Runs"))
     at.page.keyboard.press("Enter")
-    expect(panel.get_by_text("No run yet.")).to_be_visible()
+    expect(panel.get_by_text("No runs yet.")).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
@@ -138,7 +138,7 @@ def test_nobody_is_shut_out_and_nothing_is_cut_off(opened, theme):
     panel.get_by_role("button", name="Run checks").click()
     head(panel, "Runs").click()
     head(panel, "Endpoints").click()
-    expect(panel.get_by_text("No endpoint yet.")).to_be_visible()
+    expect(panel.get_by_text("No endpoints yet.")).to_be_visible()
     expect(panel.get_by_role("alert").first).to_be_visible()
 
     at.page.add_script_tag(path=AXE)
@@ -158,9 +158,9 @@ def test_nobody_is_shut_out_and_nothing_is_cut_off(opened, theme):
 def test_a_notebook_without_its_kernel_shows_a_table(opened):
     at, panel = opened()
     panel.get_by_role("button", name="Run checks").click()
-    expect(panel.get_by_text("Nothing stands in the way of a launch.")).to_be_visible()
+    expect(panel.get_by_text("Ready to launch.")).to_be_visible()
     table = at.page.locator(".fairing-az-static")
-    expect(table).to_contain_text("Nothing stands in the way of a launch.")
+    expect(table).to_contain_text("Ready to launch.")
     expect(table).to_be_hidden()
     at.execute("docmanager:save")
     at.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
@@ -207,6 +207,6 @@ def test_notebook_7_shows_the_panel_and_a_training(page, lab, problems):
     expect(trained).to_contain_text("succeeded", timeout=60_000)
     expect(trained).to_contain_text("trained with 3 rows")
     panel.get_by_role("button", name="Run checks").click()
-    expect(panel.get_by_text("Nothing stands in the way of a launch.")).to_be_visible()
+    expect(panel.get_by_text("Ready to launch.")).to_be_visible()
     # Notebook 7.6 itself says so at its start, also without the panel.
     problems[:] = [problem for problem in problems if "reading 'schema'" not in problem]

@@ -1,4 +1,4 @@
-"""Every error of Azure's packages becomes one of ours, with a cause, a cure and no value of a secret."""
+"""Every error of Azure's packages becomes one of ours, with a cause, a fix and no value of a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One fault at a time on the real servers: exactly the right check tells it, with the right cure."""
+"""One fault at a time on the real servers: exactly the right check tells it, with the right fix."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_for_each_fault_exactly_the_right_check_tells_it_with_its_cure(scene, fa
 
 
 def expected_fix(fault, setup):
-    """Return the text that one of the cures has, with this set-up's values."""
+    """Return the text that one of the fixes has, with this set-up's values."""
     return fault.fix.format(
         namespace=setup.namespace,
         client=setup.client,

@@ -1,4 +1,4 @@
-"""Faults that are none of the table's rows: in odd places, two at once, or such that a wrong cure lies near."""
+"""Faults that are none of the table's rows: in odd places, two at once, or such that a wrong fix lies near."""
 
 from __future__ import annotations
 

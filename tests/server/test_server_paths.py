@@ -109,7 +109,7 @@ def test_a_file_outside_has_no_path_in_the_contents(root):
 
 
 def test_contents_that_are_no_files_say_so(root):
-    with pytest.raises(InputError, match="no files of its machine"):
+    with pytest.raises(InputError, match="does not keep its contents as files"):
         Contents(None).file("team/nb.ipynb")
 
 

@@ -152,7 +152,7 @@ assert len(tries.read_text()) == 3, 'not yet'
 
     assert (report.tests, report.failures) == (1, 0)
     printed = report.output(0)
-    assert printed.index("try 1") < printed.index("is tried again: AssertionError: not yet") < printed.index("try 3")
+    assert printed.index("try 1") < printed.index("is being retried: AssertionError: not yet") < printed.index("try 3")
 
 
 def test_the_tries_of_a_cell_count_together():
@@ -211,7 +211,7 @@ def test_of_a_huge_output_the_end_is_kept_and_the_rest_is_counted():
     report = noted(event("cell-started", text="train()"), *parts, event("cell-finished", duration=1.0))
 
     first, _, rest = report.output(0).partition("\n")
-    assert first == f"[The first {200 * 10_000 - LIMIT} characters are left out.]"
+    assert first == f"[The first {200 * 10_000 - LIMIT} characters are omitted.]"
     assert len(rest) == LIMIT
     assert rest.endswith("      199\n")
 
@@ -304,7 +304,7 @@ def test_a_run_that_is_killed_leaves_a_report_of_a_run_that_has_not_ended(here):
 
     report = read_report("report.xml")
     assert (report.tests, report.failures) == (1, 1)
-    assert "has not ended" in report.cases[0].find("failure").get("message")
+    assert "did not finish" in report.cases[0].find("failure").get("message")
 
 
 @pytest.mark.parametrize("path", ["no-such-folder/report.xml", "folder", "file/report.xml"])
@@ -379,7 +379,7 @@ def test_two_runs_at_once_leave_one_whole_report(here):
 def test_without_a_path_nothing_is_written(here):
     with JUnitReport(None, "prices.ipynb") as report:
         report.of(RunRequest("prices.ipynb", None, {"rate": 1}))
-        report.refuse("no")
+        report.not_started("no")
         report.listening(lambda _event: None)(event("cell-started", text="a"))
     assert list(here.iterdir()) == []
 

@@ -50,8 +50,8 @@ def test_phases_are_shown_in_their_order_with_what_has_become_of_them(view):
 
     assert re.fullmatch(r"  Pack files: 0\.\d s", packed)
     assert built == "  Build image: skipped, the image is there"
-    assert re.fullmatch(r"  Run: for 0\.\d s", runs)
-    assert re.search(r"✓ Pack files: .*- Build image: skipped.*● Run: for ", text(view))
+    assert re.fullmatch(r"  Run: running for 0\.\d s", runs)
+    assert re.search(r"✓ Pack files: .*- Build image: skipped.*● Run: running for ", text(view))
 
 
 def test_a_phase_that_fails_says_why_in_one_line(view):
@@ -64,7 +64,7 @@ def test_a_phase_that_fails_says_why_in_one_line(view):
 def test_a_phase_that_nobody_has_named_is_shown_by_its_own_name(view):
     view.take(Phase("polish", "started"))
 
-    assert "● polish: for " in text(view)
+    assert "● polish: running for " in text(view)
 
 
 def test_a_phase_that_goes_on_when_the_launch_ends_is_not_finished(view):
@@ -82,7 +82,7 @@ def test_the_last_events_of_the_cluster_are_shown(view):
     shown = [each.strip() for each in view.plain().splitlines() if "pod-" in each]
 
     assert shown == [*(f"pod-{number}: Pulling" for number in range(12, 19)), "pod-19: Pulling, image x"]
-    assert "What the cluster says" in text(view)
+    assert "Cluster events" in text(view)
 
 
 def test_a_long_wait_is_one_line_that_changes_and_says_how_to_stop(monkeypatch):
@@ -144,14 +144,14 @@ def test_something_large_that_is_sent_has_a_bar_until_it_is_there(view):
     bar = page(view).find(".//progress")
 
     assert (bar.get("value"), bar.get("max")) == (str(5 * MEGABYTE), str(20 * MEGABYTE))
-    assert bar.get("aria-label") == "Sending the build context"
-    assert "Sending the build context: 25 % of 20.0 MB" in text(view)
-    assert "  Sending the build context: 25 % of 20.0 MB" in view.plain()
+    assert bar.get("aria-label") == "Uploading the build context"
+    assert "Uploading the build context: 25 % of 20.0 MB" in text(view)
+    assert "  Uploading the build context: 25 % of 20.0 MB" in view.plain()
 
     view.take(Progress("build context", 20 * MEGABYTE, 20 * MEGABYTE))
 
     assert page(view).find(".//progress") is None
-    assert "Sending" not in view.plain()
+    assert "Uploading" not in view.plain()
 
 
 @pytest.mark.parametrize("size", [0, 1000])
@@ -176,7 +176,7 @@ def test_a_build_has_a_bar_without_an_end_and_the_time_it_takes(view):
 
     assert bar.get("aria-label") == "Building the image"
     assert bar.get("value") is None
-    assert re.search(r"Building the image for 0\.\d s", text(view))
+    assert re.search(r"Building the image: 0\.\d s", text(view))
 
 
 def test_of_ten_thousand_lines_the_last_twenty_are_shown(view):
@@ -184,7 +184,7 @@ def test_of_ten_thousand_lines_the_last_twenty_are_shown(view):
         view.take(Output(f"line {number}\n"))
 
     assert lines(view) == [f"line {number}" for number in range(9_980, 10_000)]
-    assert "The last 20 of 10,000 lines" in text(view)
+    assert "Output, last 20 of 10,000 lines" in text(view)
     assert view.lines == 10_000
 
 
@@ -268,7 +268,7 @@ def test_what_is_launched_is_no_markup_either():
 
     assert "Training <b> on <i> " in text(view)
     assert "<u>" in text(view)
-    assert page(view).find(".//progress").get("aria-label") == 'Sending the "><img>'
+    assert page(view).find(".//progress").get("aria-label") == 'Uploading the "><img>'
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_what_is_launched_is_no_markup_either():
         ("ready", "✓ ready"),
         ("failed", "✗ failed"),
         ("cancelled", "- cancelled"),
-        ("left", "● goes on in the cluster"),
+        ("left", "● still running in the cluster"),
     ],
 )
 def test_the_end_is_told_in_words_and_not_by_a_colour_alone(view, state, badge):

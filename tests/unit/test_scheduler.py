@@ -166,7 +166,7 @@ def test_a_good_run_whose_page_can_not_be_written_says_where_the_notebook_is(job
     found = jobs.wait(job := jobs.create("prices.ipynb"))
 
     assert found.status.value == "FAILED"
-    assert "can't be written as html" in found.status_message
+    assert "can't be converted to html" in found.status_message
     assert str(jobs.staging / job) in found.status_message
     assert services.describe_run(services.Session(), "last").state == "succeeded"
 

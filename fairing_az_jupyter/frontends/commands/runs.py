@@ -45,7 +45,7 @@ def launch(call: Call[Launch], output: Output) -> int:
         failing = 0 if call.request.skip_checks else launches.checked(call, request)
         if failing:
             report.of(request)
-            report.refuse("The run was not started: a check has found what would make its launch fail.")
+            report.not_started("The run was not started: a check has found what would make its launch fail.")
             if not call.json:
                 again = "To launch it without the checks, add --skip-checks."
                 sys.stdout.write(f"{again}\n")

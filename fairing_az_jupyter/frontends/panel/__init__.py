@@ -17,7 +17,7 @@ __all__ = ["Panel", "close_panels", "open_panel"]
 def open_panel(ipython: InteractiveShell) -> Panel:
     """Make a panel for a kernel's notebook; it is not displayed yet.
 
-    Several panels of one kernel show the same: what is typed into one of them stands in all. A cell that is run again
+    Several panels of one kernel show the same: what is typed into one of them appears in all. A cell that is run again
     replaces the panel that it has made before.
 
     Args:
@@ -29,7 +29,7 @@ def open_panel(ipython: InteractiveShell) -> Panel:
     """
     if getattr(ipython, "kernel", None) is None:
         raise InputError(
-            "The panel needs a notebook: a terminal shows no widgets.",
+            "The panel needs a notebook: a terminal can't show widgets.",
             hint="Type %fairing_azure check, or in a shell: fairing-azure --help",
             code="no-notebook",
         )
@@ -37,7 +37,7 @@ def open_panel(ipython: InteractiveShell) -> Panel:
     panel = Panel(state, cell=_cell_of(ipython))
     for other in state.panels:
         if other is not panel and panel.cell and other.cell == panel.cell:
-            # After the new one is there: what goes on in the background goes on.
+            # After the new one exists: work in the background keeps running.
             other.close()
     return panel
 
@@ -59,6 +59,6 @@ def close_panels(ipython: InteractiveShell) -> int:
 
 
 def _cell_of(ipython: InteractiveShell) -> str:
-    """Return JupyterLab's identifier of the cell that is being run; empty where nobody tells."""
+    """Return JupyterLab's identifier of the cell that is being run; empty where it is not known."""
     parent: dict[str, Any] = getattr(ipython, "get_parent", dict)()
     return str((parent.get("metadata") or {}).get("cellId") or "")

@@ -12,7 +12,7 @@ from fairing_az_jupyter.frontends.panel.sections.launch_section import LaunchSec
 from fairing_az_jupyter.frontends.panel.sections.runs_section import RunsSection
 from fairing_az_jupyter.frontends.panel.sections.settings_section import SettingsSection
 from fairing_az_jupyter.frontends.panel.sections.static_display import StaticDisplay
-from fairing_az_jupyter.frontends.panel.state import message
+from fairing_az_jupyter.frontends.panel.state import messages
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.panel.state.shared_state import SharedState
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Panel"]
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-_RUNNING = "A launch goes on. On this machine it ends with the panel; a job in the cluster goes on by itself."
+_RUNNING = (
+    "A launch is still running. On this machine it stops when the panel closes; a job in the cluster keeps running."
+)
 
 
 class Panel:
@@ -28,7 +30,7 @@ class Panel:
 
     Args:
         state: What all panels of the kernel share.
-        cell: The cell that it is made in; empty where nobody tells.
+        cell: The cell that it is made in; empty where it is not known.
 
     """
 
@@ -44,7 +46,9 @@ class Panel:
                 f"<style>{style_sheet.hiding(self._static.name)}{style_sheet.LIVE}</style>", css="fairing-az-style"
             )
             title = parts.html("Fairing on Azure", css="fairing-az-title")
-            self._close_button = parts.button("Close", self._close_or_ask, tip="Close this panel; a table of it stays")
+            self._close_button = parts.button(
+                "Close", self._close_or_ask, tip="Close this panel and leave a static table"
+            )
             self._asked = parts.column()
             self._failed = parts.html()
             sections = (SettingsSection, ChecksSection, LaunchSection, RunsSection, EndpointsSection)
@@ -52,7 +56,7 @@ class Panel:
             bar = parts.row(title, self._close_button, css="fairing-az-bar")
             self._root = parts.column(style, bar, self._asked, self._failed, *shown, css="fairing-az-panel")
             for part in (state.settings, state.checks, state.launches, state.endpoints):
-                parts.at_end(part.follow(self._static.update))
+                parts.at_end(part.subscribe(self._static.update))
             if self._root.comm is not None:
                 self._root.comm.on_close(self._closed_by_front_end)
 
@@ -88,7 +92,7 @@ class Panel:
         return {_WIDGET: view, "text/plain": repr(self)}
 
     def _fail(self, error: Exception) -> None:
-        self._parts.put(self._failed, message.html(message.told_of(error)))
+        self._parts.put(self._failed, messages.html(messages.message_of(error)))
 
     def _close_or_ask(self) -> None:
         if not self._state.launches.is_running or len(self._state.panels) > 1:
@@ -103,9 +107,7 @@ class Panel:
         self._asked.children = (
             asked.column(
                 asked.html(_RUNNING),
-                asked.row(
-                    asked.button("Close all the same", self.close, kind="danger"), asked.button("Keep it open", keep)
-                ),
+                asked.row(asked.button("Close anyway", self.close, kind="danger"), asked.button("Keep open", keep)),
                 css="fairing-az-form",
             ),
         )

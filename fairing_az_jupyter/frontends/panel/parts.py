@@ -26,13 +26,13 @@ def _nothing(_value: str, _widget: object) -> str:
     return ""
 
 
-# What the browser sends, and what never goes back: not as an echo, and not in any state of the widget. The browser is
-# told that the field is empty as soon as its value is here.
-class _UnkeptText(ipywidgets.Text):  # type: ignore[misc]
+# What the browser sends never goes back: not as an echo, and not in any state of the widget. The browser is sent an
+# empty field as soon as the kernel has its value.
+class _WriteOnlyText(ipywidgets.Text):  # type: ignore[misc]
     value = traitlets.Unicode("").tag(sync=True, echo_update=False, to_json=_nothing)
 
 
-class _UnkeptPassword(ipywidgets.Password):  # type: ignore[misc]
+class _WriteOnlyPassword(ipywidgets.Password):  # type: ignore[misc]
     value = traitlets.Unicode("").tag(sync=True, echo_update=False, to_json=_nothing)
 
 
@@ -113,22 +113,22 @@ class Parts:
             continuous_update=False,
         )
 
-    def unkept(self, label: str, *, hidden: bool, tip: str = "") -> Shown:
+    def write_only(self, label: str, *, masked: bool, tip: str = "") -> Shown:
         """Return a field whose value goes to the kernel and stands in no state: the browser forgets it at once.
 
         Args:
             label: What is typed.
-            hidden: Whether it is not shown while it is typed.
+            masked: Whether what is typed is masked.
             tip: What else there is to say.
 
         """
-        kind = _UnkeptPassword if hidden else _UnkeptText
+        kind = _WriteOnlyPassword if masked else _WriteOnlyText
         field = self._make(
             "text", kind, "", description=label, tooltip=tip or label, placeholder="", continuous_update=False
         )
 
         def taken(change: dict[str, Any]) -> None:
-            field.placeholder = "taken; not shown any more" if change["new"] else ""
+            field.placeholder = "received; not shown" if change["new"] else ""
 
         field.observe(taken, names="value")
         return field
@@ -213,7 +213,7 @@ class Parts:
     def _guarded(self, call: Callable[[], object]) -> None:
         try:
             call()
-        except Exception as error:  # noqa: BLE001 - shown in the panel, and logged unless the user can mend it
+        except Exception as error:  # noqa: BLE001 - shown in the panel, and logged if unexpected
             self._fail(error)
 
     @staticmethod

@@ -21,7 +21,7 @@ class Contents:
     """The folder that Jupyter's contents show.
 
     Args:
-        root: The folder; None where the contents are no files of this machine.
+        root: The folder; None where the contents are not files of this machine.
         hidden: Whether hidden files are shown.
 
     """
@@ -53,12 +53,12 @@ class Contents:
             what: What it is, for messages.
 
         Raises:
-            InputError: It leads out of the contents, is hidden, or is no path.
+            InputError: It leads out of the contents, is hidden, or is not a path.
 
         """
         if self.root is None:
             raise InputError(
-                f"The {what} {path[:80]!r} can't be used: this Jupyter server's contents are no files of its machine.",
+                f"The {what} {path[:80]!r} can't be used: this Jupyter server does not keep its contents as files.",
                 hint="Use the command line where the notebook is a file: fairing-azure --help",
                 code="contents",
             )
@@ -67,7 +67,7 @@ class Contents:
         found = os.path.join(self.root, *names)  # noqa: PTH118 - as the user named it, links included
         real = os.path.realpath(found)
         if real != root and os.path.commonpath([root, real]) != root:
-            raise _refused(path, what, "it leads out of the folder that Jupyter shows")
+            raise _rejected(path, what, "it leads outside Jupyter's root folder")
         if not self.hidden and self._is_hidden(names, real, root):
             raise _missing(path, what)
         if not Path(real).parent.is_dir():
@@ -100,24 +100,24 @@ class Contents:
 
     def _names(self, path: str, given: str, what: str) -> list[str]:
         if _CONTROL.search(path):
-            raise _refused(given, what, "it holds a control character")
+            raise _rejected(given, what, "it contains a control character")
         try:
             path.encode()
         except UnicodeEncodeError:
-            raise _refused(given, what, "it holds half a surrogate pair") from None
+            raise _rejected(given, what, "it contains half a surrogate pair") from None
         if "\\" in path:
-            raise _refused(given, what, "it holds a backslash; folders are separated by /")
+            raise _rejected(given, what, "it contains a backslash; separate folders with /")
         if path.startswith("/"):
-            raise _refused(given, what, "it begins with /; it counts from the folder that Jupyter shows")
+            raise _rejected(given, what, "it begins with /; give it relative to Jupyter's root folder")
         names = [name for name in path.split("/") if name not in {"", "."}]
         if not names:
-            raise _refused(given, what, "it names no file")
+            raise _rejected(given, what, "it does not name a file")
         if _DRIVE.match(names[0]):
-            raise _refused(given, what, "it is on another drive than Jupyter's own files")
+            raise _rejected(given, what, "it is on another drive than Jupyter's own files")
         if os.pardir in names:
-            raise _refused(given, what, "it holds ..")
+            raise _rejected(given, what, "it contains ..")
         if any(len(name.encode()) > _LONGEST_NAME for name in names):
-            raise _refused(given, what, "a name in it is too long")
+            raise _rejected(given, what, "a name in it is too long")
         return names
 
     def _is_hidden(self, names: list[str], real: str, root: str) -> bool:
@@ -128,15 +128,15 @@ class Contents:
 
 def _missing(path: str, what: str) -> InputError:
     return InputError(
-        f"There is no {what} {path[:200]!r} among the files that Jupyter shows.",
-        hint="Check its name and folder in the file browser, and save it there first.",
+        f"{what.capitalize()} {path[:200]!r} not found among the files that Jupyter shows.",
+        hint="Check the name and folder in the file browser. Save the file first if it is new.",
         code="file-missing",
     )
 
 
-def _refused(path: str, what: str, why: str) -> InputError:
+def _rejected(path: str, what: str, why: str) -> InputError:
     return InputError(
         f"The path {path[:200]!r} of the {what} can't be used: {why}.",
-        hint="Give a path as the file browser shows it, such as work/notebook.ipynb.",
+        hint="Give the path that the file browser shows, such as work/notebook.ipynb.",
         code="contents-path",
     )

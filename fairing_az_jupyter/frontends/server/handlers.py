@@ -26,17 +26,21 @@ if TYPE_CHECKING:
 _MOST_DRAINED = 4 * BODY_LIMIT
 """So much of a body that is too large is read before the answer: who sends it can then read the answer."""
 _TOLD = {
-    400: ("bad-request", "The request can't be understood.", "Reload the page and try again."),
-    401: ("not-logged-in", "The request has no valid login to Jupyter.", "Log in to Jupyter, and try again."),
+    400: ("bad-request", "The request is malformed.", "Reload the page and try again."),
+    401: ("not-logged-in", "The request has no valid login to Jupyter.", "Log in to Jupyter and try again."),
     403: (
         "refused",
-        "Jupyter Server refuses the request: it has no valid login or _xsrf value, or its user may not do it.",
-        "Reload the page, and log in to Jupyter if it asks for it.",
+        "Jupyter Server rejected the request: no valid login or _xsrf value, or the user lacks the permission.",
+        "Reload the page, and log in to Jupyter if asked.",
     ),
-    404: ("refused", "There is no such thing here, or the request comes from another site.", "Reload the page."),
-    405: ("method", "This address does not know the request's method.", "openapi.json tells which it knows."),
-    413: ("too-large", f"The body is larger than {BODY_LIMIT // 1024**2} MB.", "Leave the notebook's outputs out."),
-    415: ("not-json", "The body has to be JSON, and says that it is not.", "Send Content-Type: application/json."),
+    404: ("refused", "Not found, or the request comes from another site.", "Reload the page."),
+    405: ("method", "This address does not support the request's method.", "openapi.json lists the supported methods."),
+    413: (
+        "too-large",
+        f"The body is larger than {BODY_LIMIT // 1024**2} MB.",
+        "Send the notebook without its outputs.",
+    ),
+    415: ("not-json", "The request body must be JSON.", "Send Content-Type: application/json."),
 }
 
 
@@ -144,8 +148,8 @@ class JsonHandler(APIHandler):
             self._body.clear()
             await self._answered(route, self._call)
         except WorkerGoneError as gone:
-            told = f"The worker process of fairing-az-jupyter has ended before it has answered: {gone}."
-            hint = "Try again: it is started anew. If it ends again, see the log of Jupyter Server."
+            told = f"The worker process of fairing-az-jupyter ended before it answered: {gone}."
+            hint = "Try again: a new worker is started. If it ends again, see Jupyter Server's log."
             self.set_status(503)
             self._finish({"code": "worker-gone", "message": told, "hint": hint})
         finally:
@@ -184,7 +188,7 @@ class JsonHandler(APIHandler):
         if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(sorted({*self._routes, "OPTIONS"})))
         reason = HTTPStatus(status_code).phrase if status_code in HTTPStatus._value2member_map_ else "Error"
-        unknown = ("internal", f"The server has failed: {reason}.", "See the log of Jupyter Server, and report it.")
+        unknown = ("internal", f"Server error: {reason}.", "See Jupyter Server's log, and report the error as a bug.")
         code, message, hint = _TOLD.get(status_code, unknown)
         self._finish({"code": code, "message": message, "hint": hint})
 
@@ -197,7 +201,7 @@ class StreamHandler(JsonHandler):
         """Let the worker stop: nobody listens any more."""
         if self._call is not None:
             self._call.end()
-            self._call.take(WorkerGoneError("the client has gone"))
+            self._call.take(WorkerGoneError("the client disconnected"))
         super().on_connection_close()
 
     async def _answered(self, route: Route, call: Call) -> None:

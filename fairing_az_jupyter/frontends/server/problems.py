@@ -1,10 +1,10 @@
 """Errors as HTTP answers: each has a status, a code, a message and a hint, and none shows what it was given.
 
 400  what was asked for can't be done as it stands      403  who asks may not, here, in the cluster or in Azure
-404  there is no such thing                             409  something else has to happen first
-413  the body is too large                              415  the body is no JSON
+404  it does not exist                                  409  something else has to happen first
+413  the body is too large                              415  the body is not JSON
 422  a field breaks its rule; `errors` names it         429  Azure or the cluster asks to wait
-500  a bug; the log says where                          502, 503, 504  who has to answer does not, or not in time
+500  a bug; the log says where                          502, 503, 504  no answer, or not in time
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def problem(code: str, message: str, hint: str = "") -> dict[str, Any]:
 
 
 def from_error(error: FairingAzureError) -> Problem:
-    """Return the answer to an error that the user can mend.
+    """Return the answer to an error that the user can fix.
 
     Args:
         error: The error.
@@ -93,7 +93,7 @@ def field_problem(entry: Mapping[str, str]) -> dict[str, str]:
 
 
 def from_validation(error: ValidationError, known: Collection[str], *, secret: bool = False) -> Problem:
-    """Return the answer to a request that has not the form of its model; what it holds is not shown.
+    """Return the answer to a request that does not fit its model; its values are not shown.
 
     Args:
         error: What pydantic says.
@@ -107,19 +107,19 @@ def from_validation(error: ValidationError, known: Collection[str], *, secret: b
     entries = []
     for each in error.errors(include_url=False, include_context=False, include_input=False):
         field = _field(each["loc"], known, secret=secret)
-        message = "There is no such field." if each["type"] == "extra_forbidden" else f"{each['msg']}."
+        message = "Unknown field." if each["type"] == "extra_forbidden" else f"{each['msg']}."
         entries.append({"field": field, "message": message, "hint": "", "suggestion": ""})
-    fields = ", ".join(dict.fromkeys(entry["field"] or "the whole" for entry in entries))
-    told = problem(
+    fields = ", ".join(dict.fromkeys(entry["field"] or "the body" for entry in entries))
+    body = problem(
         "request",
-        f"The request has not the form that is expected: {fields}.",
-        "Mend the fields that `errors` names; openapi.json describes them.",
+        f"The request is invalid: {fields}.",
+        "Correct the fields listed in `errors`. openapi.json describes them.",
     )
-    return 422, {**told, "errors": entries}
+    return 422, {**body, "errors": entries}
 
 
 def from_bug(error: BaseException) -> tuple[Problem, str]:
-    """Return the answer to an error that nobody has expected, and what to log.
+    """Return the answer to an unexpected error, and what to log.
 
     Args:
         error: The error; its own text may hold anything, and is shown nowhere.
@@ -130,12 +130,12 @@ def from_bug(error: BaseException) -> tuple[Problem, str]:
     """
     frames: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
     where = "".join(f'\n  File "{each.filename}", line {each.lineno}, in {each.name}' for each in frames)
-    told = problem(
+    body = problem(
         "internal",
-        f"The server has failed in a way that nobody has expected ({type(error).__name__}).",
-        "Please report it, with the lines that the log of Jupyter Server has about it.",
+        f"Unexpected server error ({type(error).__name__}).",
+        "Report it as a bug, with the lines about it in Jupyter Server's log.",
     )
-    return (500, told), f"{type(error).__name__} (its text is not shown: it may hold a secret){where}"
+    return (500, body), f"{type(error).__name__} (text not shown: it may contain a secret){where}"
 
 
 def _status(error: FairingAzureError) -> int:

@@ -70,7 +70,7 @@ class _Worker:
                 if job is not None:
                     job.credit.release()
             elif len(self._jobs) >= _MOST_THREADS:
-                busy = problems.problem("busy", "Too many requests are open at the same time.", "Close some tabs.")
+                busy = problems.problem("busy", "Too many requests are open at once.", "Close some browser tabs.")
                 self.send({"id": number, "status": 503, "last": True}, _json(busy))
             else:
                 job = self._jobs[number] = _Job(self, head, body)

@@ -168,7 +168,7 @@ class WorkerProcess:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         except ValueError:
-            self._log.error("The worker of fairing-az-jupyter has sent what can't be read; it is started anew.")
+            self._log.error("The worker of fairing-az-jupyter sent unreadable data and is restarted.")
             process.kill()
         finally:
             # Whoever asks from now on gets a new process; whoever has asked this one gets no answer.
@@ -180,7 +180,7 @@ class WorkerProcess:
             status = await process.wait()
             how = f"it was killed by signal {-status}" if status < 0 else f"it ended with status {status}"
             if not self._closed:
-                self._log.warning("The worker of fairing-az-jupyter has ended: %s. The next request starts it.", how)
+                self._log.warning("The worker of fairing-az-jupyter ended: %s. The next request starts a new one.", how)
             for call in gone.values():
                 call.take(WorkerGoneError(how))
 

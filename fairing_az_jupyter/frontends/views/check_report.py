@@ -26,13 +26,13 @@ SYMBOLS: dict[CheckStatus, str] = {"pass": "✓", "warn": "!", "fail": "✗", "s
 _ASCII_SYMBOLS: dict[CheckStatus, str] = {**SYMBOLS, "pass": "+", "fail": "x"}
 _COLOURS: dict[CheckStatus, str] = {"pass": "32", "warn": "33", "fail": "1;31", "skipped": "2", "unknown": "35"}
 _VERDICTS = {
-    "pass": "Nothing stands in the way of a launch.",
+    "pass": "Ready to launch.",
     "fail": "A launch would fail.",
-    "unknown": "Whether a launch works could not be found out.",
+    "unknown": "Some checks got no answer, so a launch may fail.",
 }
 # A warning may be about what nobody can see from here, such as what the nodes' own identity may pull.
-_WARNED = "Nothing that could be seen would make a launch fail; mind the warnings."
-AT_ONCE = "To make all that is missing at once"
+_WARNED = "Ready to launch, with warnings."
+AT_ONCE = "To create everything that is missing"
 _MADE = {
     "azcreds": ("secrets", "create", "--azure"),
     "acrcreds": ("secrets", "create", "--acr"),
@@ -52,7 +52,7 @@ class Style:
     Args:
         width: Columns to wrap texts to; commands are never wrapped.
         colour: Whether status words are coloured.
-        ascii: Whether symbols that are no ASCII are replaced.
+        ascii: Whether symbols outside ASCII are replaced.
 
     """
 
@@ -82,7 +82,7 @@ def style_for(stream: TextIO | TextIOBase, encoding: str | None) -> Style:
 
 
 def in_order(results: Iterable[CheckResult]) -> list[CheckResult]:
-    """Return results in the order in which they are read; checks finish in the order of chance."""
+    """Return results in the order in which they are read; checks finish in any order."""
     return sorted(results, key=lambda result: result.position)
 
 
@@ -111,12 +111,28 @@ def document(results: Iterable[CheckResult]) -> dict[str, object]:
 
 
 def summary(results: Sequence[CheckResult]) -> str:
-    """Return all in one line."""
-    told = ", ".join(f"{number} {status}" for status, number in counts(results).items() if number) or "nothing to check"
+    """Return all in one line: how many checks have which status, the worst first, and what that means for a launch."""
+    found = counts(results)
     checks = "1 check" if len(results) == 1 else f"{len(results)} checks"
     status = overall(results)
-    verdict = _WARNED if status == "pass" and counts(results)["warn"] else _VERDICTS[status]
-    return f"{checks}: {told}. {verdict}"
+    verdict = _WARNED if status == "pass" and found["warn"] else _VERDICTS[status]
+    return f"{checks}: {', '.join(_counted(results)) or 'none to run'}. {verdict}"
+
+
+def _counted(results: Iterable[CheckResult]) -> Iterator[str]:
+    results = list(results)
+    found = counts(results)
+    words = {"fail": "failed", "unknown": "unknown", "warn": "warning", "pass": "passed", "skipped": "skipped"}
+    for status, word in words.items():
+        if number := found[status]:
+            plural = "s" if status == "warn" and number > 1 else ""
+            yield f"{number} {word}{plural}{_need(number, results) if status == 'skipped' else ''}"
+
+
+def _need(skipped: int, results: Iterable[CheckResult]) -> str:
+    """Say what skipped checks wait for where it is the cluster itself."""
+    cluster = next((result.status for result in results if result.check == "cluster"), "pass")
+    return f" ({'needs' if skipped == 1 else 'need'} the cluster)" if cluster in {"fail", "unknown"} else ""
 
 
 def row(result: CheckResult, style: Style, *, verbose: bool = False) -> Iterator[str]:
@@ -128,7 +144,7 @@ def row(result: CheckResult, style: Style, *, verbose: bool = False) -> Iterator
         verbose: Whether to say also what was looked at.
 
     """
-    texts = [line(result.message), *([f"Looked at {line(result.looked_at)}."] if verbose and result.looked_at else [])]
+    texts = [line(result.message), *([f"Checked: {line(result.looked_at)}."] if verbose and result.looked_at else [])]
     title = line(result.title)
     aside = _STATUS_WIDTH + _TITLE_WIDTH
     if len(title) <= _TITLE_WIDTH - 2 and style.width - aside >= _NARROWEST:
@@ -143,12 +159,12 @@ def row(result: CheckResult, style: Style, *, verbose: bool = False) -> Iterator
 
 
 def report(results: Sequence[CheckResult], style: Style, *, notebook: bool = False) -> Iterator[str]:
-    """Yield what needs attention, each with why and its cures, and the summary.
+    """Yield what needs attention, each with why it matters and how to fix it, and the summary.
 
     Args:
         results: All results.
         style: How to show them.
-        notebook: Whether cures are typed into a cell.
+        notebook: Whether commands are typed into a cell.
 
     """
     for result in in_order(results):
@@ -156,21 +172,21 @@ def report(results: Sequence[CheckResult], style: Style, *, notebook: bool = Fal
             yield ""
             yield from _attention(result, style, notebook=notebook)
     yield ""
-    fix = at_once(results)
-    if fix is not None:
-        yield from (f"{AT_ONCE}:", f"  {typed(fix, notebook=notebook)}", "")
+    remedy = at_once(results)
+    if remedy is not None:
+        yield from (f"{AT_ONCE}:", f"  {typed(remedy, notebook=notebook)}", "")
     yield from _wrapped(summary(results), style.width)
 
 
 def at_once(results: Iterable[CheckResult]) -> Fix | None:
-    """Return the one command that makes all that is missing, where it would take several otherwise.
+    """Return the one command that creates everything that is missing, where it would take several otherwise.
 
     Args:
         results: The results.
 
     Returns:
-        `secrets create` if checks fail whose best cures make one part of what it makes; None if it does no more than
-        one of these, or if they have not the same settings.
+        `secrets create` if checks fail whose first remedies each create a part of it; None if it does no more than one
+        of these, or if they have not the same settings.
 
     """
     parts: dict[tuple[str, ...], set[str]] = {}
@@ -207,21 +223,21 @@ def _attention(result: CheckResult, style: Style, *, notebook: bool) -> Iterator
     margin = f"{'':{_STATUS_WIDTH}}"
     title, *others = _wrapped(f"{line(result.title)} ({result.check})", style.width - _STATUS_WIDTH)
     yield f"{_badge(result.status, style)}{title}"
-    looked_at = f"Looked at {line(result.looked_at)}." if result.looked_at else ""
+    looked_at = f"Checked: {line(result.looked_at)}." if result.looked_at else ""
     texts = [part for text in (line(result.message), line(result.why), looked_at) for part in _fitted(text, style)]
     yield from (f"{margin}{part}" for part in (*others, *texts))
-    for number, fix in enumerate(fixes_of(result, notebook=notebook)):
-        lead = "or" if number else "To mend it"
-        if fix.tool == "text":
-            yield from (f"{margin}{part}" for part in _fitted(f"{lead}: {line(fix.command)}", style))
+    for number, remedy in enumerate(remedies_of(result, notebook=notebook)):
+        lead = "or" if number else "To fix it"
+        if remedy.tool == "text":
+            yield from (f"{margin}{part}" for part in _fitted(f"{lead}: {line(remedy.command)}", style))
         else:
             # Never wrapped: it is there to be copied.
             yield f"{margin}{lead}:"
-            yield f"{margin}  {typed(fix, notebook=notebook)}"
+            yield f"{margin}  {typed(remedy, notebook=notebook)}"
 
 
-def fixes_of(result: CheckResult, *, notebook: bool) -> list[Fix]:
-    """Return a result's cures; in a notebook those first that a cell can run.
+def remedies_of(result: CheckResult, *, notebook: bool) -> list[Fix]:
+    """Return a result's remedies; in a notebook those first that a cell can run.
 
     Args:
         result: The result.

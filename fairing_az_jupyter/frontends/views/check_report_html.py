@@ -10,9 +10,9 @@ from fairing_az_jupyter.frontends.views.check_report import (
     ATTENTION,
     SYMBOLS,
     at_once,
-    fixes_of,
     in_order,
     line,
+    remedies_of,
     summary,
     typed,
 )
@@ -47,16 +47,16 @@ def html(results: Sequence[CheckResult], *, instead: str = "") -> str:
     ordered = in_order(results)
     attention = [result for result in ordered if result.status in ATTENTION]
     others = [result for result in ordered if result.status not in ATTENTION]
-    fix = None if instead else at_once(results)
+    remedy = None if instead else at_once(results)
     parts = [f"<div>{escape(instead or summary(results))}</div>"]
     if attention:
         parts.append(_table(attention))
-    if fix is not None:
-        parts.append(_fix(fix, AT_ONCE))
+    if remedy is not None:
+        parts.append(_remedy(remedy, AT_ONCE))
     if others:
         # Open while nothing needs attention: then these rows are all there is to see.
-        told = f"<summary>{_counted(others, attention)}</summary>"
-        parts.append(f"<details{'' if attention else ' open'}>{told}{_table(others)}</details>")
+        heading = f"<summary>{_counted(others, attention)}</summary>"
+        parts.append(f"<details{'' if attention else ' open'}>{heading}{_table(others)}</details>")
     return f'<div class="fairing-az-check">{"".join(parts)}</div>'
 
 
@@ -67,7 +67,7 @@ def _counted(others: Sequence[CheckResult], attention: Sequence[CheckResult]) ->
 
 def _table(results: Iterable[CheckResult]) -> str:
     heads = "".join(
-        f'<th scope="col" style="{_CELL};font-weight:bold">{head}</th>' for head in ("Status", "Check", "Found")
+        f'<th scope="col" style="{_CELL};font-weight:bold">{head}</th>' for head in ("Status", "Check", "Result")
     )
     rows = "".join(_row(result) for result in results)
     style = "border-collapse:collapse;text-align:left;margin-left:0"
@@ -79,8 +79,8 @@ def _row(result: CheckResult) -> str:
     found = [f"<div>{escape(line(result.message))}</div>"]
     if result.status in ATTENTION:
         found.append(f'<div style="opacity:0.8">{escape(line(result.why))}</div>')
-        fixes = enumerate(fixes_of(result, notebook=True))
-        found.extend(_fix(fix, "or" if number else "To mend it") for number, fix in fixes)
+        remedies = enumerate(remedies_of(result, notebook=True))
+        found.extend(_remedy(remedy, "or" if number else "To fix it") for number, remedy in remedies)
     return (
         f'<tr><td style="{_CELL}">{badge}</td><th scope="row" style="{_CELL}">{escape(line(result.title))}'
         f'<div style="opacity:0.6;font-size:smaller">{escape(line(result.looked_at))}</div></th>'
@@ -88,7 +88,7 @@ def _row(result: CheckResult) -> str:
     )
 
 
-def _fix(fix: Fix, lead: str) -> str:
-    if fix.tool == "text":
-        return f"<div>{lead}: {escape(line(fix.command))}</div>"
-    return f'<div>{lead}:<code style="{_COMMAND}">{escape(typed(fix, notebook=True))}</code></div>'
+def _remedy(remedy: Fix, lead: str) -> str:
+    if remedy.tool == "text":
+        return f"<div>{lead}: {escape(line(remedy.command))}</div>"
+    return f'<div>{lead}:<code style="{_COMMAND}">{escape(typed(remedy, notebook=True))}</code></div>'

@@ -8,11 +8,11 @@ from fairing_az_jupyter.models import CheckResult
 
 
 class CheckResults(ShownOnce, list[CheckResult]):
-    """A list of results: `.ok`, `.failed` and `.unknown` say what came of it; a notebook shows it as a table."""
+    """A list of results: `.ok`, `.failed` and `.unknown` group them; a notebook shows it as a table."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing fails and everything could be found out."""
+        """Whether nothing fails and every check got an answer."""
         return check_report.overall(self) == "pass"
 
     @property
@@ -22,7 +22,7 @@ class CheckResults(ShownOnce, list[CheckResult]):
 
     @property
     def unknown(self) -> list[CheckResult]:
-        """The results of the checks that could not find out."""
+        """The results of the checks that got no answer."""
         return [result for result in self if result.status == "unknown"]
 
     def in_order(self) -> CheckResults:
@@ -37,9 +37,9 @@ class CheckResults(ShownOnce, list[CheckResult]):
             stopped: Whether there would have been more, but the user has stopped the check.
 
         """
-        told = f"Checking: {len(self)} done so far." if running else ""
-        told = f"Cancelled: {len(self)} were done." if stopped else told
+        instead = f"Checking: {len(self)} done so far." if running else ""
+        instead = f"Cancelled after {len(self)} check{'' if len(self) == 1 else 's'}." if stopped else instead
         return {
-            "text/html": check_report_html.html(self, instead=told),
-            "text/plain": check_report.plain(self, instead=told),
+            "text/html": check_report_html.html(self, instead=instead),
+            "text/plain": check_report.plain(self, instead=instead),
         }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LONGEST_OUTPUT = 100_000
 _LONGEST_NAME = 200
-_UNFINISHED = "The run has not ended: its process was killed, or its machine stopped."
+_UNFINISHED = "The run did not finish: its process was killed, or its machine stopped."
 # XML 1.0, "Characters": what may not stand in a document, not even as a reference.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -37,7 +37,7 @@ class JUnitReport:
     """Listens to a run and writes the report when it has ended, whichever way.
 
     From the beginning there is a report of a run that has not ended: one that is killed leaves no older report behind,
-    and none that looks as if all was well.
+    and none that looks like success.
 
     Args:
         path: The file; None for no report.
@@ -64,7 +64,7 @@ class JUnitReport:
             InputError: It can't.
 
         """
-        # What is no file, such as a pipe, takes one document.
+        # A pipe or a device takes one document only.
         if self._path is not None and (self._path.is_file() or not self._path.exists() or self._path.is_dir()):
             unfinished = self._add_case("run")
             _fail(unfinished, _UNFINISHED, "unfinished", _UNFINISHED)
@@ -101,7 +101,7 @@ class JUnitReport:
             for name, value in request.parameters.items():
                 ET.SubElement(properties, "property", name=_text(name), value=_text(str(value)))
 
-    def refuse(self, message: str) -> None:
+    def not_started(self, message: str) -> None:
         """Report a run that was not started.
 
         Args:
@@ -109,7 +109,7 @@ class JUnitReport:
 
         """
         if self._path is not None:
-            _fail(self._add_case("run"), message, "refused", message)
+            _fail(self._add_case("run"), message, "not-started", message)
 
     def listening(self, show: Callable[[RunEvent], None]) -> Callable[[RunEvent], None]:
         """Return a listener that notes what happens and hands it on.
@@ -121,11 +121,11 @@ class JUnitReport:
         if self._path is None:
             return show
 
-        def tell(event: RunEvent) -> None:
+        def listener(event: RunEvent) -> None:
             self._note(event)
             show(event)
 
-        return tell
+        return listener
 
     def _note(self, event: RunEvent) -> None:
         if event.kind == "cell-started":
@@ -139,7 +139,7 @@ class JUnitReport:
             self._case.set("time", f"{self._seconds:.3f}")
             self._ended = event.kind != "cell-retried"
             if event.kind == "cell-retried":
-                self._printed.add(f"\nThe cell failed, and is tried again: {event.message}\n")
+                self._printed.add(f"\nThe cell failed and is being retried: {event.message}\n")
             elif event.kind == "cell-failed":
                 _fail(self._case, event.message or "", "cell-failed", event.message or "")
 
@@ -152,9 +152,9 @@ class JUnitReport:
         known = isinstance(error, FairingAzureError)
         message = error.message if isinstance(error, FairingAzureError) else f"{type(error).__name__}: {error}"
         lines = error.traceback if isinstance(error, RunFailedError) else ()
-        told = "\n".join(lines) or str(error) or message
+        text = "\n".join(lines) or str(error) or message
         code = error.code if isinstance(error, FairingAzureError) else type(error).__name__
-        _fail(case, message if known or str(error) else type(error).__name__, code, told)
+        _fail(case, message if known or str(error) else type(error).__name__, code, text)
 
     def _add_case(self, name: str, seconds: float = 0.0) -> ET.Element:
         return ET.SubElement(
@@ -185,7 +185,7 @@ class JUnitReport:
             why = (error.strerror if isinstance(error, OSError) else None) or error
             raise InputError(
                 f"The JUnit report '{self._named}' can't be written: {why}.",
-                hint="Name another file: --junit FILE, in a folder that is there.",
+                hint="Name a file in an existing folder: --junit FILE",
                 code="junit",
             ) from error
 
@@ -208,7 +208,7 @@ class _Tail:
     def text(self) -> str:
         self._shorten()
         kept = without_ansi(self._parts[0])
-        return f"[The first {self._cut} characters are left out.]\n{kept}" if self._cut else kept
+        return f"[The first {self._cut} characters are omitted.]\n{kept}" if self._cut else kept
 
     def _shorten(self) -> None:
         whole = "".join(self._parts)

@@ -1,4 +1,4 @@
-"""A launch as it goes on, for people: phases, events, progress, last lines, metrics; as HTML and as plain text."""
+"""A launch while it runs, for people: phases, events, progress, last lines, metrics; as HTML and as plain text."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["PHASES", "LaunchView", "ViewState", "badge"]
 
 ViewState = Literal["running", "succeeded", "ready", "failed", "cancelled", "left"]
-"""`left` is what goes on in the cluster without anybody who looks."""
+"""`left` is what is still running in the cluster without anybody watching."""
 
 PHASES = {
     "context": "Pack files",
     "build": "Build image",
     "push": "Push image",
-    "schedule": "Find a place",
+    "schedule": "Schedule pod",
     "run": "Run",
     "serve": "Serve",
 }
@@ -38,14 +38,14 @@ PHASES = {
 
 _SHOWN_LINES = 20
 _LONGEST_LINE = 300
-_LONGEST_SAYING = 2000
+_LONGEST_MESSAGE = 2000
 """Letters of an event or an error; the longest message of Kubernetes' own events has 1024."""
 _SHOWN_EVENTS = 8
 _WORTH_SHOWING = 1 << 20
 """Bytes: what is smaller is sent before anybody has read how far it is."""
 # The beginning of a code whose rest comes with the next piece.
 _HALF_CODE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*)?$")
-_WORDS: dict[ViewState, str] = {"left": "goes on in the cluster"}
+_WORDS: dict[ViewState, str] = {"left": "still running in the cluster"}
 _SYMBOLS = {"running": "●", "succeeded": "✓", "ready": "✓", "failed": "✗", "cancelled": "-", "left": "●"}
 _EMPHASIS = {
     "failed": "font-weight:bold;border-width:2px;color:var(--jp-error-color0,#d9432f)",
@@ -57,7 +57,7 @@ _BADGE = "display:inline-block;border:1px solid currentColor;border-radius:0.3em
 _PHASE_SYMBOLS = {"started": "●", "finished": "✓", "skipped": "-", "failed": "✗"}
 _WAIT = "margin:0.2em 0;padding-left:0.6em;border-left:3px solid var(--jp-info-color1,#0277bd)"
 _LONG_SECONDS = 30.0
-"""A phase that is going on for so long makes people ask how to stop it."""
+"""After this time in one phase the view says how to stop it."""
 _PRE = (
     "margin:0.3em 0;padding:0.3em 0.6em;border-left:3px solid currentColor;white-space:pre-wrap;"
     "word-break:break-word;max-height:32em;overflow:auto"
@@ -137,7 +137,7 @@ class LaunchView:
                 self.job = event.name
 
     def _take_output(self, text: str) -> None:
-        """Take what is printed; a carriage return writes its line anew."""
+        """Take what is printed; a carriage return starts its line again."""
         with self._lock:
             if self.state != "running":
                 return
@@ -149,15 +149,15 @@ class LaunchView:
                 self.log.write(clean)
             *whole, self._open = (self._open + clean).split("\n")
             for each in whole:
-                self._add(_written_anew(each))
+                self._add(_after_carriage_return(each))
             self._open = self._open[-4 * _LONGEST_LINE :]
             self.revision += 1
 
     def _take_pod_event(self, event: PodEvent) -> None:
-        self._latest = _short(event.message or event.reason, _LONGEST_SAYING)
+        self._latest = _short(event.message or event.reason, _LONGEST_MESSAGE)
         self._events.pop((event.pod, event.reason), None)
-        said = f"{event.pod}: {event.reason}{f', {event.message}' if event.message else ''}"
-        self._events[event.pod, event.reason] = _short(said, _LONGEST_SAYING)
+        text = f"{event.pod}: {event.reason}{f', {event.message}' if event.message else ''}"
+        self._events[event.pod, event.reason] = _short(text, _LONGEST_MESSAGE)
         if len(self._events) > _SHOWN_EVENTS:
             del self._events[next(iter(self._events))]
 
@@ -168,7 +168,7 @@ class LaunchView:
             self._phases[event.name] = _Phase(event.state, now)
             return
         began = self._phases.setdefault(event.name, _Phase(event.state, now))
-        began.state, began.message = event.state, _short(event.message, _LONGEST_SAYING)
+        began.state, began.message = event.state, _short(event.message, _LONGEST_MESSAGE)
         began.seconds = None if event.state == "skipped" else now - began.began
 
     def end(self, state: ViewState, message: str = "") -> None:
@@ -183,9 +183,9 @@ class LaunchView:
             if self.state != "running":
                 return
             if self._open:
-                self._add(_written_anew(self._open))
+                self._add(_after_carriage_return(self._open))
                 self._open = ""
-            self.state, self._message = state, _short(message, _LONGEST_SAYING)
+            self.state, self._message = state, _short(message, _LONGEST_MESSAGE)
             self._seconds = time.monotonic() - self._began
             self.revision += 1
             if self.log is not None:
@@ -222,10 +222,10 @@ class LaunchView:
         """Return it as plain text."""
         with self._lock:
             rows = [f"{self._what} on {self._backend}: {self._state()}, {duration(self.seconds)}"]
-            rows += [f"  {title}: {told}" for title, _, told in self._told_phases()]
-            rows += [f"  Sending the {what}: {_share(*sent)}" for what, sent in self._sending()]
+            rows += [f"  {title}: {text}" for title, _, text in self._phase_rows()]
+            rows += [f"  Uploading the {what}: {_share(*sent)}" for what, sent in self._sending()]
             rows += [f"  {event}" for event in self._events.values()]
-            rows += [f"  {each}" for each in self._told_wait()[1:]]
+            rows += [f"  {each}" for each in self._wait_lines()[1:]]
             if lines := self._last_lines():
                 rows += [f"  {self._heading()}:", *(f"  | {each}" for each in lines)]
             if self.metrics.points:
@@ -246,15 +246,15 @@ class LaunchView:
             f"{badge(self._state(), self.state)} {took}{f' · {escape(self.job)}' if self.job else ''}</div>"
         )
         phases = [
-            f'<span style="white-space:nowrap;margin-right:1.2em">{symbol} {escape(title)}: {escape(told)}</span>'
-            for title, symbol, told in self._told_phases()
+            f'<span style="white-space:nowrap;margin-right:1.2em">{symbol} {escape(title)}: {escape(text)}</span>'
+            for title, symbol, text in self._phase_rows()
         ]
         yield f'<div style="opacity:0.85">{" ".join(phases)}</div>' if phases else ""
         yield from self._bars()
-        for each in self._told_wait():
+        for each in self._wait_lines():
             yield f'<div style="{_WAIT}">{escape(each)}</div>'
         if self._events:
-            yield _folded("What the cluster says", self._events.values(), opened=self.state == "failed")
+            yield _folded("Cluster events", self._events.values(), opened=self.state == "failed")
         if lines := self._last_lines():
             yield _folded(self._heading(), lines, opened=True)
         if self.metrics.worth_drawing():
@@ -267,34 +267,34 @@ class LaunchView:
 
     def _bars(self) -> Iterator[str]:
         for what, (done, size) in self._sending():
-            label = f"Sending the {what}"
+            label = f"Uploading the {what}"
             bar = f'<progress max="{size}" value="{done}" aria-label="{escape(label)}"></progress>'
             yield f"<div>{bar} {escape(label)}: {_share(done, size)}</div>"
         build = self._phases.get("build")
         if self.state == "running" and build is not None and build.state == "started":
             # Nobody knows how much there is to do: the bar only says that it is being done.
-            told = f"Building the image for {duration(time.monotonic() - build.began)}"
-            yield f'<div><progress aria-label="Building the image"></progress> {told}</div>'
+            text = f"Building the image: {duration(time.monotonic() - build.began)}"
+            yield f'<div><progress aria-label="Building the image"></progress> {text}</div>'
 
     def _sending(self) -> Iterator[tuple[str, tuple[int, int]]]:
         for what, (done, size) in self._sent.items():
             if size >= _WORTH_SHOWING and (done < size and self.state == "running"):
                 yield what, (done, size)
 
-    def _told_phases(self) -> Iterator[tuple[str, str, str]]:
+    def _phase_rows(self) -> Iterator[tuple[str, str, str]]:
         for name, phase in self._phases.items():
             symbol = _PHASE_SYMBOLS.get(phase.state, "")
             if phase.state == "started":
                 over = self.state != "running"
-                told = "not finished" if over else f"for {duration(time.monotonic() - phase.began)}"
+                text = "not finished" if over else f"running for {duration(time.monotonic() - phase.began)}"
             elif phase.state == "finished":
-                told = duration(phase.seconds or 0.0)
+                text = duration(phase.seconds or 0.0)
             else:
-                told = phase.state + (f", {phase.message}" if phase.message else "")
-            yield PHASES.get(name, name), symbol, told
+                text = phase.state + (f", {phase.message}" if phase.message else "")
+            yield PHASES.get(name, name), symbol, text
 
-    def _told_wait(self) -> list[str]:
-        """Return what the cluster says of the phase that is going on; after a while also how to stop the launch."""
+    def _wait_lines(self) -> list[str]:
+        """Return what the cluster says of the current phase; after a while also how to stop the launch."""
         found = next((each for each in reversed(self._phases.items()) if each[1].state == "started"), None)
         if found is None or self.state != "running" or not self._latest:
             return []
@@ -304,16 +304,16 @@ class LaunchView:
 
     def _last_lines(self) -> list[str]:
         """Return the lines that are shown; the one that is being written, such as a progress bar, is the last."""
-        shown = _shown(_written_anew(self._open))
+        shown = _shown(_after_carriage_return(self._open))
         return [*self._lines, *([shown] if shown.strip() else [])]
 
     def _heading(self) -> str:
         shown = len(self._lines)
         if not shown:
-            return "Its line so far"
+            return "Current output"
         if shown == self._count:
-            return "Its line" if shown == 1 else f"Its {shown} lines"
-        return f"The last {shown} of {self._count:,} lines"
+            return f"Output, {shown} line{'' if shown == 1 else 's'}"
+        return f"Output, last {shown} of {self._count:,} lines"
 
     def _state(self) -> str:
         return _WORDS.get(self.state, self.state)
@@ -328,16 +328,16 @@ def _shown(text: str) -> str:
     return _short(text.expandtabs(4), _LONGEST_LINE, keep_spaces=True)
 
 
-def badge(told: str, state: str) -> str:
+def badge(text: str, state: str) -> str:
     """Return the state of something as HTML: a word in a frame.
 
     Args:
-        told: The word or words.
+        text: The word or words.
         state: Which emphasis they get: as of a `ViewState`; any other gets none.
 
     """
     symbol = _SYMBOLS.get(state, "")
-    return f'<span style="{_BADGE};{_EMPHASIS.get(state, "")}">{f"{symbol} " if symbol else ""}{escape(told)}</span>'
+    return f'<span style="{_BADGE};{_EMPHASIS.get(state, "")}">{f"{symbol} " if symbol else ""}{escape(text)}</span>'
 
 
 def duration(seconds: float) -> str:
@@ -357,7 +357,7 @@ def _short(text: str, most: int, *, keep_spaces: bool = False) -> str:
     return shown if len(shown) <= most else f"{shown[: most - 4]} ..."
 
 
-def _written_anew(text: str) -> str:
+def _after_carriage_return(text: str) -> str:
     """Return a line as a terminal shows it at its end; a piece may end between a carriage return and its line feed."""
     return text.rstrip("\r").rpartition("\r")[2]
 

@@ -90,7 +90,7 @@ class LaunchLog:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the oldest logs; those of launches that still go on are among the newest."""
+    """Remove the oldest logs; those of running launches are among the newest."""
     logs = []
     for path in folder.glob("*.log"):
         # Another kernel may just have removed it.

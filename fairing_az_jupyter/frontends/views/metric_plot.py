@@ -50,7 +50,7 @@ class MetricSeries:
         """Read one line of a training's output.
 
         Args:
-            line: The line; what is no metric at a step is passed over.
+            line: The line; a line without a metric at a step is ignored.
 
         Returns:
             Whether it had a value.

@@ -1,4 +1,4 @@
-"""A run of a notebook as it goes on, for people: what a launch has to show, and which cell it is at."""
+"""A run of a notebook while it runs, for people: what a launch has to show, and which cell it is at."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ class RunView(LaunchView):
     def _bars(self) -> Iterator[str]:
         if self._cells:
             done = self._cells if self.state == "succeeded" else max(self._cell - 1, 0)
-            told = f"Cell {self._cell} of {self._cells}" if self.state != "succeeded" else f"{self._cells} cells"
+            text = f"Cell {self._cell} of {self._cells}" if self.state != "succeeded" else f"{self._cells} cells"
             bar = f'<progress max="{self._cells}" value="{done}" aria-label="Cells"></progress>'
             code = f" <code>{escape(self._code)}</code>" if self.state == "running" else ""
-            yield f"<div>{bar} {told}{code}</div>"
+            yield f"<div>{bar} {text}{code}</div>"
         if self._reported:
-            told = ", ".join(f"{name} = {value(each)}" for name, each in self._reported.items())
-            yield f"<div>Reported: {escape(told)}</div>"
+            text = ", ".join(f"{name} = {value(each)}" for name, each in self._reported.items())
+            yield f"<div>Metrics: {escape(text)}</div>"
         yield from super()._bars()
 
     def plain(self) -> str:

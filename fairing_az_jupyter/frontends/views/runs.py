@@ -19,7 +19,7 @@ __all__ = ["lines_of_run", "of_comparison", "of_run", "of_runs", "short", "value
 _LONGEST_VALUE = 60
 
 
-def of_runs(infos: Iterable[RunInfo], *, note: str = "", empty: str = "No run is recorded.") -> Table:
+def of_runs(infos: Iterable[RunInfo], *, note: str = "", empty: str = "No runs recorded.") -> Table:
     """Return runs, as they come.
 
     Args:
@@ -29,7 +29,7 @@ def of_runs(infos: Iterable[RunInfo], *, note: str = "", empty: str = "No run is
 
     """
     rows = [(i.id, i.state, when(i.created), _took(i), _where(i), _outcome(i)) for i in infos]
-    return Table(("RUN", "STATE", "CREATED", "TOOK", "CELL", "RESULT"), rows, [note] if note else [], empty)
+    return Table(("RUN", "STATE", "CREATED", "DURATION", "CELL", "RESULT"), rows, [note] if note else [], empty)
 
 
 def of_comparison(compared: RunTable) -> Table:
@@ -38,14 +38,14 @@ def of_comparison(compared: RunTable) -> Table:
         (info.id, *(value(each) for each in row), _took(info), info.state)
         for info, row in zip(compared.runs, compared.rows, strict=True)
     ]
-    return Table(("RUN", *compared.parameters, *compared.metrics, "TOOK", "STATE"), rows)
+    return Table(("RUN", *compared.parameters, *compared.metrics, "DURATION", "STATE"), rows)
 
 
 def of_run(info: RunInfo) -> Table:
     """Return all that is known of a run."""
     named = {
         f"{title} {name}": value(each, longest=None)
-        for title, values in (("Parameter", info.parameters), ("Reported", info.metrics))
+        for title, values in (("Parameter", info.parameters), ("Metric", info.metrics))
         for name, each in values.items()
     }
     facts = of_facts({**_facts(info), **named})
@@ -55,10 +55,10 @@ def of_run(info: RunInfo) -> Table:
 def lines_of_run(info: RunInfo) -> list[str]:
     """Return all that is known of a run as lines for a terminal."""
     lines = of_facts(_facts(info)).lines()
-    for title, values in (("Parameters", info.parameters), ("Reported", info.metrics)):
+    for title, values in (("Parameters", info.parameters), ("Metrics", info.metrics)):
         if values:
-            told = (check_report.line(f"{name} = {value(each, longest=None)}") for name, each in values.items())
-            lines += ["", f"{title}:", *(f"  {text}" for text in told)]
+            rows = (check_report.line(f"{name} = {value(each, longest=None)}") for name, each in values.items())
+            lines += ["", f"{title}:", *(f"  {text}" for text in rows)]
     rest = _rest(info)
     return [*lines, "", *rest] if rest else lines
 
@@ -113,10 +113,10 @@ def _facts(info: RunInfo) -> dict[str, str]:
         "Endpoint": f"{info.endpoint} {info.url}".strip(),
         "Output": info.output or "",
         "Created": when(info.created),
-        "Took": _took(info) if info.started else "",
+        "Duration": _took(info) if info.started else "",
         "Cell": _where(info) if info.cells else "",
         "Attempt": str(info.attempt) if info.attempt > 1 else "",
-        "Repeats": info.retry_of,
+        "Retry of": info.retry_of,
         "Sweep": f"{info.sweep}, point {info.point}" if info.sweep else "",
         "Job": f"{info.job} in namespace {info.namespace}" if info.job else "",
         "Record": info.folder,
@@ -127,7 +127,7 @@ def _rest(info: RunInfo) -> Sequence[str]:
     """Return why a run has not ended well, as lines."""
     lines: list[str] = []
     if info.state == "lost":
-        lines += ["The process that ran it has gone without an end: it was killed, or its machine stopped."]
+        lines += ["The process of this run ended without a result: it was killed, or its machine stopped."]
         lines += [f"Run it again: fairing-azure runs retry {info.id}"]
     if info.error:
         lines += [*([""] if lines else []), *_failure(info.error)]

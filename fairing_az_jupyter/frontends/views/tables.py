@@ -68,8 +68,8 @@ class Table:
         shown = [list(self.titles), *rows] if self.titles else [[f"{name}:", *cells] for name, *cells in rows]
         widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
         gap = "  " if self.titles else " "
-        told = [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
-        return [*told, *(["", *self.notes] if self.notes else [])]
+        lines = [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
+        return [*lines, *(["", *self.notes] if self.notes else [])]
 
     def plain(self) -> str:
         """Return it as plain text."""
@@ -112,9 +112,9 @@ def of_launches(launches: Iterable[LaunchInfo], note: str = "") -> Table:
     """
     found = list(launches)
     rows = [(info.name, info.kind, info.state, owner_of(info), info.created or "-", _url(info)) for info in found]
-    told = [f"{info.name}: {line(info.detail)}" for info in found if info.detail]
+    details = [f"{info.name}: {line(info.detail)}" for info in found if info.detail]
     titles = ("NAME", "KIND", "STATE", "OWNER", "CREATED", "URL")
-    return Table(titles, rows, [*told, *([note] if note else [])], "Nothing that was launched is there.")
+    return Table(titles, rows, [*details, *([note] if note else [])], "No launches found.")
 
 
 def of_launch(info: LaunchInfo) -> Table:
@@ -129,7 +129,9 @@ def of_launch(info: LaunchInfo) -> Table:
             "Owner": owner_of(info),
             "Created": info.created,
             "Image": info.image,
-            "URL": f"{info.url}{' (public: whoever finds it can use it)' if info.public else ''}" if info.url else "",
+            "URL": f"{info.url}{' (public: anyone who has the address can use it)' if info.public else ''}"
+            if info.url
+            else "",
             "Launched by": "Kubeflow Fairing" if info.origin == "kubeflow-fairing" else info.origin,
         }
     )
@@ -139,7 +141,9 @@ def of_prediction(found: Prediction) -> Table:
     """Return predictions, a row for each."""
     number = f"{len(found.values)} prediction{'' if len(found.values) == 1 else 's'}"
     rows = [(str(row), json.dumps(value)) for row, value in enumerate(found.values, start=1)]
-    return Table(("ROW", "PREDICTION"), rows, [f"{number} in {found.latency:.3f} s from {found.url}"], "No prediction.")
+    return Table(
+        ("ROW", "PREDICTION"), rows, [f"{number} in {found.latency:.3f} s from {found.url}"], "No predictions."
+    )
 
 
 def of_explained(explained: Sequence[Mapping[str, Any]], *, sources: bool) -> Table:
@@ -147,18 +151,18 @@ def of_explained(explained: Sequence[Mapping[str, Any]], *, sources: bool) -> Ta
 
     Args:
         explained: What `settings_in_force(...).explain()` says of each, as a dictionary.
-        sources: Whether to say also where each comes from, and what it hides.
+        sources: Whether to say also where each comes from, and what it overrides.
 
     """
     if not sources:
         return Table(("NAME", "VALUE"), [(each["notebook_name"], shown(each["value"])) for each in explained])
-    rows = [(each["notebook_name"], shown(each["value"]), each["source"], _hides(each)) for each in explained]
-    return Table(("NAME", "VALUE", "SOURCE", "HIDES"), rows)
+    rows = [(each["notebook_name"], shown(each["value"]), each["source"], _overrides(each)) for each in explained]
+    return Table(("NAME", "VALUE", "SOURCE", "OVERRIDES"), rows)
 
 
 def of_values(values: Mapping[str, Any]) -> Table:
     """Return settings of a profile."""
-    return Table(("SETTING", "VALUE"), [(field, shown(value)) for field, value in values.items()], (), "No setting.")
+    return Table(("SETTING", "VALUE"), [(field, shown(value)) for field, value in values.items()], (), "No settings.")
 
 
 def of_secrets(states: Iterable[SecretState]) -> Table:
@@ -176,7 +180,7 @@ def of_secrets(states: Iterable[SecretState]) -> Table:
         )
         for state in states
     ]
-    return Table(("KIND", "NAME", "NAMESPACE", "STATE", "TYPE", "NAMES", "CREATED", "EXPIRES"), rows)
+    return Table(("KIND", "NAME", "NAMESPACE", "STATE", "TYPE", "KEYS", "CREATED", "EXPIRES"), rows)
 
 
 def owner_of(info: LaunchInfo) -> str:
@@ -193,5 +197,5 @@ def _url(info: LaunchInfo) -> str:
     return f"{info.url}{' (public)' if info.public else ''}" if info.url else "-"
 
 
-def _hides(explained: Mapping[str, Any]) -> str:
+def _overrides(explained: Mapping[str, Any]) -> str:
     return ", ".join(f"{source}: {shown(value)}" for source, value in explained["overridden"])

@@ -3,7 +3,7 @@ import type { IDisposable } from '@lumino/disposable';
 
 import { asApiError, type Api, type ApiError } from '../api';
 import type { ICheckResult, ISecretChange, ISecretValues, ISources } from '../types';
-import type { IMend } from './mend';
+import type { IFix } from './fix';
 import { Model } from './model';
 
 type ChecksApi = Pick<
@@ -11,7 +11,7 @@ type ChecksApi = Pick<
   'startCheck' | 'followCheck' | 'cancelCheck' | 'createSecrets' | 'attachSecret'
 >;
 
-/** How the checks are: none were asked for, they go on, or how they have ended. */
+/** How the checks are: none were started, they are running, or how they ended. */
 export type ChecksState = 'none' | 'running' | 'done' | 'cancelled' | 'broken';
 
 /** How many results there are of each kind. */
@@ -33,7 +33,7 @@ export class ChecksModel extends Model {
     super();
   }
 
-  /** What was found by now, in the order in which it is read. */
+  /** The results so far, in reading order. */
   get results(): readonly ICheckResult[] {
     return this._results;
   }
@@ -48,7 +48,7 @@ export class ChecksModel extends Model {
     return this._path;
   }
 
-  /** How many checks the last complete round had; null if there was none by now. */
+  /** How many checks the last complete round had; null if there was none yet. */
   get expected(): number | null {
     return this._expected;
   }
@@ -58,29 +58,29 @@ export class ChecksModel extends Model {
     return this._isConnected;
   }
 
-  /** Why the checks could not begin or go on. */
+  /** Why the checks could not start or were broken off. */
   get error(): ApiError | null {
     return this._error;
   }
 
-  /** The check that is being mended; null if none is. */
-  get mending(): string | null {
-    return this._mending;
+  /** The check whose fix is open; null if none is. */
+  get fixing(): string | null {
+    return this._fixing;
   }
 
-  /** Whether the server is mending something now. */
-  get isMending(): boolean {
-    return this._isMending;
+  /** Whether the server is fixing something now. */
+  get isFixing(): boolean {
+    return this._isFixing;
   }
 
-  /** Why the last mending was refused. */
-  get mendError(): ApiError | null {
-    return this._mendError;
+  /** Why the last fix failed. */
+  get fixError(): ApiError | null {
+    return this._fixError;
   }
 
-  /** What the last mending has changed. */
-  get mended(): readonly ISecretChange[] {
-    return this._mended;
+  /** What the last fix changed. */
+  get fixed(): readonly ISecretChange[] {
+    return this._fixed;
   }
 
   /** Whether only what needs attention is shown. */
@@ -102,13 +102,13 @@ export class ChecksModel extends Model {
     return counts;
   }
 
-  /** Check everything that a launch needs; a check that goes on is stopped. */
+  /** Check everything that a launch needs; checks that are still running are stopped. */
   start(): Promise<void> {
-    this._mended = [];
+    this._fixed = [];
     return this._start(this.sources());
   }
 
-  /** Stop the check that goes on; what was found by now stays. */
+  /** Stop the running checks; the results so far stay. */
   cancel(): void {
     if (this._state === 'running') {
       this._stop();
@@ -117,52 +117,52 @@ export class ChecksModel extends Model {
     }
   }
 
-  /** Begin to mend what a check has found: what is missing is asked for. */
-  openMend(check: string): void {
-    this._mending = check;
-    this._mendError = null;
+  /** Open the fix of a check: the panel asks for the missing values. */
+  openFix(check: string): void {
+    this._fixing = check;
+    this._fixError = null;
     this._changed.emit();
   }
 
-  /** Don't mend it. */
-  closeMend(): void {
-    this._mending = null;
-    this._mendError = null;
+  /** Close the fix without doing it. */
+  closeFix(): void {
+    this._fixing = null;
+    this._fixError = null;
     this._changed.emit();
   }
 
   /**
-   * Mend what was found, and check again.
+   * Fix what a check has found, and check again.
    *
-   * @param mend - What to do; see `mendOf`.
+   * @param fix - What to do; see `fixOf`.
    * @param values - The secrets' values. They go to the server and are kept nowhere here.
    * @returns Whether it was done.
    */
-  async mend(mend: IMend, values: ISecretValues = {}): Promise<boolean> {
-    if (this._isMending) {
+  async fix(fix: IFix, values: ISecretValues = {}): Promise<boolean> {
+    if (this._isFixing) {
       return false;
     }
-    this._isMending = true;
-    this._mendError = null;
-    this._mended = [];
+    this._isFixing = true;
+    this._fixError = null;
+    this._fixed = [];
     this._changed.emit();
     const sources = this._checkedSources();
     try {
-      if (mend.kind === 'attach') {
-        this._mended = await this.api.attachSecret(sources);
+      if (fix.kind === 'attach') {
+        this._fixed = await this.api.attachSecret(sources);
       } else {
-        const { azure, acr, only_secret, replace } = mend;
+        const { azure, acr, only_secret, replace } = fix;
         const request = { sources, azure, acr, only_secret, replace, dry_run: false, values };
-        this._mended = await this.api.createSecrets(request);
+        this._fixed = await this.api.createSecrets(request);
       }
     } catch (error) {
-      this._mendError = asApiError(error);
+      this._fixError = asApiError(error);
     }
-    this._isMending = false;
+    this._isFixing = false;
     if (this.isDisposed) {
       return false;
     }
-    if (this._mendError) {
+    if (this._fixError) {
       this._changed.emit();
       return false;
     }
@@ -187,8 +187,8 @@ export class ChecksModel extends Model {
     this._path = sources.notebook?.path ?? '';
     this._results = [];
     this._error = null;
-    this._mending = null;
-    this._mendError = null;
+    this._fixing = null;
+    this._fixError = null;
     this._isConnected = true;
     this._state = 'running';
     this._changed.emit();
@@ -266,10 +266,10 @@ export class ChecksModel extends Model {
   private _expected: number | null = null;
   private _isConnected = true;
   private _error: ApiError | null = null;
-  private _mending: string | null = null;
-  private _isMending = false;
-  private _mendError: ApiError | null = null;
-  private _mended: readonly ISecretChange[] = [];
+  private _fixing: string | null = null;
+  private _isFixing = false;
+  private _fixError: ApiError | null = null;
+  private _fixed: readonly ISecretChange[] = [];
   private _onlyAttention = false;
   private _checked: ISources | null = null;
   private _id = '';

@@ -18,7 +18,7 @@ export interface ITrial {
 
 const NO_TRIAL: ITrial = { data: '', isAsking: false, answer: null, error: null };
 
-/** What tells one endpoint from another: the same name may stand here and in a namespace. */
+/** Identifies an endpoint: the same name may exist on this machine and in a namespace. */
 export function keyOf(endpoint: IEndpoint): string {
   return `${endpoint.place}/${endpoint.namespace}/${endpoint.name}`;
 }
@@ -32,7 +32,7 @@ export class EndpointsModel extends Model {
     super();
   }
 
-  /** The endpoints; null before the server has told of them. */
+  /** The endpoints; null before the server has listed them. */
   get endpoints(): readonly IEndpoint[] | null {
     return this._endpoints;
   }

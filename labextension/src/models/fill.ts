@@ -10,7 +10,7 @@ import type { NotebookLink } from './notebook';
 export type FillOutcome =
   'applied' | 'nothing' | 'changed-meanwhile' | 'no-notebook' | 'read-only' | 'failed';
 
-/** The model of 'What will change'. */
+/** The model of 'Changes to the notebook'. */
 export class FillModel extends Model {
   constructor(
     private readonly _api: Pick<Api, 'fillPlan'>,
@@ -35,7 +35,7 @@ export class FillModel extends Model {
     return this._outcome;
   }
 
-  /** Where undo takes the last fill back. */
+  /** Where undo reverts the last fill. */
   get undoPlace(): UndoPlace | null {
     return this._undoPlace;
   }
@@ -45,7 +45,7 @@ export class FillModel extends Model {
     return this._isApplying;
   }
 
-  /** Make the plan anew; an answer that came too late is dropped. */
+  /** Make a new plan; an answer that comes too late is dropped. */
   async update(): Promise<void> {
     const turn = ++this._turn;
     const sources = this._sources();
@@ -86,7 +86,7 @@ export class FillModel extends Model {
   /**
    * Fill the notebook as the plan says.
    *
-   * If the notebook or the form is not any more as the plan has seen it, the plan is made anew; it is applied only if
+   * If the notebook or the form is not any more as the plan has seen it, a new plan is made; it is applied only if
    * it comes out the same, since nothing may change that the user has not seen.
    *
    * @param seen - Whether the user has seen the plan; false for a command, which applies whatever the plan is.

@@ -39,7 +39,7 @@ export class LaunchModel extends Model {
     notebook.changed.connect(this._onNotebook, this);
   }
 
-  /** What is launched. */
+  /** What to launch. */
   get kind(): RunKind {
     return this._kind;
   }
@@ -51,7 +51,7 @@ export class LaunchModel extends Model {
 
   /** Those that can be launched as `kind` says. */
   get possible(): readonly ITask[] {
-    return this.tasks.filter(task => this._kind === 'notebook' || canBe(task, this._kind));
+    return this.tasks.filter(task => this._kind === 'notebook' || isLaunchable(task, this._kind));
   }
 
   /** The class or function that is launched; empty if there is none. */
@@ -96,8 +96,8 @@ export class LaunchModel extends Model {
   }
 
   /** Why a launch was not started; null if it was. */
-  get refusal(): ApiError | null {
-    return this._refusal;
+  get startError(): ApiError | null {
+    return this._startError;
   }
 
   /** The launch that was started last; null if none was, or it was closed. */
@@ -108,7 +108,7 @@ export class LaunchModel extends Model {
   /** Choose what is launched. */
   choose(kind: RunKind): void {
     this._kind = kind;
-    this._refusal = null;
+    this._startError = null;
     this._changed.emit();
   }
 
@@ -138,7 +138,7 @@ export class LaunchModel extends Model {
     this._changed.emit();
   }
 
-  /** Close the launch that was started last; it goes on, and stands in the history. */
+  /** Close the view of the launch that was started last; the launch keeps running and is in the history. */
   close(): void {
     this._held?.dispose();
     this._held = null;
@@ -146,7 +146,7 @@ export class LaunchModel extends Model {
     this._changed.emit();
   }
 
-  /** Look at the notebook and the settings anew, if they have changed. */
+  /** Read the notebook and the settings again, if they have changed. */
   async refresh(force = false): Promise<void> {
     const sources = this.sources();
     const key = JSON.stringify(sources);
@@ -184,14 +184,14 @@ export class LaunchModel extends Model {
     this._changed.emit();
   }
 
-  /** Save the notebook and launch it, or the class that is chosen; null if that is refused or there is no notebook. */
+  /** Save the notebook and launch it, or the class that is chosen; null if that fails or there is no notebook. */
   async start(): Promise<IRun | null> {
     const notebook = this.notebook.path;
     if (this._isStarting || !notebook) {
       return null;
     }
     this._isStarting = true;
-    this._refusal = null;
+    this._startError = null;
     this._changed.emit();
     try {
       await this.notebook.save();
@@ -203,7 +203,7 @@ export class LaunchModel extends Model {
       this.show(run);
       return run;
     } catch (error) {
-      this._refusal = asApiError(error);
+      this._startError = asApiError(error);
       return null;
     } finally {
       this._isStarting = false;
@@ -247,7 +247,7 @@ export class LaunchModel extends Model {
       this._path = path;
       this._typed = {};
       this._inputFiles = '';
-      this._refusal = null;
+      this._startError = null;
     }
     this._changed.emit();
   }
@@ -263,12 +263,12 @@ export class LaunchModel extends Model {
   private _launched: RunWatch | null = null;
   private _held: IDisposable | null = null;
   private _error: ApiError | null = null;
-  private _refusal: ApiError | null = null;
+  private _startError: ApiError | null = null;
   private _isLoading = false;
   private _isStarting = false;
 }
 
 /** Whether a class or function can be launched in a way. */
-export function canBe(task: ITask, kind: RunKind): boolean {
+export function isLaunchable(task: ITask, kind: RunKind): boolean {
   return kind === 'deploy' ? task.can_deploy : task.can_train;
 }

@@ -10,8 +10,8 @@ export const WINDOW = 200;
 export const MOST_WINDOWS = 20;
 /** Windows that are asked for at the same time. */
 const MOST_REQUESTS = 2;
-/** How long scrolling has to rest before lines are asked for, in milliseconds. */
-const REST = 40;
+/** The delay after scrolling before lines are requested, in milliseconds. */
+const DEBOUNCE = 40;
 /** The pause between two looks at the end of a log that grows, and after one that has failed, in milliseconds. */
 const PAUSE = 1000;
 const LONG_PAUSE = 5000;
@@ -37,7 +37,7 @@ export class LogModel extends Model {
   /** The search in it. */
   readonly search: LogSearch;
 
-  /** How many lines there are by now. */
+  /** How many lines there are so far. */
   get total(): number {
     return this._total;
   }
@@ -57,7 +57,7 @@ export class LogModel extends Model {
     return this._isFollowing;
   }
 
-  /** Stay at the end as it grows, or don't. */
+  /** Follow the log as it grows, or don't. */
   setFollowing(following: boolean): void {
     if (following !== this._isFollowing) {
       this._isFollowing = following;
@@ -92,11 +92,11 @@ export class LogModel extends Model {
     for (let key = Math.floor(first / WINDOW); key * WINDOW < behind; key++) {
       this._touch(key);
     }
-    if (this._missing().length && this._restTimer === undefined) {
-      this._restTimer = setTimeout(() => {
-        this._restTimer = undefined;
+    if (this._missing().length && this._fetchTimer === undefined) {
+      this._fetchTimer = setTimeout(() => {
+        this._fetchTimer = undefined;
         this._fetch();
-      }, REST);
+      }, DEBOUNCE);
     }
   }
 
@@ -114,7 +114,7 @@ export class LogModel extends Model {
       return;
     }
     super.dispose();
-    clearTimeout(this._restTimer);
+    clearTimeout(this._fetchTimer);
     clearTimeout(this._lookTimer);
     this.search.dispose();
     this._windows.clear();
@@ -137,7 +137,7 @@ export class LogModel extends Model {
     return keys;
   }
 
-  /** Ask for what is looked at now; what was looked at on the way here is never asked for. */
+  /** Ask for what is looked at now; what was only scrolled past is never requested. */
   private _fetch(): void {
     for (const key of this._missing()) {
       if (this._asked.size >= MOST_REQUESTS || this.isDisposed || this._error) {
@@ -158,7 +158,7 @@ export class LogModel extends Model {
         return;
       }
       if (found.lines.length === 0 && first < found.total) {
-        throw new Error('The log has fewer lines than the server says.');
+        throw new Error('The server reported more log lines than it sent.');
       }
       this._keep(key, has, found.lines);
       this._grow(found.total, found.ended);
@@ -213,7 +213,7 @@ export class LogModel extends Model {
 
   private _grow(total: number, ended: boolean): void {
     if (total < this._total) {
-      // The run was begun anew, and so was its log.
+      // The run was started again, and so was its log.
       this._windows.clear();
     }
     this._total = total;
@@ -252,6 +252,6 @@ export class LogModel extends Model {
   private _isLooking = false;
   private _isFollowing = true;
   private _error: ApiError | null = null;
-  private _restTimer: ReturnType<typeof setTimeout> | undefined = undefined;
+  private _fetchTimer: ReturnType<typeof setTimeout> | undefined = undefined;
   private _lookTimer: ReturnType<typeof setTimeout> | undefined = undefined;
 }

@@ -1,4 +1,4 @@
-/** The arithmetic and the text of a log's lines: what stands where, and what is shown of it. */
+/** The arithmetic and the text of a log's lines: the position of each line, and the text that is shown. */
 
 /** The height of one line, in pixels. */
 export const LINE_HEIGHT = 18;

@@ -26,7 +26,7 @@ export class LogSearch extends Model {
     return this._text;
   }
 
-  /** How it is; `wrapped` is found behind the log's other end. */
+  /** How it is; `wrapped` is a match after wrapping around. */
   get state(): SearchState {
     return this._state;
   }
@@ -47,7 +47,7 @@ export class LogSearch extends Model {
   }
 
   /**
-   * Search for a text; goes on behind the line that was found last, and at the other end when this one is reached.
+   * Search for a text, from the last match on; wraps around at the end of the log.
    *
    * @param text - What to search for; another one than before is searched for from `from` on.
    * @param backward - Whether to go towards the log's start.

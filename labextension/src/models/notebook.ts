@@ -8,8 +8,8 @@ import { applyPlan, type UndoPlace } from './edits';
 
 export { difference } from './edits';
 
-/** How long a notebook has to rest before its change counts, in milliseconds. */
-const REST = 400;
+/** The delay after the last change before listeners are notified, in milliseconds. */
+const DEBOUNCE = 400;
 
 /** The notebook that was chosen last. */
 export class NotebookLink implements IDisposable {
@@ -44,7 +44,7 @@ export class NotebookLink implements IDisposable {
     return this.panel?.context.model.dirty ?? false;
   }
 
-  /** Whether it can be read by now. */
+  /** Whether it is loaded. */
   get isReady(): boolean {
     return this.panel?.context.isReady ?? false;
   }
@@ -120,7 +120,7 @@ export class NotebookLink implements IDisposable {
     if (notebook && index >= 0 && index < notebook.widgets.length) {
       notebook.deselectAll();
       notebook.activeCellIndex = index;
-      // A cell that was not drawn by now may refuse; it is the active one all the same.
+      // Scrolling fails for a cell that is not rendered yet; it is the active cell nevertheless.
       notebook.scrollToItem(index).catch(() => undefined);
       notebook.mode = mode;
     }
@@ -143,10 +143,10 @@ export class NotebookLink implements IDisposable {
 
   private _onCurrent(): void {
     const panel = this.panel;
-    if (panel === this._followed) {
+    if (panel === this._connected) {
       return;
     }
-    const before = this._followed;
+    const before = this._connected;
     if (before) {
       before.disposed.disconnect(this._onCurrent, this);
       if (!before.isDisposed) {
@@ -156,7 +156,7 @@ export class NotebookLink implements IDisposable {
       }
     }
     clearTimeout(this._timer);
-    this._followed = panel;
+    this._connected = panel;
     if (panel) {
       panel.context.model.contentChanged.connect(this._onContent, this);
       panel.context.model.stateChanged.connect(this._onContent, this);
@@ -174,11 +174,11 @@ export class NotebookLink implements IDisposable {
       if (!this._isDisposed) {
         this._changed.emit();
       }
-    }, REST);
+    }, DEBOUNCE);
   }
 
   private readonly _changed = new Signal<this, void>(this);
-  private _followed: NotebookPanel | null = null;
+  private _connected: NotebookPanel | null = null;
   private _timer: ReturnType<typeof setTimeout> | undefined = undefined;
   private _isDisposed = false;
 }

@@ -57,9 +57,6 @@ export class PanelModel implements IDisposable {
     return this._disposed;
   }
 
-  /** How many lines of a log are asked of the server at a time. */
-  logLines = 500;
-
   /** The sections that are open. */
   get open(): ReadonlySet<Section> {
     return this._open;

@@ -28,22 +28,22 @@ export class ProfilesModel extends Model {
     return this._active;
   }
 
-  /** The profile that was chosen here; null for the active one. */
+  /** The profile that was chosen in this panel; null for the active one. */
   get chosen(): string | null {
     return this._chosen;
   }
 
-  /** The profile that is in force here. */
+  /** The profile that is in force in this panel. */
   get inForce(): string | null {
     return this._chosen ?? this._active;
   }
 
-  /** Why the profile that is in force here can't be read; empty if it can. */
+  /** Why the profile in force can't be read; empty if it can. */
   get problem(): string {
     return this._all.find(each => each.name === this.inForce)?.problem ?? '';
   }
 
-  /** What was refused last. */
+  /** Why the last action failed; null if it succeeded. */
   get error(): ApiError | null {
     return this._error;
   }
@@ -58,7 +58,7 @@ export class ProfilesModel extends Model {
     return this._do(async () => undefined);
   }
 
-  /** Choose the profile that counts here; null for the active one. */
+  /** Choose the profile for this panel; null for the active one. */
   choose(name: string | null): void {
     if (name !== this._chosen) {
       this._chosen = name;

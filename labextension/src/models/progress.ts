@@ -22,7 +22,7 @@ export interface IPhaseStep {
   readonly started: number;
   readonly duration: number | null;
   readonly message: string;
-  /** What the cluster has said last while it is going on. */
+  /** The last report of the cluster while the phase is running. */
   readonly latest?: string;
 }
 
@@ -65,7 +65,7 @@ const PHASE_STATES: Readonly<Record<string, StepState>> = {
 export function advance(before: IProgress, event: IRunEvent): IProgress {
   switch (event.kind) {
     case 'run-started':
-      // A run that was lost begins anew, and its events go on in the same file.
+      // A lost run is started again, and its events are appended to the same file.
       return {
         ...NO_PROGRESS,
         feed: before.feed,
@@ -87,7 +87,7 @@ export function advance(before: IProgress, event: IRunEvent): IProgress {
     case 'phase':
       return withPhase(before, event);
     case 'pod-event': {
-      const reason = said(event.value);
+      const reason = textOf(event.value);
       const message = event.message ?? '';
       const text = [reason, message].filter(Boolean).join(': ');
       const feed = before.feed.filter(
@@ -111,7 +111,7 @@ export function advance(before: IProgress, event: IRunEvent): IProgress {
   }
 }
 
-/** The phases to show: those that came, in their order, and while the launch goes on those that may come. */
+/** The phases to show: those that came, in their order, and while the launch is running those that may come. */
 export function timeLine(
   progress: IProgress,
   kind: string,
@@ -158,7 +158,7 @@ function withCell(before: IProgress, event: IRunEvent, state: StepState): IProgr
 
 function withPhase(before: IProgress, event: IRunEvent): IProgress {
   const name = event.name;
-  const state = PHASE_STATES[said(event.value)];
+  const state = PHASE_STATES[textOf(event.value)];
   if (!name || !state) {
     return before;
   }
@@ -176,7 +176,7 @@ function withPhase(before: IProgress, event: IRunEvent): IProgress {
   return { ...before, phases };
 }
 
-/** What was still going on when the run broke off has not succeeded. */
+/** What was still running when the run ended has not succeeded. */
 function closed(before: IProgress, event: IRunEvent): IProgress {
   const close = <T extends ICellStep | IPhaseStep>(step: T): T =>
     step.state === 'running'
@@ -213,6 +213,6 @@ function fed(
   return after.slice(-MOST_FEED);
 }
 
-function said(value: Json | undefined): string {
+function textOf(value: Json | undefined): string {
   return typeof value === 'string' ? value : '';
 }

@@ -24,12 +24,12 @@ export class RunWatch extends Model {
     this._run = run;
   }
 
-  /** Emitted when the server has told how the run is. */
+  /** Emitted when the server has reported the run's state. */
   get updated(): ISignal<this, IRun> {
     return this._updated;
   }
 
-  /** The run; null before the server has told of it. */
+  /** The run; null before the server has sent it. */
   get run(): IRun | null {
     return this._run;
   }
@@ -44,7 +44,7 @@ export class RunWatch extends Model {
     return this._error;
   }
 
-  /** Whether its events come in; false while a break is being mended. */
+  /** Whether its events come in; false while the stream reconnects. */
   get isConnected(): boolean {
     return this._isConnected;
   }
@@ -54,7 +54,7 @@ export class RunWatch extends Model {
     return this._holders > 0;
   }
 
-  /** Keep it up to date until what is returned is disposed; events go on from where they were left. */
+  /** Keep it up to date until what is returned is disposed; events continue where they stopped. */
   hold(): IDisposable {
     this._holders += 1;
     this._follow();
@@ -75,7 +75,7 @@ export class RunWatch extends Model {
     };
   }
 
-  /** Stop to listen for a while, or go on: a page that nobody sees needs no connection. */
+  /** Pause the stream or resume it: a page that nobody sees needs no connection. */
   pause(paused: boolean): void {
     this._isPaused = paused;
     if (paused) {
@@ -90,10 +90,10 @@ export class RunWatch extends Model {
     this._stop();
     this._error = null;
     this._follow();
-    this._tell();
+    this._scheduleChanged();
   }
 
-  /** Take over what the server has told in another way. */
+  /** Take a newer state of the run that came by another route. */
   update(run: IRun): void {
     const before = this._run;
     if (before && isOlder(run, before)) {
@@ -104,7 +104,7 @@ export class RunWatch extends Model {
       this._hasEnded = false;
     }
     this._follow();
-    this._tell();
+    this._scheduleChanged();
   }
 
   /** Let everything go. */
@@ -137,23 +137,23 @@ export class RunWatch extends Model {
         onItem: (event, offset) => {
           this._offset = offset;
           this._progress = advance(this._progress, event);
-          this._tell();
+          this._scheduleChanged();
         },
         onEnd: run => {
           this._stream = null;
           this._hasEnded = true;
           this._run = run;
           this._updated.emit(run);
-          this._tell();
+          this._scheduleChanged();
         },
         onError: error => {
           this._stream = null;
           this._error = error;
-          this._tell();
+          this._scheduleChanged();
         },
         onState: connected => {
           this._isConnected = connected;
-          this._tell();
+          this._scheduleChanged();
         }
       },
       this._offset
@@ -173,7 +173,7 @@ export class RunWatch extends Model {
         this._error = asApiError(error);
       }
     }
-    this._tell();
+    this._scheduleChanged();
   }
 
   private _stop(): void {
@@ -182,7 +182,7 @@ export class RunWatch extends Model {
     this._isConnected = true;
   }
 
-  private _tell(): void {
+  private _scheduleChanged(): void {
     if (this._timer === undefined && !this.isDisposed) {
       this._timer = setTimeout(() => {
         this._timer = undefined;
@@ -204,7 +204,7 @@ export class RunWatch extends Model {
   private _timer: ReturnType<typeof setTimeout> | undefined = undefined;
 }
 
-/** Whether news of a run are older than what is known: a run that has ended goes on only in another attempt. */
+/** Whether a state is older than the known one: an ended run becomes active again only in another attempt. */
 export function isOlder(news: IRun, known: IRun): boolean {
   return known.ended !== null && news.is_active && news.attempt <= known.attempt;
 }

@@ -13,7 +13,7 @@ const MOST = 1000;
 /** Runs whose events are kept after they were looked at. */
 const MOST_WATCHES = 10;
 
-/** Which runs are listed. */
+/** Filter runs. */
 export interface IRunFilter {
   /** A state, `active` for waiting and running, or empty for all. */
   readonly state: RunsState;
@@ -68,7 +68,7 @@ export class RunsModel extends Model {
     return this._total;
   }
 
-  /** Which runs are listed. */
+  /** Filter runs. */
   get filter(): IRunFilter {
     return this._filter;
   }
@@ -78,7 +78,7 @@ export class RunsModel extends Model {
     return this._isLoading;
   }
 
-  /** Whether the server has told of the history. */
+  /** Whether the history was loaded. */
   get isReady(): boolean {
     return this._isReady;
   }
@@ -88,7 +88,7 @@ export class RunsModel extends Model {
     return this._error;
   }
 
-  /** Whether the active runs come in; false while a break is being mended. */
+  /** Whether the active runs come in; false while the stream reconnects. */
   get isConnected(): boolean {
     return this._isConnected;
   }
@@ -109,8 +109,8 @@ export class RunsModel extends Model {
   }
 
   /** Why something that was asked for was not done; null if it was. */
-  get refusal(): ApiError | null {
-    return this._refusal;
+  get actionError(): ApiError | null {
+    return this._actionError;
   }
 
   /** Follow the active runs; more than once does no harm. */
@@ -147,7 +147,7 @@ export class RunsModel extends Model {
     }
   }
 
-  /** Load the history anew. */
+  /** Reload the history. */
   async refresh(): Promise<void> {
     this._error = null;
     if (this._wantsActive) {
@@ -184,7 +184,7 @@ export class RunsModel extends Model {
     return run;
   }
 
-  /** Take up a run that was started elsewhere. */
+  /** Add a run that was started outside of this list. */
   add(run: IRun): void {
     this._merge([run]);
     this._changed.emit();
@@ -198,7 +198,7 @@ export class RunsModel extends Model {
     this._held?.dispose();
     this._selected = id === null ? null : this.watch(id);
     this._held = this._selected?.hold() ?? null;
-    this._refusal = null;
+    this._actionError = null;
     this._changed.emit();
   }
 
@@ -260,7 +260,7 @@ export class RunsModel extends Model {
   async compare(ids: readonly string[]): Promise<void> {
     if (!ids.length) {
       this._comparison = null;
-      this._refusal = null;
+      this._actionError = null;
       this._changed.emit();
       return;
     }
@@ -387,11 +387,11 @@ export class RunsModel extends Model {
   }
 
   private async _ask<T>(action: () => Promise<T>): Promise<T | null> {
-    this._refusal = null;
+    this._actionError = null;
     try {
       return await action();
     } catch (error) {
-      this._refusal = asApiError(error);
+      this._actionError = asApiError(error);
       return null;
     } finally {
       if (!this.isDisposed) {
@@ -412,7 +412,7 @@ export class RunsModel extends Model {
   private _held: IDisposable | null = null;
   private _stream: IDisposable | null = null;
   private _error: ApiError | null = null;
-  private _refusal: ApiError | null = null;
+  private _actionError: ApiError | null = null;
   private _turn = 0;
   private _isLoading = false;
   private _isReady = false;

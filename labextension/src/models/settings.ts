@@ -16,8 +16,8 @@ import { Model } from './model';
 import type { NotebookLink } from './notebook';
 import { ProfilesModel } from './profiles';
 
-/** How long the form has to rest before the server is asked, in milliseconds. */
-const REST = 250;
+/** The delay after the last edit before the server is asked, in milliseconds. */
+const DEBOUNCE = 250;
 
 /** The sources whose values a profile takes over: what somebody has chosen. */
 const CHOSEN = new Set(['argument', 'parameters cell', 'environment', 'profile']);
@@ -126,13 +126,13 @@ export class SettingsModel extends Model {
     this._type({ ...this.typed, [field]: value });
   }
 
-  /** Forget what the user typed into a field: the next source's value is in force. */
+  /** Discard what the user typed into a field: the next source's value is in force. */
   reset(field: string): void {
     const { [field]: _gone, ...rest } = this.typed;
     this._type(rest);
   }
 
-  /** Forget all that the user typed. */
+  /** Discard everything that the user typed. */
   resetAll(): void {
     this._type({});
   }
@@ -146,7 +146,7 @@ export class SettingsModel extends Model {
     const typed = this.typed;
     const { fields } = await this.api.resolve(this.sources());
     const chosen = fields.filter(each => CHOSEN.has(each.source));
-    // What was typed wrong goes along, so that it is refused and not silently left out.
+    // Invalid values go along, so that the server rejects them and they are not silently left out.
     return {
       ...Object.fromEntries(chosen.map(each => [each.field, each.value])),
       ...typed
@@ -173,14 +173,14 @@ export class SettingsModel extends Model {
     }
   }
 
-  /** Ask the server anew, as soon as the form rests. */
+  /** Ask the server again, once no edit has come for a moment. */
   refresh(): void {
     clearTimeout(this._timer);
     this._isStale = true;
     // From now on no answer counts that was asked for before.
     this._turn += 1;
     if (this._isActive && !this.isDisposed) {
-      this._timer = setTimeout(() => void this.update(), REST);
+      this._timer = setTimeout(() => void this.update(), DEBOUNCE);
     }
   }
 

@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Component, type ReactNode } from 'react';
 
 import { ApiError, asApiError } from '../api';
-import { Refusal } from './refusal';
+import { ErrorAlert } from './error_alert';
 
 interface IProps {
   readonly trans: TranslationBundle;
@@ -27,12 +27,14 @@ export class Boundary extends Component<IProps, IState> {
     if (this.state.error === null) {
       return children;
     }
-    const told = new ApiError(
+    const shown = new ApiError(
       0,
       'panel',
-      trans.__('This section can not be shown (%1).', asApiError(this.state.error).message),
-      trans.__('Try again; if it happens again, please report it.')
+      trans.__('This section can’t be shown (%1).', asApiError(this.state.error).message),
+      trans.__('Try again. If it fails again, report it as a bug.')
     );
-    return <Refusal error={told} trans={trans} onRetry={() => this.setState({ error: null })} />;
+    return (
+      <ErrorAlert error={shown} trans={trans} onRetry={() => this.setState({ error: null })} />
+    );
   }
 }

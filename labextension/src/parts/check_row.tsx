@@ -1,4 +1,4 @@
-/** One row of the checks: what was found, why it matters, and its cure. */
+/** One row of the checks: what was found, why it matters, and how to fix it. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import {
   caretDownIcon,
@@ -14,9 +14,9 @@ import { useId, useRef, useState } from 'react';
 
 import { warningIcon } from '../icon';
 import type { ChecksModel } from '../models/checks';
-import { mendOf } from '../models/mend';
+import { fixOf } from '../models/fix';
 import type { IHost } from '../models/panel';
-import type { CheckStatus, ICheckResult, ICure } from '../types';
+import type { CheckStatus, ICheckResult, IRemedy } from '../types';
 import { ErrorMessage } from './message';
 import { SecretForm } from './secret_form';
 import { serverText } from './server_text';
@@ -35,17 +35,17 @@ export function CheckRow(props: {
   readonly checks: ChecksModel;
   readonly host: IHost;
   readonly trans: TranslationBundle;
-  /** Is called once a mending has begun to be checked: what had the keyboard may be gone. */
-  readonly onMended: () => void;
+  /** Is called when the checks start again after a fix: the element with the focus may be gone. */
+  readonly onFixed: () => void;
 }): JSX.Element {
   const { result, host, trans } = props;
   const id = useId();
   const words: Readonly<Record<CheckStatus, string>> = {
-    pass: trans.__('passes'),
-    warn: trans.__('warns'),
-    fail: trans.__('fails'),
+    pass: trans.__('passed'),
+    warn: trans.__('warning'),
+    fail: trans.__('failed'),
     skipped: trans.__('skipped'),
-    unknown: trans.__('not known')
+    unknown: trans.__('unknown')
   };
   const needsAttention = result.status !== 'pass' && result.status !== 'skipped';
   const [chosen, setChosen] = useState<boolean | null>(null);
@@ -77,10 +77,10 @@ export function CheckRow(props: {
               <p className="jp-fairing-az-help">{serverText(result.why, trans)}</p>
             ) : null}
             {result.looked_at ? (
-              <p className="jp-fairing-az-help">{trans.__('Looked at: %1', result.looked_at)}</p>
+              <p className="jp-fairing-az-help">{trans.__('Checked: %1', result.looked_at)}</p>
             ) : null}
-            <Mend {...props} />
-            <Cures fixes={result.fixes} host={host} trans={trans} />
+            <FixButton {...props} />
+            <Remedies remedies={result.fixes} host={host} trans={trans} />
           </>
         ) : null}
       </div>
@@ -88,35 +88,35 @@ export function CheckRow(props: {
   );
 }
 
-function Cures(props: {
-  readonly fixes: readonly ICure[];
+function Remedies(props: {
+  readonly remedies: readonly IRemedy[];
   readonly host: IHost;
   readonly trans: TranslationBundle;
 }): JSX.Element | null {
-  const { fixes, host, trans } = props;
-  if (fixes.length === 0) {
+  const { remedies, host, trans } = props;
+  if (remedies.length === 0) {
     return null;
   }
-  const tools: Readonly<Record<ICure['tool'], string>> = {
+  const tools: Readonly<Record<IRemedy['tool'], string>> = {
     'fairing-azure': trans.__('In a terminal'),
     kubectl: trans.__('With kubectl'),
     az: trans.__('With the Azure CLI (az)'),
     text: ''
   };
-  const steps = fixes.flatMap(cure => [
-    { label: tools[cure.tool], text: cure.command },
-    ...(cure.tool !== 'text' && cure.magic
-      ? [{ label: trans.__('In a cell of the notebook'), text: cure.magic }]
+  const steps = remedies.flatMap(remedy => [
+    { label: tools[remedy.tool], text: remedy.command },
+    ...(remedy.tool !== 'text' && remedy.magic
+      ? [{ label: trans.__('In a notebook cell'), text: remedy.magic }]
       : [])
   ]);
   return (
-    <div className="jp-fairing-az-cures">
-      <strong>{trans.__('What to do')}</strong>
+    <div className="jp-fairing-az-remedies">
+      <strong>{trans.__('To fix it:')}</strong>
       {steps.map(({ label, text }) =>
         label === '' ? (
           <p key={text}>{serverText(text, trans)}</p>
         ) : (
-          <div key={`${label} ${text}`} className="jp-fairing-az-cure">
+          <div key={`${label} ${text}`} className="jp-fairing-az-remedy">
             <span className="jp-fairing-az-help">{label}</span>
             <div className="jp-fairing-az-command">
               <code>{text}</code>
@@ -142,21 +142,21 @@ function Cures(props: {
   );
 }
 
-function Mend(props: {
+function FixButton(props: {
   readonly result: ICheckResult;
   readonly checks: ChecksModel;
   readonly trans: TranslationBundle;
-  readonly onMended: () => void;
+  readonly onFixed: () => void;
 }): JSX.Element | null {
-  const { result, checks, trans, onMended } = props;
+  const { result, checks, trans, onFixed } = props;
   const opener = useRef<HTMLButtonElement>(null);
-  const mend = mendOf(result);
-  if (!mend) {
+  const fix = fixOf(result);
+  if (!fix) {
     return null;
   }
-  const isHere = checks.mending === result.check;
+  const isHere = checks.fixing === result.check;
   const close = () => {
-    checks.closeMend();
+    checks.closeFix();
     opener.current?.focus();
   };
   return (
@@ -166,43 +166,43 @@ function Mend(props: {
           ref={opener}
           type="button"
           className="jp-mod-styled jp-mod-accept"
-          aria-label={trans.__('Mend: %1', serverText(result.title, trans))}
-          aria-disabled={checks.isMending}
-          {...(mend.kind === 'secrets' ? { 'aria-expanded': isHere } : {})}
+          aria-label={trans.__('Fix: %1', serverText(result.title, trans))}
+          aria-disabled={checks.isFixing}
+          {...(fix.kind === 'secrets' ? { 'aria-expanded': isHere } : {})}
           onClick={() => {
-            if (checks.isMending) {
+            if (checks.isFixing) {
               return;
             }
-            if (isHere && mend.kind === 'secrets') {
+            if (isHere && fix.kind === 'secrets') {
               close();
               return;
             }
-            checks.openMend(result.check);
-            if (mend.kind === 'attach') {
-              onMended();
-              void checks.mend(mend);
+            checks.openFix(result.check);
+            if (fix.kind === 'attach') {
+              onFixed();
+              void checks.fix(fix);
             }
           }}
         >
-          {trans.__('Mend')}
+          {trans.__('Fix')}
         </button>
       </div>
-      {isHere && mend.kind === 'attach' && checks.mendError ? (
+      {isHere && fix.kind === 'attach' && checks.fixError ? (
         <div role="alert">
-          <ErrorMessage error={checks.mendError} trans={trans} />
+          <ErrorMessage error={checks.fixError} trans={trans} />
         </div>
       ) : null}
-      {isHere && mend.kind === 'secrets' ? (
+      {isHere && fix.kind === 'secrets' ? (
         <SecretForm
-          onlySecret={mend.only_secret}
-          isBusy={checks.isMending}
-          error={checks.mendError}
+          onlySecret={fix.only_secret}
+          isBusy={checks.isFixing}
+          error={checks.fixError}
           trans={trans}
           onCancel={close}
           onSend={values => {
-            void checks.mend(mend, values).then(done => {
+            void checks.fix(fix, values).then(done => {
               if (done) {
-                onMended();
+                onFixed();
               }
             });
           }}

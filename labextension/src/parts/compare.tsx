@@ -67,7 +67,7 @@ export function Comparison(props: {
               ))}
             </tr>
             <tr>
-              <th scope="row">{trans.__('Took')}</th>
+              <th scope="row">{trans.__('Duration')}</th>
               {runs.map(run => (
                 <td key={run.id}>{run.duration === null ? '–' : span(run.duration, trans)}</td>
               ))}
@@ -96,8 +96,8 @@ export function Comparison(props: {
             ))}
         </table>
       </ScrollRegion>
-      {parameters.length === 0 && <p>{trans.__('All their parameters are the same.')}</p>}
-      {metrics.length === 0 && <p>{trans.__('None of them has reported a metric.')}</p>}
+      {parameters.length === 0 && <p>{trans.__('All parameters are the same.')}</p>}
+      {metrics.length === 0 && <p>{trans.__('No run reported a metric.')}</p>}
     </Closable>
   );
 }

@@ -10,7 +10,7 @@ import type { StepState } from '../models/progress';
 import type { IEndpoint } from '../types';
 import { LogPane } from './log_view';
 import { Message } from './message';
-import { Refusal } from './refusal';
+import { ErrorAlert } from './error_alert';
 import { ScrollRegion } from './regions';
 import { Icon, StateIcon } from './run_state';
 import { serverText } from './server_text';
@@ -55,7 +55,7 @@ export function EndpointItem(props: IEndpointItemProps): JSX.Element {
       (await host.confirm(title, body, trans.__('Delete'))) &&
       (await endpoints.delete(endpoint))
     ) {
-      host.notify(trans.__('The endpoint %1 is deleted.', endpoint.name), 'success');
+      host.notify(trans.__('Endpoint %1 deleted.', endpoint.name), 'success');
       onDeleted();
     }
   };
@@ -93,13 +93,13 @@ export function EndpointItem(props: IEndpointItemProps): JSX.Element {
       )}
       {endpoint.public && (
         <Message kind="warning" trans={trans}>
-          {trans.__('Public:')} {trans.__('whoever finds this address can use it.')}
+          {trans.__('Public:')} {trans.__('anyone who has this address can use it.')}
         </Message>
       )}
       <div
         className="jp-fairing-az-actions"
         role="group"
-        aria-label={trans.__('What to do with %1', endpoint.name)}
+        aria-label={trans.__('Actions for %1', endpoint.name)}
       >
         <button
           type="button"
@@ -183,7 +183,7 @@ function Trial(props: {
           onChange={event => endpoints.type(endpoint, event.target.value)}
         />
         <p id={`${id}-help`} className="jp-fairing-az-quiet">
-          {trans.__('CSV with a line of names above, or JSON such as [[1, 2.5]]')}
+          {trans.__('CSV with a header line, or JSON such as [[1, 2.5]]')}
         </p>
       </div>
       <div className="jp-fairing-az-actions">
@@ -192,10 +192,10 @@ function Trial(props: {
           className="jp-mod-styled jp-mod-accept"
           aria-disabled={trial.isAsking}
         >
-          {trial.isAsking ? trans.__('Asking…') : trans.__('Predict')}
+          {trial.isAsking ? trans.__('Predicting…') : trans.__('Predict')}
         </button>
       </div>
-      <Refusal error={trial.error} trans={trans} />
+      <ErrorAlert error={trial.error} trans={trans} />
       <div role="status">
         {answer && (
           <>

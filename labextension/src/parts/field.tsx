@@ -63,7 +63,7 @@ export function Field(props: IFieldProps): JSX.Element {
             className="jp-fairing-az-icon-button"
             aria-label={trans.__('Reset')}
             aria-describedby={`${id}-label`}
-            title={trans.__('Take back what was typed')}
+            title={trans.__('Discard this change')}
             onClick={() => {
               props.onReset();
               toControl();
@@ -90,7 +90,7 @@ export function Field(props: IFieldProps): JSX.Element {
         </button>
       ) : null}
       <div id={`${id}-help`} className="jp-fairing-az-help">
-        {isMissing ? <strong>{trans.__('Needed for a launch.')} </strong> : null}
+        {isMissing ? <strong>{trans.__('Required for a launch.')} </strong> : null}
         {serverText(property.description, trans)}
       </div>
     </div>

@@ -7,7 +7,7 @@ import { ErrorMessage, Message } from './message';
 import { serverText } from './server_text';
 import { useSignals } from './signals';
 
-/** The part 'What will change'. */
+/** The part 'Changes to the notebook'. */
 export function FillPreview(props: {
   readonly model: PanelModel;
   readonly trans: TranslationBundle;
@@ -25,11 +25,11 @@ export function FillPreview(props: {
   };
   return (
     <section className="jp-fairing-az-fill" aria-labelledby="jp-fairing-az-fill-heading">
-      <h3 id="jp-fairing-az-fill-heading">{trans.__('What will change in the notebook')}</h3>
+      <h3 id="jp-fairing-az-fill-heading">{trans.__('Changes to the notebook')}</h3>
       {error && error.code !== 'nothing-to-fill' ? (
         <ErrorMessage error={error} trans={trans} onRetry={() => settings.refresh()} />
       ) : null}
-      {plan?.changed ? <Diff text={plan.diff} label={trans.__('Lines that change')} /> : null}
+      {plan?.changed ? <Diff text={plan.diff} label={trans.__('Changed lines')} /> : null}
       {plan?.warnings.map(warning => (
         <Message key={warning} kind="warning" trans={trans}>
           {serverText(warning, trans)}
@@ -77,12 +77,12 @@ function FillStatus(props: {
   const { plan, error, outcome } = fill;
   const empty = (text: string) => <p className="jp-fairing-az-empty">{text}</p>;
   if (!model.notebook.panel) {
-    return empty(trans.__('Open a notebook to fill these settings into it.'));
+    return empty(trans.__('Open a notebook to write these settings into it.'));
   }
   if (model.notebook.isReadOnly) {
     return (
       <Message kind="warning" trans={trans}>
-        {trans.__('This notebook can only be read. Save a copy of it, and fill that one.')}
+        {trans.__('This notebook is read-only. Save a copy and fill the copy.')}
       </Message>
     );
   }
@@ -90,9 +90,9 @@ function FillStatus(props: {
     return (
       <Message kind="success" trans={trans}>
         {fill.undoPlace === 'cell'
-          ? trans.__('Applied. Undo with Ctrl+Z in the cell.')
+          ? trans.__('Applied. To undo, press Ctrl+Z in the cell.')
           : trans.__(
-              'Applied. Undo with Edit > Undo Cell Operation, or with Z in the notebook outside of a cell (press Esc before).'
+              'Applied. To undo, choose Edit > Undo Cell Operation, or press Esc and then Z in the notebook.'
             )}
       </Message>
     );
@@ -101,13 +101,13 @@ function FillStatus(props: {
     return (
       <Message kind="warning" trans={trans}>
         {trans.__(
-          'Nothing was applied: the notebook or the form has changed meanwhile. This is the new plan; look at it, and apply it again.'
+          'Not applied: the notebook or the form changed in the meantime. Review the new changes, then choose Apply again.'
         )}
       </Message>
     );
   }
   if (model.settings.isTypedWrong) {
-    return empty(trans.__('Correct what is wrong above; then this shows what will change.'));
+    return empty(trans.__('Correct the errors above to see what will change.'));
   }
   // The server plans nothing, and so names no cell that it has seen, where no source sets anything.
   if (error?.code === 'nothing-to-fill' || plan?.before_digest === '') {
@@ -116,7 +116,7 @@ function FillStatus(props: {
   if (plan) {
     return plan.changed
       ? null
-      : empty(trans.__('Nothing to change: the notebook has these settings.'));
+      : empty(trans.__('Nothing to change: the notebook already has these settings.'));
   }
-  return error ? null : empty(trans.__('Finding out what will change…'));
+  return error ? null : empty(trans.__('Comparing with the notebook…'));
 }

@@ -95,7 +95,7 @@ function stateText(search: LogSearch, total: number, trans: TranslationBundle): 
     case 'found':
       return trans.__('Line %1', (search.line ?? 0) + 1);
     case 'wrapped':
-      return trans.__('Line %1, behind the other end', (search.line ?? 0) + 1);
+      return trans.__('Line %1 (search wrapped)', (search.line ?? 0) + 1);
     case 'nothing':
       return trans.__('“%1” is not in the log.', search.text);
     case 'failed':

@@ -1,4 +1,4 @@
-/** The log of a run, of which only the lines that are seen stand in the page. */
+/** The log of a run, of which only the visible lines are in the page. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon, downloadIcon, fastForwardIcon } from '@jupyterlab/ui-components';
 import {
@@ -15,11 +15,11 @@ import { LINE_HEIGHT, LogGeometry, pieces, shownLine } from '../models/log_lines
 import type { IHost } from '../models/panel';
 import { LogSearchBar } from './log_search_bar';
 import { Closable } from './regions';
-import { Refusal } from './refusal';
+import { ErrorAlert } from './error_alert';
 import { Icon } from './run_state';
 import { useSignals } from './signals';
 
-/** Lines that stand in the page above and below those that are seen. */
+/** Lines that are in the page above and below the visible ones. */
 const MARGIN = 12;
 
 /** What the log of a run gets. */
@@ -70,19 +70,19 @@ export function LogView(props: ILogPaneProps & { readonly log: LogModel }): JSX.
           first.current = line;
         }}
       />
-      <Refusal error={log.error} trans={trans} onRetry={() => log.retry()} />
+      <ErrorAlert error={log.error} trans={trans} onRetry={() => log.retry()} />
       <div className="jp-fairing-az-run-line">
         <span className="jp-fairing-az-quiet">
           {log.isReady ? trans._n('%1 line', '%1 lines', log.total) : trans.__('Loading…')}
-          {log.isReady && !log.ended ? ` · ${trans.__('goes on')}` : ''}
+          {log.isReady && !log.ended ? ` · ${trans.__('still running')}` : ''}
         </span>
         <span className="jp-fairing-az-tools">
           <button
             type="button"
             className="jp-fairing-az-tool"
             aria-pressed={isAtEnd}
-            title={trans.__('Stay at the end')}
-            aria-label={trans.__('Stay at the end')}
+            title={trans.__('Follow the log')}
+            aria-label={trans.__('Follow the log')}
             onClick={() => log.setFollowing(!isAtEnd)}
           >
             <Icon icon={fastForwardIcon} />
@@ -177,7 +177,7 @@ function LogLines(props: {
 
   const shownTop = log.isFollowing ? geometry.mostTop : geometry.clamp(top);
   const [first, behind] = geometry.seen(shownTop);
-  // A browser scrolls before the page is told of it: what comes next has to stand there already.
+  // A browser scrolls before the page gets the event: the next lines have to be in the page already.
   const from = Math.max(0, first - MARGIN);
   const to = Math.min(log.total, behind + MARGIN);
 
@@ -268,16 +268,14 @@ function LogLines(props: {
       className="jp-fairing-az-log-lines"
       role="log"
       aria-live="off"
-      aria-label={trans.__('Lines of the log')}
+      aria-label={trans.__('Log lines')}
       tabIndex={0}
       onScroll={onScroll}
       onKeyDown={onKeyDown}
     >
       {log.isReady && log.total === 0 && (
         <p className="jp-fairing-az-quiet">
-          {log.ended
-            ? trans.__('This run has written nothing.')
-            : trans.__('Nothing yet; lines come as they are written.')}
+          {log.ended ? trans.__('This run wrote no output.') : trans.__('No output yet.')}
         </p>
       )}
       <div className="jp-fairing-az-log-range" style={{ height: geometry.height }}>

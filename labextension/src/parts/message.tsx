@@ -1,4 +1,4 @@
-/** What the panel tells: an icon, a word and a text, and what to do next. */
+/** Messages of the panel: an icon, a word and a text, and what to do next. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { checkIcon, errorIcon, infoIcon, type LabIcon } from '@jupyterlab/ui-components';
 import type { ReactNode } from 'react';
@@ -17,7 +17,7 @@ const ICONS: Readonly<Record<MessageKind, LabIcon>> = {
   success: checkIcon
 };
 
-/** A message; its kind is told by icon and word, not by colour alone. */
+/** A message; icon and word say its kind, not colour alone. */
 export function Message(props: {
   readonly kind: MessageKind;
   readonly trans: TranslationBundle;
@@ -41,7 +41,7 @@ export function Message(props: {
   );
 }
 
-/** What the server has refused, and what to do about it. */
+/** An error, and what to do about it. */
 export function ErrorMessage(props: {
   readonly error: ApiError;
   readonly trans: TranslationBundle;
@@ -50,11 +50,11 @@ export function ErrorMessage(props: {
   const { error, trans, onRetry } = props;
   const isMissing = error.status === 404 && error.code === 'http';
   const message = isMissing
-    ? trans.__("The panel's part in Jupyter Server does not answer.")
+    ? trans.__('The server extension fairing_az_jupyter is not running.')
     : serverText(error.message, trans);
   const hint = isMissing
     ? trans.__(
-        'Type into a terminal: jupyter server extension enable fairing_az_jupyter. Then start Jupyter again.'
+        'In a terminal, run: jupyter server extension enable fairing_az_jupyter. Then restart Jupyter.'
       )
     : serverText(error.hint, trans);
   return (

@@ -21,15 +21,11 @@ export function ParameterFields(props: {
     <details className="jp-fairing-az-more">
       <summary>
         {given > 0
-          ? trans._n(
-              'Parameters: %1 other than in the notebook',
-              'Parameters: %1 others than in the notebook',
-              given
-            )
+          ? trans._n('Parameters: %1 changed', 'Parameters: %1 changed', given)
           : trans.__('Parameters: as in the notebook')}
       </summary>
       <p className="jp-fairing-az-quiet">
-        {trans.__('An empty field leaves the notebook’s own value.')}
+        {trans.__('Leave a field empty to keep the notebook’s value.')}
       </p>
       {parameters.map(({ name, type, help, default: own }) => (
         <div key={name} className="jp-fairing-az-entry">

@@ -28,15 +28,15 @@ export function ProfilesBar(props: {
   const save = async (name: string): Promise<boolean> => {
     const done = await profiles.save(name, () => settings.profileValues());
     if (done) {
-      host.notify(trans.__('The settings are saved as profile %1.', name), 'success');
+      host.notify(trans.__('Settings saved as profile %1.', name), 'success');
     }
     return done;
   };
   const remove = async (name: string) => {
-    const body = trans.__('The profile %1 is deleted for all notebooks of this server.', name);
+    const body = trans.__('The profile %1 will be deleted for all notebooks on this server.', name);
     const yes = await host.confirm(trans.__('Delete the profile?'), body, trans.__('Delete'));
     if (yes && (await profiles.remove(name))) {
-      host.notify(trans.__('The profile %1 is deleted.', name), 'success');
+      host.notify(trans.__('Profile %1 deleted.', name), 'success');
     }
     select.current?.focus();
   };
@@ -56,7 +56,7 @@ export function ProfilesBar(props: {
           onChange={event => profiles.choose(event.target.value || null)}
         >
           <option value="">
-            {active ? trans.__('%1 (the active one)', active) : trans.__('(none is active)')}
+            {active ? trans.__('%1 (active)', active) : trans.__('(no active profile)')}
           </option>
           {profiles.all
             .filter(profile => profile.name !== active)
@@ -82,7 +82,7 @@ export function ProfilesBar(props: {
             <button
               type="button"
               className="jp-fairing-az-button"
-              title={trans.__('Save the settings into the profile %1', inForce)}
+              title={trans.__('Save the settings to the profile %1', inForce)}
               onClick={() => void save(inForce)}
             >
               {trans.__('Save')}
@@ -92,8 +92,8 @@ export function ProfilesBar(props: {
               className="jp-fairing-az-button"
               title={
                 inForce === active
-                  ? trans.__('Let no profile count where none is chosen')
-                  : trans.__('Let the profile %1 count where none is chosen', inForce)
+                  ? trans.__('Use no profile by default')
+                  : trans.__('Use the profile %1 by default', inForce)
               }
               onClick={() => void activate(inForce === active ? null : inForce)}
             >
@@ -115,9 +115,9 @@ export function ProfilesBar(props: {
           trans={trans}
           onCancel={close}
           onSave={async name => {
-            const body = trans.__('Its values are replaced by those of the form.');
+            const body = trans.__('Its values will be replaced by those in the form.');
             const isTaken = profiles.all.some(profile => profile.name === name);
-            const title = trans.__('The profile %1 is there already.', name);
+            const title = trans.__('Profile %1 already exists.', name);
             if (isTaken && !(await host.confirm(title, body, trans.__('Replace')))) {
               return;
             }

@@ -76,7 +76,7 @@ const CellTable = memo(function CellTable(props: {
           <tr>
             <th scope="col">{trans.__('Cell')}</th>
             <th scope="col">{trans.__('Code')}</th>
-            <th scope="col">{trans.__('Took')}</th>
+            <th scope="col">{trans.__('Duration')}</th>
           </tr>
         </thead>
         <tbody>

@@ -11,7 +11,7 @@ import type { IRun, IRunError } from '../types';
 import { FocusHandover } from './kept_focus';
 import { LogPane } from './log_view';
 import { Closable, ScrollRegion } from './regions';
-import { Refusal } from './refusal';
+import { ErrorAlert } from './error_alert';
 import { RunCells } from './run_cells';
 import { Icon, kindWord, runName, StateIcon, stateWord } from './run_state';
 import { serverText } from './server_text';
@@ -67,7 +67,7 @@ export function RunDetails(props: IRunDetailsProps): JSX.Element {
           </p>
           {close}
         </div>
-        <Refusal error={watch.error} trans={trans} onRetry={() => watch.retry()} />
+        <ErrorAlert error={watch.error} trans={trans} onRetry={() => watch.retry()} />
       </div>
     );
   }
@@ -103,17 +103,21 @@ export function RunDetails(props: IRunDetailsProps): JSX.Element {
       </div>
       {!watch.isConnected && run.is_active && (
         <p role="status" className="jp-fairing-az-quiet">
-          {trans.__('The connection broke off; it is being opened again…')}
+          {trans.__('Connection lost. Reconnecting…')}
         </p>
       )}
       <Actions {...props} run={run} heading={heading} />
-      <Refusal error={runs.refusal} trans={trans} />
-      <Refusal error={watch.error} trans={trans} onRetry={() => watch.retry()} />
+      <ErrorAlert error={runs.actionError} trans={trans} />
+      <ErrorAlert error={watch.error} trans={trans} onRetry={() => watch.retry()} />
       <TimeLine run={run} progress={watch.progress} now={now} trans={trans} />
       <Feed progress={watch.progress} trans={trans} />
       <RunCells run={run} progress={watch.progress} now={now} trans={trans} />
       {run.state === 'lost' && (
-        <p>{trans.__('The process that ran it has gone without an end. Retry begins it anew.')}</p>
+        <p>
+          {trans.__(
+            'The process of this run ended without a result. Choose Retry to run it again.'
+          )}
+        </p>
       )}
       {run.error && <RunError error={run.error} trans={trans} />}
       {run.url && (
@@ -149,8 +153,8 @@ function Actions(
     setAsked(what);
     if (what === 'cancel') {
       await runs.cancel(run.id);
-      // What was asked for shows in the run's state; after a refusal it can be asked for again.
-      setAsked(runs.refusal ? '' : 'cancel');
+      // What was asked for shows in the run's state; after an error it can be asked for again.
+      setAsked(runs.actionError ? '' : 'cancel');
       return;
     }
     const repeated = await runs.retry(run.id);
@@ -171,11 +175,7 @@ function Actions(
   };
   return (
     <>
-      <div
-        className="jp-fairing-az-actions"
-        role="group"
-        aria-label={trans.__('What to do with the run')}
-      >
+      <div className="jp-fairing-az-actions" role="group" aria-label={trans.__('Run actions')}>
         {run.is_active ? (
           <FocusHandover key="cancel" to={heading}>
             <button
@@ -240,7 +240,7 @@ function RunError({
 }): JSX.Element {
   const traceback = stripAnsi((error.traceback ?? []).join('\n'));
   return (
-    <div className="jp-fairing-az-refusal" role="group" aria-label={trans.__('Why it failed')}>
+    <div className="jp-fairing-az-run-error" role="group" aria-label={trans.__('Failure reason')}>
       <p>
         <strong>
           {error.cell === undefined || error.message?.startsWith(`Cell ${error.cell} `)
@@ -248,7 +248,7 @@ function RunError({
             : trans.__('Error in cell %1:', error.cell)}
         </strong>{' '}
         {error.message === undefined
-          ? trans.__('The run has not said why it failed; look at its log.')
+          ? trans.__('The run gave no reason for the failure. See its log.')
           : serverText(stripAnsi(error.message), trans)}
       </p>
       {error.hint && <p>{serverText(error.hint, trans)}</p>}
@@ -261,7 +261,9 @@ function RunError({
           </ScrollRegion>
         </details>
       )}
-      {error.code && <p className="jp-fairing-az-quiet">{trans.__('Code: %1', error.code)}</p>}
+      {error.code && (
+        <p className="jp-fairing-az-quiet">{trans.__('Error code: %1', error.code)}</p>
+      )}
     </div>
   );
 }
@@ -282,7 +284,7 @@ function Identity(props: {
   return (
     <dl className="jp-fairing-az-identity">
       {[
-        { word: trans.__('Run'), text: run.id, label: trans.__('Copy the run’s id') },
+        { word: trans.__('Run'), text: run.id, label: trans.__('Copy the run’s ID') },
         { word: trans.__('In a terminal'), text: command, label: trans.__('Copy the command') }
       ].map(({ word, text, label }) => (
         <div key={label}>
@@ -303,7 +305,7 @@ function Identity(props: {
       ))}
       {run.retry_of && (
         <div>
-          <dt>{trans.__('Repeats')}</dt>
+          <dt>{trans.__('Retry of')}</dt>
           <dd>
             <code>{run.retry_of}</code>
           </dd>

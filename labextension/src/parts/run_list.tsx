@@ -1,4 +1,4 @@
-/** The history as a grid of which only the rows that are seen stand in the page. */
+/** The history as a grid of which only the visible rows are in the page. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
 
@@ -8,9 +8,9 @@ import { age, span, useNow } from './times';
 
 /** The height of a row, in pixels; the style sheet has it too. */
 export const ROW_HEIGHT = 40;
-/** Rows that are seen at most. */
+/** The most rows that are visible at once. */
 const MOST_ROWS = 7;
-/** Rows that stand in the page above and below those that are seen. */
+/** Rows that are in the page above and below the visible ones. */
 const MARGIN = 4;
 
 /** What the list gets. */
@@ -104,7 +104,7 @@ export function RunList(props: IRunListProps): JSX.Element {
       className="jp-fairing-az-runs"
       role="grid"
       tabIndex={0}
-      aria-label={trans.__('Runs. Enter shows a run, Space chooses it to be compared.')}
+      aria-label={trans.__('Runs. Press Enter to show a run, Space to select it for comparison.')}
       aria-rowcount={total}
       aria-colcount={2}
       {...(isInPage ? { 'aria-activedescendant': `${id}-${runs[active]?.id}` } : {})}

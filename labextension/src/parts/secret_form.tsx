@@ -80,7 +80,9 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
     >
       {onlySecret ? null : (
         <p className="jp-fairing-az-help">
-          {trans.__('Leave empty what the Secret in the cluster already holds.')}
+          {trans.__(
+            'Leave a field empty to keep the value that the Secret in the cluster already has.'
+          )}
         </p>
       )}
       {names.map(name => {
@@ -96,7 +98,7 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
               autoComplete="off"
               autoCapitalize="none"
               spellCheck={false}
-              placeholder={error && name === 'client_secret' ? trans.__('Type it again') : ''}
+              placeholder={error && name === 'client_secret' ? trans.__('Enter it again') : ''}
               aria-invalid={wrong !== undefined}
               aria-describedby={wrong ? `${id}-${name}-error` : undefined}
             />
@@ -110,7 +112,7 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
         );
       })}
       <div className="jp-fairing-az-field">
-        <label htmlFor={`${id}-expires`}>{trans.__('The client secret expires on')}</label>
+        <label htmlFor={`${id}-expires`}>{trans.__('Client secret expires on')}</label>
         <input
           id={`${id}-expires`}
           name="expires"
@@ -120,7 +122,7 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
           aria-describedby={`${id}-expires-help`}
         />
         <div id={`${id}-expires-help`} className="jp-fairing-az-help">
-          {trans.__('May be empty. With it, the checks warn in time.')}
+          {trans.__('Optional. If given, the checks warn before the secret expires.')}
         </div>
       </div>
       <div role="alert">
@@ -134,7 +136,7 @@ export function SecretForm(props: ISecretFormProps): JSX.Element {
       </div>
       <div className="jp-fairing-az-buttons">
         <button type="submit" className="jp-mod-styled jp-mod-accept" aria-disabled={isBusy}>
-          {isBusy ? trans.__('Sending…') : trans.__('Mend')}
+          {isBusy ? trans.__('Sending…') : trans.__('Fix')}
         </button>
         <button type="button" className="jp-fairing-az-button" onClick={onCancel}>
           {trans.__('Cancel')}

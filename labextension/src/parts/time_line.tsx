@@ -60,10 +60,10 @@ export function Feed({
   }
   return (
     <details className="jp-fairing-az-more" open>
-      <summary>{trans.__('What happens')}</summary>
+      <summary>{trans.__('Events')}</summary>
       <ScrollRegion
         className="jp-fairing-az-feed"
-        label={trans.__('The last events of pods and lines of the log')}
+        label={trans.__('Latest pod events and log lines')}
       >
         <ol>
           {[...progress.feed].reverse().map((line, at) => (
@@ -89,7 +89,7 @@ export function phaseWord(name: string, trans: TranslationBundle): string {
     case 'push':
       return trans.__('Push image');
     case 'schedule':
-      return trans.__('Find a place');
+      return trans.__('Schedule pod');
     case 'run':
       return trans.__('Run');
     case 'serve':

@@ -22,7 +22,7 @@ export function span(seconds: number, trans: TranslationBundle): string {
 export function age(time: number, now: number, trans: TranslationBundle): string {
   const seconds = Math.max(0, now - time);
   if (seconds < 60) {
-    return trans.__('now');
+    return trans.__('just now');
   }
   if (seconds < 3600) {
     return trans.__('%1 min ago', Math.floor(seconds / 60));

@@ -19,7 +19,7 @@ export function addCommands(
 ): void {
   const { model } = panel;
   const hasNotebook = () => model.notebook.panel !== null;
-  const tell = (error: unknown) => {
+  const report = (error: unknown) => {
     model.host.notify(errorText(asApiError(error), trans), 'error');
   };
   commands.addCommand(CommandIDs.show, {
@@ -35,8 +35,8 @@ export function addCommands(
     execute: args => panel.show(sectionOf(args['section']))
   });
   commands.addCommand(CommandIDs.check, {
-    label: trans.__('Check What a Launch Needs'),
-    caption: trans.__('Check every secret, permission and Azure resource that a launch needs'),
+    label: trans.__('Check Launch Requirements'),
+    caption: trans.__('Check every Secret, permission and Azure resource that a launch needs'),
     describedBy: NO_ARGUMENTS,
     execute: async () => {
       panel.show('checks');
@@ -45,18 +45,20 @@ export function addCommands(
   });
   commands.addCommand(CommandIDs.fill, {
     label: trans.__('Fill the Parameters Cell'),
-    caption: trans.__("Write the settings into the notebook's parameters cell; undo takes it back"),
+    caption: trans.__(
+      "Write the settings into the notebook's parameters cell. Undo reverts the change."
+    ),
     isEnabled: hasNotebook,
     describedBy: NO_ARGUMENTS,
     execute: async () => {
       const outcome = await model.settings.apply();
-      tellOutcome(outcome, panel, trans);
+      notifyOutcome(outcome, panel, trans);
       return outcome;
     }
   });
   commands.addCommand(CommandIDs.runNotebook, {
-    label: trans.__('Run the Notebook Here in the Background'),
-    caption: trans.__('Save the notebook, and run a copy of it on this machine from top to bottom'),
+    label: trans.__('Run the Notebook on This Machine'),
+    caption: trans.__('Save the notebook and run a copy of it in the background on this machine'),
     icon: runIcon,
     isEnabled: hasNotebook,
     describedBy: NO_ARGUMENTS,
@@ -71,13 +73,13 @@ export function addCommands(
         await model.runs.start({ notebook: path, profile, values });
         panel.show('runs');
       } catch (error) {
-        tell(error);
+        report(error);
       }
     }
   });
   commands.addCommand(CommandIDs.showRun, {
-    label: trans.__('Show the Runs'),
-    caption: trans.__('Show the runs, or the one that is named'),
+    label: trans.__('Show Runs'),
+    caption: trans.__('Show all runs, or one run by its ID'),
     describedBy: { args: { type: 'object', properties: { id: { type: 'string' } } } },
     execute: args => {
       const id = args['id'];
@@ -93,25 +95,32 @@ function sectionOf(name: unknown): Section | undefined {
   return SECTIONS.find(section => section === name);
 }
 
-function tellOutcome(outcome: FillOutcome, panel: IFairingPanel, trans: TranslationBundle): void {
+function notifyOutcome(outcome: FillOutcome, panel: IFairingPanel, trans: TranslationBundle): void {
   const { host, settings, notebook } = panel.model;
   switch (outcome) {
     case 'applied':
-      host.notify(trans.__('The parameters cell is filled. Undo takes it back.'), 'success');
+      host.notify(trans.__('Parameters cell filled. Use Undo to revert it.'), 'success');
       notebook.focus();
       break;
     case 'nothing':
-      host.notify(trans.__('Nothing to fill in: the notebook has these settings.'), 'info');
+      host.notify(trans.__('Nothing to change: the notebook already has these settings.'), 'info');
       break;
     case 'read-only':
-      host.notify(trans.__('This notebook can only be read. Save a copy of it first.'), 'error');
+      host.notify(trans.__('This notebook is read-only. Save a copy and fill the copy.'), 'error');
       break;
     case 'no-notebook':
-      host.notify(trans.__('No notebook is open that could be filled. Open one first.'), 'error');
+      host.notify(
+        trans.__('No notebook is open. Open the notebook that you want to fill.'),
+        'error'
+      );
       break;
     default: {
       const { error } = settings.fill;
-      const text = error ? errorText(error, trans) : trans.__('The notebook has changed.');
+      const text = error
+        ? errorText(error, trans)
+        : trans.__(
+            'The notebook changed in the meantime. Review the new changes, then apply them.'
+          );
       host.notify(text, 'error');
       panel.show('settings');
     }

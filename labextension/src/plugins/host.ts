@@ -13,7 +13,7 @@ export function makeHost(documents: IDocumentManager, trans: TranslationBundle):
   return {
     open: async path => {
       if (!documents.openOrReveal(path)) {
-        throw new Error(trans.__('%1 can not be opened.', path));
+        throw new Error(trans.__('%1 can’t be opened.', path));
       }
       await Promise.resolve();
     },

@@ -51,7 +51,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** Answer every link that a kernel opens, and those that it has open already, as after the page was loaded anew. */
+/** Answer every link that a kernel opens, and those that it has open already, as after the page was reloaded. */
 function listenTo(
   kernel: Kernel.IKernelConnection,
   panel: NotebookPanel,
@@ -116,13 +116,13 @@ async function fillFor(
     const plan = await api.fillPlan({ notebook, ...wanted });
     const model = panel.context.model;
     if (!plan.changed) {
-      Notification.info(trans.__('%1 has these values already.', name), { autoClose: 5000 });
+      Notification.info(trans.__('%1 already has these values.', name), { autoClose: 5000 });
     } else if (model.readOnly || applyPlan(model.sharedModel, plan) === null) {
       Notification.error(
-        trans.__('%1 was changed meanwhile, or is read-only; nothing was filled.', name)
+        trans.__('%1 is read-only, or changed in the meantime. Nothing was filled.', name)
       );
     } else {
-      Notification.success(trans.__('The parameters cell of %1 is filled.', name), {
+      Notification.success(trans.__('Filled the parameters cell of %1.', name), {
         autoClose: 5000
       });
     }

@@ -23,7 +23,8 @@ const ID = 'fairing-az-jupyter:plugin';
 /** The side panel. */
 export const panelPlugin: JupyterFrontEndPlugin<IFairingPanel> = {
   id: ID,
-  description: 'The side panel that fills parameters cells, checks, launches and runs.',
+  description:
+    'The side panel for setting up, checking, launching and watching notebooks on Kubeflow on Azure.',
   autoStart: true,
   provides: IFairingPanel,
   requires: [INotebookTracker, IDocumentManager],
@@ -98,7 +99,7 @@ async function keepSections(state: IStateDB, model: PanelModel): Promise<void> {
   model.sectionsChanged.connect(() => {
     const open = SECTIONS.filter(section => model.open.has(section));
     state.save(key, open).catch((error: unknown) => {
-      console.warn('Which sections are open could not be kept.', error);
+      console.warn('Could not save which sections are open.', error);
     });
   });
 }
@@ -109,19 +110,12 @@ async function follow(registry: ISettingRegistry, model: PanelModel): Promise<vo
     const settings = await registry.load(ID);
     const onChanged = () => {
       const profile = settings.composite['profile'];
-      const lines = settings.composite['logLines'];
       model.settings.profiles.choose(typeof profile === 'string' && profile ? profile : null);
-      if (typeof lines === 'number') {
-        model.logLines = lines;
-      }
     };
     onChanged();
     settings.changed.connect(onChanged);
     model.disposed.connect(() => settings.changed.disconnect(onChanged));
   } catch (error) {
-    console.warn(
-      'The settings of fairing-az-jupyter could not be read; the defaults are used.',
-      error
-    );
+    console.warn('Could not read the settings of fairing-az-jupyter. Using the defaults.', error);
   }
 }

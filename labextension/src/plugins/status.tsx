@@ -38,8 +38,8 @@ export function StatusItem(props: {
       role="button"
       tabIndex={0}
       source={text}
-      title={trans.__('Show the runs')}
-      aria-label={trans.__('%1. Show the runs', text)}
+      title={trans.__('Show runs')}
+      aria-label={trans.__('%1. Show runs', text)}
       onClick={onClick}
       onKeyDown={event => {
         if (event.key === 'Enter' || event.key === ' ') {
@@ -54,7 +54,7 @@ export function StatusItem(props: {
 /** Follows the active runs, whether or not there is a status bar. */
 export const statusPlugin: JupyterFrontEndPlugin<void> = {
   id: 'fairing-az-jupyter:status',
-  description: 'Shows in the status bar what runs.',
+  description: 'Shows active runs in the status bar.',
   autoStart: true,
   requires: [IFairingPanel],
   optional: [IStatusBar, ITranslator],

@@ -1,4 +1,4 @@
-/** The section 'Checks': everything that a launch needs, and the cure of what is missing. */
+/** The section 'Checks': everything that a launch needs, and how to fix what is missing. */
 import { useRef } from 'react';
 
 import type { ChecksModel } from '../models/checks';
@@ -9,8 +9,8 @@ import { serverText } from '../parts/server_text';
 import { useSignals } from '../parts/signals';
 import type { ISecretChange } from '../types';
 
-/** The statuses that need nobody's attention. */
-const CALM: ReadonlySet<string> = new Set(['pass', 'skipped']);
+/** The statuses that need no attention. */
+const NO_ATTENTION: ReadonlySet<string> = new Set(['pass', 'skipped']);
 
 /** The section 'Checks'. */
 export function ChecksSection({ model, trans }: ISectionProps): JSX.Element {
@@ -24,7 +24,8 @@ export function ChecksSection({ model, trans }: ISectionProps): JSX.Element {
   };
   const isRunning = checks.state === 'running';
   const shown = checks.results.filter(
-    result => !checks.onlyAttention || !CALM.has(result.status) || result.check === checks.mending
+    result =>
+      !checks.onlyAttention || !NO_ATTENTION.has(result.status) || result.check === checks.fixing
   );
   return (
     <>
@@ -58,7 +59,7 @@ export function ChecksSection({ model, trans }: ISectionProps): JSX.Element {
       {checks.state === 'none' ? (
         <p className="jp-fairing-az-empty">
           {trans.__(
-            'Looks at every secret, permission and Azure resource that a launch needs. Nothing is changed.'
+            'Checks every Secret, permission and Azure resource that a launch needs. Changes nothing.'
           )}
         </p>
       ) : null}
@@ -67,11 +68,11 @@ export function ChecksSection({ model, trans }: ISectionProps): JSX.Element {
         <Message kind="info" trans={trans}>
           {checks.path
             ? trans.__('These results are for %1.', checks.path)
-            : trans.__('These results are for no notebook.')}
+            : trans.__('These results are not for a notebook.')}
         </Message>
       ) : null}
       <div role="status">
-        {checks.mended.map(change => (
+        {checks.fixed.map(change => (
           <Message key={`${change.kind} ${change.name}`} kind="success" trans={trans}>
             {change.kind} {change.name}: {outcomes[change.outcome]}.{' '}
             {serverText(change.note, trans)}
@@ -91,7 +92,7 @@ export function ChecksSection({ model, trans }: ISectionProps): JSX.Element {
               checks.onlyAttention = event.target.checked;
             }}
           />
-          {trans.__('Only what needs attention')}
+          {trans.__('Show only what needs attention')}
         </label>
       ) : null}
       {checks.results.length > 0 && shown.length === 0 ? (
@@ -109,7 +110,7 @@ export function ChecksSection({ model, trans }: ISectionProps): JSX.Element {
             checks={checks}
             host={model.host}
             trans={trans}
-            onMended={() => run.current?.focus()}
+            onFixed={() => run.current?.focus()}
           />
         ))}
       </ul>
@@ -117,40 +118,65 @@ export function ChecksSection({ model, trans }: ISectionProps): JSX.Element {
   );
 }
 
-/** Tells how far the checks are; it is read out as it changes. */
+/** Says how far the checks are; it is read out as it changes. */
 function Summary(props: {
   readonly checks: ChecksModel;
   readonly trans: ISectionProps['trans'];
 }): JSX.Element {
   const { checks, trans } = props;
-  const { all, fail, warn, unknown } = checks.counts;
-  const expected = Math.max(checks.expected ?? 0, all);
-  const parts: string[] = [];
-  if (checks.state === 'running') {
-    parts.push(
-      checks.expected === null
-        ? trans._n('Checking: %1 done', 'Checking: %1 done', all)
-        : trans.__('Checking: %1 of %2 done', all, expected)
-    );
-  } else if (checks.state === 'cancelled') {
-    parts.push(trans._n('Cancelled: %1 was done', 'Cancelled: %1 were done', all));
-  } else if (checks.state === 'done') {
-    parts.push(trans.__('%1 of %2 done', all, expected));
-  } else if (checks.state === 'broken' && all > 0) {
-    parts.push(trans._n('Broken off: %1 was done', 'Broken off: %1 were done', all));
-  }
-  if (all > 0) {
-    parts.push(
-      ...(fail > 0 ? [trans._n('%1 fails', '%1 fail', fail)] : []),
-      ...(warn > 0 ? [trans._n('%1 warns', '%1 warn', warn)] : []),
-      ...(unknown > 0 ? [trans._n('%1 is not known', '%1 are not known', unknown)] : []),
-      ...(fail + warn + unknown === 0 && checks.state === 'done' ? [trans.__('all is well')] : [])
-    );
-  }
+  const progress = progressText(checks, trans);
+  const counts = countsText(checks, trans);
   return (
     <p role="status" className="jp-fairing-az-summary">
-      {parts.join(', ')}
-      {checks.isConnected ? '' : ` ${trans.__('(connecting again…)')}`}
+      {[progress, counts].filter(Boolean).join(' ')}
+      {checks.isConnected ? '' : ` ${trans.__('(reconnecting…)')}`}
     </p>
   );
+}
+
+/** How far the checks are; empty when they are complete. */
+function progressText(checks: ChecksModel, trans: ISectionProps['trans']): string {
+  const { all } = checks.counts;
+  switch (checks.state) {
+    case 'running':
+      return checks.expected === null
+        ? trans.__('Checking: %1 done.', all)
+        : trans.__('Checking: %1 of %2 done.', all, Math.max(checks.expected, all));
+    case 'cancelled':
+      return trans._n('Cancelled after %1 check.', 'Cancelled after %1 checks.', all);
+    case 'broken':
+      return all > 0
+        ? trans._n(
+            'Stopped by an error after %1 check.',
+            'Stopped by an error after %1 checks.',
+            all
+          )
+        : '';
+    case 'done':
+      return (checks.expected ?? 0) > all
+        ? trans.__('%1 of %2 done.', all, checks.expected ?? 0)
+        : '';
+    default:
+      return '';
+  }
+}
+
+/** How many checks have which status, the worst first. */
+function countsText(checks: ChecksModel, trans: ISectionProps['trans']): string {
+  const { fail, warn, unknown, pass, skipped } = checks.counts;
+  const cluster = checks.results.find(result => result.check === 'cluster')?.status;
+  const needCluster = cluster === 'fail' || cluster === 'unknown';
+  return [
+    ...(fail > 0 ? [trans._n('%1 failed', '%1 failed', fail)] : []),
+    ...(unknown > 0 ? [trans._n('%1 unknown', '%1 unknown', unknown)] : []),
+    ...(warn > 0 ? [trans._n('%1 warning', '%1 warnings', warn)] : []),
+    ...(pass > 0 ? [trans._n('%1 passed', '%1 passed', pass)] : []),
+    ...(skipped > 0
+      ? [
+          needCluster
+            ? trans._n('%1 skipped (needs the cluster)', '%1 skipped (need the cluster)', skipped)
+            : trans._n('%1 skipped', '%1 skipped', skipped)
+        ]
+      : [])
+  ].join(', ');
 }

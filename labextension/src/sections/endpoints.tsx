@@ -5,14 +5,14 @@ import { useEffect, useRef } from 'react';
 import { keyOf } from '../models/endpoints';
 import { EndpointItem } from '../parts/endpoint_item';
 import { Message } from '../parts/message';
-import { Refusal } from '../parts/refusal';
+import { ErrorAlert } from '../parts/error_alert';
 import { Icon } from '../parts/run_state';
 import type { ISectionProps } from '../parts/section';
 import { serverText } from '../parts/server_text';
 import { useSignals } from '../parts/signals';
 
 /** How long after the runs have changed the endpoints are asked for, in milliseconds: a deployment ends with one. */
-const REST = 1500;
+const DEBOUNCE = 1500;
 
 /** The section 'Endpoints': what was deployed, and a call to try it. */
 export function EndpointsSection({ model, trans }: ISectionProps): JSX.Element {
@@ -31,7 +31,7 @@ export function EndpointsSection({ model, trans }: ISectionProps): JSX.Element {
       if (now !== known) {
         known = now;
         clearTimeout(timer);
-        timer = setTimeout(() => void endpoints.refresh(), REST);
+        timer = setTimeout(() => void endpoints.refresh(), DEBOUNCE);
       }
     };
     runs.activeChanged.connect(onActive);
@@ -46,7 +46,7 @@ export function EndpointsSection({ model, trans }: ISectionProps): JSX.Element {
       <div className="jp-fairing-az-run-line">
         <span role="status" className="jp-fairing-az-quiet">
           {endpoints.isLoading
-            ? trans.__('Looking for endpoints…')
+            ? trans.__('Loading endpoints…')
             : found
               ? trans._n('%1 endpoint', '%1 endpoints', found.length)
               : ''}
@@ -62,11 +62,11 @@ export function EndpointsSection({ model, trans }: ISectionProps): JSX.Element {
           <Icon icon={refreshIcon} />
         </button>
       </div>
-      <Refusal error={endpoints.error} trans={trans} onRetry={() => void endpoints.refresh()} />
+      <ErrorAlert error={endpoints.error} trans={trans} onRetry={() => void endpoints.refresh()} />
       {endpoints.note && (
         <div role="status">
           <Message kind="warning" trans={trans}>
-            {trans.__('Not all are known:')} {serverText(endpoints.note, trans)}
+            {trans.__('This list may be incomplete:')} {serverText(endpoints.note, trans)}
           </Message>
         </div>
       )}
@@ -86,9 +86,7 @@ export function EndpointsSection({ model, trans }: ISectionProps): JSX.Element {
         </ul>
       )}
       {found?.length === 0 && !endpoints.isLoading && (
-        <p>
-          {trans.__('No endpoint yet. Choose “Deploy a class” in the section Launch to make one.')}
-        </p>
+        <p>{trans.__('No endpoints yet. To create one, choose “Deploy a class” under Launch.')}</p>
       )}
     </>
   );

@@ -2,18 +2,18 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { useEffect, useId, useRef } from 'react';
 
-import { canBe, type LaunchModel } from '../models/launch';
+import { isLaunchable, type LaunchModel } from '../models/launch';
 import { ParameterFields } from '../parts/parameter_fields';
 import { Message } from '../parts/message';
-import { Refusal } from '../parts/refusal';
+import { ErrorAlert } from '../parts/error_alert';
 import { RunDetails } from '../parts/run_details';
 import type { ISectionProps } from '../parts/section';
 import { serverText } from '../parts/server_text';
 import { useSignals } from '../parts/signals';
-import type { RunKind } from '../types';
+import type { ITask, RunKind } from '../types';
 
-/** How long typing in the form has to rest before the settings are asked for, in milliseconds. */
-const REST = 300;
+/** The delay after the last edit before the settings are requested, in milliseconds. */
+const DEBOUNCE = 300;
 
 /** The section 'Launch': what is launched and where, and the launch that was started last. */
 export function LaunchSection({ model, trans }: ISectionProps): JSX.Element {
@@ -24,7 +24,7 @@ export function LaunchSection({ model, trans }: ISectionProps): JSX.Element {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const later = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => void launch.refresh(), REST);
+      timer = setTimeout(() => void launch.refresh(), DEBOUNCE);
     };
     settings.changed.connect(later);
     notebook.changed.connect(later);
@@ -56,9 +56,7 @@ export function LaunchSection({ model, trans }: ISectionProps): JSX.Element {
     return (
       <>
         <p>
-          {trans.__(
-            'Open the notebook that you want to launch; it is launched as it is on the disk.'
-          )}
+          {trans.__('Open the notebook that you want to launch. Unsaved changes are saved first.')}
         </p>
         {details}
       </>
@@ -89,7 +87,7 @@ export function LaunchSection({ model, trans }: ISectionProps): JSX.Element {
           <TaskFields launch={launch} trans={trans} />
         )}
         <Place launch={launch} trans={trans} />
-        <Refusal error={launch.error} trans={trans} onRetry={() => void launch.refresh(true)} />
+        <ErrorAlert error={launch.error} trans={trans} onRetry={() => void launch.refresh(true)} />
         <div className="jp-fairing-az-actions">
           <button
             ref={button}
@@ -104,7 +102,7 @@ export function LaunchSection({ model, trans }: ISectionProps): JSX.Element {
                 : trans.__('Launch')}
           </button>
         </div>
-        <Refusal error={launch.refusal} trans={trans} />
+        <ErrorAlert error={launch.startError} trans={trans} />
       </form>
       {details}
     </>
@@ -126,7 +124,7 @@ function Kinds({
   ];
   return (
     <fieldset className="jp-fairing-az-choices">
-      <legend>{trans.__('What is launched')}</legend>
+      <legend>{trans.__('What to launch')}</legend>
       {kinds.map(([kind, word]) => (
         <label key={kind} htmlFor={`${id}-${kind}`} className="jp-fairing-az-choice">
           <input
@@ -152,7 +150,7 @@ function TaskFields({
 }): JSX.Element {
   const id = useId();
   const { kind, possible } = launch;
-  const others = launch.tasks.filter(task => !canBe(task, kind));
+  const others = launch.tasks.filter(task => !isLaunchable(task, kind));
   const chosen = possible.find(task => task.name === launch.task);
   return (
     <>
@@ -179,19 +177,19 @@ function TaskFields({
       ) : (
         <p role="status">
           {launch.isLoading
-            ? trans.__('Looking for classes…')
+            ? trans.__('Loading classes…')
             : kind === 'train'
               ? trans.__(
-                  'Nothing in this notebook can be trained. Write a class with a method train() in a cell.'
+                  'This notebook has no class or function that can be trained. Add a class with a train() method.'
                 )
               : trans.__(
-                  'Nothing in this notebook can be deployed. Write a class with a method predict() in a cell.'
+                  'This notebook has no class that can be deployed. Add a class with a predict() method.'
                 )}
         </p>
       )}
       {others.length > 0 && (
         <details className="jp-fairing-az-more">
-          <summary>{trans._n('%1 other can’t be', '%1 others can’t be', others.length)}</summary>
+          <summary>{otherTasks(others, kind, trans)}</summary>
           <ul className="jp-fairing-az-reasons">
             {others.map(task => (
               <li key={task.task}>
@@ -213,11 +211,33 @@ function TaskFields({
           onChange={event => launch.typeFiles(event.target.value)}
         />
         <p id={`${id}-files-help`} className="jp-fairing-az-quiet">
-          {trans.__('Files that the class needs, one a line, below the notebook’s folder.')}
+          {trans.__('Files that the class needs, one per line, relative to the notebook’s folder.')}
         </p>
       </div>
     </>
   );
+}
+
+/** Say how many classes and functions can't be launched in a way. */
+function otherTasks(others: readonly ITask[], kind: RunKind, trans: TranslationBundle): string {
+  const count = others.length;
+  const isFunctions = others.every(task => task.kind === 'function');
+  if (kind === 'deploy') {
+    return isFunctions
+      ? trans._n('%1 function can’t be deployed', '%1 functions can’t be deployed', count)
+      : trans._n(
+          '%1 class or function can’t be deployed',
+          '%1 classes or functions can’t be deployed',
+          count
+        );
+  }
+  return isFunctions
+    ? trans._n('%1 function can’t be trained', '%1 functions can’t be trained', count)
+    : trans._n(
+        '%1 class or function can’t be trained',
+        '%1 classes or functions can’t be trained',
+        count
+      );
 }
 
 function Place({
@@ -247,8 +267,8 @@ function Place({
       )}
       {problems.length > 0 && (
         <Message kind="warning" trans={trans}>
-          {trans.__('Settings are not complete:')} {problems.join(' ')}{' '}
-          {trans.__('Fill them in the section Settings.')}
+          {trans.__('Settings are incomplete:')} {problems.join(' ')}{' '}
+          {trans.__('Set them under Settings.')}
         </Message>
       )}
     </div>

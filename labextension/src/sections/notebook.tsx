@@ -14,9 +14,7 @@ export function NotebookSection({ model, trans }: ISectionProps): JSX.Element {
   if (!notebook.panel) {
     return (
       <p className="jp-fairing-az-empty">
-        {trans.__(
-          'No notebook is open. Open one from the file browser, or make a new one: its parameters and its launches are shown here.'
-        )}
+        {trans.__('No notebook is open. Open or create one to see its parameters here.')}
       </p>
     );
   }
@@ -28,7 +26,7 @@ export function NotebookSection({ model, trans }: ISectionProps): JSX.Element {
       <div className="jp-fairing-az-notebook" title={notebook.path}>
         <strong className="jp-fairing-az-notebook-name">{name}</strong>
         {notebook.isDirty ? (
-          <span className="jp-fairing-az-badge">{trans.__('not saved')}</span>
+          <span className="jp-fairing-az-badge">{trans.__('unsaved')}</span>
         ) : null}
         {cell >= 0 ? (
           <button
@@ -54,7 +52,7 @@ export function NotebookSection({ model, trans }: ISectionProps): JSX.Element {
       {parameters && !parameters.has_cell ? (
         <p className="jp-fairing-az-empty">
           {trans.__(
-            'This notebook has no cell that is tagged “parameters”. Set what you need under Settings: Apply adds the cell.'
+            'This notebook has no cell tagged “parameters”. To add one, edit a setting under Settings and choose Apply.'
           )}
         </p>
       ) : null}
@@ -64,7 +62,7 @@ export function NotebookSection({ model, trans }: ISectionProps): JSX.Element {
         ) : (
           <p className="jp-fairing-az-empty">
             {trans.__(
-              'The parameters cell sets nothing by now. Set what you need under Settings; Apply fills it in.'
+              'The parameters cell sets no parameters. To fill it, edit a setting under Settings and choose Apply.'
             )}
           </p>
         )
@@ -76,7 +74,7 @@ export function NotebookSection({ model, trans }: ISectionProps): JSX.Element {
           onClick={() => settings.refresh()}
         >
           <refreshIcon.react tag="span" />
-          {trans.__('Read again')}
+          {trans.__('Refresh')}
         </button>
       ) : null}
     </>

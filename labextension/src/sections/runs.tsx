@@ -5,7 +5,7 @@ import { useEffect, useId, useRef } from 'react';
 
 import { isRunsState, RUN_STATES, type RunsModel } from '../models/runs';
 import { Comparison } from '../parts/compare';
-import { Refusal } from '../parts/refusal';
+import { ErrorAlert } from '../parts/error_alert';
 import { RunDetails } from '../parts/run_details';
 import { RunList } from '../parts/run_list';
 import { Icon, stateWord } from '../parts/run_state';
@@ -34,10 +34,10 @@ export function RunsSection({ model, trans }: ISectionProps): JSX.Element {
   return (
     <>
       <Filter runs={runs} path={path} trans={trans} />
-      <Refusal error={runs.error} trans={trans} onRetry={() => void runs.refresh()} />
+      <ErrorAlert error={runs.error} trans={trans} onRetry={() => void runs.refresh()} />
       {!runs.isConnected && (
         <p role="status" className="jp-fairing-az-quiet">
-          {trans.__('The connection broke off; what is shown may be old.')}
+          {trans.__('Connection lost. This list may be out of date.')}
         </p>
       )}
       <div ref={list}>
@@ -58,7 +58,7 @@ export function RunsSection({ model, trans }: ISectionProps): JSX.Element {
         {summary(runs, trans)}
       </p>
       {chosen.length > 0 && (
-        <div className="jp-fairing-az-actions" role="group" aria-label={trans.__('Chosen runs')}>
+        <div className="jp-fairing-az-actions" role="group" aria-label={trans.__('Selected runs')}>
           <button
             ref={compareButton}
             type="button"
@@ -76,14 +76,14 @@ export function RunsSection({ model, trans }: ISectionProps): JSX.Element {
               focusList();
             }}
           >
-            {trans.__('Choose none')}
+            {trans.__('Clear')}
           </button>
           {chosen.length < 2 && (
-            <span className="jp-fairing-az-quiet">{trans.__('Choose one more.')}</span>
+            <span className="jp-fairing-az-quiet">{trans.__('Select one more run.')}</span>
           )}
         </div>
       )}
-      {runs.selected === null && <Refusal error={runs.refusal} trans={trans} />}
+      {runs.selected === null && <ErrorAlert error={runs.actionError} trans={trans} />}
       {runs.comparison && (
         <Comparison
           comparison={runs.comparison}
@@ -122,11 +122,7 @@ function Filter(props: {
   const { runs, path, trans } = props;
   const id = useId();
   return (
-    <div
-      className="jp-fairing-az-run-filter"
-      role="group"
-      aria-label={trans.__('Which runs are listed')}
-    >
+    <div className="jp-fairing-az-run-filter" role="group" aria-label={trans.__('Filter runs')}>
       <label className="jp-fairing-az-unseen" htmlFor={`${id}-state`}>
         {trans.__('State')}
       </label>
@@ -179,8 +175,8 @@ function summary(runs: RunsModel, trans: TranslationBundle): string {
     return trans._n('%1 run', '%1 runs', runs.total);
   }
   return runs.filter.state || runs.filter.notebook
-    ? trans.__('No run is like that. Choose another state, or look at all notebooks.')
+    ? trans.__('No runs match. Choose another state, or show all notebooks.')
     : trans.__(
-        'No run yet. Start one in the section Launch, or with “fairing-azure run NOTEBOOK” in a terminal.'
+        'No runs yet. Start one under Launch, or run “fairing-azure run NOTEBOOK” in a terminal.'
       );
 }

@@ -58,7 +58,7 @@ function FormStatus({ model, trans }: ISectionProps): JSX.Element {
       <div role="status" className="jp-fairing-az-form-status">
         {errors.length > 0 ? (
           <Message kind="error" trans={trans}>
-            {trans._n('%1 setting is wrong.', '%1 settings are wrong.', errors.length)}
+            {trans._n('%1 setting is invalid.', '%1 settings are invalid.', errors.length)}
           </Message>
         ) : null}
         {errors
@@ -103,8 +103,8 @@ function SettingsForm(props: ISectionProps & { readonly schema: ISchema }): JSX.
   const typed = more.filter(([name]) => name in settings.typed).length;
   const [isOpen, setOpen] = useState(false);
   const notes = [
-    ...(typed > 0 ? [trans._n('%1 typed', '%1 typed', typed)] : []),
-    ...(wrong > 0 ? [trans._n('%1 wrong', '%1 wrong', wrong)] : [])
+    ...(typed > 0 ? [trans._n('%1 changed', '%1 changed', typed)] : []),
+    ...(wrong > 0 ? [trans._n('%1 invalid', '%1 invalid', wrong)] : [])
   ];
   return (
     <>

@@ -126,7 +126,7 @@ export function checkOf(more: Partial<ICheckResult> = {}): ICheckResult {
   };
 }
 
-/** A server whose answers are those of `more`; all else it refuses to know. */
+/** A server whose answers are those of `more`; every other request fails. */
 export function fakeApi(more: Partial<Api> = {}): Api {
   const profiles: IListedProfile[] = [];
   const api: Partial<Api> = {
@@ -199,18 +199,18 @@ export function fakeNotebook(
 }
 
 /** A host that keeps what it was asked for. */
-export function fakeHost(more: Partial<IHost> = {}): IHost & { readonly told: string[] } {
-  const told: string[] = [];
+export function fakeHost(more: Partial<IHost> = {}): IHost & { readonly messages: string[] } {
+  const messages: string[] = [];
   return {
-    told,
+    messages,
     open: async () => undefined,
     confirm: async () => true,
     copy: async text => {
-      told.push(`copied: ${text}`);
+      messages.push(`copied: ${text}`);
     },
     download: () => undefined,
     notify: message => {
-      told.push(message);
+      messages.push(message);
     },
     ...more
   };

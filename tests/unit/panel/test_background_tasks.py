@@ -58,8 +58,8 @@ def test_what_the_end_of_a_task_begins_is_waited_for_as_well():
 
 def test_one_who_fails_to_follow_keeps_nobody_else_from_knowing(caplog):
     state, seen = Observed(threading.RLock()), []
-    state.follow(lambda: 1 / 0)
-    end = state.follow(lambda: seen.append("changed"))
+    state.subscribe(lambda: 1 / 0)
+    end = state.subscribe(lambda: seen.append("changed"))
 
     state.changed()
     end()
@@ -80,7 +80,7 @@ def test_one_who_fails_to_follow_keeps_nobody_else_from_knowing(caplog):
         ("fairing-azure check", None),
     ],
 )
-def test_a_cure_is_read_as_its_command_would_be(command, fix):
+def test_a_remedy_is_read_as_its_command_would_be(command, fix):
     fixes = (Fix("kubectl", "kubectl create secret"), Fix("fairing-azure", command))
 
     assert fix_request_of(CheckResult("id", "Title", "fail", "here", "Message", "", fixes, fixable=True)) == fix

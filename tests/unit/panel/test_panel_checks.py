@@ -1,4 +1,4 @@
-"""The panel's checks: rows as they are found beside other cells, cancel, and what the panel mends."""
+"""The panel's checks: rows as they are found beside other cells, cancel, and what the panel fixes."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import pytest
 SECRET = "hunter2Qx8~marked-VALUE"
 DOUBLES = """
 import threading
-from fairing_az_jupyter.models import CheckResult, Cure, Question, SecretChange
+from fairing_az_jupyter.models import CheckResult, Fix, Question, SecretChange
 from fairing_az_jupyter.exceptions import CredentialError, InputError
 gate, seen, asked = threading.Event(), [], []
-mended = False
+fixed = False
 def check(session):
     seen.append((session.given, session.notebook, session.profile))
     yield CheckResult("settings", "Settings", "pass", "there", "All is well.", position=0)
     gate.wait(30)
-    cures = (Cure("kubectl", "kubectl create"), Cure("fairing-azure", "fairing-azure secrets CURE"))
-    if not mended:
-        told = ("here", "May not push.", "Why so.", cures, True)
-        yield CheckResult("registry.push", "Push <it>", "fail", *told, position=1)
+    fixes = (Fix("kubectl", "kubectl create"), Fix("fairing-azure", "fairing-azure secrets FIX"))
+    if not fixed:
+        found = ("here", "May not push.", "Why so.", fixes, True)
+        yield CheckResult("registry.push", "Push <it>", "fail", *found, position=1)
 def create_secrets(session, *, ask, **named):
-    global mended
+    global fixed
     asked.append({name: named[name] for name in ('azure', 'acr', 'only_secret', 'replace')})
     names = ("client_secret", "expires") if named["only_secret"] else ("client_id", "client_secret", "expires")
     lengths = [len(ask(Question(name, f"{name}: ", name == "client_secret", name != "client_id"))) for name in names]
-    mended = True
+    fixed = True
     return (SecretChange("Secret", "azcreds", "team-a", "created", ("AZ_CLIENT_ID",), f"Lengths {lengths}."),)
 def attach_pull_secret(session):
-    global mended
-    mended = True
+    global fixed
+    fixed = True
     return (SecretChange("ServiceAccount", "default-editor", "team-a", "updated"),)
 for each in (check, create_secrets, attach_pull_secret):
     double(each.__name__, each)
@@ -50,7 +50,7 @@ print([type(each) for each in gc.get_objects() if type(each) in (dict, list, tup
 @pytest.fixture
 def checked(front):
     def open_with(fix):
-        front.run(DOUBLES.replace("CURE", fix))
+        front.run(DOUBLES.replace("secrets FIX", f"secrets {fix}"))
         return front.open_panel()
 
     return open_with
@@ -66,9 +66,9 @@ def test_rows_appear_as_they_are_found_while_other_cells_run(front, checked):
     assert "Push <it>" not in front.text()
     front.run("gate.set()")
 
-    front.wait_for("2 checks: 1 pass, 1 fail. A launch would fail.")
+    front.wait_for("2 checks: 1 failed, 1 passed. A launch would fail.")
     assert "Push <it> here May not push. Why so." in front.text()
-    front.wait_for("▾ Checks (1 failing)")
+    front.wait_for("▾ Checks (1 failed)")
 
 
 def test_a_check_asks_with_what_is_typed_above_the_notebooks_variables(front, checked):
@@ -93,25 +93,25 @@ def test_cancel_keeps_what_was_found_in_all_panels(front, checked):
     front.click("Cancel", root=second)
 
     for root in (first, second):
-        assert "Cancelled: 1 was done." in front.text(root)
+        assert "Cancelled after 1 check." in front.text(root)
         assert not front.is_shown("Cancel", root=root)
     front.run("gate.set()")
     front.click("Run checks again", root=first)
     front.wait_for("2 checks", root=second)
 
 
-def test_what_can_be_mended_here_is_and_is_checked_again(front, checked):
+def test_what_the_panel_can_fix_is_fixed_and_checked_again(front, checked):
     checked("rotate --replace")
     front.run("gate.set()")
     front.click("Run checks")
     front.wait_for("2 checks")
 
-    front.click("Mend")
+    front.click("Fix")
     assert not front.is_shown("Client ID")
     front.type("Client secret", SECRET)
-    front.click("Mend", root=form_of(front))
+    front.click("Fix", root=form_of(front))
 
-    front.wait_for("Nothing stands in the way of a launch.")
+    front.wait_for("Ready to launch.")
     assert "Done: Secret azcreds: created." in front.text()
     assert f"Lengths [{len(SECRET)}, 0]" in front.text()
 
@@ -128,14 +128,14 @@ def test_values_are_asked_for_sent_on_and_kept_nowhere(front, checked):
     front.run("gate.set()")
     front.click("Run checks")
     front.wait_for("2 checks")
-    front.click("Mend")
+    front.click("Fix")
     form = form_of(front)
     assert front.widgets[front.find("Client secret")]["_model_name"] == "PasswordModel"
 
     front.type("Client ID", "an-id")
     front.type("Client secret", SECRET)
     assert front.value("Client secret") == ""
-    front.click("Mend", root=form)
+    front.click("Fix", root=form)
 
     front.wait_for(f"Lengths [5, {len(SECRET)}, 0].")
     front.wait_until(lambda: not front.is_shown("Client secret"))
@@ -143,8 +143,8 @@ def test_values_are_asked_for_sent_on_and_kept_nowhere(front, checked):
         {"azure": True, "acr": False, "only_secret": False, "replace": False}
     ]
     assert front.printed(KEPT.replace("BACKWARDS", SECRET[::-1])) == "[]\n"
-    told = json.dumps([each["content"] for each in front.messages])
-    assert SECRET not in told
+    sent = json.dumps([each["content"] for each in front.messages])
+    assert SECRET not in sent
 
 
 def test_what_is_missing_is_said_beside_the_form_and_nothing_is_made(front, checked):
@@ -152,30 +152,30 @@ def test_what_is_missing_is_said_beside_the_form_and_nothing_is_made(front, chec
     front.run("gate.set()")
     front.click("Run checks")
     front.wait_for("2 checks")
-    front.click("Mend")
+    front.click("Fix")
     form = form_of(front)
 
-    front.click("Mend", root=form)
+    front.click("Fix", root=form)
 
-    front.wait_for("The Secrets can't be made: Client id is missing. Nothing was changed.")
+    front.wait_for("The Secrets can't be created: Client id is missing. Nothing was changed.")
     assert front.is_shown("Client secret")
     front.click("Cancel")
     assert not front.is_shown("Client secret")
 
 
-def test_a_service_account_is_mended_without_a_question(front, checked):
+def test_a_service_account_is_fixed_without_a_question(front, checked):
     checked("attach")
     front.run("gate.set()")
     front.click("Run checks")
     front.wait_for("2 checks")
 
-    front.click("Mend")
+    front.click("Fix")
 
     front.wait_for("Done: ServiceAccount default-editor: updated.")
-    front.wait_for("Nothing stands in the way of a launch.")
+    front.wait_for("Ready to launch.")
 
 
-def test_an_error_is_told_in_one_line_and_an_unexpected_one_by_its_type(front, checked):
+def test_an_error_is_shown_in_one_line_and_an_unexpected_one_by_its_type(front, checked):
     checked("create")
     front.run("""
 def check(*_, **__):
@@ -200,5 +200,5 @@ def test_the_real_checks_of_this_machine_pass(front):
 
     front.click("Run checks")
 
-    front.wait_for("Nothing stands in the way of a launch.")
-    assert "Kubeflow Fairing" in front.text()
+    front.wait_for("Ready to launch.")
+    assert "Kubeflow Fairing is installed" in front.text()

@@ -85,11 +85,11 @@ def test_the_close_button_asks_while_a_launch_goes_on(front):
     front.wait_for("begun")
 
     front.click("Close")
-    assert "A launch goes on." in front.text()
-    front.click("Keep it open")
-    assert "A launch goes on." not in front.text()
+    assert "A launch is still running." in front.text()
+    front.click("Keep open")
+    assert "A launch is still running." not in front.text()
     front.click("Close")
-    front.click("Close all the same")
+    front.click("Close anyway")
 
     assert left(front) == [0, [], []]
     assert tables_of(front.messages)[-1]["text/plain"].count("Training work on LocalBackend: cancelled") == 1
@@ -145,7 +145,7 @@ double('check', check)""")
     front.click("Run checks")
     front.wait_for("200 checks")
 
-    front.wait_until(lambda: "200 checks: 200 pass." in tables_of(front.messages)[-1]["text/plain"])
+    front.wait_until(lambda: "200 checks: 200 passed." in tables_of(front.messages)[-1]["text/plain"])
 
     assert len(tables_of(front.messages)) < 6
     front.type("Container registry", "typed.azurecr.io")
@@ -155,7 +155,7 @@ double('check', check)""")
     assert "typed.azurecr.io" in last["text/html"]
 
 
-def test_what_was_refused_as_a_secret_is_in_no_table(front):
+def test_what_was_rejected_as_a_secret_is_in_no_table(front):
     secret = "hunter2Qx8~marked-VALUE-0123456789abcdef"
     front.run(f"DOCKER_REGISTRY = 'https://someone:{secret}@contoso.azurecr.io'")
     front.open_panel()
@@ -187,8 +187,8 @@ def test_loading_the_extension_loads_nothing_of_the_panel(run_python):
     assert done.stdout.strip() == "[]"
 
 
-def test_a_terminal_is_told_what_to_type_instead():
-    with pytest.raises(InputError, match="The panel needs a notebook") as refused:
+def test_a_terminal_gets_what_to_type_instead():
+    with pytest.raises(InputError, match="The panel needs a notebook") as rejected:
         open_panel(object())
 
-    assert "%fairing_azure check" in refused.value.hint
+    assert "%fairing_azure check" in rejected.value.hint

@@ -40,7 +40,7 @@ def defined(front, folder):
 
 def test_classes_and_functions_of_the_notebook_are_offered_as_cells_define_them(front):
     front.open_panel()
-    assert "Nothing in this notebook can be launched." in front.text()
+    assert "This notebook has nothing to launch." in front.text()
 
     front.run("class Prices:\n    def predict(self, X, feature_names=None): return X\ndef work(): pass")
 
@@ -159,7 +159,7 @@ def test_cancel_deletes_a_job_in_the_cluster_and_closing_the_panel_leaves_it(fro
     front.wait_for("● running")
     front.run("panel.close()")
     front.open_panel()
-    assert "goes on in the cluster" in front.text()
+    assert "still running in the cluster" in front.text()
     assert front.printed("print(deleted)") == "['fairing-job-0a1b2c3d']\n"
 
 
@@ -183,7 +183,7 @@ def test_an_endpoint_is_deployed_tried_listened_to_and_deleted(front, defined):
     front.wait_for("Error: ", root=second)
     assert "Answered in" not in front.text(second)
     front.click("Log", root=second)
-    front.wait_until(lambda: not re.search("Reading its log", front.text(second)))
+    front.wait_until(lambda: not re.search("Reading the log", front.text(second)))
 
     front.click("Delete …", root=second)
     assert "will stop. This can't be undone." in front.text(second)
@@ -192,7 +192,7 @@ def test_an_endpoint_is_deployed_tried_listened_to_and_deleted(front, defined):
     front.click("Delete …", root=second)
     front.click("Delete", root=second)
 
-    front.wait_for("is deleted.", root=second)
-    front.wait_for("No endpoint yet.", root=second)
+    front.wait_for(" deleted.", root=second)
+    front.wait_for("No endpoints yet.", root=second)
     assert front.printed("print(len(services.list_endpoints(services.Session())[0]))") == "0\n"
     front.wait_until(lambda: "Endpoints (1)" not in front.text(first))

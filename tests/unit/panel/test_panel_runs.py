@@ -15,7 +15,7 @@ def notebook(folder):
 def test_runs_are_listed_while_they_go_on_and_cancelled(front, notebook):
     front.open_panel()
     front.click("▸ Runs")
-    front.wait_for("No run yet.")
+    front.wait_for("No runs yet.")
     front.run(
         "from fairing_az_jupyter.services import Session, plan_run, start_run\n"
         f"start_run(Session(), plan_run(Session(), {str(notebook)!r}))"
@@ -51,7 +51,7 @@ double('list_runs', list_runs)""")
     front.wait_for("✗ failed", root=second, seconds=10)
 
 
-def test_a_folder_that_cannot_be_read_is_told_in_one_line(front):
+def test_a_folder_that_cannot_be_read_is_reported_in_one_line(front):
     front.run("""
 from fairing_az_jupyter.exceptions import InputError
 def list_runs(*_, **__):

@@ -40,8 +40,8 @@ def test_a_typed_value_shows_its_error_at_the_field(front):
     lines = front.text().splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith(REGISTRY))
     assert "Error: DOCKER_REGISTRY (docker_registry) = 'CONTOSO' is a registry's name only" in lines[at + 3]
-    assert "Settings (1 wrong)" in front.text()
-    assert "Correct what is wrong above" in front.text()
+    assert "Settings (1 invalid)" in front.text()
+    assert "Correct the errors above" in front.text()
 
     front.click("Use contoso.azurecr.io")
 
@@ -49,7 +49,7 @@ def test_a_typed_value_shows_its_error_at_the_field(front):
     assert "Error" not in front.text()
 
 
-def test_a_typed_value_wins_over_the_notebooks_variables_until_it_is_taken_back(front):
+def test_a_typed_value_wins_over_the_notebooks_variables_until_it_is_discarded(front):
     front.run("DOCKER_REGISTRY = 'contoso.azurecr.io'")
     front.open_panel()
     assert f"{REGISTRY} contoso.azurecr.io\nnotebook's variables" in front.text()
@@ -57,7 +57,7 @@ def test_a_typed_value_wins_over_the_notebooks_variables_until_it_is_taken_back(
     front.type(REGISTRY, "typed.azurecr.io")
     assert f"{REGISTRY} typed.azurecr.io\nform" in front.text()
 
-    front.click("Take back")
+    front.click("Reset")
     assert f"{REGISTRY} contoso.azurecr.io\nnotebook's variables" in front.text()
     assert not front.is_shown("Discard")
 
@@ -97,28 +97,28 @@ def test_a_profile_is_saved_chosen_and_deleted_after_a_question(front):
     front.type("Name of the profile", "team-a")
     front.click("Save profile")
 
-    assert "Done: The settings are saved as profile team-a." in front.text()
+    assert "Done: Settings saved as profile team-a." in front.text()
     assert front.value("Profile") == "team-a"
     front.click("Discard")
     assert f"{REGISTRY} typed.azurecr.io\nprofile team-a" in front.text()
-    front.choose("Profile", "(none is active)")
+    front.choose("Profile", "(no active profile)")
     assert f"{REGISTRY}\ndefault" in front.text()
 
     front.choose("Profile", "team-a")
     front.click("Make active")
-    assert front.value("Profile") == "team-a (the active one)"
+    assert front.value("Profile") == "team-a (active)"
     front.click("Delete …")
-    assert "The profile team-a is deleted for all notebooks." in front.text()
+    assert "The profile team-a will be deleted for all notebooks." in front.text()
     front.click("Cancel")
     assert profiles_of(front) == ["team-a"]
     front.click("Delete …")
     front.click("Delete")
 
-    assert front.value("Profile") == "(none is active)"
+    assert front.value("Profile") == "(no active profile)"
     assert profiles_of(front) == []
 
 
-def test_a_profile_with_a_wrong_value_is_refused_in_one_line(front):
+def test_a_profile_with_a_wrong_value_is_rejected_in_one_line(front):
     front.open_panel()
     front.type(REGISTRY, "https://x")
 
@@ -142,7 +142,7 @@ def test_fill_offers_the_parameters_cell_to_be_copied_where_no_side_panel_is(fro
     assert "-DOCKER_REGISTRY = 'contoso.azurecr.io'" in front.text()
     assert "+DOCKER_REGISTRY = 'typed.azurecr.io'" in front.text()
     front.click("Fill")
-    assert "Put it in the place of the parameters cell, and run it." in front.text()
+    assert "Replace the parameters cell with this one, and run it." in front.text()
     assert "FAIRING_BACKEND = 'LocalBackend' # ours DOCKER_REGISTRY = 'typed.azurecr.io'" in front.text()
     front.type(REGISTRY, "other.azurecr.io")
-    assert "Put it in the place" not in front.text()
+    assert "Replace the parameters cell" not in front.text()

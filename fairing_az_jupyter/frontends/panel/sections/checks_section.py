@@ -1,4 +1,4 @@
-"""The section 'Checks': everything that a launch needs as it is found out, and the cure of what is missing."""
+"""The section 'Checks': everything that a launch needs with results as they come, and how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.frontends.panel.sections.secret_form import SecretForm
 from fairing_az_jupyter.frontends.panel.sections.section import Section
-from fairing_az_jupyter.frontends.panel.state import message
+from fairing_az_jupyter.frontends.panel.state import messages
 from fairing_az_jupyter.frontends.panel.state.fix import FixRequest, fix_request_of
 from fairing_az_jupyter.frontends.views import check_report, check_report_html
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChecksSection"]
 
-_LEAD = "Looks at every secret, permission and Azure resource that a launch needs. Nothing is changed."
+_LEAD = "Checks every Secret, permission and Azure resource that a launch needs. Changes nothing."
 
 
 class ChecksSection:
@@ -46,7 +46,7 @@ class ChecksSection:
         self._place = parts.column()
         content = (self._buttons, self._status, self._fixes, self._place, self._table)
         self.section = Section(parts, "Checks", content, is_open=True)
-        parts.at_end(self._state.follow(self.update))
+        parts.at_end(self._state.subscribe(self.update))
         self.update()
 
     def update(self) -> None:
@@ -58,13 +58,13 @@ class ChecksSection:
         buttons = (self._start, self._cancel) if is_running else (self._start,)
         if self._buttons.children != buttons:
             self._buttons.children = buttons
-        lines = [message.html(each) for each in (*state.corrected, *filter(None, (state.refused, state.told)))]
+        lines = [messages.html(each) for each in (*state.fixed, *filter(None, (state.fix_error, state.message)))]
         if state.is_fixing:
-            lines.append(message.html(message.Told("Mending …", kind="note")))
+            lines.append(messages.html(messages.Message("Fixing …", kind="note")))
         if state.state == "none":
-            lines.append(message.quiet(_LEAD))
+            lines.append(messages.quiet(_LEAD))
         self.parts.put(self._status, "".join(lines))
-        shown = state.state != "none" and (state.results or not state.told)
+        shown = state.state != "none" and (state.results or not state.message)
         self.parts.put(self._table, check_report_html.html(state.results, instead=state.instead) if shown else "")
         self.section.note(_note(state.results, is_running=is_running))
         self._offer_fixes(state.results)
@@ -86,13 +86,13 @@ class ChecksSection:
         self._rows = rows = self.parts.part()
         self._fixes.children = tuple(
             rows.row(
-                rows.button("Mend", functools.partial(self._fix, fix, title), tip=f"Mend: {title}"),
+                rows.button("Fix", functools.partial(self._open_fix, fix, title), tip=f"Fix: {title}"),
                 rows.html(escape(title)),
             )
             for title, fix in offered
         )
 
-    def _fix(self, fix: FixRequest, title: str) -> None:
+    def _open_fix(self, fix: FixRequest, title: str) -> None:
         self._close_form()
         if fix.attach:
             self._state.fix(fix, {})
@@ -103,7 +103,7 @@ class ChecksSection:
             self._state.fix(fix, values)
 
         self._form = SecretForm(parts, only_secret=fix.only_secret, send=send, on_close=self._close_form)
-        self._place.children = (parts.html(f"Mend: {escape(title)}", css="fairing-az-group"), self._form.shown)
+        self._place.children = (parts.html(f"Fix: {escape(title)}", css="fairing-az-group"), self._form.shown)
         self._form.focus()
 
     def _close_form(self) -> None:
@@ -119,6 +119,6 @@ class ChecksSection:
 
 def _note(results: list[CheckResult], *, is_running: bool) -> str:
     found = check_report.counts(results)
-    words = {"fail": "failing", "unknown": "not known", "warn": "to look at"}
-    told_counts = [f"{found[status]} {word}" for status, word in words.items() if found[status]]
-    return ", ".join([*(["running"] if is_running else []), *told_counts])
+    words = {"fail": "failed", "unknown": "unknown", "warn": "with warnings"}
+    shown_counts = [f"{found[status]} {word}" for status, word in words.items() if found[status]]
+    return ", ".join([*(["running"] if is_running else []), *shown_counts])

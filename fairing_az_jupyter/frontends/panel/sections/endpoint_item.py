@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Literal
 
-from fairing_az_jupyter.frontends.panel.state import message
+from fairing_az_jupyter.frontends.panel.state import messages
 from fairing_az_jupyter.frontends.views.check_report import line
 from fairing_az_jupyter.frontends.views.launch import badge
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["EndpointItem", "described"]
 
 _SHOWN_VALUES = 200
-_PUBLIC = message.html(message.Told("Public: whoever finds this address can use it.", kind="warning"))
+_PUBLIC = messages.html(messages.Message("Public: anyone who has this address can use it.", kind="warning"))
 
 
 class EndpointItem:
@@ -41,9 +41,7 @@ class EndpointItem:
         self._name = name = endpoint.name
         self._opened: Literal["", "trial", "log", "delete"] = ""
         self._text = parts.html()
-        self._rows = parts.area(
-            "Sample rows", hint="CSV with a line of names above, or JSON such as [[1, 2.5]]", rows=4
-        )
+        self._rows = parts.area("Sample rows", hint="CSV with a header line, or JSON such as [[1, 2.5]]", rows=4)
         parts.on_change(self._rows, lambda text: state.type(name, text))
         self._predict = parts.button("Predict", lambda: state.ask(name), kind="primary")
         self._answer = parts.html()
@@ -57,24 +55,24 @@ class EndpointItem:
             ),
             css="fairing-az-form",
         )
-        self._told = parts.html()
+        self._message = parts.html()
         self._place = parts.column()
         buttons = parts.row(
-            parts.button("Test call", lambda: self._open("trial"), tip=f"Ask {name} for predictions"),
+            parts.button("Test call", lambda: self._open("trial"), tip=f"Send sample rows to {name}"),
             parts.button("Log", lambda: self._open("log"), tip=f"The last lines of {name}"),
-            parts.button("Delete …", lambda: self._open("delete"), tip=f"Delete {name}, after a question"),
+            parts.button("Delete …", lambda: self._open("delete"), tip=f"Delete {name}"),
             css="fairing-az-buttons",
         )
-        self.shown = parts.column(self._text, buttons, self._told, self._place, css="fairing-az-item")
+        self.shown = parts.column(self._text, buttons, self._message, self._place, css="fairing-az-item")
 
     def update(self, endpoint: EndpointInfo) -> None:
         """Show how it is now."""
         put, trial = self.parts.put, self._state.trials[self._name]
         put(self._text, described(endpoint))
         put(self._rows, trial.rows)
-        put(self._told, message.quiet(trial.busy) or message.html(trial.told))
+        put(self._message, messages.quiet(trial.busy) or messages.html(trial.message))
         put(self._answer, _answered(trial))
-        log = escape(trial.log or "It has printed nothing that is still there.")
+        log = escape(trial.log or "No log lines available.")
         put(self._log, f'<pre tabindex="0" role="region" aria-label="Log of {escape(self._name)}">{log}</pre>')
         self._predict.disabled = bool(trial.busy)
         self._draw(trial)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.frontends.panel.sections.endpoint_item import EndpointItem
 from fairing_az_jupyter.frontends.panel.sections.section import Section
-from fairing_az_jupyter.frontends.panel.state import message
+from fairing_az_jupyter.frontends.panel.state import messages
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.panel.parts import Parts, Shown
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EndpointsSection"]
 
-_NONE = "No endpoint yet. Choose a class in the section Launch, and Deploy."
+_NONE = "No endpoints yet. To create one, choose a class under Launch, then Deploy."
 
 
 class EndpointsSection:
@@ -33,19 +33,21 @@ class EndpointsSection:
         self._items: dict[tuple[str, str, str], EndpointItem] = {}
         self._refresh = parts.button("Refresh", self._state.refresh, tip="Refresh the list of endpoints")
         content = (parts.row(self._refresh, css="fairing-az-buttons"), self._status, self._list)
-        self.section = Section(parts, "Endpoints", content, on_turn=self._turned)
-        parts.at_end(self._state.follow(self.update))
+        self.section = Section(parts, "Endpoints", content, on_toggle=self._toggled)
+        parts.at_end(self._state.subscribe(self.update))
         self.update()
 
     def update(self) -> None:
         """Show what is so now."""
         state = self._state
         found = state.endpoints
-        lines = [message.html(state.told)] if state.told else []
+        lines = [messages.html(state.message)] if state.message else []
         if state.note:
-            lines.append(message.html(message.Told("Not all are known.", message.here(state.note), "warning")))
-        quiet = "Looking for endpoints …" if state.is_looking else _NONE if found == () else ""
-        self.parts.put(self._status, "".join([*lines, message.quiet(quiet)]))
+            lines.append(
+                messages.html(messages.Message("This list may be incomplete.", messages.in_cell(state.note), "warning"))
+            )
+        quiet = "Loading endpoints …" if state.is_looking else _NONE if found == () else ""
+        self.parts.put(self._status, "".join([*lines, messages.quiet(quiet)]))
         self.section.note(str(len(found)) if found else "")
         shown: list[Shown] = []
         keys = []
@@ -62,7 +64,7 @@ class EndpointsSection:
         for key in [key for key in self._items if key not in keys]:
             self._items.pop(key).parts.close()
 
-    def _turned(self, is_open: bool) -> None:  # noqa: FBT001 - as sections tell it
+    def _toggled(self, is_open: bool) -> None:  # noqa: FBT001 - as sections call it
         if is_open:
             self._state.refresh()
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.frontends import cell_fill, lab_link
-from fairing_az_jupyter.frontends.panel.state import message as told
-from fairing_az_jupyter.frontends.panel.state.message import Told
+from fairing_az_jupyter.frontends.panel.state import messages
+from fairing_az_jupyter.frontends.panel.state.messages import Message
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.cell_fill import Offer
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["FillPreview"]
 
 _NOTHING = "No changes yet. Edit a setting or choose a profile."
-_CORRECT = "Correct what is wrong above; then this shows what will change."
-_SAME = "Nothing to change: the notebook has these settings."
+_CORRECT = "Correct the errors above to see what will change."
+_SAME = "Nothing to change: the notebook already has these settings."
 
 
 class FillPreview:
-    """The part 'What will change in the notebook'. The kernel writes into no notebook: the front end does, or the user.
+    """The part 'Changes to the notebook'. The kernel writes into no notebook: the front end does, or the user.
 
     Args:
         parts: Of the panel.
@@ -39,7 +39,7 @@ class FillPreview:
         self._filled = parts.html()
         self._shown_source = ""
         self.shown = parts.column(
-            parts.html("What will change in the notebook", css="fairing-az-group"),
+            parts.html("Changes to the notebook", css="fairing-az-group"),
             self._diff,
             parts.row(self._fill, css="fairing-az-buttons"),
             self._filled,
@@ -49,10 +49,12 @@ class FillPreview:
         """Show what will change now."""
         offer, why = self._offer()
         if offer is None:
-            shown = told.html(why) if why.kind == "error" else told.quiet(why.message)
+            shown = messages.html(why) if why.kind == "error" else messages.quiet(why.text)
         else:
-            shown = diff_html(offer.diff) if offer.diff else told.quiet(_SAME)
-            shown += "".join(told.html(Told(told.here(warning), kind="warning")) for warning in offer.warnings)
+            shown = diff_html(offer.diff) if offer.diff else messages.quiet(_SAME)
+            shown += "".join(
+                messages.html(Message(messages.in_cell(warning), kind="warning")) for warning in offer.warnings
+            )
         self.parts.put(self._diff, shown)
         self._fill.disabled = offer is None or not offer.diff
         if self._shown_source and (offer is None or offer.source != self._shown_source):
@@ -64,27 +66,27 @@ class FillPreview:
         offer, why = self._offer()
         link = lab_link.link_of(self._ipython)
         if offer is None:
-            self.parts.put(self._filled, told.html(why))
+            self.parts.put(self._filled, messages.html(why))
         elif link is not None and link.present:
             link.fill(dict(self._state.typed), self._state.profile)
-            message = "JupyterLab fills the parameters cell; undo in that cell takes it back."
-            done = Told(message, "The lines above tell of the notebook as it was saved last.", "done")
-            self.parts.put(self._filled, told.html(done))
+            message = "JupyterLab is filling the parameters cell. To undo, press Ctrl+Z in that cell."
+            done = Message(message, "The changes above are relative to the last saved notebook.", "done")
+            self.parts.put(self._filled, messages.html(done))
         else:
             self._shown_source = offer.source
             source = f'<pre tabindex="0" style="user-select:all">{escape(offer.source)}</pre>'
-            self.parts.put(self._filled, told.html(Told(offer.sentence, kind="note")) + source)
+            self.parts.put(self._filled, messages.html(Message(offer.sentence, kind="note")) + source)
 
-    def _offer(self) -> tuple[Offer | None, Told]:
+    def _offer(self) -> tuple[Offer | None, Message]:
         """Return what would be filled in; or None, and why."""
         if self._state.is_typed_wrong:
-            return None, Told(_CORRECT, kind="note")
+            return None, Message(_CORRECT, kind="note")
         try:
-            return cell_fill.offer(self._ipython, self._state.session()), Told("", kind="note")
+            return cell_fill.offer(self._ipython, self._state.session()), Message("", kind="note")
         except FairingAzureError as error:
             if error.code == "nothing-to-fill":
-                return None, Told(_NOTHING, kind="note")
-            return None, told.told_of(error)
+                return None, Message(_NOTHING, kind="note")
+            return None, messages.message_of(error)
 
 
 def diff_html(diff: str) -> str:
@@ -96,7 +98,7 @@ def diff_html(diff: str) -> str:
     """
     lines = [line for line in diff.splitlines() if not line.startswith(("--- ", "+++ ", "@@"))]
     tags = {"+": "ins", "-": "del"}
-    told_lines = "".join(
+    changed_lines = "".join(
         f"<{tags.get(line[:1], 'span')}>{escape(line)}</{tags.get(line[:1], 'span')}>" for line in lines
     )
-    return f'<pre class="fairing-az-diff" tabindex="0" aria-label="Lines that change" role="region">{told_lines}</pre>'
+    return f'<pre class="fairing-az-diff" tabindex="0" aria-label="Changed lines" role="region">{changed_lines}</pre>'

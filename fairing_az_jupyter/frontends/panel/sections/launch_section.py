@@ -1,4 +1,4 @@
-"""The section 'Launch': classes and functions of the notebook, and the launches as they go on."""
+"""The section 'Launch': classes and functions of the notebook, and the launches as they run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.frontends.panel.sections.section import Section
-from fairing_az_jupyter.frontends.panel.state import message as told
+from fairing_az_jupyter.frontends.panel.state import messages
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.panel.parts import Parts, Shown
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["LaunchSection"]
 
 _NONE = (
-    "Nothing in this notebook can be launched. Write a class with a method train() or predict(), or a function, and "
-    "run its cell."
+    "This notebook has nothing to launch. Define a class with a train() or predict() method, or a function, and run "
+    "its cell."
 )
 
 
@@ -36,15 +36,15 @@ class LaunchSection:
         self._choice = parts.choice("Class or function", [("", "")], "")
         parts.on_change(self._choice, self._state.choose)
         self._reason = parts.html(css="fairing-az-below fairing-az-note")
-        self._files = parts.area("Input files", hint="one a line, below the working directory", rows=2)
+        self._files = parts.area("Input files", hint="one per line, relative to the working directory", rows=2)
         parts.on_change(self._files, self._state.type_files)
         self._place = parts.html()
         self._train = parts.button("Train", lambda: self._state.start("train"), kind="primary")
         self._deploy = parts.button("Deploy", lambda: self._state.start("deploy"), kind="primary")
-        self._told = parts.html()
+        self._message = parts.html()
         self._form = parts.column()
         self._list = parts.column()
-        self._none = parts.html(told.quiet(_NONE))
+        self._none = parts.html(messages.quiet(_NONE))
         self._fields = (
             self._choice,
             self._reason,
@@ -53,9 +53,9 @@ class LaunchSection:
             parts.row(self._train, self._deploy, css="fairing-az-buttons"),
         )
         self._items: dict[int, _LaunchItem] = {}
-        self.section = Section(parts, "Launch", (self._form, self._told, self._list), is_open=True)
+        self.section = Section(parts, "Launch", (self._form, self._message, self._list), is_open=True)
         for part in (self._state, self._settings):
-            parts.at_end(part.follow(self.update))
+            parts.at_end(part.subscribe(self.update))
         self.update()
 
     def update(self) -> None:
@@ -78,7 +78,7 @@ class LaunchSection:
         self._train.tooltip = f"Train {chosen} as a job"
         self._deploy.tooltip = f"Deploy {chosen} as an endpoint"
         put(self._place, self._where())
-        put(self._told, told.html(state.told))
+        put(self._message, messages.html(state.message))
         self._draw_list(state.launches)
         running = sum(each.is_running for each in state.launches)
         self.section.note(f"{running} running" if running else "")
@@ -96,9 +96,9 @@ class LaunchSection:
             problems.append(f"Missing: {names}.")
         warning = ""
         if problems:
-            message = f"Settings are not complete: {told.here(' '.join(problems))}"
-            warning = told.html(told.Told(message, "Fill them in the section Settings.", "warning"))
-        return f"{told.quiet(place)}{warning}"
+            message = f"Settings are incomplete: {messages.in_cell(' '.join(problems))}"
+            warning = messages.html(messages.Message(message, "Set them under Settings.", "warning"))
+        return f"{messages.quiet(place)}{warning}"
 
     def _draw_list(self, launches: tuple[Launch, ...]) -> None:
         numbers = [each.number for each in launches]
@@ -121,7 +121,7 @@ class LaunchSection:
 
 
 class _LaunchItem:
-    """One launch as it goes on."""
+    """One launch while it runs."""
 
     def __init__(self, parts: Parts, launch: Launch, section: LaunchSection) -> None:
         self.parts, self._launch = parts, launch

@@ -24,9 +24,9 @@ class ProfilesBar:
 
     def __init__(self, parts: Parts, state: SettingsState) -> None:
         self.parts, self._state = parts, state
-        self._choice = parts.choice("Profile", [("(none is active)", "")], "")
+        self._choice = parts.choice("Profile", [("(no active profile)", "")], "")
         parts.on_change(self._choice, lambda name: state.choose(name or None))
-        self._save_as = parts.button("Save as …", self._name_it, tip="Keep the settings as a new profile")
+        self._save_as = parts.button("Save as …", self._name_it, tip="Save the settings as a new profile")
         self._save = parts.button("Save", self._save_it)
         self._activate = parts.button("Make active", self._activate_it)
         self._remove = parts.button("Delete …", self._ask_to_remove)
@@ -38,12 +38,12 @@ class ProfilesBar:
     def update(self) -> None:
         """Show what is so now."""
         state = self._state
-        active = f"{state.active} (the active one)" if state.active else "(none is active)"
+        active = f"{state.active} (active)" if state.active else "(no active profile)"
         others = [(name, name) for name in state.profiles if name != state.active]
         options = ((active, ""), *others)
         chosen = "" if state.profile == state.active else state.profile or ""
         if tuple(self._choice.options) != options:
-            # Options and value go together: a value that is no option is refused.
+            # Options and value go together: a value outside of the options is rejected.
             self.parts.put(self._choice, "", options=options)
         self.parts.put(self._choice, chosen)
         name = state.in_force
@@ -52,9 +52,9 @@ class ProfilesBar:
             self._buttons.children = buttons
         if name:
             is_active = name == state.active
-            self._save.tooltip = f"Save the settings into the profile {name}"
+            self._save.tooltip = f"Save the settings to the profile {name}"
             self._activate.description = "Make inactive" if is_active else "Make active"
-            self._activate.tooltip = f"Let the profile {name} count where none is chosen" if not is_active else ""
+            self._activate.tooltip = f"Use the profile {name} by default" if not is_active else ""
             self._remove.tooltip = f"Delete the profile {name}"
 
     def _save_it(self) -> None:
@@ -73,7 +73,7 @@ class ProfilesBar:
             name = field.value.strip()
             if name in self._state.profiles:
                 self._confirm(
-                    f"The profile {name} is there already; its values are replaced by those of the form.",
+                    f"Profile {name} already exists. Its values will be replaced by those in the form.",
                     "Replace",
                     lambda: self._state.save(name),
                 )
@@ -88,7 +88,7 @@ class ProfilesBar:
         name = self._state.in_force
         if name:
             self._confirm(
-                f"The profile {name} is deleted for all notebooks.", "Delete", lambda: self._state.remove(name)
+                f"The profile {name} will be deleted for all notebooks.", "Delete", lambda: self._state.remove(name)
             )
 
     def _confirm(self, question: str, word: str, action: Callable[[], object]) -> None:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.frontends.panel.sections.section import Section
-from fairing_az_jupyter.frontends.panel.state import message
+from fairing_az_jupyter.frontends.panel.state import messages
 from fairing_az_jupyter.frontends.panel.state.runs_state import SHOWN
 from fairing_az_jupyter.frontends.views.check_report import line
 from fairing_az_jupyter.frontends.views.launch import badge, duration
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["RunsSection"]
 
 _ACTIVE = ("waiting", "running")
-_NONE = "No run yet. Start one: %fairing_azure launch NOTEBOOK in a cell, or fairing-azure run NOTEBOOK in a terminal."
+_NONE = "No runs yet. Start one: %fairing_azure launch NOTEBOOK in a cell, or fairing-azure run NOTEBOOK in a terminal."
 
 
 class RunsSection:
@@ -40,21 +40,21 @@ class RunsSection:
         self._items: dict[str, _RunItem] = {}
         refresh = parts.button("Refresh", self._state.refresh, tip="Refresh the list of runs")
         content = (parts.row(refresh, css="fairing-az-buttons"), self._status, self._list)
-        self.section = Section(parts, "Runs", content, on_turn=self._turned)
-        parts.at_end(self._state.follow(self.update))
-        parts.at_end(lambda: self._turned(is_open=False) if self.section.is_open else None)
+        self.section = Section(parts, "Runs", content, on_toggle=self._toggled)
+        parts.at_end(self._state.subscribe(self.update))
+        parts.at_end(lambda: self._toggled(is_open=False) if self.section.is_open else None)
         self.update()
 
     def update(self) -> None:
         """Show what is so now."""
         state = self._state
         runs = state.runs or ()
-        lines = [message.html(state.told)] if state.told else []
+        lines = [messages.html(state.message)] if state.message else []
         if state.note:
-            lines.append(message.html(message.Told(message.here(state.note), kind="warning")))
+            lines.append(messages.html(messages.Message(messages.in_cell(state.note), kind="warning")))
         quiet = "Loading runs …" if state.is_looking else _NONE if state.runs == () else ""
         quiet = f"The last {SHOWN} runs" if len(runs) == SHOWN else quiet
-        self.parts.put(self._status, "".join([*lines, message.quiet(quiet)]))
+        self.parts.put(self._status, "".join([*lines, messages.quiet(quiet)]))
         shown: list[Shown] = []
         for run in runs:
             item = self._items.get(run.id)
@@ -74,7 +74,7 @@ class RunsSection:
         """Ask a run to stop."""
         self._state.cancel(run)
 
-    def _turned(self, is_open: bool) -> None:  # noqa: FBT001 - as sections tell it
+    def _toggled(self, is_open: bool) -> None:  # noqa: FBT001 - as sections call it
         if is_open:
             self._state.watch()
         else:

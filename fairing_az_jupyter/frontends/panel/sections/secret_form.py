@@ -17,7 +17,7 @@ _LABELS = {
     "tenant_id": "Tenant ID",
     "subscription_id": "Subscription ID",
 }
-_EXPIRES = "The client secret expires on"
+_EXPIRES = "Client secret expires on"
 
 
 class SecretForm:
@@ -41,16 +41,21 @@ class SecretForm:
     ) -> None:
         self._send, self._on_close = send, on_close
         names = ("client_secret",) if only_secret else tuple(_LABELS)
-        self._fields = {name: parts.unkept(_LABELS[name], hidden=name == "client_secret") for name in names}
-        self._fields["expires"] = parts.unkept(_EXPIRES, hidden=False, tip="A day such as 2027-11-30; may be empty")
-        self._fix = parts.button("Mend", self._send_it, kind="primary", tip="Send the values to the cluster")
-        lead = "Values go to the cluster and are kept nowhere."
-        lead += "" if only_secret else " Leave empty what the Secret in the cluster already holds."
+        self._fields = {name: parts.write_only(_LABELS[name], masked=name == "client_secret") for name in names}
+        self._fields["expires"] = parts.write_only(_EXPIRES, masked=False, tip="A date such as 2027-11-30. Optional.")
+        self._submit = parts.button("Fix", self._send_it, kind="primary", tip="Send the values to the cluster")
+        lead = "The values are sent to the cluster and stored nowhere else."
+        lead += (
+            "" if only_secret else " Leave a field empty to keep the value that the Secret in the cluster already has."
+        )
         self.shown = parts.column(
             parts.html(lead, css="fairing-az-help"),
             *self._fields.values(),
-            parts.html("The day may be empty. With it, the checks warn in time.", css="fairing-az-help"),
-            parts.row(self._fix, parts.button("Cancel", self._cancel)),
+            parts.html(
+                "The expiry date is optional. If given, the checks warn before the secret expires.",
+                css="fairing-az-help",
+            ),
+            parts.row(self._submit, parts.button("Cancel", self._cancel)),
             css="fairing-az-form",
         )
         parts.at_end(self._forget)
@@ -61,8 +66,8 @@ class SecretForm:
 
     def set_busy(self, *, is_busy: bool) -> None:
         """Show whether the values are being sent."""
-        self._fix.disabled = is_busy
-        self._fix.description = "Sending …" if is_busy else "Mend"
+        self._submit.disabled = is_busy
+        self._submit.description = "Sending …" if is_busy else "Fix"
 
     def _send_it(self) -> None:
         values = {name: field.value for name, field in self._fields.items()}

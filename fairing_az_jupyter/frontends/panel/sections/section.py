@@ -13,14 +13,14 @@ __all__ = ["Section"]
 
 
 class Section:
-    """A section, which a panel opens and closes by itself: what others look at is no business of it.
+    """A section, which a panel opens and closes by itself: each panel has its own.
 
     Args:
         parts: Of the panel.
         title: What it is called.
         content: What is in it.
         is_open: Whether it is open at first.
-        on_turn: Is called with whether it is open, when that changes.
+        on_toggle: Is called with whether it is open, when that changes.
 
     """
 
@@ -31,22 +31,22 @@ class Section:
         content: Sequence[Shown],
         *,
         is_open: bool = False,
-        on_turn: Callable[[bool], object] | None = None,
+        on_toggle: Callable[[bool], object] | None = None,
     ) -> None:
-        self._title, self._content, self._on_turn = title, tuple(content), on_turn
+        self._title, self._content, self._on_toggle = title, tuple(content), on_toggle
         self._note = ""
         self.is_open = is_open
-        self._head = parts.button("", self.turn, css="fairing-az-head")
+        self._head = parts.button("", self.toggle, css="fairing-az-head")
         self._body = parts.column(css="fairing-az-body")
         self.shown = parts.column(self._head, self._body, css="fairing-az-section")
         self._draw()
 
-    def turn(self) -> None:
+    def toggle(self) -> None:
         """Open it, or close it."""
         self.is_open = not self.is_open
         self._draw()
-        if self._on_turn is not None:
-            self._on_turn(self.is_open)
+        if self._on_toggle is not None:
+            self._on_toggle(self.is_open)
 
     def note(self, text: str) -> None:
         """Say something beside the title, such as how much is wrong within."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.frontends.panel.state import message
+from fairing_az_jupyter.frontends.panel.state import messages
 from fairing_az_jupyter.frontends.views.check_report import line
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class SettingField:
         value = state.shown(field)
         css = [*([] if is_typed else ["fairing-az-inherited"]), *(["fairing-az-wrong"] if error else [])]
         self.parts.put(self._input, value is True if self._is_switch else text_of(value), _dom_classes=tuple(css))
-        self.parts.put(self._source, self._told_source(is_typed=is_typed))
-        self.parts.put(self._below, self._told_below(error))
+        self.parts.put(self._source, self._source_html(is_typed=is_typed))
+        self.parts.put(self._below, self._below_html(error))
         self._offer_undo(is_typed=is_typed)
         self._offer((error or {}).get("suggestion", ""))
 
@@ -80,20 +80,20 @@ class SettingField:
         examples = declared.get("examples") or ()
         return parts.text(title, hint=f"for example {text_of(examples[0])}" if examples else "", tip=tip)
 
-    def _told_source(self, *, is_typed: bool) -> str:
+    def _source_html(self, *, is_typed: bool) -> str:
         found = self._state.explained.get(self._field)
         if found is None:
             return ""
         word = source_word("argument" if is_typed else found.source, self._state.in_force)
-        hidden = "; ".join(f"{text_of(value) or 'nothing'} of the {source}" for source, value in found.overridden)
-        title = f"This value comes from: {word}{f' (in place of {hidden})' if hidden else ''}"
+        overridden = "; ".join(f"{text_of(value) or 'nothing'} of the {source}" for source, value in found.overridden)
+        title = f"This value comes from: {word}{f' (overrides {overridden})' if overridden else ''}"
         return f'<span class="fairing-az-badge" title="{escape(line(title))}">{escape(word)}</span>'
 
-    def _told_below(self, error: Mapping[str, str] | None) -> str:
+    def _below_html(self, error: Mapping[str, str] | None) -> str:
         wrong = ""
         if error is not None:
-            wrong = message.html(message.Told(message.here(error["message"]), message.here(error["hint"])))
-        needed = "<strong>Needed for a launch.</strong> " if self._field in self._state.missing else ""
+            wrong = messages.html(messages.Message(messages.in_cell(error["message"]), messages.in_cell(error["hint"])))
+        needed = "<strong>Required for a launch.</strong> " if self._field in self._state.missing else ""
         help_text = escape(self._declared.get("description", ""))
         return f'{wrong}<div class="fairing-az-help">{needed}{help_text}</div>'
 
@@ -107,7 +107,7 @@ class SettingField:
             return
         self._undo = self.parts.part()
         title = self._declared.get("title", self._field)
-        button = self._undo.button("Take back", self._take_back, tip=f"Take back what was typed: {title}")
+        button = self._undo.button("Reset", self._reset, tip=f"Discard this change: {title}")
         self._entry.children = (self._input, self._source, button)
 
     def _offer(self, suggestion: str) -> None:
@@ -122,10 +122,10 @@ class SettingField:
             self._suggestion = self.parts.part()
             self._extra.children = (self._suggestion.button(f"Use {suggestion}", self._take_suggestion),)
 
-    def _take_back(self) -> None:
+    def _reset(self) -> None:
         # The button goes; the keyboard stays at the field.
         self._input.focus()
-        self._state.take_back(self._field)
+        self._state.discard(self._field)
 
     def _take_suggestion(self) -> None:
         self._input.focus()

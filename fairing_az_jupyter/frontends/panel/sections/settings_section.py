@@ -8,7 +8,7 @@ from fairing_az_jupyter.frontends.panel.sections.fill_preview import FillPreview
 from fairing_az_jupyter.frontends.panel.sections.profiles_bar import ProfilesBar
 from fairing_az_jupyter.frontends.panel.sections.section import Section
 from fairing_az_jupyter.frontends.panel.sections.setting_field import SettingField
-from fairing_az_jupyter.frontends.panel.state import message
+from fairing_az_jupyter.frontends.panel.state import messages
 from fairing_az_jupyter.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ class SettingsSection:
         self._fields: dict[str, SettingField] = {}
         self._profiles = ProfilesBar(parts, state.settings)
         self._status = parts.html()
-        self._more = parts.button("", self._turn_more, css="fairing-az-head")
+        self._more = parts.button("", self._toggle_more, css="fairing-az-head")
         self._more_fields = parts.column()
         self._is_more_open = False
         self._made_more: tuple[Shown, ...] = ()
-        self._take_back = parts.button("Discard", self._take_all_back)
+        self._discard = parts.button("Discard", self._discard_all)
         self._typed = parts.html(css="fairing-az-quiet")
         self._typed_row = parts.row(css="fairing-az-buttons")
         self._fill = FillPreview(parts, state)
@@ -55,7 +55,7 @@ class SettingsSection:
             self._fill.shown,
         )
         self.section = Section(parts, "Settings", content, is_open=True)
-        parts.at_end(self._state.follow(self.update))
+        parts.at_end(self._state.subscribe(self.update))
         self.update()
 
     def update(self) -> None:
@@ -68,19 +68,21 @@ class SettingsSection:
         for field in self._fields.values():
             field.update()
         number = len(state.errors) + len(state.other_errors)
-        self.section.note(f"{number} wrong" if number else "")
-        lines = [message.html(state.told)] if state.told else []
+        self.section.note(f"{number} invalid" if number else "")
+        lines = [messages.html(state.message)] if state.message else []
         lines += [
-            message.html(message.Told(message.here(each["message"]), message.here(each["hint"])))
+            messages.html(messages.Message(messages.in_cell(each["message"]), messages.in_cell(each["hint"])))
             for each in state.other_errors
         ]
         if number:
-            lines.append(message.html(message.Told(f"{number} setting{' is' if number == 1 else 's are'} wrong.")))
+            lines.append(
+                messages.html(messages.Message(f"{number} setting{' is' if number == 1 else 's are'} invalid."))
+            )
         self.parts.put(self._status, "".join(lines))
         self._draw_more(wrong)
         typed = len(state.typed)
         self.parts.put(self._typed, f"{typed} unsaved change{'' if typed == 1 else 's'}." if typed else "")
-        children = (self._typed, self._take_back) if typed else ()
+        children = (self._typed, self._discard) if typed else ()
         if self._typed_row.children != children:
             self._typed_row.children = children
         self._fill.update()
@@ -94,7 +96,7 @@ class SettingsSection:
             made = self._fields[field] = SettingField(self.parts, self._state, field, declared)
             yield made.shown
 
-    def _turn_more(self) -> None:
+    def _toggle_more(self) -> None:
         if self._is_more_open:
             self._is_more_open = False
             self._more_fields.children = ()
@@ -111,14 +113,12 @@ class SettingsSection:
 
     def _draw_more(self, wrong: list[str]) -> None:
         typed = sum(field in self._state.typed for field in self._rest)
-        notes = [f"{typed} typed"] if typed else []
-        notes += [f"{len(wrong)} wrong"] if wrong else []
-        told_notes = f" ({', '.join(notes)})" if notes else ""
-        self._more.description = f"{'▾' if self._is_more_open else '▸'} More settings{told_notes}"
-        self._more.tooltip = (
-            "Hide the settings that not every notebook has" if self._is_more_open else "Show all settings"
-        )
+        notes = [f"{typed} changed"] if typed else []
+        notes += [f"{len(wrong)} invalid"] if wrong else []
+        shown_notes = f" ({', '.join(notes)})" if notes else ""
+        self._more.description = f"{'▾' if self._is_more_open else '▸'} More settings{shown_notes}"
+        self._more.tooltip = "Show only the main settings" if self._is_more_open else "Show all settings"
 
-    def _take_all_back(self) -> None:
+    def _discard_all(self) -> None:
         self._more.focus()
-        self._state.take_back(*self._state.typed)
+        self._state.discard(*self._state.typed)

@@ -94,4 +94,4 @@ class StaticDisplay:
         try:
             self._publisher.publish(data=bundle, metadata={}, transient={"display_id": self.name}, update=update)
         except Exception:
-            logger.warning("The static table of a panel could not be brought up to date.", exc_info=True)
+            logger.warning("The static table of a panel could not be updated.", exc_info=True)

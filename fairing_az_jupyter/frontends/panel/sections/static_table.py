@@ -19,7 +19,7 @@ __all__ = ["html", "plain"]
 
 # In the elements: who has not run the notebook gets no style sheet of it.
 _CELL = "text-align:left;vertical-align:top;padding:0.1em 1.2em 0.1em 0;white-space:normal;overflow-wrap:anywhere"
-_LIVE = "As the panel was last; run its cell again to have it live."
+_LIVE = "The panel as it was last shown. Run its cell again for the live panel."
 
 
 def html(state: SharedState, name: str) -> str:
@@ -35,7 +35,7 @@ def html(state: SharedState, name: str) -> str:
     parts = [
         _head("Settings"),
         _table(titles, chosen),
-        f"<details><summary>{len(others)} others have their defaults</summary>{_table(titles, others)}</details>",
+        f"<details><summary>{_defaults(others)}</summary>{_table(titles, others)}</details>",
         _head("Checks"),
         check_report_html.html(state.checks.results, instead=state.checks.instead)
         if state.checks.state != "none"
@@ -58,7 +58,7 @@ def plain(state: SharedState) -> str:
     """
     chosen, others = _settings(state)
     parts = [f"Fairing on Azure. {_LIVE}", "", "Settings", *_lines(chosen)]
-    parts += [f"  {len(others)} others have their defaults.", "", "Checks"]
+    parts += [f"  {_defaults(others)}.", "", "Checks"]
     parts.append(
         check_report.plain(state.checks.results, instead=state.checks.instead)
         if state.checks.state != "none"
@@ -80,6 +80,10 @@ def _settings(state: SharedState) -> tuple[list[tuple[str, ...]], list[tuple[str
         row = (each.notebook_name, text_of(each.value) or "-", source_word(each.source, settings.in_force))
         (chosen if each.field in always or each.source != "default" else others).append(row)
     return chosen, others
+
+
+def _defaults(others: Sequence[object]) -> str:
+    return f"{len(others)} other settings have their defaults"
 
 
 def _endpoints(state: SharedState) -> list[tuple[str, ...]]:

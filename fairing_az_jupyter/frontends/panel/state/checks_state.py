@@ -1,4 +1,4 @@
-"""The checks: begun, cancelled, their results as they are found; and what was found mended."""
+"""The checks: started, cancelled, their results as they come; and their fixes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
-from fairing_az_jupyter.frontends.panel.state.message import Told, told_of
+from fairing_az_jupyter.frontends.panel.state.messages import Message, message_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
 from fairing_az_jupyter.frontends.views import check_report
 
@@ -23,7 +23,7 @@ __all__ = ["ChecksState"]
 
 
 class ChecksState(Observed):
-    """The last check, and what is being mended.
+    """The last check, and what is being fixed.
 
     Args:
         lock: Of the shared state.
@@ -39,36 +39,37 @@ class ChecksState(Observed):
         self._fixing: Task | None = None
         self.state: Literal["none", "running", "done", "cancelled", "broken"] = "none"
         self.results: list[CheckResult] = []
-        """What was found by now, in the order in which it is read."""
-        self.told: Told | None = None
+        """The results so far, in reading order."""
+        self.message: Message | None = None
         """Why the check broke off."""
-        self.corrected: tuple[Told, ...] = ()
-        """What the last mending has changed."""
-        self.refused: Told | None = None
-        """Why the last mending was refused."""
+        self.fixed: tuple[Message, ...] = ()
+        """What the last fix changed."""
+        self.fix_error: Message | None = None
+        """Why the last fix failed; None if it did not."""
 
     @property
     def is_fixing(self) -> bool:
-        """Whether something is being mended."""
+        """Whether something is being fixed."""
         return self._fixing is not None
 
     @property
     def instead(self) -> str:
         """What to say in place of what all results mean, where they are not complete."""
         number = len(self.results)
+        checks = f"{number} check{'' if number == 1 else 's'}"
         return {
             "running": f"Checking: {number} done so far.",
-            "cancelled": f"Cancelled: {number} {'was' if number == 1 else 'were'} done.",
-            "broken": f"Broken off: {number} {'was' if number == 1 else 'were'} done.",
+            "cancelled": f"Cancelled after {checks}.",
+            "broken": f"Stopped by an error after {checks}.",
         }.get(self.state, "")
 
-    def start(self, *, corrected: tuple[Told, ...] = ()) -> None:
-        """Check everything that a launch needs; a check that goes on is stopped."""
+    def start(self, *, fixed: tuple[Message, ...] = ()) -> None:
+        """Check everything that a launch needs; a check that is still running is stopped."""
         with self.lock:
             if self._task is not None:
                 self._task.cancel()
-            self.state, self.results, self.told = "running", [], None
-            self.corrected, self.refused = corrected, None
+            self.state, self.results, self.message = "running", [], None
+            self.fixed, self.fix_error = fixed, None
             self._task = self._tasks.begin("check", self._check)
         self.changed()
 
@@ -82,7 +83,7 @@ class ChecksState(Observed):
         self.changed()
 
     def fix(self, fix: FixRequest, values: dict[str, str]) -> None:
-        """Mend what was found, and check again.
+        """Fix what was found, and check again.
 
         Args:
             fix: What to do.
@@ -92,15 +93,15 @@ class ChecksState(Observed):
         with self.lock:
             if self._fixing is not None:
                 return
-            self.corrected, self.refused = (), None
+            self.fixed, self.fix_error = (), None
 
             def work(_task: Task) -> None:
                 try:
-                    self._fix(fix, _answers(values))
+                    self._carry_out(fix, _answers(values))
                 finally:
                     values.clear()
 
-            self._fixing = self._tasks.begin("mend", work)
+            self._fixing = self._tasks.begin("fix", work)
         self.changed()
 
     def stop(self) -> None:
@@ -111,7 +112,7 @@ class ChecksState(Observed):
             task.interrupt()
 
     def _check(self, task: Task) -> None:
-        told = None
+        message = None
         try:
             with contextlib.closing(services.check(self._session())) as results:  # type: ignore[type-var]
                 for result in results:
@@ -122,18 +123,18 @@ class ChecksState(Observed):
                             return
                         self.results = check_report.in_order([*self.results, result])
                     self.changed()
-        except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
-            told = told_of(error)
+        except Exception as error:  # noqa: BLE001 - shown in its place, and logged if unexpected
+            message = message_of(error)
         with self.lock:
             if self._task is not task:
                 return
-            self._task, self.told = None, told
-            self.state = "broken" if told else "done"
+            self._task, self.message = None, message
+            self.state = "broken" if message else "done"
         self.changed()
 
-    def _fix(self, fix: FixRequest, answer: Callable[[Question], str]) -> None:
-        corrected: tuple[Told, ...] = ()
-        refused = None
+    def _carry_out(self, fix: FixRequest, answer: Callable[[Question], str]) -> None:
+        fixed: tuple[Message, ...] = ()
+        fix_error = None
         try:
             changes = (
                 services.attach_pull_secret(self._session())
@@ -147,22 +148,24 @@ class ChecksState(Observed):
                     ask=answer,
                 )
             )
-            corrected = tuple(
-                Told(f"{each.kind} {each.name}: {each.outcome}.", check_report.line(each.note), "done")
+            fixed = tuple(
+                Message(f"{each.kind} {each.name}: {each.outcome}.", check_report.line(each.note), "done")
                 for each in changes
             )
         except FairingAzureError as error:
-            refused = told_of(error)
+            fix_error = message_of(error)
         except KeyboardInterrupt:
-            refused = Told("Stopped while the Secrets were made.", "Check again to see what there is.")
+            fix_error = Message(
+                "Stopped while the Secrets were being created.", "Run the checks again to see what exists."
+            )
         except Exception as error:  # noqa: BLE001 - neither shown nor logged as it is: it may quote what was typed
-            hint = "See what there is: %fairing_azure secrets show"
-            refused = Told(f"{type(error).__name__}: the Secrets could not be made.", hint)
+            hint = "To see what exists, type: %fairing_azure secrets show"
+            fix_error = Message(f"{type(error).__name__}: the Secrets could not be created.", hint)
         with self.lock:
             self._fixing = None
-            self.refused = refused
-        if refused is None:
-            self.start(corrected=corrected)
+            self.fix_error = fix_error
+        if fix_error is None:
+            self.start(fixed=fixed)
         else:
             self.changed()
 
@@ -173,20 +176,20 @@ def _answers(values: dict[str, str]) -> Callable[[Question], str]:
 
     def answer(question: Question) -> str:
         if question.name in asked:
-            # What is asked again was refused; the question begins with the reason.
-            raise _refusal(question.text.partition(". ")[0])
+            # A question that is repeated means that its answer was rejected; it begins with the reason.
+            raise _values_error(question.text.partition(". ")[0])
         asked.add(question.name)
         value = values.pop(question.name, "").strip()
         if not value and not question.optional:
-            raise _refusal(f"{question.name.replace('_', ' ').capitalize()} is missing")
+            raise _values_error(f"{question.name.replace('_', ' ').capitalize()} is missing")
         return value
 
     return answer
 
 
-def _refusal(reason: str) -> InputError:
+def _values_error(reason: str) -> InputError:
     return InputError(
-        f"The Secrets can't be made: {reason}. Nothing was changed.",
-        hint="Fill it in; `az ad sp create-for-rbac` and `az account show` print these values.",
+        f"The Secrets can't be created: {reason}. Nothing was changed.",
+        hint="Enter the value: `az ad sp create-for-rbac` and `az account show` print it.",
         code="secret-values",
     )

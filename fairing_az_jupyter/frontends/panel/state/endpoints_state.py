@@ -8,7 +8,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import services
-from fairing_az_jupyter.frontends.panel.state.message import Told, told_of
+from fairing_az_jupyter.frontends.panel.state.messages import Message, message_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Trial:
     Args:
         rows: The sample rows, as typed.
         answer: What it has answered last.
-        told: Why it has not answered, or can't be deleted.
+        message: Why it has not answered, or can't be deleted.
         log: Its last lines; None as long as nobody has asked.
         busy: What is being done with it; empty for nothing.
 
@@ -38,7 +38,7 @@ class Trial:
 
     rows: str = ""
     answer: Prediction | None = None
-    told: Told | None = None
+    message: Message | None = None
     log: str | None = None
     busy: str = ""
 
@@ -62,7 +62,7 @@ class EndpointsState(Observed):
         """What was found; None as long as nobody has looked."""
         self.note = ""
         """Why the cluster could not be asked."""
-        self.told: Told | None = None
+        self.message: Message | None = None
         """Why they can't be listed, or what became of one."""
         self.trials: dict[str, Trial] = collections.defaultdict(Trial)
         """What is tried, by the endpoint's name."""
@@ -72,15 +72,15 @@ class EndpointsState(Observed):
         """Whether they are being looked for."""
         return self._looking is not None
 
-    def refresh(self, told: Told | None = None) -> None:
-        """Look for them anew.
+    def refresh(self, message: Message | None = None) -> None:
+        """List them again.
 
         Args:
-            told: What to tell meanwhile.
+            message: What to show meanwhile.
 
         """
         with self.lock:
-            self.told = told
+            self.message = message
             self._looking = self._begin("endpoints", self._look)
         self.changed()
 
@@ -98,7 +98,7 @@ class EndpointsState(Observed):
             trial.answer = services.test_endpoint(self._session(), name, trial.rows)
 
         trial.answer = None
-        self._do(name, "Asking …", work)
+        self._do(name, "Predicting …", work)
 
     def read_log(self, name: str) -> None:
         """Read an endpoint's last lines."""
@@ -108,7 +108,7 @@ class EndpointsState(Observed):
             with contextlib.closing(services.launch_logs(self._session(), name, tail=_TAIL)) as lines:
                 trial.log = "\n".join(line.text for line in lines)
 
-        self._do(name, "Reading its log …", work)
+        self._do(name, "Reading the log …", work)
 
     def delete(self, name: str) -> None:
         """Delete an endpoint, and look for the others."""
@@ -118,7 +118,7 @@ class EndpointsState(Observed):
             with self.lock:
                 self.trials.pop(name, None)
                 self.endpoints = tuple(each for each in self.endpoints or () if each.name != name)
-            self.refresh(Told(f"The endpoint {name} is deleted.", kind="done"))
+            self.refresh(Message(f"Endpoint {name} deleted.", kind="done"))
 
         self._do(name, "Deleting …", work)
 
@@ -131,39 +131,39 @@ class EndpointsState(Observed):
             task.interrupt()
 
     def _look(self, task: Task) -> None:
-        told = None
+        message = None
         found, note = self.endpoints, self.note
         try:
             found, note = services.list_endpoints(self._session())
-        except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
-            told = told_of(error)
+        except Exception as error:  # noqa: BLE001 - shown in its place, and logged if unexpected
+            message = message_of(error)
         with self.lock:
             if self._looking is not task:
                 return
             self._looking = None
-            self.endpoints, self.note, self.told = found, note, told or self.told
+            self.endpoints, self.note, self.message = found, note, message or self.message
         self.changed()
 
     def _do(self, name: str, busy: str, work: Callable[[Task], object]) -> None:
         trial = self.trials[name]
 
         def told_work(task: Task) -> None:
-            told = None
+            message = None
             try:
                 work(task)
             except Exception as error:  # noqa: BLE001 - as above
-                told = told_of(error)
+                message = message_of(error)
             finally:
                 with self.lock:
                     trial.busy = ""
             with self.lock:
-                trial.told = told
+                trial.message = message
             self.changed()
 
         with self.lock:
             if trial.busy:
                 return
-            trial.busy, trial.told = busy, None
+            trial.busy, trial.message = busy, None
             self._begin(f"endpoint {name}", told_work)
         self.changed()
 

@@ -1,4 +1,4 @@
-"""How what a check has found is mended from the panel: as the check's own cure says."""
+"""How what a check has found is fixed from the panel: as the check's own command does."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["FixRequest", "fix_request_of"]
 
 @dataclasses.dataclass(frozen=True)
 class FixRequest:
-    """What mends a fault.
+    """What the panel can do about a failed check.
 
     Args:
         attach: Name the registry's Secret in the service account, and nothing else.
         azure: Make the Secret with the service principal.
         acr: Make the Secret with the registry's login.
         only_secret: Renew the client secret alone.
-        replace: Delete a Secret that can't be changed, and make it anew.
+        replace: Delete a Secret that can't be changed, and create it again.
 
     """
 
@@ -33,21 +33,21 @@ class FixRequest:
 
 
 def fix_request_of(result: CheckResult) -> FixRequest | None:
-    """Return how the panel mends what a check has found.
+    """Return how the panel can fix what a check has found.
 
-    A cure such as `fairing-azure secrets create --acr` is read, so that the panel does what the command would do.
+    A command such as `fairing-azure secrets create --acr` is read, so that the panel does what the command would do.
 
     Args:
         result: What the check has found.
 
     Returns:
-        What to do; None if it can't be mended from here.
+        What to do; None if the panel can't fix it.
 
     """
     if not result.fixable:
         return None
-    for fix in result.fixes:
-        words = shlex.split(fix.command) if fix.tool == "fairing-azure" else []
+    for remedy in result.fixes:
+        words = shlex.split(remedy.command) if remedy.tool == "fairing-azure" else []
         if words[1:2] != ["secrets"]:
             continue
         action, flags = words[2] if len(words) > 2 else "", set(words[3:])  # noqa: PLR2004 - program, group, action

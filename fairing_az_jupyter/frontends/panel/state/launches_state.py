@@ -1,4 +1,4 @@
-"""What is launched from the panels: classes and functions of the notebook, and each launch as it goes on."""
+"""What is launched from the panels: classes and functions of the notebook, and each launch while it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairing_az_jupyter import services
-from fairing_az_jupyter.frontends.panel.state.message import Told, told_of
+from fairing_az_jupyter.frontends.panel.state.messages import Message, message_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
 from fairing_az_jupyter.frontends.views.launch import LaunchView
 from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
@@ -44,8 +44,8 @@ class Launch:
         view: What is seen of it.
         session: What it was begun with.
         backend: The backend that it runs on.
-        task: The thread that it goes on in; None before and after.
-        is_left: Whether what runs in the cluster goes on when the thread is interrupted.
+        task: The thread that it runs in; None before and after.
+        is_left: Whether what runs in the cluster keeps running when the thread is interrupted.
 
     """
 
@@ -60,7 +60,7 @@ class Launch:
 
     @property
     def is_running(self) -> bool:
-        """Whether it goes on."""
+        """Whether it is running."""
         return self.task is not None
 
 
@@ -93,12 +93,12 @@ class LaunchesState(Observed):
         """The one that is to be launched."""
         self.input_files = ""
         """The files that it needs, one a line, as typed."""
-        self.told: Told | None = None
+        self.message: Message | None = None
         """Why the notebook's classes are not known, or why nothing was begun."""
 
     @property
     def is_running(self) -> bool:
-        """Whether any launch goes on."""
+        """Whether any launch is running."""
         return any(each.is_running for each in self.launches)
 
     def look(self) -> None:
@@ -109,9 +109,9 @@ class LaunchesState(Observed):
                 return
             self._seen = found
             try:
-                self.tasks, self.told = services.launchable(self._names), None
-            except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
-                self.tasks, self.told = (), told_of(error)
+                self.tasks, self.message = services.launchable(self._names), None
+            except Exception as error:  # noqa: BLE001 - shown in its place, and logged if unexpected
+                self.tasks, self.message = (), message_of(error)
             names = [task.name for task in self.tasks]
             if self.chosen not in names:
                 self.chosen = next(
@@ -146,7 +146,7 @@ class LaunchesState(Observed):
             view = LaunchView(what, backend=backend, log=LaunchLog(name, linked=False))
             launch = Launch(next(self._numbers), action, name, view, self._settings.session(), backend)
             files = tuple(line.strip() for line in self.input_files.splitlines() if line.strip())
-            self.told = None
+            self.message = None
             self.launches = (launch, *self.launches)[:_SHOWN] if not self.is_running else (launch, *self.launches)
 
             def work(task: Task) -> None:
@@ -186,13 +186,13 @@ class LaunchesState(Observed):
                     with self.lock:
                         self._endpoints[endpoint.name] = endpoint
                     ended = ("ready", f"The endpoint {endpoint.name} is ready: {endpoint.url}")
-        except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
+        except Exception as error:  # noqa: BLE001 - shown in its place, and logged if unexpected
             if task.cancelled.is_set():
                 # Whatever the interrupt has become on its way.
                 return
             launch.view.quote(getattr(error, "last_lines", ()))
-            told = told_of(error)
-            ended = ("failed", f"{told.message} {told.hint}".strip())
+            message = message_of(error)
+            ended = ("failed", f"{message.text} {message.hint}".strip())
         launch.view.end(*ended)
 
     def _end(self, launch: Launch) -> None:
@@ -210,16 +210,16 @@ class LaunchesState(Observed):
         if launch.backend == _LOCAL or not job:
             return "cancelled", ""
         if launch.is_left:
-            return "left", launch.view.interrupted or f"See how it is: %fairing_azure logs {job} --follow"
+            return "left", launch.view.interrupted or f"To follow it, type: %fairing_azure logs {job} --follow"
         try:
             services.delete(launch.session, [job])
-        except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
-            told = told_of(error)
-            return "left", f"{job} could not be deleted: {told.message} {told.hint}".strip()
+        except Exception as error:  # noqa: BLE001 - shown in its place, and logged if unexpected
+            message = message_of(error)
+            return "left", f"{job} could not be deleted: {message.text} {message.hint}".strip()
         return "cancelled", f"{job} was deleted in the cluster."
 
     def _tick(self, task: Task) -> None:
-        """Let the views be drawn anew where they have changed, as long as any launch goes on."""
+        """Let the views be drawn again where they have changed, as long as any launch is running."""
         drawn: dict[int, int] = {}
         last = 0.0
         while not task.cancelled.wait(_LOOK_SECONDS):

@@ -1,4 +1,4 @@
-"""Something that tells those who follow it when it has changed."""
+"""Something that notifies its observers when it has changed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Observed:
 
     def __init__(self, lock: threading.RLock) -> None:
         self.lock = lock
-        self._followers: dict[int, Callable[[], object]] = {}
+        self._callbacks: dict[int, Callable[[], object]] = {}
         self._numbers = itertools.count()
 
-    def follow(self, follower: Callable[[], object]) -> Callable[[], None]:
-        """Call somebody after each change, in the thread that has changed it.
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call something after each change, in the thread that made it.
 
         Args:
-            follower: What to call; what it raises is logged, and keeps nobody else from knowing.
+            callback: What to call; what it raises is logged, and the other callbacks are called nevertheless.
 
         Returns:
             What ends it.
@@ -40,21 +40,21 @@ class Observed:
         """
         with self.lock:
             number = next(self._numbers)
-            self._followers[number] = follower
+            self._callbacks[number] = callback
 
         def end() -> None:
             with self.lock:
-                self._followers.pop(number, None)
+                self._callbacks.pop(number, None)
 
         return end
 
     def changed(self) -> None:
-        """Tell all who follow."""
+        """Call all subscribed callbacks."""
         with self.lock:
-            for number, follower in tuple(self._followers.items()):
-                if number not in self._followers:
+            for number, callback in tuple(self._callbacks.items()):
+                if number not in self._callbacks:
                     continue
                 try:
-                    follower()
+                    callback()
                 except Exception:
-                    logger.exception("A panel could not show what has changed.")
+                    logger.exception("A panel could not be updated after a change.")

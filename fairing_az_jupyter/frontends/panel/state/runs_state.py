@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter import services
-from fairing_az_jupyter.frontends.panel.state.message import Told, told_of
+from fairing_az_jupyter.frontends.panel.state.messages import Message, message_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class RunsState(Observed):
         self._watchers = 0
         self.runs: tuple[RunInfo, ...] | None = None
         """The newest first; None as long as nobody has looked."""
-        self.told: Told | None = None
+        self.message: Message | None = None
         """Why they can't be listed, or one can't be cancelled."""
         self.note = ""
         """What could not be asked about them."""
@@ -63,7 +63,7 @@ class RunsState(Observed):
                 self._task.cancel()
 
     def refresh(self) -> None:
-        """List them anew."""
+        """List them again."""
         with self.lock:
             if self._task is not None:
                 self._task.cancel()
@@ -76,11 +76,11 @@ class RunsState(Observed):
         def work(task: Task) -> None:
             try:
                 services.cancel_run(services.Session(), run.id)
-                told = Told(f"The run {run.id} was asked to stop.", kind="done")
-            except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
-                told = told_of(error)
+                message = Message(f"The run {run.id} was asked to stop.", kind="done")
+            except Exception as error:  # noqa: BLE001 - shown in its place, and logged if unexpected
+                message = message_of(error)
             with self.lock:
-                self.told = told
+                self.message = message
             self._look(task, keep=True)
 
         with self.lock:
@@ -99,17 +99,17 @@ class RunsState(Observed):
     def _look(self, task: Task, *, keep: bool = False) -> None:
         while True:
             notes: list[str] = []
-            told = self.told if keep else None
+            message = self.message if keep else None
             runs = self.runs
             try:
                 runs = tuple(services.list_runs(services.Session(), limit=SHOWN, report=notes.append))
             except Exception as error:  # noqa: BLE001 - as above
-                told = told_of(error)
+                message = message_of(error)
             with self.lock:
                 if self._task is not task:
                     return
-                is_same = (runs, told, " ".join(notes)) == (self.runs, self.told, self.note)
-                self.runs, self.told, self.note = runs, told, " ".join(notes)
+                is_same = (runs, message, " ".join(notes)) == (self.runs, self.message, self.note)
+                self.runs, self.message, self.note = runs, message, " ".join(notes)
                 is_over = self._watchers <= 0 or not any(run.state in _ACTIVE for run in runs or ())
                 if is_over or task.cancelled.is_set():
                     self._task = None

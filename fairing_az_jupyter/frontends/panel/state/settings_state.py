@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError
-from fairing_az_jupyter.frontends.panel.state.message import Told, told_of
+from fairing_az_jupyter.frontends.panel.state.messages import Message, message_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
 from fairing_az_jupyter.settings import (
     declarations,
@@ -35,7 +35,7 @@ _CHOSEN = frozenset({"argument", "parameters cell", "environment", "profile"})
 
 
 class SettingsState(Observed):
-    """The settings in force; what was refused is left out of them, and told at its field.
+    """The settings in force; rejected values are left out of them, and reported at their fields.
 
     Args:
         lock: Of the shared state.
@@ -62,7 +62,7 @@ class SettingsState(Observed):
         """What is wrong, and stands at no field."""
         self.missing: frozenset[str] = frozenset()
         """The fields without which nothing can be launched."""
-        self.told: Told | None = None
+        self.message: Message | None = None
         """Why the settings are not known, or what became of a profile."""
 
     def session(self) -> services.Session:
@@ -102,7 +102,7 @@ class SettingsState(Observed):
                 self.typed[field] = value
         self.refresh()
 
-    def take_back(self, *fields: str) -> None:
+    def discard(self, *fields: str) -> None:
         """Forget what was typed into some fields; the next source's value is in force."""
         with self.lock:
             for field in fields:
@@ -113,7 +113,7 @@ class SettingsState(Observed):
         """Let a profile count; None for the active one."""
         with self.lock:
             self.profile = name
-            self.told = None
+            self.message = None
         self.refresh()
 
     def save(self, name: str) -> bool:
@@ -129,10 +129,10 @@ class SettingsState(Observed):
 
         def save() -> str:
             chosen = {field: each.value for field, each in self.explained.items() if each.source in _CHOSEN}
-            # What is typed wrong goes along, so that it is refused and not silently left out.
+            # Invalid values go along, so that they are rejected and not silently left out.
             services.save_profile(name, {**chosen, **self.typed})
             self.profile = name
-            return f"The settings are saved as profile {name}."
+            return f"Settings saved as profile {name}."
 
         return self._with_profiles(save)
 
@@ -142,7 +142,7 @@ class SettingsState(Observed):
         def remove() -> str:
             ProfileStore().remove(name)
             self.profile = None if self.profile == name else self.profile
-            return f"The profile {name} is deleted."
+            return f"Profile {name} deleted."
 
         return self._with_profiles(remove)
 
@@ -157,20 +157,20 @@ class SettingsState(Observed):
         return self._with_profiles(activate)
 
     def refresh(self) -> None:
-        """Find out anew what is in force."""
+        """Update what is in force."""
         with self.lock:
             self._variables, self._outside = self._found_variables(), self._found_outside()
             try:
                 self._find_out()
-                self.told = self.told if self.told is not None and self.told.kind == "done" else None
+                self.message = self.message if self.message is not None and self.message.kind == "done" else None
             except FairingAzureError as error:
-                self.told = told_of(error)
+                self.message = message_of(error)
             except Exception as error:  # noqa: BLE001 - shown in its place, and logged
-                self.told = told_of(error)
+                self.message = message_of(error)
         self.changed()
 
     def refresh_if_changed(self) -> None:
-        """Find out anew what is in force where any source says something else, as after a cell was run."""
+        """Update what is in force where any source says something else, as after a cell was run."""
         with self.lock:
             is_same = _same(self._found_variables(), self._variables) and self._found_outside() == self._outside
         if not is_same:
@@ -207,17 +207,17 @@ class SettingsState(Observed):
     def _with_profiles(self, action: Callable[[], str]) -> bool:
         with self.lock:
             try:
-                done = Told(action(), kind="done")
-            except Exception as error:  # noqa: BLE001 - shown in its place, and logged unless the user can mend it
-                self.told = told_of(error)
+                done = Message(action(), kind="done")
+            except Exception as error:  # noqa: BLE001 - shown in its place, and logged if unexpected
+                self.message = message_of(error)
             else:
-                self.told = done
-            told = self.told
+                self.message = done
+            message = self.message
         self.refresh()
         with self.lock:
-            self.told = told
+            self.message = message
         self.changed()
-        return told.kind == "done"
+        return message.kind == "done"
 
     def name_of(self, field: str) -> str:
         """Return a setting's name in the notebook."""

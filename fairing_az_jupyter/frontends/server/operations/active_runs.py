@@ -78,7 +78,7 @@ class ActiveRuns:
             try:
                 self._look(looks)
             except (FairingAzureError, OSError) as error:
-                logging.getLogger(__name__).warning("The runs can't be looked at: %s", error)
+                logging.getLogger(__name__).warning("The runs can't be read: %s", error)
             looks += 1
             with self._changed:
                 self._changed.wait_for(lambda: not self._listeners, _LOOK_SECONDS)

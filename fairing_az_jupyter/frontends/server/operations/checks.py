@@ -98,7 +98,7 @@ def start(call: Call) -> dict[str, Any]:
     with _lock:
         if sum(not each.over for each in _checks.values()) >= _MOST_AT_ONCE:
             message = f"{_MOST_AT_ONCE} checks are running already."
-            raise InputError(message, hint="Wait a few seconds until one of them has ended.", code="busy")
+            raise InputError(message, hint="Wait a few seconds until one of them ends.", code="busy")
         _checks[number] = check
         while len(_checks) > _KEPT:
             _checks.popitem(last=False)[1].cancel()
@@ -139,8 +139,8 @@ def _found(number: str) -> _Check:
     check = _checks.get(number)
     if check is None:
         raise InputError(
-            f"There is no check '{number}' any more.",
-            hint="Check again; of the checks that were made, the last few are kept, until Jupyter Server ends.",
+            f"Check '{number}' not found.",
+            hint="Run the checks again: only the last few are kept, until Jupyter Server stops.",
             code="check-unknown",
         )
     return check

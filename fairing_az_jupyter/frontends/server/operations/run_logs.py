@@ -60,6 +60,4 @@ def _folder(run: str, kept: str) -> Path:
 
 
 def _nothing(run: str, what: str) -> InputError:
-    return InputError(
-        f"The run '{run}' has not {what}.", hint="See how it goes: open its time line.", code="run-no-log"
-    )
+    return InputError(f"Run '{run}' has not {what} yet.", hint="Open the run to see its progress.", code="run-no-log")

@@ -34,8 +34,8 @@ def found_run(call: Call) -> RunInfo:
     # Not as the command line takes names: a part of one must not cancel a run that nobody meant.
     if store.get(name) is None and not store.folder(name).is_dir():
         raise InputError(
-            f"There is no run '{name}' in '{store.path}'.",
-            hint="Look at the list of runs again; its record may have been deleted.",
+            f"Run '{name}' not found in '{store.path}'.",
+            hint="Refresh the list of runs: its record may have been deleted.",
             code="run-unknown",
         )
     return services.describe_run(session, name)

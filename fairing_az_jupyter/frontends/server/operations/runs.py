@@ -60,8 +60,8 @@ def events(call: Call) -> Iterator[tuple[int, str, object]]:
     size = path.stat().st_size if path.exists() else 0
     if call.query.offset > size:
         raise InputError(
-            f"The events of the run '{info.id}' end at {size}: there is no event {call.query.offset}.",
-            hint="Begin anew, with offset 0.",
+            f"The events of the run '{info.id}' end at {size}: event {call.query.offset} does not exist.",
+            hint="Start again with offset 0.",
             code="offset",
         )
     return _watched(call, info)
@@ -78,7 +78,7 @@ def _watched(call: Call, info: RunInfo) -> Iterator[tuple[int, str, object]]:
             if now is None:
                 raise InputError(
                     f"The record of the run '{info.id}' was deleted.",
-                    hint="Look at the list of runs again.",
+                    hint="Refresh the list of runs.",
                     code="run-unknown",
                 )
             for offset, event in read_events(path, offset):  # noqa: B020 - it goes on from there

@@ -74,8 +74,8 @@ def _answers(values: ServicePrincipal) -> Callable[[Question], str]:
 
 def _refusal(field: str, reason: str) -> InputError:
     error = InputError(
-        f"The Secrets can't be made: {reason}. Nothing was changed.",
-        hint="Fill it in; `az ad sp create-for-rbac` and `az account show` print these values.",
+        f"The Secrets can't be created: {reason}. Nothing was changed.",
+        hint="Enter the value: `az ad sp create-for-rbac` and `az account show` print it.",
         code="secret-values",
     )
     entry = {"field": f"values.{field}", "message": f"{reason}.", "hint": error.hint, "suggestion": ""}

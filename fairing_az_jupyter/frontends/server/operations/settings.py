@@ -94,7 +94,7 @@ def _listed(store: ProfileStore, name: str) -> dict[str, Any]:
 def _explained(each: Explained, profile: str) -> dict[str, Any]:
     origin = {"profile": profile, "environment": each.notebook_name if each.notebook_name in os.environ else ""}
     overridden = [f"{value!r} of the {source}" for source, value in each.overridden]
-    parts = [origin.get(each.source, ""), f"in place of {', '.join(overridden)}" if overridden else ""]
+    parts = [origin.get(each.source, ""), f"overrides {', '.join(overridden)}" if overridden else ""]
     return {
         "field": each.field,
         "notebook_name": each.notebook_name,

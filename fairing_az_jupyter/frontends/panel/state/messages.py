@@ -1,4 +1,4 @@
-"""What the panel tells in one line, and what to do next: errors above all."""
+"""Messages of the panel in one line each, and what to do next: errors above all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.frontends.commands.wording import in_place
 from fairing_az_jupyter.frontends.views.check_report import line
 
-__all__ = ["Told", "here", "html", "quiet", "told_of"]
+__all__ = ["Message", "html", "in_cell", "message_of", "quiet"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,53 +22,53 @@ _SYMBOLS: dict[Kind, str] = {"error": "✗", "warning": "!", "note": "i", "done"
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
+class Message:
     """A message.
 
     Args:
-        message: What is so, in one line.
+        text: The message, in one line.
         hint: What to do next; empty where there is nothing to do.
         kind: How much it matters.
 
     """
 
-    message: str
+    text: str
     hint: str = ""
     kind: Kind = "error"
 
 
-def told_of(error: BaseException) -> Told:
-    """Return what to tell of an error; only the text is kept: frames hold what was typed.
+def message_of(error: BaseException) -> Message:
+    """Return the message of an error; only the text is kept: frames hold what was typed.
 
     Args:
-        error: The error. One that no user can mend is logged with its traceback.
+        error: The error. An unexpected one is logged with its traceback.
 
     """
     if isinstance(error, FairingAzureError):
-        return Told(here(error.in_one_line), here(error.hint))
-    logger.error("The panel has met an unexpected error.", exc_info=error)
-    return Told(line(f"{type(error).__name__}: {error}"), "The kernel's log has the traceback.")
+        return Message(in_cell(error.in_one_line), in_cell(error.hint))
+    logger.error("Unexpected error in the panel.", exc_info=error)
+    return Message(line(f"{type(error).__name__}: {error}"), "See the kernel's log for the traceback.")
 
 
-def here(text: str) -> str:
+def in_cell(text: str) -> str:
     """Return a text in one line, whose commands are those that a cell takes."""
     return line(in_place(text, "%fairing_azure"))
 
 
-def html(told: Told | None) -> str:
+def html(message: Message | None) -> str:
     """Return a message as HTML; an empty text where there is none.
 
     Args:
-        told: The message.
+        message: The message.
 
     """
-    if told is None:
+    if message is None:
         return ""
-    hint = f'<div class="fairing-az-hint">{escape(told.hint)}</div>' if told.hint else ""
-    role = "alert" if told.kind == "error" else "status"
+    hint = f'<div class="fairing-az-hint">{escape(message.hint)}</div>' if message.hint else ""
+    role = "alert" if message.kind == "error" else "status"
     return (
-        f'<div role="{role}" class="fairing-az-message fairing-az-{told.kind}">'
-        f"<strong>{_SYMBOLS[told.kind]} {_WORDS[told.kind]}:</strong> {escape(told.message)}{hint}</div>"
+        f'<div role="{role}" class="fairing-az-message fairing-az-{message.kind}">'
+        f"<strong>{_SYMBOLS[message.kind]} {_WORDS[message.kind]}:</strong> {escape(message.text)}{hint}</div>"
     )
 
 

@@ -1,13 +1,13 @@
-/** How what a check has found is mended from the panel: as the check's own cure says. */
+/** How the panel fixes a failed check: as the check's own command does. */
 import type { ICheckResult } from '../types';
 
 /** Name the registry's Secret in the service account. */
-export interface IAttachMend {
+export interface IAttachFix {
   readonly kind: 'attach';
 }
 
 /** Make or renew the Secrets. */
-export interface ISecretsMend {
+export interface ISecretsFix {
   readonly kind: 'secrets';
   readonly azure: boolean;
   readonly acr: boolean;
@@ -15,25 +15,25 @@ export interface ISecretsMend {
   readonly replace: boolean;
 }
 
-/** What mends a fault. */
-export type IMend = IAttachMend | ISecretsMend;
+/** What the panel can do about a failed check. */
+export type IFix = IAttachFix | ISecretsFix;
 
 /**
- * Return how what a check has found can be mended from the panel.
+ * Return how the panel can fix what a check has found.
  *
- * The server has written a cure such as `fairing-azure secrets create --acr`; this reads it, so that the panel does
+ * The server suggests a command such as `fairing-azure secrets create --acr`; this reads it, so that the panel does
  * what the command would do.
  *
  * @param result - What the check has found.
- * @returns What to do; null if it can't be mended from here.
+ * @returns What to do; null if the panel can't fix it.
  */
-export function mendOf(result: ICheckResult): IMend | null {
+export function fixOf(result: ICheckResult): IFix | null {
   if (!result.fixable) {
     return null;
   }
-  for (const cure of result.fixes) {
-    const [program, group, action, ...flags] = cure.command.split(/\s+/);
-    if (cure.tool !== 'fairing-azure' || program !== 'fairing-azure' || group !== 'secrets') {
+  for (const remedy of result.fixes) {
+    const [program, group, action, ...flags] = remedy.command.split(/\s+/);
+    if (remedy.tool !== 'fairing-azure' || program !== 'fairing-azure' || group !== 'secrets') {
       continue;
     }
     if (action === 'attach') {

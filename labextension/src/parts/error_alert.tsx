@@ -1,11 +1,11 @@
-/** A place for what the server refuses. */
+/** A live region for errors. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ApiError } from '../api';
 import { ErrorMessage } from './message';
 
 /** An error, if there is one, and a button to try again where that may help. */
-export function Refusal(props: {
+export function ErrorAlert(props: {
   readonly error: ApiError | null;
   readonly trans: TranslationBundle;
   readonly onRetry?: () => void;
