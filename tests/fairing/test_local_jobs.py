@@ -296,7 +296,7 @@ def test_a_folder_for_data_that_can_not_be_made_is_a_clear_error(in_folder, monk
     (in_folder / "file").write_text("")
     monkeypatch.setenv("FAIRING_AZURE_HOME", str(in_folder / "file"))
 
-    with pytest.raises(InputError, match="can't be made") as caught:
+    with pytest.raises(InputError, match="can't be created") as caught:
         submit(hello)
 
     assert "FAIRING_AZURE_HOME" in caught.value.hint

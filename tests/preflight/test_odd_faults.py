@@ -47,8 +47,8 @@ def login_of(scene):
     ("spelling", "says"),
     [
         (str.upper, "capital letters"),
-        ("https://{}/v1".format, "below '/v1' only"),
-        ("{}/team".format, "below '/team' only"),
+        ("https://{}/v1".format, "only for images below '/v1'"),
+        ("{}/team".format, "only for images below '/team'"),
         ("HTTPS://{}".format, "in a form that nodes do not support"),
     ],
 )
@@ -306,7 +306,7 @@ def test_how_long_was_waited_for_the_api_server_is_told_and_not_how_long_the_las
     results = scene.check()
 
     assert told(results) == {"registry.secret": ("unknown", "unreachable-timeout")}
-    assert "no answer in 3" in results["registry.secret"].message
+    assert "no answer within 3" in results["registry.secret"].message
 
 
 def test_without_the_azure_cli_its_login_comes_after_its_installation(scene):

@@ -134,7 +134,7 @@ def test_who_may_touch_the_blobs_alone_can_launch_although_resource_manager_show
     found = scene.find()
     assert statuses(found) == {**ALL_WELL, "azure.resource-group": "unknown"}
     assert commands(found["azure.resource-group"]) == [assignment(scene.setup, KEY_ROLE, scene.setup.group)]
-    assert "may not be read" in found["storage.account"].message
+    assert "no permission to read its description" in found["storage.account"].message
 
 
 def test_a_group_that_is_not_that_of_the_account_is_told_with_the_right_one(scene):

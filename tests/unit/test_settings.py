@@ -255,7 +255,7 @@ def test_values_go_to_the_notebook_and_back():
 
 def test_a_field_is_found_by_either_of_its_names():
     assert field_for("DOCKER_REGISTRY") == field_for("docker_registry") == "docker_registry"
-    with pytest.raises(InvalidSettingsError, match="no setting"):
+    with pytest.raises(InvalidSettingsError, match="not a setting"):
         field_for("Docker_Registry")
 
 

@@ -80,7 +80,7 @@ def test_arguments_may_use_either_name():
 
 
 def test_one_setting_under_both_names_with_two_values_is_refused():
-    with pytest.raises(InvalidSettingsError, match="two values") as raised:
+    with pytest.raises(InvalidSettingsError, match="different values") as raised:
         resolve(explicit={"DOCKER_REGISTRY": "aaaaa.azurecr.io", "docker_registry": "bbbbb.azurecr.io"})
     assert raised.value.errors[0]["source"] == "argument"
 

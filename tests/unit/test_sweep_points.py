@@ -198,7 +198,7 @@ def test_range_with_nothing_in_it_is_refused(words):
         (PointsRequest(), "The sweep has no points"),
         (PointsRequest(grid=[Axis("a", ["1"])], sample=2), "one source"),
         (PointsRequest(ranges=[Range("a", 0, 1)]), "need a sample"),
-        (PointsRequest(sample=3), "drawn from"),
+        (PointsRequest(sample=3), "to draw from"),
         (PointsRequest(sample=0, ranges=[Range("a", 0, 1)]), "0 points"),
         (PointsRequest(grid=[Axis("a", [])]), "no value is given"),
         (PointsRequest(grid=[Axis("a", ["1"]), Axis("a", ["2"])]), "twice"),

@@ -152,7 +152,7 @@ def test_status_says_that_a_container_is_being_made():
     found = job_launch(job(), [one]).info
 
     assert found.state == "pending"
-    assert "image 'team.azurecr.io/m:1' is pulled. Waiting for 70 s so far." in found.detail
+    assert "pulling image 'team.azurecr.io/m:1'. Waiting for 70 s so far." in found.detail
 
 
 def test_status_says_which_attempt_of_several_is_running():
