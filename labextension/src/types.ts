@@ -45,7 +45,7 @@ export type IFillPlan = Schemas['FillAnswer'];
 export type ITask = Schemas['Task'];
 
 /** One way to fix what a check has found. */
-export type IRemedy = Schemas['Cure'];
+export type IFix = Schemas['Cure'];
 /** What one check has found. */
 export type ICheckResult = Schemas['CheckResult'];
 /** How a check has ended. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { ApiError, type StreamListener } from '../src/api';
 import { ChecksModel } from '../src/models/checks';
-import { fixOf } from '../src/models/fix';
+import { fixRequestOf } from '../src/models/fix';
 import type { ISources } from '../src/types';
 import { checkOf, fakeApi } from './support/fakes';
 
@@ -112,7 +112,7 @@ describe('the checks model', () => {
 
 describe('the fix of a failed check', () => {
   const fixFor = (command: string) =>
-    fixOf(checkOf({ mendable: true, cures: [{ tool: 'fairing-azure', command }] }));
+    fixRequestOf(checkOf({ mendable: true, cures: [{ tool: 'fairing-azure', command }] }));
 
   it('is what the command of the check does', () => {
     expect(fixFor('fairing-azure secrets attach')).toEqual({ kind: 'attach' });
@@ -129,7 +129,7 @@ describe('the fix of a failed check', () => {
 
   it('is nothing where the panel can not do it', () => {
     expect(fixFor('fairing-azure settings')).toBeNull();
-    expect(fixOf(checkOf())).toBeNull();
+    expect(fixRequestOf(checkOf())).toBeNull();
   });
 });
 

@@ -172,9 +172,9 @@ def report(results: Sequence[CheckResult], style: Style, *, notebook: bool = Fal
             yield ""
             yield from _attention(result, style, notebook=notebook)
     yield ""
-    remedy = at_once(results)
-    if remedy is not None:
-        yield from (f"{AT_ONCE}:", f"  {typed(remedy, notebook=notebook)}", "")
+    fix = at_once(results)
+    if fix is not None:
+        yield from (f"{AT_ONCE}:", f"  {typed(fix, notebook=notebook)}", "")
     yield from _wrapped(summary(results), style.width)
 
 
@@ -226,17 +226,17 @@ def _attention(result: CheckResult, style: Style, *, notebook: bool) -> Iterator
     looked_at = f"Checked: {line(result.looked_at)}." if result.looked_at else ""
     texts = [part for text in (line(result.message), line(result.why), looked_at) for part in _fitted(text, style)]
     yield from (f"{margin}{part}" for part in (*others, *texts))
-    for number, remedy in enumerate(remedies_of(result, notebook=notebook)):
+    for number, fix in enumerate(fixes_of(result, notebook=notebook)):
         lead = "or" if number else "To fix it"
-        if remedy.tool == "text":
-            yield from (f"{margin}{part}" for part in _fitted(f"{lead}: {line(remedy.command)}", style))
+        if fix.tool == "text":
+            yield from (f"{margin}{part}" for part in _fitted(f"{lead}: {line(fix.command)}", style))
         else:
             # Never wrapped: it is there to be copied.
             yield f"{margin}{lead}:"
-            yield f"{margin}  {typed(remedy, notebook=notebook)}"
+            yield f"{margin}  {typed(fix, notebook=notebook)}"
 
 
-def remedies_of(result: CheckResult, *, notebook: bool) -> list[Cure]:
+def fixes_of(result: CheckResult, *, notebook: bool) -> list[Cure]:
     """Return a result's remedies; in a notebook those first that a cell can run.
 
     Args:

@@ -10,9 +10,9 @@ from fairing_az_jupyter.frontends.views.check_report import (
     ATTENTION,
     SYMBOLS,
     at_once,
+    fixes_of,
     in_order,
     line,
-    remedies_of,
     summary,
     typed,
 )
@@ -47,12 +47,12 @@ def html(results: Sequence[CheckResult], *, instead: str = "") -> str:
     ordered = in_order(results)
     attention = [result for result in ordered if result.status in ATTENTION]
     others = [result for result in ordered if result.status not in ATTENTION]
-    remedy = None if instead else at_once(results)
+    fix = None if instead else at_once(results)
     parts = [f"<div>{escape(instead or summary(results))}</div>"]
     if attention:
         parts.append(_table(attention))
-    if remedy is not None:
-        parts.append(_remedy(remedy, AT_ONCE))
+    if fix is not None:
+        parts.append(_fix(fix, AT_ONCE))
     if others:
         # Open while nothing needs attention: then these rows are all there is to see.
         heading = f"<summary>{_counted(others, attention)}</summary>"
@@ -79,8 +79,8 @@ def _row(result: CheckResult) -> str:
     found = [f"<div>{escape(line(result.message))}</div>"]
     if result.status in ATTENTION:
         found.append(f'<div style="opacity:0.8">{escape(line(result.why))}</div>')
-        remedies = enumerate(remedies_of(result, notebook=True))
-        found.extend(_remedy(remedy, "or" if number else "To fix it") for number, remedy in remedies)
+        fixes = enumerate(fixes_of(result, notebook=True))
+        found.extend(_fix(fix, "or" if number else "To fix it") for number, fix in fixes)
     return (
         f'<tr><td style="{_CELL}">{badge}</td><th scope="row" style="{_CELL}">{escape(line(result.title))}'
         f'<div style="opacity:0.6;font-size:smaller">{escape(line(result.looked_at))}</div></th>'
@@ -88,7 +88,7 @@ def _row(result: CheckResult) -> str:
     )
 
 
-def _remedy(remedy: Cure, lead: str) -> str:
-    if remedy.tool == "text":
-        return f"<div>{lead}: {escape(line(remedy.command))}</div>"
-    return f'<div>{lead}:<code style="{_COMMAND}">{escape(typed(remedy, notebook=True))}</code></div>'
+def _fix(fix: Cure, lead: str) -> str:
+    if fix.tool == "text":
+        return f"<div>{lead}: {escape(line(fix.command))}</div>"
+    return f'<div>{lead}:<code style="{_COMMAND}">{escape(typed(fix, notebook=True))}</code></div>'

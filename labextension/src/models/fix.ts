@@ -2,12 +2,12 @@
 import type { ICheckResult } from '../types';
 
 /** Name the registry's Secret in the service account. */
-export interface IAttachFix {
+export interface IAttachRequest {
   readonly kind: 'attach';
 }
 
 /** Make or renew the Secrets. */
-export interface ISecretsFix {
+export interface ISecretsFixRequest {
   readonly kind: 'secrets';
   readonly azure: boolean;
   readonly acr: boolean;
@@ -16,7 +16,7 @@ export interface ISecretsFix {
 }
 
 /** What the panel can do about a failed check. */
-export type IFix = IAttachFix | ISecretsFix;
+export type IFixRequest = IAttachRequest | ISecretsFixRequest;
 
 /**
  * Return how the panel can fix what a check has found.
@@ -27,13 +27,13 @@ export type IFix = IAttachFix | ISecretsFix;
  * @param result - What the check has found.
  * @returns What to do; null if the panel can't fix it.
  */
-export function fixOf(result: ICheckResult): IFix | null {
+export function fixRequestOf(result: ICheckResult): IFixRequest | null {
   if (!result.mendable) {
     return null;
   }
-  for (const remedy of result.cures) {
-    const [program, group, action, ...flags] = remedy.command.split(/\s+/);
-    if (remedy.tool !== 'fairing-azure' || program !== 'fairing-azure' || group !== 'secrets') {
+  for (const fix of result.cures) {
+    const [program, group, action, ...flags] = fix.command.split(/\s+/);
+    if (fix.tool !== 'fairing-azure' || program !== 'fairing-azure' || group !== 'secrets') {
       continue;
     }
     if (action === 'attach') {

@@ -14,9 +14,9 @@ import { useId, useRef, useState } from 'react';
 
 import { warningIcon } from '../icon';
 import type { ChecksModel } from '../models/checks';
-import { fixOf } from '../models/fix';
+import { fixRequestOf } from '../models/fix';
 import type { IHost } from '../models/panel';
-import type { CheckStatus, ICheckResult, IRemedy } from '../types';
+import type { CheckStatus, ICheckResult, IFix } from '../types';
 import { ErrorMessage } from './message';
 import { SecretForm } from './secret_form';
 import { serverText } from './server_text';
@@ -80,7 +80,7 @@ export function CheckRow(props: {
               <p className="jp-fairing-az-help">{trans.__('Checked: %1', result.looked_at)}</p>
             ) : null}
             <FixButton {...props} />
-            <Remedies remedies={result.cures} host={host} trans={trans} />
+            <Fixes fixes={result.cures} host={host} trans={trans} />
           </>
         ) : null}
       </div>
@@ -88,35 +88,35 @@ export function CheckRow(props: {
   );
 }
 
-function Remedies(props: {
-  readonly remedies: readonly IRemedy[];
+function Fixes(props: {
+  readonly fixes: readonly IFix[];
   readonly host: IHost;
   readonly trans: TranslationBundle;
 }): JSX.Element | null {
-  const { remedies, host, trans } = props;
-  if (remedies.length === 0) {
+  const { fixes, host, trans } = props;
+  if (fixes.length === 0) {
     return null;
   }
-  const tools: Readonly<Record<IRemedy['tool'], string>> = {
+  const tools: Readonly<Record<IFix['tool'], string>> = {
     'fairing-azure': trans.__('In a terminal'),
     kubectl: trans.__('With kubectl'),
     az: trans.__('With the Azure CLI (az)'),
     text: ''
   };
-  const steps = remedies.flatMap(remedy => [
-    { label: tools[remedy.tool], text: remedy.command },
-    ...(remedy.tool !== 'text' && remedy.magic
-      ? [{ label: trans.__('In a notebook cell'), text: remedy.magic }]
+  const steps = fixes.flatMap(fix => [
+    { label: tools[fix.tool], text: fix.command },
+    ...(fix.tool !== 'text' && fix.magic
+      ? [{ label: trans.__('In a notebook cell'), text: fix.magic }]
       : [])
   ]);
   return (
-    <div className="jp-fairing-az-remedies">
+    <div className="jp-fairing-az-fixes">
       <strong>{trans.__('To fix it:')}</strong>
       {steps.map(({ label, text }) =>
         label === '' ? (
           <p key={text}>{serverText(text, trans)}</p>
         ) : (
-          <div key={`${label} ${text}`} className="jp-fairing-az-remedy">
+          <div key={`${label} ${text}`} className="jp-fairing-az-fix">
             <span className="jp-fairing-az-help">{label}</span>
             <div className="jp-fairing-az-command">
               <code>{text}</code>
@@ -150,7 +150,7 @@ function FixButton(props: {
 }): JSX.Element | null {
   const { result, checks, trans, onFixed } = props;
   const opener = useRef<HTMLButtonElement>(null);
-  const fix = fixOf(result);
+  const fix = fixRequestOf(result);
   if (!fix) {
     return null;
   }

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from fairing_az_jupyter.frontends.panel.state.background import Task, Tasks
-from fairing_az_jupyter.frontends.panel.state.fix import Fix, fix_of
+from fairing_az_jupyter.frontends.panel.state.fix import FixRequest, fix_request_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
 from fairing_az_jupyter.models import CheckResult, Cure
 
@@ -72,10 +72,10 @@ def test_one_who_fails_to_follow_keeps_nobody_else_from_knowing(caplog):
 @pytest.mark.parametrize(
     ("command", "fix"),
     [
-        ("fairing-azure secrets attach --namespace 'team a'", Fix(attach=True)),
-        ("fairing-azure secrets create", Fix(azure=True, acr=True)),
-        ("fairing-azure secrets create --acr --replace", Fix(acr=True, replace=True)),
-        ("fairing-azure secrets rotate", Fix(azure=True, acr=True, only_secret=True)),
+        ("fairing-azure secrets attach --namespace 'team a'", FixRequest(attach=True)),
+        ("fairing-azure secrets create", FixRequest(azure=True, acr=True)),
+        ("fairing-azure secrets create --acr --replace", FixRequest(acr=True, replace=True)),
+        ("fairing-azure secrets rotate", FixRequest(azure=True, acr=True, only_secret=True)),
         ("fairing-azure secrets show", None),
         ("fairing-azure check", None),
     ],
@@ -83,5 +83,5 @@ def test_one_who_fails_to_follow_keeps_nobody_else_from_knowing(caplog):
 def test_a_remedy_is_read_as_its_command_would_be(command, fix):
     cures = (Cure("kubectl", "kubectl create secret"), Cure("fairing-azure", command))
 
-    assert fix_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures, mendable=True)) == fix
-    assert fix_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures)) is None
+    assert fix_request_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures, mendable=True)) == fix
+    assert fix_request_of(CheckResult("id", "Title", "fail", "here", "Message", "", cures)) is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.frontends.panel.sections.secret_form import SecretForm
 from fairing_az_jupyter.frontends.panel.sections.section import Section
 from fairing_az_jupyter.frontends.panel.state import messages
-from fairing_az_jupyter.frontends.panel.state.fix import Fix, fix_of
+from fairing_az_jupyter.frontends.panel.state.fix import FixRequest, fix_request_of
 from fairing_az_jupyter.frontends.views import check_report, check_report_html
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class ChecksSection:
         self._status = parts.html()
         self._fixes = parts.column()
         self._table = parts.html()
-        self._offered: tuple[tuple[str, Fix], ...] = ()
+        self._offered: tuple[tuple[str, FixRequest], ...] = ()
         self._rows: Parts | None = None
         self._form: SecretForm | None = None
         self._form_parts: Parts | None = None
@@ -75,7 +75,7 @@ class ChecksSection:
                 self._close_form()
 
     def _offer_fixes(self, results: list[CheckResult]) -> None:
-        found = ((result, fix_of(result)) for result in results if result.status in check_report.ATTENTION)
+        found = ((result, fix_request_of(result)) for result in results if result.status in check_report.ATTENTION)
         offered = tuple((result.title, fix) for result, fix in found if fix is not None)
         if offered == self._offered:
             return
@@ -92,7 +92,7 @@ class ChecksSection:
             for title, fix in offered
         )
 
-    def _open_fix(self, fix: Fix, title: str) -> None:
+    def _open_fix(self, fix: FixRequest, title: str) -> None:
         self._close_form()
         if fix.attach:
             self._state.fix(fix, {})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fairing_az_jupyter.frontends.panel.state.background import Task, Tasks
-    from fairing_az_jupyter.frontends.panel.state.fix import Fix
+    from fairing_az_jupyter.frontends.panel.state.fix import FixRequest
     from fairing_az_jupyter.models import CheckResult, Question
 
 __all__ = ["ChecksState"]
@@ -82,7 +82,7 @@ class ChecksState(Observed):
             self._task, self.state = None, "cancelled"
         self.changed()
 
-    def fix(self, fix: Fix, values: dict[str, str]) -> None:
+    def fix(self, fix: FixRequest, values: dict[str, str]) -> None:
         """Fix what was found, and check again.
 
         Args:
@@ -132,7 +132,7 @@ class ChecksState(Observed):
             self.state = "broken" if message else "done"
         self.changed()
 
-    def _carry_out(self, fix: Fix, answer: Callable[[Question], str]) -> None:
+    def _carry_out(self, fix: FixRequest, answer: Callable[[Question], str]) -> None:
         fixed: tuple[Message, ...] = ()
         fix_error = None
         try:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fairing_az_jupyter.models import CheckResult
 
-__all__ = ["Fix", "fix_of"]
+__all__ = ["FixRequest", "fix_request_of"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Fix:
+class FixRequest:
     """What the panel can do about a failed check.
 
     Args:
@@ -32,7 +32,7 @@ class Fix:
     replace: bool = False
 
 
-def fix_of(result: CheckResult) -> Fix | None:
+def fix_request_of(result: CheckResult) -> FixRequest | None:
     """Return how the panel can fix what a check has found.
 
     A command such as `fairing-azure secrets create --acr` is read, so that the panel does what the command would do.
@@ -46,16 +46,16 @@ def fix_of(result: CheckResult) -> Fix | None:
     """
     if not result.mendable:
         return None
-    for remedy in result.cures:
-        words = shlex.split(remedy.command) if remedy.tool == "fairing-azure" else []
+    for fix in result.cures:
+        words = shlex.split(fix.command) if fix.tool == "fairing-azure" else []
         if words[1:2] != ["secrets"]:
             continue
         action, flags = words[2] if len(words) > 2 else "", set(words[3:])  # noqa: PLR2004 - program, group, action
         if action == "attach":
-            return Fix(attach=True)
+            return FixRequest(attach=True)
         if action in {"create", "rotate"}:
             azure, acr = "--azure" in flags, "--acr" in flags
-            return Fix(
+            return FixRequest(
                 azure=azure or not acr,
                 acr=acr or not azure,
                 only_secret=action == "rotate",
