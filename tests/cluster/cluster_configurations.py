@@ -13,7 +13,7 @@ from tests.stand.node.pools import Pool
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.cluster.test_check_and_launch import Cluster
+    from tests.cluster.verdicts_scene import Cluster
 
 _MERGE = "application/merge-patch+json"
 

@@ -16,7 +16,6 @@ from fairing_az_jupyter.fairing.images.notebook_image import own_requirements
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.settings import to_notebook
 from tests.clients.image_parts import tar_of
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.stand.fixtures import all_there
 from tests.stand.wheels import wheels_for
 
@@ -35,7 +34,7 @@ def wheels(tmp_path_factory):
 class Yard:
     """A namespace in which notebooks run, and the folder that they are launched from."""
 
-    def __init__(self, workshop, folder, runs):  # noqa: F811
+    def __init__(self, workshop, folder, runs):
         self.workshop, self.folder, self.runs = workshop, folder, str(runs)
         self.store, self.admin, self.namespace = RunStore(runs), workshop.admin, workshop.namespace
         self.settings = workshop.settings(backend="KubeflowAzureBackend", **ROOM)
@@ -113,7 +112,7 @@ class Yard:
 
 
 @pytest.fixture
-def yard(wheels, workshop, tmp_path, monkeypatch):  # noqa: F811
+def yard(wheels, workshop, tmp_path, monkeypatch):
     for wheel in wheels.glob("*.whl"):
         (workshop.index.folder / wheel.name).symlink_to(wheel)
     base = workshop.images.resolve(ImageReference.parse(workshop.base))

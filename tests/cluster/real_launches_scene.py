@@ -11,11 +11,10 @@ import time
 import pytest
 
 from fairing_az_jupyter.exceptions import FairingAzureError
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
-from tests.cluster.test_builders import Yard
-from tests.cluster.test_cluster_job import Place as JobPlace
-from tests.cluster.test_cluster_serving import Place as EndpointPlace
-from tests.cluster.test_cluster_serving import ask
+from tests.cluster.job_scene import Place as JobPlace
+from tests.cluster.serving_scene import Place as EndpointPlace
+from tests.cluster.serving_scene import ask
+from tests.cluster.yard_scene import Yard
 
 LOGGER = "kubeflow.fairing"
 
@@ -84,7 +83,7 @@ def at_once(**launches):
 class Launches:
     """What can be launched here; `at_once` does several of it in threads."""
 
-    def __init__(self, workshop, node):  # noqa: F811
+    def __init__(self, workshop, node):
         setup = workshop.setup
         image = node.push_base(setup.login_server, setup.dockerconfig)
         self.workshop, self.namespace, self.admin = workshop, workshop.namespace, workshop.admin
@@ -125,7 +124,7 @@ class Launches:
 
 
 @pytest.fixture
-def launches(workshop, node):  # noqa: F811
+def launches(workshop, node):
     made = Launches(workshop, node)
     yield made
     made.close()

@@ -15,8 +15,7 @@ from fairing_az_jupyter.fairing.cluster import ownership
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.records.status import read_status
 from fairing_az_jupyter.settings import from_notebook
-from tests.cluster.builders_scene import SMALL, workshop  # noqa: F401 - a fixture
-from tests.cluster.test_example_on_the_cluster import wheels  # noqa: F401 - a fixture
+from tests.cluster.builders_scene import SMALL
 
 TASKS = """
 import signal, sys, time
@@ -53,7 +52,7 @@ class Summing:
 class Panel:
     """A user of the side panel on a notebook server: what is launched are processes of their own."""
 
-    def __init__(self, workshop, store):  # noqa: F811
+    def __init__(self, workshop, store):
         self.workshop, self.store = workshop, store
         own = {"base_image": workshop.base, "builder_image": workshop.builder_image, **SMALL}
         given = {name: value for name, value in from_notebook(workshop.setup.settings).items() if value is not None}
@@ -110,7 +109,7 @@ class Panel:
 
 
 @pytest.fixture
-def panel(workshop, tmp_path, monkeypatch):  # noqa: F811
+def panel(workshop, tmp_path, monkeypatch):
     monkeypatch.setenv("FAIRING_AZURE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("NB_PREFIX", f"/notebook/{workshop.namespace}/tester")
     Path("tasks.py").write_text(TASKS)
@@ -244,8 +243,8 @@ def test_a_job_whose_process_has_gone_goes_on_and_the_same_launch_picks_it_up(pa
     assert panel.workshop.nothing_left()
 
 
-def test_an_endpoint_is_deployed_listed_asked_listened_to_and_deleted(wheels, panel):  # noqa: F811
-    for wheel in wheels.glob("*.whl"):
+def test_an_endpoint_is_deployed_listed_asked_listened_to_and_deleted(example_wheels, panel):
+    for wheel in example_wheels.glob("*.whl"):
         (panel.workshop.index.folder / wheel.name).symlink_to(wheel)
     Path("notebook/summing.py").write_text(MODEL)
     Path("notebook/requirements.txt").write_text("kserve>=0.15\n")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
-import sys
 import threading
 import time
 from datetime import datetime, timezone
 from urllib.parse import parse_qs, urlsplit
 
-import cloudpickle
 import pytest
 from kubeflow.fairing import TrainJob
 from kubernetes.client import V1Toleration
@@ -30,73 +27,8 @@ from fairing_az_jupyter.exceptions import (
 from fairing_az_jupyter.fairing.images import build_pods, kaniko_job, layered
 from fairing_az_jupyter.fairing.images.dockerfiles import LABEL
 from tests.clients.image_parts import tar_of
-from tests.cluster.builders_scene import Workshop, workshop  # noqa: F401 - fixtures
-
-START = 3
-
-
-class Counter:
-    def train(self):
-        import greeter
-
-        print(greeter.greeting, START)
-
-
-@pytest.fixture(autouse=True)
-def as_in_a_notebook():
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
-class Yard:
-    """Tasks of one notebook, and what it takes to launch them."""
-
-    def __init__(self, workshop):  # noqa: F811
-        self.workshop, self.stand, self.path = workshop, workshop.stand, f"{workshop.namespace}/ml"
-
-    def task(self, requirements="greeter==1.0\n", files=(), **more):
-        if requirements is not None:
-            with open("requirements.txt", "w") as file:
-                file.write(requirements)
-        named = [*files, *(["requirements.txt"] if requirements is not None else [])]
-        # The stand's registries share what they keep; below a path of its own nothing is there yet.
-        registry = f"{self.workshop.setup.login_server}/{self.path}"
-        base = more.pop("base", self.workshop.base)
-        mutators = more.pop("mutators", None)
-        backend = self.workshop.backend(**more)
-        return TrainJob(
-            Counter,
-            input_files=named,
-            docker_registry=registry,
-            base_docker_image=base,
-            backend=backend,
-            pod_spec_mutators=mutators,
-        )
-
-    def counted(self, run):
-        """Run something; return what it sent: pods made, blobs written, layers and manifests sent to the registry."""
-        pods = f"/api/v1/namespaces/{self.workshop.namespace}/pods"
-        before = {"builds": len(self.builds), "blobs": self.stand.blob_front.count(".*", "PUT")}
-        before["layers"] = self.stand.registry_front.count("/v2/.*/blobs/uploads/.*", "POST")
-        value = run()
-        after = {"builds": len(self.builds), "blobs": self.stand.blob_front.count(".*", "PUT")}
-        after["layers"] = self.stand.registry_front.count("/v2/.*/blobs/uploads/.*", "POST")
-        assert pods
-        return value, {name: after[name] - before[name] for name in before}
-
-    @property
-    def builds(self):
-        path = f"/apis/batch/v1/namespaces/{self.workshop.namespace}/jobs"
-        return [call for call in self.stand.kubernetes_front.calls if (call.method, call.path) == ("POST", path)]
-
-
-@pytest.fixture
-def yard(workshop, caplog):  # noqa: F811
-    caplog.set_level(logging.INFO, "kubeflow.fairing")
-    workshop.index.add("greeter", "1.0", {"greeter.py": "greeting = 'one'\n"})
-    workshop.index.add("greeter", "2.0", {"greeter.py": "greeting = 'two'\n"})
-    return Yard(workshop)
+from tests.cluster import yard_scene
+from tests.cluster.yard_scene import Counter, as_in_a_notebook  # noqa: F401 - a fixture
 
 
 def test_what_is_there_is_neither_built_nor_sent_again(yard, monkeypatch):
@@ -108,7 +40,7 @@ def test_what_is_there_is_neither_built_nor_sent_again(yard, monkeypatch):
     _, unchanged = yard.counted(again.builder.build)
     assert unchanged == {"builds": 0, "blobs": 0, "layers": 0}
 
-    monkeypatch.setattr(sys.modules[__name__], "START", 4)
+    monkeypatch.setattr(yard_scene, "START", 4)
     task = yard.task()
     _, changed = yard.counted(task.builder.build)
     assert (changed["builds"], changed["blobs"]) == (0, 0)

@@ -20,8 +20,6 @@ from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference,
 from fairing_az_jupyter.exceptions import BuildFailedError, ContextError, FairingAzureError
 from fairing_az_jupyter.fairing.images.dockerfiles import LABEL
 from tests.clients.image_parts import tar_of
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
-from tests.cluster.test_builders import Yard, yard  # noqa: F401 - fixtures
 
 TEMPORARY = "/tmp"  # noqa: S108 - the image's own
 
@@ -69,7 +67,7 @@ def as_in_a_notebook():
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
-def job(yard, entry, *, path="odd", base=None, mutators=None, files=(), output_map=None, **settings):  # noqa: F811
+def job(yard, entry, *, path="odd", base=None, mutators=None, files=(), output_map=None, **settings):
     registry = f"{yard.workshop.setup.login_server}/{yard.workshop.namespace}/{path}"
     return TrainJob(
         entry,
@@ -88,7 +86,7 @@ def write(name, content):
 
 
 @pytest.mark.parametrize("builder", ["layered", "kaniko"])
-def test_files_go_to_any_place_of_the_image_and_its_own_folders_stay_as_they_are(yard, builder):  # noqa: F811
+def test_files_go_to_any_place_of_the_image_and_its_own_folders_stay_as_they_are(yard, builder):
     write("note.txt", "a note")
     write("tool.sh", "#!/bin/sh\necho of the shell\n")
     write("model/deep/weights", "w")
@@ -111,7 +109,7 @@ ODD = 'greeter==1.0 ; platform_release != "a\\b $HOME ${PATH} <<EOF \' ü"'
 
 
 @pytest.mark.parametrize("builder", ["layered", "kaniko"])
-def test_no_requirement_is_read_as_anything_but_a_requirement(yard, builder, tmp_path):  # noqa: F811
+def test_no_requirement_is_read_as_anything_but_a_requirement(yard, builder, tmp_path):
     text = f'# only a comment \\\r\n{ODD}\\\r\n   # it\'s "quoted"\r\n'
     write("requirements.txt", text.encode("utf-16"))
 
@@ -141,7 +139,7 @@ def at_once(*calls):
     return results
 
 
-def test_the_same_build_asked_for_at_once_is_built_once(yard):  # noqa: F811
+def test_the_same_build_asked_for_at_once_is_built_once(yard):
     write("requirements.txt", "greeter==1.0\n")
     tasks = [job(yard, Greeting, files=["requirements.txt"]) for _ in range(3)]
 
@@ -154,7 +152,7 @@ def test_the_same_build_asked_for_at_once_is_built_once(yard):  # noqa: F811
     assert yard.workshop.nothing_left()
 
 
-def test_builds_for_two_paths_of_a_registry_don_t_take_each_other_s_place(yard):  # noqa: F811
+def test_builds_for_two_paths_of_a_registry_don_t_take_each_other_s_place(yard):
     write("requirements.txt", "greeter==1.0\n")
     tasks = [job(yard, Greeting, files=["requirements.txt"], path=path) for path in ("one", "two")]
 
@@ -177,7 +175,7 @@ print("IMAGE", task.builder.image_tag)
 """
 
 
-def test_two_processes_build_once_and_give_one_image(yard):  # noqa: F811
+def test_two_processes_build_once_and_give_one_image(yard):
     write("requirements.txt", "greeter==1.0\n")
     write("train.py", "def work():\n    kinds = {'a', 'b', 'c'}\n    print('b' in {'a', 'b', 'c'}, sorted(kinds))\n")
     write("launch.py", LAUNCH)
@@ -200,7 +198,7 @@ def test_two_processes_build_once_and_give_one_image(yard):  # noqa: F811
     assert len([call for call in yard.builds if call.status == 201]) == 1
 
 
-def test_a_build_that_somebody_deletes_is_told_and_made_anew(yard):  # noqa: F811
+def test_a_build_that_somebody_deletes_is_told_and_made_anew(yard):
     write("requirements.txt", "greeter==1.0\n")
     task, admin = job(yard, Greeting, files=["requirements.txt"]), yard.workshop.admin
     place = f"/apis/batch/v1/namespaces/{yard.workshop.namespace}/jobs"
@@ -236,7 +234,7 @@ def interrupting(monkeypatch, owner, name, *, after, which=lambda *_: True):
 
 
 @pytest.mark.parametrize("step", ["packing", "sent", "job", "secret", "started", "append"])
-def test_an_interrupt_leaves_nothing_that_is_not_told(yard, monkeypatch, caplog, step, tmp_path):  # noqa: F811
+def test_an_interrupt_leaves_nothing_that_is_not_told(yard, monkeypatch, caplog, step, tmp_path):
     from fairing_az_jupyter.clients.azure.blob.contexts import ContextStore
     from fairing_az_jupyter.clients.kube.workloads import Workloads
     from fairing_az_jupyter.clients.oci.images import ImageStore
@@ -268,7 +266,7 @@ def test_an_interrupt_leaves_nothing_that_is_not_told(yard, monkeypatch, caplog,
     assert yard.workshop.nothing_left()
 
 
-def based(yard, name, files=None, **changes):  # noqa: F811
+def based(yard, name, files=None, **changes):
     """Push a base image that differs from the stand's; return its name."""
     images = yard.workshop.images
     resolved = images.resolve(ImageReference.parse(yard.workshop.base))
@@ -280,7 +278,7 @@ def based(yard, name, files=None, **changes):  # noqa: F811
 
 
 @pytest.mark.parametrize("builder", ["layered", "kaniko"])
-def test_a_base_image_may_have_a_user_and_an_entrypoint_of_its_own(yard, builder):  # noqa: F811
+def test_a_base_image_may_have_a_user_and_an_entrypoint_of_its_own(yard, builder):
     write("requirements.txt", "greeter==1.0\n")
     base = based(yard, "own", user="1000:1000", entrypoint=("/bin/false",), working_dir="/nowhere/yet")
 
@@ -289,7 +287,7 @@ def test_a_base_image_may_have_a_user_and_an_entrypoint_of_its_own(yard, builder
     assert task.submit().lines == ("one",)
 
 
-def test_a_base_image_whose_python_is_python3_only_is_told(yard):  # noqa: F811
+def test_a_base_image_whose_python_is_python3_only_is_told(yard):
     write("requirements.txt", "greeter==1.0\n")
     base = based(yard, "python3", {"usr/bin/.wh.python": b"", "usr/local/bin/.wh.python": b""})
 
@@ -308,7 +306,7 @@ cp "$1" "$2" && echo "ran $1 to $2"
 """
 
 
-def test_a_notebook_and_a_python_file_in_a_folder_are_tasks_too(yard):  # noqa: F811
+def test_a_notebook_and_a_python_file_in_a_folder_are_tasks_too(yard):
     write("papermill", PAPERMILL)
     write("my notebook ü.ipynb", json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
     write("package/__init__.py", "")
@@ -323,7 +321,7 @@ def test_a_notebook_and_a_python_file_in_a_folder_are_tasks_too(yard):  # noqa: 
     assert script.submit().lines[0].startswith("of the package /app [")
 
 
-def test_requirements_that_ask_for_nothing_need_no_build(yard):  # noqa: F811
+def test_requirements_that_ask_for_nothing_need_no_build(yard):
     write("requirements.txt", "# nothing yet\r\n\r\n--pre\r\n")
 
     job(yard, greet, files=["requirements.txt"]).builder.build()
@@ -331,7 +329,7 @@ def test_requirements_that_ask_for_nothing_need_no_build(yard):  # noqa: F811
     assert yard.builds == []
 
 
-def test_modules_of_the_user_don_t_take_the_place_of_pip_s(yard):  # noqa: F811
+def test_modules_of_the_user_don_t_take_the_place_of_pip_s(yard):
     write("json.py", "raise SystemExit('the user own json')\n")
     write("more.txt", "greeter==2.0\n")
     write("requirements.txt", "-r more.txt\n")
@@ -341,7 +339,7 @@ def test_modules_of_the_user_don_t_take_the_place_of_pip_s(yard):  # noqa: F811
     assert len(yard.builds) == 1
 
 
-def test_credentials_in_requirements_are_seen_nowhere(yard, caplog, capsys, tmp_path):  # noqa: F811
+def test_credentials_in_requirements_are_seen_nowhere(yard, caplog, capsys, tmp_path):
     index = yard.workshop.index.url.replace("https://", "https://reader:T0P5ECRET@")
     write("requirements.txt", f"--extra-index-url {index}\ngreeter @ {index}none.whl?sig=T0P5ECRET\n")
 
@@ -355,7 +353,7 @@ def test_credentials_in_requirements_are_seen_nowhere(yard, caplog, capsys, tmp_
     assert "T0P5ECRET" not in json.dumps(objects)
 
 
-def test_mutators_see_the_task_s_own_specification_and_a_tuple_does(yard):  # noqa: F811
+def test_mutators_see_the_task_s_own_specification_and_a_tuple_does(yard):
     from kubeflow.fairing.kubernetes.utils import get_resource_mutator
 
     write("requirements.txt", "greeter==1.0\n")
@@ -372,7 +370,7 @@ def test_mutators_see_the_task_s_own_specification_and_a_tuple_does(yard):  # no
     assert task.submit().lines == ("one",)
 
 
-def test_a_build_outlives_faults_of_all_services(yard):  # noqa: F811
+def test_a_build_outlives_faults_of_all_services(yard):
     write("requirements.txt", "greeter==1.0\n")
     write("large.bin", os.urandom(20 << 20))
     stand = yard.stand
@@ -390,7 +388,7 @@ def test_a_build_outlives_faults_of_all_services(yard):  # noqa: F811
     assert yard.workshop.nothing_left()
 
 
-def test_a_private_registry_of_the_base_image_without_a_login_is_told(yard):  # noqa: F811
+def test_a_private_registry_of_the_base_image_without_a_login_is_told(yard):
     other = yard.stand.correct_setup(f"{yard.workshop.namespace}-other").login_server
 
     with pytest.raises(FairingAzureError) as caught:
@@ -400,7 +398,7 @@ def test_a_private_registry_of_the_base_image_without_a_login_is_told(yard):  # 
     assert "acrcreds" in caught.value.hint
 
 
-def test_files_of_the_folder_for_temporary_files_are_the_user_s_own(yard, tmp_path, monkeypatch):  # noqa: F811
+def test_files_of_the_folder_for_temporary_files_are_the_user_s_own(yard, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     model = tmp_path / "model"
     write(model / "weights", "w")

@@ -17,8 +17,6 @@ from azure.storage.blob import BlobServiceClient
 from fairing_az_jupyter.exceptions import BuildFailedError
 from fairing_az_jupyter.fairing.images.build_errors import fix_for
 from fairing_az_jupyter.fairing.images.build_pods import _CONTEXT, _FETCH
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
-from tests.cluster.test_builders import Yard, yard  # noqa: F401 - fixtures
 
 
 class Breaking(http.server.BaseHTTPRequestHandler):
@@ -55,7 +53,7 @@ def fetched(folder, content, name):
     return done
 
 
-def test_a_context_that_was_changed_in_blob_storage_is_not_built_from(yard):  # noqa: F811
+def test_a_context_that_was_changed_in_blob_storage_is_not_built_from(yard):
     yard.task().builder.build()
     account = yard.workshop.setup.settings["AZURE_STORAGE_ACCOUNT"]
     url, key = yard.stand.blob.account_url(account), yard.stand.blob.accounts[account]
@@ -105,7 +103,7 @@ version = "1"
 """
 
 
-def test_what_a_build_installs_finds_no_token_and_reads_no_secret(yard):  # noqa: F811
+def test_what_a_build_installs_finds_no_token_and_reads_no_secret(yard):
     Path("thief").mkdir()
     Path("thief/thief.py").write_text(THIEF.replace("NAMESPACE", yard.workshop.namespace))
     Path("thief/pyproject.toml").write_text(PROJECT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.cluster_configurations import CONFIGURATIONS
-from tests.cluster.verdicts_scene import as_in_a_notebook, cluster, holds, workshop  # noqa: F401 - fixtures
+from tests.cluster.verdicts_scene import as_in_a_notebook, cluster, holds  # noqa: F401 - fixtures
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda one: one.name)

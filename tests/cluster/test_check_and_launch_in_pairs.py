@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.cluster_configurations import pairs
-from tests.cluster.verdicts_scene import as_in_a_notebook, cluster, holds, workshop  # noqa: F401 - fixtures
+from tests.cluster.verdicts_scene import as_in_a_notebook, cluster, holds  # noqa: F401 - fixtures
 
 
 @pytest.mark.parametrize("two", pairs(12, seed=13), ids=lambda two: " + ".join(one.name for one in two))

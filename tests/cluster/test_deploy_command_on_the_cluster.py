@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
-from tests.cluster.test_example_on_the_cluster import wheels  # noqa: F401 - a fixture
+from tests.cluster.deploy_terminal_scene import Terminal
 
-LEAVE_OUT = ("AZ_", "AZURE_", "ARM_", "DOCKER_", "FAIRING_", "KUBE", "NB_")
 MODEL = """
 class Summing:
     def predict(self, X, feature_names=None):
@@ -25,39 +20,9 @@ class Summing:
 """
 
 
-class Terminal:
-    """A user who has a kubeconfig, a folder and a few settings in a profile's place: flags."""
-
-    def __init__(self, workshop, home):  # noqa: F811
-        self.workshop = workshop
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(LEAVE_OUT)}
-        environ |= {name: value for name, value in workshop.setup.environment.items() if name[:4] != "KUBE"}
-        environ |= {"KUBECONFIG": str(workshop.setup.kubeconfig), "HOME": str(home), "COLUMNS": "60"}
-        self.environ = {**environ, "NB_PREFIX": f"/notebook/{workshop.namespace}/tester", "PYTHONIOENCODING": "ascii"}
-
-    def start(self, *words):
-        command = [sys.executable, "-m", "fairing_az_jupyter", *words]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, env=self.environ, text=True, **pipes)
-
-    def type(self, *words, code=0, seconds=280):
-        with self.start(*words) as child:
-            out, err = child.communicate(timeout=seconds)
-        assert child.returncode == code, out + err
-        assert "Traceback" not in out + err
-        assert not [mark for mark in self.workshop.setup.marks if mark in out + err]
-        return out, err
-
-    def settings(self):
-        own = {"BASE_IMAGE": self.workshop.base, "BUILDER_IMAGE": self.workshop.builder_image}
-        given = {**self.workshop.setup.settings, **{f"FAIRING_{name}": value for name, value in own.items()}}
-        small = {"FAIRING_BUILD_CPU": "100m", "FAIRING_CPU": "100m"}
-        self.environ |= {name: str(value) for name, value in {**given, **small}.items()}
-
-
 @pytest.fixture
-def terminal(wheels, workshop, own_folders):  # noqa: F811
-    for wheel in wheels.glob("*.whl"):
+def terminal(example_wheels, workshop, own_folders):
+    for wheel in example_wheels.glob("*.whl"):
         (workshop.index.folder / wheel.name).symlink_to(wheel)
     with open("summing.py", "w") as file:
         file.write(MODEL)

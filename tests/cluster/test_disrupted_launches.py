@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from tests.cluster.real_launches_scene import at_once, launches, workshop  # noqa: F401 - fixtures
-from tests.cluster.test_builders import as_in_a_notebook  # noqa: F401 - a fixture
+from tests.cluster.real_launches_scene import at_once, launches  # noqa: F401 - fixtures
+from tests.cluster.yard_scene import as_in_a_notebook  # noqa: F401 - a fixture
 from tests.stand.node.kubelet import Machine
 
 JOB, BUILD = "fairing-az-jupyter/kind=job", "fairing-az-jupyter/kind=build"

@@ -10,7 +10,6 @@ import pytest
 from fairing_az_jupyter.exceptions import JobFailedError
 from fairing_az_jupyter.fairing.cluster import event_log
 from fairing_az_jupyter.fairing.cluster.manifests import Placement
-from tests.cluster.test_cluster_job import Place, place  # noqa: F401 - fixtures
 
 LONG = """
 import signal, sys, time
@@ -65,7 +64,12 @@ class Evictor(threading.Thread):
         self.join()
 
 
-def test_a_job_whose_pod_was_evicted_unseen_is_followed_and_not_replaced(place, monkeypatch, caplog):  # noqa: F811
+@pytest.fixture
+def place(job_place):
+    return job_place
+
+
+def test_a_job_whose_pod_was_evicted_unseen_is_followed_and_not_replaced(place, monkeypatch, caplog):
     def interrupted(text, **_more):
         raise KeyboardInterrupt
 
@@ -89,7 +93,7 @@ def test_a_job_whose_pod_was_evicted_unseen_is_followed_and_not_replaced(place, 
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2)])
-def test_a_program_that_fails_is_started_again_as_often_as_retries_says(place, retries, attempts):  # noqa: F811
+def test_a_program_that_fails_is_started_again_as_often_as_retries_says(place, retries, attempts):
     place.launcher.placement = Placement(cpu="100m", memory="64Mi", retries=retries)
     evictor = Evictor(place.admin, place.namespace, "nobody")
 
@@ -102,7 +106,7 @@ def test_a_program_that_fails_is_started_again_as_often_as_retries_says(place, r
     assert place.nothing_left()
 
 
-def test_the_pod_of_a_job_asks_not_to_be_moved(place):  # noqa: F811
+def test_the_pod_of_a_job_asks_not_to_be_moved(place):
     evictor = Evictor(place.admin, place.namespace, "nobody")
     place.run("print('here')")
     evictor.close()

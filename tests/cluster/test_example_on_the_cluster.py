@@ -14,10 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.conftest import REPOSITORY
-from tests.stand.fixtures import all_there
-from tests.stand.wheels import wheels_for
 
 NOTEBOOK = "xgboost-high-level-apis.ipynb"
 FILES = (NOTEBOOK, "requirements.txt", "ames_dataset")
@@ -28,29 +25,22 @@ def texts(notebook):
     return "\n".join(output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in outputs)
 
 
-@pytest.fixture(scope="session")
-def wheels():
-    """The wheels that the example asks for, fetched before the stand's names are the only ones there are."""
-    with all_there():
-        return wheels_for(REPOSITORY / "notebooks" / "requirements.txt")
-
-
 @pytest.fixture
-def ready(wheels, workshop, tmp_path):  # noqa: F811
+def ready(example_wheels, workshop, tmp_path):
     """The example's folder, and an index that has all that it asks for."""
     for name in FILES:
         source = REPOSITORY / "notebooks" / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / "notebook" / name)
-    for wheel in wheels.glob("*.whl"):
+    for wheel in example_wheels.glob("*.whl"):
         (workshop.index.folder / wheel.name).symlink_to(wheel)
     return tmp_path / "notebook"
 
 
-def parameters(workshop):  # noqa: F811
+def parameters(workshop):
     return [word for name, value in workshop.setup.settings.items() for word in ("-p", name, str(value))]
 
 
-def settings(workshop):  # noqa: F811
+def settings(workshop):
     own = {"BASE_IMAGE": workshop.base, "BUILDER_IMAGE": workshop.builder_image, "BUILD_CPU": "100m", "CPU": "100m"}
     return {f"FAIRING_{name}": value for name, value in own.items()}
 
@@ -65,7 +55,7 @@ def errors_in(folder):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_notebook_runs_to_its_end_on_the_cluster_with_the_same_error_whatever_the_weather(
     ready,
-    workshop,  # noqa: F811
+    workshop,
     node,
     seed,
 ):
@@ -92,7 +82,7 @@ def test_the_notebook_runs_to_its_end_on_the_cluster_with_the_same_error_whateve
     assert workshop.nothing_left()
 
 
-def test_in_a_notebook_server_of_the_cluster_it_runs_by_the_service_account_alone(ready, workshop, node):  # noqa: F811
+def test_in_a_notebook_server_of_the_cluster_it_runs_by_the_service_account_alone(ready, workshop, node):
     weather = node.weather(seed=3, namespace=workshop.namespace)
     here = {"repository": REPOSITORY, "packages": Path(sysconfig.get_paths()["purelib"]), "notebook": ready}
     mounts = [{"name": name, "mountPath": f"/mnt/{name}"} for name in here]

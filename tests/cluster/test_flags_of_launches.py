@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
-from tests.cluster.test_deploy_command_on_the_cluster import Terminal
+from tests.cluster.deploy_terminal_scene import Terminal
 
 FLAGS = ("--node-selector", "pool=nowhere", "--tolerations", "dedicated=ml:NoSchedule", "--cpu-limit", "2")
 ON = (*FLAGS, "--spot", "--pod-token", "--retries", "2", "--gpus", "1")
@@ -24,7 +23,7 @@ SPOT = {
 
 
 @pytest.fixture
-def terminal(workshop, own_folders):  # noqa: F811
+def terminal(workshop, own_folders):
     with open("one_line.py", "w") as file:
         file.write("def greet():\n    print('done')\n")
     made = Terminal(workshop, own_folders)

@@ -15,7 +15,7 @@ from fairing_az_jupyter.fairing.cluster.kserve_status import url_in_cluster, wha
 from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target, finished_pod, inference_service
 from fairing_az_jupyter.fairing.endpoints import inference_service as kserve_serving
 from fairing_az_jupyter.fairing.endpoints.inference_service import KServeServing
-from tests.cluster.test_cluster_serving import Place, ask
+from tests.cluster.serving_scene import Place, ask
 from tests.cluster.workloads_scene import cuts_connections
 from tests.stand.web import Answer
 

@@ -9,8 +9,8 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.exceptions import BuildFailedError, EndpointError, JobFailedError
-from tests.cluster.real_launches_scene import at_once, launches, workshop  # noqa: F401 - fixtures
-from tests.cluster.test_builders import as_in_a_notebook  # noqa: F401 - a fixture
+from tests.cluster.real_launches_scene import at_once, launches  # noqa: F401 - fixtures
+from tests.cluster.yard_scene import as_in_a_notebook  # noqa: F401 - a fixture
 from tests.stand.node.pools import Pool
 
 REPORTED_SECONDS = 10

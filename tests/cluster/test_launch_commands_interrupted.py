@@ -12,8 +12,8 @@ import time
 
 import pytest
 
+from tests.cluster.launch_terminal_scene import ENTRY, PROMPTED, Terminal
 from tests.cluster.launches_scene import FOREVER, opened
-from tests.cluster.test_launch_commands_on_the_stand import ENTRY, PROMPTED, Terminal
 
 SLOW_SERVER = """
 import http.server, time

@@ -11,10 +11,9 @@ import pytest
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.exceptions import BuildFailedError, EndpointError, JobFailedError
 from fairing_az_jupyter.fairing.cluster.manifests import Placement
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
-from tests.cluster.test_builders import Yard, as_in_a_notebook  # noqa: F401 - a fixture
-from tests.cluster.test_cluster_job import Place as JobPlace
-from tests.cluster.test_cluster_serving import Place as EndpointPlace
+from tests.cluster.job_scene import Place as JobPlace
+from tests.cluster.serving_scene import Place as EndpointPlace
+from tests.cluster.yard_scene import Yard, as_in_a_notebook  # noqa: F401 - a fixture
 
 LIMIT = 10.0
 
@@ -168,7 +167,7 @@ def test_an_endpoint_that_crashes_again_and_again_is_told_in_time(node, stand, n
     assert place.left() == []
 
 
-def test_a_build_that_fails_is_told_in_time(workshop):  # noqa: F811
+def test_a_build_that_fails_is_told_in_time(workshop):
     yard = Yard(workshop)
 
     error = raised(workshop, BuildFailedError, ended, yard.task("nobody-has-this==1\n").builder.build)

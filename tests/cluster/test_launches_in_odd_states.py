@@ -20,10 +20,9 @@ from fairing_az_jupyter.fairing.inventory import endpoint_calls, launches
 from fairing_az_jupyter.fairing.inventory.prediction_data import Samples
 from fairing_az_jupyter.fairing.jobs import training_job
 from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
+from tests.cluster.job_scene import Place as Jobs
 from tests.cluster.launches_scene import FOREVER, opened
-from tests.cluster.test_cluster_job import Place as Jobs
-from tests.cluster.test_cluster_serving import ask
-from tests.cluster.test_cluster_serving import place as serving  # noqa: F401 - a fixture
+from tests.cluster.serving_scene import ask
 
 MERGE = "application/merge-patch+json"
 GONE = f"{machine.this_place()} 99999999999 1.00"
@@ -65,6 +64,11 @@ def exposed(place, name, of):
     place.admin.post(
         f"/api/v1/namespaces/{place.namespace}/services", {"metadata": {"name": name, "labels": labels}, "spec": spec}
     )
+
+
+@pytest.fixture
+def serving(endpoint_place):
+    return endpoint_place
 
 
 def test_a_service_that_was_exposed_beside_an_endpoint_is_the_users_own(bare):
@@ -222,7 +226,7 @@ def test_of_two_launches_that_find_the_same_job_one_follows_it_and_one_gets_its_
     assert jobs.nothing_left()
 
 
-def test_an_endpoint_whose_service_is_gone_is_replaced_and_not_taken_over(serving, caplog):  # noqa: F811
+def test_an_endpoint_whose_service_is_gone_is_replaced_and_not_taken_over(serving, caplog):
     first, spec = serving.serving()
     first.deploy(spec)
     serving.deployers.remove(first)
@@ -241,7 +245,7 @@ def test_an_endpoint_whose_service_is_gone_is_replaced_and_not_taken_over(servin
     assert serving.left() == []
 
 
-def test_an_endpoint_that_was_stopped_is_replaced_and_not_taken_over(serving):  # noqa: F811
+def test_an_endpoint_that_was_stopped_is_replaced_and_not_taken_over(serving):
     first, spec = serving.serving()
     first.deploy(spec)
     serving.deployers.remove(first)

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from fairing_az_jupyter.settings import from_notebook, to_notebook
-from tests.cluster.builders_scene import SMALL, workshop  # noqa: F401 - a fixture
-from tests.cluster.test_commands_notebook import SHOWN, Notebook, texts
+from tests.cluster.builders_scene import SMALL
+from tests.cluster.cells_scene import SHOWN, Notebook, texts
 
 TASKS = """
 class Model:
@@ -50,7 +50,7 @@ class InNotebook(Notebook):
 
 
 @pytest.fixture
-def notebook(workshop, tmp_path):  # noqa: F811
+def notebook(workshop, tmp_path):
     setup = workshop.setup
     environ = {name: value for name, value in os.environ.items() if name not in setup.settings}
     started = InNotebook(setup, environ, tmp_path / "notebook")
@@ -72,7 +72,7 @@ def jobs(place):
     return [item["metadata"]["name"] for item in place.admin.get(path)["items"]]
 
 
-def test_a_training_shows_its_phases_lines_and_metric_and_leaves_nothing(notebook, workshop):  # noqa: F811
+def test_a_training_shows_its_phases_lines_and_metric_and_leaves_nothing(notebook, workshop):
     messages, _ = notebook.run("job = %fairing_azure train Model")
 
     view = last_view(messages)
@@ -85,7 +85,7 @@ def test_a_training_shows_its_phases_lines_and_metric_and_leaves_nothing(noteboo
     assert jobs(workshop) == []
 
 
-def test_an_interrupt_leaves_the_job_says_so_and_the_same_line_follows_it_to_its_end(notebook, workshop):  # noqa: F811
+def test_an_interrupt_leaves_the_job_says_so_and_the_same_line_follows_it_to_its_end(notebook, workshop):
     messages = notebook.interrupted_at("%fairing_azure train takes_its_time", "| begun")
 
     (line,) = messages[-1]["content"]["traceback"]

@@ -14,7 +14,7 @@ import pytest
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import BuildFailedError, FairingAzureError
-from tests.cluster.notebooks_scene import wheels, workshop, yard  # noqa: F401 - fixtures
+from tests.cluster.notebooks_scene import wheels, yard  # noqa: F401 - fixtures
 
 REPORTS = "import fairing_az_jupyter as fairing\nfairing.report('loss', rate * 2)\nprint('the rate is', rate)"
 LONG = "import time\nprint('begun', flush=True)\nfor number in range(600):\n    time.sleep(0.1)\n"

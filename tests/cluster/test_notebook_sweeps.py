@@ -8,7 +8,7 @@ from fairing_az_jupyter import services
 from fairing_az_jupyter.services.cluster_runs import sweeps
 from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.sweeps.points import Axis, PointsRequest
-from tests.cluster.notebooks_scene import wheels, workshop, yard  # noqa: F401 - fixtures
+from tests.cluster.notebooks_scene import wheels, yard  # noqa: F401 - fixtures
 
 REQUIREMENTS = "numpy\nxgboost-cpu>=3.0\n"
 TRAINS = """\

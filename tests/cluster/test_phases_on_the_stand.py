@@ -10,10 +10,9 @@ from fairing_az_jupyter.clients.azure.acr_tasks import ROLE
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.exceptions import BuildFailedError, EndpointError, JobFailedError
 from fairing_az_jupyter.launch_events import Phase, listening
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
-from tests.cluster.test_builders import as_in_a_notebook, yard  # noqa: F401 - fixtures
-from tests.cluster.test_cluster_job import Place as JobPlace
-from tests.cluster.test_cluster_serving import Place as EndpointPlace
+from tests.cluster.job_scene import Place as JobPlace
+from tests.cluster.serving_scene import Place as EndpointPlace
+from tests.cluster.yard_scene import as_in_a_notebook  # noqa: F401 - fixtures
 from tests.heard_events import into
 
 
@@ -49,7 +48,7 @@ def place_of(kind, node, stand, namespace):
     return kind(stand, setup, node.push_base(setup.login_server, setup.dockerconfig))
 
 
-def test_a_launch_goes_through_all_phases_and_the_second_builds_nothing(yard, heard):  # noqa: F811
+def test_a_launch_goes_through_all_phases_and_the_second_builds_nothing(yard, heard):
     assert yard.task().submit().lines == ("one 3",)
 
     assert heard.steps == pairs("context", "build", "push", "schedule", "run")
@@ -69,14 +68,14 @@ def test_a_launch_goes_through_all_phases_and_the_second_builds_nothing(yard, he
     assert "already exists" in heard.message("build", "skipped")
 
 
-def test_a_task_without_requirements_skips_the_build_and_pushes(yard, heard):  # noqa: F811
+def test_a_task_without_requirements_skips_the_build_and_pushes(yard, heard):
     yard.task(None).builder.build()
 
     assert heard.steps == [*pairs("context"), ("build", "skipped"), *pairs("push")]
 
 
 @pytest.mark.parametrize("builder", ["kaniko", "acr-tasks"])
-def test_each_builder_that_builds_the_whole_image_has_the_same_phases(yard, heard, tasks, builder):  # noqa: F811
+def test_each_builder_that_builds_the_whole_image_has_the_same_phases(yard, heard, tasks, builder):
     yard.stand.arm.assign(yard.workshop.setup.oid, ROLE, yard.workshop.setup.registry)
 
     yard.task(builder=builder).builder.build()
@@ -84,7 +83,7 @@ def test_each_builder_that_builds_the_whole_image_has_the_same_phases(yard, hear
     assert heard.steps == pairs("context", "build", "push")
 
 
-def test_a_build_that_fails_is_marked_and_nothing_is_pushed(yard, heard):  # noqa: F811
+def test_a_build_that_fails_is_marked_and_nothing_is_pushed(yard, heard):
     with pytest.raises(BuildFailedError):
         yard.task("no-such-package==1.0\n").submit()
 
@@ -94,7 +93,7 @@ def test_a_build_that_fails_is_marked_and_nothing_is_pushed(yard, heard):  # noq
     assert said.endswith(".")
 
 
-def test_a_base_image_that_is_not_there_marks_the_context(yard, heard):  # noqa: F811
+def test_a_base_image_that_is_not_there_marks_the_context(yard, heard):
     with pytest.raises(Exception, match="has no image"):
         yard.task(base=f"{yard.workshop.setup.login_server}/no/such:1").submit()
 

@@ -18,10 +18,8 @@ import pytest
 import yaml
 
 from fairing_az_jupyter import services
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.launches_scene import FOREVER, SERVER, opened
 from tests.cluster.pipelines_scene import AZ, CI, KUBELOGIN, AzurePipelines, GitHubActions, load
-from tests.cluster.test_example_on_the_cluster import wheels  # noqa: F401 - a fixture
 from tests.conftest import REPOSITORY
 from tests.junit_rules import read_report
 
@@ -103,7 +101,7 @@ def steps_of(file):
 
 
 @pytest.fixture
-def pipeline(service, workshop, checkout, python, tmp_path):  # noqa: F811
+def pipeline(service, workshop, checkout, python, tmp_path):
     """A pipeline that has nothing but the stand's names, an Azure CLI and a Python; `given` is what its users set."""
     setup, tools = workshop.setup, tmp_path / "tools"
     tools.mkdir()
@@ -136,7 +134,7 @@ def pipeline(service, workshop, checkout, python, tmp_path):  # noqa: F811
     return service(workspace, tmp_path / "agent", path, machine, given)
 
 
-def leave_and(pipeline, workshop, last):  # noqa: F811
+def leave_and(pipeline, workshop, last):
     """Put a notebook in the example's place that leaves something in the cluster, and ends in this cell."""
     path = pipeline.workspace / "notebooks" / NOTEBOOK
     notebook = nbformat.read(path, as_version=4)
@@ -146,7 +144,7 @@ def leave_and(pipeline, workshop, last):  # noqa: F811
     nbformat.write(notebook, path)
 
 
-def left_but(workshop, kept):  # noqa: F811
+def left_but(workshop, kept):
     """Return what is left in the namespace after a while, but for what belongs to one launch."""
     end = time.monotonic() + 40
     while True:
@@ -168,8 +166,8 @@ def runs_in(folder):
 
 @pytest.mark.timeout(600)  # The first one also installs, and builds.
 @BOTH
-def test_the_example_is_run_on_the_cluster_kept_and_cleaned_up(pipeline, workshop, wheels):  # noqa: F811
-    for wheel in wheels.glob("*.whl"):
+def test_the_example_is_run_on_the_cluster_kept_and_cleaned_up(pipeline, workshop, example_wheels):
+    for wheel in example_wheels.glob("*.whl"):
         (workshop.index.folder / wheel.name).symlink_to(wheel)
 
     assert pipeline.run(without={"Install"}), pipeline.log
@@ -190,7 +188,7 @@ def test_the_example_is_run_on_the_cluster_kept_and_cleaned_up(pipeline, worksho
 
 
 @BOTH
-def test_a_failing_notebook_is_published_cleaned_up_after_and_fails_the_job(pipeline, workshop):  # noqa: F811
+def test_a_failing_notebook_is_published_cleaned_up_after_and_fails_the_job(pipeline, workshop):
     leave_and(pipeline, workshop, WRONG)
     with opened(workshop.stand, workshop.setup, workshop.base, owner="azp-9-1") as other:
         other.endpoint("fairing-endpoint-theirs")
@@ -210,7 +208,7 @@ def test_a_failing_notebook_is_published_cleaned_up_after_and_fails_the_job(pipe
 
 
 @BOTH
-def test_a_run_that_is_killed_is_cleaned_up_after_and_reported_as_not_ended(pipeline, workshop):  # noqa: F811
+def test_a_run_that_is_killed_is_cleaned_up_after_and_reported_as_not_ended(pipeline, workshop):
     leave_and(pipeline, workshop, KILLED)
 
     assert not pipeline.run(without={"Install"})
@@ -225,7 +223,7 @@ def test_a_run_that_is_killed_is_cleaned_up_after_and_reported_as_not_ended(pipe
 
 
 @BOTH
-def test_a_check_that_fails_is_told_as_a_failed_test_and_nothing_is_launched(pipeline, workshop):  # noqa: F811
+def test_a_check_that_fails_is_told_as_a_failed_test_and_nothing_is_launched(pipeline, workshop):
     setup = workshop.setup
     workshop.stand.arm.revoke(setup.oid, "AcrPush")
 

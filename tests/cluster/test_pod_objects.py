@@ -10,7 +10,6 @@ import pytest
 
 from fairing_az_jupyter.fairing.cluster import manifests
 from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target, finished_pod
-from tests.cluster.test_cluster_job import Place, place  # noqa: F401 - fixtures
 
 SPEC = {"containers": [{"name": "model", "image": "contoso.azurecr.io/fairing-job:1", "command": ["python", "x.py"]}]}
 TARGET = Target("team-a", "default-editor", "acrcreds", "my notebook!")
@@ -31,6 +30,11 @@ def made(kind):
         ),
         "Service": ("v1", "services", manifests.service(name, TARGET, public=True)),
     }[kind]
+
+
+@pytest.fixture
+def place(job_place):
+    return job_place
 
 
 @pytest.mark.parametrize("kind", ["Job", "Deployment", "Service"])
@@ -284,7 +288,7 @@ def test_every_container_of_a_pod_that_ends_has_probes_that_never_act_unless_it_
     assert "livenessProbe" not in finished_pod(SPEC, TARGET, Placement(), ends=False)["containers"][0]
 
 
-def test_a_job_with_idle_probes_is_never_ready_and_runs_to_its_end_as_any_other(place, caplog):  # noqa: F811
+def test_a_job_with_idle_probes_is_never_ready_and_runs_to_its_end_as_any_other(place, caplog):
     seen, over = [], threading.Event()
 
     def look():

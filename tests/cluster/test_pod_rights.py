@@ -11,10 +11,8 @@ from kubeflow.fairing import TrainJob
 
 from fairing_az_jupyter.clients.azure.acr_tasks import ROLE
 from fairing_az_jupyter.exceptions import FairingAzureError
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
+from tests.cluster.deploy_terminal_scene import Terminal
 from tests.cluster.notebooks_scene import wheels, yard  # noqa: F401 - fixtures
-from tests.cluster.test_deploy_command_on_the_cluster import Terminal
-from tests.cluster.test_example_on_the_cluster import wheels as serving_wheels  # noqa: F401 - a fixture
 from tests.stand.fixtures import all_there
 
 ENFORCED = "pod-security.kubernetes.io/enforce"
@@ -59,12 +57,12 @@ def as_in_a_notebook():
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
-def enforce(workshop, level="restricted"):  # noqa: F811
+def enforce(workshop, level="restricted"):
     body = {"metadata": {"labels": {ENFORCED: level}}}
     workshop.admin.patch(f"/api/v1/namespaces/{workshop.namespace}", body)
 
 
-def task(workshop, task_class, files=(), **settings):  # noqa: F811
+def task(workshop, task_class, files=(), **settings):
     return TrainJob(
         task_class,
         input_files=list(files),
@@ -74,7 +72,7 @@ def task(workshop, task_class, files=(), **settings):  # noqa: F811
     )
 
 
-def test_a_training_writes_where_it_runs_and_nowhere_else_under_restricted(workshop, tmp_path):  # noqa: F811
+def test_a_training_writes_where_it_runs_and_nowhere_else_under_restricted(workshop, tmp_path):
     enforce(workshop)
     (tmp_path / "notebook" / "data").mkdir()
     (tmp_path / "notebook" / "data" / "input.txt").write_text("rows")
@@ -94,14 +92,14 @@ def test_a_training_writes_where_it_runs_and_nowhere_else_under_restricted(works
     assert workshop.nothing_left()
 
 
-def test_without_the_setting_restricted_refuses_the_training(workshop):  # noqa: F811
+def test_without_the_setting_restricted_refuses_the_training(workshop):
     enforce(workshop)
 
     with pytest.raises(FairingAzureError, match="PodSecurity"):
         task(workshop, Looker).submit()
 
 
-def test_kaniko_is_refused_under_restricted_before_anything_is_sent(workshop, tmp_path):  # noqa: F811
+def test_kaniko_is_refused_under_restricted_before_anything_is_sent(workshop, tmp_path):
     (tmp_path / "notebook" / "requirements.txt").write_text("greeter==1.0\n")
 
     with pytest.raises(FairingAzureError, match="Kaniko needs root") as caught:
@@ -113,7 +111,7 @@ def test_kaniko_is_refused_under_restricted_before_anything_is_sent(workshop, tm
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-def test_a_training_gets_its_service_accounts_token_if_it_is_asked_for_only(workshop, wanted):  # noqa: F811
+def test_a_training_gets_its_service_accounts_token_if_it_is_asked_for_only(workshop, wanted):
     assert task(workshop, Looker, pod_token=wanted).submit().lines == (json.dumps(wanted),)
 
 
@@ -142,15 +140,15 @@ class Probing:
 
 
 @pytest.fixture
-def azure_builds(workshop, tasks):  # noqa: F811
+def azure_builds(workshop, tasks):
     workshop.stand.arm.assign(workshop.setup.oid, ROLE, workshop.setup.registry)
     return tasks
 
 
 @pytest.fixture
-def terminal(serving_wheels, workshop, own_folders, azure_builds):  # noqa: F811 - Azure builds
+def terminal(example_wheels, workshop, own_folders, azure_builds):
     with all_there():
-        for wheel in serving_wheels.glob("*.whl"):
+        for wheel in example_wheels.glob("*.whl"):
             (workshop.index.folder / wheel.name).symlink_to(wheel)
     return Terminal(workshop, own_folders)
 

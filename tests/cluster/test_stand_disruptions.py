@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.cluster.test_stand_node import BATCH, Team
+from tests.cluster.team_scene import BATCH, Team
 from tests.stand.node.kubelet import Machine
 from tests.stand.node.watch import Watch
 

@@ -29,7 +29,7 @@ def api(kserve, stand, namespace):
 
 
 def wait_for_mode(api, namespace):
-    from tests.cluster.test_stand_kubernetes import wait_for
+    from tests.cluster.wait_scene import wait_for
 
     path = f"{API}/{namespace}/inferenceservices/ames"
     return wait_for(lambda: api.get(path).get("status", {}).get("deploymentMode"))

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+
+from tests.cluster.wait_scene import wait_for
 
 SECRET = {"metadata": {"name": "azcreds"}, "stringData": {"AZ_CLIENT_ID": "x"}}
 DRY_RUN = {"dryRun": "All"}
-
-
-def wait_for(found, seconds=20):
-    end = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < end, f"nothing came within {seconds} s"
-        time.sleep(0.1)
-    return value
 
 
 def test_the_editor_may_do_what_a_launch_needs_and_no_more(kubernetes, namespace):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cluster.test_stand_node import BATCH, Team
+from tests.cluster.team_scene import BATCH, Team
 
 GPU = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
 TOLERATED = {"tolerations": [{"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}]}

@@ -7,7 +7,7 @@ import time
 import pytest
 import requests
 
-from tests.cluster.test_stand_node import SERVER, Team
+from tests.cluster.team_scene import SERVER, Team
 from tests.stand.node.pools import Pool
 
 GPU = Pool("gpu", gpus=1, taints=("sku=gpu:NoSchedule",))

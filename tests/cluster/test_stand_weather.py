@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.test_stand_node import Team
+from tests.cluster.team_scene import Team
 from tests.stand.node.weather import KINDS, Weather
 
 VOLUMES = {"volumes": [{"name": "data", "emptyDir": {}}]}

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
-from tests.cluster.real_launches_scene import at_once, launches, workshop  # noqa: F401 - fixtures
-from tests.cluster.test_builders import as_in_a_notebook  # noqa: F401 - a fixture
+from tests.cluster.real_launches_scene import at_once, launches  # noqa: F401 - fixtures
+from tests.cluster.yard_scene import as_in_a_notebook  # noqa: F401 - a fixture
 
 SEEDS = range(20)
 SCALE = 0.1

@@ -15,9 +15,8 @@ from kubernetes.client import V1Container, V1PodSpec, V1SecretVolumeSource, V1Vo
 
 from fairing_az_jupyter.fairing.cluster.connections import Launcher
 from fairing_az_jupyter.settings import to_notebook
-from tests.cluster.builders_scene import workshop  # noqa: F401 - a fixture
 from tests.cluster.real_launches_scene import at_once
-from tests.cluster.test_cluster_serving import SERVER
+from tests.cluster.serving_scene import SERVER
 from tests.preflight.scene import Scene
 
 # Why a launch fails, by the code of its error, and the checks with their codes that say the same.
@@ -52,7 +51,7 @@ def as_in_a_notebook():
 class Cluster:
     """A namespace in which somebody launches, and what its administrator can do to it."""
 
-    def __init__(self, workshop, policies, pools):  # noqa: F811
+    def __init__(self, workshop, policies, pools):
         self.workshop, self.stand, self.setup = workshop, workshop.stand, workshop.setup
         self.policies, self.pools, self.admin = policies, pools, workshop.admin
         self.namespace, self.host = workshop.namespace, workshop.setup.login_server
@@ -121,7 +120,7 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(workshop, policies, pools, monkeypatch):  # noqa: F811
+def cluster(workshop, policies, pools, monkeypatch):
     # What does not pass here never will: minutes would tell no more than seconds.
     wanted = Launcher.waits.fget
     short = dict.fromkeys(["quota", "webhook", "volume", "object", "image", "access", "container"], 8.0)

@@ -9,7 +9,7 @@ import logging
 import pytest
 
 from fairing_az_jupyter.preflight.checks import registry_checks
-from tests.preflight.test_registry_checks import checked, login, statuses, write_login
+from tests.preflight.registry_scene import checked, login, statuses, write_login
 from tests.stand.web import Answer
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 
-import nbformat
 import psutil
 import pytest
 
@@ -24,6 +23,7 @@ from fairing_az_jupyter.frontends.commands.wording import in_place
 from fairing_az_jupyter.models import Deployed, LaunchInfo, OrphanedResource
 from fairing_az_jupyter.operations.calls import Caller
 from fairing_az_jupyter.settings import Settings
+from tests.unit.launches_scene import gone, notebook_in
 
 SECRET = "hunter2Qx8~marked-VALUE"
 COMMANDS = {
@@ -394,16 +394,6 @@ def test_an_endpoint_in_the_cluster_is_told_with_how_to_ask_and_delete_it(monkey
     assert json.loads(capsys.readouterr().out)["endpoint"] == info.to_dict()
 
 
-def notebook_in(folder, *sources, backend="'LocalBackend'"):
-    cell = f"FAIRING_BACKEND = {backend}\nDOCKER_REGISTRY = None\nROUNDS = 3\n"
-    cells = [nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]})]
-    cells += [nbformat.v4.new_code_cell(source) for source in sources]
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    path = folder / "example.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
-    return path
-
-
 def test_launch_checks_and_runs_the_notebook_with_its_settings(folder, fairing_azure):
     path = notebook_in(folder, "import os\nprint('rounds', ROUNDS, os.environ.get('FAIRING_MEMORY'))")
 
@@ -469,12 +459,3 @@ def test_a_line_of_a_magic_that_is_refused_names_no_value():
         parse(["train", "Model", "--passwort", SECRET], program="%fairing_azure")
 
     assert "hunter2" not in str(caught.value)
-
-
-def gone(pid, seconds=15):
-    end = time.monotonic() + seconds
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True

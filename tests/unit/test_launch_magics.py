@@ -13,8 +13,8 @@ import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 
-from tests.unit.test_launch_commands import gone, notebook_in
-from tests.unit.test_magics import Kernel, error_lines, written
+from tests.unit.launches_scene import gone, notebook_in
+from tests.unit.magics_scene import Kernel, error_lines, view, written
 
 DEFINE = """
 %load_ext fairing_az_jupyter
@@ -63,14 +63,6 @@ def kernel(client):
 
 def printed(messages):
     return "".join(message["content"].get("text", "") for message in messages)
-
-
-def view(messages, kind="text/plain"):
-    """Return what the cell's one live display has come to."""
-    shown = [each["content"] for each in messages if each["msg_type"] in {"display_data", "update_display_data"}]
-    shown = [content for content in shown if "text/plain" in content["data"]]
-    assert len({content["transient"]["display_id"] for content in shown}) == 1
-    return shown[-1]["data"][kind]
 
 
 def test_a_class_of_the_notebook_is_trained_with_its_files(kernel):

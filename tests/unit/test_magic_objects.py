@@ -14,8 +14,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from tests.conftest import REPOSITORY
-from tests.unit.test_launch_magics import view
-from tests.unit.test_magics import Kernel, error_lines, kinds, written
+from tests.unit.magics_scene import Kernel, error_lines, kinds, view, written
 
 DEFINE = """
 %load_ext fairing_az_jupyter

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 
-from tests.unit.test_magics import Kernel
+from tests.unit.magics_scene import Kernel
 
 DEFINE = """
 %load_ext fairing_az_jupyter

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import queue
 import re
-import time
 
 import pytest
 from jupyter_client.manager import KernelManager
+
+from tests.unit.magics_scene import Kernel, error_lines, kinds, written
 
 SECRET = "hunter2Qx8~marked-VALUE"
 ANSWER = "aZ9~typed-only-at-the-prompt"
@@ -37,39 +36,6 @@ services.check, services.create_secrets, services.describe_secrets = check, crea
 """
 
 
-class Kernel:
-    """A kernel, and what it has sent for one cell."""
-
-    def __init__(self, client):
-        self._client = client
-
-    def run(self, code, *answers, allow_stdin=True):
-        """Run a cell; return its messages without status messages, the questions asked, and the reply."""
-        asked, left = [], list(answers)
-        request = self._client.execute(code, allow_stdin=allow_stdin)
-        messages, idle, end = [], False, time.monotonic() + 60
-        while not idle:
-            assert time.monotonic() < end, f"the cell does not end: {code}"
-            with contextlib.suppress(queue.Empty):
-                question = self._client.get_stdin_msg(timeout=0)
-                asked.append(question["content"])
-                self._client.input(left.pop(0))
-            with contextlib.suppress(queue.Empty):
-                message = self._client.get_iopub_msg(timeout=0.05)
-                if message["parent_header"].get("msg_id") == request:
-                    idle = message["content"].get("execution_state") == "idle"
-                    messages.append(message)
-        kinds = ("stream", "display_data", "update_display_data", "execute_result", "error")
-        while (reply := self._client.get_shell_msg(timeout=10))["parent_header"].get("msg_id") != request:
-            pass
-        return [each for each in messages if each["msg_type"] in kinds], asked, reply["content"]
-
-    def value(self, expression):
-        """Return the value of an expression that JSON knows."""
-        messages, _, _ = self.run(f"import json; print(json.dumps({expression}))")
-        return json.loads(messages[0]["content"]["text"])
-
-
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kernel")
@@ -84,19 +50,6 @@ def kernel(tmp_path_factory):
     yield started
     client.stop_channels()
     manager.shutdown_kernel(now=True)
-
-
-def kinds(messages):
-    return [message["msg_type"] for message in messages]
-
-
-def written(messages):
-    return json.dumps([message["content"] for message in messages])
-
-
-def error_lines(messages):
-    assert kinds(messages) == ["error"]
-    return "\n".join(messages[0]["content"]["traceback"]).splitlines()
 
 
 def test_check_shows_one_display_that_grows_and_no_second_table(kernel):

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 
-from tests.unit.test_magics import Kernel
+from tests.unit.magics_scene import Kernel
 
 RUNNERS = {
     "papermill": ["-m", "papermill", "nb.ipynb", "done.ipynb"],

@@ -31,7 +31,7 @@ from fairing_az_jupyter.launch_events import (
 )
 from fairing_az_jupyter.models import PHASES, RunEvent
 from tests.heard_events import into
-from tests.unit.test_runs_execution import read, run, write_notebook
+from tests.unit.runs_scene import read, run, write_notebook
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.unit.test_launch_commands import gone
+from tests.unit.launches_scene import gone
 
 DEFINE = """
 FAIRING_BACKEND = 'LocalBackend'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.test_launch_commands import notebook_in
+from tests.unit.launches_scene import notebook_in
 
 
 @pytest.fixture
