@@ -39,7 +39,7 @@ def test_from_nothing_to_all_green_without_leaving_the_notebook(notebook):
     messages, _ = notebook.run("%fairing_azure check")
     assert {message["msg_type"] for message in messages} == {"display_data", "update_display_data"}
     last = messages[-1]["content"]["data"]
-    assert "To make all that is missing at once:\n  %fairing_azure secrets create\n" in last["text/plain"]
+    assert "To create everything that is missing:\n  %fairing_azure secrets create\n" in last["text/plain"]
     assert "%fairing_azure secrets create</code>" in last["text/html"]
 
     answers = (setup.client, setup.secret, setup.tenant, setup.subscription, "")
@@ -49,8 +49,8 @@ def test_from_nothing_to_all_green_without_leaving_the_notebook(notebook):
     assert texts(messages).endswith("See whether all is well now: %fairing_azure check\n")
     messages, _ = notebook.run("found = %fairing_azure check")
     last = messages[-1]["content"]["data"]
-    assert "Nothing stands in the way of a launch." in last["text/html"]
-    assert last["text/plain"].endswith("Nothing stands in the way of a launch.")
+    assert "Ready to launch." in last["text/html"]
+    assert last["text/plain"].endswith("Ready to launch.")
     assert notebook.value("[found.ok, found.failed, found.unknown]") == [True, [], []]
     # Neither the history nor any variable has kept what was typed.
     kept = "repr((In, dict(Out), list(get_ipython().history_manager.get_range()), globals()))"
@@ -62,7 +62,7 @@ def test_an_interrupted_check_says_so_and_leaves_nothing_running(notebook):
 
     assert error(messages) == "%fairing_azure: cancelled"
     shown = [message["content"]["data"]["text/plain"] for message in messages if "data" in message["content"]]
-    assert "Cancelled: " in shown[-1]
+    assert "Cancelled after " in shown[-1]
     ours = "[t.name for t in __import__('threading').enumerate() if t.name.startswith(('check ', 'kubernetes'))]"
     end = time.monotonic() + 20
     while notebook.value(ours):
@@ -116,7 +116,7 @@ def test_a_saved_notebook_has_the_table_and_no_secret(environ, tmp_path):
     )
 
     saved = nbformat.writes(notebook)
-    assert "Nothing stands in the way of a launch." in saved
+    assert "Ready to launch." in saved
     assert "<table" in saved
     assert json.loads(notebook.cells[-1].outputs[0].text)["status"] == "pass"
     assert [mark for mark in setup.marks if mark in saved] == []

@@ -51,7 +51,7 @@ def notebook(bare, at, tmp_path):
 
 
 def test_an_empty_namespace_says_so_and_asks_for_no_registry(at):
-    assert at.type("status") == ("Nothing that was launched is there.\n", "")
+    assert at.type("status") == ("No launches found.\n", "")
     assert at.json("status") == {"launches": []}
     assert "Nothing to clean up." in at.type("cleanup")[0]
 
@@ -91,7 +91,7 @@ def test_where_local_backend_was_chosen_it_is_said_that_there_is_nothing_to_look
 
     assert out == "LocalBackend's jobs and endpoints run in the process that launched them and end with it.\n"
     assert "--backend KubeflowAzureBackend" in err
-    assert at.type("status", "--backend", "KubeflowAzureBackend")[0] == "Nothing that was launched is there.\n"
+    assert at.type("status", "--backend", "KubeflowAzureBackend")[0] == "No launches found.\n"
 
 
 def test_logs_follow_a_running_job_line_by_line_to_its_end(on):
@@ -265,7 +265,7 @@ def test_a_notebook_is_checked_and_launched_in_one_command(workshop, tmp_path):
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=200, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Nothing stands in the way of a launch." in done.stdout
+    assert "Ready to launch." in done.stdout
     assert "  | trained with 42\n" in done.stdout
     assert [line.partition(": ")[0] for line in done.stdout.splitlines()[-2:]] == ["Executed notebook", "Record"]
     assert workshop.nothing_left()

@@ -77,7 +77,7 @@ def test_a_training_shows_its_phases_lines_and_metric_and_leaves_nothing(noteboo
 
     view = last_view(messages)
     assert re.search(r"^Training Model on KubeflowAzureBackend: succeeded", view["text/plain"]), texts(messages)
-    for phase in ("Pack files", "Push image", "Find a place", "Run"):
+    for phase in ("Pack files", "Push image", "Schedule pod", "Run"):
         assert re.search(rf"^  {phase}: [\d.]+ s$", view["text/plain"], re.MULTILINE), view["text/plain"]
     assert "<polyline" in view["text/html"]
     assert notebook.value("[job.state, job.metrics['valid-rmse'][-1][1]]") == ["succeeded", pytest.approx(1 / 3)]
@@ -92,7 +92,7 @@ def test_an_interrupt_leaves_the_job_says_so_and_the_same_line_follows_it_to_its
     (job,) = jobs(workshop)
     assert line.startswith(f"%fairing_azure: cancelled. Interrupted, but the job is still running: job {job} ")
     assert f"%fairing_azure delete {job}" in line
-    assert "goes on in the cluster" in last_view(messages)["text/plain"]
+    assert "still running in the cluster" in last_view(messages)["text/plain"]
     messages, _ = notebook.run("%fairing_azure status")
     assert re.search(rf"{job} +job +running", texts(messages))
 

@@ -298,7 +298,7 @@ def test_no_run_of_a_notebook_writes_a_secret(settled):
         settled.streams.append(done.stdout + done.stderr)
         assert done.returncode == 4, done.stderr
         executed = (settled.cwd / f"out{len(more)}.ipynb").read_text()
-        assert "Nothing stands in the way of a launch." in executed
+        assert "Ready to launch." in executed
         assert "is not taken from a cell" in executed
 
     assert settled.leaks() == set()

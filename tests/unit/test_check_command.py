@@ -145,14 +145,14 @@ def test_the_report_says_why_and_has_each_command_on_a_line_of_its_own(check):
     assert shlex.split(lines[lines.index(KUBECTL)])[-1] == '{"imagePullSecrets": []}'
     assert "or: Ask whoever owns the registry for AcrPush." in lines
     assert "It must be new." in lines
-    assert lines[-1] == "7 checks: 5 pass, 1 warn, 1 fail. A launch would fail."
+    assert lines[-1] == "7 checks: 1 failed, 1 warning, 5 passed. A launch would fail."
 
 
 def test_with_a_warning_the_verdict_does_not_say_that_nothing_stands_in_the_way(check, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    assert check(PASSES)[1].endswith("5 checks: 5 pass. Nothing stands in the way of a launch.\n")
-    told = "Nothing that could be seen would make a launch fail; mind the warnings."
-    assert check((*PASSES, WARN))[1].endswith(f"6 checks: 5 pass, 1 warn. {told}\n")
+    assert check(PASSES)[1].endswith("5 checks: 5 passed. Ready to launch.\n")
+    told = "Ready to launch, with warnings."
+    assert check((*PASSES, WARN))[1].endswith(f"6 checks: 1 warning, 5 passed. {told}\n")
 
 
 def test_verbose_says_what_the_passing_checks_have_looked_at(check):
@@ -353,7 +353,7 @@ def test_a_fault_and_its_cures_are_told_in_the_form_of_a_terminal(check):
 
     out = check((result,), "train.ipynb", "--namespace", "team-a")[1]
 
-    assert "To mend it: Type fairing-azure secrets rotate." in out
+    assert "To fix it: Type fairing-azure secrets rotate." in out
     assert "  fairing-azure secrets rotate train.ipynb --namespace team-a\n" in out
 
 

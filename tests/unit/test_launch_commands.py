@@ -400,10 +400,10 @@ def test_launch_checks_and_runs_the_notebook_with_its_settings(folder, fairing_a
     code, out, _ = fairing_azure("launch", path, "-p", "ROUNDS", "7", "--memory", "4Gi", "-o", folder / "done.ipynb")
 
     assert code == 0
-    assert "Nothing stands in the way of a launch." in out
+    assert "Ready to launch." in out
     assert "  | rounds 7 4Gi\n" in out
     assert f"Executed notebook: {folder / 'done.ipynb'}\nRecord: " in out
-    assert out.index("stands in the way") < out.index("rounds 7")
+    assert out.index("Ready to launch") < out.index("rounds 7")
 
 
 def test_launch_stops_at_what_would_make_it_fail_and_shows_the_cures(folder, fairing_azure, monkeypatch):
@@ -416,7 +416,7 @@ def test_launch_stops_at_what_would_make_it_fail_and_shows_the_cures(folder, fai
 
     assert code == 7
     assert "A launch would fail." in out
-    assert "To mend it" in out
+    assert "To fix it" in out
     assert "never" not in out
     assert not (folder / "example.executed.ipynb").exists()
     document = json.loads(fairing_azure("launch", path, *words, "--json")[1].splitlines()[0])

@@ -107,7 +107,7 @@ def test_a_launch_streams_the_run_of_a_notebook_into_the_cell(kernel, folder):
     messages, _, reply = kernel.run("%fairing_azure launch example.ipynb -o done.ipynb")
 
     assert reply["status"] == "ok", written(messages)
-    assert "Nothing stands in the way of a launch." in printed(messages)
+    assert "Ready to launch." in printed(messages)
     assert "  | line 2\n" in printed(messages)
     assert len([message for message in messages if "line" in message["content"].get("text", "")]) > 1
     assert (folder / "done.ipynb").exists()

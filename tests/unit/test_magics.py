@@ -59,7 +59,7 @@ def test_check_shows_one_display_that_grows_and_no_second_table(kernel):
     assert len({message["content"]["transient"]["display_id"] for message in messages}) == 1
     assert "1 done so far" in messages[1]["content"]["data"]["text/html"]
     last = messages[-1]["content"]["data"]
-    assert "2 checks: 1 pass, 1 fail. A launch would fail." in last["text/plain"]
+    assert "2 checks: 1 failed, 1 passed. A launch would fail." in last["text/plain"]
     assert last["text/html"].index("Push &lt;it&gt;") < last["text/html"].index("Settings")
     assert "<code" in last["text/html"]
     assert "%fairing_azure secrets rotate" in last["text/html"]

@@ -222,7 +222,7 @@ def test_checks_are_a_table_of_plain_rows(terminal):
     assert re.search(
         r"^- skipped  The cluster, its Secrets, and Azure  +Skipped: with FAIRING_BACKEND", shown, re.MULTILINE
     )
-    assert shown.endswith("Nothing stands in the way of a launch.")
+    assert shown.endswith("Ready to launch.")
     assert "<table" not in shown
 
 

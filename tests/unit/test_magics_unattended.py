@@ -111,7 +111,7 @@ def test_a_notebook_without_a_person_checks_trains_serves_predicts_and_deletes(e
     assert last == ["(4999, 0.0002)\n"]
     assert executed.printed("predicted") == "[3, 7]\n"
     assert executed.printed("deleted") == "False\n"
-    assert "Nothing stands in the way of a launch." in executed.shown("check")
+    assert "Ready to launch." in executed.shown("check")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_each_display_is_left_as_a_static_summary_in_html_and_in_plain_text(exec
 
 
 def test_a_training_ends_as_its_last_lines_and_a_link_to_all_of_them(executed):
-    assert "  The last 20 of 5,003 lines:\n" in executed.shown("train")
+    assert "  Output, last 20 of 5,003 lines:\n" in executed.shown("train")
     assert "| [4999] train-rmse:0.000200\n" in executed.shown("train")
     (link,) = re.findall('<a href="([^"]+)">', executed.shown("train", "text/html"))
     log = (executed.path.parent / link).read_text()
@@ -260,7 +260,7 @@ def test_vs_code_is_offered_the_filled_cell_and_its_file_stays_as_it_is(vscode, 
 
     assert offered == [FILLED]
     assert "+DOCKER_REGISTRY = 'contoso.azurecr.io'  # where\n" in printed
-    assert "Put it in the place of the parameters cell, and run it; 'nb.ipynb' was only read." in printed
+    assert "Replace the parameters cell with this one, and run it. 'nb.ipynb' was not changed." in printed
     assert (vscode.path.read_bytes(), vscode.path.stat().st_mtime_ns) == (before, changed)
 
 
@@ -292,7 +292,7 @@ def test_a_notebook_that_was_never_saved_is_known_by_the_cell_that_was_run(vscod
     printed, offered = vscode.run(FILL)
 
     assert offered == [FILLED]
-    assert "Put it in the place of the parameters cell, and run it." in printed
+    assert "Replace the parameters cell with this one, and run it." in printed
     assert not vscode.path.exists()
 
 
@@ -305,7 +305,7 @@ def test_where_no_cell_sets_anything_a_new_one_is_offered(vscode):
         "AZURE_RESOURCE_GROUP = 'contoso-ml'",
         "DOCKER_REGISTRY = 'contoso.azurecr.io'",
     ]
-    assert "Tag this cell 'parameters', and run it." in printed
+    assert "Tag this cell 'parameters' and run it." in printed
 
 
 def test_a_look_at_what_would_change_offers_no_cell(vscode):
@@ -320,4 +320,4 @@ def test_a_look_at_what_would_change_offers_no_cell(vscode):
 def test_where_nothing_would_change_that_is_all_that_is_said(vscode):
     vscode.begin(FILLED)
 
-    assert vscode.run(FILL) == ("The parameters cell has these values already; nothing to change.\n", [])
+    assert vscode.run(FILL) == ("The parameters cell already has these values. Nothing to change.\n", [])

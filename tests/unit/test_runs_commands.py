@@ -81,7 +81,7 @@ def test_list_shows_each_run_in_a_line(capsys, store):
 
     assert code == 0
     title, second, first = out.splitlines()
-    assert title.split() == ["RUN", "STATE", "CREATED", "TOOK", "CELL", "RESULT"]
+    assert title.split() == ["RUN", "STATE", "CREATED", "DURATION", "CELL", "RESULT"]
     assert second.startswith("r2")
     assert "Cell 2 of 3 failed: ValueError: no." in second
     assert "rmse=0.25" in first
