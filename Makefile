@@ -23,7 +23,7 @@ demo: install | $(BUILD)  ## run the example notebook on this machine, through F
 
 test: lint panel  ## run every check and test
 	@cd labextension && npm run --silent test
-	@$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@tests/cluster/own_disk $(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: install $(NODE_MODULES)  ## style, types and architecture
 	@$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.stand.node import sandbox
 from tests.stand.processes import Guard, Server, StartError
 
 STARTS = """
@@ -85,3 +86,36 @@ def test_what_is_missing_is_said_with_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
     with pytest.raises(MissingError, match=r"etcd, kube-apiserver, kube-controller-manager not found"):
         binaries.control_plane()
+
+
+@pytest.fixture
+def place(tmp_path):
+    guard = Guard(tmp_path / "nothing")
+    made = sandbox.Sandbox(tmp_path, guard, dict(os.environ))
+    yield made
+    made.close()
+    guard.close()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="namespaces need root on Linux: use a container")
+def test_a_disk_of_the_sandbox_is_seen_in_it_only_and_leaves_nothing(place, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+
+    if not place.mount_disk(folder):
+        pytest.skip("no loop devices here: images stay on the machine's disk")
+
+    place.run(["touch", str(folder / "layer")])
+    assert "layer" in place.run(["ls", str(folder)])
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("images")] == ["images"]
+    assert list(folder.iterdir()) == []
+    assert str(folder) not in Path("/proc/self/mounts").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="namespaces need root on Linux: use a container")
+def test_a_disk_that_can_not_be_mounted_is_told_and_leaves_nothing(place, tmp_path):
+    before = set(tmp_path.iterdir())
+
+    assert not place.mount_disk(tmp_path / "images")
+
+    assert set(tmp_path.iterdir()) == before

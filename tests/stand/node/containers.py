@@ -34,7 +34,7 @@ _STORAGE = """\
 [storage]
 driver = "overlay"
 runroot = "{folder}/run"
-graphroot = "{folder}/storage"
+graphroot = "{folder}/{images}"
 
 [storage.options]
 additionalimagestores = [{also}]
@@ -43,6 +43,9 @@ additionalimagestores = [{also}]
 # Nothing of a test has to outlive a power cut: without it, unmounting writes the whole disk out.
 mountopt = "volatile"
 """
+IMAGES = "storage"
+"""The folder, below that of the settings, in which images and containers are."""
+
 # A name without a registry means Docker Hub, as with Kubernetes; the stand has no such name.
 _REGISTRIES = 'unqualified-search-registries = ["docker.io"]\nshort-name-mode = "disabled"\n'
 _KILLED = 137  # 128 + SIGKILL
@@ -130,11 +133,11 @@ def write_settings(folder: Path, also: list[Path]) -> dict[str, str]:
         also: More image stores, which are only read.
 
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     listed = ", ".join(json.dumps(str(store)) for store in also)
     files = {
         "CONTAINERS_CONF": ("containers.conf", _SETTINGS.format(folder=folder)),
-        "CONTAINERS_STORAGE_CONF": ("storage.conf", _STORAGE.format(folder=folder, also=listed)),
+        "CONTAINERS_STORAGE_CONF": ("storage.conf", _STORAGE.format(folder=folder, images=IMAGES, also=listed)),
         "CONTAINERS_REGISTRIES_CONF": ("registries.conf", _REGISTRIES),
     }
     for name, text in files.values():

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 _TIMEOUT = 300
 _REFERENCE = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[\w.-]+)?(@\w+:\w+)?")
+
+
+_pulls: dict[str, threading.Lock] = {}
+_known = threading.Lock()
 
 
 class PullError(Exception):
@@ -98,7 +103,9 @@ def pull(engine: Engine, image: str, secrets: list[Object], folder: Path) -> Ima
     credentials.touch(mode=0o600)
     credentials.write_text(json.dumps({"auths": _auths(secrets)}))
     try:
-        engine.podman("pull", "--quiet", f"--authfile={credentials}", name, timeout=_TIMEOUT)
+        # Layers that several pods wait for come once, as with containerd: podman would fetch and unpack them for each.
+        with _pulling(name):
+            engine.podman("pull", "--quiet", f"--authfile={credentials}", name, timeout=_TIMEOUT)
     except CommandError as error:
         raise PullError("ErrImagePull", as_containerd(name, str(error))) from None
     finally:
@@ -108,6 +115,11 @@ def pull(engine: Engine, image: str, secrets: list[Object], folder: Path) -> Ima
         msg = f"{name} vanished after it was pulled"
         raise PullError("ErrImagePull", msg)
     return found
+
+
+def _pulling(name: str) -> threading.Lock:
+    with _known:
+        return _pulls.setdefault(name, threading.Lock())
 
 
 def as_containerd(name: str, said: str) -> str:

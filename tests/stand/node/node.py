@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tests.stand import binaries
 
 from . import images, kaniko
-from .containers import Engine, write_settings
+from .containers import IMAGES, Engine, write_settings
 from .events import Recorder
 from .kubelet import Ground, Kubelet, Machine
 from .lead_out import API_PORT, LeadOut
@@ -111,7 +111,7 @@ class Node:
         token = self._account(control_plane)
         proxy = self._keep(NameProxy(hosts["node"]))
         self._environment = {
-            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "PATH": f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin",
             "HOME": str(self._folder),
             "TMPDIR": str(self._folder),
             "SSL_CERT_FILE": str(authority.bundle),
@@ -119,6 +119,7 @@ class Node:
             **write_settings(self._folder / "podman", [base / "store"]),
         }
         sandbox = self._keep(Sandbox(self._folder, guard, self._environment))
+        sandbox.mount_disk(self._folder / "podman" / IMAGES)
         scheduled = control_plane.kubeconfig(token, "default", path=self._folder / "scheduler-kubeconfig")
         ground = Ground(
             api=control_plane.api(token),

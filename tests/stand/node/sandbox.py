@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # The first process of a PID namespace inherits orphans, such as conmon: ignoring SIGCHLD lets the kernel bury them.
 _FIRST = "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nwhile True: signal.pause()"
 
+_DISK = "20G"  # only what is written takes room
+
 
 class CommandError(RuntimeError):
     """A command in the sandbox failed; the text is what it wrote on standard error."""
@@ -75,6 +77,24 @@ class Sandbox:
         if process.returncode:
             raise CommandError(errors.strip() or f"{' '.join(command[:2])} ended with {process.returncode}")
         return output
+
+    def mount_disk(self, folder: Path) -> bool:
+        """Give an empty folder a disk of its own, which only the sandbox has, and tell whether that can be done here.
+
+        Each container of an image writes and removes thousands of files; why that may take long elsewhere is said in
+        tests/cluster/own_disk. Memory in place of a disk would count against the containers' limits.
+        """
+        disk = folder.with_name(f"{folder.name}.disk")
+        try:
+            self.run(["truncate", f"--size={_DISK}", str(disk)])
+            self.run(["mkfs.ext4", "-q", "-F", str(disk)])
+            self.run(["mount", "-o", "loop,noatime,noinit_itable", str(disk), str(folder)])
+        except CommandError:
+            return False
+        finally:
+            # It goes with the mount.
+            disk.unlink(missing_ok=True)
+        return True
 
     def process(self, pid: int) -> Path:
         """Return the folder below /proc of a process, named by its id in the sandbox."""
