@@ -89,7 +89,7 @@ def test_for_each_fault_exactly_the_right_check_tells_it_with_its_cure(scene, fa
 
 
 def expected_fix(fault, setup):
-    """Return the text that one of the cures has, with this set-up's values."""
+    """Return the text that one of the fixes has, with this set-up's values."""
     return fault.fix.format(
         namespace=setup.namespace,
         client=setup.client,

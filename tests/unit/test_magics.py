@@ -15,13 +15,13 @@ SECRET = "hunter2Qx8~marked-VALUE"
 ANSWER = "aZ9~typed-only-at-the-prompt"
 PREPARE = """
 from fairing_az_jupyter import services
-from fairing_az_jupyter.models import CheckResult, Cure, Question, SecretChange
+from fairing_az_jupyter.models import CheckResult, Fix, Question, SecretChange
 from fairing_az_jupyter.exceptions import CredentialError
 seen = []
 def check(session):
     seen.append((session.given, session.notebook))
     yield CheckResult("registry.push", "Push <it>", "fail", "here", "May not push.", "Why so.",
-                      (Cure("fairing-azure", "fairing-azure secrets rotate"),), position=1)
+                      (Fix("fairing-azure", "fairing-azure secrets rotate"),), position=1)
     yield CheckResult("settings", "Settings", "pass", "there", "All is well.")
 def create_secrets(session, *, ask, **named):
     seen.append((session.given, named))

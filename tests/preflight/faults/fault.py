@@ -22,7 +22,7 @@ class Fault:
         cause: What is wrong, for the README.
         check: The check that tells it.
         status: What this check finds.
-        fix: What one of its cures contains; `{...}` are the user's own values: namespace, client, registry, host,
+        fix: What one of its fixes contains; `{...}` are the user's own values: namespace, client, registry, host,
             group, account, subscription, tenant.
         make: Brings it about.
         code: The finding's code; None where any will do.

@@ -9,7 +9,7 @@ import pytest
 SECRET = "hunter2Qx8~marked-VALUE"
 DOUBLES = """
 import threading
-from fairing_az_jupyter.models import CheckResult, Cure, Question, SecretChange
+from fairing_az_jupyter.models import CheckResult, Fix, Question, SecretChange
 from fairing_az_jupyter.exceptions import CredentialError, InputError
 gate, seen, asked = threading.Event(), [], []
 mended = False
@@ -17,9 +17,9 @@ def check(session):
     seen.append((session.given, session.notebook, session.profile))
     yield CheckResult("settings", "Settings", "pass", "there", "All is well.", position=0)
     gate.wait(30)
-    cures = (Cure("kubectl", "kubectl create"), Cure("fairing-azure", "fairing-azure secrets CURE"))
+    fixes = (Fix("kubectl", "kubectl create"), Fix("fairing-azure", "fairing-azure secrets CURE"))
     if not mended:
-        told = ("here", "May not push.", "Why so.", cures, True)
+        told = ("here", "May not push.", "Why so.", fixes, True)
         yield CheckResult("registry.push", "Push <it>", "fail", *told, position=1)
 def create_secrets(session, *, ask, **named):
     global mended
