@@ -13,7 +13,7 @@ NODE_MODULES := labextension/node_modules/.package-lock.json
 EXECUTED := $(BUILD)/xgboost-high-level-apis.executed.ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lab panel install clean
+.PHONY: help demo test check check-code check-tests lint bench lab panel install clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -24,6 +24,18 @@ demo: install | $(BUILD)  ## run the example notebook on this machine, through F
 test: lint panel  ## run every check and test
 	@cd labextension && npm run --silent test
 	@tests/cluster/own_disk $(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+check: install  ## the linters of Python and the fast tests, before each commit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync check-code check-tests
+
+check-code: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --config setup.cfg
+
+check-tests: install
+	@$(BIN)/python -m pytest tests -m fast -q
 
 lint: install $(NODE_MODULES)  ## style, types and architecture
 	@$(BIN)/ruff check .

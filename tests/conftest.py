@@ -11,11 +11,26 @@ from pathlib import Path
 import pytest
 
 import fairing_az_jupyter.fairing  # noqa: F401 - Fairing's own names, which tests import as notebooks do
+from tests.kinds import Guard, kind_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # What a shell starts in the background ignores Ctrl-C, and so does all that it starts in turn, but for these children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config):
+    """Watch over the tests that are said to be fast."""
+    config.pluginmanager.register(Guard(), "guard-of-fast-tests")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark each test with its kind, so that `-m fast` and the like choose among them."""
+    for item in items:
+        kind = kind_of(item)
+        if not item.get_closest_marker(kind):
+            item.add_marker(kind)
 
 
 @pytest.fixture(autouse=True)

@@ -117,6 +117,7 @@ services.start_run(services.Session(), services.plan_run(services.Session(), sys
     assert ended(info.id).state == "succeeded"
 
 
+@pytest.mark.kernel
 def test_twenty_starts_at_once_are_twenty_runs_none_of_which_ever_looks_lost_and_leave_no_zombie(tmp_path):
     notebook = write(tmp_path / "odd.ipynb", kernel="no-such-kernel")
     request = RunRequest(notebook, None)
@@ -141,6 +142,7 @@ def test_twenty_starts_at_once_are_twenty_runs_none_of_which_ever_looks_lost_and
     wait_for(lambda: all(c.status() != psutil.STATUS_ZOMBIE for c in psutil.Process().children()))
 
 
+@pytest.mark.kernel
 def test_start_returns_long_before_the_run_ends_and_the_run_can_be_cancelled(tmp_path):
     notebook = write(tmp_path / "long.ipynb", "import time; print('begun', flush=True); time.sleep(600)")
     began = time.monotonic()
@@ -155,6 +157,7 @@ def test_start_returns_long_before_the_run_ends_and_the_run_can_be_cancelled(tmp
     assert ended(info.id, 15).state == "cancelled"
 
 
+@pytest.mark.kernel
 def test_retry_in_the_background_names_what_it_repeats(tmp_path):
     notebook = write(tmp_path / "fails.ipynb", "assert rate > 0.5")
     first = ended(services.start_run(services.Session(), services.plan_run(services.Session(), notebook)).id)
@@ -166,6 +169,7 @@ def test_retry_in_the_background_names_what_it_repeats(tmp_path):
     assert (again.state, again.retry_of, again.parameters) == ("succeeded", first.id, {"rate": 0.9})
 
 
+@pytest.mark.kernel
 def test_process_has_a_session_of_its_own_and_nothing_of_the_servers(tmp_path, monkeypatch):
     monkeypatch.setenv("JPY_API_TOKEN", "marked")
     monkeypatch.setenv("JPY_SESSION_NAME", "other.ipynb")
@@ -190,6 +194,7 @@ def test_process_has_a_session_of_its_own_and_nothing_of_the_servers(tmp_path, m
     assert ended(info.id, 15).state == "cancelled"
 
 
+@pytest.mark.kernel
 def test_process_that_dies_before_it_begins_leaves_the_reason_and_no_secret(tmp_path, monkeypatch):
     notebook = write(tmp_path / "one.ipynb")
     request = services.plan_run(services.Session(), notebook)
@@ -207,6 +212,7 @@ def test_process_that_dies_before_it_begins_leaves_the_reason_and_no_secret(tmp_
     assert "marked-secret-value" not in json.dumps(info.to_dict())
 
 
+@pytest.mark.kernel
 def test_run_starts_where_the_working_directory_has_gone(tmp_path, monkeypatch):
     notebook = write(tmp_path / "one.ipynb", "print('here')")
     request = services.plan_run(services.Session(), notebook)
@@ -234,6 +240,7 @@ def test_records_folder_that_is_none_is_told_and_no_process_is_left(tmp_path):
     assert {child.pid for child in psutil.Process().children()} <= before
 
 
+@pytest.mark.kernel
 def test_request_that_is_refused_leaves_neither_record_nor_process_nor_file(tmp_path, store):
     notebook = write(tmp_path / "one.ipynb")
     before = {child.pid for child in psutil.Process().children()}
@@ -247,6 +254,7 @@ def test_request_that_is_refused_leaves_neither_record_nor_process_nor_file(tmp_
     assert {child.pid for child in psutil.Process().children()} <= before
 
 
+@pytest.mark.kernel
 def test_launch_of_a_notebook_gets_settings_its_cell_does_not_name_and_this_process_keeps_its_own(tmp_path):
     cell = "import os\nprint(FAIRING_BACKEND, os.environ.get('FAIRING_NAMESPACE'))"
     notebook = write(tmp_path / "launch.ipynb", cell, parameters="FAIRING_BACKEND = None")
@@ -277,6 +285,7 @@ def test_notebook_launch_takes_no_task_and_a_task_no_parameters(tmp_path, store)
     assert not store.path.exists()
 
 
+@pytest.mark.kernel
 def test_record_of_before_is_still_read_as_a_notebooks(tmp_path, store):
     info = ended(
         services.start_run(services.Session(), services.plan_run(services.Session(), write(tmp_path / "one.ipynb"))).id

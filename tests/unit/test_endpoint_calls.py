@@ -49,6 +49,7 @@ def served(status=200, content=b'{"data": {"ndarray": [3.0]}}', *, hold=None):
             thread.join()
 
 
+@pytest.mark.stand
 @pytest.mark.parametrize(
     ("written", "path"),
     [
@@ -75,6 +76,7 @@ def test_a_url_without_a_host_is_an_input_error(url):
     assert caught.value.hint
 
 
+@pytest.mark.stand
 @pytest.mark.parametrize(
     ("status", "content", "told"),
     [
@@ -91,6 +93,7 @@ def test_what_an_endpoint_says_is_what_the_user_reads(status, content, told):
         predict_at(f"http://{place}", ROWS)
 
 
+@pytest.mark.stand
 def test_an_endpoint_that_takes_too_long_is_not_called_gone(monkeypatch):
     monkeypatch.setattr(prediction_endpoint, "TIMEOUT_SECONDS", (5.0, 0.3))
 
@@ -102,6 +105,7 @@ def test_an_endpoint_that_takes_too_long_is_not_called_gone(monkeypatch):
     assert "deleted" not in str(caught.value)
 
 
+@pytest.mark.stand
 def test_a_prediction_that_is_no_number_leaves_json_that_any_program_reads(capsys, own_folders):
     with served(content=b'{"data": {"ndarray": [NaN, [1.5, Infinity]]}}') as (place, _):
         assert main(["predict", f"http://{place}", "[[1, 2]]", "--json"]) == 0

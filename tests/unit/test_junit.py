@@ -58,6 +58,7 @@ def event(kind, cell=1, **more):
     return RunEvent(kind, time.time(), cell=cell, cells=9, **more)
 
 
+@pytest.mark.kernel
 def test_a_good_run_has_a_passed_test_case_for_each_cell_that_was_executed():
     write("prices.ipynb", "rate = 1", "", "print('sold')", "1 / 0", tags=[["parameters"], [], [], ["skip"]])
 
@@ -71,6 +72,7 @@ def test_a_good_run_has_a_passed_test_case_for_each_cell_that_was_executed():
     assert report.properties == {"rate": "2"}
 
 
+@pytest.mark.kernel
 def test_a_failing_cell_is_the_one_failed_test_case_with_its_traceback():
     write("prices.ipynb", "print('before')\ndef sell():\n    raise ValueError('no houses')\nsell()", "print('never')")
 
@@ -85,6 +87,7 @@ def test_a_failing_cell_is_the_one_failed_test_case_with_its_traceback():
     assert report.output(0) == "before\n"
 
 
+@pytest.mark.kernel
 def test_a_run_that_is_refused_before_its_first_cell_is_one_failed_test_case(capsys):
     write("prices.ipynb", "rate = 1", tags=[["parameters"]])
 
@@ -103,6 +106,7 @@ def test_a_notebook_that_is_not_there_is_one_failed_test_case():
     assert "prices.ipynb" in read_report("report.xml").cases[0].find("failure").get("message")
 
 
+@pytest.mark.kernel
 def test_a_second_run_that_is_refused_leaves_no_green_report_behind():
     write("prices.ipynb", "rate = 1", tags=[["parameters"]])
     assert run() == 0
@@ -113,6 +117,7 @@ def test_a_second_run_that_is_refused_leaves_no_green_report_behind():
     assert read_report("report.xml").failures == 1
 
 
+@pytest.mark.kernel
 def test_a_second_run_replaces_the_report_and_its_longer_text():
     write("prices.ipynb", "print('x' * 50_000)")
     assert run() == 0
@@ -123,6 +128,7 @@ def test_a_second_run_replaces_the_report_and_its_longer_text():
     assert read_report("report.xml").output(0) == "short\n"
 
 
+@pytest.mark.kernel
 def test_a_launch_that_a_check_stops_is_one_failed_test_case():
     write("prices.ipynb", "FAIRING_BACKEND = 'LocalBackend'", tags=[["parameters"]])
     nb = nbformat.read("prices.ipynb", as_version=4)
@@ -136,6 +142,7 @@ def test_a_launch_that_a_check_stops_is_one_failed_test_case():
     assert (report.tests, report.failures) == (1, 1)
 
 
+@pytest.mark.kernel
 def test_a_cell_that_is_tried_again_is_one_test_case_with_all_that_it_printed():
     source = """
 import pathlib
@@ -164,6 +171,7 @@ def test_the_tries_of_a_cell_count_together():
     assert report.cases[0].get("time") == "3.500"
 
 
+@pytest.mark.kernel
 def test_control_characters_and_colours_leave_valid_xml():
     source = r"print('\x00\x01\x08\x0b\x1b[31mred\x1b[0m\x7f \ufffe ]]> <&\"' + chr(0x1F600))"
     write("prices.ipynb", source)
@@ -187,6 +195,7 @@ def test_lone_surrogates_leave_valid_xml():
     assert report.output(0) == "\ufffd"
 
 
+@pytest.mark.kernel
 def test_an_error_of_control_characters_leaves_valid_xml():
     write("prices.ipynb", r"raise ValueError('\x00 <bad> \x1b[1m' + '\n' + 'second line')")
 
@@ -196,6 +205,7 @@ def test_an_error_of_control_characters_leaves_valid_xml():
     assert "<bad>" in failure.get("message")
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("name", ["a & b <c>.ipynb", "prix élevé.ipynb", "two\nlines.ipynb"])
 def test_any_name_of_a_notebook_can_stand_in_a_report(name):
     write(name, "print(1)")
@@ -263,6 +273,7 @@ def test_an_unexpected_error_is_told_by_its_type():
     assert report.cases[0].find("failure").get("message") == "KeyError: 'house'"
 
 
+@pytest.mark.kernel
 def test_a_run_without_a_cell_is_one_passed_test_case():
     write("prices.ipynb")
 
@@ -307,6 +318,7 @@ def test_a_run_that_is_killed_leaves_a_report_of_a_run_that_has_not_ended(here):
     assert "did not finish" in report.cases[0].find("failure").get("message")
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("path", ["no-such-folder/report.xml", "folder", "file/report.xml"])
 def test_a_report_that_can_not_be_written_stops_the_run_before_it_starts(path, here, capsys):
     write("prices.ipynb", "open('was-run', 'w')")
@@ -324,6 +336,7 @@ def test_a_report_that_can_not_be_written_stops_the_run_before_it_starts(path, h
     assert not list(here.glob("*.tmp"))
 
 
+@pytest.mark.kernel
 def test_a_report_that_can_no_longer_be_written_is_told_after_a_good_run(here, capsys):
     (here / "reports").mkdir()
     write("prices.ipynb", "import shutil\nshutil.rmtree('reports')")
@@ -332,6 +345,7 @@ def test_a_report_that_can_no_longer_be_written_is_told_after_a_good_run(here, c
     assert "The JUnit report 'reports/report.xml' can't be written" in capsys.readouterr().err
 
 
+@pytest.mark.kernel
 def test_a_report_that_can_no_longer_be_written_does_not_hide_why_the_run_failed(here, capsys):
     (here / "reports").mkdir()
     write("prices.ipynb", "import shutil\nshutil.rmtree('reports')\nraise ValueError('no houses')")
@@ -342,6 +356,7 @@ def test_a_report_that_can_no_longer_be_written_does_not_hide_why_the_run_failed
     assert "ValueError: no houses" in said
 
 
+@pytest.mark.kernel
 def test_a_report_at_a_link_is_written_to_where_it_leads(here):
     (here / "kept").mkdir()
     (here / "report.xml").symlink_to("kept/real.xml")
@@ -353,6 +368,7 @@ def test_a_report_at_a_link_is_written_to_where_it_leads(here):
     assert read_report(here / "kept" / "real.xml").tests == 1
 
 
+@pytest.mark.kernel
 def test_a_pipe_gets_one_report_and_stays_a_pipe(here):
     os.mkfifo(here / "report.xml")
     write("prices.ipynb", "print(1)")
@@ -384,6 +400,7 @@ def test_without_a_path_nothing_is_written(here):
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.kernel
 def test_the_time_of_the_report_is_utc_and_now():
     stamp = noted(event("cell-started", text="a")).suite.get("timestamp")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", stamp)
