@@ -85,7 +85,7 @@ def test_unknown_names_are_refused_with_those_that_there_are():
 
     with pytest.raises(InputError, match=r"no metric 'rsme'.*rmse, kind"):
         table.metric("rsme")
-    with pytest.raises(InputError, match="no number"):
+    with pytest.raises(InputError, match="not a number"):
         table.metric("kind")
     with pytest.raises(InputError, match="no column 'y'"):
         table.sorted_by("y")
