@@ -23,7 +23,7 @@ from fairing_az_jupyter.models import RunEvent, RunRequest
 from fairing_az_jupyter.runs.execution.execute import execute
 from tests.unit.runs_scene import read, run, write_notebook
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
 
 OTHERS: set[int] = set()

@@ -16,7 +16,7 @@ from fairing_az_jupyter.exceptions import NotebookFileError, RunFailedError
 from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.records import RunStore
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 
 FAILS_TWICE = (
     "import pathlib\ncounted = pathlib.Path('tries')\n"

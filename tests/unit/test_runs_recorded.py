@@ -14,7 +14,7 @@ from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError, RunCancelledError, RunFailedError
 from fairing_az_jupyter.records import RunStore
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(autouse=True)

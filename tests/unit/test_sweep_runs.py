@@ -33,7 +33,7 @@ from fairing_az_jupyter.services import (
 )
 from fairing_az_jupyter.services.session import Session
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(240)]
 
 WRITES = """
 import os, sys, time
