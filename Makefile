@@ -37,11 +37,7 @@ check-code: install
 check-tests: install
 	@$(BIN)/python -m pytest tests -m fast -q
 
-lint: install $(NODE_MODULES)  ## style, types and architecture
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --config setup.cfg
+lint: check-code $(NODE_MODULES)  ## style, types and architecture
 	@cd labextension && npm run --silent lint
 
 bench: install | $(BUILD)  ## measure what is promised, as ratios in one run

@@ -163,7 +163,7 @@ def test_tasks_are_listed_from_the_text_of_an_editor_and_nothing_is_run():
         "later": ("function", False, False),
     }
     assert tasks["Both"].task == "nb.ipynb:Both"
-    assert "inherits from Base" in tasks["Odd"].reason
+    assert "Methods inherited from Base are checked at launch" in tasks["Odd"].reason
     assert "predict" in tasks["Trains"].reason
     assert "(x)" in tasks["needs"].reason
     assert not Path("ran.txt").exists()

@@ -24,7 +24,7 @@ def open_panel(ipython: InteractiveShell) -> Panel:
         ipython: The kernel's shell.
 
     Raises:
-        InputError: There is no kernel, as in a terminal.
+        InputError: IPython runs in a terminal, without a kernel.
 
     """
     if getattr(ipython, "kernel", None) is None:

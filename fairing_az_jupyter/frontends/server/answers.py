@@ -309,7 +309,7 @@ class LogLines(Answer):
 
 
 class LogFound(Answer):
-    """Where a text stands; if nowhere yet, the search goes on at `scanned_to`."""
+    """Where a text stands; if nowhere yet, the search continues at `scanned_to`."""
 
     line: int | None
     scanned_to: int

@@ -26,7 +26,7 @@ _importing = threading.Lock()
 _imported: set[str] = set()
 
 
-class RefusedError(Exception):
+class RejectedError(Exception):
     """The request has not the form that its route expects.
 
     Args:
@@ -48,7 +48,7 @@ def understood(head: Mapping[str, Any], body: bytes, cancelled: threading.Event)
         cancelled: Set when nobody waits for the answer any more.
 
     Raises:
-        RefusedError: A part has not its form.
+        RejectedError: A part has not its form.
 
     """
     route = next(each for each in routes() if each.operation == head["operation"])
@@ -109,8 +109,8 @@ def _name(name: str, text: str) -> str:
         found: str = _adapter(name).validate_python(text)
     except ValidationError as error:
         entry = {"field": name, "message": f"{error.errors()[0]['msg']}.", "hint": "", "suggestion": ""}
-        told = problems.problem("request", f"The {name} in the path can't be one's name.", "Take it from the list.")
-        raise RefusedError((422, {**told, "errors": [entry]})) from None
+        problem = problems.problem("request", f"The {name} in the path can't be one's name.", "Take it from the list.")
+        raise RejectedError((422, {**problem, "errors": [entry]})) from None
     return found
 
 
@@ -130,8 +130,8 @@ def _parsed(body: bytes) -> Any:  # noqa: ANN401 - any JSON
         reason = f"line {error.lineno}, column {error.colno}: {error.msg}" if body.strip() else "it is empty"
     except ValueError:
         reason = "it has a number that JSON does not know, or one that is too long"
-    told = problems.problem("json", f"The body of the request is no JSON: {reason}.", "Send one JSON object.")
-    raise RefusedError((400, told))
+    problem = problems.problem("json", f"The body of the request is not JSON: {reason}.", "Send one JSON object.")
+    raise RejectedError((400, problem))
 
 
 def _no_constant(_name: str) -> None:
@@ -143,7 +143,7 @@ def _validated(route: Route, model: type[Message], given: object, known: type[Me
         return model.model_validate(given)
     except ValidationError as error:
         problem = problems.from_validation(error, _names(known), secret=route.secret)
-    raise RefusedError(problem)
+    raise RejectedError(problem)
 
 
 @functools.cache

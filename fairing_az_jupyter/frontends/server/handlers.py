@@ -63,7 +63,7 @@ class JsonHandler(APIHandler):
         self._body = bytearray()
         self._size = 0
         self._call: Call | None = None
-        self._refusal: web.HTTPError | None = None
+        self._rejection: web.HTTPError | None = None
 
     async def prepare(self) -> None:  # type: ignore[override] # as APIHandler has it
         """Find out who asks, before the body is read."""
@@ -71,15 +71,15 @@ class JsonHandler(APIHandler):
         if length.isdecimal() and int(length) > _MOST_DRAINED:
             # Tornado closes the connection after the answer.
             raise web.HTTPError(413)
-        self.request.connection.set_max_body_size(_MOST_DRAINED)  # type: ignore[union-attr] # it has one by now
+        self.request.connection.set_max_body_size(_MOST_DRAINED)  # type: ignore[union-attr] # it has one already
         try:
             await super().prepare()
-        except web.HTTPError as refusal:
+        except web.HTTPError as rejection:
             # After the body, though nothing of it is kept: a connection that is closed in the middle of a request is
             # often gone before its answer is read.
             if self.request.method not in self._METHODS:
                 raise
-            self._refusal = refusal
+            self._rejection = rejection
 
     def skip_check_origin(self) -> bool:
         """Look where a request comes from although it has a token; a proxy may have changed its Host."""
@@ -92,7 +92,7 @@ class JsonHandler(APIHandler):
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body, as long as it is not too large."""
         self._size += len(chunk)
-        if self._size <= BODY_LIMIT and self._refusal is None and self.current_user:
+        if self._size <= BODY_LIMIT and self._rejection is None and self.current_user:
             self._body += chunk
 
     @web.authenticated
@@ -116,8 +116,8 @@ class JsonHandler(APIHandler):
         await self._handled(names)
 
     async def _handled(self, names: tuple[str, ...]) -> None:
-        if self._refusal is not None:
-            raise self._refusal
+        if self._rejection is not None:
+            raise self._rejection
         route = self._routes.get(self.request.method or "")
         if not self._routes:
             raise web.HTTPError(404)
@@ -148,10 +148,10 @@ class JsonHandler(APIHandler):
             self._body.clear()
             await self._answered(route, self._call)
         except WorkerGoneError as gone:
-            told = f"The worker process of fairing-az-jupyter ended before it answered: {gone}."
+            message = f"The worker process of fairing-az-jupyter ended before it answered: {gone}."
             hint = "Try again: a new worker is started. If it ends again, see Jupyter Server's log."
             self.set_status(503)
-            self._finish({"code": "worker-gone", "message": told, "hint": hint})
+            self._finish({"code": "worker-gone", "message": message, "hint": hint})
         finally:
             if self._call is not None:
                 self._call.end()
@@ -262,7 +262,7 @@ def handlers(worker: WorkerProcess, heartbeat: float) -> list[tuple[str, type[Js
         )
         for pattern, routes in paths.items()
     ]
-    # What is no route answers in the form of all others, and not with Jupyter's page.
+    # An unknown address answers in the form of all others, and not with Jupyter's page.
     nothing: dict[str, Any] = {"routes": {}, "worker": worker, "heartbeat": heartbeat}
     return [*found, (f"/{PREFIX}/(.*)", JsonHandler, nothing)]
 

@@ -1,4 +1,4 @@
-"""What the routes take: bodies, queries and the names in paths, as models that refuse everything else."""
+"""What the routes take: bodies, queries and the names in paths, as models that accept nothing else."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class CompareRequest(Message):
 
 
 class StreamQuery(Query):
-    """Where a stream goes on: the id of the last event that was received."""
+    """Where a stream continues: the id of the last event that was received."""
 
     offset: Annotated[int, Field(ge=0, le=2**53)] = 0
 

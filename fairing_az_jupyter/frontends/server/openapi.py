@@ -30,7 +30,7 @@ _REFERENCES = "#/components/schemas/{model}"
 _ALWAYS = {
     401: "Who asks is not logged in to Jupyter.",
     403: "Who asks may not do it: in Jupyter, in the cluster or in Azure.",
-    404: "There is no such thing, or the request comes from another site.",
+    404: "Not found, or the request comes from another site.",
     429: "Azure or the cluster asks to wait.",
     500: "A bug; the log of Jupyter Server says where.",
     502: "The cluster or Azure does not answer.",

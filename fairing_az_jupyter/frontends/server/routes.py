@@ -60,7 +60,7 @@ class Route:
         kind: `json`, `events` for a stream of them, or `file`.
         events: The types of a stream's events, by name.
         media_type: The content type of a file.
-        secret: Whether the body holds secrets, so that not even its wrong names are told.
+        secret: Whether the body holds secrets, so that not even its wrong names are repeated.
         command: The operation that it follows from; None where it was written out.
 
     """

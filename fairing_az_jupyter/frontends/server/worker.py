@@ -127,19 +127,19 @@ class _Job:
             else:
                 data = _json(answer) if route.answer is not None else b""
                 self._worker.send({"id": self.number, "status": route.status, "last": True}, data)
-        except dispatch.RefusedError as refused:
-            self._send_problem(refused.problem)
+        except dispatch.RejectedError as rejected:
+            self._send_problem(rejected.problem)
         except FairingAzureError as error:
             self._send_problem(problems.from_error(error))
-        except Exception as error:  # noqa: BLE001 - the server and its other users go on
+        except Exception as error:  # noqa: BLE001 - the server and its other users are not concerned
             self._send_bug(error)
 
     def _send_problem(self, found: problems.Problem, **more: object) -> None:
         self._worker.send({"id": self.number, "status": found[0], "last": True, **more}, _json(found[1]))
 
     def _send_bug(self, error: Exception) -> None:
-        found, told = problems.from_bug(error)
-        self._send_problem(found, log=f"{self._head['operation']}: {told}")
+        found, logged = problems.from_bug(error)
+        self._send_problem(found, log=f"{self._head['operation']}: {logged}")
 
     def _send_events(self, events: Iterable[tuple[int, str, object]], call: Call) -> None:
         """Send events as the client takes them; an error is an event too, for the status is sent already."""
@@ -153,8 +153,8 @@ class _Job:
             except FairingAzureError as error:
                 self._sent(last, "error", problems.from_error(error)[1])
             except Exception as error:  # noqa: BLE001 - as above
-                found, told = problems.from_bug(error)
-                more = {"log": f"{self._head['operation']}: {told}"}
+                found, logged = problems.from_bug(error)
+                more = {"log": f"{self._head['operation']}: {logged}"}
                 self._sent(last, "error", found[1])
         self._worker.send({"id": self.number, "last": True, **more})
 
@@ -168,7 +168,7 @@ class _Job:
 
     def _send_file(self, answer: FileAnswer) -> None:
         with answer.path.open("rb") as file:
-            # What is appended meanwhile would not fit the length that is told first.
+            # What is appended meanwhile would not fit the length that is sent first.
             left = os.fstat(file.fileno()).st_size
             self._worker.send({"id": self.number, "status": 200, "length": left, "name": answer.name})
             while left > 0 and not self._cancelled.is_set():

@@ -106,7 +106,7 @@ class WorkerProcess:
         number = next(self._numbers)
         call = self._calls[number] = Call(self, number)
         if process.stdin is not None:
-            # One that dies meanwhile is told of by the end of its answers.
+            # One that dies meanwhile shows by the end of its answers.
             with contextlib.suppress(ConnectionError, RuntimeError):
                 process.stdin.write(frame({**head, "id": number}, body))
         return call

@@ -39,7 +39,7 @@ class Progress:
         self._stream = stream
         self._at_line_start = True
         self._phases: dict[str, _Phase] = {}
-        # A phase that begins is shown by a thread of its own, when it is still going on after a moment.
+        # A phase that begins is shown by a thread of its own, when it still lasts after a moment.
         self._lock = threading.Lock()
 
     def show(self, event: RunEvent) -> None:

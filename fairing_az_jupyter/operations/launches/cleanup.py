@@ -1,4 +1,4 @@
-"""`cleanup`: what launches have left and nobody needs."""
+"""`cleanup`: orphaned resources of launches."""
 
 from __future__ import annotations
 

@@ -919,7 +919,7 @@ export type components = {
     };
     /**
      * LogFound
-     * @description Where a text stands; if nowhere yet, the search goes on at `scanned_to`.
+     * @description Where a text stands; if nowhere yet, the search continues at `scanned_to`.
      */
     readonly LogFound: {
       readonly line: number | null;
@@ -1526,7 +1526,7 @@ export type components = {
     };
     /**
      * StreamQuery
-     * @description Where a stream goes on: the id of the last event that was received.
+     * @description Where a stream continues: the id of the last event that was received.
      */
     readonly StreamQuery: {
       /** @default 0 */
@@ -1581,7 +1581,7 @@ export type components = {
         readonly 'application/json': components['schemas']['Problem'];
       };
     };
-    /** @description There is no such thing, or the request comes from another site. */
+    /** @description Not found, or the request comes from another site. */
     readonly 404: {
       headers: {
         readonly [name: string]: unknown;

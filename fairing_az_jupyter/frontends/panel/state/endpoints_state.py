@@ -147,7 +147,7 @@ class EndpointsState(Observed):
     def _do(self, name: str, busy: str, work: Callable[[Task], object]) -> None:
         trial = self.trials[name]
 
-        def told_work(task: Task) -> None:
+        def reporting(task: Task) -> None:
             message = None
             try:
                 work(task)
@@ -164,7 +164,7 @@ class EndpointsState(Observed):
             if trial.busy:
                 return
             trial.busy, trial.message = busy, None
-            self._begin(f"endpoint {name}", told_work)
+            self._begin(f"endpoint {name}", reporting)
         self.changed()
 
     def _begin(self, name: str, work: Callable[[Task], object]) -> Task:

@@ -55,7 +55,7 @@ class _Check:
                 with self._changed:
                     self.results.append(result.to_dict())
                     self._changed.notify_all()
-        except Exception as error:  # noqa: BLE001 - told to whoever follows
+        except Exception as error:  # noqa: BLE001 - reported to whoever follows
             self.error = error
         finally:
             self.end()
@@ -123,7 +123,7 @@ def _watched(check: _Check, call: Call) -> Iterator[tuple[int, str, object]]:
     offset = call.query.offset
     while not call.cancelled.is_set():
         results, over = check.after(offset)
-        for offset, result in enumerate(results, offset + 1):  # noqa: B020 - it goes on from there
+        for offset, result in enumerate(results, offset + 1):  # noqa: B020 - it continues from there
             yield offset, "result", result
         if not over:
             continue

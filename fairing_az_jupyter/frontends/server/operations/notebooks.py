@@ -31,7 +31,7 @@ def fill_plan(call: Call) -> dict[str, Any]:
         except InputError as error:
             if error.code != "nothing-to-fill":
                 raise
-    # A form in which nothing was typed asks for a plan as well; that is no mistake of anybody's.
+    # A form in which nothing was typed asks for a plan as well; that is not a mistake.
     return {"changed": False, "before_digest": "", "edits": [], "warnings": [], "diff": ""}
 
 

@@ -25,7 +25,7 @@ def found_run(call: Call) -> RunInfo:
         call: The request.
 
     Raises:
-        InputError: There is no such run.
+        InputError: No such run exists.
 
     """
     name = call.names["run"]

@@ -81,7 +81,7 @@ def _watched(call: Call, info: RunInfo) -> Iterator[tuple[int, str, object]]:
                     hint="Refresh the list of runs.",
                     code="run-unknown",
                 )
-            for offset, event in read_events(path, offset):  # noqa: B020 - it goes on from there
+            for offset, event in read_events(path, offset):  # noqa: B020 - it continues from there
                 yield offset, "event", event
             if now.has_ended or now.state == "lost":
                 yield offset, "end", view(now, call.contents)

@@ -59,20 +59,20 @@ def _answers(values: ServicePrincipal) -> Callable[[Question], str]:
     def answer(question: Question) -> str:
         value = getattr(values, question.name, None)
         if question.name in asked:
-            # What is asked again was refused; the question begins with the reason.
-            raise _refusal(question.name, question.text.partition(". ")[0])
+            # What is asked again was rejected; the question begins with the reason.
+            raise _rejection(question.name, question.text.partition(". ")[0])
         asked.add(question.name)
         if question.name == "expires":
             return ""
         text = value.get_secret_value() if value is not None else ""
         if not text.strip() and not question.optional:
-            raise _refusal(question.name, f"{question.name} is missing")
+            raise _rejection(question.name, f"{question.name} is missing")
         return text
 
     return answer
 
 
-def _refusal(field: str, reason: str) -> InputError:
+def _rejection(field: str, reason: str) -> InputError:
     error = InputError(
         f"The Secrets can't be created: {reason}. Nothing was changed.",
         hint="Enter the value: `az ad sp create-for-rbac` and `az account show` print it.",
