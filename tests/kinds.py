@@ -33,16 +33,6 @@ NEEDS = {
 }
 """What needs what: modules, with all that is in them."""
 
-UNSEEN = {
-    "test_a_failing_cell_has_exit_code_4": "kernel",
-    "test_an_unknown_parameter_is_an_error_with_a_suggestion": "kernel",
-    "test_any_word_can_be_a_parameters_value": "kernel",
-    "test_run_as_json_is_one_document_a_line": "kernel",
-    "test_run_writes_beside_the_notebook_unless_told": "kernel",
-    "test_the_kernel_of_a_run_knows_its_notebooks_name": "kernel",
-}
-"""Tests in whose code it does not show, by their names; a mark at the test says the same."""
-
 PROCESSES = frozenset({"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "subprocess.Popen"})
 """Events of Python's audit, https://docs.python.org/3/library/audit_events.html, that tell of a process."""
 
@@ -87,8 +77,6 @@ def kind_of(item: pytest.Item) -> str:
     marked = [kind for kind in KINDS if item.get_closest_marker(kind)]
     if marked:
         return marked[0]
-    if item.originalname in UNSEEN:
-        return UNSEEN[item.originalname]
     fixtures = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no other way to a test's fixtures
     functions = [item.function, *(fixture.func for found in fixtures.values() for fixture in found)]
     needed = _reached(functions)

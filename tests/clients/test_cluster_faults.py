@@ -333,6 +333,7 @@ def raw_server():
     thread.join(10)
 
 
+@pytest.mark.stand
 def test_a_handshake_that_hangs_ends_in_time(raw_server, authority, tmp_path):
     host, _, port = raw_server(None).partition(":")
     environ = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
@@ -342,6 +343,7 @@ def test_a_handshake_that_hangs_ends_in_time(raw_server, authority, tmp_path):
     assert time.monotonic() - started < 2.5
 
 
+@pytest.mark.stand
 def test_something_that_speaks_no_http_is_named(raw_server, tmp_path):
     address = raw_server(b"SSH-2.0-OpenSSH_9.2\r\n")
     kubeconfig = tmp_path / "config"

@@ -69,6 +69,7 @@ def test_an_answer_that_comes_drop_by_drop_is_given_up_in_its_time(make, drip, e
         ended.set()
 
 
+@pytest.mark.stand
 @both
 def test_a_handshake_that_never_ends_is_given_up_in_its_time(make, ended):
     import socket

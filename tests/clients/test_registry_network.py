@@ -172,6 +172,7 @@ def test_a_name_that_dns_does_not_know_is_told_from_a_name_server_that_fails(mon
     assert "'contosolm.azurecr.io'" in error.message
 
 
+@pytest.mark.stand
 def test_a_port_that_nobody_listens_on_is_told():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -321,6 +322,7 @@ def tunnelling_to(host):
             thread.join()
 
 
+@pytest.mark.stand
 def test_a_proxy_that_is_not_there_is_told_without_its_password(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

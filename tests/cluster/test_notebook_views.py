@@ -196,6 +196,7 @@ def folder(tmp_path, monkeypatch):
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.stand
 def test_a_pod_runs_a_notebook_whose_kernel_is_called_otherwise_on_another_machine(
     places, there, tmp_path, folder, capsys
 ):
@@ -215,6 +216,7 @@ def test_a_run_that_has_succeeded_before_is_not_run_twice(places, there, tmp_pat
     assert not (tmp_path / "there" / "log.txt").exists()
 
 
+@pytest.mark.stand
 def test_a_run_that_fails_is_begun_again_as_often_as_retries_says_and_then_has_failed(places, there, tmp_path, folder):
     fails_in_a_cell(folder)
 
@@ -238,6 +240,7 @@ def fails_in_a_cell(folder, before="pass"):
 GIVEN_UP = {"exit code 1": {"terminated": {"exitCode": 1}}, "memory": KILLED, "no pod": None}
 
 
+@pytest.mark.stand
 @pytest.mark.parametrize("last", GIVEN_UP)
 def test_the_last_word_of_a_notebook_is_told_where_kubernetes_gives_up_earlier_than_the_run_has_counted(
     places, there, tmp_path, folder, monkeypatch, last
@@ -269,6 +272,7 @@ def test_the_last_word_of_a_notebook_is_told_where_kubernetes_gives_up_earlier_t
     assert "last_error" not in read_status(here)
 
 
+@pytest.mark.stand
 @pytest.mark.parametrize("failures", [1, 2])
 def test_a_run_says_how_often_it_has_failed_also_while_it_goes_on(
     places, there, tmp_path, folder, monkeypatch, failures

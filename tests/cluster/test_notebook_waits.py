@@ -179,6 +179,7 @@ def test_a_pod_that_waits_for_a_place_gets_the_time_to_take_the_one_of_a_run_tha
     assert follower.looks_for(60, done, waits).problem.code == "unschedulable-cpu"
 
 
+@pytest.mark.stand
 def test_a_container_that_is_being_made_is_told_after_half_a_minute_and_given_up_after_its_time():
     follower, waits = Follower(Waits(start=600)), pod(0, CREATING, made=0)
 

@@ -45,6 +45,7 @@ TrainJob(Model, input_files=[], backend=LocalBackend()).submit()
 """
 
 
+@pytest.mark.kernel
 def test_an_endpoint_predicts_and_its_deletion_leaves_nothing_running():
     endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
     endpoint.create()
@@ -69,6 +70,7 @@ def test_an_endpoint_predicts_and_its_deletion_leaves_nothing_running():
         endpoint.predict_nparray(np.array([[1.0]]))
 
 
+@pytest.mark.kernel
 def test_an_endpoint_that_can_not_start_raises_with_the_reason_and_leaves_nothing():
     endpoint = PredictionEndpoint(Broken, input_files=[], backend=LocalBackend())
 
@@ -79,6 +81,7 @@ def test_an_endpoint_that_can_not_start_raises_with_the_reason_and_leaves_nothin
     assert server_processes() == []
 
 
+@pytest.mark.kernel
 def test_an_endpoint_that_is_not_ready_in_time_raises_and_leaves_nothing():
     endpoint = PredictionEndpoint(NeverReady, input_files=[], backend=LocalBackend(ready_timeout=4))
 
@@ -109,6 +112,7 @@ def test_nothing_goes_on_when_the_kernel_ends_however_it_ends(what, number):
     assert all(gone(child.pid) for child in children)
 
 
+@pytest.mark.kernel
 def test_a_server_ends_when_its_supervisor_is_killed():
     endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
     endpoint.create()
@@ -121,6 +125,7 @@ def test_a_server_ends_when_its_supervisor_is_killed():
     endpoint.delete()
 
 
+@pytest.mark.kernel
 def test_a_second_create_replaces_the_endpoint_of_the_first(own_folders):
     endpoint = PredictionEndpoint(Doubler, input_files=[], backend=LocalBackend())
     endpoint.create()
@@ -137,6 +142,7 @@ def test_a_second_create_replaces_the_endpoint_of_the_first(own_folders):
     assert list((own_folders / "fairing-home" / "local").iterdir()) == []
 
 
+@pytest.mark.kernel
 def test_a_large_array_is_sent_in_parts(monkeypatch):
     from fairing_az_jupyter.fairing.upstream import prediction_endpoint
 

@@ -22,6 +22,7 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.kernel
 def test_an_isolated_notebook_runs_in_its_own_environment(in_folder, own_folders, monkeypatch):
     (in_folder / "leak").mkdir()
     (in_folder / "leak" / "leaked.py").write_text("")
@@ -38,6 +39,7 @@ def test_an_isolated_notebook_runs_in_its_own_environment(in_folder, own_folders
     assert printed.endswith(" None\n")
 
 
+@pytest.mark.kernel
 def test_requirements_that_name_another_file_change_with_it(in_folder):
     def show():
         from importlib.metadata import version
@@ -53,6 +55,7 @@ def test_requirements_that_name_another_file_change_with_it(in_folder):
     assert versions == ["2.0.0", "2.1.0"]
 
 
+@pytest.mark.kernel
 def test_an_isolated_environment_has_what_requirements_name_and_is_made_once(in_folder, own_folders):
     (in_folder / "requirements.txt").write_text("iniconfig==2.0.0\n")
 
@@ -71,6 +74,7 @@ def test_an_isolated_environment_has_what_requirements_name_and_is_made_once(in_
     assert first[1].startswith(str(own_folders / "fairing-home" / "environments"))
 
 
+@pytest.mark.kernel
 @pytest.mark.timeout(600)
 def test_an_endpoint_runs_in_an_isolated_environment(in_folder, own_folders):
     (in_folder / "requirements.txt").write_text("numpy\n")
@@ -84,6 +88,7 @@ def test_an_endpoint_runs_in_an_isolated_environment(in_folder, own_folders):
     assert answer["data"]["ndarray"][0].startswith(str(own_folders / "fairing-home" / "environments"))
 
 
+@pytest.mark.kernel
 def test_requirements_that_can_not_be_installed_leave_nothing(in_folder, own_folders):
     (in_folder / "requirements.txt").write_text("this is no requirement !!\n")
 

@@ -32,6 +32,7 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.kernel
 def test_a_function_is_trained(capfd):
     job = submit(hello)
 
@@ -40,10 +41,12 @@ def test_a_function_is_trained(capfd):
     assert "hello from a function\n" in capfd.readouterr().out
 
 
+@pytest.mark.kernel
 def test_a_class_is_trained():
     assert submit(Doubler).output == "training app"
 
 
+@pytest.mark.kernel
 def test_a_python_file_is_run(in_folder):
     (in_folder / "code").mkdir()
     (in_folder / "code" / "train.py").write_text("print('a file,', open('data.csv').read())")
@@ -52,12 +55,14 @@ def test_a_python_file_is_run(in_folder):
     assert submit("code/train.py", ["data.csv"]).output == "a file, with data"
 
 
+@pytest.mark.kernel
 def test_a_python_file_is_run_by_its_absolute_path(in_folder):
     (in_folder / "train.py").write_text("print('absolute')")
 
     assert submit(str(in_folder / "train.py")).output == "absolute"
 
 
+@pytest.mark.kernel
 def test_a_notebook_is_run(in_folder):
     cells = [nbformat.v4.new_code_cell("print('in a cell', 6 * 7)")]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -66,6 +71,7 @@ def test_a_notebook_is_run(in_folder):
     assert "in a cell 42" in submit("train.ipynb").output
 
 
+@pytest.mark.kernel
 def test_a_folder_of_inputs_is_there_with_all_that_it_holds(in_folder):
     (in_folder / "package" / "inner").mkdir(parents=True)
     (in_folder / "package" / "inner" / "x.txt").write_text("deep")
@@ -99,6 +105,7 @@ def test_output_comes_line_by_line_while_the_job_runs(in_folder):
     assert times[-1] - times[0] > 1.0
 
 
+@pytest.mark.kernel
 def test_a_failing_job_raises_with_exit_code_last_lines_and_hint():
     def fail():
         print("first")
@@ -112,6 +119,7 @@ def test_a_failing_job_raises_with_exit_code_last_lines_and_hint():
     assert "output.log" in caught.value.hint
 
 
+@pytest.mark.kernel
 def test_a_job_that_misses_a_file_is_told_to_name_it_in_input_files():
     def fail():
         open("prices.csv")
@@ -123,6 +131,7 @@ def test_a_job_that_misses_a_file_is_told_to_name_it_in_input_files():
     assert "prices.csv" in caught.value.hint
 
 
+@pytest.mark.kernel
 def test_a_job_that_misses_a_package_is_told_so():
     def fail():
         import a_package_that_nobody_has  # noqa: F401
@@ -133,6 +142,7 @@ def test_a_job_that_misses_a_package_is_told_so():
     assert "'a_package_that_nobody_has' to requirements.txt" in caught.value.hint
 
 
+@pytest.mark.kernel
 def test_a_killed_job_tells_the_signal():
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
@@ -155,6 +165,7 @@ def test_an_input_file_outside_the_folder_is_refused(tmp_path_factory):
         submit(hello, [os.path.relpath(outside)])
 
 
+@pytest.mark.kernel
 def test_output_map_puts_a_file_where_it_says(tmp_path_factory):
     outside = tmp_path_factory.mktemp("elsewhere") / "data.csv"
     outside.write_text("mapped")
@@ -166,6 +177,7 @@ def test_output_map_puts_a_file_where_it_says(tmp_path_factory):
     assert job.submit().output == "mapped"
 
 
+@pytest.mark.kernel
 def test_a_second_submit_of_the_same_job_works():
     job = TrainJob(Doubler, input_files=[], backend=LocalBackend())
 
@@ -184,6 +196,7 @@ def test_what_a_job_leaves_running_is_ended_with_it(in_folder):
     assert gone(int(job.output))
 
 
+@pytest.mark.kernel
 def test_environment_of_a_mutator_reaches_the_job():
     from kubernetes import client
 
@@ -200,6 +213,7 @@ def test_environment_of_a_mutator_reaches_the_job():
     assert mutators == [add_variable]
 
 
+@pytest.mark.kernel
 def test_a_mutator_that_asks_the_cluster_is_passed_over_with_a_warning(caplog):
     def needs_cluster(manager, _pod_spec, namespace):
         manager.secret_exists("acrcreds", namespace)
@@ -209,6 +223,7 @@ def test_a_mutator_that_asks_the_cluster_is_passed_over_with_a_warning(caplog):
     assert "'needs_cluster' needs a cluster" in caplog.text
 
 
+@pytest.mark.kernel
 def test_upstreams_resource_mutator_is_harmless():
     from kubeflow.fairing.kubernetes.utils import get_resource_mutator
 
@@ -218,6 +233,7 @@ def test_upstreams_resource_mutator_is_harmless():
     assert job.submit().output == "hello from a function"
 
 
+@pytest.mark.kernel
 def test_old_job_folders_are_removed(own_folders):
     (own_folders / "fairing-home" / "local").mkdir(parents=True)
     for number in range(30):
@@ -230,6 +246,7 @@ def test_old_job_folders_are_removed(own_folders):
     assert len(list((own_folders / "fairing-home" / "local").iterdir())) == 21
 
 
+@pytest.mark.kernel
 def test_the_archive_of_the_same_files_has_the_same_digest(in_folder):
     def tag():
         job = TrainJob("train.py", input_files=[], backend=LocalBackend())
@@ -243,6 +260,7 @@ def test_the_archive_of_the_same_files_has_the_same_digest(in_folder):
     assert tag() == first
 
 
+@pytest.mark.kernel
 def test_jobs_at_the_same_time_do_not_disturb_each_other():
     def job(number):
         def show():
@@ -256,6 +274,7 @@ def test_jobs_at_the_same_time_do_not_disturb_each_other():
     assert outputs == [f"number {number}" for number in range(16)]
 
 
+@pytest.mark.kernel
 def test_the_same_job_at_the_same_time_does_not_lose_its_archive():
     Path("same.py").write_text("print('the same')")
     with ThreadPoolExecutor(8) as pool:
@@ -264,6 +283,7 @@ def test_the_same_job_at_the_same_time_does_not_lose_its_archive():
     assert outputs == ["the same"] * 16
 
 
+@pytest.mark.kernel
 def test_the_files_of_earlier_jobs_are_not_packed_with_the_folder_that_holds_them(in_folder, monkeypatch):
     monkeypatch.setenv("FAIRING_AZURE_HOME", str(in_folder / "da[ta"))
     (in_folder / "data.csv").write_text("x" * 1000)
@@ -276,6 +296,7 @@ def test_the_files_of_earlier_jobs_are_not_packed_with_the_folder_that_holds_the
     assert outputs == {"['data.csv'] False"}
 
 
+@pytest.mark.kernel
 def test_what_was_kept_for_a_task_goes_with_it(own_folders):
     job = TrainJob(hello, input_files=[], backend=LocalBackend())
     job.submit()
@@ -341,6 +362,7 @@ def test_a_progress_bar_is_shown_as_it_moves():
     assert times[-1] - times[0] > 1.0
 
 
+@pytest.mark.kernel
 def test_a_notebook_that_names_no_kernel_is_run(in_folder):
     nbformat.write(
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('no kernel named')")]), "my ö.ipynb"
@@ -349,5 +371,6 @@ def test_a_notebook_that_names_no_kernel_is_run(in_folder):
     assert "no kernel named" in submit("my ö.ipynb").output
 
 
+@pytest.mark.kernel
 def test_lines_of_a_launched_job_are_json_safe():
     assert json.dumps(submit(hello)).startswith('"fairing-job-')

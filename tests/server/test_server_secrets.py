@@ -44,6 +44,7 @@ def secret_server(tmp_path_factory):
     found.stop()
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     "body",
     [
@@ -78,6 +79,7 @@ def test_no_secret_value_is_in_an_answer_or_in_the_log(secret_server, body):
         assert MARK not in " ".join(found.cmdline()) + str(found.environ())
 
 
+@pytest.mark.kernel
 def test_a_body_that_is_no_json_is_not_shown(secret_server):
     data = f'{{"values": {{"client_secret": "{MARK}-broken'
     answer = secret_server.ask("POST", "secrets", data=data, headers={"Content-Type": "application/json"})
@@ -85,6 +87,7 @@ def test_a_body_that_is_no_json_is_not_shown(secret_server):
     assert MARK not in answer.text + secret_server.log
 
 
+@pytest.mark.kernel
 def test_a_missing_value_is_named_and_an_ill_formed_one_says_why(secret_server):
     # Whether values are right is found out before the cluster is asked for anything but what there is.
     answer = secret_server.ask("POST", "secrets", {"sources": CLUSTER, "values": {}})

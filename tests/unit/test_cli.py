@@ -91,11 +91,13 @@ def test_run_executes_the_notebook_with_parameters(fairing_azure, notebook, tmp_
     }
 
 
+@pytest.mark.kernel
 def test_run_writes_beside_the_notebook_unless_told(fairing_azure, notebook):
     assert fairing_azure("run", notebook)[0] == 0
     assert notebook.with_name("train.executed.ipynb").exists()
 
 
+@pytest.mark.kernel
 def test_run_as_json_is_one_document_a_line(fairing_azure, notebook):
     code, out, _ = fairing_azure("run", notebook, "--json")
 
@@ -105,6 +107,7 @@ def test_run_as_json_is_one_document_a_line(fairing_azure, notebook):
     assert [d["event"]["text"] for d in documents[:-1] if d["event"]["kind"] == "output"] == ["rounds 3 LocalBackend\n"]
 
 
+@pytest.mark.kernel
 def test_the_kernel_of_a_run_knows_its_notebooks_name(fairing_azure, notebook):
     content = nbformat.read(notebook, as_version=4)
     ask = "from kubeflow.fairing.notebook.notebook_util import get_notebook_name; print(get_notebook_name())"
@@ -114,6 +117,7 @@ def test_the_kernel_of_a_run_knows_its_notebooks_name(fairing_azure, notebook):
     assert "  | train.ipynb\n" in fairing_azure("run", notebook)[1]
 
 
+@pytest.mark.kernel
 def test_an_unknown_parameter_is_an_error_with_a_suggestion(fairing_azure, notebook):
     code, _, err = fairing_azure("run", notebook, "-p", "DOCKER_REGISTY", "x.azurecr.io")
 
@@ -145,6 +149,7 @@ def test_an_error_as_json_has_code_message_and_hint(fairing_azure, tmp_path):
     assert set(json.loads(out)["error"]) == {"code", "message", "hint"}
 
 
+@pytest.mark.kernel
 def test_a_failing_cell_has_exit_code_4(fairing_azure, notebook):
     content = nbformat.read(notebook, as_version=4)
     content.cells.append(nbformat.v4.new_code_cell("1 / 0"))

@@ -8,6 +8,7 @@ from fairing_az_jupyter.frontends import cli
 from fairing_az_jupyter.frontends.command_line.parsing import parse
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("value", ["-1e-3", "-abc", "--", "-p", "--json", "-", "", "-0x1", "--cwd=x"])
 @pytest.mark.parametrize("flag", ["-p", "--parameter"])
 def test_any_word_can_be_a_parameters_value(flag, value):

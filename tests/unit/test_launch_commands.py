@@ -175,6 +175,7 @@ def test_files_and_maps_may_be_given_several_times():
     assert dict(parsed.output_map) == {"x": "/app/x", "y": "z=1"}
 
 
+@pytest.mark.kernel
 def test_a_class_of_a_file_is_trained_with_its_input_files(folder, fairing_azure):
     code, out, err = fairing_azure("train", "tasks.py:Model", "--input-files", "data.csv")
 
@@ -186,6 +187,7 @@ def test_a_class_of_a_file_is_trained_with_its_input_files(folder, fairing_azure
     assert "Using builder" not in err
 
 
+@pytest.mark.kernel
 def test_a_further_file_goes_where_the_map_says(folder, fairing_azure):
     (folder / "work.py").write_text("def show():\n    print(open('/'.join(['deep', 'moved.csv'])).read())\n")
 
@@ -194,6 +196,7 @@ def test_a_further_file_goes_where_the_map_says(folder, fairing_azure):
     assert (code, out.splitlines()[0]) == (0, "a,b")
 
 
+@pytest.mark.kernel
 def test_a_function_is_trained_and_its_answer_as_json_is_one_document(folder, fairing_azure):
     code, out, _ = fairing_azure("train", "tasks.py:work", "--json")
 
@@ -202,6 +205,7 @@ def test_a_function_is_trained_and_its_answer_as_json_is_one_document(folder, fa
     assert answer["job"].startswith("fairing-job-")
 
 
+@pytest.mark.kernel
 def test_a_failing_job_has_exit_code_4_and_its_last_lines(folder, fairing_azure):
     code, out, err = fairing_azure("train", "tasks.py:fails")
 
@@ -266,6 +270,7 @@ def test_a_class_that_does_not_predict_or_a_function_is_not_deployed(folder, fai
     assert "'work' in 'tasks.py' is not a class but function" in fairing_azure("deploy", "tasks.py:work")[2]
 
 
+@pytest.mark.kernel
 def test_a_file_that_is_changed_is_read_anew(folder, fairing_azure):
     (folder / "one.py").write_text("def work():\n    print('first')\n")
     assert fairing_azure("train", "one.py:work")[1].startswith("first")
@@ -274,6 +279,7 @@ def test_a_file_that_is_changed_is_read_anew(folder, fairing_azure):
     assert fairing_azure("train", "one.py:work")[1].startswith("second")
 
 
+@pytest.mark.kernel
 def test_a_file_named_as_a_module_takes_no_modules_place(folder, fairing_azure):
     (folder / "json.py").write_text("def work():\n    import json; print(json.dumps([1]))\n")
 
@@ -394,6 +400,7 @@ def test_an_endpoint_in_the_cluster_is_told_with_how_to_ask_and_delete_it(monkey
     assert json.loads(capsys.readouterr().out)["endpoint"] == info.to_dict()
 
 
+@pytest.mark.kernel
 def test_launch_checks_and_runs_the_notebook_with_its_settings(folder, fairing_azure):
     path = notebook_in(folder, "import os\nprint('rounds', ROUNDS, os.environ.get('FAIRING_MEMORY'))")
 
@@ -423,6 +430,7 @@ def test_launch_stops_at_what_would_make_it_fail_and_shows_the_cures(folder, fai
     assert document["check"]["status"] == "fail"
 
 
+@pytest.mark.kernel
 def test_launch_without_checks_runs_what_a_check_would_stop(folder, fairing_azure, monkeypatch):
     monkeypatch.setattr(services, "check", lambda *_, **__: pytest.fail("it was checked"))
     path = notebook_in(folder)
@@ -450,6 +458,7 @@ def test_launch_refuses_a_wrong_parameter_before_it_checks(folder, fairing_azure
     assert "Did you mean 'ROUNDS'" in err
 
 
+@pytest.mark.kernel
 def test_a_failing_cell_of_a_launch_has_exit_code_4(folder, fairing_azure):
     assert fairing_azure("launch", notebook_in(folder, "1 / 0"))[0] == 4
 

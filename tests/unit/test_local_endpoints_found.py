@@ -87,6 +87,7 @@ def deployed(file="work/model.py"):
     )
 
 
+@pytest.mark.kernel
 def test_training_is_recorded_with_all_that_it_and_its_children_print():
     info = services.start_launch(services.Session(LOCAL), "train", "work/model.py", "Model", input_files=["data.txt"])
 
@@ -101,6 +102,7 @@ def test_training_is_recorded_with_all_that_it_and_its_children_print():
     assert "from a child" in "".join(services.run_log(services.Session(), info.id))
 
 
+@pytest.mark.kernel
 def test_training_that_fails_tells_why_and_is_repeated_by_its_record():
     info = ended(services.start_launch(services.Session(LOCAL), "train", "work/model.py", "fails").id)
 
@@ -117,6 +119,7 @@ def test_training_that_fails_tells_why_and_is_repeated_by_its_record():
     assert (again.state, again.task, again.retry_of) == ("failed", "fails", info.id)
 
 
+@pytest.mark.kernel
 def test_training_that_is_cancelled_ends_within_two_seconds_with_its_job():
     info = services.start_launch(services.Session(LOCAL), "train", "work/model.py", "sleeps")
     wait_for(lambda: "sleeping" in printed(info.id))
@@ -173,6 +176,7 @@ def test_endpoint_is_found_asked_and_deleted_by_other_processes(run_python, tmp_
     assert port not in {c.laddr.port for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
 
 
+@pytest.mark.kernel
 def test_endpoint_whose_process_is_killed_is_a_failed_run_that_says_so():
     info = deployed()
     keeper = psutil.Process(int(read_status(Path(info.folder))["process"].split(" ")[1]))
@@ -186,6 +190,7 @@ def test_endpoint_whose_process_is_killed_is_a_failed_run_that_says_so():
     assert services.list_endpoints(services.Session(LOCAL)) == ((), "")
 
 
+@pytest.mark.kernel
 def test_endpoint_ends_with_a_keeper_that_is_killed_and_is_not_listed():
     info = deployed()
     keeper = psutil.Process(int(read_status(Path(info.folder))["process"].split(" ")[1]))
@@ -197,6 +202,7 @@ def test_endpoint_ends_with_a_keeper_that_is_killed_and_is_not_listed():
     assert services.list_endpoints(services.Session(LOCAL)) == ((), "")
 
 
+@pytest.mark.kernel
 def test_cancelling_the_run_of_an_endpoint_ends_it():
     info = deployed()
     services.cancel_run(services.Session(), info.id)
@@ -206,6 +212,7 @@ def test_cancelling_the_run_of_an_endpoint_ends_it():
         services.test_endpoint(services.Session(LOCAL), info.endpoint, "[[1]]")
 
 
+@pytest.mark.kernel
 def test_log_of_an_endpoint_is_followed_until_it_is_deleted():
     info = deployed()
     lines = services.launch_logs(services.Session(LOCAL), info.endpoint, follow=True)
@@ -245,6 +252,7 @@ def test_launch_that_can_be_seen_to_fail_is_refused_before_there_is_a_record(kin
     assert not store.path.exists()
 
 
+@pytest.mark.kernel
 def test_file_that_can_not_be_run_is_a_recorded_failure():
     Path("work/model.py").write_text("raise RuntimeError('no licence')\nclass Model:\n    def train(self): pass\n")
 
@@ -262,6 +270,7 @@ def test_cluster_that_can_not_be_asked_leaves_the_endpoints_of_this_machine_and_
     assert note.count(". ") == 0
 
 
+@pytest.mark.kernel
 def test_module_beside_the_file_is_imported_by_it_and_by_nothing_else(monkeypatch):
     monkeypatch.chdir("work")
     Path("psutil.py").write_text("raise RuntimeError('shadow')")

@@ -261,6 +261,7 @@ def of_launches(events):
     return [event for event in events if event.kind in {"phase", "pod-event"}]
 
 
+@pytest.mark.kernel
 def test_a_run_records_what_its_notebook_tells_and_the_notebook_keeps_no_trace(tmp_path):
     cells = (
         f"{IMPORTS}import threading\nphase('context', 'started')",
@@ -284,6 +285,7 @@ def test_a_run_records_what_its_notebook_tells_and_the_notebook_keeps_no_trace(t
     assert "launch+json" not in output.read_text().replace("LAUNCH_MIME", "")
 
 
+@pytest.mark.kernel
 def test_a_phase_of_a_cell_that_raises_is_recorded_as_failed(tmp_path):
     path = write_notebook(tmp_path / "a.ipynb", f"{IMPORTS}with timed_phase('run'): raise ValueError('no\\ngood')")
 
@@ -303,6 +305,7 @@ def test_plain_papermill_keeps_no_trace_either(tmp_path):
     assert output.text == "x\n"
 
 
+@pytest.mark.kernel
 def test_junk_in_the_place_of_a_phase_is_no_event_and_ends_no_run(tmp_path):
     junk = [None, "x", [], {"kind": "phase", "name": "rm -rf", "value": "started"}, {"kind": "run-finished"}]
     good = {"kind": "phase", "name": "push", "value": "started"}
@@ -324,6 +327,7 @@ def test_junk_in_the_place_of_a_phase_is_no_event_and_ends_no_run(tmp_path):
     assert texts == ["junk"] * len(junk) + ["seen"]
 
 
+@pytest.mark.kernel
 def test_a_cell_that_tells_without_end_comes_to_its_limit(tmp_path):
     path = write_notebook(tmp_path / "a.ipynb", f"{IMPORTS}while True: phase('build', 'started', 'x' * 900)")
 
@@ -348,6 +352,7 @@ def pairs(*names):
     return [(name, value) for name in names for value in ("started", "finished")]
 
 
+@pytest.mark.kernel
 def test_a_job_on_this_machine_has_a_context_and_a_run_each_time(heard, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
@@ -357,6 +362,7 @@ def test_a_job_on_this_machine_has_a_context_and_a_run_each_time(heard, tmp_path
     assert steps(heard) == pairs("context", "run") * 2
 
 
+@pytest.mark.kernel
 def test_a_failing_job_on_this_machine_marks_its_run(heard, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
@@ -381,6 +387,7 @@ def test_a_file_that_is_missing_marks_the_context(heard, tmp_path, monkeypatch):
     assert "nowhere.csv" in heard[-1][3]
 
 
+@pytest.mark.kernel
 def test_the_same_builder_deploys_twice(heard, tmp_path, monkeypatch):
     from kubeflow.fairing import TrainJob
     from kubeflow.fairing.backends import LocalBackend
@@ -404,6 +411,7 @@ class Broken(Model):
         raise RuntimeError
 
 
+@pytest.mark.kernel
 def test_an_endpoint_on_this_machine_is_served_once_it_is_ready(heard, tmp_path, monkeypatch):
     from kubeflow.fairing import PredictionEndpoint
     from kubeflow.fairing.backends import LocalBackend
@@ -417,6 +425,7 @@ def test_an_endpoint_on_this_machine_is_served_once_it_is_ready(heard, tmp_path,
     assert endpoint.url in heard[-1][3]
 
 
+@pytest.mark.kernel
 def test_an_endpoint_that_does_not_start_marks_its_serving(heard, tmp_path, monkeypatch):
     from kubeflow.fairing import PredictionEndpoint
     from kubeflow.fairing.backends import LocalBackend
@@ -428,6 +437,7 @@ def test_an_endpoint_that_does_not_start_marks_its_serving(heard, tmp_path, monk
     assert steps(heard) == [*pairs("context"), ("serve", "started"), ("serve", "failed")]
 
 
+@pytest.mark.kernel
 def test_a_run_of_a_notebook_that_trains_here_has_the_phases_in_its_record(tmp_path):
     source = (
         "from kubeflow.fairing import TrainJob\nfrom kubeflow.fairing.backends import LocalBackend\n"

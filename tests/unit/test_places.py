@@ -251,6 +251,7 @@ def test_the_page_of_a_failure_is_never_taken_for_the_file(places, web, status, 
     assert "MARKED" not in str(refused.value)
 
 
+@pytest.mark.kernel
 def test_a_web_that_does_not_answer_is_told_in_time():
     import socket
 

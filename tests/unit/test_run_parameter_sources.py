@@ -68,6 +68,7 @@ def test_the_environment_gives_parameters_as_text(notebook, environment):
     }
 
 
+@pytest.mark.kernel
 def test_a_run_has_the_types_that_its_cell_declares(notebook, environment, tmp_path):
     content = nbformat.read(notebook, as_version=4)
     content.cells[0].source += "names: list = None\n"

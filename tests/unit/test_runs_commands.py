@@ -276,6 +276,7 @@ def test_retry_of_a_notebook_that_has_gone_offers_the_copy(capsys, store):
     assert "fairing-azure runs retry r1 --as-it-was" in err
 
 
+@pytest.mark.kernel
 def test_run_is_repeated_from_another_folder_and_as_it_was(capsys, store, tmp_path, monkeypatch):
     (tmp_path / "a b").mkdir()
     monkeypatch.chdir(tmp_path / "a b")
@@ -297,6 +298,7 @@ def test_run_is_repeated_from_another_folder_and_as_it_was(capsys, store, tmp_pa
     assert (tmp_path / "a b" / "beside").exists()
 
 
+@pytest.mark.kernel
 def test_failed_run_shows_cell_traceback_and_parameters(capsys, store, tmp_path):
     write_notebook(tmp_path / "prices.ipynb", "def train():\n    raise ValueError(f'rate {rate}')\ntrain()")
 
