@@ -12,18 +12,19 @@ from fairing_az_jupyter.parameters.literals import read_literal, same_value, wri
 from fairing_az_jupyter.parameters.text_edits import EditedSource, Splice, apply_splices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 _COMMENTED = re.compile(r"#[ \t]*(?=\w+[ \t]*[:=])")
 _STRING_START = re.compile(r"[A-Za-z]*(['\"])")
 
 
-def fill_source(source: str, values: Mapping[str, object]) -> EditedSource:
+def fill_source(source: str, values: Mapping[str, object], carried: Collection[str] = ()) -> EditedSource:
     """Edit a cell's source so that each name has its value at the end of the cell.
 
     Args:
         source: The source of one code cell.
         values: The value of each name; names are valid, values are what `write_literal` takes.
+        carried: Names that functions of earlier cells declare `global`.
 
     Returns:
         The edited source. Nothing is edited for a name that already ends as the literal asked for.
@@ -36,7 +37,7 @@ def fill_source(source: str, values: Mapping[str, object]) -> EditedSource:
     edited = EditedSource(source)
     for name, value in values.items():
         code = parse_cell(edited.text)
-        bindings = find_bindings(code)
+        bindings = find_bindings(code, carried)
         if _holds(bindings.values(), name, value):
             continue
         for edits in _ways(edited, code, bindings, name, value):
@@ -159,7 +160,7 @@ def _proven(code: CellCode, bindings: Bindings, edits: list[Splice], name: str, 
         return False
     if code.runs_as_one and not after.runs_as_one:
         return False
-    found = find_bindings(after)
+    found = find_bindings(after, bindings.carried)
     old, new = bindings.values(), found.values()
     others = {*old, *new} - {name}
     return (

@@ -11,7 +11,7 @@ from fairing_az_jupyter.parameters.cell_code import CellCode, parse_quietly
 from fairing_az_jupyter.parameters.literals import read_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # Line magics that put names into the notebook's namespace, or take them out, without saying which.
 _BINDS_ANYTHING = re.compile(r"%(?:run|pylab|reset|reset_selective|xdel|store\s+-r)\b")
@@ -47,6 +47,7 @@ class Bindings:
         anything: The index of the last statement that may bind any name (`from x import *`, `%run`), or -1.
         deferred: For each name that a function or class declares `global`: the index of the last statement that may
             run that function.
+        carried: The names that functions of earlier cells declare `global`.
 
     """
 
@@ -54,6 +55,7 @@ class Bindings:
     declared: dict[str, int] = field(default_factory=dict)
     anything: int = -1
     deferred: dict[str, int] = field(default_factory=dict)
+    carried: tuple[str, ...] = ()
 
     def last(self, name: str) -> Binding | None:
         """Return what decides over a name's value at the end of the cell; None where nothing binds it."""
@@ -86,17 +88,18 @@ class Bindings:
         return found
 
 
-def find_bindings(code: CellCode) -> Bindings:
+def find_bindings(code: CellCode, carried: Iterable[str] = ()) -> Bindings:
     """Find what a cell binds at its top level.
 
     Args:
         code: The parsed cell.
+        carried: Names that functions of earlier cells declare `global`: whatever this cell runs may bind them.
 
     Returns:
         The bindings. Names that only functions, classes or comprehensions bind inside themselves are not among them.
 
     """
-    found = Bindings()
+    found = Bindings(carried=tuple(carried))
     globals_of: dict[str, int] = {}
     for index, statement in enumerate(code.tree.body):
         if isinstance(statement, ast.AnnAssign) and statement.value is None:
@@ -118,7 +121,7 @@ def find_bindings(code: CellCode) -> Bindings:
         found.explicit.update(_assigned(statement, index))
         globals_of.update({name: index for name in names.declared_global if name not in globals_of})
         if magic is not None or _runs_code(statement):
-            found.deferred.update(dict.fromkeys(globals_of, index))
+            found.deferred.update(dict.fromkeys([*globals_of, *found.carried], index))
         else:
             found.deferred.update({name: index for name in globals_of if name not in found.deferred})
     return found

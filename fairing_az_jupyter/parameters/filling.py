@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import NotebookFileError, ParameterError
 from fairing_az_jupyter.parameters.assignment_edits import assignment, fill_source
-from fairing_az_jupyter.parameters.assignments import Bindings, find_bindings
+from fairing_az_jupyter.parameters.assignments import find_bindings
 from fairing_az_jupyter.parameters.cell_code import CellCode, CellCodeError, parse_cell, split_lines
 from fairing_az_jupyter.parameters.cell_declarations import Declaration, find_declarations
 from fairing_az_jupyter.parameters.import_cells import position_behind_imports
@@ -29,7 +29,7 @@ from fairing_az_jupyter.parameters.notebook_text import CellText, NotebookText, 
 from fairing_az_jupyter.parameters.text_edits import EditedSource, Splice, apply_splices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 PARAMETERS_TAG = "parameters"
 INJECTED_TAG = "injected-parameters"
@@ -213,9 +213,11 @@ def _read(text: str, where: str) -> CellReading:
     names: dict[str, None] = {}
     declared: dict[str, Declaration] = {}
     cells = _tagged(notebook)
+    carried: dict[str, None] = {}
     for cell, _tag in cells:
         code = _code(notebook, cell, where)
-        bindings = find_bindings(code)
+        bindings = find_bindings(code, carried)
+        carried |= dict.fromkeys(bindings.deferred)
         found = bindings.values()
         # A later cell decides, also where it binds a name to something that is not a literal.
         values = {name: value for name, value in values.items() if not bindings.mentions(name)}
@@ -249,17 +251,19 @@ def _plan(text: str, digest: str, values: Mapping[str, object], where: str) -> F
         new = _new_cell(notebook, created_at, wanted)
         edits.append(new)
         splices.append(new_cell_splice(notebook, created_at, new.after, new.cell_id or ""))
+    carried: dict[str, None] = {}
     for cell, tag in tagged:
         values_here = wanted
+        bindings = find_bindings(_code(notebook, cell, where), carried)
         if cell is not main:
-            bindings = _bindings(notebook, cell, where)
             values_here = {name: value for name, value in wanted.items() if bindings.mentions(name)}
             if values_here:
                 warnings.append(
                     f"{_name(cell)}, tagged {tag!r}, sets {', '.join(values_here)} too. It gets the same "
                     f"{'value' if len(values_here) == 1 else 'values'}, so that the whole notebook uses them."
                 )
-        edited = _filled(notebook, cell, values_here, where)
+        edited = _filled(notebook, cell, values_here, where, carried)
+        carried |= dict.fromkeys(bindings.deferred)
         if edited.splices:
             index = cell.position + (1 if cell.position >= created_at else 0)
             edits.append(CellEdit(index, cell.id, edited.original, edited.text, created=False))
@@ -309,18 +313,16 @@ def _new_cell(notebook: NotebookText, position: int, values: Mapping[str, object
     return CellEdit(position, cell_id, "", source, created=True)
 
 
-def _bindings(notebook: NotebookText, cell: CellText, where: str) -> Bindings:
-    return find_bindings(_code(notebook, cell, where))
-
-
 def _code(notebook: NotebookText, cell: CellText, where: str) -> CellCode:
     with _naming(cell, where):
         return parse_cell(notebook.source_of(cell))
 
 
-def _filled(notebook: NotebookText, cell: CellText, values: Mapping[str, object], where: str) -> EditedSource:
+def _filled(
+    notebook: NotebookText, cell: CellText, values: Mapping[str, object], where: str, carried: Collection[str]
+) -> EditedSource:
     with _naming(cell, where):
-        return fill_source(notebook.source_of(cell), values)
+        return fill_source(notebook.source_of(cell), values, carried)
 
 
 @contextlib.contextmanager

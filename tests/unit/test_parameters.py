@@ -109,6 +109,25 @@ def test_the_first_of_several_tagged_cells_gets_every_value_and_later_ones_what_
     assert read_parameters_text(plan.new_text).values == {"A": "new", "B": 5, "C": 3, "D": 1}
 
 
+@pytest.mark.parametrize(
+    ("later", "filled"),
+    [
+        ("f()", "f()\nA = None"),
+        ("A = 2; f()", "A = 2; f()\nA = None"),
+        ("%run other.py", "%run other.py\nA = None"),
+        ("B = 1", "B = 1"),
+    ],
+)
+def test_a_cell_that_may_run_an_earlier_ones_function_gets_its_global_too(later, filled):
+    function = "def f():\n    global A\n    A = 7"
+    text = text_of(("parameters", f"A = 1\n{function}"), ("parameters", later))
+
+    plan = plan_fill_text(text, {"A": None})
+
+    assert sources(plan.new_text) == [f"A = 1\n{function}\nA = None", filled]
+    assert not plan_fill_text(plan.new_text, {"A": None}).changed
+
+
 def test_papermills_injected_cell_gets_the_values_that_it_would_override():
     text = text_of(("parameters", "A = 1\nB = 1"), ("injected-parameters", "# Parameters\nA = 2\n"))
     plan = plan_fill_text(text, {"A": 3, "B": 4})

@@ -23,6 +23,7 @@ from fairing_az_jupyter import services
 pytest.importorskip("jupyter_scheduler", reason="pip install jupyter-scheduler")
 # jupyter-scheduler 2.12 is written for pydantic 1, and leaves its SQLite connections to the garbage collector.
 pytestmark = [
+    pytest.mark.kernel,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
