@@ -5,6 +5,7 @@ A test that starts processes or listens through the package alone says so by a m
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 import types
@@ -78,12 +79,14 @@ def kind_of(item: pytest.Item) -> str:
     if marked:
         return marked[0]
     fixtures = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no other way to a test's fixtures
-    functions = [item.function, *(fixture.func for found in fixtures.values() for fixture in found)]
-    needed = _reached(functions)
+    functions = (item.function, *(fixture.func for found in fixtures.values() for fixture in found))
+    needed = set[str]().union(*map(_reached, functions))
     return next((kind for kind in KINDS if kind in needed), "fast")
 
 
-def _reached(things: list[Any]) -> set[str]:
+@functools.cache
+def _reached(function: Any) -> frozenset[str]:
+    things = [function]
     seen: set[int] = set()
     needed: set[str] = set()
     while things:
@@ -100,7 +103,7 @@ def _reached(things: list[Any]) -> set[str]:
             names = set(_names(thing.__code__))
             needed |= {kind for name, kind in NEEDS.items() if name in names}
             things += [thing.__globals__[name] for name in names if name in thing.__globals__]
-    return needed
+    return frozenset(needed)
 
 
 def _home(thing: Any) -> str:
