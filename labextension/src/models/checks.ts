@@ -3,7 +3,7 @@ import type { IDisposable } from '@lumino/disposable';
 
 import { asApiError, type Api, type ApiError } from '../api';
 import type { ICheckResult, ISecretChange, ISecretValues, ISources } from '../types';
-import type { IFixRequest } from './fix';
+import type { IFix } from './fix';
 import { Model } from './model';
 
 type ChecksApi = Pick<
@@ -134,11 +134,11 @@ export class ChecksModel extends Model {
   /**
    * Fix what a check has found, and check again.
    *
-   * @param fix - What to do; see `fixRequestOf`.
+   * @param fix - What to do; see `fixOf`.
    * @param values - The secrets' values. They go to the server and are kept nowhere here.
    * @returns Whether it was done.
    */
-  async fix(fix: IFixRequest, values: ISecretValues = {}): Promise<boolean> {
+  async fix(fix: IFix, values: ISecretValues = {}): Promise<boolean> {
     if (this._isFixing) {
       return false;
     }
