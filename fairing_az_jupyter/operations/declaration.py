@@ -38,14 +38,14 @@ MAGIC = "%fairing_azure"
 
 EXIT_CODES: Mapping[int, str] = {
     0: "done",
-    1: "an error of this program; please report it",
+    1: "an error of this program; please report it as a bug",
     2: "the command line can't be understood",
-    3: "what was asked for can't be done as it stands: a setting, a parameter, a file",
-    4: "what was started has failed: a cell, a job, an endpoint",
+    3: "invalid input: a setting, a parameter, a file",
+    4: "a cell, a job or an endpoint failed",
     5: "something has to be installed first",
-    6: "the cluster or an Azure service did not do what was asked",
-    7: "check, launch: something would make a launch fail",
-    8: "check: nothing fails, but something could not be found out",
+    6: "an error of the cluster or Azure",
+    7: "at least one check failed: a launch would fail",
+    8: "no check failed, but at least one got no answer",
     130: "cancelled",
 }
 """Every exit code of the command line, and what it means."""

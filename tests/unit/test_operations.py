@@ -240,3 +240,11 @@ def test_a_mistake_in_a_cell_is_the_same_line(run_python):
 
 def test_every_exit_code_that_an_operation_names_is_documented():
     assert {code for each in operations() for code in each.exit_codes} <= set(EXIT_CODES)
+
+
+def test_the_readme_lists_the_exit_codes_as_the_help_does():
+    table = (
+        (REPOSITORY / "README.md").read_text().partition("| exit code | meaning |\n|---|---|\n")[2].partition("\n\n")[0]
+    )
+
+    assert table.splitlines() == [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
