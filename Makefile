@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD := build
 NOTEBOOK := notebooks/xgboost-high-level-apis.ipynb
-# How many test files run at the same time; each process has a test stand of its own (1 GB).
-WORKERS ?= 2
+# How many test files run at the same time; each process has a test stand of its own (1 GB). Tests that wait for a
+# cluster leave half of two cores idle with two.
+WORKERS ?= 4
 # Where nearly all fast tests are; collecting the others takes longer than running them.
 FAST := $(addprefix tests/,clients fairing packaging preflight server setup unit)
 PANEL := fairing_az_jupyter/labextension/static/style.js
@@ -37,7 +38,7 @@ check-code: install
 	@$(BIN)/lint-imports --config setup.cfg
 
 check-tests: install
-	@$(BIN)/python -m pytest $(FAST) -m fast -q -n $(WORKERS)
+	@$(BIN)/python -m pytest $(FAST) -m fast -q -n 2
 
 lint: check-code $(NODE_MODULES)  ## style, types and architecture
 	@cd labextension && npm run --silent lint

@@ -94,7 +94,7 @@ def test_from_nothing_to_all_green_with_what_the_azure_cli_has_printed(desk):
 
     out, _ = desk.type("secrets", "create", "--from-file", "sp.json")
 
-    assert out.endswith("See whether all is well now: fairing-azure check\n")
+    assert out.endswith("Check whether a launch would work now: fairing-azure check\n")
     out, err = desk.type("check")
     assert out.endswith("Ready to launch.\n")
     assert err == ""

@@ -46,7 +46,7 @@ def test_from_nothing_to_all_green_without_leaving_the_notebook(notebook):
     messages, asked = notebook.run("%fairing_azure secrets create", *answers)
 
     assert [question["password"] for question in asked] == [False, True, False, False, False]
-    assert texts(messages).endswith("See whether all is well now: %fairing_azure check\n")
+    assert texts(messages).endswith("Check whether a launch would work now: %fairing_azure check\n")
     messages, _ = notebook.run("found = %fairing_azure check")
     last = messages[-1]["content"]["data"]
     assert "Ready to launch." in last["text/html"]

@@ -254,7 +254,7 @@ def test_ctrl_c_tells_that_the_run_goes_on_and_how_to_cancel_it(yard):  # noqa: 
 
     name = yard.store.find("last").id
     assert process.returncode == 130
-    assert f"Run {name} goes on in the cluster" in said
+    assert f"Run {name} is still running in the cluster" in said
     assert f"fairing-azure runs cancel {name}" in said
     assert services.describe_run(services.Session(runs_folder=yard.runs), name).state == "running"
     with command(yard, "runs", "cancel", name) as cancelled:
