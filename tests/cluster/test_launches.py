@@ -221,7 +221,7 @@ def test_an_endpoint_that_is_not_ready_says_so_and_a_job_is_none(bare):
     with pytest.raises(EndpointError, match="is not ready") as caught:
         endpoint_calls.predict(bare.launcher, "fairing-endpoint-1", Samples([[1.0]]))
     assert "fairing-azure status fairing-endpoint-1" in caught.value.hint
-    with pytest.raises(InputError, match="is a job, and no endpoint"):
+    with pytest.raises(InputError, match="is a job, not an endpoint"):
         endpoint_calls.predict(bare.launcher, "fairing-job-1", Samples([[1.0]]))
 
 

@@ -143,7 +143,7 @@ def test_a_job_whose_end_its_own_launch_is_reading_is_not_cleaned_up(bare):
 
         found = bare.found()
         assert found[("Job", "fairing-job-1")].in_use
-        assert "about to" in found[("Job", "fairing-job-1")].why
+        assert "Its own launch will delete it" in found[("Job", "fairing-job-1")].why
         assert found[("Job", "fairing-job-2")].in_use
         child.kill()
         child.communicate()

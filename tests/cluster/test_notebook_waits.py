@@ -185,7 +185,7 @@ def test_a_container_that_is_being_made_is_told_after_half_a_minute_and_given_up
 
     assert follower.looks_for(20, waits).waiting == ""
     seen = follower.looks_for(20, waits)
-    assert "is being made (ContainerCreating). Waiting for 40 s so far, at most 10 min." in seen.waiting
+    assert "is being created (ContainerCreating). Waiting for 40 s so far, at most 10 min." in seen.waiting
     assert follower.looks_for(600, waits).problem.code == "not-started"
 
 

@@ -216,7 +216,7 @@ def test_a_run_that_is_killed_is_cleaned_up_after_and_reported_as_not_ended(pipe
     assert workshop.nothing_left(), pipeline.log
     results = results_of(pipeline)
     failure = read_report(results / "junit.xml").cases[0].find("failure")
-    assert "has not ended" in failure.get("message"), pipeline.log
+    assert "did not finish" in failure.get("message"), pipeline.log
     assert runs_in(results) == ["running"]
     assert services.describe_run(services.Session(runs_folder=str(results / "runs")), "last").state == "lost"
     assert "launched by" in (results / "executed.ipynb").read_text()
