@@ -6,7 +6,7 @@ BUILD := build
 NOTEBOOK := notebooks/xgboost-high-level-apis.ipynb
 # How many test files run at the same time; each process has a test stand of its own (1 GB). Tests that wait for a
 # cluster leave half of two cores idle with two.
-WORKERS ?= 4
+WORKERS ?= 3
 # Where nearly all fast tests are; collecting the others takes longer than running them.
 FAST := $(addprefix tests/,clients fairing packaging preflight server setup unit)
 PANEL := fairing_az_jupyter/labextension/static/style.js

@@ -320,7 +320,7 @@ def test_failing_points_are_left_alone_until_they_are_to_be_tried_again(place, t
     assert process.returncode == 4
     assert "1 of 3 points" in err
     assert "AssertionError: not yet" in err
-    (tmp_path / "mended").touch()
+    (tmp_path / "corrected").touch()
     place.resume(code=4)
     assert place.executions() == {1: 1, 2: 1, 3: 1}
     place.resume("--retry-failed")
