@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_
 
 from pydantic import BaseModel, ConfigDict
 
-from fairing_az_jupyter.operations.words import Argument, Word
+from fairing_az_jupyter.operations.words import Argument, Word, argument, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ __all__ = [
     "EXIT_CODES",
     "MAGIC",
     "PROGRAM",
+    "SOURCE_NOTEBOOK",
     "Example",
     "Field",
     "Operation",
@@ -58,6 +59,8 @@ EVERYWHERE: frozenset[Place] = frozenset({"terminal", "magic", "server"})
 """All places."""
 ALL = ("*",)
 """Every setting."""
+SOURCE_NOTEBOOK = "source_notebook"
+"""The field that names a notebook as a source of settings; a request may have a `notebook` of its own."""
 CLUSTER = ("backend", "namespace")
 """The settings that say where to look."""
 
@@ -117,6 +120,18 @@ class Sources:
     def has_profile(self) -> bool:
         """Whether `--profile` names a profile."""
         return bool(self.settings) if self.profile is None else self.profile
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """How the sources are typed, in the order of the help."""
+        found = []
+        if self.notebook:
+            found.append(_source(SOURCE_NOTEBOOK, _NOTEBOOK_WORDS[self.notebook]))
+        if self.has_profile:
+            found.append(_source("profile", _PROFILE))
+        if self.records:
+            found.append(_source("runs_folder", _RUNS_FOLDER))
+        return tuple(found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,6 +223,16 @@ class Operation(Generic[R]):
         """The first word of two; empty where there is one."""
         return self.name.partition(" ")[0] if " " in self.name else ""
 
+    @property
+    def action(self) -> str:
+        """The second word of two; empty where there is one."""
+        return self.name.partition(" ")[2]
+
+    @property
+    def first_word(self) -> str:
+        """What is typed first: the group, or the name."""
+        return self.group or self.name
+
     @functools.cached_property
     def fields(self) -> tuple[Field, ...]:
         """The fields of its request, arguments first."""
@@ -215,10 +240,43 @@ class Operation(Generic[R]):
         typed = [field for field in found if field is not None]
         return tuple(sorted(typed, key=lambda field: not isinstance(field.word, Argument)))
 
+    @functools.cached_property
+    def typed_fields(self) -> tuple[Field, ...]:
+        """All that can be typed but for settings: the fields of its request, and those that name its sources."""
+        return (*self.fields, *self.sources.fields)
+
+    def needs(self, field: Field, *, in_cell: bool) -> bool:
+        """Tell whether a field has to be given.
+
+        Args:
+            field: The field.
+            in_cell: Whether it is typed into a cell.
+
+        """
+        return field.required or (not in_cell and field.name in self.needed_in_terminal)
+
     def examples_for(self, *, in_cell: bool) -> tuple[Example, ...]:
         """Return its examples for a cell, or for a terminal."""
         other = "terminal" if in_cell else "cell"
         return tuple(example for example in self.examples if example.where != other)
+
+
+_COUNTS = "a notebook whose parameters cell counts"
+_NOTEBOOK_WORDS: Mapping[str, Word] = {
+    "argument": argument("NOTEBOOK", _COUNTS, completes="notebook"),
+    "option": option("--notebook", metavar="NOTEBOOK", about=_COUNTS, completes="notebook"),
+}
+_PROFILE = option("--profile", metavar="NAME", about="take settings from this profile", completes="profile")
+_RUNS_FOLDER = option(
+    "--runs-folder",
+    metavar="FOLDER",
+    about="where the records of runs are (default: FAIRING_AZURE_RUNS, or below Jupyter's data folder)",
+    completes="folder",
+)
+
+
+def _source(name: str, word: Word) -> Field:
+    return Field(name, word, required=False, kind="one", nested=False, choices=(), default=None)
 
 
 def _field(name: str, info: Any) -> Field | None:  # noqa: ANN401 - pydantic's FieldInfo

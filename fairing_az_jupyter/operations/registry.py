@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +21,16 @@ from fairing_az_jupyter.operations.setup.check import CHECK
 from fairing_az_jupyter.operations.setup.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from fairing_az_jupyter.operations.declaration import Operation, Place
 
-__all__ = ["GROUPS", "declared", "find", "in_group", "nearest", "operations"]
+__all__ = ["GROUPS", "declared", "find", "in_group", "operations"]
 
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
-        "secrets": "Make, renew and show the Secrets that a launch needs; values come from a prompt or a file.",
+        "secrets": "Make, renew and show the Secrets that a launch needs; values come from a prompt, the environment "
+        "or a file.",
         "profile": "Keep named sets of settings.",
         "runs": "Look after the records of runs: every run of a notebook leaves one.",
         "sweep": "Run a notebook at many points: a grid, a list, a CSV file, or a random sample.",
@@ -124,20 +124,3 @@ def declared(operation: Operation[Any]) -> Iterator[None]:
         yield
     finally:
         _DECLARED.remove(operation)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the word that was probably meant; empty where none is near.
-
-    Args:
-        word: What was typed.
-        known: What there is.
-
-    """
-    # What options have in common makes none of them like another.
-    bare = {each.lstrip("-").lower(): each for each in known}
-    typed = word.lstrip("-").lower()
-    near = difflib.get_close_matches(typed, list(bare), n=1, cutoff=0.7)
-    begun = [each for each in bare if len(typed) > 1 and (each.startswith(typed) or typed.startswith(each))]
-    found = near or begun[:1]
-    return bare[found[0]] if found else ""

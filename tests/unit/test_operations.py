@@ -9,11 +9,12 @@ import pytest
 
 from fairing_az_jupyter.frontends import cli
 from fairing_az_jupyter.frontends.command_line import completion, reference
+from fairing_az_jupyter.frontends.command_line.parsing import parse
 from fairing_az_jupyter.frontends.command_line.setting_flags import declared as declared_settings
 from fairing_az_jupyter.frontends.command_line.setting_flags import fields_of, setting_flags
 from fairing_az_jupyter.frontends.server import openapi
 from fairing_az_jupyter.operations.declaration import EXIT_CODES, MAGIC, PROGRAM
-from fairing_az_jupyter.operations.registry import declared, operations
+from fairing_az_jupyter.operations.registry import declared, in_group, operations
 from fairing_az_jupyter.operations.words import Argument, Option
 from tests.conftest import REPOSITORY
 
@@ -236,6 +237,15 @@ def test_a_mistake_in_a_cell_is_the_same_line(run_python):
     for (_, line, _), (kind, _, out) in zip(MISTAKES, found[len(lines) :], strict=True):
         assert kind == "CommandLineError", line
         assert set(json.JSONDecoder().raw_decode(out)[0]["error"]) == {"code", "message", "hint"}, line
+
+
+@pytest.mark.parametrize("program", [PROGRAM, MAGIC])
+@pytest.mark.parametrize("group", ["secrets", "profile", "runs"])
+def test_the_help_of_a_group_lists_its_actions(group, program):
+    page = parse(["help", group], program=program)
+
+    assert page == parse([group, "--help"], program=program)
+    assert all(f"  {each.action} " in page.text for each in in_group(group))
 
 
 def test_every_exit_code_that_an_operation_names_is_documented():

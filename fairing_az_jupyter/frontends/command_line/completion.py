@@ -162,7 +162,7 @@ def _split(text: str) -> tuple[list[str], str]:
 def _spots(operation: Operation[Any]) -> list[_Spot]:
     """Return all places of a command's line."""
     found = []
-    for field in operation.fields:
+    for field in operation.typed_fields:
         word = field.word
         many = field.kind == "many"
         if isinstance(word, Option):
@@ -170,13 +170,6 @@ def _spots(operation: Operation[Any]) -> list[_Spot]:
             found.append(_Spot(word.flags, number, word.completes, field.choices, again=many))
         else:
             found.append(_Spot((), -1 if many else 1, word.completes, field.choices))
-    sources = operation.sources
-    if sources.notebook:
-        found.append(_Spot(("--notebook",) if sources.notebook == "option" else (), 1, "notebook"))
-    if sources.has_profile:
-        found.append(_Spot(("--profile",), 1, "profile"))
-    if sources.records:
-        found.append(_Spot(("--runs-folder",), 1, "folder"))
     for name in fields_of(operation):
         flags = setting_flags(name)
         choices = tuple(map(str, declared()[name].get("enum") or ()))
@@ -208,13 +201,13 @@ class _Names:
         words = list(words[1:] if words[:1] == ["help"] else words)
         known = operations(place)
         if not words:
-            yield from (Match(name, "command") for name in dict.fromkeys(each.group or each.name for each in known))
+            yield from (Match(name, "command") for name in dict.fromkeys(each.first_word for each in known))
             return
         operation, rest = find(words[0]), words[1:]
         if operation is None:
             inside = in_group(words[0])
             if not rest:
-                yield from (Match(each.name.partition(" ")[2], "command") for each in inside if place in each.places)
+                yield from (Match(each.action, "command") for each in inside if place in each.places)
                 return
             operation, rest = find(" ".join(words[:2])), words[2:]
         if operation is not None:

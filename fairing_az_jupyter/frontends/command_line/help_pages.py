@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.operations.declaration import Field, Operation
 
-__all__ = ["of_group", "of_operation", "options_of", "overview", "usage"]
+__all__ = ["arguments_of", "of_group", "of_operation", "options_of", "overview", "usage"]
 
 _WIDTH = 100
 _GAP = 26
@@ -52,7 +52,7 @@ def overview(program: str) -> str:
 def _row(operation: Operation[Any]) -> tuple[str, str]:
     if not operation.group:
         return operation.name, operation.about
-    inside = ", ".join(each.name.partition(" ")[2] for each in in_group(operation.group))
+    inside = ", ".join(each.action for each in in_group(operation.group))
     return operation.group, f"{GROUPS.get(operation.group, '')} ({inside})".strip()
 
 
@@ -69,7 +69,7 @@ def of_group(group: str, program: str) -> str:
     page.write_paragraph()
     page.write_text(GROUPS.get(group, ""))
     with page.section("actions"):
-        page.write_dl([(each.name.partition(" ")[2], each.about) for each in in_group(group)])
+        page.write_dl([(each.action, each.about) for each in in_group(group)])
     page.write_paragraph()
     page.write_text(f"Help and examples of an action: {program} help {group} ACTION")
     return page.getvalue()
@@ -88,9 +88,7 @@ def of_operation(operation: Operation[Any], program: str) -> str:
     page.write_usage(f"{program} {operation.name}", usage(operation, in_cell=in_cell), "usage: ")
     page.write_paragraph()
     page.write_text(operation.about)
-    arguments = [(field.word.metavar, field.word.about) for field in _arguments(operation)]
-    if operation.sources.notebook == "argument":
-        arguments.append(("NOTEBOOK", "a notebook whose parameters cell counts"))
+    arguments = arguments_of(operation)
     if arguments:
         with page.section("arguments"):
             page.write_dl(arguments, col_max=_GAP)
@@ -114,12 +112,19 @@ def usage(operation: Operation[Any], *, in_cell: bool) -> str:
     """
     parts = ["[OPTIONS]"]
     for field in _arguments(operation):
-        needed = field.required or (not in_cell and field.name in operation.needed_in_terminal)
         shown = f"{field.word.metavar} ..." if field.kind == "many" else field.word.metavar
-        parts.append(shown if needed else f"[{shown}]")
-    if operation.sources.notebook == "argument":
-        parts.append("[NOTEBOOK]")
+        parts.append(shown if operation.needs(field, in_cell=in_cell) else f"[{shown}]")
     return " ".join(parts)
+
+
+def arguments_of(operation: Operation[Any]) -> list[tuple[str, str]]:
+    """Return the arguments of a command with what they are.
+
+    Args:
+        operation: The command.
+
+    """
+    return [(field.word.metavar, field.word.about) for field in _arguments(operation)]
 
 
 def options_of(operation: Operation[Any]) -> dict[str, list[tuple[str, str]]]:
@@ -130,19 +135,10 @@ def options_of(operation: Operation[Any]) -> dict[str, list[tuple[str, str]]]:
 
     """
     found: dict[str, list[tuple[str, str]]] = {"options": []}
-    for field in operation.fields:
+    for field in operation.typed_fields:
         if isinstance(field.word, Option):
             found.setdefault(field.word.group or "options", []).append(_option(field, field.word))
-    sources = operation.sources
-    common = found["options"]
-    if sources.notebook == "option":
-        common.append(("--notebook NOTEBOOK", "a notebook whose parameters cell counts"))
-    if sources.has_profile:
-        common.append(("--profile NAME", "take settings from this profile"))
-    if sources.records:
-        about = "where the records of runs are (default: FAIRING_AZURE_RUNS, or below Jupyter's data folder)"
-        common.append(("--runs-folder FOLDER", about))
-    common += [
+    found["options"] += [
         ("--json", "print JSON for programs"),
         ("--debug", "show where in the program an error has come from"),
         ("-h, --help", "show this help"),
@@ -155,7 +151,7 @@ def options_of(operation: Operation[Any]) -> dict[str, list[tuple[str, str]]]:
 
 
 def _arguments(operation: Operation[Any]) -> Iterator[Field]:
-    return (field for field in operation.fields if isinstance(field.word, Argument))
+    return (field for field in operation.typed_fields if isinstance(field.word, Argument))
 
 
 def _option(field: Field, word: Option) -> tuple[str, str]:

@@ -19,20 +19,21 @@ from fairing_az_jupyter.frontends.command_line.setting_flags import (
 )
 from fairing_az_jupyter.frontends.command_line.usage_errors import (
     CommandLineError,
+    nearest,
     reject_glued,
     reject_secrets,
     shown_option,
     shown_word,
 )
-from fairing_az_jupyter.operations.declaration import MAGIC, PROGRAM, Field, Operation
-from fairing_az_jupyter.operations.registry import GROUPS, find, in_group, nearest, operations
+from fairing_az_jupyter.operations.declaration import MAGIC, PROGRAM, SOURCE_NOTEBOOK
+from fairing_az_jupyter.operations.registry import GROUPS, find, in_group, operations
 from fairing_az_jupyter.operations.words import Argument, Option
 from fairing_az_jupyter.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from fairing_az_jupyter.operations.declaration import Request
+    from fairing_az_jupyter.operations.declaration import Operation, Request
 
 __all__ = ["Page", "Parsed", "parse"]
 
@@ -94,21 +95,18 @@ def parse(arguments: Sequence[str], *, program: str = PROGRAM) -> Parsed | Page:
 
     """
     words, in_cell = list(arguments), program != PROGRAM
+    if words[:1] == ["help"] and _HELP.isdisjoint(words):
+        words = [*words[1:], "--help"]
     if not words or words[0] in _HELP:
         return Page(help_pages.overview(program))
     if words[0] == "--version":
         return Page(f"{PROGRAM} {__version__}\n")
-    asked = words[0] == "help" and not _HELP & set(words)
-    if asked:
-        words = words[1:]
-        if not words:
-            return Page(help_pages.overview(program))
     operation, rest = _resolved(words, program, in_cell=in_cell)
     if operation is None:
         return Page(help_pages.of_group(words[0], program))
     typed = f"{program} {operation.name}"
     line = _Line(operation, rest, typed)
-    if asked or line.asks_for_help:
+    if line.asks_for_help:
         return Page(help_pages.of_operation(operation, program))
     _check_place(operation, in_cell=in_cell)
     about_secrets = operation.group == "secrets"
@@ -126,9 +124,9 @@ def _resolved(words: list[str], program: str, *, in_cell: bool) -> tuple[Operati
     if first not in GROUPS:
         # A whole line of a command about secrets may stand behind a name that is misspelt.
         reject_secrets(words, strict=True, in_notebook=in_cell)
-        names = dict.fromkeys(each.group or each.name for each in operations())
+        names = dict.fromkeys(each.first_word for each in operations())
         raise _unknown(first, names, "command", program)
-    inside = {each.name.partition(" ")[2]: each for each in in_group(first)}
+    inside = {each.action: each for each in in_group(first)}
     if words[1:2] and words[1] in inside:
         return inside[words[1]], words[2:]
     if not _HELP.isdisjoint(words[1:2]):
@@ -178,8 +176,12 @@ class _Line:
     def __init__(self, operation: Operation[Any], words: list[str], typed: str) -> None:
         self._operation, self._typed = operation, typed
         self._settings = fields_of(operation)
+        self._fields = {field.name: field for field in operation.typed_fields}
         self._options = {
-            flag: field for field in operation.fields if isinstance(field.word, Option) for flag in field.word.flags
+            flag: field
+            for field in self._fields.values()
+            if isinstance(field.word, Option)
+            for flag in field.word.flags
         }
         self._taken: dict[str, list[list[str]]] = {}
         self.words = without_switch_values(self._without_many(words), self._settings)
@@ -197,7 +199,7 @@ class _Line:
             flags = next(found for name in self._settings if wrong in (found := setting_flags(name)))
             raise CommandLineError(f"{wrong} takes true or false.", hint=f"Write {' or '.join(flags)}.")
         given = self._taken_apart()
-        notebook = given.get("source_notebook")
+        notebook = given.get(SOURCE_NOTEBOOK)
         if self._operation.group == "secrets" and notebook is not None and not notebook.endswith(".ipynb"):
             # It may be a value in the wrong place.
             raise self._error("An argument is not a notebook (.ipynb); values can't be given on this line.")
@@ -225,13 +227,6 @@ class _Line:
         yield from self._options
         for field in self._settings:
             yield from setting_flags(field)
-        sources = self._operation.sources
-        if sources.notebook == "option":
-            yield "--notebook"
-        if sources.has_profile:
-            yield "--profile"
-        if sources.records:
-            yield "--runs-folder"
         yield from _COMMON
 
     def _without_many(self, words: Sequence[str]) -> list[str]:
@@ -270,8 +265,8 @@ class _Line:
             words.append(several[-1].pop())
 
     def _several(self, name: str) -> bool:
-        field = next(field for field in self._operation.fields if field.name == name)
-        return isinstance(field.word, Option) and field.word.words == "several"
+        word = self._fields[name].word
+        return isinstance(word, Option) and word.words == "several"
 
     def _taken_apart(self) -> dict[str, Any]:
         """Return what click makes of the words, as text."""
@@ -305,13 +300,11 @@ class _Line:
         field = self._options.get(word)
         if field is not None:
             return field.kind != "switch"
-        return word in {"--notebook", "--profile", "--runs-folder"} or any(
-            word == setting_flag(name) and len(setting_flags(name)) == 1 for name in self._settings
-        )
+        return any(word == setting_flag(name) and len(setting_flags(name)) == 1 for name in self._settings)
 
     def _parameters(self) -> Iterator[click.Parameter]:
         text = click.UNPROCESSED
-        for field in self._operation.fields:
+        for field in self._fields.values():
             word = field.word
             if isinstance(word, Option):
                 switch = field.kind == "switch"
@@ -326,15 +319,6 @@ class _Line:
             else:
                 many = field.kind == "many"
                 yield click.Argument([field.name], nargs=-1 if many else 1, required=False, type=text)
-        sources = self._operation.sources
-        if sources.notebook == "argument":
-            yield click.Argument(["source_notebook"], required=False, type=text)
-        if sources.notebook == "option":
-            yield click.Option(["--notebook", "source_notebook"], type=text)
-        if sources.has_profile:
-            yield click.Option(["--profile"], type=text)
-        if sources.records:
-            yield click.Option(["--runs-folder"], type=text)
         for name in self._settings:
             flags = setting_flags(name)
             two = len(flags) > 1
@@ -361,10 +345,12 @@ class _Line:
             raise self._error(f"{flags} exclude each other.")
         if operation.one_of and sum(bool(values.get(field)) for field in operation.one_of) != 1:
             raise self._error(f"Give one of these: {' or '.join(self._name_of(field) for field in operation.one_of)}.")
-        needed = [field for field in operation.fields if self._is_missing(field, values, in_cell=in_cell)]
-        if needed:
+        missing = [
+            field for field in operation.fields if field.name not in values and operation.needs(field, in_cell=in_cell)
+        ]
+        if missing:
             names = [
-                f"{field.word.metavar}{f' ({_listed(field.choices)})' if field.choices else ''}" for field in needed
+                f"{field.word.metavar}{f' ({_listed(field.choices)})' if field.choices else ''}" for field in missing
             ]
             raise self._error(f"Missing argument{'s' if len(names) > 1 else ''}: {', '.join(names)}.")
         try:
@@ -375,16 +361,12 @@ class _Line:
             return found
         raise self._wrong_value(wrong, values)
 
-    def _is_missing(self, field: Field, values: dict[str, Any], *, in_cell: bool) -> bool:
-        needed = field.required or (not in_cell and field.name in self._operation.needed_in_terminal)
-        return needed and field.name not in values
-
     def _name_of(self, name: str) -> str:
-        word = next(field.word for field in self._operation.fields if field.name == name)
+        word = self._fields[name].word
         return word.flag if isinstance(word, Option) else word.metavar
 
     def _wrong_value(self, name: str, values: dict[str, Any]) -> CommandLineError:
-        field = next(field for field in self._operation.fields if field.name == name)
+        field = self._fields[name]
         if field.choices:
             return self._error(_one_of(self._name_of(name), field.choices, str(values[name])))
         return self._error(f"{self._name_of(name)} takes {field.word.takes or field.word.metavar}.")
@@ -409,8 +391,7 @@ class _Line:
         return self._error(f"Unknown option '{name}'.{f' Did you mean {near!r}?' if near else ''}")
 
     def _too_many(self) -> CommandLineError:
-        places = [field.word.metavar for field in self._operation.fields if isinstance(field.word, Argument)]
-        places += ["NOTEBOOK"] if self._operation.sources.notebook == "argument" else []
+        places = [field.word.metavar for field in self._fields.values() if isinstance(field.word, Argument)]
         takes = " ".join(places) if places else "no argument"
         return self._error(f"Too many arguments: '{self._operation.name}' takes {takes}.")
 

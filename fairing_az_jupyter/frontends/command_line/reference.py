@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, get_args
 
-from fairing_az_jupyter.frontends.command_line.help_pages import options_of, usage
+from fairing_az_jupyter.frontends.command_line.help_pages import arguments_of, options_of, usage
 from fairing_az_jupyter.operations.declaration import EXIT_CODES, MAGIC, PROGRAM, Section
 from fairing_az_jupyter.operations.registry import operations
-from fairing_az_jupyter.operations.words import Argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,9 +51,7 @@ def _of(operation: Operation[Any]) -> Iterator[str]:
     yield operation.about
     in_cell = "terminal" not in operation.places
     yield f"\n```\n{MAGIC if in_cell else PROGRAM} {operation.name} {usage(operation, in_cell=in_cell)}\n```\n"
-    rows = [(field.word.metavar, field.word.about) for field in operation.fields if isinstance(field.word, Argument)]
-    if operation.sources.notebook == "argument":
-        rows.append(("NOTEBOOK", "a notebook whose parameters cell counts"))
+    rows = arguments_of(operation)
     for title, options in options_of(operation).items():
         if not title.startswith("settings: "):
             rows += [row for row in options if row[0].split()[0] not in {"--json", "--debug", "-h,"}]

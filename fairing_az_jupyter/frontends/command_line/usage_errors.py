@@ -12,9 +12,9 @@ from fairing_az_jupyter.settings import Settings
 from fairing_az_jupyter.settings.naming import looks_secret, names_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["CommandLineError", "reject_glued", "reject_secrets", "shown_option", "shown_word"]
+__all__ = ["CommandLineError", "nearest", "reject_glued", "reject_secrets", "shown_option", "shown_word"]
 
 # What the two Secrets are made of, and what kubectl and az call it; names_secret knows the rest.
 _INGREDIENT = re.compile(
@@ -50,17 +50,20 @@ def reject_secrets(words: Sequence[str], *, strict: bool, in_notebook: bool = Fa
         CommandLineError: The line gives one; the error has its name and not its value.
 
     """
-    flags = {flag for field in Settings.model_fields for flag in setting_flags(field)}
     for word in words:
         option = word.startswith("-")
         name = (word.partition("=")[0] if option else _assigned(word)) if option or strict else ""
         bare = name.lstrip("-").lower().replace("_", "-")
-        # What is nearly one of these flags is a slip, whose error repeats no value either.
-        known = difflib.get_close_matches(f"--{bare}", flags, n=1, cutoff=0.9)
-        if not known and (_INGREDIENT.fullmatch(bare) or names_secret(bare)):
+        if (_INGREDIENT.fullmatch(bare) or names_secret(bare)) and not _is_nearly_setting(bare):
             raise _rejected(shown_option(word) if option else name, in_notebook=in_notebook)
         if strict and looks_secret(word):
             raise _rejected("", in_notebook=in_notebook)
+
+
+def _is_nearly_setting(bare: str) -> bool:
+    """Tell whether an option is a setting's flag, or a slip for one: the error of that repeats no value either."""
+    flags = [flag for field in Settings.model_fields for flag in setting_flags(field)]
+    return bool(difflib.get_close_matches(f"--{bare}", flags, n=1, cutoff=0.9))
 
 
 def _rejected(name: str, *, in_notebook: bool) -> CommandLineError:
@@ -95,6 +98,23 @@ def reject_glued(words: Sequence[str], program: str) -> None:
             raise CommandLineError(
                 f"{option} takes no value that stands right behind it.", hint=f"See: {program} --help"
             )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the word that was probably meant; empty where none is near.
+
+    Args:
+        word: What was typed.
+        known: What there is.
+
+    """
+    # What options have in common makes none of them like another.
+    bare = {each.lstrip("-").lower(): each for each in known}
+    typed = word.lstrip("-").lower()
+    near = difflib.get_close_matches(typed, list(bare), n=1, cutoff=0.7)
+    begun = [each for each in bare if len(typed) > 1 and (each.startswith(typed) or typed.startswith(each))]
+    found = near or begun[:1]
+    return bare[found[0]] if found else ""
 
 
 def shown_option(word: str) -> str:
