@@ -12,21 +12,17 @@ from fairing_az_jupyter.frontends.command_line import completion
 from fairing_az_jupyter.frontends.command_line.calls import call_of
 from fairing_az_jupyter.frontends.command_line.parsing import Page, parse
 from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
-from fairing_az_jupyter.frontends.commands import answers, checks, installing, launches, runs, sweeps
-from fairing_az_jupyter.frontends.commands.wording import cancelled, in_place
+from fairing_az_jupyter.frontends.commands.printing import print_command
+from fairing_az_jupyter.frontends.commands.wording import cancelled, error_document, in_place
 from fairing_az_jupyter.frontends.terminal import debugging, prompts
 from fairing_az_jupyter.frontends.terminal import output as terminal
 from fairing_az_jupyter.operations.calls import Caller
 from fairing_az_jupyter.operations.declaration import PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from fairing_az_jupyter.frontends.command_line.parsing import Parsed
-    from fairing_az_jupyter.operations.calls import Call
-
-    Command = Callable[[Call[Any], terminal.Output], int]
 
 CANCELLED = 130
 
@@ -74,29 +70,23 @@ def _understood(words: Sequence[str], output: terminal.Output) -> int:
 def _carried_out(parsed: Parsed, output: terminal.Output) -> int:
     operation = parsed.operation
     try:
-        caller = Caller(ask=prompts.ask, present=prompts.at_terminal(), warn=_warn)
+        caller = Caller(ask=prompts.ask, present=prompts.at_terminal(), warn=terminal.warn)
         call = call_of(parsed, caller)
         # The result of a check is also its exit code; who asks for JSON wants that. What was launched is still there.
         output.optional = operation.name in {"check", "train", "deploy"} and not parsed.json
-        command = _COMMANDS.get(operation.name)
-        if command is not None:
-            return command(call, output)
-        found = answers.answer_of(operation, call)
-        terminal.print_answer(found.document, found.text(), as_json=parsed.json)
+        return print_command(operation, call, output)
     except FairingAzureError as error:
         return _failed(error, in_json=parsed.json, debug=parsed.debug, in_lines=operation.streams)
     except KeyboardInterrupt as stopped:
         terminal.report(cancelled(stopped))
         return CANCELLED
-    return found.exit_code
 
 
 def _failed(error: FairingAzureError, *, in_json: bool, debug: bool, in_lines: bool = False) -> int:
     """Say why a command has failed, and return its exit code."""
     if in_json:
-        said = {name: in_place(text, PROGRAM) for name, text in error.to_dict().items()}
         try:
-            (terminal.print_line if in_lines else terminal.print_json)({"error": said})
+            (terminal.print_line if in_lines else terminal.print_json)(error_document(error, PROGRAM))
         except terminal.OutputLostError as lost:
             _lost(lost)
         return error.exit_code
@@ -106,34 +96,9 @@ def _failed(error: FairingAzureError, *, in_json: bool, debug: bool, in_lines: b
     return error.exit_code
 
 
-def _warn(note: str) -> None:
-    terminal.report(f"warning: {note}")
-
-
 def _lost(lost: terminal.OutputLostError) -> int:
     """Return the exit code of a command whose output nobody gets; who closes a pipe (`| head`) has read enough."""
     if lost.reader_gone:
         return 0
     terminal.report(f"{lost} Send the output somewhere else.")
     return InputError.exit_code
-
-
-_COMMANDS: Mapping[str, Command] = {
-    "check": checks.check,
-    "settings": installing.settings,
-    "fill": installing.fill,
-    "install-fairing": installing.install_fairing,
-    "completion": installing.script,
-    "train": launches.train,
-    "deploy": launches.deploy,
-    "logs": launches.logs,
-    "cleanup": launches.cleanup,
-    "run": runs.run,
-    "launch": runs.launch,
-    "runs logs": runs.logs,
-    "runs retry": runs.retry,
-    "sweep run": sweeps.run,
-    "sweep resume": sweeps.resume,
-    "sweep show": sweeps.show,
-}
-"""What prints while it runs; everything else is one question with one answer."""

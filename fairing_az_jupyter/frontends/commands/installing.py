@@ -37,7 +37,7 @@ def fill(call: Call[Fill], _output: Output | None = None, *, dry_run: bool = Fal
         print_json({**plan.to_dict(), "diff": plan.diff(), "written": written})
         return 0
     for warning in plan.warnings:
-        output.report(f"warning: {warning}")
+        output.warn(warning)
     if not plan.changed:
         sys.stdout.write(f"{notebook} has these values already; nothing to change.\n")
         return 0

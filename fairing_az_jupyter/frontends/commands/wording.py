@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.operations.declaration import MAGIC, PROGRAM
 from fairing_az_jupyter.operations.registry import operations
 
-__all__ = ["cancelled", "in_place"]
+if TYPE_CHECKING:
+    from fairing_az_jupyter.exceptions import FairingAzureError
+
+__all__ = ["cancelled", "error_document", "in_place"]
 
 
 def in_place(text: str, program: str) -> str:
@@ -25,8 +29,19 @@ def in_place(text: str, program: str) -> str:
 @functools.cache
 def _command() -> re.Pattern[str]:
     """Return what finds the program before a command that both a terminal and a cell have."""
-    both = {each.group or each.name for each in operations("magic") if "terminal" in each.places and each.same_in_cell}
+    both = {each.first_word for each in operations("magic") if "terminal" in each.places and each.same_in_cell}
     return re.compile(rf"(?:{MAGIC}|\b{PROGRAM})(?= (?:{'|'.join(sorted(both))})\b)")
+
+
+def error_document(error: FairingAzureError, program: str) -> dict[str, dict[str, str]]:
+    """Return an error as `--json` prints it.
+
+    Args:
+        error: The error.
+        program: What the user types before a command.
+
+    """
+    return {"error": {name: in_place(text, program) for name, text in error.to_dict().items()}}
 
 
 def cancelled(stopped: KeyboardInterrupt) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import ExecutionError
 from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
-from fairing_az_jupyter.frontends.commands import answers, checks, installing, launches, runs
+from fairing_az_jupyter.frontends.commands import answers, installing, launches, runs
+from fairing_az_jupyter.frontends.commands.printing import print_command
 from fairing_az_jupyter.frontends.magics import launch_process
 from fairing_az_jupyter.frontends.magics.screen import StillRunsError
-from fairing_az_jupyter.frontends.terminal.output import Output, print_json
+from fairing_az_jupyter.frontends.terminal.output import Output
 from fairing_az_jupyter.frontends.views import tables
 from fairing_az_jupyter.frontends.views.launch import LaunchView
 from fairing_az_jupyter.frontends.views.launch_log import LaunchLog
@@ -231,18 +232,11 @@ def _print(parsed: Parsed, call: Call[Any]) -> None:
     name = parsed.operation.name
     if name == "runs retry":
         launch_process.launch(["runs", "retry", call.request.name, "--json"])
-        return
-    printing = _PRINTING.get(name)
-    if printing is not None:
-        printing(call, Output(None))
+    elif name == "deploy":
+        # It lives as long as this kernel, which the command line has to stay for.
+        launches.deployed(call)
     else:
-        print_json(answers.answer_of(parsed.operation, call).document)
-
-
-def _print_deployed(call: Call[Deploy], _output: Output) -> int:
-    # It lives as long as this kernel, which the command line has to stay for.
-    launches.deployed(call)
-    return 0
+        print_command(parsed.operation, call, Output(None))
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -257,14 +251,3 @@ COMMANDS: Mapping[str, Command] = {
     "install-fairing": _install,
 }
 """What shows something while it runs; `check`, `fill`, `panel` and `launch` are not among them."""
-
-_PRINTING: Mapping[str, Callable[[Call[Any], Output], int]] = {
-    "check": checks.check,
-    "settings": installing.settings,
-    "logs": launches.logs,
-    "cleanup": launches.cleanup,
-    "train": launches.train,
-    "deploy": _print_deployed,
-    "runs logs": runs.logs,
-    "install-fairing": installing.install_fairing,
-}

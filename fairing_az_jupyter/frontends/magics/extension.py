@@ -94,7 +94,7 @@ def run(ipython: InteractiveShell, line: str, cell: str | None = None) -> object
     # Loading the extension stays light.
     from fairing_az_jupyter.frontends.commands import wording  # noqa: PLC0415
     from fairing_az_jupyter.frontends.magics.screen import StillRunsError  # noqa: PLC0415
-    from fairing_az_jupyter.frontends.terminal import debugging  # noqa: PLC0415
+    from fairing_az_jupyter.frontends.terminal import debugging, output  # noqa: PLC0415
 
     try:
         return _run(ipython, line, cell)
@@ -104,7 +104,8 @@ def run(ipython: InteractiveShell, line: str, cell: str | None = None) -> object
         if debugging.asked_for(line):
             debugging.show(error)
         if _asks_for_json(line):
-            _print_error(error)
+            # Who asks for it reads what the cell prints, and not how it fails.
+            output.print_json(wording.error_document(error, _PROGRAM))
     except KeyboardInterrupt as interrupt:
         left = wording.in_place(str(interrupt), _PROGRAM) if isinstance(interrupt, StillRunsError) else ""
         said = f"cancelled. {left}" if left else wording.cancelled(interrupt)
@@ -118,14 +119,6 @@ def run(ipython: InteractiveShell, line: str, cell: str | None = None) -> object
 
 def _asks_for_json(line: str) -> bool:
     return "--json" in line.split()
-
-
-def _print_error(error: FairingAzureError) -> None:
-    """Print an error for programs, who read what the cell prints and not how it fails."""
-    from fairing_az_jupyter.frontends.commands import wording  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.frontends.terminal.output import print_json  # noqa: PLC0415 - as above
-
-    print_json({"error": {name: wording.in_place(text, _PROGRAM) for name, text in error.to_dict().items()}})
 
 
 def _run(ipython: InteractiveShell, line: str, cell: str | None) -> object:
@@ -242,7 +235,7 @@ def _caller(ipython: InteractiveShell) -> Caller:
         program=_PROGRAM,
         present=in_kernel or prompts.at_terminal(),
         names=ipython.user_ns,
-        warn=lambda note: output.report(f"warning: {note}"),
+        warn=output.warn,
     )
 
 

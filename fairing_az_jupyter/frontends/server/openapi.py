@@ -5,6 +5,7 @@ https://spec.openapis.org/oas/v3.1.0. `python -m fairing_az_jupyter.frontends.se
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from fairing_az_jupyter.frontends.server.answers import Problem
 from fairing_az_jupyter.frontends.server.routes import PATH_NAMES, PREFIX, routes
+from fairing_az_jupyter.operations.registry import operations
 from fairing_az_jupyter.version import __version__
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic_core.core_schema import DataclassField, ModelField, TypedDictField
 
     from fairing_az_jupyter.frontends.server.routes import Route
+    from fairing_az_jupyter.operations.declaration import Operation
 
     Key = tuple[str, Literal["validation", "serialization"]]
 
@@ -65,6 +68,12 @@ def document(base_url: str = "/") -> dict[str, Any]:
         base_url: Where Jupyter Server is, with a slash at the end.
 
     """
+    return _document(base_url, operations("server"))
+
+
+@functools.cache
+def _document(base_url: str, _derived_from: tuple[Operation[Any], ...]) -> dict[str, Any]:
+    # Made once for the operations that there are: all else in it is fixed.
     schemas, shared = TypeAdapter.json_schemas(list(_models()), ref_template=_REFERENCES, schema_generator=_Schemas)
     known = shared.get("$defs", {})
     found = {key[0]: _named(schema, known) for key, schema in schemas.items()}

@@ -141,6 +141,16 @@ def report(text: str) -> None:
         sys.stderr.flush()
 
 
+def warn(note: str) -> None:
+    """Write a warning to standard error, if there is one.
+
+    Args:
+        note: What does not stop the command.
+
+    """
+    report(f"warning: {note}")
+
+
 def report_lines(lines: Sequence[str]) -> None:
     """Write several lines to standard error, if there is one; the explanation above the line that `report` writes.
 

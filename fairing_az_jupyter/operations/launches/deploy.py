@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from fairing_az_jupyter.operations.declaration import Example, Operation
-from fairing_az_jupyter.operations.launches.tasks import SOURCES, TaskRequest
+from fairing_az_jupyter.operations.launches.tasks import SOURCES, TaskRequest, arguments_of
 from fairing_az_jupyter.operations.words import argument
 
 if TYPE_CHECKING:
@@ -37,14 +37,7 @@ def deploy(call: Call[Deploy]) -> LaunchedEndpoint:
     """
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    wanted = call.request
-    return services.deploy(
-        call.session,
-        wanted.task or "",
-        names=call.caller.names,
-        input_files=wanted.input_files,
-        output_map=dict(wanted.output_map),
-    )
+    return services.deploy(call.session, call.request.task or "", **arguments_of(call))
 
 
 DEPLOY = Operation(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import field_validator
 
 from fairing_az_jupyter.operations.declaration import ALL, Request, Sources
 from fairing_az_jupyter.operations.words import option
 
-__all__ = ["SOURCES", "TaskRequest"]
+if TYPE_CHECKING:
+    from fairing_az_jupyter.operations.calls import Call
+
+__all__ = ["SOURCES", "TaskRequest", "arguments_of"]
 
 SOURCES = Sources(settings=ALL, notebook="option")
 
@@ -42,6 +45,21 @@ class TaskRequest(Request):
     @classmethod
     def _pairs(cls, value: Any) -> Any:  # noqa: ANN401 - as it was given
         return [_pair(each) if isinstance(each, str) else each for each in value]
+
+
+def arguments_of(call: Call[Any]) -> dict[str, Any]:
+    """Return what `services.train` and `services.deploy` both take of a command.
+
+    Args:
+        call: The command; its request is a `TaskRequest`.
+
+    """
+    asked = call.request
+    return {
+        "names": call.caller.names,
+        "input_files": asked.input_files,
+        "output_map": dict(asked.output_map),
+    }
 
 
 def _pair(text: str) -> tuple[str, str]:

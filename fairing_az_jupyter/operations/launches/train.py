@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from fairing_az_jupyter.operations.declaration import Example, Operation
-from fairing_az_jupyter.operations.launches.tasks import SOURCES, TaskRequest
+from fairing_az_jupyter.operations.launches.tasks import SOURCES, TaskRequest, arguments_of
 from fairing_az_jupyter.operations.words import argument, option
 
 if TYPE_CHECKING:
@@ -50,15 +50,8 @@ def train(call: Call[Train]) -> tuple[str, tuple[str, ...]]:
     """
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    wanted = call.request
-    return services.train(
-        call.session,
-        wanted.task or "",
-        names=call.caller.names,
-        input_files=wanted.input_files,
-        output_map=dict(wanted.output_map),
-        deadline=wanted.deadline,
-    )
+    task = call.request.task or ""
+    return services.train(call.session, task, **arguments_of(call), deadline=call.request.deadline)
 
 
 TRAIN = Operation(
