@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 BUILD := build
 NOTEBOOK := notebooks/xgboost-high-level-apis.ipynb
 # How many test files run at the same time; each process has a test stand of its own (1 GB). Tests that wait for a
-# cluster leave half of two cores idle with two.
-WORKERS ?= 3
+# cluster or a kernel leave two cores idle with fewer.
+WORKERS ?= 4
 # Where nearly all fast tests are; collecting the others takes longer than running them.
-FAST := $(addprefix tests/,clients fairing packaging preflight server setup unit)
+FAST := $(addprefix tests/,clients fairing outputs packaging preflight server setup unit)
 PANEL := fairing_az_jupyter/labextension/static/style.js
 PANEL_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f) \
   labextension/package.json labextension/tsconfig.json
@@ -16,6 +16,8 @@ NODE_MODULES := labextension/node_modules/.package-lock.json
 EXECUTED := $(BUILD)/xgboost-high-level-apis.executed.ipynb
 
 .DEFAULT_GOAL := help
+# Tests start hundreds of Pythons; where it is set, each of them would compile every module anew.
+test check-tests bench: export PYTHONDONTWRITEBYTECODE =
 .PHONY: help demo test check check-code check-tests lint bench lab panel install clean
 
 help:  ## list the verbs

@@ -20,7 +20,8 @@ from table import Row
 
 from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target, finished_pod, job, new_name
 from tests.cluster.log_lines_scene import AT_ONCE, COUNT, environment_of, launch
-from tests.stand import binaries, close_shared, shared
+from tests.stand import close_shared, shared
+from tests.stand.programs import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -29,7 +29,8 @@ from fairing_az_jupyter.fairing.tasks.launching import TaskLaunch
 from fairing_az_jupyter.fairing.tasks.lookup import load_task
 from fairing_az_jupyter.settings import Settings
 from tests.cluster.builders_scene import SMALL, Workshop
-from tests.stand import binaries, close_shared, shared
+from tests.stand import close_shared, shared
+from tests.stand.programs import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

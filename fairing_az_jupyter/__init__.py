@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from fairing_az_jupyter.models import RunEvent, RunResult
+    from fairing_az_jupyter.outputs.sources import FileSource
     from fairing_az_jupyter.sweeps.table import SweepTable
 
-__all__ = ["__version__", "report", "run", "sweep"]
+__all__ = ["__version__", "files_of", "report", "run", "sweep"]
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
@@ -55,6 +56,27 @@ def report(name: str, value: object) -> None:
     from fairing_az_jupyter.metrics import report as tell  # noqa: PLC0415 - the package itself stays light
 
     tell(name, value)
+
+
+def files_of(launch: str, *names: str, profile: str | None = None, runs_folder: str | None = None) -> FileSource:
+    """Return the files that an earlier launch has written, to deploy with: `PredictionEndpoint(Model, from_job=...)`.
+
+    Args:
+        launch: A run's identifier, a part of one that no other has, `last`, or a job's name, as `fetch` takes it.
+        *names: Which files: paths, patterns or folders; none for all.
+        profile: A profile whose settings lead to the storage account.
+        runs_folder: Where the records are; None for the usual place.
+
+    Raises:
+        InputError: The launch does not exist, has failed or not ended, or has written no such files.
+        NotFoundError: Nothing was kept of it.
+        FairingAzureError: The files can't be reached.
+
+    """
+    from fairing_az_jupyter.services import Session  # noqa: PLC0415 - the package itself stays light
+    from fairing_az_jupyter.services.outputs.sources import source_of_launch  # noqa: PLC0415 - likewise
+
+    return source_of_launch(Session(profile=profile, runs_folder=runs_folder), launch, names)
 
 
 def run(

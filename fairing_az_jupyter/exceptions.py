@@ -155,6 +155,10 @@ class JobFailedError(ExecutionError):
     """A training job ended with an error."""
 
     code = "job-failed"
+    raised: str = ""
+    """What its class or function has raised, as the type's name and the message; empty where that is not known."""
+    traceback: tuple[str, ...] = ()
+    """The lines of that exception's traceback, oldest first."""
 
 
 class EndpointError(ExecutionError):

@@ -38,6 +38,7 @@ __all__ = [
     "phase",
     "pod_event",
     "publish",
+    "recorded_by",
     "timed_phase",
     "watched_by",
     "watcher",
@@ -164,9 +165,9 @@ def publish(event: LaunchEvent) -> bool:
         Whether somebody watches this thread's launch: its output then need not be printed.
 
     """
-    here = watcher()
+    here, record = watcher(), _recording.get()
     ipython = sys.modules.get("IPython")
-    if here is None and not _listeners and ipython is None:
+    if here is None and record is None and not _listeners and ipython is None:
         return False
     try:
         checked = _checked(event)
@@ -174,6 +175,8 @@ def publish(event: LaunchEvent) -> bool:
             logger.debug("A launch sent an event that can't be shown: %r", event)
             return here is not None
         hearing = [] if isinstance(event, (Output, Progress)) else _distinct_listeners()
+        if record is not None:
+            record(checked)
         for listener in hearing:
             listener.hear(checked)
         if here is not None:
@@ -329,6 +332,21 @@ def watched_by(callback: Listener) -> Iterator[None]:
         _watching.reset(token)
 
 
+@contextlib.contextmanager
+def recorded_by(callback: Listener) -> Iterator[None]:
+    """Let a record hear what this thread launches, with its output; whoever shows the launch does so as before.
+
+    Args:
+        callback: Gets each event, as with `watched_by`.
+
+    """
+    token = _recording.set(_Listener(callback).take)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
 def watcher() -> Listener | None:
     """Return what hands events to who watches the launch of this thread; None where nobody does."""
     return _watching.get()
@@ -385,6 +403,7 @@ class _Listener:
 _listeners: list[_Listener] = []
 _changing = threading.Lock()
 _watching: contextvars.ContextVar[Listener | None] = contextvars.ContextVar("fairing_az_watching", default=None)
+_recording: contextvars.ContextVar[Listener | None] = contextvars.ContextVar("fairing_az_recording", default=None)
 
 
 def _distinct_listeners() -> list[_Listener]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import TypeGuard
 
 METRIC_MIME = "application/vnd.fairing-az-jupyter.metric+json"
 """What a reported value is called in the output of its cell; version 1 has `name` and `value`."""
 
 _LONGEST_NAME = 120
+_LONGEST_PRINTED = 200
+_PRINTED = re.compile(
+    r"(?P<name>[A-Za-z_][\w@./-]{0,119}): (?P<value>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*", re.ASCII
+)
 _LONGEST_TEXT = 10_000
 _LONGEST_NUMBER = 1024
 """Bits: as far as floats reach. Python writes no numbers that are much longer."""
@@ -70,6 +75,31 @@ def reported(data: Mapping[str, Any]) -> tuple[str, float | int | str | bool | N
     if isinstance(value, float) and not math.isfinite(value):
         value = str(value)
     return (name, value) if not isinstance(value, str) or len(value) <= _LONGEST_TEXT else None
+
+
+class PrintedMetrics:
+    """Finds in a job's output, as it comes, what `report` has printed: there is no notebook to show it otherwise.
+
+    Such a line has a name without blanks, a colon, a blank and a number.
+    """
+
+    def __init__(self) -> None:
+        self._line = ""
+
+    def of(self, text: str) -> Iterator[tuple[str, float | int]]:
+        """Yield the names and numbers that a further piece of the output reports.
+
+        Args:
+            text: The piece; a line that has not ended yet waits for the rest of it.
+
+        """
+        *lines, line = (self._line + text).split("\n")
+        self._line = line[: _LONGEST_PRINTED + 1]
+        for each in lines:
+            found = _PRINTED.fullmatch(each) if len(each) <= _LONGEST_PRINTED else None
+            if found is not None:
+                number = found["value"]
+                yield found["name"], int(number) if number.lstrip("+-").isdecimal() else float(number)
 
 
 def _is_name(name: object) -> TypeGuard[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -11,9 +12,18 @@ from pathlib import Path
 import pytest
 
 import fairing_az_jupyter.fairing  # noqa: F401 - Fairing's own names, which tests import as notebooks do
-from tests.kinds import Guard, kind_of
+from tests.kinds import KINDS, Guard, kind_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+SAME_IMAGE = {
+    "test_background_launches.py": "an image with KServe",
+    "test_deploy_command_on_the_cluster.py": "an image with KServe",
+    "test_example_on_the_cluster.py": "the example's image",
+    "test_pipelines.py": "the example's image",
+    "test_two_notebook_servers.py": "an image with KServe",
+}
+"""The files whose tests install the same requirements into an image of the same base."""
 
 # What a shell starts in the background ignores Ctrl-C, and so does all that it starts in turn, but for these children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,13 +34,42 @@ def pytest_configure(config):
     config.pluginmanager.register(Guard(), "guard-of-fast-tests")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Let the garbage collector rest until all tests are there, and never look at them again: that is half the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark each test with its kind, so that `-m fast` and the like choose among them."""
+    """Mark each test with its kind, and begin with the files that take long: none of them is the last to end."""
+    longest = {}
     for item in items:
         kind = kind_of(item)
         if not item.get_closest_marker(kind):
             item.add_marker(kind)
+        longest[item.path] = min(longest.get(item.path, len(KINDS)), KINDS.index(kind))
+    items.sort(key=lambda item: longest[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give the files that build the same image to one process: there it is built, and pulled, once."""
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByImage(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return SAME_IMAGE.get(file.rpartition("/")[2], file)
+
+    return ByImage(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +92,8 @@ def own_folders(tmp_path, monkeypatch):
         "JPY_SESSION_NAME",
         "FAIRING_BACKEND",
         "DOCKER_REGISTRY",
+        "MLFLOW_TRACKING_URI",
+        "COLUMNS",
     ):
         monkeypatch.delenv(variable, raising=False)
     return base

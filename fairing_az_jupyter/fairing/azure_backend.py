@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from kubeflow.fairing.backends.backends import BackendInterface
 
 from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.fairing.checkpoint_folder import checkpoint_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from kubeflow.fairing.deployers.deployer import DeployerInterface
 
@@ -46,9 +48,16 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         retries: How often a job is started again after its program has failed.
         pod_security: The Pod Security Standard that pods keep to: `baseline` or `restricted`.
         pod_token: Whether a job's pod gets its service account's token, to talk to the cluster.
+        outputs: Whether the files that a job writes in its working folder are kept, and what it returns; or globs that
+            say which files, such as `("*.dat", "models/**")`.
+        outputs_limit: The bytes that all files together may have; None for what the settings say. The smaller ones are
+            kept where not all of them fit.
+        checkpoints: A folder below a job's working folder that is saved while the job runs, and is there again where
+            its pod is started anew; None for none.
+        as_it_was: The record of a launch whose image is run in the place of a task's own; None for none.
 
     Raises:
-        InputError: `pod_security` is none of the two.
+        InputError: `pod_security` is none of the two, or `checkpoints` is not such a folder.
 
     """
 
@@ -68,11 +77,18 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         retries: int | None = None,
         pod_security: Literal["baseline", "restricted"] | None = None,
         pod_token: bool | None = None,
+        outputs: bool | Sequence[str] = True,
+        outputs_limit: int | None = None,
+        checkpoints: str | None = None,
+        as_it_was: Path | None = None,
     ) -> None:
         self.namespace = namespace
         self.build_context_source = build_context_source
         self._given = settings
         self._deadline, self._ready_timeout = deadline, ready_timeout
+        self.outputs, self.outputs_limit = outputs, outputs_limit
+        self.checkpoints = checkpoint_folder(checkpoints)
+        self._as_it_was = as_it_was
         if pod_security not in {None, "baseline", "restricted"}:
             raise InputError(
                 f"pod_security can't be {pod_security!r}.", hint="Use baseline or restricted.", code="pod-security"
@@ -109,6 +125,10 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
 
         self._registry = registry
         launcher = self._launcher(registry)
+        if self._as_it_was is not None:
+            from fairing_az_jupyter.fairing.images.recorded_image import RecordedImage  # noqa: PLC0415 - likewise
+
+            return RecordedImage(launcher, preprocessor, self._as_it_was)
         builders: dict[str, type[ImageBuilder]] = {
             builder.kind: builder for builder in (LayeredBuilder, KanikoBuilder, AcrTasksBuilder)
         }
@@ -116,9 +136,21 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
 
     def get_training_deployer(self, pod_spec_mutators: Sequence[Callable[..., object]] | None = None) -> ClusterJob:
         """Return the deployer that runs a job; see Fairing's `BackendInterface`."""
-        from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.cluster.outputs_pod import WantedOutputs  # noqa: PLC0415 - as late as possible
+        from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob  # noqa: PLC0415 - likewise
+        from fairing_az_jupyter.settings.quantities import amount  # noqa: PLC0415 - likewise
 
-        return ClusterJob(self._launcher(self._registry), pod_spec_mutators, deadline=self._deadline)
+        given = (self.outputs,) if isinstance(self.outputs, str) else self.outputs
+        patterns = None if isinstance(given, bool) else tuple(given)
+        if given is False and self.checkpoints:
+            patterns = ()
+        launcher = self._launcher(self._registry)
+        limit = self.outputs_limit
+        if limit is None:
+            limit = int(amount(launcher.settings.outputs_limit))
+        kept = given is not False or bool(self.checkpoints)
+        wanted = WantedOutputs(patterns, limit, self.checkpoints) if kept else None
+        return ClusterJob(launcher, pod_spec_mutators, deadline=self._deadline, outputs=wanted)
 
     def get_serving_deployer(
         self,
@@ -159,6 +191,22 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         check_launch(settings)
         return str(settings.docker_registry)
 
+    def end_job(self, name: str) -> None:
+        """Delete a job that was launched by this backend, and its pods.
+
+        Args:
+            name: Its name.
+
+        Raises:
+            ServiceError: The cluster does not do what is asked.
+
+        """
+        from fairing_az_jupyter.fairing.jobs.noting import note_end  # noqa: PLC0415 - as late as possible
+
+        launcher = self._launcher(self._registry)
+        launcher.workloads.delete("Job", name)
+        note_end(launcher, name, "cancelled")
+
     def _launcher(self, registry: str | None) -> Launcher:
         from fairing_az_jupyter.fairing.cluster.connections import Launcher, placement_of  # noqa: PLC0415 - as late as possible
 
@@ -166,6 +214,8 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
             if registry not in self._launchers:
                 settings = self._settings(registry)
                 placement = dataclasses.replace(placement_of(settings), **self._placed)
+                # As a record tells them, so that the launch can be repeated.
+                settings = settings.model_copy(update=_as_settings(self._placed))
                 launcher = self._launchers[registry] = Launcher(settings, placement=placement)
                 weakref.finalize(self, launcher.close)
             return self._launchers[registry]
@@ -185,3 +235,18 @@ class KubeflowAzureBackend(BackendInterface):  # type: ignore[misc] # Fairing is
         from fairing_az_jupyter.fairing.cluster.connections import settings_for  # noqa: PLC0415 - as late as possible
 
         return settings_for(explicit)
+
+
+def _as_settings(placed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what pods ask for as settings have it: labels and taints as text."""
+    found = dict(placed)
+    if "node_selector" in found:
+        found["node_selector"] = ",".join(f"{key}={value}" for key, value in found["node_selector"].items()) or None
+    if "tolerations" in found:
+        found["tolerations"] = ",".join(map(_as_taint, found["tolerations"])) or None
+    return found
+
+
+def _as_taint(toleration: Mapping[str, str]) -> str:
+    value, effect = toleration.get("value"), toleration.get("effect")
+    return f"{toleration.get('key', '')}{f'={value}' if value else ''}{f':{effect}' if effect else ''}"

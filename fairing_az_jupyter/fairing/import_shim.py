@@ -201,13 +201,17 @@ def _take_predictors(module: types.ModuleType) -> None:
     vars(module)["get_execution_obj_type"] = taking_predictors(module.get_execution_obj_type)
 
 
-def _patch_endpoints(module: types.ModuleType) -> None:
+def _patch_tasks(module: types.ModuleType) -> None:
+    from fairing_az_jupyter.fairing.recording.sources import taking_job  # noqa: PLC0415
+    from fairing_az_jupyter.fairing.recording.tasks import keeping_words, recorded  # noqa: PLC0415
     from fairing_az_jupyter.fairing.upstream.prediction_endpoint import making_endpoint, predict_nparray, replacing  # noqa: PLC0415
 
-    endpoint = module.PredictionEndpoint
-    endpoint.__init__ = making_endpoint(endpoint.__init__)
+    task, job, endpoint = module.BaseTask, module.TrainJob, module.PredictionEndpoint
+    task.__init__ = keeping_words(task.__init__)
+    job.submit = recorded("train", job.submit)
+    endpoint.__init__ = taking_job(making_endpoint(endpoint.__init__))
     endpoint.predict_nparray = predict_nparray
-    endpoint.create = replacing(endpoint.create)
+    endpoint.create = replacing(recorded("deploy", endpoint.create))
 
 
 # What is done once to one of Fairing's modules when it has been loaded. Backends are looked up by name in their module,
@@ -216,7 +220,7 @@ _FINISH: Mapping[str, Callable[[types.ModuleType], None]] = {
     f"{ROOT}.backends": _add_backends,
     f"{ROOT}.builders.cluster.azurestorage_context": _replace_context_source,
     f"{ROOT}.notebook.notebook_util": _replace_notebook_name,
-    f"{ROOT}.ml_tasks.tasks": _patch_endpoints,
+    f"{ROOT}.ml_tasks.tasks": _patch_tasks,
     f"{ROOT}.ml_tasks.utils": _take_predictors,
     f"{ROOT}.preprocessors.function": _make_payloads_last,
 }

@@ -21,6 +21,7 @@ from fairing_az_jupyter.fairing.cluster.manifests import (
     placement_of,
     service,
 )
+from fairing_az_jupyter.fairing.cluster.outputs_pod import JOB, WantedOutputs, with_outputs
 from fairing_az_jupyter.fairing.endpoints.endpoint_pods import READY_SECONDS, endpoint_pod, progress_seconds
 from fairing_az_jupyter.fairing.images.build_pods import KANIKO_OPTIONS, BuildOrder, build_object
 from fairing_az_jupyter.settings.naming import python_image
@@ -60,8 +61,12 @@ def planned_objects(
     placement = placement or placement_of(settings)
     registry = settings.docker_registry or "registry.invalid"
     spec = _spec(f"{registry}/fairing-job:{_TAG}", architecture)
+    name = new_name("job")
+    pod = finished_pod(spec, target, placement, ends=True)
+    if settings.azure_storage_account:
+        pod = with_outputs(pod, name, f"{_APP}{JOB}", WantedOutputs())
     found = [
-        job(new_name("job"), finished_pod(spec, target, placement, ends=True), target, retries=placement.retries),
+        job(name, pod, target, retries=placement.retries),
         _endpoint(spec, settings, target, placement),
     ]
     if settings.builder != "acr-tasks" and not placement.restricted:

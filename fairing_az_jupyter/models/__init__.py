@@ -11,6 +11,7 @@ from fairing_az_jupyter.models.checks import (
     SecretState,
 )
 from fairing_az_jupyter.models.launches import (
+    ClusterLaunch,
     Deployed,
     EndpointInfo,
     LaunchInfo,
@@ -22,6 +23,7 @@ from fairing_az_jupyter.models.launches import (
     Prediction,
     TaskInfo,
 )
+from fairing_az_jupyter.models.provenance import GitState, InputFile, Provenance
 from fairing_az_jupyter.models.runs import (
     ENDED,
     OUTPUT_LIMIT,
@@ -43,9 +45,12 @@ __all__ = [
     "PHASES",
     "CheckResult",
     "CheckStatus",
+    "ClusterLaunch",
     "Deployed",
     "EndpointInfo",
     "Fix",
+    "GitState",
+    "InputFile",
     "LaunchInfo",
     "LaunchKind",
     "LaunchLine",
@@ -54,6 +59,7 @@ __all__ = [
     "Metric",
     "OrphanedResource",
     "Prediction",
+    "Provenance",
     "Question",
     "RunEvent",
     "RunEventKind",

@@ -27,6 +27,9 @@ class LaunchInfo:
         url: Where an endpoint predicts: its public address if it has one, else its address inside the cluster.
         public: Whether an endpoint has a public address, or is to get one.
         origin: What has launched it: this package, or Kubeflow Fairing by itself.
+        notebook: The file name of the notebook that has launched it, as its label says; empty where it has none.
+        run: The record of its launch likewise.
+        sweep: The sweep that it belongs to, likewise.
 
     """
 
@@ -41,6 +44,9 @@ class LaunchInfo:
     url: str = ""
     public: bool = False
     origin: LaunchOrigin = "fairing-az-jupyter"
+    notebook: str = ""
+    run: str = ""
+    sweep: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Return the launch as values that any JSON parser reads."""
@@ -210,4 +216,53 @@ class EndpointInfo:
 
     def to_dict(self) -> dict[str, object]:
         """Return the endpoint as values that any JSON parser reads."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusterLaunch:
+    """A training of the namespace, whoever has launched it: as its Job says, or what was noted beside its files.
+
+    Args:
+        name: Its Job's name, by which its files are fetched.
+        state: `pending`, `running`, `succeeded`, `failed`, `cancelled`; `ended` where nobody has noted how, and `lost`
+            where its Job is gone before all of its files were there.
+        task: The class or function; empty where it is not known.
+        label: What its user calls it; empty for nothing.
+        owner: The notebook server that has launched it, or the user.
+        own: Whether that is the asking one.
+        notebook: The file name of the notebook, or of the Python file.
+        run: The record of its launch, wherever that is.
+        sweep: The sweep that it belongs to; empty if to none.
+        namespace: Its namespace.
+        image: The image that it runs.
+        image_digest: The digest of that image's manifest.
+        created: When it was launched, in seconds since 1970-01-01 UTC.
+        ended: When it ended; None before, and where nobody has noted it.
+        raised: The type and the message of what it has raised; empty for nothing.
+        files: How many files of it are kept; None where that is not known.
+        size: Their bytes likewise.
+
+    """
+
+    name: str
+    state: str
+    task: str = ""
+    label: str = ""
+    owner: str = ""
+    own: bool = False
+    notebook: str = ""
+    run: str = ""
+    sweep: str = ""
+    namespace: str = ""
+    image: str = ""
+    image_digest: str = ""
+    created: float = 0.0
+    ended: float | None = None
+    raised: str = ""
+    files: int | None = None
+    size: int | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the launch as values that any JSON parser reads."""
         return dataclasses.asdict(self)

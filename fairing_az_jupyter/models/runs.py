@@ -57,6 +57,15 @@ class RunRequest:
         profile: The profile whose settings count; None for the active one, and for none where a notebook runs.
         input_files: The files that a launched task needs, below its file's folder.
         output_map: Further files of it, and where they go in the image.
+        name: What the user calls it; empty for nothing.
+        from_job: The launch whose files an endpoint serves, as `fetch` takes it; empty for none.
+        from_files: Which of these files: paths, patterns or folders; none for all.
+        as_it_was: The run whose image, code and input files are taken, and not what there is now; empty for none.
+        isolated: Whether a job or endpoint of this machine has an environment of its own.
+        outputs: Whether the files are kept that a job, or a notebook in the cluster, writes in its working folder; or
+            globs that say which files.
+        register: The name of the model in MLflow that the files of a training are registered as; empty for none.
+        checkpoints: The folder of a training's checkpoints, relative to its working folder; empty for none.
 
     """
 
@@ -75,6 +84,14 @@ class RunRequest:
     profile: str | None = None
     input_files: tuple[str, ...] = ()
     output_map: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    name: str = ""
+    from_job: str = ""
+    from_files: tuple[str, ...] = ()
+    as_it_was: str = ""
+    isolated: bool = False
+    outputs: bool | tuple[str, ...] = True
+    register: str = ""
+    checkpoints: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Return the request as values that any JSON parser reads."""
@@ -87,7 +104,10 @@ class RunRequest:
         known = {field.name for field in dataclasses.fields(cls)}
         said = {name: value for name, value in found.items() if name in known}
         # JSON knows no tuples.
-        return cls(**{**said, "input_files": tuple(said.get("input_files") or ())})
+        lists: dict[str, Any] = {name: tuple(said.get(name) or ()) for name in ("input_files", "from_files")}
+        outputs = said.get("outputs", True)
+        lists["outputs"] = tuple(map(str, outputs)) if isinstance(outputs, (list, tuple)) else bool(outputs)
+        return cls(**{**said, **lists})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,8 +188,8 @@ class RunInfo:
     Args:
         id: Its identifier, which is also its folder's name.
         state: `waiting` before its kernel is started, `running` (also as long as an endpoint of this machine lives that
-            it has deployed), `succeeded`, `failed`, `cancelled`, or `lost` if the process that ran it has gone without
-            an end.
+            a run in the background has deployed), `succeeded`, `failed`, `cancelled`, or `lost` if the
+            process that ran it has gone without an end.
         notebook: The notebook as it was named.
         output: Where the executed notebook was wanted; None for the record only.
         parameters: The values that it was given.
@@ -180,7 +200,8 @@ class RunInfo:
         cell: The cell that is, or was last, being executed, from 1.
         cells: How many cells there are.
         metrics: What the notebook has reported, by name.
-        error: Why it failed: `code`, `message` and `hint`; of a cell also `cell`, `source` and `traceback` (lines).
+        error: Why it failed: `code`, `message` and `hint`; of a cell also `cell`, `source` and `traceback` (lines); of
+            a job whose own exception is known also `raised` (its type and message) and `traceback`.
         sweep: The sweep that it belongs to; empty if to none.
         point: Its number in the sweep, from 1.
         retry_of: The run that it repeats; empty if none.
@@ -193,6 +214,10 @@ class RunInfo:
         task: The class or function that was launched; empty for a notebook.
         endpoint: The name of the endpoint that was deployed; empty before, and where there is none.
         url: Where that endpoint predicts.
+        name: What the user calls it; empty for nothing.
+        parent: The run whose notebook has launched it; empty where there is none.
+        server: The address of the cluster that its Job is in; empty where that is not known.
+        unattended: Whether its Job is still running in the cluster though no process follows it.
 
     """
 
@@ -221,6 +246,10 @@ class RunInfo:
     task: str = ""
     endpoint: str = ""
     url: str = ""
+    name: str = ""
+    parent: str = ""
+    server: str = ""
+    unattended: bool = False
 
     @property
     def has_ended(self) -> bool:

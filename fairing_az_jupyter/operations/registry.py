@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter.operations.launches.cleanup import CLEANUP
 from fairing_az_jupyter.operations.launches.delete import DELETE
 from fairing_az_jupyter.operations.launches.deploy import DEPLOY
+from fairing_az_jupyter.operations.launches.fetch import FETCH
 from fairing_az_jupyter.operations.launches.logs import LOGS
 from fairing_az_jupyter.operations.launches.predict import PREDICT
 from fairing_az_jupyter.operations.launches.status import STATUS
@@ -57,6 +58,7 @@ _DECLARED: list[Operation[Any]] = [
     LAUNCH,
     STATUS,
     LOGS,
+    FETCH,
     PREDICT,
     DELETE,
     CLEANUP,
@@ -72,6 +74,8 @@ _DECLARED: list[Operation[Any]] = [
     sweeps.LIST,
     sweeps.SHOW,
     sweeps.CANCEL,
+    sweeps.DELETE,
+    sweeps.PRUNE,
     tool.PANEL,
     tool.EXAMPLE,
     tool.HELP,

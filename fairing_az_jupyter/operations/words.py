@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core.core_schema import CoreSchema
 
-__all__ = ["Argument", "Completes", "Option", "Word"]
+__all__ = [
+    "LONGEST_NAME",
+    "Age",
+    "Argument",
+    "Completes",
+    "Name",
+    "NoOutputs",
+    "Option",
+    "Outputs",
+    "Word",
+    "age_option",
+    "outputs_of",
+]
+
+LONGEST_NAME = 120
+"""Characters of the user's own name for a run or a launch."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_AGE = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 Completes = Literal[
-    "", "file", "folder", "notebook", "data", "task", "launch", "run", "profile", "parameter", "command"
+    "", "file", "folder", "notebook", "data", "task", "launch", "run", "output", "profile", "parameter", "command"
 ]
 """What completion offers in a place, beside the choices that its type has."""
 
@@ -96,3 +117,70 @@ def option(
 def argument(metavar: str, about: str, *, takes: str = "", completes: Completes = "") -> Argument:
     """Return an argument; the arguments are those of `Word`."""
     return Argument(metavar, about, takes, completes)
+
+
+def age_option(flag: str, *, about: str) -> Option:
+    """Return an option whose value is an age.
+
+    Args:
+        flag: Its flag.
+        about: What it is.
+
+    """
+    return option(flag, metavar="AGE", about=about, takes="a time such as 30d, 12h or 45m")
+
+
+def _age(value: Any) -> Any:  # noqa: ANN401 - as it was given
+    if not isinstance(value, str):
+        return value
+    match = _AGE.fullmatch(value.strip().lower())
+    if match is None:
+        msg = "it is not a time such as 30d, 12h or 45m"
+        raise ValueError(msg)
+    return float(match[1]) * _UNITS[match[2]]
+
+
+Age = Annotated[float, BeforeValidator(_age)]
+"""An age in seconds, also as `30d`, `12h` or `45m`."""
+
+
+def _one_line(text: str) -> str:
+    found = " ".join(text.split())
+    if not found.isprintable() or len(found) > LONGEST_NAME:
+        msg = f"it has to be one line of at most {LONGEST_NAME} characters"
+        raise ValueError(msg)
+    return found
+
+
+Name = Annotated[
+    str,
+    AfterValidator(_one_line),
+    option("--name", metavar="NAME", about="what you call it, for the list of runs"),
+]
+"""The user's own name for a run or a launch."""
+
+Outputs = Annotated[
+    tuple[str, ...],
+    option(
+        "--outputs",
+        metavar="GLOB",
+        about="keep only the written files that match, such as '*.dat' 'plots/**' (default: all; a notebook's only "
+        "where it runs in the cluster)",
+        words="several",
+    ),
+]
+"""Which of the files that a launch writes are kept."""
+
+NoOutputs = Annotated[bool, flag("--no-outputs", about="keep none of the written files")]
+"""Whether none of them is."""
+
+
+def outputs_of(outputs: tuple[str, ...], no_outputs: bool) -> bool | tuple[str, ...]:  # noqa: FBT001 - as it was typed
+    """Return which files are kept, as backends take it.
+
+    Args:
+        outputs: The globs that were given.
+        no_outputs: Whether none is wanted.
+
+    """
+    return False if no_outputs else outputs or True

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -53,6 +53,26 @@ class AppendedFile:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def append_event(path: Path, event: Mapping[str, object]) -> None:
+    """Append one event as a line of its own.
+
+    Args:
+        path: The file; made if it is not there.
+        event: The event.
+
+    Raises:
+        OSError: It can't be kept; the file is as it was before.
+
+    """
+    line = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    file = AppendedFile(path)
+    try:
+        # A process that was killed here may have left the beginning of a line.
+        file.append(f"\n{line}\n".encode("utf-8", "backslashreplace"))
+    finally:
+        file.close()
 
 
 def read_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FIELDS = frozenset(RunInfo.__dataclass_fields__)
-_ASKED = ("notebook", "output", "parameters", "kind", "task")
+_ASKED = ("notebook", "output", "parameters", "kind", "task", "name")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("id", "state", "notebook", "sweep", "retry_of", "job", "namespace"), str),
-    **dict.fromkeys(("kind", "task", "endpoint", "url"), str),
+    **dict.fromkeys(("kind", "task", "endpoint", "url", "name", "parent", "server"), str),
     **dict.fromkeys(("created", "started", "ended", "duration"), (int, float)),
     **dict.fromkeys(("cell", "cells", "point", "attempt"), int),
     **dict.fromkeys(("parameters", "metrics", "error"), dict),
+    "unattended": bool,
 }
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+RELEASED = "released"
+"""What a claim says whose process has left the run to itself."""
+
 SILENCE_SECONDS = 120.0
 """So long may a run on another machine show nothing before it is lost: eight heartbeats, or clocks that differ."""
 
@@ -27,7 +30,7 @@ def is_lost(folder: Path, status: Mapping[str, Any]) -> bool:
     state = status.get("state")
     if state == "lost":
         return True
-    if status.get("place") == "cluster":
+    if status.get("place") == "cluster" or status.get("unattended"):
         return False
     # That of a run that waits is the one that has made the record, and has not yet begun to execute it.
     return state in {"waiting", "running"} and _is_left(str(status.get("process") or ""), folder)
@@ -44,6 +47,8 @@ def is_free(claim: Path) -> bool:
         process = claim.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
+    if process.strip() == RELEASED:
+        return True
     # An empty claim is being written right now, or its process died just then.
     return _is_left(process, claim.parent) if process.strip() else _is_silent(claim)
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.records.provenance.named import note_deleted
 from fairing_az_jupyter.records.store import delete, orphans
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from fairing_az_jupyter.models import RunInfo
     from fairing_az_jupyter.records.store import RunStore
 
@@ -26,11 +29,15 @@ class Pruned:
     Args:
         deleted: The runs whose records are gone; in a dry run, would be gone.
         failed: Those whose records could not be deleted, and why.
+        environments: The folders of LocalBackend's isolated environments that are gone, or would be.
+        freed: The bytes of those environments.
 
     """
 
     deleted: tuple[RunInfo, ...] = ()
     failed: tuple[tuple[RunInfo, str], ...] = ()
+    environments: tuple[str, ...] = ()
+    freed: int = 0
 
 
 def prune(
@@ -40,6 +47,7 @@ def prune(
     older_than: float | None = None,
     state: str | None = None,
     dry_run: bool = False,
+    before: Callable[[RunInfo], object] | None = None,
 ) -> Pruned:
     """Delete records of runs that have ended, or are lost.
 
@@ -49,6 +57,7 @@ def prune(
         older_than: Only those that are older, in seconds.
         state: Only those that have ended so.
         dry_run: Whether to delete nothing.
+        before: Called with each run before its record is deleted; a record that it raises an OSError for stays.
 
     Returns:
         What was deleted.
@@ -70,7 +79,27 @@ def prune(
         return Pruned(tuple(old))
     # One that was lost may have been begun again meanwhile.
     chosen = [run for run in old if run.has_ended or _may_go(store.get(run.id) or run)]
-    problems = [(run, _delete(store, run)) for run in chosen]
+    return delete_records(store, chosen, before)
+
+
+def delete_records(
+    store: RunStore, runs: Iterable[RunInfo], before: Callable[[RunInfo], object] | None = None
+) -> Pruned:
+    """Delete records, and what processes have left that died while they made or deleted one.
+
+    What a record names outside of this machine is kept: it tells who has made what is left there.
+
+    Args:
+        store: The runs.
+        runs: Those to delete.
+        before: As for `prune`.
+
+    Returns:
+        What was deleted.
+
+    """
+    problems = [(run, _delete(store, run, before)) for run in runs]
+    now = time.time()
     for left in orphans(store.path):
         with contextlib.suppress(FileNotFoundError):
             if now - left.stat().st_mtime > _LEFT_SECONDS:
@@ -84,9 +113,13 @@ def _may_go(run: RunInfo) -> bool:
     return run.has_ended or run.state == "lost"
 
 
-def _delete(store: RunStore, run: RunInfo) -> str:
+def _delete(store: RunStore, run: RunInfo, before: Callable[[RunInfo], object] | None) -> str:
     """Delete a record, and what is noted elsewhere of its end; return why it could not be, empty if it was."""
     try:
+        if before is not None:
+            before(run)
+        with contextlib.suppress(InputError):
+            note_deleted(store, run)
         for folder in (store.folder(run.id), Path(run.folder)):
             # Where it is not there, another process was quicker.
             with contextlib.suppress(FileNotFoundError):

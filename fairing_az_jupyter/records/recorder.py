@@ -8,21 +8,22 @@ import json
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.exceptions import ConflictError, RunFailedError
+from fairing_az_jupyter.files import replace_file
 from fairing_az_jupyter.records import layout, rescue
 from fairing_az_jupyter.records.events_file import AppendedFile
 from fairing_az_jupyter.records.index import add_to_index
 from fairing_az_jupyter.records.infos import at_a_glance, fields_of, read_request
-from fairing_az_jupyter.records.liveness import is_free, is_lost
+from fairing_az_jupyter.records.liveness import RELEASED, is_free, is_lost
 from fairing_az_jupyter.records.log_text import LogText
 from fairing_az_jupyter.records.status import read_status, write_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -36,6 +37,25 @@ _NOTE_SECONDS = 1.0
 _LONGEST_TRACEBACK = 200
 _LONGEST_LINE = 2_000
 _LONGEST_SOURCE = 50_000
+
+
+class Observer(Protocol):
+    """Somebody who hears of a run what its record does; nothing of it raises."""
+
+    def event(self, event: RunEvent) -> None:
+        """Hear of something that happened."""
+
+    def leave(self) -> None:
+        """Hear that the run continues without this process."""
+
+    def finish(self, state: RunState) -> None:
+        """Hear how the run has ended, once its record says so."""
+
+    def variables(self) -> dict[str, str]:
+        """Return what the environment of a job on this machine gets, so that it can report there itself."""
+
+    def moved(self, folder: Path) -> Observer:
+        """Return who hears of the earlier record that continues instead of this one."""
 
 
 class Recorder:
@@ -54,6 +74,8 @@ class Recorder:
         self.cancel = threading.Event()
         """Set when somebody wants the run to stop."""
         self.metrics: dict[str, Metric] = {}
+        self.observer: Observer | None = None
+        """Who else hears of the run; None for nobody."""
         self._status: dict[str, Any] = dict(facts)
         self._text = LogText()
         self._events: AppendedFile | None = None
@@ -119,6 +141,8 @@ class Recorder:
         """
         if self._left.is_set():
             return
+        if self.observer is not None:
+            self.observer.event(event)
         try:
             self._record(event)
         except OSError as error:
@@ -142,6 +166,32 @@ class Recorder:
                 write_status(self.folder, self._status, final=False)
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def leave(self, **facts: object) -> None:
+        """Leave a run that continues without this process, such as a job in the cluster: it stays `running`.
+
+        Whoever takes it up again claims it like any other.
+
+        Args:
+            **facts: What is needed to find it, by the names of `RunInfo`.
+
+        Raises:
+            RunFailedError: It can't be written.
+
+        """
+        self._ended.set()
+        if self._is_taken_over():
+            return
+        try:
+            with self._lock:
+                self._status |= {"unattended": True, "metrics": self.metrics, **facts}
+                write_status(self.folder, self._status, final=False)
+                replace_file(Path(self._claimed), RELEASED.encode(), mode=0o600, durable=False)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            if self.observer is not None:
+                self.observer.leave()
 
     def finish(
         self,
@@ -169,6 +219,15 @@ class Recorder:
         self._ended.set()
         if self._is_taken_over():
             return
+        try:
+            self._write_end(state, duration, error, facts)
+        finally:
+            if self.observer is not None:
+                self.observer.finish(state)
+
+    def _write_end(
+        self, state: RunState, duration: float | None, error: Mapping[str, Any] | None, facts: Mapping[str, object]
+    ) -> None:
         now = time.time()
         error = None if error is None else _bounded(error)
         with self._lock:
@@ -226,7 +285,7 @@ class Recorder:
         if state not in {"waiting", "running", "lost"}:
             return f"has {state} already" if state else f"has no readable {layout.STATUS}"
         # Somebody has deleted the claim of the process that executes it.
-        unclaimed = state == "running" and (before.get("attempt") or 0) >= attempt
+        unclaimed = state == "running" and not before.get("unattended") and (before.get("attempt") or 0) >= attempt
         return "is being executed by another process" if unclaimed and not is_lost(self.folder, before) else ""
 
     def _is_taken_over(self) -> bool:

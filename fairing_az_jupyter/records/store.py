@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 RUNS_VARIABLE = "FAIRING_AZURE_RUNS"
 LAST = "last"
-"""Stands for the newest run."""
+"""Stands for the newest run, or launch, that no notebook of another run has made."""
 
 _FORMAT = 1
 _TRIES = 10
@@ -91,7 +91,7 @@ class RunStore:
             run: Its identifier; None for a new one.
             status: What its state says from the start.
             log: A file of this folder that becomes the log of the run's process; None if there is none.
-            **facts: What else stands in its request: `sweep`, `point`, `retry_of`.
+            **facts: What else stands in its request: `sweep`, `point`, `retry_of`, `parent`.
 
         Returns:
             Its folder.
@@ -106,7 +106,7 @@ class RunStore:
         except FileExistsError:
             raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(self.path)) from None
         for _ in range(_TRIES):
-            name = run or layout.new_run_id(request.notebook)
+            name = run or layout.new_run_id(request.notebook, name=request.name or request.task)
             new = self.path / f"{layout.NEW}{name}-{secrets.token_hex(3)}"
             new.mkdir(mode=0o700)
             try:
@@ -166,7 +166,7 @@ class RunStore:
             InputError: The folder can't be read.
 
         """
-        names = self._names()
+        names = self.names()
         indexed = read_index(self.path)
         kept = rescue.kept(self.path)
         found: list[RunInfo] = []
@@ -191,7 +191,7 @@ class RunStore:
     def forget(self) -> None:
         """Leave out of the index what has been deleted: it names parameters."""
         indexed = read_index(self.path)
-        names = self._names()
+        names = self.names()
         if not indexed.keys() <= names:
             write_index(self.path, (run for name, run in indexed.items() if name in names))
 
@@ -216,10 +216,11 @@ class RunStore:
 
         """
         kept = rescue.kept(self.path)
-        names = sorted({*self._names(), *kept})
+        names = sorted({*self.names(), *kept})
         if name == LAST:
             newest = (self._info(each, kept.get(each)) for each in reversed(names))
-            info = next((info for info in newest if info is not None), None)
+            # Not what that run's own notebook has launched.
+            info = next((info for info in newest if info is not None and not info.parent), None)
             if info is not None:
                 return info
         matches = named(name, names)
@@ -335,7 +336,13 @@ class RunStore:
             code="run-broken",
         )
 
-    def _names(self) -> set[str]:
+    def names(self) -> set[str]:
+        """Return the identifiers of all records, in no order.
+
+        Raises:
+            InputError: The folder can't be read.
+
+        """
         try:
             return {entry.name for entry in os.scandir(self.path) if layout.is_run_id(entry.name)}
         except FileNotFoundError:

@@ -112,6 +112,9 @@ def _has_signature(path: str) -> bool:
 def _papermill_s_own() -> Any:  # noqa: ANN401 - papermill is untyped
     from papermill.iorw import ABSHandler  # noqa: PLC0415 - likewise
 
+    from fairing_az_jupyter.runs import papermill_import  # noqa: PLC0415 - likewise
+
+    papermill_import.with_blobs()
     return ABSHandler()
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.exceptions import (
-    FairingAzureError,
-    RunCancelledError,
-    RunFailedError,
-)
-from fairing_az_jupyter.models import OUTPUT_LIMIT, RunRequest, RunResult
+from fairing_az_jupyter.exceptions import RunCancelledError, RunFailedError
+from fairing_az_jupyter.models import OUTPUT_LIMIT, Provenance, RunRequest, RunResult
 from fairing_az_jupyter.records import Recorder, RunStore, layout
+from fairing_az_jupyter.records.errors import explained
+from fairing_az_jupyter.records.infos import read_request
+from fairing_az_jupyter.records.provenance.gathering import ProvenanceFile
+from fairing_az_jupyter.records.store import RUNS_VARIABLE
 from fairing_az_jupyter.runs.execution.checks import RunPlan, plan
 from fairing_az_jupyter.runs.execution.execute import execute
 from fairing_az_jupyter.runs.execution.saving import NotebookSaver
 from fairing_az_jupyter.runs.parameters.values import check_plain, reject_secrets
 from fairing_az_jupyter.runs.places.addresses import Places, is_remote
+from fairing_az_jupyter.tracking.tracker import track
 
 if TYPE_CHECKING:
     import threading
@@ -74,6 +75,8 @@ def run_recorded(
     *,
     places: Places,
     cancels: tuple[threading.Event, ...] = (),
+    made_of: Provenance | None = None,
+    tracked: bool = True,
 ) -> RunResult:
     """Execute a run that has a record, from its first cell to its end.
 
@@ -83,6 +86,8 @@ def run_recorded(
         on_event: Called with each event once it is recorded; see `execute`.
         places: How other places than this machine's files are reached.
         cancels: Set one from another thread to cancel the run.
+        made_of: What is known already of what the run is made of, such as its image.
+        tracked: Whether it is reported to MLflow; of a run in the cluster whoever follows it does so.
 
     Returns:
         What the run has come to; a run that ends in any other way raises.
@@ -94,17 +99,24 @@ def run_recorded(
     """
     request = store.request(folder.name)
     with recording(folder) as recorder:
+        if tracked:
+            track(recorder, request)
         saver = NotebookSaver(folder / layout.EXECUTED, request.output, places)
         settled = plan(request, str(folder / layout.NOTEBOOK))
+        settled = dataclasses.replace(settled, variables=_variables(folder))
+        provenance = _provenance(folder, request, settled, made_of)
         if request.output is not None and is_remote(request.output):
             places.check_writable(request.output)
-        result = execute(
-            request,
-            _both(recorder, on_event),
-            cancels=(*cancels, recorder.cancel),
-            settled=settled,
-            saver=saver,
-        )
+        try:
+            result = execute(
+                request,
+                _both(recorder, on_event),
+                cancels=(*cancels, recorder.cancel),
+                settled=settled,
+                saver=saver,
+            )
+        finally:
+            provenance.finish()
         recorder.finish("succeeded", duration=result.duration)
     return RunResult(result.output, result.duration, result.cells_executed, result.metrics, run=folder.name)
 
@@ -162,6 +174,7 @@ def run_for_papermill(
         kernel_name=kernel_name,
         language="",
         cell_timeout=timeout,
+        variables=_variables(folder),
     )
     executed = notebook
 
@@ -173,10 +186,34 @@ def run_for_papermill(
         engine.keep_with_its_error(executed, watch)
 
     with contextlib.suppress(_RaisedInCell), recording(folder, _RaisedInCell) as recorder:
+        track(recorder, request)
+        provenance = _provenance(folder, request, settled)
         saver = NotebookSaver(folder / layout.EXECUTED, None)
         result = execute(request, recorder, cancels=(recorder.cancel,), settled=settled, saver=saver, work=watched)
         recorder.finish("succeeded", duration=result.duration)
+        provenance.finish()
     return executed
+
+
+def _variables(folder: Path) -> dict[str, str]:
+    """Return what a run's kernel has to know, so that what its notebook launches is recorded as launched by it."""
+    sweep = str(read_request(folder).get("sweep") or "")
+    return {RUNS_VARIABLE: str(folder.parent), layout.RUN_VARIABLE: folder.name, layout.SWEEP_VARIABLE: sweep}
+
+
+def _provenance(
+    folder: Path, request: RunRequest, settled: RunPlan, made_of: Provenance | None = None
+) -> ProvenanceFile:
+    """Begin to find out what a notebook's run is made of."""
+    code = ""
+    with contextlib.suppress(OSError):
+        code = hashlib.sha256((folder / layout.NOTEBOOK).read_bytes()).hexdigest()
+    made_of = made_of or Provenance()
+    settings = {**made_of.settings, **request.settings}
+    known = dataclasses.replace(made_of, code=code, parameters=dict(request.parameters), settings=settings)
+    found = ProvenanceFile(folder, known)
+    found.gather(Path(settled.cwd))
+    return found
 
 
 def _from_papermill(path: str) -> str:
@@ -223,23 +260,6 @@ def recording(folder: Path, instead: type[Exception] | None = None) -> Iterator[
             if instead is not None and isinstance(error, RunFailedError) and error.traceback:
                 raise instead from error
             raise
-
-
-def explained(error: BaseException) -> dict[str, Any]:
-    """Return why a run failed, as its record tells it."""
-    if isinstance(error, KeyboardInterrupt):
-        return {"code": RunCancelledError.code, "message": "The run was cancelled.", "hint": ""}
-    if not isinstance(error, FairingAzureError):
-        return {
-            "code": "internal",
-            "message": f"{type(error).__name__}: {error}",
-            "hint": "",
-            "traceback": traceback.format_exception(error)[-20:],
-        }
-    found: dict[str, Any] = dict(error.to_dict())
-    if isinstance(error, RunFailedError):
-        found |= {"cell": error.cell, "source": error.source, "traceback": error.traceback or error.last_lines}
-    return {key: value for key, value in found.items() if value not in (None, (), "") or key == "hint"}
 
 
 def _both(first: Callable[[RunEvent], None], second: Callable[[RunEvent], None]) -> Callable[[RunEvent], None]:

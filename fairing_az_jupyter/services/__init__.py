@@ -11,6 +11,7 @@ from fairing_az_jupyter.services.checks import (
     subject_of,
 )
 from fairing_az_jupyter.services.cluster_runs.follow import follow_cluster_batch, follow_cluster_run
+from fairing_az_jupyter.services.cluster_runs.found_launches import list_cluster_launches
 from fairing_az_jupyter.services.cluster_runs.launch import (
     ClusterBatch,
     ClusterPoint,
@@ -24,6 +25,9 @@ from fairing_az_jupyter.services.cluster_runs.sweeps import describe_cluster_swe
 from fairing_az_jupyter.services.endpoints import ask_endpoint as test_endpoint
 from fairing_az_jupyter.services.endpoints import list_endpoints
 from fairing_az_jupyter.services.example import copy_example
+from fairing_az_jupyter.services.keeping.blobs import prune_blobs
+from fairing_az_jupyter.services.keeping.images import prune_images
+from fairing_az_jupyter.services.keeping.sweeps import delete_sweeps, prune_sweeps
 from fairing_az_jupyter.services.launch_planning import launch_environment, plan_launch
 from fairing_az_jupyter.services.launches import (
     LOCAL,
@@ -33,11 +37,13 @@ from fairing_az_jupyter.services.launches import (
     deploy,
     describe_launch,
     launch_logs,
+    list_everyones_launches,
     list_launches,
     local_launches,
     predict,
     train,
 )
+from fairing_az_jupyter.services.outputs.launch_outputs import fetch_outputs, kept_files, list_outputs, open_output
 from fairing_az_jupyter.services.parameters_cell import plan_cell_fill, plan_fill
 from fairing_az_jupyter.services.planning import default_output, describe_parameters, plan_run
 from fairing_az_jupyter.services.runs import (
@@ -83,6 +89,7 @@ __all__ = [
     "create_secrets",
     "default_output",
     "delete",
+    "delete_sweeps",
     "deploy",
     "describe_cluster_sweep",
     "describe_launch",
@@ -90,19 +97,25 @@ __all__ = [
     "describe_run",
     "describe_secrets",
     "describe_sweep",
+    "fetch_outputs",
     "follow_cluster_batch",
     "follow_cluster_run",
     "keep_sweep",
+    "kept_files",
     "launch_environment",
     "launch_logs",
     "launchable",
     "launched_with",
+    "list_cluster_launches",
     "list_endpoints",
+    "list_everyones_launches",
     "list_launches",
+    "list_outputs",
     "list_runs",
     "list_sweeps",
     "list_tasks",
     "local_launches",
+    "open_output",
     "plan_cell_fill",
     "plan_cluster_run",
     "plan_fill",
@@ -112,7 +125,10 @@ __all__ = [
     "plan_sweep",
     "plot_sweep",
     "predict",
+    "prune_blobs",
+    "prune_images",
     "prune_runs",
+    "prune_sweeps",
     "resume_on_cluster",
     "resume_sweep",
     "run",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter import parameters
 from fairing_az_jupyter.exceptions import InputError, SettingsError
+from fairing_az_jupyter.records import layout
+from fairing_az_jupyter.services.outputs.hints import written_by_a_run
 from fairing_az_jupyter.services.planning import plan_run
 from fairing_az_jupyter.services.remote_files import downloaded
 from fairing_az_jupyter.services.session import Session
@@ -24,13 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["check_input_files", "launch_environment", "plan_launch"]
 
 
-def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
+def check_input_files(
+    session: Session, names: Iterable[str], folder: Path, task: str, *, deploys: bool = False
+) -> None:
     """Reject files of a task that are not there, before anything is built.
 
     Args:
+        session: The settings in force, the records and the cluster.
         names: The files, as they are called from the folder.
         folder: The folder of the task's notebook or file.
         task: The task's name, for the error.
+        deploys: Whether the task becomes an endpoint, which may also get the files of a job.
 
     Raises:
         InputError: The file does not exist.
@@ -44,9 +50,10 @@ def check_input_files(names: Iterable[str], folder: Path, task: str) -> None:
             beside = sorted(each.name for each in (folder / name).parent.iterdir())
         near = difflib.get_close_matches(Path(name).name, beside, n=1)
         suggestion = f" Did you mean '{Path(name).with_name(near[0])}'?" if near else ""
+        written = written_by_a_run(session, name, deploys=deploys)
         raise InputError(
             f"File '{name[:200]}' not found in '{folder}', so '{task}' would not find it.{suggestion}",
-            hint="Give input files relative to the notebook's folder.",
+            hint=written or "Give input files relative to the notebook's folder.",
             code="input-files",
         )
 
@@ -102,7 +109,8 @@ def launch_environment(session: Session, request: RunRequest) -> dict[str, str]:
     if request.kind != "notebook" or not (request.settings or request.profile):
         return {}
     names = notebook_names()
-    with downloaded(session, request.notebook) as path:
+    kept = session.store.folder(request.as_it_was) / layout.NOTEBOOK
+    with downloaded(session, str(kept) if request.as_it_was else request.notebook) as path:
         cell = parameters.read_parameters(path, shown=request.notebook).names
     profiled = Session(profile=request.profile).profile_values[1] if request.profile is not None else {}
     from_settings = {names[field]: value for field, value in profiled.items() if names[field] not in os.environ}

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.services import local_endpoints
 from fairing_az_jupyter.services.launch_planning import check_input_files
+from fairing_az_jupyter.services.outputs.sources import resolve_source
+from fairing_az_jupyter.tracking import models
 
 if TYPE_CHECKING:
     import threading
@@ -18,8 +21,9 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.fairing.inventory.prediction_data import Samples
-    from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
-    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, OrphanedResource, Prediction
+    from fairing_az_jupyter.fairing.outcomes import LaunchedJob
+    from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint, TaskLaunch
+    from fairing_az_jupyter.models import LaunchInfo, LaunchLine, OrphanedResource, Prediction, RunKind
     from fairing_az_jupyter.services.session import Session
 
 __all__ = [
@@ -30,6 +34,7 @@ __all__ = [
     "deploy",
     "describe_launch",
     "launch_logs",
+    "list_everyones_launches",
     "list_launches",
     "local_launches",
     "predict",
@@ -72,6 +77,27 @@ def list_launches(session: Session) -> tuple[LaunchInfo, ...]:
 
     with _cluster(session) as launcher:
         return tuple(launch.info for launch in launches.find_launches(launcher))
+
+
+def list_everyones_launches(session: Session) -> tuple[tuple[LaunchInfo, ...], str]:
+    """Return everything that was launched in all namespaces that may be looked at, the oldest first.
+
+    Args:
+        session: The settings in force, the records and the cluster.
+
+    Returns:
+        The launches; and why only those of one namespace could be looked at, in one sentence, or an empty text.
+
+    Raises:
+        InputError: LocalBackend was chosen.
+        ServiceError: The cluster does not do what is asked.
+
+    """
+    from fairing_az_jupyter.fairing.inventory import launches  # noqa: PLC0415 - most commands need none
+
+    with _cluster(session) as launcher:
+        found, why = launches.find_everywhere(launcher)
+        return tuple(launch.info for launch in found), why
 
 
 def local_launches(session: Session) -> tuple[LaunchInfo, ...]:
@@ -264,7 +290,7 @@ def predict_by_name(session: Session, name: str, samples: Samples) -> Prediction
         return endpoint_calls.predict(launcher, name, samples)
 
 
-def train(
+def train(  # noqa: PLR0913 - keywords, each of which the command line has too
     session: Session,
     task: str,
     *,
@@ -272,7 +298,11 @@ def train(
     input_files: Sequence[str] = (),
     output_map: Mapping[str, str] | None = None,
     deadline: int | None = None,
-) -> tuple[str, tuple[str, ...]]:
+    checkpoints: str = "",
+    name: str = "",
+    outputs: bool | Sequence[str] = True,
+    register: str = "",
+) -> LaunchedJob:
     """Train a class or a function as a job; its lines are printed to standard output as they come.
 
     Args:
@@ -282,22 +312,43 @@ def train(
         input_files: The files that the job needs.
         output_map: Further files, and where they go in the image.
         deadline: Seconds after which the job is ended; None for none.
+        checkpoints: The folder that is there again where the job's pod is started anew; empty for none.
+        name: What the user calls it.
+        outputs: Whether the files that it writes are kept, or globs that say which.
+        register: The name of the model in MLflow's registry that its files become a version of; empty for none.
 
     Returns:
-        The job's name, and the last lines that it has printed.
+        The job's name, which also knows the last lines that it has printed, and its record.
 
     Raises:
         InputError: The task does not exist, a file is missing, or a setting is.
         ExecutionError: The build or the job has failed.
-        ServiceError: The cluster or an Azure service does not do what is asked.
+        ServiceError: The cluster, an Azure service or MLflow does not do what is asked.
 
     """
-    from fairing_az_jupyter.fairing.tasks import launching  # noqa: PLC0415 - loads Fairing
+    from fairing_az_jupyter.fairing.checkpoint_folder import checkpoint_folder  # noqa: PLC0415 - loads Fairing
+    from fairing_az_jupyter.fairing.recording.current import asked_for  # noqa: PLC0415 - likewise
+    from fairing_az_jupyter.fairing.tasks import launching  # noqa: PLC0415 - likewise
 
-    settings = _in_the_cell_of(session, task).settings
-    launch = launching.TaskLaunch(settings, tuple(input_files), dict(output_map or {}), deadline)
-    check_input_files((*launch.input_files, *launch.output_map), Path.cwd(), task)
-    return launching.train(task, launch, names)
+    session = _in_the_cell_of(session, task)
+    kept = outputs if isinstance(outputs, bool) else tuple(outputs)
+    launch = launching.TaskLaunch(
+        session.settings,
+        tuple(input_files),
+        dict(output_map or {}),
+        deadline,
+        outputs=kept,
+        checkpoints=checkpoint_folder(checkpoints),
+    )
+    check_input_files(session, (*launch.input_files, *launch.output_map), Path.cwd(), task)
+    if register:
+        models.check_registry(session.settings, register)
+    request = dataclasses.replace(_request(session, "train", task, launch, name), register=register)
+    with asked_for(request, lambda: session.store):
+        job = launching.train(task, launch, names)
+    if register:
+        models.check_registered(session.store.folder(job.record), register)
+    return job
 
 
 def deploy(
@@ -307,6 +358,9 @@ def deploy(
     names: Mapping[str, Any] | None = None,
     input_files: Sequence[str] = (),
     output_map: Mapping[str, str] | None = None,
+    name: str = "",
+    from_job: str = "",
+    from_files: Sequence[str] = (),
 ) -> LaunchedEndpoint:
     """Deploy a class as an endpoint, and wait until it is ready.
 
@@ -316,6 +370,9 @@ def deploy(
         names: The notebook's variables, where there is one.
         input_files: The files that the endpoint needs.
         output_map: Further files, and where they go in the image.
+        name: What the user calls it.
+        from_job: The launch whose files it serves, as `fetch` takes it; empty for none.
+        from_files: Which of these files: paths, patterns or folders; none for all.
 
     Returns:
         The endpoint. On LocalBackend it lives as long as this process.
@@ -326,12 +383,45 @@ def deploy(
         ServiceError: The cluster or an Azure service does not do what is asked.
 
     """
-    from fairing_az_jupyter.fairing.tasks import launching  # noqa: PLC0415 - loads Fairing
+    from fairing_az_jupyter.fairing.recording.current import asked_for  # noqa: PLC0415 - loads Fairing
+    from fairing_az_jupyter.fairing.tasks import launching  # noqa: PLC0415 - likewise
 
-    settings = _in_the_cell_of(session, task).settings
-    launch = launching.TaskLaunch(settings, tuple(input_files), dict(output_map or {}))
-    check_input_files((*launch.input_files, *launch.output_map), Path.cwd(), task)
-    return launching.deploy(task, launch, names)
+    session = _in_the_cell_of(session, task)
+    launch = launching.TaskLaunch(session.settings, tuple(input_files), dict(output_map or {}))
+    check_input_files(session, (*launch.input_files, *launch.output_map), Path.cwd(), task, deploys=True)
+    launch = dataclasses.replace(launch, source=resolve_source(session, from_job, from_files))
+    with asked_for(_request(session, "deploy", task, launch, name), lambda: session.store):
+        return launching.deploy(task, launch, names)
+
+
+def _request(session: Session, kind: RunKind, task: str, launch: TaskLaunch, name: str) -> RunRequest:
+    """Return a launch as its record tells it, so that it can be repeated in the background.
+
+    There nobody has the notebook's variables: what they say stands among the settings.
+    """
+    from fairing_az_jupyter.fairing.upstream.notebook_name import get_notebook_name, get_notebook_path  # noqa: PLC0415 - loads Fairing
+
+    file, _, of_file = task.rpartition(":")
+    in_file = isinstance(session.notebook, str)
+    wanted = {"argument"} if in_file else {"argument", "parameters cell"}
+    given = {each.field for each in session.resolved.explain() if each.source in wanted}
+    return RunRequest(
+        file or str(get_notebook_path() or get_notebook_name() or "notebook"),
+        None,
+        cwd=str(Path.cwd()),
+        deadline=launch.deadline,
+        kind=kind,
+        task=of_file,
+        settings=session.settings.model_dump(mode="json", include=given),
+        profile=session.profile,
+        input_files=launch.input_files,
+        output_map=launch.output_map,
+        checkpoints=launch.checkpoints,
+        name=name,
+        from_job="" if launch.source is None else launch.source.name,
+        from_files=() if launch.source is None else launch.source.names,
+        outputs=launch.outputs,
+    )
 
 
 def _in_the_cell_of(session: Session, task: str) -> Session:

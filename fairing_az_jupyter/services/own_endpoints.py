@@ -35,7 +35,8 @@ def endpoint_info(endpoint: LaunchedEndpoint) -> EndpointInfo:
         endpoint: The endpoint.
 
     """
-    return EndpointInfo(endpoint.name, "ready", "here", url=endpoint.url, created=_created(endpoint))
+    created = _created(endpoint)
+    return EndpointInfo(endpoint.name, "ready", "here", url=endpoint.url, created=created, run=endpoint.record)
 
 
 def launch_info(endpoint: LaunchedEndpoint) -> LaunchInfo:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.records import RunStore, comparing, follow, layout, pruning
+from fairing_az_jupyter.records.provenance.files import read_packages, read_provenance
 from fairing_az_jupyter.services.cluster_runs import records
 from fairing_az_jupyter.services.cluster_runs.follow import cancel_cluster_run
+from fairing_az_jupyter.services.cluster_runs.unattended import cancel_unattended, refresh_unattended
+from fairing_az_jupyter.services.keeping.environments import prune_environments
 from fairing_az_jupyter.services.planning import plan_run
 from fairing_az_jupyter.services.remote_files import read_notebook
+from fairing_az_jupyter.services.repeating.as_it_was import check_as_it_was, folder_of_run
+from fairing_az_jupyter.sweeps.pruned import keep_end
 
 if TYPE_CHECKING:
     import threading
@@ -108,7 +114,12 @@ def begin_run(store: RunStore, places: Places, request: RunRequest, **facts: obj
         places.check_readable(request.output)
     # A copy of a Python file alone could not be launched: it imports what lies beside it.
     has_copy = request.kind == "notebook" or request.notebook.lower().endswith(".ipynb")
-    data = read_notebook(places, request.notebook) if has_copy else None
+    data = None
+    if request.as_it_was:
+        with contextlib.suppress(FileNotFoundError):
+            data = (store.folder(request.as_it_was) / layout.NOTEBOOK).read_bytes()
+    elif has_copy:
+        data = read_notebook(places, request.notebook)
     # A query may hold a key.
     return begin(store, dataclasses.replace(request, notebook=shown(request.notebook)), data, **facts)
 
@@ -133,9 +144,10 @@ def list_runs(
 
     """
     store = session.store
-    waiting = records.unfinished(store.list(limit=limit))
+    known = store.list(limit=limit)
     # Those that have been waiting or running may have ended since, and then a list of these has no place for them.
-    records.refresh(store, waiting, files=False, report=report)
+    records.refresh(store, records.unfinished(known), files=False, report=report)
+    refresh_unattended(store, known, report=report)
     return store.list(limit=limit, **wanted)
 
 
@@ -217,6 +229,8 @@ def cancel_run(session: Session, name: str) -> RunInfo:
     if info.place == "cluster" and not info.has_ended:
         cancel_cluster_run(store, info)
         return info
+    if cancel_unattended(store, info):
+        return info
     return store.cancel(info.id)
 
 
@@ -232,11 +246,14 @@ def plan_retry(
     Args:
         session: The settings in force, the records and the cluster.
         name: The run, as for `describe_run`.
-        as_it_was: Whether to take the notebook as it was then, and not as it is now.
+        as_it_was: Whether to take the notebook, the image, the code and the input files as they were then, and not as
+            they are now; then no file of the user's is written.
         **changes: What is to be different, by the names of `RunRequest`.
 
     Raises:
-        InputError: The run does not exist, it is still running, or its notebook has gone.
+        InputError: The run does not exist, it is still running, or its notebook has gone; or something can't be had
+            again that it was made of, and the message names it.
+        ServiceError: The registry does not say whether it has the image.
 
     """
     store = session.store
@@ -247,9 +264,8 @@ def plan_retry(
             hint=f"Wait for it, or cancel it: fairing-azure runs cancel {info.id}",
             code="run-active",
         )
-    request = dataclasses.replace(store.request(info.id), **changes)
-    notebook = store.folder(info.id) / layout.NOTEBOOK
-    kept = notebook.is_file()
+    request = dataclasses.replace(store.request(info.id), as_it_was="", **changes)
+    kept = (store.folder(info.id) / layout.NOTEBOOK).is_file()
     if not as_it_was:
         if "://" not in request.notebook and not Path(request.notebook).exists() and kept:
             raise InputError(
@@ -258,18 +274,20 @@ def plan_retry(
                 code="run-notebook-gone",
             )
         return request
-    if not kept:
+    if request.kind == "notebook" and not kept:
         raise InputError(
             f"The run '{info.id}' has no copy of its notebook.",
             hint=f"Run the current notebook: fairing-azure runs retry {info.id}",
             code="run-no-notebook",
         )
-    cwd = request.cwd or str(Path(request.notebook).absolute().parent)
-    return dataclasses.replace(request, notebook=str(notebook), cwd=cwd if Path(cwd).is_dir() else None)
+    check_as_it_was(info, request)
+    if info.place == "here" and "://" not in request.notebook:
+        request = dataclasses.replace(request, cwd=str(folder_of_run(info, request)))
+    return dataclasses.replace(request, output=None, as_it_was=info.id)
 
 
 def compare_runs(session: Session, names: Sequence[str]) -> RunTable:
-    """Put runs beside each other: the parameters that differ, and what they reported.
+    """Put runs beside each other: what they were made of and the parameters, as they differ, and what they reported.
 
     Args:
         session: The settings in force, the records and the cluster.
@@ -280,7 +298,10 @@ def compare_runs(session: Session, names: Sequence[str]) -> RunTable:
 
     """
     store = session.store
-    return comparing.compare([_up_to_date(store, name) for name in names])
+    infos = [_up_to_date(store, name) for name in names]
+    folders = [Path(info.folder) for info in infos]
+    made = [comparing.Made(read_provenance(folder), read_packages(folder)) for folder in folders]
+    return comparing.compare(infos, made=made)
 
 
 def prune_runs(
@@ -291,12 +312,12 @@ def prune_runs(
     state: str | None = None,
     dry_run: bool = False,
 ) -> Pruned:
-    """Delete records of runs that have ended.
+    """Delete records of runs that have ended, and isolated environments that were not of use for long.
 
     Args:
         session: The settings in force, the records and the cluster.
         keep: The newest ones that stay, so many.
-        older_than: Only those that are older, in seconds.
+        older_than: Only those that are older, in seconds; of environments, None means 30 days.
         state: Only those that have ended so.
         dry_run: Whether to delete nothing.
 
@@ -305,12 +326,21 @@ def prune_runs(
 
     """
     store = session.store
-    return pruning.prune(store, keep=keep, older_than=older_than, state=state, dry_run=dry_run)
+    done = pruning.prune(
+        store,
+        keep=keep,
+        older_than=older_than,
+        state=state,
+        dry_run=dry_run,
+        before=lambda info: keep_end(store, info),
+    )
+    unused = prune_environments(session, older_than=older_than, dry_run=dry_run)
+    folders = tuple(str(each.folder) for each in unused)
+    return dataclasses.replace(done, environments=folders, freed=sum(each.size for each in unused))
 
 
 def _up_to_date(store: RunStore, name: str, report: Callable[[str], object] | None = None) -> RunInfo:
     """Return a run as it is now, also where the cluster executes it."""
     info = store.find(name)
-    if not records.refresh(store, records.unfinished([info]), report=report):
-        return info
-    return store.find(info.id)
+    looked_at = records.refresh(store, records.unfinished([info]), report=report)
+    return store.find(info.id) if refresh_unattended(store, [info], report=report) or looked_at else info

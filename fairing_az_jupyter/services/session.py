@@ -55,15 +55,16 @@ class Session:
         self._runs_folder = runs_folder
 
     @classmethod
-    def of_launch(cls, request: RunRequest) -> Session:
+    def of_launch(cls, request: RunRequest, *, runs_folder: str | None = None) -> Session:
         """Return the session in which a recorded launch of a task runs.
 
         Args:
             request: The launch.
+            runs_folder: Where records are; None for the usual place.
 
         """
         notebook = request.notebook if request.notebook.lower().endswith(".ipynb") else None
-        return cls(request.settings, notebook=notebook, profile=request.profile)
+        return cls(request.settings, notebook=notebook, profile=request.profile, runs_folder=runs_folder)
 
     def with_cell(self, notebook: Notebook) -> Session:
         """Return this session with another parameters cell.

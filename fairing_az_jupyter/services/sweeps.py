@@ -20,6 +20,7 @@ from fairing_az_jupyter.sweeps.points import Axis, PointsRequest, Range
 from fairing_az_jupyter.sweeps.steps import newest_runs
 from fairing_az_jupyter.sweeps.store import SweepStore
 from fairing_az_jupyter.sweeps.table import SweepTable, tabulate
+from fairing_az_jupyter.tracking.followed import reported_sweep
 
 if TYPE_CHECKING:
     import threading
@@ -105,17 +106,18 @@ def resume_sweep(
     plan = sweeps.find(name)
     sweeps.notebook(plan.id)
     _reject_while_in_the_cluster(store, plan.id)
-    execute(
-        plan,
-        store,
-        sweeps,
-        on_event or (lambda _event: None),
-        command=_worker_command(store, sweeps, plan.id),
-        jobs=jobs,
-        stop_after=stop_after,
-        retry_failed=retry_failed,
-        cancel=cancel,
-    )
+    with reported_sweep(sweeps.folder(plan.id), plan.points[0].request):
+        execute(
+            plan,
+            store,
+            sweeps,
+            on_event or (lambda _event: None),
+            command=_worker_command(store, sweeps, plan.id),
+            jobs=jobs,
+            stop_after=stop_after,
+            retry_failed=retry_failed,
+            cancel=cancel,
+        )
     return _table(store, sweeps, plan)
 
 

@@ -15,14 +15,11 @@ Secret values are never settings: what looks like one is rejected and not shown.
 from __future__ import annotations
 
 import functools
-import re
 from types import MappingProxyType, NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -31,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 
-from fairing_az_jupyter.settings import naming, quantities, regions, scheduling
+from fairing_az_jupyter.settings import field_types, mlflow_rules, naming, quantities, regions, scheduling
 from fairing_az_jupyter.settings.errors import InvalidSettingsError, explain
 
 if TYPE_CHECKING:
@@ -49,9 +46,6 @@ _TOKENS = (
     "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/"
     "#opt-out-of-api-credential-automounting"
 )
-_COUNT = re.compile(r"0*[1-9][0-9]{0,4}")
-_NUMBER = re.compile(r"[0-9]{1,5}")
-_SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def _complete(schema: dict[str, Any], _model: type[Any]) -> None:
@@ -66,47 +60,6 @@ def _complete(schema: dict[str, Any], _model: type[Any]) -> None:
             "needed_on": [],
         }.items():
             declared.setdefault(key, value)
-
-
-def _count(value: object) -> int:
-    """Accept a number of things, also as the text that environment variables and command lines have."""
-    text = str(value).strip()
-    if isinstance(value, bool) or not _COUNT.fullmatch(text):
-        raise naming.BrokenRuleError("is not a whole number of at least 1")
-    return int(text)
-
-
-def _number(value: object) -> int:
-    """Accept a number of things that may be none, also as text."""
-    text = str(value).strip()
-    if isinstance(value, bool) or not _NUMBER.fullmatch(text):
-        raise naming.BrokenRuleError("is not a whole number of at least 0")
-    return int(text)
-
-
-def _switch(value: object) -> bool:
-    """Accept true or false, also as the text that environment variables and command lines have."""
-    found = _SWITCHES.get(str(value).strip().lower())
-    if found is None:
-        raise naming.BrokenRuleError("is not true or false")
-    return found
-
-
-LoginServer = Annotated[str, Field(strict=True), AfterValidator(naming.login_server)]
-Region = Annotated[str, Field(strict=True), AfterValidator(regions.region)]
-ResourceGroup = Annotated[str, Field(strict=True), AfterValidator(naming.resource_group)]
-StorageAccount = Annotated[str, Field(strict=True), AfterValidator(naming.storage_account)]
-Label = Annotated[str, Field(strict=True), AfterValidator(naming.label)]
-Subdomain = Annotated[str, Field(strict=True), AfterValidator(naming.subdomain)]
-Cores = Annotated[str, Field(strict=True), AfterValidator(quantities.cores), BeforeValidator(quantities.as_text)]
-Memory = Annotated[str, Field(strict=True), AfterValidator(quantities.memory), BeforeValidator(quantities.as_text)]
-Count = Annotated[int, BeforeValidator(_count)]
-Number = Annotated[int, BeforeValidator(_number)]
-Switch = Annotated[bool, BeforeValidator(_switch)]
-NodeSelector = Annotated[str, Field(strict=True), AfterValidator(scheduling.node_selector)]
-Tolerations = Annotated[str, Field(strict=True), AfterValidator(scheduling.tolerations)]
-Duration = Annotated[str, Field(strict=True), AfterValidator(scheduling.duration), BeforeValidator(quantities.as_text)]
-ImageReference = Annotated[str, Field(strict=True), AfterValidator(naming.image_reference)]
 
 
 class Settings(BaseModel):
@@ -132,7 +85,7 @@ class Settings(BaseModel):
             "rule": "One of the two names.",
         },
     )
-    docker_registry: LoginServer | None = Field(
+    docker_registry: field_types.LoginServer | None = Field(
         None,
         title="Container registry",
         description="The Azure Container Registry that images are pushed to: its login server, with an optional path.",
@@ -149,7 +102,7 @@ class Settings(BaseModel):
             "needed_on": ["KubeflowAzureBackend"],
         },
     )
-    azure_region: Region | None = Field(
+    azure_region: field_types.Region | None = Field(
         None,
         title="Azure region",
         description="Leave empty if the storage account exists; otherwise the region to create it in.",
@@ -162,7 +115,7 @@ class Settings(BaseModel):
             "rule_source": regions.AZURE_REGIONS,
         },
     )
-    azure_resource_group: ResourceGroup | None = Field(
+    azure_resource_group: field_types.ResourceGroup | None = Field(
         None,
         title="Resource group",
         description="The Azure resource group of the storage account.",
@@ -176,7 +129,7 @@ class Settings(BaseModel):
             "needed_on": ["KubeflowAzureBackend"],
         },
     )
-    azure_storage_account: StorageAccount | None = Field(
+    azure_storage_account: field_types.StorageAccount | None = Field(
         None,
         title="Storage account",
         description="The Azure storage account that build contexts are stored in.",
@@ -207,7 +160,7 @@ class Settings(BaseModel):
         examples=["workload-identity"],
         json_schema_extra={"group": "Azure", "rule": "One of the five names."},
     )
-    namespace: Label | None = Field(
+    namespace: field_types.Label | None = Field(
         None,
         title="Namespace",
         description="The Kubernetes namespace to work in. Leave empty for the notebook server's own namespace.",
@@ -218,7 +171,7 @@ class Settings(BaseModel):
             "rule_source": naming.KUBERNETES_NAMES,
         },
     )
-    service_account: Subdomain = Field(
+    service_account: field_types.Subdomain = Field(
         "default-editor",
         title="Service account",
         description="The ServiceAccount that training, build and endpoint pods run as.",
@@ -229,7 +182,7 @@ class Settings(BaseModel):
             "rule_source": naming.KUBERNETES_NAMES,
         },
     )
-    azure_secret_name: Subdomain = Field(
+    azure_secret_name: field_types.Subdomain = Field(
         "azcreds",
         title="Azure Secret",
         description="The name of the Secret with the service principal (AZ_CLIENT_ID and so on); never its contents.",
@@ -240,7 +193,7 @@ class Settings(BaseModel):
             "rule_source": naming.KUBERNETES_NAMES,
         },
     )
-    registry_secret_name: Subdomain = Field(
+    registry_secret_name: field_types.Subdomain = Field(
         "acrcreds",
         title="Registry Secret",
         description="The name of the Secret with the registry's login, for pushing and pulling; never its contents.",
@@ -265,7 +218,7 @@ class Settings(BaseModel):
         examples=["inference-service"],
         json_schema_extra={"group": "Cluster", "rule": "One of the two names."},
     )
-    cpu: Cores = Field(
+    cpu: field_types.Cores = Field(
         "1",
         title="Processor cores",
         description="How many processor cores a training job requests; its pod needs a node with that many free.",
@@ -276,7 +229,7 @@ class Settings(BaseModel):
             "rule_source": quantities.QUANTITIES,
         },
     )
-    cpu_limit: Cores | None = Field(
+    cpu_limit: field_types.Cores | None = Field(
         None,
         title="Processor limit",
         description=(
@@ -289,7 +242,7 @@ class Settings(BaseModel):
             "rule_source": quantities.QUANTITIES,
         },
     )
-    memory: Memory = Field(
+    memory: field_types.Memory = Field(
         "2Gi",
         title="Memory",
         description="How much memory a training job requests; its pod needs a node with that much free.",
@@ -300,7 +253,7 @@ class Settings(BaseModel):
             "rule_source": quantities.QUANTITIES,
         },
     )
-    build_cpu: Cores = Field(
+    build_cpu: field_types.Cores = Field(
         "1",
         title="Processor cores of a build",
         description="How many processor cores a build in the cluster requests.",
@@ -311,7 +264,7 @@ class Settings(BaseModel):
             "rule_source": quantities.QUANTITIES,
         },
     )
-    build_memory: Memory = Field(
+    build_memory: field_types.Memory = Field(
         "4Gi",
         title="Memory of a build",
         description="How much memory a build in the cluster gets; installing large packages takes some.",
@@ -322,7 +275,7 @@ class Settings(BaseModel):
             "rule_source": quantities.QUANTITIES,
         },
     )
-    parallelism: Count = Field(
+    parallelism: field_types.Count = Field(
         4,
         title="Runs at once",
         description="The most runs of a sweep that the cluster executes at once.",
@@ -333,7 +286,7 @@ class Settings(BaseModel):
             "rule_source": _PARALLELISM,
         },
     )
-    gpus: Number = Field(
+    gpus: field_types.Number = Field(
         0,
         title="GPUs",
         description=(
@@ -342,7 +295,7 @@ class Settings(BaseModel):
         examples=[1],
         json_schema_extra={"group": "Scheduling", "rule": "A whole number, at least 0.", "rule_source": _GPUS},
     )
-    node_selector: NodeSelector | None = Field(
+    node_selector: field_types.NodeSelector | None = Field(
         None,
         title="Node selector",
         description="Labels that a node must have for pods to run on it. Leave empty for any node.",
@@ -353,7 +306,7 @@ class Settings(BaseModel):
             "rule_source": scheduling.LABELS,
         },
     )
-    tolerations: Tolerations | None = Field(
+    tolerations: field_types.Tolerations | None = Field(
         None,
         title="Tolerations",
         description="Node taints that pods tolerate. Leave empty for none.",
@@ -364,7 +317,7 @@ class Settings(BaseModel):
             "rule_source": scheduling.TAINTS,
         },
     )
-    spot: Switch = Field(
+    spot: field_types.Switch = Field(
         default=False,
         title="Spot nodes",
         description=(
@@ -373,7 +326,7 @@ class Settings(BaseModel):
         examples=[True],
         json_schema_extra={"group": "Scheduling", "rule": "true or false.", "rule_source": _SPOT_POOLS},
     )
-    node_wait: Duration = Field(
+    node_wait: field_types.Duration = Field(
         "30m",
         title="Wait for a node",
         description="How long a launch waits for a node for its pod; 0 to fail at once.",
@@ -384,7 +337,7 @@ class Settings(BaseModel):
             "rule_source": scheduling.DURATIONS,
         },
     )
-    retries: Number = Field(
+    retries: field_types.Number = Field(
         0,
         title="Retries",
         description=(
@@ -404,14 +357,14 @@ class Settings(BaseModel):
         examples=["restricted"],
         json_schema_extra={"group": "Security", "rule": "One of the two names.", "rule_source": _POD_SECURITY},
     )
-    pod_token: Switch = Field(
+    pod_token: field_types.Switch = Field(
         default=False,
         title="Token in training pods",
         description="Whether a training job gets its service account's token, to talk to the Kubernetes API.",
         examples=[True],
         json_schema_extra={"group": "Security", "rule": "true or false.", "rule_source": _TOKENS},
     )
-    base_image: ImageReference | None = Field(
+    base_image: field_types.ImageReference | None = Field(
         None,
         title="Base image",
         description="The base image. Leave empty for Docker Hub's python with the notebook's Python version.",
@@ -432,7 +385,7 @@ class Settings(BaseModel):
         examples=["kaniko"],
         json_schema_extra={"group": "Images", "rule": "One of the three names."},
     )
-    builder_image: ImageReference = Field(
+    builder_image: field_types.ImageReference = Field(
         "ghcr.io/osscontainertools/kaniko:v1.28.3",
         title="Builder's image",
         description="The image of Kaniko that builds run in.",
@@ -441,6 +394,45 @@ class Settings(BaseModel):
             "group": "Images",
             "rule": "A reference to an image: [host[:port]/]repository[:tag][@digest].",
             "rule_source": naming.IMAGE_NAMES,
+        },
+    )
+    outputs_limit: field_types.Size = Field(
+        "5Gi",
+        title="Limit of outputs",
+        description="How many bytes are kept of the files that a job, or a notebook in the cluster, writes.",
+        examples=["20Gi"],
+        json_schema_extra={
+            "group": "Outputs",
+            "rule": "A Kubernetes quantity of bytes, at least 1: 5Gi, 500Mi, 4G.",
+            "rule_source": quantities.QUANTITIES,
+        },
+    )
+
+    mlflow_tracking_uri: field_types.TrackingUri | None = Field(
+        None,
+        title="MLflow server",
+        description="The MLflow tracking server that launches are reported to. Leave empty for none.",
+        examples=["https://mlflow.contoso.com"],
+        json_schema_extra={
+            "notebook_name": "MLFLOW_TRACKING_URI",
+            "group": "Tracking",
+            "rule": (
+                "A URL that MLflow knows (https, http, azureml, databricks, file or sqlite) without user, password and "
+                "query, or a folder. What it needs to log in stays in the environment."
+            ),
+            "rule_source": mlflow_rules.TRACKING,
+        },
+    )
+    mlflow_experiment: field_types.ExperimentName | None = Field(
+        None,
+        title="MLflow experiment",
+        description="The experiment on the MLflow server. Leave empty for fairing-az-jupyter.",
+        examples=["house-prices"],
+        json_schema_extra={
+            "notebook_name": "MLFLOW_EXPERIMENT_NAME",
+            "group": "Tracking",
+            "rule": "1 to 500 printable characters.",
+            "rule_source": mlflow_rules.TRACKING,
         },
     )
 

@@ -7,7 +7,7 @@ import reprlib
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import SettingsError
-from fairing_az_jupyter.settings import naming
+from fairing_az_jupyter.settings import mlflow_rules, naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -141,7 +141,7 @@ def _broken(field: str, declared: Mapping[str, Any], detail: Mapping[str, Any]) 
     rule = detail.get("ctx", {}).get("error")
     if isinstance(value, str) and naming.looks_secret(value[: naming.LONGEST_TEXT]):
         message = f"{name} ({field}) holds what looks like a secret (not shown); a setting never does."
-        return _entry(field, name, message, _SECRETS_HINT)
+        return _entry(field, name, message, mlflow_rules.LOGIN if field == "mlflow_tracking_uri" else _SECRETS_HINT)
     corrected = ""
     if isinstance(rule, naming.BrokenRuleError):
         problem = rule.problem

@@ -29,6 +29,7 @@ _SECRETS = re.compile(
     r"|(?i:(?:password|passwd|pwd|secret|token)\s*=)"
     r"|-----BEGIN "
     r"|://[^/\s:@]*:[^/\s@]+@"
+    r"|(?i:\bhttps?://)[^/\s:@*]+@"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}"
     r"|[\w~.-]{3}[0-9]Q~[\w~.-]{31}"
     r"|[A-Za-z0-9/+]{42}\+ACR[A-Za-z0-9]{6}"

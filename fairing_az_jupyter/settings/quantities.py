@@ -1,4 +1,4 @@
-"""Amounts of what a pod asks for, as Kubernetes writes them: `500m` cores, `2Gi` bytes."""
+"""Amounts: of what a pod asks for, as Kubernetes writes them (`500m` cores, `2Gi` bytes), and numbers of things."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ _UNITS |= {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE
 _UNITS |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)}
 _AMOUNT = re.compile(r"([0-9.]+)([KMGTPE]i|[mkMGTPE])")
 _LEAST_BYTES = 1024**2
+_COUNT = re.compile(r"0*[1-9][0-9]{0,4}")
+_NUMBER = re.compile(r"[0-9]{1,5}")
+_SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def as_text(value: object) -> object:
@@ -25,7 +28,10 @@ def as_text(value: object) -> object:
         value: What a notebook or a file has, such as 2 or 0.5.
 
     """
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    # A number of bytes has more digits than `g` shows.
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def cores(text: str) -> str:
@@ -70,10 +76,30 @@ def memory(text: str) -> str:
     corrected = f"{meant[1]}{meant[2].upper()}i" if meant and meant[2] else ""
     if not _BYTES.fullmatch(text):
         raise BrokenRuleError("is not an amount of memory", corrected=corrected if _BYTES.fullmatch(corrected) else "")
-    number = re.match(r"[0-9.]+", text)
-    if number is None or Decimal(number[0]) * _UNITS[text[number.end() :]] < _LEAST_BYTES:
+    if amount(text) < _LEAST_BYTES:
         raise BrokenRuleError("is less memory than any process needs (1Mi); a number without a unit is bytes")
     return text
+
+
+def size(text: str) -> str:
+    """Accept a number of bytes, of files and not of memory.
+
+    Args:
+        text: Such as `5Gi`, `500M` or a number of bytes.
+
+    Returns:
+        The same text.
+
+    Raises:
+        BrokenRuleError: It is not a valid size, or nothing at all.
+
+    """
+    if _BYTES.fullmatch(text) and amount(text) >= 1:
+        return text
+    meant = re.fullmatch(r"([0-9.]+)([kKmMgGtTpP])?(?:[iI])?[bB]?", tidy(text).replace(" ", ""))
+    corrected = f"{meant[1]}{meant[2].upper()}i" if meant and meant[2] else ""
+    is_one = _BYTES.fullmatch(corrected) and amount(corrected) >= 1
+    raise BrokenRuleError("is not a size of at least one byte", corrected=corrected if is_one else "")
 
 
 def amount(text: str) -> Decimal:
@@ -85,6 +111,54 @@ def amount(text: str) -> Decimal:
     """
     parts = _AMOUNT.fullmatch(text)
     return Decimal(parts[1]) * _UNITS[parts[2]] if parts else Decimal(text)
+
+
+def count(value: object) -> int:
+    """Accept a number of things, also as the text that environment variables and command lines have.
+
+    Args:
+        value: Such as 2 or `2`.
+
+    Raises:
+        BrokenRuleError: It is not one.
+
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not _COUNT.fullmatch(text):
+        raise BrokenRuleError("is not a whole number of at least 1")
+    return int(text)
+
+
+def number(value: object) -> int:
+    """Accept a number of things that may be none, also as text.
+
+    Args:
+        value: Such as 0 or `2`.
+
+    Raises:
+        BrokenRuleError: It is not one.
+
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not _NUMBER.fullmatch(text):
+        raise BrokenRuleError("is not a whole number of at least 0")
+    return int(text)
+
+
+def switch(value: object) -> bool:
+    """Accept true or false, also as the text that environment variables and command lines have.
+
+    Args:
+        value: Such as True or `yes`.
+
+    Raises:
+        BrokenRuleError: It is neither.
+
+    """
+    found = _SWITCHES.get(str(value).strip().lower())
+    if found is None:
+        raise BrokenRuleError("is not true or false")
+    return found
 
 
 def _is_cores(text: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.sweeps.plans import attempt_of, run_id
+from fairing_az_jupyter.sweeps.pruned import kept_ends
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.models import RunInfo
@@ -40,7 +41,7 @@ class Step:
 
 
 def newest_runs(store: RunStore, plan: SweepPlan) -> dict[int, RunInfo]:
-    """Return the newest run of each point that has any, by the points' numbers.
+    """Return the newest run of each point that has any, by the points' numbers; also one whose record was deleted.
 
     Args:
         store: The records.
@@ -51,7 +52,7 @@ def newest_runs(store: RunStore, plan: SweepPlan) -> dict[int, RunInfo]:
 
     """
     points = {point.number for point in plan.points}
-    return _newest(store.list(sweep=plan.id), plan.id, points)
+    return _newest([*store.list(sweep=plan.id), *kept_ends(store, plan.id)], plan.id, points)
 
 
 def _newest(runs: list[RunInfo], sweep: str, points: set[int]) -> dict[int, RunInfo]:

@@ -4,6 +4,7 @@ runs/sweeps/
   20261122-184429.123-prices-7f3a/
     sweep.json                         what was planned; never changed
     notebook.ipynb                     the notebook that every point runs
+    ended.jsonl                        how runs have ended whose records were deleted, a line each
     cancel                             there once somebody wants the sweep to stop
     at-work-4711-9f3c                  a process that executes it; touched as long as it does
 """
@@ -24,6 +25,7 @@ from fairing_az_jupyter.exceptions import InputError, RunFailedError
 from fairing_az_jupyter.files import replace_file
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.records.liveness import SILENCE_SECONDS
+from fairing_az_jupyter.records.store import delete, orphans
 from fairing_az_jupyter.sweeps.plans import SweepPlan
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ PLAN = "sweep.json"
 AT_WORK = "at-work-"
 LAST = "last"
 _SHOWN = 3
+_LEFT_SECONDS = 3600.0
 
 
 class SweepStore:
@@ -166,6 +169,20 @@ class SweepStore:
     def is_cancelled(self, sweep: str) -> bool:
         """Tell whether somebody wants a sweep to stop."""
         return (self.folder(sweep) / layout.CANCEL).exists()
+
+    def delete(self, sweep: str) -> None:
+        """Delete a sweep, and what is left of those whose deletion was interrupted; its runs stay.
+
+        Raises:
+            OSError: It can't be deleted; it is there as before.
+
+        """
+        with contextlib.suppress(FileNotFoundError):
+            delete(self.folder(sweep))
+        for left in orphans(self.path):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
 
     @contextlib.contextmanager
     def at_work(self, sweep: str) -> Iterator[Path]:

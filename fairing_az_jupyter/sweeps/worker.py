@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError
 from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.records import RunStore
+from fairing_az_jupyter.runs import papermill_import
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,6 +52,8 @@ def serve(folder: str, notebook: str, open_places: Callable[[Mapping[str, Any]],
             signal.signal(number, stop)
     source, answers = _own_streams()
     threading.Thread(target=_read_tasks, args=(source, tasks, cancel), name="sweep-tasks", daemon=True).start()
+    papermill_import.in_own_process()
+    papermill_import.import_papermill()
     from fairing_az_jupyter.runs.execution import engine  # noqa: F401, PLC0415 - all runs need it, and so it is loaded once
 
     worker = _Worker(RunStore(Path(folder)), Path(notebook).read_bytes(), cancel, open_places)

@@ -20,6 +20,8 @@ import type {
   IComparison,
   IEndpoint,
   IEndpoints,
+  IFetched,
+  IFetchRequest,
   IFieldError,
   IFillPlan,
   IFillSources,
@@ -33,6 +35,7 @@ import type {
   IProfile,
   IResolved,
   IRun,
+  IRunOutputs,
   IRunRequest,
   IRunsQuery,
   ISchema,
@@ -217,6 +220,22 @@ export class Api {
     return this._fileUrl('runs/{run}/notebook', { run: id });
   }
 
+  /** What a run has written. */
+  outputs(id: string): Promise<IRunOutputs> {
+    return this._send('get', 'runs/{run}/outputs', { names: { run: id } });
+  }
+
+  /** Copy files that a run has written to a folder, until it is cancelled. */
+  fetchOutputs(id: string, request: IFetchRequest, signal: AbortSignal): Promise<IFetched> {
+    const parts = { names: { run: id }, body: request };
+    return this._sendUntil(signal, 'post', 'runs/{run}/outputs/fetch', parts);
+  }
+
+  /** Where a browser downloads a file that a run has written. */
+  outputUrl(id: string, name: string): string {
+    return `${this._fileUrl('runs/{run}/outputs/file', { run: id })}${asked({ name })}`;
+  }
+
   /** Put runs beside each other. */
   compare(ids: readonly string[]): Promise<IComparison> {
     return this._send('post', 'runs/compare', { body: { runs: ids } });
@@ -255,14 +274,23 @@ export class Api {
     return this._url(named(route, names));
   }
 
-  private async _send<M extends Method, R extends Route<M>>(
+  private _send<M extends Method, R extends Route<M>>(
+    method: M,
+    route: R,
+    ...parts: Given<Parts<M, R>>
+  ): Promise<Answer<M, R>> {
+    return this._sendUntil(undefined, method, route, ...parts);
+  }
+
+  private async _sendUntil<M extends Method, R extends Route<M>>(
+    signal: AbortSignal | undefined,
     method: M,
     route: R,
     ...[parts]: Given<Parts<M, R>>
   ): Promise<Answer<M, R>> {
     const { names, query, body } = parts ?? {};
     const path = `${named(route, names ?? {})}${asked(query ?? {})}`;
-    const text = await (await this._request(method, path, body)).text();
+    const text = await (await this._request(method, path, body, signal)).text();
     // The one place where JSON becomes what the document says of it.
     return (text ? JSON.parse(text) : undefined) as Answer<M, R>;
   }

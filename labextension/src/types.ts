@@ -75,6 +75,20 @@ export type IRunsQuery = Schemas['RunsQuery'];
 export type IComparison = Schemas['RunComparison'];
 /** A run beside others. */
 export type IComparedRun = Schemas['Run'];
+/** What of the things that runs were made of is not the same in all. */
+export type IDifference = Schemas['RunDifference'];
+/** What a run has written. */
+export type IRunOutputs = Schemas['RunOutputs'];
+/** A file that a run has written. */
+export type IOutputFile = Schemas['OutputFile'];
+/** A file that a run has written and that was not kept. */
+export type ILeftOut = Schemas['LeftOut'];
+/** Which files of a run are copied, and where to. */
+export type IFetchRequest = Schemas['FetchRequest'];
+/** What became of the files that were to be copied. */
+export type IFetched = Schemas['FetchedOutputs'];
+/** What became of a file that was to be copied. */
+export type IFetchedFile = Schemas['FetchedOutput'];
 /** A window of a run's log. */
 export type ILogWindow = Schemas['LogLines'];
 /** Where a text was found in a log, and up to which line was looked. */

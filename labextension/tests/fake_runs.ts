@@ -1,8 +1,18 @@
 /** Runs and a server for tests: what a user's server would answer, without one. */
 import type { IDisposable } from '@lumino/disposable';
 
-import type { Api, IListener } from '../src/api';
-import type { ILogMatch, ILogWindow, IRun, IRunEvent } from '../src/types';
+import { ApiError, type Api, type IListener } from '../src/api';
+import type {
+  IComparison,
+  IFetchRequest,
+  IFetched,
+  ILogMatch,
+  ILogWindow,
+  IOutputFile,
+  IRun,
+  IRunEvent,
+  IRunOutputs
+} from '../src/types';
 
 /** A run as the server sends it. */
 export function aRun(id: string, more: Partial<IRun> = {}): IRun {
@@ -10,6 +20,10 @@ export function aRun(id: string, more: Partial<IRun> = {}): IRun {
     id,
     kind: 'notebook',
     task: '',
+    name: '',
+    parent: '',
+    server: '',
+    unattended: false,
     state: 'succeeded',
     notebook: 'work/train.ipynb',
     output: null,
@@ -58,6 +72,11 @@ export interface IFakeStream<T, E> extends IDisposable {
   readonly listener: IListener<T, E>;
 }
 
+/** A file that a run has written. */
+export function aFile(name: string, size = 5): IOutputFile {
+  return { name, size, sha256: '0'.repeat(64), modified: 1000 };
+}
+
 /** A server that has runs; tests change `all` and speak through the streams. */
 export class FakeRuns {
   all: IRun[] = [];
@@ -69,6 +88,19 @@ export class FakeRuns {
   /** Lines that one search looks through. */
   step = 100;
   failure: Error | null = null;
+  /** What is told of what compared runs were made of. */
+  made: Pick<IComparison, 'differences' | 'unknown'> = { differences: [], unknown: [] };
+  /** What a run has written; null where nothing was kept. */
+  written: IOutputFile[] | null = null;
+  leftOut: IRunOutputs['left_out'] = [];
+  complete = true;
+  /** Names of files of the user's that differ. */
+  existing: string[] = [];
+  /** What is rejected whatever is asked for. */
+  rejected: IFetched['files'] = [];
+  readonly fetches: IFetchRequest[] = [];
+  /** What copying takes its time with. */
+  slowly: (signal: AbortSignal) => Promise<void> = () => Promise.resolve();
 
   /** The server as the models take it. */
   get api(): Api {
@@ -121,7 +153,43 @@ export class FakeRuns {
 
   async compare(ids: readonly string[]) {
     await this._answer();
-    return { runs: ids.map(id => this._known(id)), parameters: ['rate'], metrics: ['loss'] };
+    const runs = ids.map(id => this._known(id));
+    return { runs, parameters: ['rate'], metrics: ['loss'], ...this.made };
+  }
+
+  async outputs(id: string): Promise<IRunOutputs> {
+    await this._answer();
+    if (this.written === null) {
+      const message = `Nothing was kept: the run '${id}' has kept none.`;
+      throw new ApiError(404, 'nothing-kept', message, 'See what it printed.');
+    }
+    const { written, leftOut, complete } = this;
+    return { launch: id, where: '/records', complete, files: written, left_out: leftOut };
+  }
+
+  async fetchOutputs(_: string, request: IFetchRequest, signal: AbortSignal): Promise<IFetched> {
+    this.fetches.push(request);
+    await this.slowly(signal);
+    await this._answer();
+    const names = request.files?.length
+      ? request.files
+      : (this.written ?? []).map(file => file.name);
+    const files = names.map(name => {
+      const isKept = this.existing.includes(name) && !request.overwrite;
+      return {
+        name,
+        size: 5,
+        outcome: isKept ? ('rejected' as const) : ('fetched' as const),
+        reason: isKept ? 'a different file of that name already exists' : '',
+        replaceable: isKept,
+        contents_path: `work/${name}`
+      };
+    });
+    return { folder: 'work', files: [...files, ...this.rejected] };
+  }
+
+  outputUrl(id: string, name: string) {
+    return `/runs/${id}/outputs/file?name=${name}`;
   }
 
   followRun(id: string, listener: IListener<IRunEvent, IRun>, offset = ''): IDisposable {

@@ -4,6 +4,7 @@ import { act, cleanup, fireEvent, render, screen, within } from '@testing-librar
 import axe from 'axe-core';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
+import { DeployModel } from '../src/models/deploy';
 import { EndpointsModel } from '../src/models/endpoints';
 import type { IHost, PanelModel } from '../src/models/panel';
 import { LaunchModel } from '../src/models/launch';
@@ -119,6 +120,7 @@ beforeEach(() => {
   const runs = new RunsModel(page.api);
   const settings = { changed: new Signal<unknown, void>({}) };
   const launch = new LaunchModel(page.api, notebook as never, sources, runs);
+  const deploy = new DeployModel(page.api, notebook as never, sources, runs);
   const endpoints = new EndpointsModel(page.api, sources);
   model = {
     api: page.api,
@@ -127,6 +129,7 @@ beforeEach(() => {
     runs,
     settings,
     launch,
+    deploy,
     endpoints
   } as unknown as PanelModel;
 });
@@ -193,10 +196,61 @@ test('the keyboard shows a run and chooses runs to compare', async () => {
       .getAllByRole('row')
       .map(row => row.textContent)
   ).toContain('rate12');
+  expect(screen.getByText('Code, data, image, packages and settings are the same.')).toBeTruthy();
   expect(await mistakes(container)).toEqual([]);
   fireEvent.keyDown(grid, { key: 'Enter' });
   await waited();
   expect(screen.getByRole('heading', { name: 'train.ipynb' })).toBeTruthy();
+});
+
+test('what compared runs were made of is shown where it differs', async () => {
+  const digests = ['sha256:0123456789abcdef', 'sha256:fedcba9876543210'];
+  page.made = {
+    differences: [
+      { aspect: 'code', name: 'digest', change: 'changed', values: digests },
+      {
+        aspect: 'data',
+        name: 'ames.csv',
+        change: 'added',
+        values: [null, `${'a'.repeat(64)} 2000`]
+      },
+      { aspect: 'packages', name: 'xgboost', change: 'changed', values: ['3.0.0', '3.1.1'] }
+    ],
+    unknown: []
+  };
+  page.all = [aRun('a'), aRun('b')];
+  await model.runs.compare(['a', 'b']);
+  const container = await shown(<RunsSection model={model} trans={trans} />);
+  const rows = within(screen.getByRole('table'))
+    .getAllByRole('row')
+    .map(row => row.textContent);
+  expect(rows).toContain('digest0123456789abfedcba987654');
+  expect(rows).toContain('ames.csv–aaaaaaaaaaaa (2.0\u00a0kB)');
+  expect(rows).toContain('xgboost3.0.03.1.1');
+  expect(screen.getByText('The same: image, settings.')).toBeTruthy();
+  expect(await mistakes(container)).toEqual([]);
+});
+
+test('a row says name, state, age, duration and result, or the last line of the error', async () => {
+  const message = "The job failed.\n  | Traceback\n  |   File 'x'\n  | ValueError: no rows\n  | ";
+  page.all = [
+    aRun('20260101-1a2b', {
+      kind: 'train',
+      task: 'n.ipynb:Housing',
+      metrics: { rmse: 0.25, n: 3 }
+    }),
+    aRun('20260101-3c4d', { name: 'nightly', state: 'failed', error: { message } }),
+    aRun('20260101-5e6f', { kind: 'deploy', task: 'n.ipynb:Housing', endpoint: 'housing' })
+  ];
+  await shown(<RunsSection model={model} trans={trans} />);
+  const rows = screen
+    .getAllByRole('row')
+    .map(row => row.textContent?.replace(/(succeeded|failed).* ago · /, '$1'));
+  expect(rows).toEqual([
+    'train Housing succeeded10 s · rmse=0.25, n=31a2b',
+    'nightly failed10 s · ValueError: no rows3c4d',
+    'deploy Housing succeeded10 s · housing5e6f'
+  ]);
 });
 
 test('a run that failed says where and why, without codes for colours', async () => {

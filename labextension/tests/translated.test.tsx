@@ -9,7 +9,7 @@ import { errorText, serverText } from '../src/parts/server_text';
 import type { PanelModel } from '../src/models/panel';
 import { SECTIONS } from '../src/tokens';
 import type { CheckStatus, IEndpoint, ITask } from '../src/types';
-import { FakeRuns, aRun, anActiveRun, settled } from './fake_runs';
+import { FakeRuns, aFile, aRun, anActiveRun, settled } from './fake_runs';
 import {
   checkOf,
   fakeNotebook,
@@ -38,9 +38,9 @@ const DATA = [
   'http://20.1.2.3/predict',
   'Secret acrcreds',
   'fairing-azure secrets create --acr',
-  'fairing-azure runs show a-run',
+  'fairing-azure runs show run-1a2b',
   'kubectl get secrets',
-  'a-run',
+  'run-1a2b',
   'another',
   'me',
   'loss',
@@ -53,6 +53,15 @@ const DATA = [
   '-A = 1',
   '+A = 2',
   'azure_region',
+  'model.dat',
+  'plots/',
+  'loss.png',
+  'big.bin',
+  '.hidden',
+  '1a2b',
+  'xgboost',
+  '3.1.1',
+  'ames.csv',
   'FAIRING_SETTING'
 ];
 
@@ -123,10 +132,10 @@ const ENDPOINT: IEndpoint = {
   detail: 'No pod is ready.',
   image: '',
   owner: 'me',
-  run: 'a-run'
+  run: 'run-1a2b'
 };
 
-const RUN = aRun('a-run', {
+const RUN = aRun('run-1a2b', {
   kind: 'train',
   task: 'n:Trainer',
   state: 'failed',
@@ -144,6 +153,33 @@ class FullServer extends FakeRuns {
   checks: StreamListener<'checks/{check}/events'>[] = [];
   override all = [RUN, anActiveRun('another')];
   override lines = ['a line of the log'];
+  override written = [aFile('model.dat'), aFile('plots/loss.png')];
+  override leftOut = (['limit', 'pattern', 'unreadable', 'changed'] as const).map((reason, at) => ({
+    path: `${at}/big.bin`,
+    size: 5e9,
+    reason
+  }));
+  override existing = ['model.dat'];
+  override complete = false;
+  override rejected = [
+    {
+      name: '.hidden',
+      size: 1,
+      outcome: 'rejected' as const,
+      reason: 'it is hidden',
+      replaceable: false,
+      contents_path: null
+    }
+  ];
+  override made = {
+    differences: (['code', 'data', 'image', 'packages', 'settings'] as const).map(aspect => ({
+      aspect,
+      name: aspect === 'code' || aspect === 'image' ? 'digest' : 'xgboost',
+      change: 'changed' as const,
+      values: ['3.1.1', null]
+    })),
+    unknown: ['another']
+  };
 
   schema = async () => {
     const named = Object.entries(SCHEMA.properties).map(([name, property]) => [
@@ -207,8 +243,11 @@ test('all that the panel shows of a full server has gone through the translator'
   const page = await drawn(model);
   await act(async () => {
     model.launch.choose('train');
-    model.runs.select('a-run');
-    await model.runs.compare(['a-run', 'another']);
+    model.runs.select('run-1a2b');
+    await model.runs.compare(['run-1a2b', 'another']);
+    await model.runs.outputs('run-1a2b').refresh();
+    await model.runs.outputs('run-1a2b').copy([], null, async () => false);
+    await model.deploy.open(RUN);
     await model.checks.start();
     const statuses: CheckStatus[] = ['fail', 'pass', 'warn', 'skipped', 'unknown'];
     statuses.forEach((status, position) =>
@@ -228,7 +267,7 @@ test('all that the panel shows of a full server has gone through the translator'
       )
     );
     model.checks.openFix('check-0');
-    const events = server.followed.find(stream => stream.id === 'a-run')?.listener;
+    const events = server.followed.find(stream => stream.id === 'run-1a2b')?.listener;
     events?.onItem({ kind: 'phase', time: 1, name: 'build', value: 'failed', message: 'No.' }, '1');
     events?.onItem({ kind: 'pod-event', time: 2, name: 'housing', value: 'Pulling' }, '2');
     events?.onItem({ kind: 'cell-started', time: 3, cell: 1, cells: 2, text: 'x = 1' }, '3');
@@ -248,6 +287,7 @@ test('all that the panel shows of a full server has gone through the translator'
     ...['Runs at once', 'What it is for.', 'It is not a region.', 'The profile is broken.'],
     ...['The file is not TOML.', 'A cell is locked.', 'It has no method predict().'],
     ...['No pod is ready.', 'The cluster does not answer.', 'The cell has failed.', 'No.'],
+    ...['it is hidden', '5.0\u00a0GB', 'Deploy this model'],
     ...['Push to the registry', 'It is missing.', 'Ask who runs the cluster.', 'Client secret']
   ]) {
     expect(seen).toContain(`⟦${text}⟧`);

@@ -94,6 +94,10 @@ def test_what_is_missing_is_found_fixed_in_the_panel_and_turns_green_and_no_secr
     checks.ended()
     stand.registry_front.clear()
     stand.registry_front.delay(0)
+    if checks.section.get_by_role("button", name=re.compile("unknown$")).count():
+        # On a busy machine the slow registry has taken too long.
+        checks.section.get_by_role("button", name="Run checks again").click()
+        checks.ended()
     assert checks.failing() == ["azure.secret"]
     checks.section.get_by_label("Show only what needs attention").check()
     expect(checks.section.get_by_role("list", name="Results").locator("[data-check]")).to_have_count(1)

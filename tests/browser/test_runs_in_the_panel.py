@@ -98,7 +98,8 @@ def test_a_notebook_is_launched_watched_found_again_after_a_reload_and_its_resul
 
     runs.at.reload()
     runs.status_item().click()
-    expect(runs.row("forecast.ipynb")).to_contain_text("running · cell 5 of 7")
+    expect(runs.row("forecast.ipynb")).to_contain_text("running")
+    expect(runs.row("forecast.ipynb")).to_contain_text("cell 5 of 7")
     runs.row("forecast.ipynb").click()
     details = runs.shown("Runs")
     assert runs.id_of(details) == run

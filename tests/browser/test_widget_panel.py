@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import psutil
@@ -124,7 +125,9 @@ def test_sections_open_and_close_by_the_keyboard(opened):
         expect(head(panel, name)).to_be_focused()
     tab_to(at.page, head(panel, "Runs"))
     at.page.keyboard.press("Enter")
-    expect(panel.get_by_text("No runs yet.")).to_be_visible()
+    expect(head(panel, "Runs")).to_contain_text("▾")
+    # Those that the tests before have left, or that there are none.
+    expect(panel.get_by_text(re.compile(r"No runs yet\.|succeeded")).first).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
@@ -197,8 +200,14 @@ def test_notebook_7_shows_the_panel_and_a_training(page, lab, problems):
     expect(page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(4)
     expect(page.locator(".jp-NotebookKernelStatus")).to_have_count(1)
 
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    # Notebook 7.6 runs nothing as long as its kernel is only about to start, and says nothing either.
+    begun = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[(\*|\d+)\]"))
+    for _ in range(10):
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        with contextlib.suppress(AssertionError):
+            expect(begun.first).to_be_visible(timeout=4_000)
+            break
 
     panel = page.locator(".fairing-az-panel")
     expect(panel.get_by_label("Container registry")).to_have_value("contoso.azurecr.io", timeout=60_000)

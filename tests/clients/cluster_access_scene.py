@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import ssl
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -14,10 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from fairing_az_jupyter.exceptions import ServiceError
-from tests.clients.cluster_servers import (
-    MARK,
-    written,
-)
+from tests.marked import MARK, printed
 
 
 def handing_out(**fields):
@@ -28,7 +26,7 @@ def handing_out(**fields):
 def failing(call):
     with pytest.raises(ServiceError) as caught:
         call()
-    assert MARK not in written(caught.value)
+    assert MARK not in printed(caught.value)
     assert caught.value.hint
     return caught.value
 
@@ -52,13 +50,15 @@ class PlainAuthority:
         root = self._signed("ca", self._key, x509.BasicConstraints(ca=True, path_length=None), critical=True)
         host = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         leaf = self._signed("leaf", key, x509.SubjectAlternativeName([host]), critical=False)
-        self.pem = root.public_bytes(Encoding.PEM)
-        self._file = folder / "leaf.pem"
+        self.bundle, self._file = folder / "authority.pem", folder / "leaf.pem"
+        self.bundle.write_bytes(root.public_bytes(Encoding.PEM))
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         self._file.write_bytes(private + leaf.public_bytes(Encoding.PEM))
 
-    def configure_cert(self, context):
+    def front_context(self, kind):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._file)
+        return context
 
     def _signed(self, name, key, extension, *, critical):
         subject, issuer = (x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, one)]) for one in (name, "ca"))

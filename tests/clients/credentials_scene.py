@@ -7,12 +7,7 @@ from fairing_az_jupyter.clients.azure.credentials import (
     ServicePrincipal,
 )
 from fairing_az_jupyter.clients.secret_values import SecretValue
-from tests.clients.azure_doubles import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    SUBSCRIPTION_ID,
-    TENANT_ID,
-)
+from tests.clients.azure_scene import CLIENT_ID, CLIENT_SECRET, SUBSCRIPTION_ID, TENANT_ID
 
 SCOPE = CLOUDS["AzurePublicCloud"].arm_scope
 

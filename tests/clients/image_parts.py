@@ -10,13 +10,12 @@ import json
 import re
 import tarfile
 import uuid
-from urllib.parse import parse_qs, urlsplit
 
 import requests
 
 from fairing_az_jupyter.clients.oci.images import ImageReference, ImageStore
 from fairing_az_jupyter.clients.oci.registry import Registry
-from tests.clients.registry_servers import claims_token, errors
+from tests.stand.scripted import errors
 
 OCI = {
     "manifest": "application/vnd.oci.image.manifest.v1+json",
@@ -157,7 +156,7 @@ class MemoryRegistry:
         outcome = self.fault(request)
         if outcome is not self.GO_ON:
             return outcome
-        path = urlsplit(request.path).path
+        path = request.path
         if path == "/v2/":
             return 200, {"Docker-Distribution-Api-Version": "registry/2.0"}, b"{}"
         if found := re.fullmatch(r"/v2/(.+)/blobs/uploads/([^/]*)", path):
@@ -168,8 +167,8 @@ class MemoryRegistry:
         kept = self.blobs if found[2] == "blobs" else self.manifests
         key = found[1], found[3]
         if request.method == "PUT":
-            digest = sha(request.body)
-            kept[key] = kept[found[1], digest] = (request.headers["Content-Type"], request.body)
+            digest = sha(request.content)
+            kept[key] = kept[found[1], digest] = (request.headers["Content-Type"], request.content)
             return 201, {"Docker-Content-Digest": digest}, b""
         if key not in kept:
             return 404, {}, errors("MANIFEST_UNKNOWN")
@@ -189,17 +188,17 @@ class MemoryRegistry:
             return 204, {}, b""
         if request.method == "GET":
             return 204, self.place(repository, number), b""
-        if self.largest and len(request.body) > self.largest:
+        if self.largest and len(request.content) > self.largest:
             return 413, {"Content-Type": "text/html"}, b"<html>413 Request Entity Too Large</html>"
         if request.method == "PATCH":
             start = int(request.headers["Content-Range"].partition("-")[0])
             if start != len(self.uploads[number]):
                 return 416, self.place(repository, number), b""
-            if self.least_chunk and len(request.body) < self.least_chunk:
-                self.broken.append(len(request.body))
-            self.uploads[number] += request.body
+            if self.least_chunk and len(request.content) < self.least_chunk:
+                self.broken.append(len(request.content))
+            self.uploads[number] += request.content
             return 202, self.place(repository, number), b""
-        content = self.uploads.pop(number) + request.body
+        content = self.uploads.pop(number) + request.content
         if sha(content) != request.query["digest"]:
             return 400, {}, errors("DIGEST_INVALID")
         self.blobs[repository, sha(content)] = ("application/octet-stream", content)
@@ -208,44 +207,3 @@ class MemoryRegistry:
     def place(self, repository, number):
         arrived = len(self.uploads[number])
         return {"Location": f"/v2/{repository}/blobs/uploads/{number}", "Range": f"0-{max(arrived - 1, 0)}"}
-
-
-class TokenService:
-    """A registry's token service before it, for several scopes at once.
-
-    Args:
-        behind: The registry.
-        users: By name: password and rights.
-
-    """
-
-    def __init__(self, behind, users):
-        self.behind = behind
-        self.users = users
-        self.tokens = {}
-
-    def __call__(self, request):
-        url = urlsplit(request.path)
-        if url.path == "/token":
-            return self.token(request, parse_qs(url.query)["scope"])
-        access = self.tokens.get(request.bearer)
-        found = re.match(r"/v2/(.+)/(?:tags|manifests|blobs)/", request.path)
-        action = {"GET": "pull", "HEAD": "pull"}.get(request.method, "push")
-        if access is not None and (not found or action in access.get(found[1], ())):
-            return self.behind(request)
-        challenge = f'Bearer realm="http://{request.headers["Host"]}/token",service="x"'
-        return 401, {"WWW-Authenticate": challenge}, errors("UNAUTHORIZED")
-
-    def token(self, request, scopes):
-        user, password = request.basic or ("", "")
-        known, rights = self.users.get(user, (None, ()))
-        if known != password:
-            return 401, {}, errors("UNAUTHORIZED")
-        access = {}
-        for scope in " ".join(scopes).split():
-            _, name, actions = scope.split(":")
-            access[name] = set(actions.split(",")) & rights
-        named = [{"type": "repository", "name": name, "actions": sorted(has)} for name, has in access.items()]
-        token = claims_token(access=named, jti=len(self.tokens))
-        self.tokens[token] = access
-        return 200, {"Content-Type": "application/json"}, json.dumps({"token": token}).encode()

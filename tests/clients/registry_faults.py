@@ -7,12 +7,13 @@ import logging
 import traceback
 
 import pytest
-import trustme
 
 from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import FairingAzureError
-from tests.clients.registry_servers import MARK, PUSHER, SECRET, errors, serving
+from tests.clients.registry_scene import PUSHER, SECRET
+from tests.marked import MARK, printed
+from tests.stand.scripted import Scripted, errors
 
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -54,11 +55,9 @@ def failure(registry, method="check_push", *arguments):
     with pytest.raises(FairingAzureError) as caught:
         getattr(registry, method)(*(arguments or ("team/new",)))
     error = caught.value
-    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.args) + repr(error.to_dict())
-    assert MARK not in shown
+    assert MARK not in printed(error) + "".join(traceback.format_exception(error)) + repr(error.to_dict())
     seen = error
     while seen is not None:
-        assert MARK not in f"{seen!r} {seen.args!r} {vars(seen)!r}"
         assert seen.__cause__ is None
         seen = seen.__context__
     assert error.hint
@@ -67,7 +66,7 @@ def failure(registry, method="check_push", *arguments):
 
 
 def failure_of(answer, method="check_push", *arguments, **more):
-    with serving(answer) as served, connected(served.host, **more) as registry:
+    with Scripted(answer) as served, connected(served.host, **more) as registry:
         return failure(registry, method, *arguments)
 
 
@@ -75,7 +74,7 @@ def behind_basic(answer):
     """Ask for basic authentication first; then answer, with the credential echoed as a careless server might."""
 
     def serve(request):
-        if request.path == "/v2/":
+        if request.target == "/v2/":
             return 401, BASIC, errors("UNAUTHORIZED")
         outcome = answer(request) if callable(answer) else answer
         if outcome is None:
@@ -84,10 +83,3 @@ def behind_basic(answer):
         return status, {"X-Echo": request.headers.get("Authorization", "-") + SECRET, **headers}, body
 
     return serve
-
-
-def trusted_by(tmp_path):
-    """Make a certificate authority whose certificate stands in ca.pem."""
-    made = trustme.CA()
-    made.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return made

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from tests.clients.azure_doubles import (
-    Answer,
-)
+from tests.stand.web import Answer
 
 ACCOUNT = "contosomldata"
 

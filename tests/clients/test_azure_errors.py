@@ -26,7 +26,7 @@ from fairing_az_jupyter.exceptions import (
     ThrottledError,
     UnreachableError,
 )
-from tests.clients.azure_doubles import MARK
+from tests.marked import MARK
 
 SERVICES = ("entra", "arm", "blob")
 KNOWN_NAMES = {

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
-import threading
 import time
-from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -22,35 +20,20 @@ from fairing_az_jupyter.exceptions import (
     ThrottledError,
     UnreachableError,
 )
-from tests.clients.cluster_servers import (
-    DENIED,
-    MARK,
-    TOKEN,
-    ApiServer,
-    Authority,
-    drip,
-    hang,
-    page,
-    pod_environment,
-    pod_folder,
-    reset,
-    service_account_token,
-    serving,
-    status,
-    written,
-)
+from tests.clients.cluster_access_scene import PlainAuthority
+from tests.clients.cluster_scene import DENIED, pod_environment, pod_folder, service_account_token, sign_in
+from tests.marked import MARK, printed
+from tests.stand.api_server import TOKEN, ApiServer, status
+from tests.stand.authority import Authority
+from tests.stand.scripted import Scripted
+from tests.stand.web import DRIP, HANG, RESET, Answer
 
 FORBIDDEN = 'secrets "azcreds" ' + DENIED.format(verb="get", resource="secrets") + ' in API group "" in the namespace'
 
 
-@pytest.fixture(scope="module")
-def authority():
-    return Authority()
-
-
 @pytest.fixture
 def api(authority):
-    with serving(ApiServer(), authority.certificate()) as api:
+    with ApiServer(authority) as api:
         yield api
 
 
@@ -66,8 +49,8 @@ def failing(call):
     with pytest.raises(ServiceError) as caught:
         call()
     error = caught.value
-    assert MARK not in written(error)
-    assert base64.b64encode(MARK.encode()).decode()[:16] not in written(error)
+    assert MARK not in printed(error)
+    assert base64.b64encode(MARK.encode()).decode()[:16] not in printed(error)
     assert (error.__cause__, error.__context__) == (None, None)
     assert error.service == "kubernetes"
     assert error.hint
@@ -87,12 +70,12 @@ def failing(call):
         (status(429, "TooManyRequests", "slow down"), ThrottledError, "throttled", "too many requests"),
         (status(500, "InternalError", "etcd"), ServiceError, "service", "answered 500 (InternalError)"),
         ((503, {"Content-Type": "text/plain"}, b"upstream"), ServiceError, "service", "answered 503"),
-        (page(200), UnreachableError, "unreachable-proxy-page", "web page (status 200)"),
-        (page(403), UnreachableError, "unreachable-proxy-page", "web page (status 403)"),
-        (page(404), UnreachableError, "unreachable-proxy-page", "web page (status 404)"),
-        (page(401), UnreachableError, "unreachable-proxy-page", "web page (status 401)"),
-        (page(502), UnreachableError, "unreachable-proxy-page", "web page (status 502)"),
-        (page(302, {"Location": "https://login"}), UnreachableError, "unreachable-proxy-page", "redirection"),
+        (sign_in(200), UnreachableError, "unreachable-proxy-page", "web page (status 200)"),
+        (sign_in(403), UnreachableError, "unreachable-proxy-page", "web page (status 403)"),
+        (sign_in(404), UnreachableError, "unreachable-proxy-page", "web page (status 404)"),
+        (sign_in(401), UnreachableError, "unreachable-proxy-page", "web page (status 401)"),
+        (sign_in(502), UnreachableError, "unreachable-proxy-page", "web page (status 502)"),
+        (sign_in(302, Location="https://login"), UnreachableError, "unreachable-proxy-page", "redirection"),
         ((407, {}, b""), UnreachableError, "unreachable-proxy-page", "status 407"),
         (
             (200, {"Content-Type": "application/json"}, b"{"),
@@ -104,9 +87,9 @@ def failing(call):
         ((200, {}, b"\xff\xfe\x00"), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
         ((200, {}, b"[" * 100_000), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
         ((200, {}, b""), UnreachableError, "unreachable-proxy-page", "not a Kubernetes object"),
-        (reset, UnreachableError, "unreachable-reset", "closed before an answer"),
-        (hang, UnreachableError, "unreachable-timeout", "no answer within"),
-        (drip, UnreachableError, "unreachable-timeout", "no answer within"),
+        (RESET, UnreachableError, "unreachable-reset", "closed before an answer"),
+        (HANG, UnreachableError, "unreachable-timeout", "no answer within"),
+        (DRIP, UnreachableError, "unreachable-timeout", "no answer within"),
     ],
 )
 def test_each_fault_has_an_error_of_its_own_within_the_deadline(api, cluster, answer, kind, code, says):
@@ -119,7 +102,7 @@ def test_each_fault_has_an_error_of_its_own_within_the_deadline(api, cluster, an
     assert type(error) is kind
     assert error.code == code
     assert says in error.message
-    assert api.address in error.message
+    assert api.host in error.message
 
 
 def test_a_refusal_names_verb_resource_namespace_and_whom_to_ask(api, cluster):
@@ -170,7 +153,7 @@ def test_a_rotated_token_is_used_after_a_refusal(api, cluster, tmp_path):
     (tmp_path / "pod" / "token").write_text(f"{MARK}-next")
 
     assert cluster.server_version() == "v1.34.4"
-    assert [request["headers"]["Authorization"] for request in api.requests] == [
+    assert [request.headers["Authorization"] for request in api.requests] == [
         f"Bearer {TOKEN}",
         f"Bearer {TOKEN}",
         f"Bearer {MARK}-next",
@@ -195,7 +178,7 @@ def test_a_wait_that_the_server_asks_for_is_kept(api, authority, tmp_path):
 
     with Cluster.connect(pod_environment(api), pod_folder(tmp_path / "pod", authority)) as cluster:
         assert cluster.server_version() == "v1.34.4"
-    first, second = (request["at"] for request in api.requests)
+    first, second = (call.began for call in api.calls)
     assert second - first >= 1
 
 
@@ -210,14 +193,14 @@ def test_a_wait_that_ends_after_the_deadline_is_not_begun(api, cluster):
     assert "retry after 30 s" in error.message
 
 
-@pytest.mark.parametrize("answer", [status(500, "InternalError"), page(502), page(503), (504, {}, b""), reset])
+@pytest.mark.parametrize("answer", [status(500, "InternalError"), sign_in(502), sign_in(503), (504, {}, b""), RESET])
 def test_what_passes_is_tried_again(api, cluster, answer):
     api.fault(answer, times=2)
     assert cluster.server_version() == "v1.34.4"
 
 
 @pytest.mark.parametrize(
-    "answer", [status(403, "Forbidden", FORBIDDEN), status(404, "NotFound", kind="secrets"), page()]
+    "answer", [status(403, "Forbidden", FORBIDDEN), status(404, "NotFound", kind="secrets"), sign_in()]
 )
 def test_what_does_not_pass_is_asked_once(api, cluster, answer):
     api.fault(answer, times=9)
@@ -249,14 +232,14 @@ def test_a_server_that_quotes_the_token_gives_it_not_away(api, cluster):
 
 
 def test_many_questions_that_hang_end_together_in_time(api, cluster):
-    api.fault(hang, times=999)
+    api.fault(HANG, times=999)
     started = time.monotonic()
     failing(lambda: cluster.can_all([Access("get", f"r{number}") for number in range(40)]))
     assert time.monotonic() - started < 3
 
 
 def test_an_untrusted_authority_is_named(api, tmp_path):
-    with Cluster.connect(pod_environment(api), pod_folder(tmp_path / "pod", Authority())) as cluster:
+    with Cluster.connect(pod_environment(api), pod_folder(tmp_path / "pod", Authority(tmp_path))) as cluster:
         error = failing(cluster.server_version)
     assert error.code == "unreachable-tls-untrusted"
     assert "not signed by a trusted authority" in error.message
@@ -264,10 +247,8 @@ def test_an_untrusted_authority_is_named(api, tmp_path):
 
 
 def test_an_expired_certificate_is_named(authority, tmp_path):
-    long_ago = datetime(2020, 1, 1, tzinfo=timezone.utc)
-    certificate = authority.certificate(not_before=long_ago, not_after=long_ago + timedelta(days=1))
     with (
-        serving(ApiServer(), certificate) as api,
+        ApiServer(authority, certificate="expired") as api,
         Cluster.connect(pod_environment(api), pod_folder(tmp_path / "pod", authority)) as cluster,
     ):
         error = failing(cluster.server_version)
@@ -277,7 +258,7 @@ def test_an_expired_certificate_is_named(authority, tmp_path):
 
 def test_a_certificate_for_another_host_is_named(authority, tmp_path):
     with (
-        serving(ApiServer(), authority.certificate("cluster.example.com")) as api,
+        ApiServer(authority, certificate="other-name") as api,
         Cluster.connect(pod_environment(api), pod_folder(tmp_path / "pod", authority)) as cluster,
     ):
         assert failing(cluster.server_version).code == "unreachable-tls-name"
@@ -285,7 +266,7 @@ def test_a_certificate_for_another_host_is_named(authority, tmp_path):
 
 def test_a_server_without_tls_is_named(authority, tmp_path):
     with (
-        serving(ApiServer()) as api,
+        ApiServer() as api,
         Cluster.connect(pod_environment(api), pod_folder(tmp_path / "pod", authority)) as cluster,
     ):
         error = failing(cluster.server_version)
@@ -293,63 +274,32 @@ def test_a_server_without_tls_is_named(authority, tmp_path):
     assert "plain HTTP" in error.message
 
 
-def test_a_name_that_can_not_be_resolved_is_named(authority, tmp_path):
+def test_a_name_that_can_not_be_resolved_is_named(tmp_path):
     environ = {"KUBERNETES_SERVICE_HOST": "no-such-cluster.invalid", "KUBERNETES_SERVICE_PORT": "443"}
-    with Cluster.connect(environ, pod_folder(tmp_path / "pod", authority), timeout=2, deadline=4) as cluster:
+    folder = pod_folder(tmp_path / "pod", PlainAuthority(tmp_path))
+    with Cluster.connect(environ, folder, timeout=2, deadline=4) as cluster:
         error = failing(cluster.server_version)
     assert error.code in {"unreachable-name", "unreachable-timeout"}
     assert "no-such-cluster.invalid:443" in error.message
 
 
-@pytest.fixture
-def raw_server():
-    """Return a function that serves one scripted text to every connection."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    sent = []
-
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                if sent[0] is None:
-                    time.sleep(3)
-                else:
-                    connection.recv(65536)
-                    connection.sendall(sent[0])
-
-    thread = threading.Thread(target=serve, daemon=True)
-
-    def start(text):
-        sent.append(text)
-        thread.start()
-        return f"127.0.0.1:{listener.getsockname()[1]}"
-
-    yield start
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(10)
-
-
 @pytest.mark.stand
-def test_a_handshake_that_hangs_ends_in_time(raw_server, authority, tmp_path):
-    host, _, port = raw_server(None).partition(":")
-    environ = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
-    started = time.monotonic()
-    with Cluster.connect(environ, pod_folder(tmp_path / "pod", authority), timeout=0.5, deadline=1.5) as cluster:
-        assert failing(cluster.server_version).code == "unreachable-timeout"
+def test_a_handshake_that_hangs_ends_in_time(authority, tmp_path):
+    folder = pod_folder(tmp_path / "pod", authority)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(silent.getsockname()[1])}
+        started = time.monotonic()
+        with Cluster.connect(environ, folder, timeout=0.5, deadline=1.5) as cluster:
+            assert failing(cluster.server_version).code == "unreachable-timeout"
     assert time.monotonic() - started < 2.5
 
 
-@pytest.mark.stand
-def test_something_that_speaks_no_http_is_named(raw_server, tmp_path):
-    address = raw_server(b"SSH-2.0-OpenSSH_9.2\r\n")
+def test_something_that_speaks_no_http_is_named(tmp_path):
     kubeconfig = tmp_path / "config"
-    kubeconfig.write_text(
-        f"""{{current-context: c, contexts: [{{name: c, context: {{cluster: k}}}}],
-        clusters: [{{name: k, cluster: {{server: "http://{address}"}}}}], users: []}}"""
-    )
-    with Cluster.connect({}, tmp_path / "none", kubeconfig) as cluster:
-        assert failing(cluster.server_version).code == "unreachable-no-http"
+    with Scripted(lambda _request: Answer(body=b"SSH-2.0-OpenSSH_9.2\r\n", fault="raw")) as server:
+        kubeconfig.write_text(
+            f"""{{current-context: c, contexts: [{{name: c, context: {{cluster: k}}}}],
+            clusters: [{{name: k, cluster: {{server: "{server.url}"}}}}], users: []}}"""
+        )
+        with Cluster.connect({}, tmp_path / "none", kubeconfig) as cluster:
+            assert failing(cluster.server_version).code == "unreachable-no-http"

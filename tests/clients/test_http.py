@@ -11,23 +11,20 @@ import pytest
 from fairing_az_jupyter.clients.http import PoolHttp, TimeUpError, WebHttp, causes, explained, same_origin
 from fairing_az_jupyter.clients.streams import Halt
 from fairing_az_jupyter.exceptions import UnreachableError
-from tests.clients.registry_faults import no_proxy, trusted_by  # noqa: F401 - a fixture
-from tests.clients.registry_servers import MARK, serving
+from tests.clients.registry_faults import no_proxy  # noqa: F401 - a fixture
+from tests.marked import MARK
+from tests.stand.scripted import Scripted
+from tests.stand.web import HANG, Answer, dripping
 
 SENT = {"Authorization": f"Bearer {MARK}"}
 
 
 @pytest.fixture
 def ended():
-    """Set when the test is over: only then do the servers that hang or drip come to an end."""
+    """Set when the test is over: only then does a server that hangs come to an end."""
     event = threading.Event()
     yield event
     event.set()
-
-
-@pytest.fixture
-def authority(tmp_path):
-    return trusted_by(tmp_path)
 
 
 def by_pools(ca_file=None):
@@ -43,16 +40,6 @@ def by_environment(ca_file=None):
 both = pytest.mark.parametrize("make", [by_pools, by_environment])
 
 
-def dripping(ended, head, piece):
-    def answer(request):
-        with contextlib.suppress(OSError):
-            request.handler.wfile.write(head)
-            while not ended.wait(0.02):
-                request.handler.wfile.write(piece)
-
-    return answer
-
-
 HEADERS_THAT_DRIP = (b"HTTP/1.1 200 OK\r\n", b"X")
 A_BODY_THAT_DRIPS = (b"HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\n", b" ")
 CHUNKS_THAT_DRIP = (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n")
@@ -61,17 +48,20 @@ DRIPS = [HEADERS_THAT_DRIP, A_BODY_THAT_DRIPS, CHUNKS_THAT_DRIP]
 
 @both
 @pytest.mark.parametrize("drip", DRIPS, ids=["headers", "a body", "chunks"])
-def test_an_answer_that_comes_drop_by_drop_is_given_up_in_its_time(make, drip, ended):
+def test_an_answer_that_comes_drop_by_drop_is_given_up_in_its_time(make, drip):
     http = make()
-    with serving(dripping(ended, *drip)) as served, contextlib.closing(http):
-        with pytest.raises(TimeUpError):
-            http.fetch("GET", f"http://{served.host}/", seconds=0.3, headers={})
-        ended.set()
+    with (
+        Scripted(lambda _request: dripping(*drip, 0.02)) as served,
+        contextlib.closing(http),
+        pytest.raises(TimeUpError),
+    ):
+        # Longer than a busy machine lets the server wait between two drops.
+        http.fetch("GET", f"http://{served.host}/", seconds=1.0, headers={})
 
 
 @pytest.mark.stand
 @both
-def test_a_handshake_that_never_ends_is_given_up_in_its_time(make, ended):
+def test_a_handshake_that_never_ends_is_given_up_in_its_time(make):
     import socket
 
     import requests
@@ -84,21 +74,20 @@ def test_a_handshake_that_never_ends_is_given_up_in_its_time(make, ended):
 
 
 @both
-def test_no_more_of_a_body_is_read_than_is_asked_for(make, ended):
+def test_no_more_of_a_body_is_read_than_is_asked_for(make):
     http = make()
-    endless = dripping(ended, CHUNKS_THAT_DRIP[0], b"400\r\n" + b"x" * 1024 + b"\r\n")
-    with serving(endless) as served, contextlib.closing(http):
+    endless = dripping(CHUNKS_THAT_DRIP[0], b"400\r\n" + b"x" * 1024 + b"\r\n", 0.02)
+    with Scripted(lambda _request: endless) as served, contextlib.closing(http):
         answer = http.fetch("GET", f"http://{served.host}/", seconds=20, headers={}, most=3000)
-        ended.set()
     assert answer.body == b"x" * 3000
 
 
 @both
 def test_a_redirect_is_an_answer_and_takes_the_credential_nowhere(make):
     http = make()
-    with serving(lambda _request: (200, {}, b"")) as other, contextlib.closing(http):
+    with Scripted(lambda _request: (200, {}, b"")) as other, contextlib.closing(http):
         location = f"http://{other.host}/"
-        with serving(lambda _request: (307, {"Location": location}, b"")) as served:
+        with Scripted(lambda _request: (307, {"Location": location}, b"")) as served:
             answer = http.fetch("GET", f"http://{served.host}/", seconds=5, headers=SENT)
     assert (answer.status, answer.headers["location"]) == (307, location)
     assert other.requests == []
@@ -109,20 +98,20 @@ def test_a_login_of_netrc_does_not_take_the_place_of_the_credential(make, monkey
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password other\n", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     http = make()
-    with serving(lambda _request: (200, {}, b"")) as served, contextlib.closing(http):
+    with Scripted(lambda _request: (200, {}, b"")) as served, contextlib.closing(http):
         http.fetch("GET", f"http://{served.host}/", seconds=5, headers=SENT)
     assert served.requests[0].headers["Authorization"] == SENT["Authorization"]
 
 
 @both
-def test_requests_one_after_the_other_share_a_connection(make, authority, tmp_path):
-    http, ports = make(tmp_path / "ca.pem"), []
+def test_requests_one_after_the_other_share_a_connection(make, authority):
+    http, ports = make(authority.bundle), []
 
     def answer(request):
-        ports.append(request.handler.client_address[1])
+        ports.append(request.client[1])
         return 200, {}, b"{}"
 
-    with serving(answer, authority=authority) as served, contextlib.closing(http):
+    with Scripted(answer, authority) as served, contextlib.closing(http):
         for method in ("GET", "HEAD", "POST", "GET"):
             http.fetch(method, f"https://{served.host}/", seconds=5, headers={})
     assert len(ports) == 4
@@ -132,7 +121,7 @@ def test_requests_one_after_the_other_share_a_connection(make, authority, tmp_pa
 @both
 def test_the_error_for_a_request_holds_nothing_of_the_request(make):
     http = make()
-    with serving(lambda _request: None) as served, contextlib.closing(http):
+    with Scripted(lambda _request: None) as served, contextlib.closing(http):
         url = f"http://{served.host}/?sig={MARK}"
         with pytest.raises(UnreachableError) as raised:
             explained(
@@ -150,7 +139,7 @@ def test_what_the_caller_is_handling_is_no_cause_of_an_error(make):
         found.extend(causes(error))
         return UnreachableError("no answer")
 
-    with serving(lambda _request: None) as served, contextlib.closing(http), contextlib.suppress(UnreachableError):
+    with Scripted(lambda _request: None) as served, contextlib.closing(http), contextlib.suppress(UnreachableError):
         try:
             raise handled
         except UnreachableError:
@@ -162,7 +151,7 @@ def test_what_the_caller_is_handling_is_no_cause_of_an_error(make):
 def test_a_header_that_can_not_be_sent_is_not_quoted_in_an_error():
     http = by_pools()
     broken = {"Authorization": f"Bearer {MARK}\n{MARK}"}
-    with serving(lambda _request: None) as served, contextlib.closing(http), pytest.raises(UnreachableError) as raised:
+    with Scripted(lambda _request: None) as served, contextlib.closing(http), pytest.raises(UnreachableError) as raised:
         explained(
             lambda: http.fetch("GET", f"http://{served.host}/", seconds=5, headers=broken),
             lambda _error: UnreachableError("no answer"),
@@ -192,15 +181,18 @@ def test_a_credential_is_for_one_scheme_host_and_port(target, same):
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("begun", [False, True], ids=["before its answer", "within its answer"])
-def test_a_stream_that_waits_is_broken_at_once_by_another_thread(tls, begun, ended, authority, tmp_path):
+def test_a_stream_that_waits_is_broken_at_once_by_another_thread(tls, begun, ended, authority):
     asked, part, outcome, halt = threading.Event(), threading.Event(), [], Halt()
-    http = by_pools(tmp_path / "ca.pem")
+    http = by_pools(authority.bundle)
 
-    def answer(request):
+    def some():
         if begun:
-            request.handler.wfile.write(CHUNKS_THAT_DRIP[0] + b"5\r\nlines\r\n")
+            yield CHUNKS_THAT_DRIP[0] + b"5\r\nlines\r\n"
         asked.set()
         ended.wait()
+
+    def answer(_request):
+        return Answer(body=some(), fault="raw")
 
     def follow(url):
         with halt.stream() as stream:
@@ -212,7 +204,7 @@ def test_a_stream_that_waits_is_broken_at_once_by_another_thread(tls, begun, end
             except OSError:
                 outcome.append("broken")
 
-    with serving(answer, authority=authority if tls else None) as served, contextlib.closing(http):
+    with Scripted(answer, authority if tls else None) as served, contextlib.closing(http):
         url = f"{'https' if tls else 'http'}://{served.host}/"
         thread = threading.Thread(target=follow, args=(url,), daemon=True)
         thread.start()
@@ -221,20 +213,18 @@ def test_a_stream_that_waits_is_broken_at_once_by_another_thread(tls, begun, end
             part.wait()
         halt.set()
         thread.join()
-        ended.set()
     assert outcome == ([b"lines"] if begun else []) + ["broken"]
 
 
-def test_a_stream_that_was_given_up_before_it_was_opened_does_not_wait(ended):
+def test_a_stream_that_was_given_up_before_it_was_opened_does_not_wait():
     halt, http = Halt(), by_pools()
-    with serving(lambda _request: ended.wait() and None) as served, contextlib.closing(http):
+    with Scripted(lambda _request: HANG) as served, contextlib.closing(http):
         halt.set()
         with halt.stream() as stream, pytest.raises(ConnectionAbortedError):
             explained(
                 lambda: stream.open(http, f"http://{served.host}/", headers={}, connect=5, silence=3600),
                 lambda _error: ConnectionAbortedError(),
             )
-        ended.set()
 
 
 def test_importing_it_loads_neither_requests_nor_urllib3(run_python):

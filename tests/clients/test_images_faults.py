@@ -25,7 +25,6 @@ from fairing_az_jupyter.exceptions import (
 )
 from tests.clients.image_parts import (
     MemoryRegistry,
-    TokenService,
     base_in,
     files_in,
     opened,
@@ -33,10 +32,11 @@ from tests.clients.image_parts import (
     sha,
     tar_of,
 )
-from tests.clients.registry_servers import MARK, PULLER, PUSHER, SECRET, errors, serving
+from tests.clients.registry_scene import PULLER, PUSHER, SECRET, acr_service
+from tests.marked import MARK
+from tests.stand.scripted import Scripted, errors
 
 SMALL = Layer.from_bytes(tar_of({"a": "b"}))
-USERS = {PUSHER: (SECRET, {"pull", "push"}), PULLER: (SECRET, {"pull"})}
 GO_ON = MemoryRegistry.GO_ON
 PAGE = (200, {"Content-Type": "text/html"}, b"<html>Access denied</html>")
 
@@ -54,7 +54,7 @@ def memory():
 
 @pytest.fixture
 def front(memory):
-    with serving(memory) as served:
+    with Scripted(memory) as served:
         put_image(f"http://{served.host}", "base", "1")
         served.requests.clear()
         yield served
@@ -75,7 +75,7 @@ def refused_by(memory, answer, *, method, part, times=None, skip=0):
     left, skipped = [times], [skip]
 
     def fault(request):
-        if request.method not in method.split("|") or part not in request.path:
+        if request.method not in method.split("|") or part not in request.target:
             return GO_ON
         if skipped[0]:
             skipped[0] -= 1
@@ -97,7 +97,7 @@ def test_a_large_layer_goes_in_parts(memory, store, front, large):
     seen = []
     pushed = push(store, large, progress=lambda *told: seen.append(told))
     assert sha(kept(memory, large)) == large.digest
-    assert [len(one.body) for one in front.asked("PATCH")] == [1 << 24, 1 << 24, large.size - (1 << 25)]
+    assert [len(one.content) for one in front.asked("PATCH")] == [1 << 24, 1 << 24, large.size - (1 << 25)]
     assert seen[-1] == (pushed.sent_bytes, pushed.sent_bytes)
     assert seen == sorted(seen)
     assert memory.uploads == {}
@@ -131,13 +131,13 @@ def test_a_registry_that_takes_no_size_at_all_is_told(memory, store):
 @pytest.mark.parametrize("arrived", [0.0, 0.5, 1.0])
 def test_an_upload_goes_on_where_the_connection_broke_off(memory, store, front, large, arrived):
     def some(request):
-        number = request.path.rsplit("/", 1)[1].partition("?")[0]
-        memory.uploads[number] += request.body[: int(len(request.body) * arrived)]
+        number = request.target.rsplit("/", 1)[1].partition("?")[0]
+        memory.uploads[number] += request.content[: int(len(request.content) * arrived)]
 
     refused_by(memory, some, method="PATCH", part="/uploads/", times=1, skip=1)
     push(store, large)
     assert sha(kept(memory, large)) == large.digest
-    begun = [one for one in front.asked("POST") if "mount" not in one.path]
+    begun = [one for one in front.asked("POST") if "mount" not in one.target]
     assert len(begun) == 4  # two for the base, one for the layer, one for the configuration: none was begun again
 
 
@@ -148,7 +148,7 @@ def test_an_upload_whose_last_answer_was_lost_is_done(memory, store, front):
 
     refused_by(memory, taken, method="PUT", part=SMALL.digest.replace(":", "%3A"), times=1)
     push(store)
-    assert sum(SMALL.digest.replace(":", "%3A") in one.path for one in front.asked("PUT")) == 1
+    assert sum(SMALL.digest.replace(":", "%3A") in one.target for one in front.asked("PUT")) == 1
     assert kept(memory, SMALL)
 
 
@@ -165,7 +165,7 @@ def test_an_upload_that_the_registry_has_forgotten_is_begun_again(memory, store,
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda _: (202, {"Range": "0-0", "Location": _.path}, b""),
+        lambda _: (202, {"Range": "0-0", "Location": _.target}, b""),
         (416, {}, b""),
         (404, {}, errors("BLOB_UPLOAD_UNKNOWN")),
     ],
@@ -285,8 +285,8 @@ def elsewhere(memory, front, answer):
     """Keep the blobs of the base in another place, that the registry redirects to."""
 
     def redirect(request):
-        if request.method in {"GET", "HEAD"} and "/base/blobs/" in request.path:
-            return 307, {"Location": answer(request.path.rsplit("/", 1)[1])}, b""
+        if request.method in {"GET", "HEAD"} and "/base/blobs/" in request.target:
+            return 307, {"Location": answer(request.target.rsplit("/", 1)[1])}, b""
         return GO_ON
 
     memory.fault = redirect
@@ -294,11 +294,14 @@ def elsewhere(memory, front, answer):
 
 def test_blob_storage_is_read_without_the_credential(memory):
     blobs = {}
-    with serving(lambda request: (200, {}, blobs[request.path.partition("?")[0]])) as storage, serving(memory) as plain:
+    with (
+        Scripted(lambda request: (200, {}, blobs[request.target.partition("?")[0]])) as storage,
+        Scripted(memory) as plain,
+    ):
         put_image(f"http://{plain.host}", "base", "1")
         blobs |= {f"/{digest}": content for (_, digest), (_, content) in memory.blobs.items()}
         memory.blobs.clear()
-        with serving(TokenService(memory, USERS)) as front:
+        with Scripted(acr_service(memory)) as front:
             elsewhere(memory, front, lambda digest: f"http://{storage.host}/{digest}?sig={MARK}")
             with (
                 opened(front.host, username=PUSHER, password=SecretValue(SECRET)) as source,
@@ -308,20 +311,20 @@ def test_blob_storage_is_read_without_the_credential(memory):
                 store.append(base, source, SMALL, repository="a", tag="1", created_by="x")
             assert all("Authorization" not in one.headers for one in storage.requests)
             assert len(storage.requests) == 3
-            assert MARK not in "".join(one.path for one in front.requests)
+            assert MARK not in "".join(one.target for one in front.requests)
     content = json.loads(memory.manifests["a", "1"][1])
     assert files_in(memory.blobs["a", content["layers"][0]["digest"]][1]) == {"etc/base": b"base"}
 
 
 @pytest.mark.parametrize("wrong", [b"", b"other bytes", b"x" * 10_000])
 def test_other_bytes_than_were_asked_for_are_not_passed_on(memory, front, store, wrong):
-    with serving(lambda _: (200, {}, wrong)) as storage, serving(MemoryRegistry()) as target:
+    with Scripted(lambda _: (200, {}, wrong)) as storage, Scripted(MemoryRegistry()) as target:
         base = base_in(store, "base")
         elsewhere(memory, front, lambda digest: f"http://{storage.host}/{digest}")
         with opened(target.host) as other, pytest.raises(ConflictError, match="content that does not match"):
             other.append(base, store, SMALL, repository="a", tag="1", created_by="x")
-        assert target.answer.manifests == {}
-        assert target.answer.uploads == {}
+        assert target.answering.manifests == {}
+        assert target.answering.uploads == {}
 
 
 def test_a_download_goes_on_where_it_broke_off(memory, front, store):
@@ -337,31 +340,19 @@ def test_a_download_goes_on_where_it_broke_off(memory, front, store):
 
     base = base_in(store, "base")
     content = memory.blobs["base", base.manifest["layers"][0]["digest"]][1]
-    with serving(broken) as storage, serving(MemoryRegistry()) as target:
+    with Scripted(broken) as storage, Scripted(MemoryRegistry()) as target:
         first = base.manifest["layers"][0]["digest"]
 
         def redirect(request):
-            if request.method == "GET" and first in request.path:
+            if request.method == "GET" and first in request.target:
                 return 307, {"Location": f"http://{storage.host}/"}, b""
             return GO_ON
 
         memory.fault = redirect
-        storage_closes(storage)
         with opened(target.host) as other:
             other.append(base, store, SMALL, repository="a", tag="1", created_by="x")
-        assert target.answer.blobs["a", first][1] == content
+        assert target.answering.blobs["a", first][1] == content
     assert asked == [None, "bytes=9-", "bytes=18-"]
-
-
-def storage_closes(storage):
-    """Make a server end each connection after its answer, as one that breaks off."""
-    answer = storage.answer
-
-    def closing(request):
-        request.handler.close_connection = True
-        return answer(request)
-
-    storage.answer = closing
 
 
 @pytest.mark.parametrize("location", ["", "//[bad", "ftp://a/b", "http://user:pw@127.0.0.1/"])
@@ -381,13 +372,13 @@ def test_redirects_without_end_end(memory, front, store):
 
 @pytest.fixture
 def acr(memory, front):
-    with serving(TokenService(memory, USERS)) as served:
+    with Scripted(acr_service(memory)) as served:
         yield served
 
 
 def test_a_token_that_expires_while_layers_are_sent_is_replaced(memory, acr, large):
     def expire(request):
-        acr.answer.tokens.clear()
+        acr.answering.revoke()
         return GO_ON
 
     refused_by(memory, expire, method="PATCH", part="/uploads/", times=1)
@@ -418,10 +409,10 @@ def test_a_wrong_password_is_told_and_not_shown(acr):
 
 
 def test_an_upload_on_another_host_gets_no_credential(memory, acr):
-    with serving(memory) as storage:
+    with Scripted(memory) as storage:
 
         def answer(request):
-            if request.method == "POST" and "mount" not in request.path:
+            if request.method == "POST" and "mount" not in request.target:
                 status, headers, body = memory.upload(request, "a", "")
                 return status, {**headers, "Location": f"http://{storage.host}{headers['Location']}"}, body
             return GO_ON
@@ -435,7 +426,7 @@ def test_an_upload_on_another_host_gets_no_credential(memory, acr):
 
 
 def test_a_registry_that_is_gone_is_told_in_words(memory):
-    with serving(memory) as front:
+    with Scripted(memory) as front:
         put_image(f"http://{front.host}", "base", "1")
         with opened(front.host) as store:
             base = base_in(store, "base")
@@ -445,14 +436,14 @@ def test_a_registry_that_is_gone_is_told_in_words(memory):
 
 
 def test_a_token_service_that_knows_one_scope_only_gets_the_layers_sent(memory, acr):
-    whole = acr.answer
+    whole = acr.answering
 
     def one_scope(request):
-        if "scope=" in request.path and request.query["scope"].count("repository:") > 1:
+        if " ".join(request.values("scope")).count("repository:") > 1:
             return 400, {}, errors("UNSUPPORTED")
         return whole(request)
 
-    acr.answer = one_scope
+    acr.answering = one_scope
     with opened(acr.host, username=PUSHER, password=SecretValue(SECRET)) as store:
         pushed = push(store)
     assert pushed.mounted == 0

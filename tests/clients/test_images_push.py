@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import http.client
 import json
 import os
 import tarfile
@@ -31,15 +30,17 @@ from tests.clients.image_parts import (
     sha,
     tar_of,
 )
-from tests.clients.registry_servers import SECRET, SECRET_IN_HTPASSWD, docker_registry, errors, forwarded_to, serving
+from tests.clients.registry_scene import SECRET, SECRET_IN_HTPASSWD
+from tests.stand.forwarding import Forwarder
+from tests.stand.scripted import Scripted, errors
 
 LAYER = Layer.from_bytes(tar_of({"app/train.py": "print('trained')"}))
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    with docker_registry(tmp_path_factory.mktemp("registry")) as host:
-        yield host
+def registry(docker_registry, tmp_path_factory):
+    with docker_registry(tmp_path_factory.mktemp("registry")) as made:
+        yield made.host
 
 
 @pytest.fixture
@@ -51,12 +52,12 @@ def name(request):
 @contextlib.contextmanager
 def watched(host):
     """Put a server before a registry that keeps what was asked."""
-    with serving(forwarded_to(host)) as front:
+    with contextlib.closing(Forwarder(f"http://{host}")) as forward, Scripted(forward) as front:
         yield front
 
 
 def sent_blobs(front):
-    return [one for one in front.requests if one.method in {"PATCH", "POST"} or "blobs/uploads" in one.path]
+    return [one for one in front.requests if one.method in {"PATCH", "POST"} or "blobs/uploads" in one.target]
 
 
 def got(host, repository, what, kind="manifests"):
@@ -98,7 +99,7 @@ def test_the_second_push_sends_nothing(registry, name):
         first = push(store, store, base, name)
         front.requests.clear()
         second = push(store, store, base, name)
-        assert [(one.method, one.path) for one in front.requests] == [("HEAD", f"/v2/{name}/manifests/1")]
+        assert [(one.method, one.target) for one in front.requests] == [("HEAD", f"/v2/{name}/manifests/1")]
     assert first.digest == second.digest
     assert (first.sent_bytes > 0, second.sent_bytes, second.requests) == (True, 0, 1)
 
@@ -120,22 +121,24 @@ def test_base_layers_of_another_repository_are_mounted(registry, name):
         pushed = push(store, store, base_in(store, f"{name}/base"), name)
         assert pushed.mounted == 2
         config, layer = pushed.sent_bytes - LAYER.size, LAYER.size
-        assert sorted(len(one.body) for one in front.asked("PUT") if "/blobs/" in one.path) == sorted([config, layer])
-        assert not [one for one in front.asked("GET") if "/blobs/" in one.path and name in one.path and one.body]
+        assert sorted(len(one.content) for one in front.asked("PUT") if "/blobs/" in one.target) == sorted(
+            [config, layer]
+        )
+        assert not [one for one in front.asked("GET") if "/blobs/" in one.target and name in one.target and one.content]
     assert got(registry, name, "1").status_code == 200
 
 
-def test_a_base_of_another_registry_is_passed_through(registry, name, tmp_path):
+def test_a_base_of_another_registry_is_passed_through(registry, name, docker_registry, tmp_path):
     put_image(f"http://{registry}", name, "base")
-    with docker_registry(tmp_path / "other") as other, opened(other) as store, opened(registry) as source:
+    with docker_registry(tmp_path / "other") as other, opened(other.host) as store, opened(registry) as source:
         seen = []
         pushed = push(store, source, base_in(source, name, "base"), name, progress=lambda *told: seen.append(told))
-        manifest = got(other, name, "1").json()
+        manifest = got(other.host, name, "1").json()
         assert pushed.sent_bytes == pushed.size
         assert seen[-1] == (pushed.size, pushed.size)
         assert seen == sorted(seen)
         for layer in manifest["layers"]:
-            assert sha(got(other, name, layer["digest"], "blobs").content) == layer["digest"]
+            assert sha(got(other.host, name, layer["digest"], "blobs").content) == layer["digest"]
         assert push(store, source, base_in(source, name, "base"), name, tag="2").sent_bytes == 0
 
 
@@ -221,9 +224,11 @@ def test_entries_without_a_platform_are_told_apart_by_their_configuration(regist
             base_in(store, name, "base", "linux/s390x")
 
 
-def test_the_same_layer_on_the_same_base_gives_the_same_image_in_every_registry(registry, name, tmp_path):
+def test_the_same_layer_on_the_same_base_gives_the_same_image_in_every_registry(
+    registry, name, docker_registry, tmp_path
+):
     put_image(f"http://{registry}", name, "base")
-    with docker_registry(tmp_path / "other") as other, opened(other) as store, opened(registry) as source:
+    with docker_registry(tmp_path / "other") as other, opened(other.host) as store, opened(registry) as source:
         base = base_in(source, name, "base")
         assert push(store, source, base, "a").digest == push(source, source, base, name).digest
 
@@ -236,7 +241,7 @@ def test_layers_that_are_kept_elsewhere_stay_there(name):
         "urls": ["https://mcr.example/layer"],
     }
     zstd = {"mediaType": "application/vnd.oci.image.layer.v1.tar+zstd"}
-    with serving(MemoryRegistry()) as front, opened(front.host) as store:
+    with Scripted(MemoryRegistry()) as front, opened(front.host) as store:
         url = f"http://{front.host}"
         config = config_of([b"1", b"2"])
         body = json.dumps(config).encode()
@@ -244,7 +249,7 @@ def test_layers_that_are_kept_elsewhere_stay_there(name):
         config = {"mediaType": OCI["config"], **put_blob(url, "base", body)}
         put_manifest(url, "base", "1", {"schemaVersion": 2, "config": config, "layers": layers}, OCI["manifest"])
         push(store, store, base_in(store, "base"), name)
-        kind, manifest = front.answer.manifests[name, "1"]
+        kind, manifest = front.answering.manifests[name, "1"]
     assert kind == OCI["manifest"]
     assert json.loads(manifest)["layers"][:2] == layers
     assert not front.asked("f" * 64)
@@ -274,32 +279,27 @@ def test_an_image_is_deleted_with_its_tags(registry, name):
             store.tags(f"{name}-absent")
 
 
-def test_a_password_without_tokens_sends_no_body_twice(name, tmp_path):
-    with docker_registry(tmp_path / "basic", htpasswd=f"me:{SECRET_IN_HTPASSWD}\n") as host, watched(host) as front:
-        front.answer = with_credential(host)
+def test_a_password_without_tokens_sends_no_body_twice(name, docker_registry, tmp_path):
+    with (
+        docker_registry(tmp_path / "basic", htpasswd=f"me:{SECRET_IN_HTPASSWD}\n") as made,
+        Scripted(with_credential(made)) as front,
+    ):
         put_image(f"http://{front.host}", name, "base", auth=("me", SECRET))
         front.requests.clear()
         with opened(front.host, username="me", password=SecretValue(SECRET)) as store:
             pushed = push(store, store, base_in(store, name, "base"), name)
-        assert sum(len(one.body) for one in front.asked("blobs/uploads")) == pushed.sent_bytes
+        assert sum(len(one.content) for one in front.asked("blobs/uploads")) == pushed.sent_bytes
         with opened(front.host, username="me", password=SecretValue("wrong")) as store, pytest.raises(CredentialError):
             base_in(store, name, "base")
 
 
-def with_credential(host):
+def with_credential(registry):
     """Hand requests on to a registry that asks for a password, which is checked here."""
 
     def answer(request):
         if request.basic != ("me", SECRET):
             return 401, {"WWW-Authenticate": 'Basic realm="test"'}, errors("UNAUTHORIZED")
-        connection = http.client.HTTPConnection(host, timeout=20)
-        kept = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
-        connection.request(request.method, request.path, body=request.body, headers=kept)
-        got = connection.getresponse()
-        headers = {name: value for name, value in got.getheaders() if name not in {"Date", "Transfer-Encoding"}}
-        content = got.read()
-        connection.close()
-        return got.status, headers, content
+        return registry.forward(request)
 
     return answer
 
@@ -308,14 +308,14 @@ def test_many_tags_come_in_pages():
     names = [f"v{number:04}" for number in range(1201)]
 
     def answer(request):
-        if request.path == "/v2/":
+        if request.target == "/v2/":
             return 200, {"Docker-Distribution-Api-Version": "registry/2.0"}, b"{}"
         first = names.index(request.query["last"]) + 1 if "last" in request.query else 0
         page = names[first : first + 100]
         more = {"Link": f'</v2/a/tags/list?last={page[-1]}&n=100>; rel="next"'} if page[-1] != names[-1] else {}
         return 200, more, json.dumps({"name": "a", "tags": page}).encode()
 
-    with serving(answer) as front, opened(front.host) as store:
+    with Scripted(answer) as front, opened(front.host) as store:
         assert store.tags("a") == names
 
 
@@ -342,8 +342,8 @@ def test_many_tags_come_in_pages():
     ],
 )
 def test_what_no_layer_can_be_added_to_is_refused(manifest, kind, code):
-    with serving(MemoryRegistry()) as front, opened(front.host) as store:
-        front.answer.manifests["a", "1"] = (kind, json.dumps(manifest).encode())
+    with Scripted(MemoryRegistry()) as front, opened(front.host) as store:
+        front.answering.manifests["a", "1"] = (kind, json.dumps(manifest).encode())
         with pytest.raises(InputError) as refused:
             base_in(store, "a")
     assert refused.value.code == code
@@ -351,16 +351,16 @@ def test_what_no_layer_can_be_added_to_is_refused(manifest, kind, code):
 
 
 def test_an_index_that_holds_itself_ends():
-    with serving(MemoryRegistry()) as front, opened(front.host) as store:
+    with Scripted(MemoryRegistry()) as front, opened(front.host) as store:
 
         def answer(request):
-            if "/manifests/" not in request.path:
+            if "/manifests/" not in request.target:
                 return MemoryRegistry.GO_ON
             digest = "sha256:" + "0" * 64
             entry = {"mediaType": OCI["index"], "digest": digest, "size": 1}
             return 200, {"Content-Type": OCI["index"]}, json.dumps({"manifests": [entry]}).encode()
 
-        front.answer.fault = answer
+        front.answering.fault = answer
         with pytest.raises(Exception, match=r"content that does not match|is not available for"):
             base_in(store, "a")
 
@@ -439,7 +439,7 @@ print(grown, grown_by_copy, f"{sent:.2f} {copied:.2f}")
 """
 
 
-def test_300_mb_are_sent_and_copied_in_little_memory(registry, tmp_path, run_python):
+def test_300_mb_are_sent_and_copied_in_little_memory(registry, docker_registry, tmp_path, run_python):
     put_image(f"http://{registry}", "small", "1")
     block = threading.__name__.encode() * 7 + bytes(range(256)) * 4095
     content = tmp_path / "large.tar.gz"
@@ -452,8 +452,8 @@ def test_300_mb_are_sent_and_copied_in_little_memory(registry, tmp_path, run_pyt
             packed.write(os.urandom(1000) + block[1000:])
         packed.write(bytes(1024))
     with docker_registry(tmp_path / "other") as other:
-        told = run_python(MEMORY, registry, other, str(content)).stdout.split()
-        assert int(got(other, "big", "1").json()["layers"][-1]["size"]) == content.stat().st_size
+        told = run_python(MEMORY, registry, other.host, str(content)).stdout.split()
+        assert int(got(other.host, "big", "1").json()["layers"][-1]["size"]) == content.stat().st_size
     grown, grown_by_copy = int(told[0]), int(told[1])
     assert grown < 32 * 1024, told  # in KiB
     assert grown_by_copy < 120 * 1024, told

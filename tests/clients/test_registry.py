@@ -12,7 +12,6 @@ import urllib.request
 from types import SimpleNamespace
 
 import pytest
-import trustme
 
 from fairing_az_jupyter.clients.oci.auth.challenges import granted
 from fairing_az_jupyter.clients.oci.registry import Registry
@@ -20,47 +19,38 @@ from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, InputError, NotAllowedError, NotFoundError
 from fairing_az_jupyter.fairing.images.build_logins import build_login
 from fairing_az_jupyter.fairing.images.build_pods import BuildOrder
-from tests.clients.registry_servers import (
+from tests.clients.registry_scene import (
     AAD_TOKEN,
-    MARK,
+    AUDIENCE,
     PULLER,
     PUSHER,
     SECRET,
     SECRET_IN_HTPASSWD,
-    AcrService,
-    claims_token,
-    docker_registry,
-    errors,
-    forwarded_to,
+    TENANT,
+    acr_service,
     image_layout,
-    serving,
 )
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
+from tests.marked import MARK
+from tests.stand.scripted import Scripted, errors
 
 
 @pytest.fixture(scope="module")
 def ca_file(authority, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ca")
-    authority.cert_pem.write_to_path(folder / "ca.crt")
-    return folder / "ca.crt"
+    path = tmp_path_factory.mktemp("ca") / "ca.crt"
+    path.write_bytes(authority.bundle.read_bytes())
+    return path
 
 
 @pytest.fixture(scope="module")
-def storage(tmp_path_factory):
-    """Run a docker-registry that lets everyone in; return its host and the folder of its files."""
-    folder = tmp_path_factory.mktemp("storage")
-    with docker_registry(folder) as host:
-        yield host, folder / "data"
+def storage(docker_registry, tmp_path_factory):
+    """Run a docker-registry that lets everyone in."""
+    with docker_registry(tmp_path_factory.mktemp("storage")) as registry:
+        yield registry
 
 
 @pytest.fixture
 def acr(authority, storage):
-    service = AcrService(forwarded_to(storage[0]))
-    with serving(service, authority=authority) as served:
+    with Scripted(acr_service(storage.forward), authority) as served:
         yield served
 
 
@@ -87,7 +77,7 @@ def pushed(authority, storage, ca_file, tmp_path_factory):
         (pytest.fail if os.environ.get("CI") else pytest.skip)("skopeo is missing: apt-get install skopeo")
     layout = tmp_path_factory.mktemp("image")
     image_layout(layout)
-    with serving(AcrService(forwarded_to(storage[0])), authority=authority) as served:
+    with Scripted(acr_service(storage.forward), authority) as served:
         skopeo("copy", f"oci:{layout}", f"docker://{served.host}/team/image:v1", "--dest-creds", served, ca_file)
 
 
@@ -111,33 +101,32 @@ def test_a_credential_with_all_rights_may_push_and_pull(connect):
 def test_a_check_of_push_leaves_nothing_in_the_registry(connect, acr, storage):
     access = connect().check_push("team/nothing-left")
     assert access.cancelled is True
-    with urllib.request.urlopen(f"http://{storage[0]}/v2/_catalog", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{storage.host}/v2/_catalog", timeout=10) as answer:
         assert "team/nothing-left" not in json.load(answer)["repositories"]
     (cancelled,) = acr.asked("DELETE /v2/team/nothing-left/blobs/uploads/")
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"http://{storage[0]}{cancelled.path}", timeout=10)
+        urllib.request.urlopen(f"http://{storage.host}{cancelled.target}", timeout=10)
     caught.value.close()
     assert caught.value.code == 404
     # docker-registry 2.8 itself writes an empty upload's hash state again after it has removed the upload.
-    left = [path for path in storage[1].rglob("*") if path.is_file() and "nothing-left" in path.parts]
+    left = [path for path in storage.data.rglob("*") if path.is_file() and "nothing-left" in path.parts]
     assert [path for path in left if "hashstates" not in path.parts] == []
 
 
 def test_an_identity_with_a_token_of_entra_may_push_and_pull_by_way_of_the_exchange(connect, acr):
     registry = connect(None, None, aad_token=SecretValue(AAD_TOKEN))
     assert registry.check_push("team/new").push is True
-    exchange = acr.asked("POST /oauth2/exchange")[0].form
+    exchange = acr.asked("POST /oauth2/exchange")[0].form()
     assert exchange == {"grant_type": "access_token", "service": acr.host, "access_token": AAD_TOKEN}
-    token = acr.asked("POST /oauth2/token")[0].form
+    token = acr.asked("POST /oauth2/token")[0].form()
     assert token["grant_type"] == "refresh_token"
     assert token["scope"] == "repository:team/new:pull,push"
 
 
 def test_the_tenant_of_an_entra_token_is_sent_along_where_the_token_tells_it(connect, acr):
-    token = claims_token(tid="contoso")
-    acr.answer.identities[token] = {"pull"}
+    token = acr.answering.entra.token(PUSHER, AUDIENCE)
     connect(None, None, aad_token=SecretValue(token)).check_pull("team/new")
-    assert acr.asked("POST /oauth2/exchange")[0].form["tenant"] == "contoso"
+    assert acr.asked("POST /oauth2/exchange")[0].form()["tenant"] == TENANT
 
 
 def test_a_credential_that_only_pulls_is_told_apart_with_the_role_that_it_needs(connect):
@@ -154,8 +143,11 @@ def test_a_credential_that_only_pulls_is_told_apart_with_the_role_that_it_needs(
     assert "Container Registry Repository Writer" in error.hint
 
 
-def test_a_credential_without_any_right_may_not_pull(connect, acr):
-    acr.answer.users[PULLER] = (SECRET, set())
+def test_a_credential_without_the_right_to_pull_may_not_pull(connect, acr):
+    entra, arm = acr.answering.entra, acr.answering.arm
+    [pull] = [one for one in arm.assignments if one.oid == entra.apps[PULLER].oid]
+    arm.revoke(pull.oid)
+    arm.assign(pull.oid, "AcrDelete", pull.scope)
     with pytest.raises(NotAllowedError) as caught:
         connect(PULLER).check_pull("team/new")
     assert caught.value.code == "not-allowed-pull"
@@ -164,8 +156,9 @@ def test_a_credential_without_any_right_may_not_pull(connect, acr):
 
 
 def test_a_right_for_images_but_not_for_lists_of_tags_is_enough_to_pull(connect, acr):
-    behind = acr.answer.behind
-    acr.answer.behind = lambda request: (403, {}, errors("DENIED")) if "/tags/" in request.path else behind(request)
+    behind = acr.answering.behind
+    denied = (403, {}, errors("DENIED"))
+    acr.answering.behind = lambda request, access: denied if "/tags/" in request.target else behind(request, access)
     access = connect().check_pull("team/new")
     assert (access.pull, access.exists) == (True, None)
 
@@ -205,7 +198,7 @@ def test_an_entra_token_that_is_not_believed_is_told(connect):
 def test_a_kept_token_that_has_expired_is_renewed(connect, acr):
     registry = connect()
     registry.check_pull("team/new")
-    acr.answer.tokens.clear()
+    acr.answering.revoke()
     assert registry.check_pull("team/new").pull is True
     assert len(acr.asked("GET /oauth2/token")) == 2
 
@@ -215,7 +208,7 @@ def test_a_token_is_asked_for_once_and_used_for_all_that_it_allows(connect, acr)
     for _ in range(3):
         registry.check_pull("team/new")
     assert len(acr.asked("GET /oauth2/token")) == 1
-    assert len([one for one in acr.requests if one.path == "/v2/"]) == 1
+    assert len([one for one in acr.requests if one.target == "/v2/"]) == 1
 
 
 def test_a_pushed_image_is_there_with_the_digest_that_skopeo_tells(connect, acr, ca_file, pushed):
@@ -275,7 +268,7 @@ def test_secrets_are_in_no_log_and_no_address(connect, acr, caplog):
     connect(None, None, aad_token=SecretValue(AAD_TOKEN)).check_push("team/new")
     assert acr.asked("POST /oauth2/exchange")
     assert MARK not in caplog.text
-    assert MARK not in "".join(one.path for one in acr.requests)
+    assert MARK not in "".join(one.target for one in acr.requests)
 
 
 def test_a_registry_is_shown_without_its_secrets(connect):
@@ -319,7 +312,7 @@ def test_each_program_gets_a_token_of_its_own_that_has_all_of_its_time_left(conn
 
 @pytest.mark.parametrize("life", [60, 300, 4500])
 def test_a_token_for_another_program_comes_with_the_seconds_that_it_lives(connect, acr, life):
-    acr.answer.life = life
+    acr.answering.lifetime = life
 
     entry, seconds = connect().token_for(RIGHTS)
 
@@ -365,7 +358,7 @@ def test_a_build_gets_tokens_that_outlive_it_for_its_own_registry_and_that_of_it
 
 @pytest.mark.parametrize("life", [60, 300])
 def test_a_base_in_a_registry_of_short_tokens_is_pulled_by_nobody_and_the_log_says_so(builds, acr, caplog, life):
-    acr.answer.life = life
+    acr.answering.lifetime = life
 
     assert builds(own=False) == {}
     assert "base/python from registry" in caplog.text
@@ -374,7 +367,7 @@ def test_a_base_in_a_registry_of_short_tokens_is_pulled_by_nobody_and_the_log_sa
 
 
 def test_short_tokens_of_the_builds_own_registry_are_a_warning_and_never_the_password(builds, acr, caplog):
-    acr.answer.life = 300
+    acr.answering.lifetime = 300
 
     [entry] = builds(own=True).values()
 
@@ -392,9 +385,9 @@ def test_a_password_reaches_a_build_only_for_its_own_registry_and_where_that_has
 
 
 @pytest.fixture
-def basic(tmp_path):
-    with docker_registry(tmp_path, htpasswd=f"{PUSHER}:{SECRET_IN_HTPASSWD}\n") as host:
-        yield host
+def basic(docker_registry, tmp_path):
+    with docker_registry(tmp_path, htpasswd=f"{PUSHER}:{SECRET_IN_HTPASSWD}\n") as registry:
+        yield registry.host
 
 
 def test_a_registry_with_basic_authentication_is_checked_too(basic):
@@ -429,7 +422,7 @@ def test_a_registry_with_basic_authentication_has_no_use_for_an_entra_token(basi
 
 
 def test_a_registry_without_authentication_lets_everyone_in(storage):
-    with Registry(storage[0], username=None, password=None, scheme="http") as registry:
+    with Registry(storage.host, username=None, password=None, scheme="http") as registry:
         access = registry.check_push("team/new")
     assert (access.push, access.scheme) == (True, "none")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fairing_az_jupyter.clients.oci.auth.challenges import Challenge, claims, granted, parse_challenges, token_address
 from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import UnreachableError
-from tests.clients.registry_servers import claims_token
+from tests.clients.registry_scene import claims_token
 
 ACR = "https://contosoml.azurecr.io"
 

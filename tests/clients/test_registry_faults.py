@@ -6,7 +6,6 @@ import threading
 import time
 
 import pytest
-import trustme
 
 from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import (
@@ -30,14 +29,10 @@ from tests.clients.registry_faults import (
     failure_of,
     no_proxy,  # noqa: F401 - a fixture
     nothing_marked_is_logged,  # noqa: F401 - a fixture
-    trusted_by,
 )
-from tests.clients.registry_servers import AAD_TOKEN, MARK, SECRET, AcrService, claims_token, errors, serving
-
-
-@pytest.fixture
-def authority(tmp_path):
-    return trusted_by(tmp_path)
+from tests.clients.registry_scene import AAD_TOKEN, SECRET, acr_service, claims_token
+from tests.marked import MARK
+from tests.stand.scripted import Scripted, errors
 
 
 @pytest.mark.parametrize(
@@ -71,20 +66,18 @@ def test_a_redirect_to_itself_is_followed_only_some_times():
 
 
 @pytest.mark.parametrize("stage", ["/v2/", "/oauth2/token", "/v2/team/new"])
-def test_credentials_never_follow_a_redirect_to_another_host(stage, tmp_path):
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    acr = AcrService()
-    with serving(lambda request: (200, JSON, b"{}")) as thief:
+def test_credentials_never_follow_a_redirect_to_another_host(stage, authority, bundle):
+    acr = acr_service()
+    with Scripted(lambda request: (200, JSON, b"{}")) as thief:
 
         def answer(request):
-            if request.path.startswith(stage) and (stage != "/v2/" or request.path == "/v2/"):
+            if request.target.startswith(stage) and (stage != "/v2/" or request.target == "/v2/"):
                 return 307, {"Location": f"http://{thief.host}/steal?a=b"}, b""
             return acr(request)
 
-        with serving(answer, authority=authority) as served:
+        with Scripted(answer, authority) as served:
             for more in ({}, {"aad_token": SecretValue(AAD_TOKEN)}):
-                with connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem"), **more) as registry:
+                with connected(served.host, scheme="https", verify=bundle, **more) as registry:
                     for method in ("check_pull", "check_push"):
                         error = failure(registry, method)
                         assert (type(error), error.code) == (UnreachableError, "redirected")
@@ -108,23 +101,21 @@ def test_credentials_never_follow_a_redirect_to_another_host(stage, tmp_path):
     ],
 )
 def test_credentials_are_never_sent_to_a_token_service_on_another_host(realm):
-    with serving(lambda request: (200, JSON, b'{"token": "x"}')) as thief:
-        challenge = f'Bearer realm="{realm.format(port=thief.host.partition(":")[2])}",service="x"'
+    with Scripted(lambda request: (200, JSON, b'{"token": "x"}')) as thief:
+        challenge = f'Bearer realm="{realm.format(port=thief.port)}",service="x"'
         error = failure_of(lambda request: (401, {"WWW-Authenticate": challenge}, b""))
     assert (error.code, thief.requests) == ("token-service", [])
     assert "was not sent" in error.message
 
 
-def test_a_token_service_without_tls_gets_nothing_from_a_registry_with_tls(tmp_path):
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+def test_a_token_service_without_tls_gets_nothing_from_a_registry_with_tls(authority, bundle):
 
     def answer(request):
         return 401, {"WWW-Authenticate": f'Bearer realm="http://{request.headers["Host"]}/token"'}, b""
 
     with (
-        serving(answer, authority=authority) as served,
-        connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem")) as registry,
+        Scripted(answer, authority) as served,
+        connected(served.host, scheme="https", verify=bundle) as registry,
     ):
         error = failure(registry)
     assert error.code == "token-service"
@@ -140,7 +131,7 @@ FIREWALL = (
 @pytest.mark.parametrize("stage", ["/v2/", "/v2/team"])
 def test_the_registrys_firewall_is_told_with_the_address_to_let_in(stage):
     def answer(request):
-        refused = request.path == stage or (stage != "/v2/" and request.path.startswith(stage))
+        refused = request.target == stage or (stage != "/v2/" and request.target.startswith(stage))
         return (403, JSON, FIREWALL) if refused else (401, BASIC, b"")
 
     error = failure_of(answer)
@@ -208,15 +199,15 @@ def test_too_many_requests_with_a_long_wait_fail_at_once_and_say_how_long():
     assert (type(error), error.hint) == (ThrottledError, "Try again in 3600 seconds.")
 
 
-def acr_failure(authority, tmp_path, change, method="check_push", **more):
-    service = AcrService(lambda request: STARTED)
+def acr_failure(authority, bundle, change, method="check_push", **more):
+    service = acr_service(lambda request: STARTED)
 
     def answer(request):
         return change(request) or service(request)
 
     with (
-        serving(answer, authority=authority) as served,
-        connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem"), **more) as registry,
+        Scripted(answer, authority) as served,
+        connected(served.host, scheme="https", verify=bundle, **more) as registry,
     ):
         return failure(registry, method)
 
@@ -239,27 +230,27 @@ def acr_failure(authority, tmp_path, change, method="check_push", **more):
         ((500, JSON, SECRET.encode()), ServiceError, "service"),
     ],
 )
-def test_each_failure_of_the_token_service_has_its_own_kind(authority, tmp_path, answer, kind, code):
-    error = acr_failure(authority, tmp_path, lambda request: answer if "/oauth2/token" in request.path else None)
+def test_each_failure_of_the_token_service_has_its_own_kind(authority, bundle, answer, kind, code):
+    error = acr_failure(authority, bundle, lambda request: answer if "/oauth2/token" in request.target else None)
     assert (type(error), error.code, error.status) == (kind, code, answer[0])
 
 
-def test_a_registry_without_the_exchange_says_what_it_takes(authority, tmp_path):
+def test_a_registry_without_the_exchange_says_what_it_takes(authority, bundle):
     error = acr_failure(
         authority,
-        tmp_path,
-        lambda request: (404, JSON, b"") if "/exchange" in request.path else None,
+        bundle,
+        lambda request: (404, JSON, b"") if "/exchange" in request.target else None,
         aad_token=SecretValue(AAD_TOKEN),
     )
     assert (type(error), error.code) == (CredentialError, "credential-missing")
 
 
-def test_a_registry_that_refuses_its_own_token_asks_about_the_clock(authority, tmp_path):
+def test_a_registry_that_refuses_its_own_token_asks_about_the_clock(authority, bundle):
     def change(request):
         headers = {"WWW-Authenticate": 'Bearer realm="x",error="invalid_token"'}
-        return (401, headers, b"") if request.path.startswith("/v2/team") else None
+        return (401, headers, b"") if request.target.startswith("/v2/team") else None
 
-    error = acr_failure(authority, tmp_path, change)
+    error = acr_failure(authority, bundle, change)
     assert (type(error), error.code) == (CredentialError, "token-refused")
     assert "clock" in error.hint
 
@@ -270,11 +261,11 @@ def test_a_registry_that_refuses_its_own_token_asks_about_the_clock(authority, t
 )
 def test_the_upload_is_cancelled_at_the_registry_itself_whatever_it_names(location):
     with (
-        serving(behind_basic((202, {"Location": location}, b""))) as served,
+        Scripted(behind_basic((202, {"Location": location}, b""))) as served,
         connected(served.host) as registry,
     ):
         assert registry.check_push("team/new").cancelled is True
-        assert [one.path for one in served.asked("DELETE")] == ["/v2/x/blobs/uploads/1?state=y"]
+        assert [one.target for one in served.asked("DELETE")] == ["/v2/x/blobs/uploads/1?state=y"]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +273,7 @@ def test_the_upload_is_cancelled_at_the_registry_itself_whatever_it_names(locati
 )
 def test_an_upload_that_can_not_be_cancelled_still_proves_the_right_to_push(cancel):
     answer = behind_basic(lambda request: cancel if request.method == "DELETE" else STARTED)
-    with serving(answer) as served, connected(served.host) as registry:
+    with Scripted(answer) as served, connected(served.host) as registry:
         access = registry.check_push("team/new")
     assert (access.push, access.cancelled) == (True, False)
 
@@ -298,45 +289,45 @@ def test_a_manifest_of_an_unlawful_size_is_refused():
 
 def test_a_blob_that_is_kept_elsewhere_is_there():
     answer = behind_basic((307, {"Location": "https://storage.example/blob?sig=x"}, b""))
-    with serving(answer) as served, connected(served.host) as registry:
+    with Scripted(answer) as served, connected(served.host) as registry:
         assert registry.blob_exists("team/new", "sha256:00") is True
 
 
-def test_a_token_that_tells_nothing_is_as_good_as_one_that_does(authority, tmp_path):
-    opaque = AcrService(lambda request: STARTED)
+def test_a_token_that_tells_nothing_is_as_good_as_one_that_does(authority, bundle):
+    opaque = acr_service(lambda request: STARTED)
 
     def answer(request):
-        if request.path.startswith("/oauth2/token"):
+        if request.target.startswith("/oauth2/token"):
             return 200, JSON, b'{"token": "opaque"}'
         return STARTED if request.bearer == "opaque" else opaque(request)
 
     with (
-        serving(answer, authority=authority) as served,
-        connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem")) as registry,
+        Scripted(answer, authority) as served,
+        connected(served.host, scheme="https", verify=bundle) as registry,
     ):
         access = registry.check_push("team/new")
     assert (access.push, access.pull, access.granted) == (True, None, None)
 
 
 @pytest.mark.parametrize("access", [None, "x", [], [7], [{"type": "repository", "name": "team/new", "actions": 7}]])
-def test_a_token_with_odd_claims_is_used_all_the_same(authority, tmp_path, access):
-    service = AcrService(lambda request: STARTED)
+def test_a_token_with_odd_claims_is_used_all_the_same(authority, bundle, access):
+    service = acr_service(lambda request: STARTED)
     odd = claims_token(access=access)
-    service.tokens[odd] = [{"name": "team/new", "actions": ["pull", "push"]}]
 
     def answer(request):
-        token = (200, JSON, f'{{"access_token": "{odd}", "expires_in": "soon"}}'.encode())
-        return token if request.path.startswith("/oauth2/token") else service(request)
+        if request.target.startswith("/oauth2/token"):
+            return 200, JSON, f'{{"access_token": "{odd}", "expires_in": "soon"}}'.encode()
+        return STARTED if request.bearer == odd else service(request)
 
     with (
-        serving(answer, authority=authority) as served,
-        connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem")) as registry,
+        Scripted(answer, authority) as served,
+        connected(served.host, scheme="https", verify=bundle) as registry,
     ):
         assert registry.check_push("team/new").push is True
 
 
 def test_many_threads_may_ask_one_registry():
-    with serving(behind_basic(STARTED)) as served, connected(served.host, deadline=10, timeout=5) as registry:
+    with Scripted(behind_basic(STARTED)) as served, connected(served.host, deadline=10, timeout=5) as registry:
         outcomes = []
         threads = [
             threading.Thread(target=lambda: outcomes.append(registry.check_push("team/new").push)) for _ in range(8)
@@ -349,7 +340,7 @@ def test_many_threads_may_ask_one_registry():
 
 
 def test_a_password_that_no_text_can_hold_is_refused_by_the_registry_and_not_shown():
-    with serving(behind_basic((401, BASIC, b""))) as served:
+    with Scripted(behind_basic((401, BASIC, b""))) as served:
         with connected(served.host, password=SecretValue(f"{MARK}\udc80\r\nX: y")) as registry:
             assert isinstance(failure(registry), CredentialError)
         assert all("X" not in one.headers for one in served.requests)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import socket
 import socketserver
 import threading
@@ -26,14 +25,11 @@ from tests.clients.registry_faults import (
     failure_of,
     no_proxy,  # noqa: F401 - a fixture
     nothing_marked_is_logged,  # noqa: F401 - a fixture
-    trusted_by,
 )
-from tests.clients.registry_servers import MARK, AcrService, serving
-
-
-@pytest.fixture
-def authority(tmp_path):
-    return trusted_by(tmp_path)
+from tests.clients.registry_scene import acr_service
+from tests.marked import MARK
+from tests.stand.scripted import Scripted
+from tests.stand.web import HANG, Answer, dripping
 
 
 def once(first, then):
@@ -44,7 +40,7 @@ def once(first, then):
 @pytest.mark.parametrize("first", [(429, {"Retry-After": "1"}, b""), (503, {}, b""), (500, HTML, PAGE)])
 def test_a_passing_failure_is_waited_out(first):
     started = time.monotonic()
-    with serving(behind_basic(once(first, STARTED))) as served, connected(served.host, deadline=8) as registry:
+    with Scripted(behind_basic(once(first, STARTED))) as served, connected(served.host, deadline=8) as registry:
         assert registry.check_push("team/new").push is True
     assert time.monotonic() - started >= float(first[1].get("Retry-After", 0))
 
@@ -55,43 +51,35 @@ def test_a_dropped_connection_is_tried_again():
     def answer(request):
         return None if next(dropped, False) else STARTED
 
-    with serving(behind_basic(answer)) as served, connected(served.host, deadline=8) as registry:
+    with Scripted(behind_basic(answer)) as served, connected(served.host, deadline=8) as registry:
         assert registry.check_push("team/new").push is True
 
 
 @pytest.mark.parametrize("keep", [0, 40])
 def test_a_connection_that_is_always_dropped_is_told(keep):
     def answer(request):
-        request.handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"[:keep])
+        return Answer(body=b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"[:keep], fault="raw")
 
     error = failure_of(answer)
     assert (type(error), error.code) == (UnreachableError, "reset")
 
 
 def test_what_is_no_http_is_told():
-    error = failure_of(lambda request: request.handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") and None)
+    error = failure_of(lambda request: Answer(body=b"SSH-2.0-OpenSSH_9.2\r\n\r\n", fault="raw"))
     assert isinstance(error, UnreachableError)
-
-
-def drip(request, head, piece):
-    with contextlib.suppress(OSError):
-        request.handler.wfile.write(head)
-        for _ in range(100):
-            request.handler.wfile.write(piece)
-            time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
     "hang",
     [
-        lambda request: time.sleep(4),
-        lambda request: drip(request, b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"),
-        lambda request: drip(request, b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", b" "),
+        HANG,
+        dripping(b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"),
+        dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", b" "),
     ],
     ids=["silent", "headers that drip", "a body that drips"],
 )
 def test_a_registry_that_hangs_is_given_up_within_the_deadline(hang):
-    with serving(hang) as served, connected(served.host, timeout=0.5, deadline=1.2) as registry:
+    with Scripted(lambda request: hang) as served, connected(served.host, timeout=0.5, deadline=1.2) as registry:
         started = time.monotonic()
         error = failure(registry)
         assert time.monotonic() - started < 1.9
@@ -111,7 +99,7 @@ def asked_for_an_image(served):
 
 
 def after_the_greeting(answer):
-    return lambda request: (200, JSON, b"{}") if request.path == "/v2/" else answer(request)
+    return lambda request: (200, JSON, b"{}") if request.target == "/v2/" else answer(request)
 
 
 @pytest.mark.parametrize(
@@ -124,13 +112,12 @@ def after_the_greeting(answer):
     ids=["headers that drip", "a body that drips", "chunks that drip"],
 )
 def test_an_image_that_comes_drop_by_drop_is_given_up(head, piece):
-    with serving(after_the_greeting(lambda request: drip(request, head, piece))) as served:
+    with Scripted(after_the_greeting(lambda request: dripping(head, piece))) as served:
         assert asked_for_an_image(served).code == "timeout"
 
 
 def test_a_registry_that_breaks_off_in_an_image_is_not_told_to_speak_no_http():
-    broken = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx"
-    with serving(after_the_greeting(lambda request: request.handler.wfile.write(broken) and None)) as served:
+    with Scripted(after_the_greeting(lambda request: (200, {"Content-Length": "99"}, b"x"))) as served:
         assert asked_for_an_image(served).code == "reset"
 
 
@@ -187,33 +174,26 @@ def test_a_host_that_no_network_can_have_is_told(host):
 
 
 def test_an_untrusted_certificate_is_told_and_the_credential_not_sent(authority):
-    with serving(AcrService(), authority=authority) as served, connected(served.host, scheme="https") as registry:
+    with Scripted(acr_service(), authority) as served, connected(served.host, scheme="https") as registry:
         error = failure(registry)
         assert (type(error), error.code, served.requests) == (UnreachableError, "tls-untrusted", [])
     assert "not trusted" in error.message
     assert "REQUESTS_CA_BUNDLE" in error.hint
 
 
-def test_the_certificate_of_another_host_is_told(authority, tmp_path):
+def test_the_certificate_of_another_host_is_told(authority, bundle):
     with (
-        serving(AcrService(), authority=authority, certificate_for="other.example") as served,
-        connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem")) as registry,
+        Scripted(acr_service(), authority, certificate="other-name") as served,
+        connected(served.host, scheme="https", verify=bundle) as registry,
     ):
         assert failure(registry).code == "tls-host"
 
 
-@pytest.mark.parametrize(("days", "says"), [(-1, "has expired"), (1, "is not yet valid")])
-def test_a_certificate_out_of_its_time_asks_about_the_clock(authority, tmp_path, days, says):
-    class Dated:
-        def issue_cert(self, name):
-            now = dt.datetime.now(dt.timezone.utc)
-            limit = now + dt.timedelta(days=days)
-            day = dt.timedelta(days=5)
-            return authority.issue_cert(name, not_before=limit - day * (days < 0), not_after=limit + day * (days > 0))
-
+@pytest.mark.parametrize(("kind", "says"), [("expired", "has expired"), ("early", "is not yet valid")])
+def test_a_certificate_out_of_its_time_asks_about_the_clock(authority, bundle, kind, says):
     with (
-        serving(AcrService(), authority=Dated()) as served,
-        connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem")) as registry,
+        Scripted(acr_service(), authority, certificate=kind) as served,
+        connected(served.host, scheme="https", verify=bundle) as registry,
     ):
         error = failure(registry)
     assert error.code == "tls-time"
@@ -222,24 +202,24 @@ def test_a_certificate_out_of_its_time_asks_about_the_clock(authority, tmp_path,
 
 
 def test_a_host_without_tls_is_told():
-    with serving(lambda request: (200, JSON, b"{}")) as served, connected(served.host, scheme="https") as registry:
+    with Scripted(lambda request: (200, JSON, b"{}")) as served, connected(served.host, scheme="https") as registry:
         assert failure(registry).code == "tls"
 
 
-def test_a_ca_file_that_is_given_goes_before_the_environments(authority, tmp_path, monkeypatch):
+def test_a_ca_file_that_is_given_goes_before_the_environments(authority, bundle, tmp_path, monkeypatch):
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
-    with serving(AcrService(), authority=authority) as served:
-        with connected(served.host, scheme="https", verify=str(tmp_path / "ca.pem")) as registry:
+    with Scripted(acr_service(), authority) as served:
+        with connected(served.host, scheme="https", verify=bundle) as registry:
             assert registry.check_pull("team/new").pull is True
         with connected(served.host, scheme="https") as registry:
             assert failure(registry).code == "tls-untrusted"
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_the_environments_ca_file_is_taken_where_none_is_given(authority, tmp_path, monkeypatch, variable):
-    monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
-    with serving(AcrService(), authority=authority) as served, connected(served.host, scheme="https") as registry:
+def test_the_environments_ca_file_is_taken_where_none_is_given(authority, bundle, monkeypatch, variable):
+    monkeypatch.setenv(variable, bundle)
+    with Scripted(acr_service(), authority) as served, connected(served.host, scheme="https") as registry:
         assert registry.check_pull("team/new").pull is True
 
 
@@ -249,7 +229,7 @@ def test_a_ca_file_that_can_not_be_read_is_told(authority, tmp_path, content):
     if content is not None:
         path.write_text(content)
     with (
-        serving(AcrService(), authority=authority) as served,
+        Scripted(acr_service(), authority) as served,
         connected(served.host, scheme="https", verify=str(path)) as registry,
     ):
         error = failure(registry)
@@ -259,25 +239,25 @@ def test_a_ca_file_that_can_not_be_read_is_told(authority, tmp_path, content):
 
 def test_the_environments_proxy_is_used_and_its_exceptions_are_kept(monkeypatch):
     def answer(request):
-        return behind_basic(STARTED)(request) if not request.path.startswith("http:") else (200, JSON, b"{}")
+        return behind_basic(STARTED)(request) if not request.target.startswith("http:") else (200, JSON, b"{}")
 
-    with serving(answer) as served:
+    with Scripted(answer) as served:
         monkeypatch.setenv("http_proxy", f"http://{served.host}")
         with connected("registry.example") as registry:
             assert registry.check_pull("team/new").scheme == "none"
-        assert served.requests[0].path == "http://registry.example/v2/"
+        assert served.requests[0].target == "http://registry.example/v2/"
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         with connected(served.host) as registry:
             assert registry.check_push("team/new").scheme == "basic"
 
 
-def test_a_registry_with_tls_is_reached_through_the_environments_proxy(authority, tmp_path, monkeypatch):
+def test_a_registry_with_tls_is_reached_through_the_environments_proxy(authority, bundle, monkeypatch):
     name = "contosoml.azurecr.io"
-    service = AcrService(lambda request: STARTED)
+    service = acr_service(lambda request: STARTED)
     with (
-        serving(service, authority=authority, certificate_for=name) as served,
+        Scripted(service, authority) as served,
         tunnelling_to(served.host) as (proxy, asked),
-        connected(name, scheme="https", verify=str(tmp_path / "ca.pem")) as registry,
+        connected(name, scheme="https", verify=bundle) as registry,
     ):
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:{MARK}@{proxy}")
         assert registry.check_push("team/new").push is True
@@ -336,8 +316,7 @@ def test_a_proxy_that_is_not_there_is_told_without_its_password(monkeypatch):
 
 
 def test_a_proxy_that_refuses_is_told(monkeypatch):
-    with serving(lambda request: (407, {}, b"")) as served:
-        served.answer = lambda request: (407, {}, b"")
+    with Scripted(lambda request: (407, {}, b"")) as served:
         monkeypatch.setenv("https_proxy", f"http://{served.host}")
         with connected("contosoml.azurecr.io", scheme="https") as registry:
             assert failure(registry).code in {"proxy", "reset"}

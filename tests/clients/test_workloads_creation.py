@@ -7,31 +7,17 @@ import pytest
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.workloads import Workloads
 from fairing_az_jupyter.exceptions import ConflictError, InputError, NotFoundError, UnreachableError
-from tests.clients.cluster_servers import (
-    MARK,
-    ApiServer,
-    Authority,
-    hang,
-    page,
-    pod_environment,
-    pod_folder,
-    reset,
-    serving,
-    status,
-    written,
-)
+from tests.clients.cluster_scene import pod_environment, pod_folder, sign_in
+from tests.marked import MARK, printed
+from tests.stand.api_server import ApiServer, status
+from tests.stand.web import HANG, RESET
 
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "serve"}, "spec": {"ports": [{"port": 80}]}}
 
 
-@pytest.fixture(scope="module")
-def authority():
-    return Authority()
-
-
 @pytest.fixture
 def api(authority):
-    with serving(ApiServer(), authority.certificate()) as api:
+    with ApiServer(authority) as api:
         yield api
 
 
@@ -45,7 +31,7 @@ def workloads(api, authority, tmp_path):
         yield workloads
 
 
-@pytest.mark.parametrize("fault", [reset, hang, status(500, "InternalError", "etcd")])
+@pytest.mark.parametrize("fault", [RESET, HANG, status(500, "InternalError", "etcd")])
 def test_an_object_whose_answer_was_lost_is_found_and_not_made_twice(api, workloads, fault):
     api.fault(fault, method="POST", after=True)
     assert workloads.create(SERVICE)["metadata"]["name"] == "serve"
@@ -54,21 +40,21 @@ def test_an_object_whose_answer_was_lost_is_found_and_not_made_twice(api, worklo
 
 def test_one_of_the_same_name_by_somebody_else_is_not_taken_for_ours(api, workloads):
     api.put("services", "serve")
-    api.fault(reset, method="POST")
+    api.fault(RESET, method="POST")
     with pytest.raises((ConflictError, UnreachableError)):
         workloads.create(SERVICE)
 
 
 def test_a_creation_that_certainly_failed_is_told_as_it_failed(api, workloads):
-    api.fault(reset, method="POST", times=9)
+    api.fault(RESET, method="POST", times=9)
     with pytest.raises(UnreachableError) as caught:
         workloads.create(SERVICE)
-    assert MARK not in written(caught.value)
+    assert MARK not in printed(caught.value)
     assert api.get("services", "serve") is None
 
 
 def test_a_proxys_page_is_told_as_such(api, workloads):
-    api.fault(page(), times=9)
+    api.fault(sign_in(), times=9)
     with pytest.raises(UnreachableError, match="web page"):
         workloads.get("Service", "serve")
 
@@ -84,7 +70,7 @@ def test_deleting_waits_until_it_is_gone_and_sends_what_was_asked(api, workloads
     api.put("services", "serve")
     assert workloads.delete("Service", "serve", grace=0, propagation="Background", wait=5)
     (request,) = api.asked("DELETE")
-    assert (request["body"]["gracePeriodSeconds"], request["body"]["propagationPolicy"]) == (0, "Background")
+    assert (request.json()["gracePeriodSeconds"], request.json()["propagationPolicy"]) == (0, "Background")
     assert api.get("services", "serve") is None
 
 

@@ -29,10 +29,10 @@ class Workshop:
         given = {**from_notebook(self.setup.settings), "namespace": self.namespace, **SMALL}
         return Settings(**{**given, "base_image": self.base, "builder_image": self.builder_image, **more})
 
-    def backend(self, **more):
+    def backend(self, *, checkpoints=None, **more):
         from kubeflow.fairing.backends import KubeflowAzureBackend
 
-        return KubeflowAzureBackend(settings=self.settings(**more))
+        return KubeflowAzureBackend(settings=self.settings(**more), checkpoints=checkpoints)
 
     @property
     def images(self):

@@ -15,6 +15,7 @@ from fairing_az_jupyter.clients.kube.diagnosis.waits import Waits
 from fairing_az_jupyter.clients.kube.workloads import Workloads
 from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target
 from fairing_az_jupyter.fairing.jobs.training_job import ClusterJob
+from fairing_az_jupyter.settings import Settings
 
 BATCH = "/apis/batch/v1/namespaces"
 
@@ -31,6 +32,7 @@ class Launch:
     in_cluster: bool = True
     placement: Placement = SMALL
     waits: Waits = dataclasses.field(default_factory=Waits)
+    settings: Settings = dataclasses.field(default_factory=Settings)
 
     def __enter__(self):
         return self

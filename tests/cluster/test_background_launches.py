@@ -11,8 +11,10 @@ import psutil
 import pytest
 
 from fairing_az_jupyter import machine, services
+from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.fairing.cluster import ownership
 from fairing_az_jupyter.records import RunStore
+from fairing_az_jupyter.records.provenance.files import read_provenance
 from fairing_az_jupyter.records.status import read_status
 from fairing_az_jupyter.settings import from_notebook
 from tests.cluster.builders_scene import SMALL
@@ -22,7 +24,9 @@ import signal, sys, time
 
 def counts():
     import greeter
-    print(greeter.greeting, open("data.csv").read().strip())
+    data = open("data.csv").read().strip()
+    print(greeter.greeting, data)
+    open("model.txt", "w").write(f"{greeter.greeting} {data}")
     for number in range(5):
         print("step", number)
     sys.stderr.write("to standard error\\n")
@@ -103,6 +107,34 @@ class Panel:
         status = read_status(Path(services.describe_run(services.Session(), run).folder))
         return psutil.Process(int(status["process"].split(" ")[1]))
 
+    def repeated_as_it_was(self, info):
+        """Repeat a training when its code, data and requirements have changed, until its image is deleted."""
+        Path("notebook/tasks.py").unlink()
+        Path("notebook/data.csv").write_text("3,4\n")
+        Path("notebook/requirements.txt").write_text("greeter==9.9\n")
+        session, folder = services.Session(), Path(info.folder)
+
+        def plan():
+            return services.plan_retry(session, info.id, as_it_was=True)
+
+        again = self.ended(services.start_run(session, plan(), retry_of=info.id).id)
+
+        assert (again.state, again.retry_of, again.task) == ("succeeded", info.id, "counts"), self.told(again)
+        assert "hello 1,2" in self.printed(again.id).splitlines()
+        opened = services.open_output(services.Session(self.settings), again.id, "model.txt")
+        assert b"".join(opened.pieces) == b"hello 1,2"
+        assert not services.compare_runs(session, [info.id, again.id]).differences
+        made = read_provenance(folder)
+        assert read_provenance(Path(again.folder)).image_digest == made.image_digest
+        assert self.workshop.nothing_left()
+
+        setup, repository = self.workshop.setup, made.image.partition("/")[2].rpartition(":")[0]
+        self.workshop.stand.arm.assign(setup.oid, "AcrDelete", setup.registry)
+        assert self.workshop.images.delete(repository, made.image_digest)
+        with pytest.raises(InputError, match=f"{made.image_digest} is no longer in the registry") as gone:
+            plan()
+        assert gone.value.code == "as-it-was"
+
     def jobs(self):
         path = f"/apis/batch/v1/namespaces/{self.workshop.namespace}/jobs"
         return {item["metadata"]["name"]: item for item in self.workshop.admin.get(path)["items"]}
@@ -148,6 +180,8 @@ def test_a_training_is_recorded_from_its_context_to_its_last_line(panel):
     assert info.job.startswith("fairing-job-")
     assert f"The job {info.job} launched." in panel.printed(run)
     assert panel.workshop.nothing_left()
+
+    panel.repeated_as_it_was(info)
 
 
 def test_a_training_that_is_cancelled_ends_in_the_cluster_as_well(panel):
@@ -211,6 +245,11 @@ def test_a_training_that_fails_tells_why_with_its_last_lines_and_a_cure(panel):
     assert "ValueError: the data are odd" in info.error["message"]
     assert "loaded 3 rows" in info.error["message"]
     assert info.error["hint"]
+    assert info.error["raised"] == "ValueError: the data are odd"
+    assert info.error["traceback"][-1] == "ValueError: the data are odd"
+    assert any("in fails" in line for line in info.error["traceback"])
+    [seen] = services.list_cluster_launches(services.Session(panel.settings))
+    assert (seen.name, seen.state, seen.raised) == (info.job, "failed", info.error["raised"])
     assert panel.steps(run)[-2:] == [("run", "started"), ("run", "failed")]
     last = panel.events(run)[-1]
     assert last["kind"] == "run-failed"
@@ -253,13 +292,15 @@ def test_an_endpoint_is_deployed_listed_asked_listened_to_and_deleted(example_wh
     def launch():
         return panel.launch("deploy", "notebook/summing.py", "Summing", input_files=["requirements.txt"])
 
-    run = launch()
+    run = served = launch()
     info = panel.ended(run, 240)
 
     assert (info.state, info.error) == ("succeeded", None), panel.told(info)
     url = f"http://{info.endpoint}.{panel.workshop.namespace}.svc.cluster.local/predict"
     assert info.url == url
-    assert panel.steps(run) == pairs("context", "build", "push", "schedule", "serve")
+    # What another test has had installed is not built again.
+    over = [step for step, state in panel.steps(run) if state in {"finished", "skipped"}]
+    assert over == ["context", "build", "push", "schedule", "serve"]
     (told,) = [event for event in panel.events(run) if event["kind"] == "endpoint"]
     assert (told["name"], told["value"]) == (info.endpoint, url)
     (found,), note = services.list_endpoints(session)
@@ -282,6 +323,15 @@ def test_an_endpoint_is_deployed_listed_asked_listened_to_and_deleted(example_wh
     services.cancel_run(services.Session(), run)
     info = panel.ended(run)
     assert (info.state, info.endpoint) == ("cancelled", "")
+    assert panel.workshop.nothing_left(40)
+
+    # As it was, when its code has gone here.
+    Path("notebook/summing.py").unlink()
+    request = services.plan_retry(services.Session(), served, as_it_was=True)
+    info = panel.ended(services.start_run(services.Session(), request, retry_of=served).id)
+    assert (info.state, info.error) == ("succeeded", None), panel.told(info)
+    assert services.test_endpoint(session, info.endpoint, "[[1, 2]]").values == [3.0]
+    services.delete(session, [info.endpoint])
     assert panel.workshop.nothing_left(40)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import tarfile
 import threading
 import time
 from datetime import datetime, timezone
@@ -26,9 +28,12 @@ from fairing_az_jupyter.exceptions import (
 )
 from fairing_az_jupyter.fairing.images import build_pods, kaniko_job, layered
 from fairing_az_jupyter.fairing.images.dockerfiles import LABEL
+from fairing_az_jupyter.outputs.sources import FileSource
+from fairing_az_jupyter.outputs.stored import LocalOutputs
 from tests.clients.image_parts import tar_of
 from tests.cluster import yard_scene
 from tests.cluster.yard_scene import Counter, as_in_a_notebook  # noqa: F401 - a fixture
+from tests.outputs.outputs_scene import local
 
 
 def test_what_is_there_is_neither_built_nor_sent_again(yard, monkeypatch):
@@ -216,10 +221,27 @@ def test_kaniko_builds_the_whole_image(yard, tmp_path):
     [tag] = yard.workshop.images.tags(f"{yard.path}/fairing-job")
     told = yard.workshop.skopeo(tmp_path, "inspect", f"{yard.path}/fairing-job:{tag}")
     assert told["Labels"][LABEL] == "greeter==1.0"
+    assert_gets_the_files_of_a_job(yard, tmp_path, "kaniko")
     assert yard.workshop.nothing_left()
 
 
-def test_azure_builds_the_whole_image_without_any_pod(yard, tasks):
+def assert_gets_the_files_of_a_job(yard, folder, builder):
+    """Build an image that is there already with what a job of this machine has written."""
+    outputs = local(folder / "outputs", {"model.dat": b"model" * 1000})
+    task = yard.task(builder=builder)
+    task.builder.source = FileSource("run-1", lambda: contextlib.nullcontext(LocalOutputs(outputs)))
+
+    _, sent = yard.counted(task.builder.build)
+
+    assert (sent["builds"], sent["blobs"], sent["layers"] > 0) == (0, 0, True)
+    tag, target = task.builder.image_tag.rpartition(":")[2], folder / "image"
+    yard.workshop.skopeo(folder, "copy", f"{yard.path}/fairing-job:{tag}", f"dir:{target}")
+    layer = json.loads((target / "manifest.json").read_text())["layers"][-1]
+    with tarfile.open(target / layer["digest"].partition(":")[2]) as tar:
+        assert tar.extractfile("app/model.dat").read() == b"model" * 1000
+
+
+def test_azure_builds_the_whole_image_without_any_pod(yard, tasks, tmp_path):
     yard.stand.arm.assign(yard.workshop.setup.oid, ROLE, yard.workshop.setup.registry)
 
     task = yard.task(builder="acr-tasks")
@@ -229,6 +251,7 @@ def test_azure_builds_the_whole_image_without_any_pod(yard, tasks):
     assert task.submit().lines == ("one 3",)
     _, again = yard.counted(yard.task(builder="acr-tasks").builder.build)
     assert again == {"builds": 0, "blobs": 0, "layers": 0}
+    assert_gets_the_files_of_a_job(yard, tmp_path, "acr-tasks")
     with pytest.raises(BuildFailedError) as caught:
         yard.task("greeter==9\n", builder="acr-tasks").builder.build()
     assert (caught.value.code, "Correct 'greeter==9'" in caught.value.hint) == ("requirement", True)

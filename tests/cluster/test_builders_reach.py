@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.server
 import json
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -17,40 +15,25 @@ from azure.storage.blob import BlobServiceClient
 from fairing_az_jupyter.exceptions import BuildFailedError
 from fairing_az_jupyter.fairing.images.build_errors import fix_for
 from fairing_az_jupyter.fairing.images.build_pods import _CONTEXT, _FETCH
-
-
-class Breaking(http.server.BaseHTTPRequestHandler):
-    asked = 0
-    content = b""
-
-    def do_GET(self):
-        type(self).asked += 1
-        self.send_response(503 if self.asked == 2 else 200)
-        self.send_header("Content-Length", str(len(self.content)))
-        self.end_headers()
-        self.wfile.write(self.content[: None if self.asked != 1 else len(self.content) // 2])
-
-    def log_message(self, *_):
-        pass
+from tests.stand.scripted import Scripted
 
 
 def fetched(folder, content, name):
-    handler = type("Answering", (Breaking,), {"content": content})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    """Fetch a context as a build does, where the first answer breaks off and the second is a failure."""
     script = _FETCH.replace(_CONTEXT, str(folder / "context"))
-    link = f"http://127.0.0.1:{server.server_address[1]}/container/{name}?sig=hidden"
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", script],
-        env={"CONTEXT_LINK": link, "no_proxy": "*"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    server.shutdown()
-    server.server_close()
-    return done
+    whole = {"Content-Length": str(len(content))}
+    with Scripted(lambda _request: (200, {}, content)) as server:
+        server.answer((200, whole, content[: len(content) // 2]), times=1)
+        server.answer((503, {}, content), times=1)
+        link = f"{server.url}/container/{name}?sig=hidden"
+        return subprocess.run(
+            [sys.executable, "-I", "-c", script],
+            env={"CONTEXT_LINK": link, "no_proxy": "*"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
 
 
 def test_a_context_that_was_changed_in_blob_storage_is_not_built_from(yard):

@@ -16,7 +16,7 @@ from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError, UnreachableError
 from tests.clients.image_parts import DOCKER, OCI, files_in, opened, put_image, put_index, sha, tar_of
-from tests.clients.registry_servers import docker_registry
+from tests.stand.docker_registry import DockerRegistry
 
 LAYER = Layer.from_bytes(tar_of({"app/train.py": "print('trained')", "app/data.csv": "a,b\n1,2\n"}))
 CHANGES = ConfigChanges(env={"LANG": "de"}, working_dir="/app", entrypoint=("python", "train.py"), labels={"by": "us"})
@@ -141,9 +141,9 @@ def test_skopeo_takes_an_image_made_of_one_of_an_index(base_pushed, store, skope
 
 
 @pytest.mark.parametrize("types", [OCI, DOCKER])
-def test_skopeo_takes_an_image_whose_base_is_in_another_registry(store, skopeo, place, tmp_path, types):
-    with docker_registry(tmp_path / "other") as host, opened(host) as other:
-        put_image(f"http://{host}", "base", "base", types=types)
+def test_skopeo_takes_an_image_whose_base_is_in_another_registry(stand, store, skopeo, place, tmp_path, types):
+    with DockerRegistry(tmp_path / "other", stand.guard) as made, opened(made.host) as other:
+        put_image(f"http://{made.host}", "base", "base", types=types)
         pushed = push(store, resolved(other, "base"), place, base_store=other)
     assert pushed.sent_bytes == pushed.size
     judged(skopeo, tmp_path, f"{place}:1", pushed, {"etc/base": "base", "etc/second": "second", **NEW})

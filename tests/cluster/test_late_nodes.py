@@ -19,7 +19,7 @@ COMES = {"classic": "triggered scale-up: [{aks-pool-", "karpenter": "nodeclaim/p
 
 
 @pytest.mark.parametrize("style", COMES)
-def test_job_build_and_endpoint_succeed_on_a_node_that_comes_after_90_seconds(launches, pools, style):  # noqa: F811
+def test_job_build_and_endpoint_succeed_on_a_node_that_comes_after_90_seconds(pools, launches, style):  # noqa: F811
     came = pools(Pool(cpu="8", memory="32Gi"), style=style, delay=90)
     began = time.monotonic()
 
@@ -46,7 +46,7 @@ def test_job_build_and_endpoint_succeed_on_a_node_that_comes_after_90_seconds(la
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_pool_that_stays_at_zero_ends_a_launch_at_node_wait_with_the_reason(launches, pools, style, pool, reason):  # noqa: F811
+def test_a_pool_that_stays_at_zero_ends_a_launch_at_node_wait_with_the_reason(pools, launches, style, pool, reason):  # noqa: F811
     pools(pool, style=style, delay=3, interval=0.5)
     waits = Waits(node=8.0)
     for place in (launches.jobs, launches.endpoints):
@@ -65,7 +65,7 @@ def test_a_pool_that_stays_at_zero_ends_a_launch_at_node_wait_with_the_reason(la
     assert launches.jobs.nothing_left()
 
 
-def test_the_setting_says_how_long_a_build_waits_and_nothing_of_it_is_left(launches, pools):  # noqa: F811
+def test_the_setting_says_how_long_a_build_waits_and_nothing_of_it_is_left(pools, launches):  # noqa: F811
     pools(Pool(most=0), style="classic", delay=3, interval=0.5)
     settings = launches.workshop.settings
     launches.workshop.settings = lambda **more: settings(node_wait="6s", **more)
@@ -77,7 +77,7 @@ def test_the_setting_says_how_long_a_build_waits_and_nothing_of_it_is_left(launc
     assert launches.workshop.nothing_left()
 
 
-def test_without_a_wait_the_schedulers_first_word_ends_it(launches, pools):  # noqa: F811
+def test_without_a_wait_the_schedulers_first_word_ends_it(pools, launches):  # noqa: F811
     pools(Pool(most=0), style="classic", delay=3, interval=0.5)
     launches.jobs.launcher = dataclasses.replace(launches.jobs.launcher, waits=Waits(node=0.0))
     began = time.monotonic()

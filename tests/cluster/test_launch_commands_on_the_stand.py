@@ -240,7 +240,8 @@ def test_a_function_of_a_file_is_trained_in_the_cluster_with_its_files(workshop)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[0] == "in the cluster"
-    assert done.stdout.splitlines()[-1].endswith(" succeeded.")
+    assert done.stdout.splitlines()[-2].endswith(" succeeded.")
+    assert done.stdout.splitlines()[-1].startswith("Record: ")
     assert workshop.nothing_left()
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import BuildFailedError, FairingAzureError
+from fairing_az_jupyter.records.provenance.files import read_provenance
 from tests.cluster.notebooks_scene import wheels, yard  # noqa: F401 - fixtures
 
 REPORTS = "import fairing_az_jupyter as fairing\nfairing.report('loss', rate * 2)\nprint('the rate is', rate)"
@@ -84,6 +85,20 @@ def test_a_run_in_the_cluster_leaves_the_record_that_a_run_here_leaves(yard):  #
     executed = json.loads(Path(there.output).read_text())
     assert "the rate is 0.25" in json.dumps(executed)
     assert yard.workshop.nothing_left()
+
+    # As it was, though the notebook and its data have changed here; the image of the run has both.
+    yard.notebook("raise ValueError('changed')")
+    (yard.folder / "data.csv").write_text("3,4\n")
+    written, pushes = Path(there.output).read_bytes(), yard.pushes()
+    with command(yard, "runs", "retry", there.id, "--as-it-was") as child:
+        assert child.wait(150) == 0, child.stdout.read()
+    again = yard.store.find("last")
+    assert (again.state, again.retry_of, again.metrics) == ("succeeded", there.id, {"loss": 0.5})
+    assert (again.notebook, again.parameters, again.output) == (there.notebook, there.parameters, None)
+    assert "1,2" in "".join(services.run_log(services.Session(runs_folder=yard.runs), again.id))
+    assert (Path(there.output).read_bytes(), yard.pushes()) == (written, pushes)
+    made, repeated = (read_provenance(Path(info.folder)) for info in (there, again))
+    assert repeated.image_digest == made.image_digest != ""
 
 
 def test_a_second_run_of_the_unchanged_notebook_builds_and_sends_nothing(yard):  # noqa: F811
@@ -168,16 +183,6 @@ def test_a_job_that_somebody_deletes_leaves_a_cancelled_run_with_all_that_it_had
     assert batch.job in info.error["message"]
     assert "begun" in "".join(services.run_log(services.Session(runs_folder=yard.runs), name))
     assert Path(info.folder, "executed.ipynb").exists()
-    assert yard.workshop.nothing_left()
-
-
-def test_a_run_that_is_cancelled_takes_its_job_with_it(yard):  # noqa: F811
-    (name,) = yard.start(yard.request(yard.notebook(LONG))).runs
-    begun(yard, name)
-
-    services.cancel_run(services.Session(runs_folder=yard.runs), name)
-
-    assert yard.store.find(name).state == "cancelled"
     assert yard.workshop.nothing_left()
 
 

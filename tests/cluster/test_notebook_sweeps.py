@@ -48,21 +48,3 @@ def test_twelve_settings_are_one_build_one_indexed_job_and_twelve_results(yard, 
     )
     assert Path(plot).read_bytes().startswith(b"\x89PNG")
     assert yard.workshop.nothing_left()
-
-
-def test_a_sweep_that_is_gone_on_with_runs_only_what_is_missing(yard):  # noqa: F811
-    notebook = yard.notebook("assert rate < 0.9")
-    (yard.folder / "requirements.txt").write_text(REQUIREMENTS)
-    points = PointsRequest(grid=[Axis("rate", ["0.1", "0.95", "0.3"])])
-    sweep = services.keep_sweep(
-        services.Session(runs_folder=yard.runs), services.plan_sweep(services.Session(), notebook, points)
-    )
-    sweeps.resume_on_cluster(Session(runs_folder=yard.runs), sweep, settings=yard.settings)
-    first = {info.id: info.state for info in services.list_runs(services.Session(runs_folder=yard.runs))}
-
-    sweeps.resume_on_cluster(Session(runs_folder=yard.runs), sweep, settings=yard.settings, retry_failed=True)
-
-    assert sorted(first.values()) == ["failed", "succeeded", "succeeded"]
-    later = [info for info in services.list_runs(services.Session(runs_folder=yard.runs)) if info.id not in first]
-    assert [(info.state, info.parameters["rate"]) for info in later] == [("failed", 0.95)]
-    assert yard.workshop.nothing_left()

@@ -9,13 +9,14 @@ import time
 import pytest
 
 from fairing_az_jupyter.exceptions import ContextError, InputError
+from fairing_az_jupyter.fairing.cluster import own_events
 from fairing_az_jupyter.fairing.images.notebook_image import own_requirements, requirements_with_own
 from fairing_az_jupyter.fairing.jobs import notebook_jobs
 from fairing_az_jupyter.fairing.jobs.notebook_jobs import JobView, view_of
 from fairing_az_jupyter.models import RunRequest
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.records.status import read_status, write_status
-from fairing_az_jupyter.runs import in_pod
+from fairing_az_jupyter.runs import in_pod, recorded
 from fairing_az_jupyter.runs.execution.mirroring import RecordSender, bring_back, read_state, resume
 from fairing_az_jupyter.runs.places.addresses import Places
 from fairing_az_jupyter.services.cluster_runs.records import JobRecords, how_it_ended
@@ -164,7 +165,8 @@ def test_a_new_attempt_goes_on_in_what_the_one_before_has_left(places, there, tm
 def batch(tmp_path, there, **request):
     path = tmp_path / "batch.json"
     asked = RunRequest("a.ipynb", None, **request).to_dict()
-    path.write_text(json.dumps({"runs": [{"run": "run-1", "record": there, "request": asked}]}))
+    runs = [{"run": "run-1", "record": there, "outputs": "there/outputs/", "request": asked}]
+    path.write_text(json.dumps({"runs": runs, "made_of": {"image": "r/i:1", "image_digest": "sha256:1"}}))
     return str(path)
 
 
@@ -257,10 +259,13 @@ def test_the_last_word_of_a_notebook_is_told_where_kubernetes_gives_up_earlier_t
     # There is no cluster here.
     for name, answer in (("view", seen), ("last_lines", ()), ("delete_job", True)):
         monkeypatch.setattr(notebook_jobs, name, lambda *_, answer=answer, **__: answer)
+    ends = []
+    monkeypatch.setattr(own_events, "emit_end", lambda _launcher, thing, _how: ends.append(thing))
     store = RunStore(tmp_path / "here")
 
     assert JobRecords(store, None, places, "fairing-job-1").refresh(["run-1"]) == []
 
+    assert ends == [("Job", "fairing-job-1")]
     info = store.find("run-1")
     assert info.state == "failed"
     if last == "memory":
@@ -327,3 +332,89 @@ def test_a_final_record_never_changes_again(tmp_path):
     JobRecords(RunStore(tmp_path / "here"), None, None, "j").finish("run-1", {"state": "failed"})
 
     assert read_status(here)["state"] == "succeeded"
+
+
+class Keeper:
+    """Keeps nothing, and says what it is told to."""
+
+    def __init__(self, *_, kept=None, hurried=False):
+        self.kept, self.hurried, self.complete = kept or in_pod.Kept(2, 30), hurried, None
+
+    def __call__(self, _places, url, folder, wanted):
+        self.asked = (url, folder, wanted)
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def hurry(self, _seconds):
+        self.hurried = True
+
+    def finish(self, *, complete):
+        self.complete = complete
+        return self.kept
+
+
+LOST = in_pod.Kept(0, 0, "The files could not be sent: HTTP 503. Not kept: model.dat", is_whole=False)
+
+
+@pytest.fixture
+def succeeds(monkeypatch):
+    """Let a notebook succeed without a kernel, and 1 KiB be kept of what it writes."""
+    done = {"state": "succeeded"}
+    monkeypatch.setattr(
+        recorded, "run_recorded", lambda _store, record, *_, **__: write_status(record, done, final=True)
+    )
+    monkeypatch.setenv("FAIRING_OUTPUTS_LIMIT", "1Ki")
+    in_pod._settings.cache_clear()  # noqa: SLF001 - a process has one environment
+    yield
+    in_pod._settings.cache_clear()  # noqa: SLF001 - as above
+
+
+@pytest.mark.usefixtures("succeeds")
+@pytest.mark.parametrize(
+    ("keeper", "retries", "state", "code"),
+    [
+        (Keeper(), 0, "succeeded", 0),
+        (Keeper(kept=LOST), 0, "failed", 75),
+        (Keeper(kept=LOST), 1, "lost", 75),
+        # The pod was taken away while it sent its files: another one runs the notebook anew.
+        (Keeper(kept=LOST, hurried=True), 0, "lost", 75),
+        (Keeper(hurried=True), 0, "succeeded", 0),
+    ],
+)
+def test_a_run_has_succeeded_when_its_files_are_kept(places, there, tmp_path, folder, keeper, retries, state, code):
+    asked = batch(tmp_path, there, outputs=("*.dat",))
+
+    assert in_pod.run_index(places, asked, 0, folder, retries=retries, keeping=keeper) == code
+
+    found = read_state(places, there)
+    assert found["state"] == state
+    assert found["kept"] == keeper.kept.to_dict()
+    assert keeper.asked == ("there/outputs/", folder, in_pod.WantedFiles(("*.dat",), 1024))
+    if state == "failed":
+        assert found["error"]["code"] == "outputs-not-sent"
+        assert "model.dat" in found["error"]["message"]
+
+
+def test_a_run_that_is_stopped_keeps_its_files_and_says_that_they_are_what_there_was(places, there, tmp_path, folder):
+    (tmp_path / "there" / "cancel").touch()
+    keeper = Keeper()
+
+    assert in_pod.run_index(places, batch(tmp_path, there), 0, folder, keeping=keeper) == 1
+
+    assert keeper.complete
+    assert read_state(places, there)["kept"] == {"files": 2, "size": 30}
+
+
+def test_what_a_pod_could_not_keep_is_told_with_the_runs_name_when_its_record_becomes_final(tmp_path):
+    here = record(tmp_path)
+    write_status(here, {"state": "running", "place": "cluster"}, final=False)
+    records = JobRecords(RunStore(tmp_path / "here"), None, None, "j")
+
+    records.finish("run-1", {"state": "succeeded", "kept": {"files": 1, "size": 3, "note": "Not kept: a.bin."}})
+
+    assert records.notes == ["run-1: Not kept: a.bin."]

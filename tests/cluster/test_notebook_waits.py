@@ -291,7 +291,7 @@ def test_a_new_reason_is_told_at_once_and_an_old_one_less_and_less_often(monkeyp
     monkeypatch.setattr(cluster_runs, "opened", lambda *_: contextlib.nullcontext(Records()))
     follow = cluster_runs._follow  # noqa: SLF001 - what both ways to follow share
 
-    follow(None, [SimpleNamespace(id="r")], lambda: None, lambda text: said.append((now[0], text)))
+    follow(None, [SimpleNamespace(id="r", has_ended=True)], lambda: None, lambda text: said.append((now[0], text)))
 
     stop = "To stop it: fairing-azure delete fairing-job-1"
     assert said == [(at, f"{words} {stop}") for at, (_, words) in told]

@@ -159,9 +159,13 @@ def results_of(pipeline):
     return folder
 
 
-def runs_in(folder):
+def runs_in(folder, *, launched=False):
+    """Return the states of the runs, or of what their notebooks have launched."""
     records = [path for path in (folder / "runs").iterdir() if path.is_dir() and (path / "status.json").is_file()]
-    return [json.loads((path / "status.json").read_text())["state"] for path in records]
+    wanted = [
+        path for path in records if bool(json.loads((path / "request.json").read_text()).get("parent")) == launched
+    ]
+    return [json.loads((path / "status.json").read_text())["state"] for path in wanted]
 
 
 @pytest.mark.timeout(600)  # The first one also installs, and builds.
@@ -180,6 +184,7 @@ def test_the_example_is_run_on_the_cluster_kept_and_cleaned_up(pipeline, worksho
     assert "Prediction endpoint: http" in executed
     assert "Deleting the endpoint." in executed
     assert runs_in(results) == ["succeeded"]
+    assert runs_in(results, launched=True) == ["succeeded", "succeeded"]
     assert report.properties["DOCKER_REGISTRY"] == workshop.setup.login_server
     assert not [mark for mark in workshop.setup.marks if mark in pipeline.log]
     for file in results.rglob("*"):

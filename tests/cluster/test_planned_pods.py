@@ -138,6 +138,7 @@ def test_the_specification_is_the_one_that_fairing_and_the_builders_make():
     from kubeflow.fairing.preprocessors.base import BasePreProcessor
 
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
+    from fairing_az_jupyter.fairing.cluster.outputs_pod import WantedOutputs, with_outputs
     from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
     from fairing_az_jupyter.fairing.images.layered import LayeredBuilder
 
@@ -147,10 +148,12 @@ def test_the_specification_is_the_one_that_fairing_and_the_builders_make():
     with Launcher(Settings(**GIVEN)) as launcher:
         files = BasePreProcessor(command=["python", "/app/function_shim.py"])
         builder = AtAzure(launcher, files, "docker.io/library/python:3.11-slim")
-        made = plain_spec(builder.generate_pod_spec("x:1"), (), "team-a")
+        spec = builder.generate_pod_spec("x:1")
+        made = with_outputs(plain_spec(spec, (), "team-a"), "fairing-job-1", spec.job_program, WantedOutputs())
 
     pod = spec_of(planned()["job"])
     [container] = pod["containers"]
+    assert pod["volumes"][0]["secret"]["secretName"].endswith("-outputs")
     assert {name: container[name] for name in made["containers"][0]} | {"image": "x:1"} == made["containers"][0]
     assert made["nodeSelector"].items() <= pod["nodeSelector"].items()
 

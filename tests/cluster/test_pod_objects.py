@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -398,3 +399,15 @@ def test_a_service_is_not_public_unless_it_was_asked_for():
 )
 def test_the_owners_label_is_one_that_kubernetes_takes(owner, label):
     assert manifests.labels_of("job", "fairing-job-1", owner).get("fairing-az-jupyter/owner") == label
+
+
+def test_where_a_launch_comes_from_is_told_in_labels_as_kubernetes_takes_them():
+    notebook = f"_Preise für 2026 ({'x' * 70}).ipynb"
+
+    labels = manifests.origin_labels(notebook, "20261130-143500.000-prices-7f3a", "")
+
+    assert labels["fairing-az-jupyter/run"] == "20261130-143500.000-prices-7f3a"
+    assert set(labels) == {"fairing-az-jupyter/run", "fairing-az-jupyter/notebook"}
+    value = labels["fairing-az-jupyter/notebook"]
+    assert value.startswith("Preise-f-r-2026-x")
+    assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value)

@@ -70,7 +70,8 @@ def test_a_server_that_does_not_start_says_why_in_its_own_last_words(tmp_path, s
 
 
 def test_what_is_missing_is_said_with_how_to_get_it(monkeypatch, tmp_path):
-    from tests.stand import MissingError, binaries
+    from tests.stand import MissingError
+    from tests.stand.programs import binaries
 
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -313,7 +313,7 @@ time.sleep(60)
 def test_a_deleted_pod_that_does_not_listen_is_killed_after_its_grace(team):
     script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('no ears'); time.sleep(60)"
     team.pod("deaf", script, terminationGracePeriodSeconds=1)
-    team.until(lambda: "no ears" in team.log("deaf"), "the start")
+    team.until(lambda: "no ears" in team.log("deaf"), "the start", 60)
     began = time.monotonic()
     team.admin.delete(f"{team.core}/pods/deaf")
     team.until(lambda: not team.admin.call("GET", f"{team.core}/pods/deaf").ok, "the deletion")

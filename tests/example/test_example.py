@@ -12,6 +12,9 @@ import nbformat
 import psutil
 import pytest
 
+from fairing_az_jupyter.outputs.manifest import Manifest
+from fairing_az_jupyter.records import RunStore
+from fairing_az_jupyter.records.provenance.files import read_provenance
 from tests.conftest import REPOSITORY
 
 NOTEBOOK = "xgboost-high-level-apis.ipynb"
@@ -55,6 +58,23 @@ def test_the_error_is_the_same_in_the_notebook_the_job_and_the_endpoint(executed
     assert [place for place, _ in errors] == ["notebook", "job", "endpoint"]
     assert len({error for _, error in errors}) == 1
     assert 5_000 < float(errors[0][1]) < 25_000
+
+
+def test_the_endpoint_serves_the_model_of_the_job_and_no_file_of_the_notebook(executed, folder):
+    _, notebook = executed
+    store = RunStore(folder / "home" / "runs")
+    runs = {info.kind: info for info in store.list()}
+    made = read_provenance(store.folder(runs["deploy"].id))
+    kept = Manifest.parse((store.folder(runs["train"].id) / "outputs" / "manifest.json").read_bytes(), where="record")
+
+    assert made.from_job == runs["train"].id
+    model = kept.by_path["trained_ames_model.dat"]
+    assert [(file.path, file.sha256) for file in made.from_files] == [(model.path, model.sha256)]
+    assert [file.path for file in made.inputs] == ["requirements.txt"]
+    # What reads the file is `predict` of an instance that has not been trained: an endpoint's.
+    sources = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert sources.count("joblib.load(") == sources.count("def predict(") == 1
+    assert "HousingServe().predict" not in sources
 
 
 def test_the_terminal_shows_what_the_job_and_the_endpoint_said(executed):

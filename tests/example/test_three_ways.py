@@ -44,7 +44,8 @@ def records(tmp_path_factory):
             command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        (record,) = (path for path in (folder / "runs").iterdir() if path.is_dir())
+        # What the notebook has launched has a record of its own.
+        (record,) = (path.parent for path in (folder / "runs").glob("*/executed.ipynb"))
         found[way] = folder, record
     return found
 

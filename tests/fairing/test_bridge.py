@@ -158,10 +158,22 @@ def test_a_placeholder_raises_a_clear_error_when_it_is_used():
         S3Uploader("eu-west-1")
 
 
-def test_fairings_own_handling_of_a_missing_docker_works():
-    from kubeflow.fairing.ml_tasks.utils import is_docker_daemon_exists
+def test_fairings_own_handling_of_a_missing_docker_works(run_python):
+    script = """
+        import sys
+        from importlib.machinery import PathFinder
 
-    assert is_docker_daemon_exists() is False
+        class WithoutDocker(PathFinder):
+            @classmethod
+            def find_spec(cls, name, path=None, target=None):
+                return None if name.partition(".")[0] == "docker" else super().find_spec(name, path, target)
+
+        sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutDocker
+        from kubeflow.fairing.ml_tasks.utils import is_docker_daemon_exists
+
+        print(is_docker_daemon_exists())
+    """
+    assert run_python(textwrap.dedent(script)).stdout == "False\n"
 
 
 def test_a_real_module_wins_over_its_placeholder(run_python, tmp_path):

@@ -33,7 +33,7 @@ def test_an_isolated_notebook_runs_in_its_own_environment(in_folder, own_folders
 
     submit("train.ipynb", ["requirements.txt"], isolated=True)
 
-    [output] = (own_folders / "fairing-home" / "local").glob("*/files/app/fairing_output_notebook.ipynb")
+    [output] = (own_folders / "fairing-home").rglob("fairing_output_notebook.ipynb")
     printed = nbformat.read(output, as_version=4).cells[0].outputs[0].text
     assert printed.startswith(str(own_folders / "fairing-home" / "environments"))
     assert printed.endswith(" None\n")

@@ -68,6 +68,38 @@ def test_the_same_cell_gives_the_same_bytes_in_every_kernel(tmp_path):
     assert len(digests) == 1
 
 
+MODULE = f"""
+from __future__ import annotations
+{CELL.strip()}
+    WORDS = ("not an identifier", "b c", 1, 1.0, True)
+    def predict(self, X: list[float | None], feature_names: dict[str, int] = None, *, how="not an identifier"):
+        "Answer."
+        def inner(row):
+            return row, ("not an identifier", "b c"), 1, 1.0, True, WORD
+        return [inner(row) for row in X]
+WORD = "not an identifier"
+"""
+PICKLING = """
+import cloudpickle, hashlib, io, own
+from fairing_az_jupyter.fairing.upstream.pickling import dump
+cloudpickle.register_pickle_by_value(own)
+buffer = io.BytesIO()
+dump(own.Model, buffer)
+print(cloudpickle.loads(buffer.getvalue())().predict([5]), own.__cached__)
+print(hashlib.sha256(buffer.getvalue()).hexdigest())
+"""
+
+
+def test_a_module_gives_the_same_bytes_compiled_and_read_from_its_bytecode(tmp_path, run_python):
+    (tmp_path / "own.py").write_text(MODULE)
+    kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path / "cache")}
+    compiled, read = (run_python(PICKLING, **kept).stdout for _ in range(2))
+
+    assert compiled.startswith("[(5, ('not an identifier', 'b c'), 1, 1.0, True, 'not an identifier')]")
+    assert list((tmp_path / "cache").rglob("own.*.pyc"))
+    assert compiled == read
+
+
 @pytest.fixture
 def namespace():
     names = {"__name__": "__main__"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import traceback
 from pathlib import Path
@@ -214,12 +213,10 @@ def test_class_of_the_example_is_trained_and_deployed_by_its_name(in_folder, run
     assert "Model export success: trained_ames_model.dat" in done.stdout
 
     # A job's files are its own; the model is no part of the repository.
-    (trained,) = Path(os.environ["FAIRING_AZURE_HOME"]).rglob("trained_ames_model.dat")
-    shutil.copy(trained, in_folder / "example")
-    files = ["trained_ames_model.dat", "requirements.txt"]
-    info = services.start_launch(
-        services.Session(), "deploy", f"example/{task.partition(':')[0]}", "HousingServe", input_files=files
-    )
+    assert not (in_folder / "example" / "trained_ames_model.dat").exists()
+    file, _, name = f"example/{task}".partition(":")
+    files = {"from_job": "last", "input_files": ["requirements.txt"]}
+    info = services.start_launch(services.Session(), "deploy", file, name, **files)
     endpoint = next(
         e
         for _, e in services.run_events(services.Session(), info.id, follow_it=True)

@@ -123,6 +123,14 @@ def test_matplotlib_is_an_extra_that_the_example_brings_for_the_tests(project):
     assert [name for name in tables["dependency-groups"]["example"] if name.startswith("matplotlib")]
 
 
+def test_mlflows_client_is_an_extra_and_its_server_is_there_for_the_tests(project):
+    tables = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert not [name for name in project["dependencies"] if name.startswith("mlflow")]
+    assert [name for name in project["optional-dependencies"]["mlflow"] if name.startswith("mlflow-skinny")]
+    assert [name for name in tables["dependency-groups"]["test"] if name.startswith("mlflow>")]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_every_link_of_a_page_to_a_file_leads_to_one(page):
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))

@@ -47,7 +47,9 @@ def wheel(tmp_path_factory):
 def environment(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", folder)
-    run(folder / "bin" / "pip", "install", "--quiet", f"{wheel}[plot]", "jupyterlab==4.6.*")
+    # Most of it is never imported, and what is, Python compiles itself.
+    quiet = ("--quiet", "--no-compile")
+    run(folder / "bin" / "pip", "install", *quiet, f"{wheel}[plot]", "jupyterlab==4.6.*")
     return folder / "bin"
 
 

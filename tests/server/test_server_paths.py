@@ -6,6 +6,9 @@ import pytest
 
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends.server.contents_paths import Contents
+from fairing_az_jupyter.frontends.server.operations.run_views import view
+from fairing_az_jupyter.models import RunRequest
+from fairing_az_jupyter.records import RunStore
 
 
 @pytest.fixture
@@ -150,3 +153,12 @@ def test_no_route_takes_a_path_out_of_the_contents(server, route, body, path):
     answer = server.ask("POST", route, body(path))
     assert answer.status_code in {400, 404}, answer.text
     assert answer.json()["code"] in {"contents-path", "file-missing"}
+
+
+def test_a_run_of_a_terminal_in_the_same_folder_has_its_notebook(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRING_AZURE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(root)
+    store = RunStore(tmp_path / "runs")
+    run = store.get(store.create(RunRequest("team/nb.ipynb", None), None).name)
+
+    assert view(run, Contents(str(root)))["notebook_path"] == "team/nb.ipynb"

@@ -334,12 +334,23 @@ def test_a_run_outlives_a_server_that_is_killed_and_each_event_is_told_once(new_
     assert [line for line in text.splitlines() if line.startswith("tick")] == [f"tick {n}" for n in range(12)]
 
 
-def test_a_local_endpoint_is_launched_listed_asked_and_deleted(server):
+def test_a_local_endpoint_is_launched_from_a_training_listed_asked_and_deleted(server):
     (server.root / "model.py").write_text(
-        "class Doubles:\n    def predict(self, X, feature_names=None):\n        return [2 * row[0] for row in X]\n"
+        "from pathlib import Path\n\n"
+        "class Doubles:\n"
+        "    def train(self):\n        Path('factor.txt').write_text('2')\n\n"
+        "    def predict(self, X, feature_names=None):\n"
+        "        return [float(Path('factor.txt').read_text()) * row[0] for row in X]\n"
     )
     sources = {"values": {"backend": "LocalBackend"}}
-    body = {"kind": "deploy", "notebook": "model.py", "task": "Doubles", **sources}
+    body = {"kind": "train", "notebook": "model.py", "task": "Doubles", **sources}
+    trained = server.ask("POST", "launches", body, timeout=60).json()["id"]
+    ended = next(data for _, event, data in server.events(f"runs/{trained}/events", seconds=120) if event == "end")
+    assert ended["state"] == "succeeded", ended
+    for wrong, code in (({"from_job": trained}, "from-job"), ({"kind": "deploy", "from_job": "x"}, "launch-unknown")):
+        answer = server.ask("POST", "launches", {**body, **wrong})
+        assert (answer.status_code // 100, answer.json()["code"]) == (4, code), answer.text
+    body |= {"kind": "deploy", "from_job": trained, "from_files": ["*.txt"]}
     started = server.ask("POST", "launches", body, timeout=60)
     assert started.status_code == 201, started.text
     run = started.json()["id"]

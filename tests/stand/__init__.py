@@ -5,9 +5,9 @@ tests/stand/ holds the servers; tests/cluster/ what they are built from, the tes
 
 from __future__ import annotations
 
-from .binaries import MissingError
 from .faults import Call, Fault
 from .processes import StartError
+from .programs.binaries import MissingError
 from .stand import Setup, Stand, close_shared, shared
 
 __all__ = ["Call", "Fault", "MissingError", "Setup", "Stand", "StartError", "close_shared", "shared"]

@@ -23,13 +23,14 @@ import threading
 import time
 import traceback
 import uuid
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from . import binaries, refusals
+from . import refusals
+from .programs import binaries
+from .programs.base_image import base_image, base_image_is_ready
 from .web import Answer, json_answer
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class Tasks:
 
     def _schedule(self, request: Request, registry: Object, oid: str) -> Answer:
         # https://learn.microsoft.com/rest/api/containerregistry/registries/schedule-run
-        body = json.loads(request.body.read() or b"{}")
+        body = request.json()
         problem = _problem(body)
         if problem:
             return refusals.arm(400, request, "BadRequest", problem)
@@ -305,25 +306,25 @@ class Tasks:
         _say(run, log, f"{_moment()} Launching container with name: {step}")
         verb, *options = arguments
         command = ["unshare", "--mount", "buildah", verb, f"--authfile={folder / 'auth.json'}", *options]
-        run.process = process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=self._environment,
-            cwd=folder / "context",
-            start_new_session=True,
-        )
+        output = folder / f"{step}.log"
+        with output.open("wb") as written:
+            run.process = process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                cwd=folder / "context",
+                start_new_session=True,
+            )
         self._stand.guard.watch(process.pid)
         try:
             if run.status in _ENDED:
                 self._kill(run)
-            _pass_on(process, run, log)
+            _pass_on(process, output, run, log)
             code = process.wait()
         finally:
             self._kill(run)
-            if process.stdout is not None:
-                process.stdout.close()
             process.wait()
             self._stand.guard.forget(process.pid)
         if code:
@@ -377,7 +378,7 @@ class Tasks:
         from .node.containers import write_settings
         from .node.relay import NameProxy
 
-        stores = [binaries.base_image() / "store"] if binaries.node_is_ready() else []
+        stores = [base_image() / "store"] if base_image_is_ready() else []
         settings = write_settings(self._folder / "buildah", stores)
         proxy = NameProxy(self._stand.names.environment()["STAND_HOSTS"])
         return {
@@ -424,21 +425,21 @@ def _resource(run: Run) -> Object:
     return {"id": name, "name": run.id, "type": f"{_KIND}/runs", "properties": properties}
 
 
-def _pass_on(process: subprocess.Popen[bytes], run: Run, log: Any) -> None:
-    """Keep what a process prints until it ends; buildah loses lines where they are not taken at once."""
-    waiting: deque[str] = deque()
-
-    def take() -> None:
-        for line in process.stdout or ():
-            waiting.append(line.decode("utf-8", "replace").rstrip("\n"))
-
-    taking = threading.Thread(target=take, name=f"output of {run.id}", daemon=True)
-    taking.start()
-    while taking.is_alive() or waiting:
-        taking.join(_LOG_EVERY)
-        lines = [waiting.popleft() for _ in range(min(len(waiting), _LINES_AT_ONCE))]
-        if lines:
-            _say(run, log, *lines)
+def _pass_on(process: subprocess.Popen[bytes], output: Path, run: Run, log: Any) -> None:
+    """Keep what a process writes into a file until it ends: buildah loses lines where a pipe is full for a moment."""
+    rest = b""
+    with output.open("rb") as file:
+        running = True
+        while running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_LOG_EVERY)
+                running = False
+            rest += file.read()
+            if not running and rest and not rest.endswith(b"\n"):
+                rest += b"\n"
+            *lines, rest = rest.split(b"\n")
+            for start in range(0, len(lines), _LINES_AT_ONCE):
+                _say(run, log, *(line.decode("utf-8", "replace") for line in lines[start : start + _LINES_AT_ONCE]))
 
 
 def _say(run: Run, log: Any, *lines: str) -> None:

@@ -6,7 +6,6 @@ Each answer names the page of Azure's REST reference that it follows.
 from __future__ import annotations
 
 import copy
-import json
 import re
 import threading
 import uuid
@@ -208,7 +207,7 @@ class Arm:
 
     def _name_availability(self, request: Request) -> Answer:
         # https://learn.microsoft.com/rest/api/storagerp/storage-accounts/check-name-availability
-        name = str(json.loads(request.body.read() or b"{}").get("name", ""))
+        name = str(request.json().get("name", ""))
         if f"/{_REGISTRY.partition('/')[0]}/".lower() in request.path.lower():
             # https://learn.microsoft.com/rest/api/containerregistry/registries/check-name-availability
             taken = self.find(_REGISTRY, name) is not None
@@ -227,7 +226,7 @@ class Arm:
     def _create_account(self, request: Request, path: str) -> Answer:
         # https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create
         name = path.rpartition("/")[2]
-        body = json.loads(request.body.read() or b"{}")
+        body = request.json()
         if not _ACCOUNT_NAME.fullmatch(name):
             return refusals.arm(400, request, "AccountNameInvalid", f"{name} is not a valid storage account name.")
         for needed in ("location", "kind", "sku"):

@@ -12,7 +12,7 @@ import trustme
 if TYPE_CHECKING:
     from pathlib import Path
 
-Kind = Literal["trusted", "untrusted", "expired", "other-name"]
+Kind = Literal["trusted", "untrusted", "expired", "early", "other-name"]
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -77,7 +77,7 @@ class Authority:
         names = LOOPBACK if name in LOOPBACK else (name,)
         if kind == "untrusted":
             return self._stranger.issue_cert(*names)
-        if kind == "expired":
-            now = datetime.now(timezone.utc)
-            return self._ca.issue_cert(*names, not_before=now - timedelta(days=30), not_after=now - timedelta(days=1))
+        if kind in {"expired", "early"}:
+            first = datetime.now(timezone.utc) + timedelta(days=1 if kind == "early" else -30)
+            return self._ca.issue_cert(*names, not_before=first, not_after=first + timedelta(days=29))
         return self._ca.issue_cert(*(("another-name.invalid",) if kind == "other-name" else names))

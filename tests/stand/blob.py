@@ -8,8 +8,8 @@ import secrets
 import socket
 from typing import TYPE_CHECKING
 
-from . import binaries
 from .processes import Server, on_free_port
+from .programs import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +36,7 @@ class Blob:
         authority: Signs its certificate.
         folder: For data and logs.
         guard: Ends the server if this process can't.
+        accounts: The keys of its accounts by their names; by default there are many for tests to take.
 
     Raises:
         MissingError: Node or npm is not here.
@@ -43,14 +44,17 @@ class Blob:
 
     """
 
-    def __init__(self, authority: Authority, folder: Path, guard: Guard) -> None:
+    def __init__(
+        self, authority: Authority, folder: Path, guard: Guard, accounts: dict[str, str] | None = None
+    ) -> None:
         self._program = binaries.azurite()
         self._folder = folder
         self._guard = guard
         folder.mkdir()
         self._certificate = authority.write_pair(folder, "azurite")
-        names = [f"stand{secrets.token_hex(5)}" for _ in range(ACCOUNTS)]
-        self.accounts = {name: account_key(f"MARK-{secrets.token_hex(16)}") for name in names}
+        self.accounts = accounts or {
+            f"stand{secrets.token_hex(5)}": account_key(f"MARK-{secrets.token_hex(16)}") for _ in range(ACCOUNTS)
+        }
         self._unused = iter(list(self.accounts))
         self._server, self.port = on_free_port(self._start)
         self.seconds = self._server.seconds

@@ -10,16 +10,18 @@ from email.utils import formatdate, parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
-from .web import Answer, WebServer
+from .web import LONGEST_HANG, RESET, Answer, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
 
     from .authority import Authority, Kind
     from .refusals import Refusal
     from .web import Answering, Request
 
-LONGEST_HANG = 90.0
 _PROXY_PAGE = (
     b"<!DOCTYPE html><html><head><title>Access denied</title></head>"
     b"<body><h1>Your organization's proxy has blocked this page</h1></body></html>"
@@ -57,6 +59,7 @@ class _Rule:
     method: re.Pattern[str]
     times: int | None
     skip: int
+    after: bool = False
 
     def applies(self, request: Request) -> bool:
         if not (self.method.fullmatch(request.method) and self.path.search(request.target)):
@@ -71,31 +74,41 @@ class _Rule:
 
 
 class Fault:
-    """An HTTPS front with faults that tests switch on and off.
+    """A front with faults that tests switch on and off; as a context manager it ends with its block.
 
     Every fault takes `path` (a regular expression, searched in path and query), `method` (a regular expression, whole),
-    `times` (how many requests; None for all) and `skip` (how many matching requests to let through first).
+    `times` (how many requests; None for all) and `skip` (how many matching requests to let through first). Of several
+    that fit, the first counts, until its times are used up.
 
     Args:
-        authority: Issues the front's certificates.
+        authority: Issues the front's certificates; None for a front without TLS.
         answering: What stands behind: a double, or a `Forwarder` to a real server.
         refusal: Writes a refusal as the service behind does.
 
     """
 
-    def __init__(self, authority: Authority, answering: Answering, refusal: Refusal) -> None:
+    def __init__(self, authority: Authority | None, answering: Answering, refusal: Refusal) -> None:
         self.forbidden: set[str] = set()
-        self._answering = answering
+        self.answering = answering
         self._refusal = refusal
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
         self._calls: list[Call] = []
         self._delay = 0.0
-        self._skew = 0.0
+        self._skew: float | None = 0.0
         self._released = threading.Event()
         self._server = WebServer(authority, self._answer)
         self.port = self._server.port
         self.url = self._server.url
+        self.host = f"127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def calls(self) -> list[Call]:
@@ -111,8 +124,8 @@ class Fault:
         """Make every call take so much longer."""
         self._delay = milliseconds / 1000
 
-    def skew(self, seconds: float) -> None:
-        """Make the service's clock, as its answers' Date shows it, wrong by so many seconds."""
+    def skew(self, seconds: float | None) -> None:
+        """Make the service's clock, as its answers' Date shows it, wrong by so many seconds; None for no Date."""
         self._skew = seconds
 
     def certificate(self, kind: Kind) -> None:
@@ -160,28 +173,34 @@ class Fault:
         self.refuse(429, headers=headers, path=path, method=method, times=times, skip=skip)
 
     def answer(
-        self, answer: Answer, *, path: str = "", method: str = ".*", times: int | None = None, skip: int = 0
+        self,
+        answer: Answer,
+        *,
+        path: str = "",
+        method: str = ".*",
+        times: int | None = None,
+        skip: int = 0,
+        after: bool = False,
     ) -> None:
-        """Give this very answer."""
-        self._add(lambda _: answer, path, method, times, skip)
+        """Give this very answer; with `after` only once the request has been carried out."""
+        self._add(lambda _: answer, path, method, times, skip, after=after)
 
     def proxy_page(
         self, status: int = 200, *, path: str = "", method: str = ".*", times: int | None = None, skip: int = 0
     ) -> None:
         """Answer with the HTML page of a proxy that does not let the call through (200 or 502)."""
-        page = Answer(status, _PROXY_PAGE, (("Content-Type", "text/html; charset=utf-8"),))
-        self._add(lambda _: page, path, method, times, skip)
+        self._add(lambda _: page(status), path, method, times, skip)
 
     def drop(self, *, path: str = "", method: str = ".*", times: int | None = None, skip: int = 0) -> None:
         """Reset the connection once the request has come."""
-        self._add(lambda _: Answer(reset=True), path, method, times, skip)
+        self._add(lambda _: RESET, path, method, times, skip)
 
     def hang(self, *, path: str = "", method: str = ".*", times: int | None = None, skip: int = 0) -> None:
         """Never answer, until `clear` or `close`."""
 
         def act(_: Request) -> Answer:
             self._released.wait(LONGEST_HANG)
-            return Answer(reset=True)
+            return RESET
 
         self._add(act, path, method, times, skip)
 
@@ -213,19 +232,29 @@ class Fault:
         self._server.close()
 
     def _add(
-        self, act: Callable[[Request], Answer | None], path: str, method: str, times: int | None, skip: int
+        self,
+        act: Callable[[Request], Answer | None],
+        path: str,
+        method: str,
+        times: int | None,
+        skip: int,
+        *,
+        after: bool = False,
     ) -> None:
         with self._lock:
-            self._rules.append(_Rule(act, re.compile(path), re.compile(method), times, skip))
+            self._rules.append(_Rule(act, re.compile(path), re.compile(method), times, skip, after))
+
+    def _behind(self, request: Request) -> Answer:
+        return self.answering(request)
 
     def _answer(self, request: Request) -> Answer:
         began = time.monotonic()
         if self._delay:
             self._released.wait(self._delay)
-        answer = _shifted(self._faulty(request) or self._answering(request), self._skew)
+        answer = _shifted(self._faulty(request) or self._behind(request), self._skew)
         spellings = (request.target, unquote(request.target), unquote_plus(request.target))
         leak = any(value in spelling for value in self.forbidden for spelling in spellings)
-        status = 0 if answer.reset else answer.status
+        status = 0 if answer.fault else answer.status
         call = Call(request.method, request.path, request.host, status, began, time.monotonic() - began, leak=leak)
         with self._lock:
             self._calls.append(call)
@@ -237,13 +266,28 @@ class Fault:
         for rule in rules:
             with self._lock:
                 applies = rule.applies(request)
+            if applies and rule.after:
+                self._carry_out(request)
             answer = rule.act(request) if applies else None
             if answer is not None:
                 return answer
         return None
 
+    def _carry_out(self, request: Request) -> None:
+        answer = self._behind(request)
+        if not isinstance(answer.body, bytes):
+            for _ in answer.body:
+                pass
 
-def _shifted(answer: Answer, seconds: float) -> Answer:
+
+def page(status: int = 200, headers: tuple[tuple[str, str], ...] = (), body: bytes = _PROXY_PAGE) -> Answer:
+    """Return the HTML page of a proxy that does not let the call through."""
+    return Answer(status, body, (("Content-Type", "text/html; charset=utf-8"), *headers))
+
+
+def _shifted(answer: Answer, seconds: float | None) -> Answer:
+    if seconds is None:
+        return replace(answer, date_shift=None)
     if not seconds:
         return answer
     headers = tuple(

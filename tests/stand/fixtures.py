@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from . import acr_tasks, binaries
+from . import acr_tasks
 from .package_index import PackageIndex
 from .policies import Policies
+from .programs import binaries
+from .programs.base_image import base_image, base_image_is_ready
 from .stand import close_shared, shared
 
 if TYPE_CHECKING:
@@ -63,9 +65,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         if _NEED_CLUSTER & used and not binaries.control_plane_is_ready():
             binaries.control_plane()
-        if _NEED_NODE & used and not binaries.node_is_ready():
+        node_is_ready = binaries.scheduler_is_ready() and base_image_is_ready()
+        if _NEED_NODE & used and not node_is_ready:
             binaries.scheduler()
-            binaries.base_image()
+            base_image()
         if _NEED_KANIKO & used and not binaries.kaniko_is_ready():
             binaries.kaniko()
         if _NEED_KSERVE & used and not binaries.kserve_is_ready():

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import requests
 import yaml
 
-from . import binaries
 from .processes import Server, free_port
+from .programs import binaries
 
 if TYPE_CHECKING:
     from pathlib import Path

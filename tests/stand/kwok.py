@@ -10,8 +10,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import binaries
 from .processes import Server, free_port
+from .programs import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

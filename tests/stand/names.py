@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from .resolver import sitecustomize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Place = Literal["notebook", "node", "pods"]
 PLACES: tuple[Place, ...] = get_args(Place)
@@ -39,6 +39,8 @@ class Names:
         self._resets: socket.socket | None = None
         self._bundle = bundle
         self._hosts: dict[str, int] = {}
+        self.changed: list[Callable[[], None]] = []
+        """Called after each change."""
         self._lock = threading.Lock()
         self._write()
 
@@ -125,6 +127,8 @@ class Names:
             unfinished = file.with_suffix(".new")
             unfinished.write_text(json.dumps(hosts), encoding="utf-8")
             unfinished.replace(file)
+        for call in self.changed:
+            call()
 
     def _reset_port(self) -> int:
         """Return a port at which each connection is reset."""

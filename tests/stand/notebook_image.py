@@ -20,8 +20,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import binaries
 from .node.containers import write_settings
+from .programs import binaries
+from .programs.base_image import base_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +74,7 @@ def stand_in() -> Path:
         if shutil.which(program) is None:
             msg = f"{program} is needed to build images: apt-get install buildah util-linux"
             raise binaries.MissingError(msg)
-    base = binaries.base_image()
+    base = base_image()
     made_of = f"{base.name}\n{_CONTAINERFILE}\n{_SERVE}"
     folder = binaries.cache() / f"notebook-image-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
 

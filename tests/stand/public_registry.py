@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from typing import TYPE_CHECKING, Any
 
 import requests
 
-from . import binaries
-from .forwarding import Forwarder
-from .processes import Server, on_free_port
+from .docker_registry import DockerRegistry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +25,6 @@ _IMAGES = {
     "osscontainertools/kaniko": ("v1.28.3",),
 }
 _OCI = "application/vnd.oci.image"
-_SETTINGS = """\
-version: 0.1
-log: {{level: warn, accesslog: {{disabled: true}}}}
-storage:
-  filesystem: {{rootdirectory: {folder}/data}}
-http: {{addr: "127.0.0.1:{port}", relativeurls: true, secret: {secret}}}
-"""
 
 
 class PublicRegistry:
@@ -51,19 +41,16 @@ class PublicRegistry:
     """
 
     def __init__(self, folder: Path, guard: Guard) -> None:
-        self._program = binaries.registry()
-        self._folder, self._guard = folder, guard
-        folder.mkdir()
-        self._server, self.port = on_free_port(self._start)
-        self.servers = [self._server]
-        self._forward = Forwarder(f"http://127.0.0.1:{self.port}")
+        self._registry = DockerRegistry(folder, guard)
+        self.port = self._registry.port
+        self.servers = [self._registry.server]
         for repository, tags in _IMAGES.items():
             for tag in tags:
                 self.push(repository, tag)
 
     def answer(self, request: Request) -> Answer:
         """Answer one request."""
-        return self._forward(request)
+        return self._registry.forward(request)
 
     def push(self, repository: str, tag: str, *platforms: str) -> None:
         """Have an image there that runs on some platforms; `linux/amd64` and `linux/arm64` where none is named."""
@@ -84,8 +71,7 @@ class PublicRegistry:
 
     def close(self) -> None:
         """End the server; safe to repeat."""
-        self._forward.close()
-        self._server.end()
+        self._registry.close()
 
     def _manifest(self, repository: str, body: dict[str, Any], tag: str = "") -> dict[str, Any]:
         content = json.dumps(body).encode()
@@ -112,17 +98,6 @@ class PublicRegistry:
             msg = f"{method} {path}: {answer.status_code} {answer.text}"
             raise RuntimeError(msg)
         return answer
-
-    def _start(self, port: int) -> Server:
-        settings = self._folder / "registry.yml"
-        settings.write_text(_SETTINGS.format(folder=self._folder, port=port, secret=secrets.token_hex(16)))
-        command = [str(self._program), "serve", str(settings)]
-        log = self._folder / "registry.log"
-        probe = Forwarder(f"http://127.0.0.1:{port}", timeout=2)
-        try:
-            return Server("public-registry", command, log=log, ready=lambda: probe.answers("/v2/"), guard=self._guard)
-        finally:
-            probe.close()
 
 
 def _described(content: bytes, kind: str) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def registry(status: int, request: Request, code: str, message: str) -> Answer:
     headers = {"docker_distribution_api_version": "registry/2.0"}
     if status == 401:
         headers["www_authenticate"] = (
-            f'Bearer realm="https://{request.host}/oauth2/token",service="{request.host}",error="invalid_token"'
+            f'Bearer realm="{request.scheme}://{request.host}/oauth2/token",service="{request.host}",error="invalid_token"'
         )
     text = message or f"{name.lower()}: refused by the test stand"
     return json_answer(status, {"errors": [{"code": name, "message": text, "detail": None}]}, **headers)

@@ -324,6 +324,7 @@ class Stand:
             self.authority,
             self.names,
             api_port=self.kubernetes_front.port,
+            kept=self.folder / "registry" / "data",
             folder=self.folder / "node",
             guard=self.guard,
         )

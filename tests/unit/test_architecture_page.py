@@ -72,5 +72,5 @@ def test_a_folder_is_taken_in_at_a_glance_and_a_module_in_one_reading():
     modules = {folder: [path for path in folder.glob("*.py") if path.name != "__init__.py"] for folder in folders}
 
     assert {folder.name: len(found) for folder, found in modules.items() if len(found) > 15} == {}
-    lengths = {path.name: len(path.read_text().splitlines()) for found in modules.values() for path in found}
+    lengths = {str(path): len(path.read_text().splitlines()) for found in modules.values() for path in found}
     assert {name: length for name, length in lengths.items() if length > 500} == {}

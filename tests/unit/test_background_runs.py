@@ -121,7 +121,7 @@ services.start_run(services.Session(), services.plan_run(services.Session(), sys
 def test_twenty_starts_at_once_are_twenty_runs_none_of_which_ever_looks_lost_and_leave_no_zombie(tmp_path):
     notebook = write(tmp_path / "odd.ipynb", kernel="no-such-kernel")
     request = RunRequest(notebook, None)
-    seen, over = set(), threading.Event()
+    seen, over, others = set(), threading.Event(), {child.pid for child in psutil.Process().children()}
 
     def watch():
         while not over.wait(0.01):
@@ -139,7 +139,8 @@ def test_twenty_starts_at_once_are_twenty_runs_none_of_which_ever_looks_lost_and
     assert {info.state for info in infos} == {"failed"}
     assert all("no-such-kernel" in info.error["message"] for info in infos)
     assert "lost" not in seen
-    wait_for(lambda: all(c.status() != psutil.STATUS_ZOMBIE for c in psutil.Process().children()))
+    own = [child for child in psutil.Process().children() if child.pid not in others]
+    wait_for(lambda: all(not child.is_running() or child.status() != psutil.STATUS_ZOMBIE for child in own), 60)
 
 
 @pytest.mark.kernel
@@ -292,7 +293,7 @@ def test_record_of_before_is_still_read_as_a_notebooks(tmp_path, store):
     )
     file = Path(info.folder) / "request.json"
     document = json.loads(file.read_text())
-    for name in ("kind", "task", "settings", "profile", "input_files", "output_map"):
+    for name in ("kind", "task", "settings", "profile", "input_files", "output_map", "outputs"):
         del document["request"][name]
     file.write_text(json.dumps(document))
 
@@ -300,3 +301,14 @@ def test_record_of_before_is_still_read_as_a_notebooks(tmp_path, store):
 
     assert (old.kind, old.task, old.endpoint, old.url) == ("notebook", "", "", "")
     assert store.request(info.id).input_files == ()
+    assert store.request(info.id).outputs is True
+
+
+def test_a_training_in_the_background_is_asked_for_with_the_files_that_it_keeps_and_nothing_else_is(monkeypatch):
+    monkeypatch.setattr("fairing_az_jupyter.services.background.start.start_run", lambda _session, request: request)
+
+    for kept in (True, False, ("*.dat",)):
+        assert services.start_launch(services.Session(), "train", "t.py", "A", outputs=kept).outputs == kept
+    for kind in ("deploy", "notebook"):
+        with pytest.raises(InputError, match="only be said of a training"):
+            services.start_launch(services.Session(), kind, "t.py", "A", outputs=False)

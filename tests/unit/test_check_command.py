@@ -18,7 +18,7 @@ import pytest
 from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import ProfileError
 from fairing_az_jupyter.frontends import cli
-from fairing_az_jupyter.frontends.views import check_report, check_report_html
+from fairing_az_jupyter.frontends.views.checks import check_report, check_report_html
 from fairing_az_jupyter.models import CheckResult, Fix
 
 KUBECTL = "kubectl --namespace team-a patch serviceaccount default-editor --patch '{\"imagePullSecrets\": []}'"

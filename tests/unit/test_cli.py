@@ -14,25 +14,9 @@ import nbformat
 import pytest
 
 from fairing_az_jupyter import __version__
-from fairing_az_jupyter.frontends import cli
 from fairing_az_jupyter.settings import Settings
 
 CELL = "FAIRING_BACKEND = 'LocalBackend'\nDOCKER_REGISTRY = None\nAZURE_REGION = None\nROUNDS = 3\nNAME = 'a'\n"
-
-
-@pytest.fixture
-def fairing_azure(capsys):
-    """Return a function that runs a command and returns its exit code, output and error output."""
-
-    def run(*arguments):
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as ended:
-            code = ended.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

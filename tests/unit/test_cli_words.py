@@ -6,6 +6,7 @@ import pytest
 
 from fairing_az_jupyter.frontends import cli
 from fairing_az_jupyter.frontends.command_line.parsing import parse
+from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
 
 
 @pytest.mark.kernel
@@ -39,3 +40,10 @@ def test_a_missing_word_is_a_usage_error(words, capsys):
 def test_other_commands_have_no_parameters(capsys):
     assert cli.main(["fill", "train.ipynb", "-p", "A", "1"]) == 2
     assert "-p" in capsys.readouterr().err
+
+
+def test_a_line_of_a_magic_that_is_refused_names_no_value():
+    with pytest.raises(CommandLineError) as caught:
+        parse(["train", "Model", "--passwort", "hunter2Qx8~marked-VALUE"], program="%fairing_azure")
+
+    assert "hunter2" not in str(caught.value)

@@ -235,7 +235,7 @@ def test_any_tree_has_one_digest_and_comes_back_the_same(tree, compression):
 
 def test_a_file_of_more_than_eight_gibibytes_has_its_size_in_the_header():
     size = 9 << 30
-    header = archive_module._header(ArchiveEntry("app/big.bin", Path("big.bin")), size)  # noqa: SLF001 -- no such file here
+    header = archive_module.member_header(ArchiveEntry("app/big.bin", Path("big.bin")), size)  # no such file here
     with tarfile.open(fileobj=io.BytesIO(header + bytes(1024))) as tar:
         assert tar.next().size == size
     listed = subprocess.run(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
 import json
 import math
-import threading
 
 import pytest
 
@@ -15,38 +12,15 @@ from fairing_az_jupyter.fairing.inventory.endpoint_calls import predict_at
 from fairing_az_jupyter.fairing.inventory.prediction_data import Samples
 from fairing_az_jupyter.fairing.upstream import prediction_endpoint
 from fairing_az_jupyter.frontends.cli import main
+from tests.stand.scripted import Scripted
+from tests.stand.web import HANG, Answer
 
 ROWS = Samples([[1.0, 2.0]])
 
 
-@contextlib.contextmanager
-def served(status=200, content=b'{"data": {"ndarray": [3.0]}}', *, hold=None):
-    """Serve one answer on loopback; yield its URL and the paths that were asked."""
-    asked = []
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            asked.append(self.path)
-            if hold is not None:
-                hold.wait(20)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_arguments):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_address[1]}", asked
-        finally:
-            if hold is not None:
-                hold.set()
-            server.shutdown()
-            thread.join()
+def served(status=200, content=b'{"data": {"ndarray": [3.0]}}'):
+    """Serve one answer on loopback."""
+    return Scripted(lambda _request: Answer(status, content))
 
 
 @pytest.mark.stand
@@ -62,10 +36,10 @@ def served(status=200, content=b'{"data": {"ndarray": [3.0]}}', *, hold=None):
     ],
 )
 def test_a_url_is_asked_with_its_path_or_with_the_usual_one(written, path):
-    with served() as (place, asked):
-        assert predict_at(written.format(place), ROWS).values == [3.0]
+    with served() as server:
+        assert predict_at(written.format(server.host), ROWS).values == [3.0]
 
-    assert asked == [path]
+    assert [request.target for request in server.requests] == [path]
 
 
 @pytest.mark.parametrize("url", ["http://", "https:///predict", "http://host:port/", "http://[::1", "http://a:99999"])
@@ -89,16 +63,16 @@ def test_a_url_without_a_host_is_an_input_error(url):
     ],
 )
 def test_what_an_endpoint_says_is_what_the_user_reads(status, content, told):
-    with served(status, content) as (place, _), pytest.raises(EndpointError, match=told):
-        predict_at(f"http://{place}", ROWS)
+    with served(status, content) as server, pytest.raises(EndpointError, match=told):
+        predict_at(f"http://{server.host}", ROWS)
 
 
 @pytest.mark.stand
 def test_an_endpoint_that_takes_too_long_is_not_called_gone(monkeypatch):
     monkeypatch.setattr(prediction_endpoint, "TIMEOUT_SECONDS", (5.0, 0.3))
 
-    with served(hold=threading.Event()) as (place, _), pytest.raises(EndpointError) as caught:
-        predict_at(f"http://{place}", ROWS)
+    with Scripted(lambda _request: HANG) as server, pytest.raises(EndpointError) as caught:
+        predict_at(f"http://{server.host}", ROWS)
 
     assert caught.value.code == "prediction-timeout"
     assert "has not answered within 0.3 s" in caught.value.message
@@ -107,16 +81,16 @@ def test_an_endpoint_that_takes_too_long_is_not_called_gone(monkeypatch):
 
 @pytest.mark.stand
 def test_a_prediction_that_is_no_number_leaves_json_that_any_program_reads(capsys, own_folders):
-    with served(content=b'{"data": {"ndarray": [NaN, [1.5, Infinity]]}}') as (place, _):
-        assert main(["predict", f"http://{place}", "[[1, 2]]", "--json"]) == 0
+    with served(content=b'{"data": {"ndarray": [NaN, [1.5, Infinity]]}}') as server:
+        assert main(["predict", f"http://{server.host}", "[[1, 2]]", "--json"]) == 0
         out = capsys.readouterr().out
 
     def refuse(name):
         raise AssertionError(name)
 
     assert json.loads(out, parse_constant=refuse)["values"] == [None, [1.5, None]]
-    with served(content=b'{"data": {"ndarray": [NaN]}}') as (place, _):
-        assert math.isnan(predict_at(f"http://{place}", ROWS).values[0])
+    with served(content=b'{"data": {"ndarray": [NaN]}}') as server:
+        assert math.isnan(predict_at(f"http://{server.host}", ROWS).values[0])
 
 
 def test_a_class_that_predicts_and_does_not_train_can_be_deployed_and_no_other_thing_is_taken():

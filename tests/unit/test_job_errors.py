@@ -23,3 +23,13 @@ def test_the_cure_is_read_from_the_last_lines(line, fix):
 
     assert fix in error.hint
     assert line in error.message
+
+
+def test_files_that_could_not_be_sent_are_told_from_a_program_that_failed():
+    line = "fairing-az-jupyter: The files of this job could not be sent: HTTP 503. Not kept: model.dat"
+
+    sent, own = (job_failed("fairing-job-1", 75, [text], "see above.") for text in (line, "EX_TEMPFAIL"))
+
+    assert "The program itself has succeeded" in sent.hint
+    assert "fairing-azure check" in sent.hint
+    assert "succeeded" not in own.hint

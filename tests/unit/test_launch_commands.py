@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,10 +17,9 @@ from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
 from fairing_az_jupyter.frontends import cli
 from fairing_az_jupyter.frontends.command_line.calls import call_of
 from fairing_az_jupyter.frontends.command_line.parsing import parse
-from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
 from fairing_az_jupyter.frontends.commands import launches
 from fairing_az_jupyter.frontends.commands.wording import in_place
-from fairing_az_jupyter.models import Deployed, LaunchInfo, OrphanedResource
+from fairing_az_jupyter.models import Deployed, LaunchInfo, OrphanedResource, RunRequest
 from fairing_az_jupyter.operations.calls import Caller
 from fairing_az_jupyter.settings import Settings
 from tests.unit.launches_scene import gone, notebook_in
@@ -70,20 +69,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def fairing_azure(capsys):
-    def run(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    before = dict(os.environ)
-    yield run
-    # `launch` hands settings on to its kernel by the environment.
-    os.environ.clear()
-    os.environ.update(before)
-
-
 def start(*words, **more):
     command = [sys.executable, "-m", "fairing_az_jupyter", *words]
     given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **more}
@@ -97,7 +82,7 @@ def test_the_settings_that_a_command_reads_are_its_flags_and_no_others(command, 
     out = capsys.readouterr().out
     everything = {"train", "deploy", "launch"}
     read = set(Settings.model_fields) if command in everything else {"backend", "namespace"}
-    read |= {"node_wait"} if command == "logs" else set()
+    read |= {"node_wait"} if command == "logs" else {"docker_registry"} if command == "cleanup" else set()
     assert {field for field in Settings.model_fields if f"--{field.replace('_', '-')} " in out} == read
     assert "--json" in out
     assert "--profile" in out
@@ -175,6 +160,54 @@ def test_files_and_maps_may_be_given_several_times():
     assert dict(parsed.output_map) == {"x": "/app/x", "y": "z=1"}
 
 
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [([], True), (["--no-outputs"], False), (["--outputs", "*.dat", "plots/**"], ("*.dat", "plots/**"))],
+)
+def test_which_files_a_launch_keeps_stays_with_its_request(words, kept):
+    for command in (["run", "a.ipynb"], ["sweep", "run", "a.ipynb", "--grid", "x", "1"]):
+        asked = parse([*command, "--on-cluster", *words]).request
+        request = RunRequest(asked.notebook, None, outputs=asked.kept)
+        assert RunRequest.from_dict(json.loads(json.dumps(request.to_dict()))).outputs == kept
+
+
+@pytest.mark.parametrize("command", [["train", "t.py:A"], ["run", "a.ipynb"], ["sweep", "run", "a.ipynb"]])
+def test_some_files_and_none_exclude_each_other(fairing_azure, command):
+    code, _, err = fairing_azure(*command, "--outputs", "*.dat", "--no-outputs")
+
+    assert code == 2
+    assert "--outputs and --no-outputs exclude each other" in err
+
+
+@pytest.mark.parametrize("command", [["run"], ["sweep", "run", "--grid", "x", "1", "2"]])
+def test_globs_for_a_run_on_this_machine_are_refused_as_its_files_stay_where_they_are(fairing_azure, command):
+    code, _, err = fairing_azure(*command, "--outputs", "*.dat", "--", "a.ipynb")
+
+    assert code == 3
+    assert "there they stay" in err
+    assert "--on-cluster" in err
+
+
+@pytest.mark.kernel
+def test_a_training_keeps_what_is_asked_for_and_its_retry_the_same(folder, fairing_azure, caplog):
+    (folder / "work.py").write_text(
+        "def write():\n"
+        "    for name in ('a.dat', 'b.txt', 'c.dat'):\n"
+        "        open(name, 'wb').write(bytes(ord(name[0])))\n"
+    )
+
+    code, _, _ = fairing_azure("train", "work.py:write", "--outputs", "*.dat", "--outputs-limit", "98")
+
+    assert code == 0
+    assert "Not kept: c.dat. To keep them, raise the limit: --outputs-limit 1Gi" in caplog.text
+    (run,) = services.list_runs(services.Session())
+    assert [file.name for file in services.list_outputs(services.Session(), run.id).files] == ["a.dat"]
+    assert "1 file, 97 B: fairing-azure fetch" in fairing_azure("runs", "show", run.id)[1]
+    again = services.plan_retry(services.Session(), run.id)
+    assert again.outputs == ("*.dat",)
+    assert again.settings["outputs_limit"] == "98"
+
+
 @pytest.mark.kernel
 def test_a_class_of_a_file_is_trained_with_its_input_files(folder, fairing_azure):
     code, out, err = fairing_azure("train", "tasks.py:Model", "--input-files", "data.csv")
@@ -182,8 +215,9 @@ def test_a_class_of_a_file_is_trained_with_its_input_files(folder, fairing_azure
     lines = out.splitlines()
     assert code == 0
     assert lines[0] == "from beside ['data.csv']"
-    assert lines[-1].startswith("Job fairing-job-")
-    assert lines[-1].endswith(" succeeded.")
+    assert lines[-2].startswith("Job fairing-job-")
+    assert lines[-2].endswith(" succeeded.")
+    assert re.fullmatch(r"Record: (\S+-model-\w{4})\. Show it: fairing-azure runs show \1", lines[-1])
     assert "Using builder" not in err
 
 
@@ -461,10 +495,3 @@ def test_launch_refuses_a_wrong_parameter_before_it_checks(folder, fairing_azure
 @pytest.mark.kernel
 def test_a_failing_cell_of_a_launch_has_exit_code_4(folder, fairing_azure):
     assert fairing_azure("launch", notebook_in(folder, "1 / 0"))[0] == 4
-
-
-def test_a_line_of_a_magic_that_is_refused_names_no_value():
-    with pytest.raises(CommandLineError) as caught:
-        parse(["train", "Model", "--passwort", SECRET], program="%fairing_azure")
-
-    assert "hunter2" not in str(caught.value)

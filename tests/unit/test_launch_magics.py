@@ -65,6 +65,18 @@ def printed(messages):
     return "".join(message["content"].get("text", "") for message in messages)
 
 
+def test_a_job_hands_back_its_files_in_the_next_cell(kernel, folder):
+    kernel.run("def write():\n    open('model.dat', 'w').write('model')\n    return {'rmse': 0.25}")
+    kernel.run("written = %fairing_azure train write")
+
+    assert kernel.value("written.result") == {"rmse": 0.25}
+    assert kernel.value("[(file.name, file.size) for file in written.files]") == [["model.dat", 5]]
+    assert kernel.value("[str(path) for path in written.fetch(to='first')]") == ["first/model.dat"]
+    kernel.run("fetched = %fairing_azure fetch {written} --to second")
+    assert kernel.value("[str(path) for path in fetched]") == ["second/model.dat"]
+    assert (folder / "first" / "model.dat").read_text() == (folder / "second" / "model.dat").read_text() == "model"
+
+
 def test_a_class_of_the_notebook_is_trained_with_its_files(kernel):
     messages, _, reply = kernel.run("%fairing_azure train HousingServe --input-files data.csv")
 

@@ -171,7 +171,7 @@ def test_a_run_of_a_notebook_shows_its_cells_and_is_an_object(kernel, folder):
     assert "rmse = 0.5" in view(messages)
     assert (folder / "done.ipynb").is_file()
     kernel.run("listed = %fairing_azure runs list")
-    assert kernel.value("[run.id for run in listed] == [done.id]") is True
+    assert kernel.value("listed[0].id == done.id") is True
 
 
 def test_a_run_that_fails_is_one_line_below_what_was_seen(kernel, folder):

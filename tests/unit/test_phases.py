@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import logging
 import subprocess
 import sys
 import textwrap
@@ -18,7 +16,6 @@ import nbformat
 import pytest
 
 from fairing_az_jupyter.exceptions import JobFailedError, RunFailedError
-from fairing_az_jupyter.frontends.terminal.progress import Progress
 from fairing_az_jupyter.launch_events import (
     LAUNCH_MIME,
     PhaseName,
@@ -29,7 +26,7 @@ from fairing_az_jupyter.launch_events import (
     pod_event,
     timed_phase,
 )
-from fairing_az_jupyter.models import PHASES, RunEvent
+from fairing_az_jupyter.models import PHASES
 from tests.heard_events import into
 from tests.unit.runs_scene import read, run, write_notebook
 
@@ -373,6 +370,7 @@ def test_a_failing_job_on_this_machine_marks_its_run(heard, tmp_path, monkeypatc
     assert "exit code 3" in heard[-1][3]
 
 
+@pytest.mark.kernel
 def test_a_file_that_is_missing_marks_the_context(heard, tmp_path, monkeypatch):
     from kubeflow.fairing import TrainJob
     from kubeflow.fairing.backends import LocalBackend
@@ -451,59 +449,3 @@ def test_a_run_of_a_notebook_that_trains_here_has_the_phases_in_its_record(tmp_p
     assert [(event.name, event.value) for event in of_launches(events)] == pairs("context", "run")
     assert {each.output_type for each in nbformat.read(output, as_version=4).cells[1].outputs} == {"stream"}
     assert json.loads(json.dumps([event.to_dict() for event in of_launches(events)]))[0]["name"] == "context"
-
-
-def event(when, name, value, message=None):
-    return RunEvent("phase", when, name=name, value=value, message=message)
-
-
-def shown(*events, pause=0.0):
-    stream = io.StringIO()
-    progress = Progress(stream)
-    for each in events:
-        progress.show(each)
-        time.sleep(pause)
-    return stream.getvalue()
-
-
-def test_a_terminal_shows_a_phase_that_takes_its_time_with_how_long_it_took():
-    assert shown(event(0, "build", "started"), event(12.34, "build", "finished")) == (
-        "Build: started\nBuild: done in 12.3 s\n"
-    )
-
-
-def test_a_terminal_shows_nothing_of_a_short_phase():
-    assert shown(event(0, "context", "started"), event(0.4, "context", "finished")) == ""
-
-
-def test_a_terminal_shows_a_long_phase_while_it_goes_on():
-    assert shown(event(0, "build", "started"), pause=1.5) == "Build: started\n"
-
-
-def test_a_terminal_shows_what_was_skipped_or_has_failed_and_why():
-    assert shown(
-        event(0, "build", "skipped", "The image is there."),
-        event(1, "run", "started"),
-        event(1.1, "run", "failed", "Exit code 1."),
-        event(2, "push", "skipped"),
-    ) == ("Build: skipped: The image is there.\nRun: failed: Exit code 1.\nPush: skipped\n")
-
-
-def test_a_phase_that_nobody_ends_is_not_shown_after_the_run():
-    end = RunEvent("run-finished", 1.0, duration=1.0)
-
-    assert shown(event(0, "build", "started"), end, RunEvent("output", 2.0, text="x\n"), pause=0.2) == (
-        "Finished in 1.0 s.\n  | x\n"
-    )
-
-
-def test_a_closed_terminal_is_told_by_the_next_event(caplog):
-    stream = io.StringIO()
-    progress = Progress(stream)
-    progress.show(event(0, "build", "started"))
-    stream.close()
-    with caplog.at_level(logging.DEBUG):
-        time.sleep(1.0)
-
-    with pytest.raises(ValueError, match="closed"):
-        progress.show(event(5, "build", "finished"))

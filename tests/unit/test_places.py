@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import os
 import stat
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,8 +22,26 @@ from fairing_az_jupyter.exceptions import (
 from fairing_az_jupyter.runs.papermill_io import AbsHandler
 from fairing_az_jupyter.runs.places.addresses import Places, is_remote
 from fairing_az_jupyter.settings import Settings
+from tests.stand.scripted import Scripted
+from tests.stand.web import DRIP
 
 BLOB = "abs://contosomldata.blob.core.windows.net/runs/a.ipynb"
+
+
+class Missing:
+    """A finder before all others by which a package is not installed.
+
+    Args:
+        name: The package.
+
+    """
+
+    def __init__(self, name):
+        self.name = name
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self.name:
+            raise ModuleNotFoundError(name)
 
 
 @pytest.fixture
@@ -38,34 +53,8 @@ def places():
 
 @pytest.fixture
 def web():
-    answers, seen = {}, []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            seen.append(self.path)
-            status, headers, body = answers.get(self.path.partition("?")[0], (404, {}, b"<html>not here</html>"))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_PUT(self):
-            seen.append(f"PUT {self.path}")
-            self.send_error(500)
-
-        def log_message(self, *_arguments):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    server.answers, server.seen, server.url = answers, seen, f"http://127.0.0.1:{server.server_address[1]}"
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Scripted(lambda _request: (404, {}, b"<html>not here</html>")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -232,7 +221,7 @@ def test_without_a_credential_it_is_told_what_was_looked_at(tmp_path):
 
 def test_a_file_of_the_web_is_read_byte_by_byte(places, web):
     # Without a charset, papermill's own handler would take it for ISO 8859-1.
-    web.answers["/a.ipynb"] = (200, {"Content-Type": "text/plain"}, "ä\r\n".encode())
+    web.answer((200, {"Content-Type": "text/plain"}, "ä\r\n".encode()), path="/a.ipynb")
 
     assert places.read(f"{web.url}/a.ipynb?sig=x") == "ä\r\n".encode()
     assert (places.exists(f"{web.url}/a.ipynb"), places.exists(f"{web.url}/b.ipynb")) == (True, False)
@@ -242,7 +231,7 @@ def test_a_file_of_the_web_is_read_byte_by_byte(places, web):
     ("status", "error"), [(404, NotFoundError), (403, NotAllowedError), (500, ServiceError), (204, ServiceError)]
 )
 def test_the_page_of_a_failure_is_never_taken_for_the_file(places, web, status, error):
-    web.answers["/a.ipynb"] = (status, {}, b"" if status == 204 else b"<html>MARKED</html>")
+    web.answer((status, {}, b"" if status == 204 else b"<html>MARKED</html>"))
 
     with pytest.raises(error) as refused:
         places.read(f"{web.url}/a.ipynb?sig=MARKED")
@@ -266,22 +255,10 @@ def test_a_web_that_does_not_answer_is_told_in_time():
 
 
 def test_an_answer_that_comes_drop_by_drop_ends_with_its_time(web):
-    ended = threading.Event()
+    web.answer(DRIP)
 
-    def drip(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Length", "100000")
-        handler.end_headers()
-        with contextlib.suppress(OSError):
-            while not ended.wait(0.05):
-                handler.wfile.write(b" ")
-
-    web.RequestHandlerClass.do_GET = drip
-    try:
-        with pytest.raises(UnreachableError, match=r"within 0\.5 s"):
-            read_web_file(f"{web.url}/a.ipynb", timeout=1, deadline=0.5)
-    finally:
-        ended.set()
+    with pytest.raises(UnreachableError, match=r"within 0\.5 s"):
+        read_web_file(f"{web.url}/a.ipynb", timeout=1, deadline=0.5)
 
 
 @pytest.mark.parametrize("use", [lambda places, url: places.write(url, b"{}"), Places.check_writable])
@@ -291,7 +268,7 @@ def test_the_web_is_refused_as_an_output_and_not_asked(places, web, use):
 
     assert refused.value.code == "read-only-place"
     assert "MARKED" not in str(refused.value)
-    assert web.seen == []
+    assert web.requests == []
 
 
 def test_a_blob_by_https_as_output_is_told_its_right_spelling(places):
@@ -314,13 +291,10 @@ def test_a_blob_by_https_as_output_is_told_its_right_spelling(places):
         ("https://github.com/o/r/blob/main/a.ipynb", "github", "papermill[github]"),
     ],
 )
-def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(places, url, module, extra):
-    try:
-        there = importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        there = False
-    if there:
-        pytest.skip(f"{module} is installed here: uninstall it to see this")
+def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(places, url, module, extra, monkeypatch):
+    for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Missing(module), *sys.meta_path])
 
     for use in (places.read, places.list, places.exists):
         with pytest.raises(PackageMissingError) as refused:

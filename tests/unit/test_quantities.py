@@ -17,6 +17,23 @@ def test_what_kubernetes_takes_for_memory_is_taken(text):
     assert Settings(memory=text).memory == text
 
 
+@pytest.mark.parametrize(
+    ("given", "size"), [("20Gi", 20 * 1024**3), ("1", 1), ("0.5k", 500), (5_368_709_120, 5 * 1024**3)]
+)
+def test_a_size_of_files_may_be_any_number_of_bytes(given, size):
+    assert quantities.amount(Settings(outputs_limit=given).outputs_limit) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "corrected"), [("20GB", "20Gi"), ("5 gi", "5Gi"), ("0", ""), ("0Gi", ""), ("all", ""), ("-1", "")]
+)
+def test_what_is_no_size_is_refused_with_what_was_probably_meant(text, corrected):
+    with pytest.raises(InvalidSettingsError) as refused:
+        Settings(outputs_limit=text)
+
+    assert refused.value.errors[0]["suggestion"] == corrected
+
+
 @pytest.mark.parametrize(("value", "text"), [(2, "2"), (0.5, "0.5"), (1.0, "1")])
 def test_a_number_of_cores_may_be_a_number(value, text):
     assert Settings(cpu=value).cpu == text

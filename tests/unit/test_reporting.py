@@ -12,7 +12,7 @@ import pytest
 
 import fairing_az_jupyter
 from fairing_az_jupyter.exceptions import InputError
-from fairing_az_jupyter.metrics import METRIC_MIME, report, reported
+from fairing_az_jupyter.metrics import METRIC_MIME, PrintedMetrics, report, reported
 
 
 @pytest.fixture
@@ -153,3 +153,20 @@ def test_output_that_only_looks_like_a_report_is_none(found):
 
 def test_number_that_json_does_not_know_becomes_text():
     assert reported({METRIC_MIME: {"name": "a", "value": float("nan")}}) == ("a", "nan")
+
+
+def test_what_a_job_prints_by_report_is_found_in_pieces_of_its_output_and_nothing_else():
+    found = PrintedMetrics()
+
+    pieces = ["rm", "se: 0.25\r\nepoch 1\nLoss is: 3\ncount: 12\n", "a b: 1\nr2: -1e-3\nlr: 0.1 of 1\n", "x: 1"]
+    read = [each for piece in pieces for each in found.of(piece)]
+
+    assert read == [("rmse", 0.25), ("count", 12), ("r2", -0.001)]
+    assert list(found.of("0\n")) == [("x", 10)]
+    assert list(found.of("y" * 100_000 + ": 1\nz: 2\n")) == [("z", 2)]
+
+
+def test_what_report_prints_in_a_job_is_what_is_found_there(run_python):
+    done = run_python("from fairing_az_jupyter import report; report('rmse', 0.5); report('n', 3); report('t', 'x')")
+
+    assert list(PrintedMetrics().of(done.stdout)) == [("rmse", 0.5), ("n", 3)]

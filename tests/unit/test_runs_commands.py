@@ -81,7 +81,7 @@ def test_list_shows_each_run_in_a_line(capsys, store):
 
     assert code == 0
     title, second, first = out.splitlines()
-    assert title.split() == ["RUN", "STATE", "CREATED", "DURATION", "CELL", "RESULT"]
+    assert title.split() == ["RUN", "NAME", "STATE", "WHEN", "TOOK", "RESULT"]
     assert second.startswith("r2")
     assert "Cell 2 of 3 failed: ValueError: no." in second
     assert "rmse=0.25" in first
@@ -158,7 +158,7 @@ def test_json_forms_are_json(capsys, store):
     assert [line["event"]["kind"] for line in lines] == ["cell-started", "output", "metric"]
     assert [line["offset"] for line in lines] == sorted(line["offset"] for line in lines)
     told = strict(typed(capsys, "prune", "--keep", "1", "--json")[1])
-    assert told == {"deleted": ["r1"], "failed": [], "dry_run": False}
+    assert told == {"deleted": ["r1"], "failed": [], "environments": [], "freed": 0, "dry_run": False}
 
 
 @pytest.mark.parametrize("action", ["show", "logs", "cancel", "retry"])
@@ -238,11 +238,12 @@ def test_compare_puts_runs_beside_each_other(capsys, store):
 
     _, out, _ = typed(capsys, "compare", "r1", "r2")
 
-    assert [line.split()[:3] for line in out.splitlines()] == [
+    assert [line.split()[:3] for line in out.splitlines()[:3]] == [
         ["RUN", "rate", "rmse"],
         ["r1", "0.1", "0.5"],
         ["r2", "0.2", "0.4"],
     ]
+    assert "r1 does not tell what it was made of." in out
 
 
 @pytest.mark.parametrize("kind", ["file", "loop"])

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from jupyter_client.provisioning.local_provisioner import LocalPortCache
 from nbformat.v4 import new_code_cell, new_notebook
 
 from fairing_az_jupyter.exceptions import InputError, RunCancelledError, RunFailedError
@@ -306,6 +308,24 @@ def test_kernel_that_cannot_start_is_told_with_its_reason(tmp_path, monkeypatch)
     assert "no such thing as a kernel here" in error.message
     assert kinds(events) == ["run-started", "run-failed"]
     assert not output.exists()
+
+
+@pytest.mark.parametrize(("taken", "end"), [(1, "run-finished"), (20, "run-failed")])
+def test_kernel_whose_port_another_process_has_taken_gets_others(tmp_path, monkeypatch, taken, end):
+    free, asked, lost = LocalPortCache.find_available_port, [], iter(range(taken))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def find(self, ip):
+            # A kernel has five ports; one that is taken is enough.
+            asked.append(ip)
+            return other.getsockname()[1] if len(asked) % 5 == 1 and next(lost, None) is not None else free(self, ip)
+
+        monkeypatch.setattr(LocalPortCache, "find_available_port", find)
+        events, _, _ = run(write_notebook(tmp_path / "a.ipynb", "print(6 * 7)"))
+
+    assert events[-1].kind == end, events[-1]
+    assert printed(events, "stdout") == ("42\n" if end == "run-finished" else "")
+    assert ("Address already in use" in (events[-1].message or "")) == (end == "run-failed")
 
 
 def test_kernel_that_keeps_silent_is_told_as_such_and_not_by_the_words_of_its_end(tmp_path, monkeypatch):

@@ -21,13 +21,14 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 import fairing_az_jupyter
-from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.exceptions import ExecutionError, InputError
 from fairing_az_jupyter.records import RunStore
 from fairing_az_jupyter.services import (
     describe_sweep,
     keep_sweep,
     list_runs,
     plan_sweep,
+    prune_runs,
     resume_sweep,
     sweep_points,
 )
@@ -365,6 +366,58 @@ def test_resume_of_a_finished_sweep_runs_nothing(place):
 
     assert "2 of them ended before" in out
     assert place.executions() == before
+
+
+def test_a_finished_sweep_whose_runs_were_pruned_stays_finished_with_all_that_they_reported(place):
+    place.write(WRITES + "if number == 2:\n    raise ValueError('two')\n")
+    place.start_grid(points=3).communicate(timeout=120)
+    session, before, executed = Session(runs_folder=place.runs), place.table(), place.executions()
+
+    done = prune_runs(session, keep=0)
+
+    assert (len(done.deleted), done.failed, list_runs(session)) == (3, (), [])
+    after = place.table()
+    assert (before["state"], after["state"]) == ("done", "done")
+    assert after["counts"] == {"succeeded": 2, "failed": 1}
+    assert after["rows"] == before["rows"]
+    assert "3 of them ended before" in place.resume(code=ExecutionError.exit_code)
+    assert place.executions() == executed
+
+    place.resume("--retry-failed", code=ExecutionError.exit_code)
+    assert place.executions() == executed + collections.Counter([2])
+    assert [run.id.rpartition("-")[2] for run in list_runs(session)] == ["r2"]
+
+
+def test_a_half_pruned_sweep_resumes_what_is_missing_and_nothing_else(place):
+    process = place.start_grid(points=3)
+    session = Session(runs_folder=place.runs)
+    place.wait_until(lambda: "succeeded" in {run.state for run in list_runs(session)})
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    ended = {run.point for run in list_runs(session) if run.state == "succeeded"}
+
+    prune_runs(session, keep=0)
+
+    assert place.table()["state"] == ("done" if len(ended) == 3 else "incomplete")
+    place.resume()
+    assert place.states() == {"succeeded": 3}
+    assert {run.point for run in list_runs(session)} == {1, 2, 3} - ended
+
+
+def test_a_point_that_somebody_has_cancelled_is_left_alone_also_when_its_run_was_pruned(place):
+    planned = plan_sweep(Session(), place.notebook, sweep_points(grid=[["number", "1", "2"]]))
+    session = Session(runs_folder=place.runs)
+    sweep = keep_sweep(session, planned)
+    (run, request), _ = planned.plan.runs()
+    folder = session.store.create(request, b"{}", run=run, sweep=sweep, point=1)
+    session.store.cancel(run)
+    session.store.note(run, {"state": "cancelled", "ended": time.time()}, final=True)
+    assert folder.is_dir()
+
+    prune_runs(session, keep=0)
+
+    assert "1 of them ended before" in place.resume()
+    assert place.states() == {"cancelled": 1, "succeeded": 1}
 
 
 def test_json_is_one_document_a_line_to_the_end(place):

@@ -13,6 +13,8 @@ from fairing_az_jupyter.services import plot_sweep
 from fairing_az_jupyter.sweeps.plans import SweepPlan, SweepPoint, run_id
 from fairing_az_jupyter.sweeps.table import goal_of, tabulate
 
+# The first time on a machine, matplotlib asks another program for its fonts.
+draws = pytest.mark.kernel
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -91,6 +93,7 @@ def test_unknown_names_are_refused_with_those_that_there_are():
         table.sorted_by("y")
 
 
+@draws
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_picture_shows_numbers_texts_and_what_has_not_run(tmp_path, ending):
     given = [{"rate": 10.0**-n, "kind": "ab"[n % 2], "layers": [n, 2], "cost $": n} for n in range(6)]
@@ -103,6 +106,7 @@ def test_picture_shows_numbers_texts_and_what_has_not_run(tmp_path, ending):
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
+@draws
 def test_picture_of_one_point_and_of_one_value_can_be_drawn(tmp_path):
     assert plot_sweep(table_of([{"x": 1}], [{"rmse": 2.0}]), str(tmp_path / "a.png")).read_bytes().startswith(PNG)
     same = table_of([{"x": "a"}, {"x": "a"}], [{"rmse": 0.0}, {"rmse": -1}])
@@ -121,6 +125,7 @@ def test_picture_leaves_the_backend_of_the_process_alone(tmp_path, run_python):
     run_python(script, str(REPOSITORY))
 
 
+@draws
 def test_nothing_to_draw_and_nowhere_to_write_are_told(tmp_path):
     with pytest.raises(InputError, match="nothing to plot"):
         plot_sweep(table_of([{"x": 1}], [{}]), str(tmp_path / "a.png"))

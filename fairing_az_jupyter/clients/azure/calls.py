@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
@@ -20,7 +21,7 @@ from fairing_az_jupyter.clients.retries import classify_http, retrying
 from fairing_az_jupyter.exceptions import FairingAzureError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fairing_az_jupyter.clients.azure.errors import Asked
     from fairing_az_jupyter.clients.retries import Retry
@@ -57,7 +58,8 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core lo
 
         Args:
             request: The request.
-            kwargs: As `RequestsTransport` takes them.
+            kwargs: As `RequestsTransport` takes them; and `received`, which gets the body of an answer that is
+                streamed, also where the connection is cut before its end, and the package gets nothing of it.
 
         Returns:
             The answer.
@@ -67,6 +69,7 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core lo
             DecodeError: The answer lacks the service's mark.
 
         """
+        received: bytearray | None = kwargs.pop("received", None)
         answer = super().send(request, **kwargs)
         if kwargs.get("stream"):
             # The packages leave an answer that they take for an error as it is, and its socket with it.
@@ -83,13 +86,60 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc] # azure.core lo
         plain = answer.status_code < 300 or answer.status_code == 404  # noqa: PLR2004 - RFC 9110
         if plain and not marked and request.method != "POST":
             raise DecodeError(message="not an answer of the service")
-        return answer
+        return (
+            answer if received is None or answer.status_code != HTTPStatus.PARTIAL_CONTENT else _Kept(answer, received)
+        )
 
     def close(self) -> None:
         """Close the connections, also that of an answer that was not read to its end."""
         if self._streamed is not None:
             self._streamed.close()
         super().close()
+
+
+class _Kept:
+    """An answer whose body is kept as far as it comes: the packages drop what came before a connection was cut.
+
+    Args:
+        answer: The answer.
+        received: Gets the body.
+
+    """
+
+    def __init__(self, answer: Any, received: bytearray) -> None:  # noqa: ANN401 - azure.core's
+        self._answer, self._received = answer, received
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the answer has
+        return getattr(self._answer, name)
+
+    def stream_download(self, pipeline: Any, **kwargs: Any) -> _KeptBody:  # noqa: ANN401 - as azure.core has it
+        """Return the body, as azure.core's answers do."""
+        return _KeptBody(self._answer.stream_download(pipeline, **kwargs), self._received)
+
+
+class _KeptBody:
+    """The body of such an answer; the package reads it to its end and finds it empty.
+
+    Args:
+        pieces: The body, as azure.core has it.
+        received: Gets the body.
+
+    """
+
+    def __init__(self, pieces: Any, received: bytearray) -> None:  # noqa: ANN401 - azure.core's
+        self._pieces, self._received = pieces, received
+        # What azure-storage-blob asks of a body.
+        self.response, self.content_length = pieces.response, pieces.content_length
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._received.clear()
+        try:
+            for piece in self._pieces:
+                self._received += piece
+        except Exception:
+            if not self._received:
+                raise
+        return iter(())
 
 
 def ask(call: Callable[[float], T], asked: Asked, *, timeout: float, deadline: float) -> T:

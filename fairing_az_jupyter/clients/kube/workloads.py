@@ -88,13 +88,16 @@ class Workloads:
         """Close the connections that are kept for further calls."""
         self._calls.close()
 
-    def create(self, body: Object, *, exists_ok: bool = False, dry_run: bool = False) -> dict[str, Any]:
+    def create(
+        self, body: Object, *, exists_ok: bool = False, dry_run: bool = False, seconds: float | None = None
+    ) -> dict[str, Any]:
         """Create an object, once, also where an answer is lost.
 
         Args:
             body: The object.
             exists_ok: Whether one of that name is as good; it is returned as it is.
             dry_run: Whether the server is only to check it, with all its rules, and to create nothing.
+            seconds: How long it may take; None for the deadline of every operation.
 
         Returns:
             The object as the server has it.
@@ -106,7 +109,7 @@ class Workloads:
             ServiceError: See `exceptions.py`.
 
         """
-        kind, deadline, mark = kind_of(body), self._calls.deadline(), uuid.uuid4().hex
+        kind, deadline, mark = kind_of(body), self._calls.deadline(seconds), uuid.uuid4().hex
         metadata = dict(mapping(body.get("metadata")))
         name = str(metadata.get("name") or "")
         metadata["annotations"] = {**mapping(metadata.get("annotations")), _REQUEST: mark}
@@ -172,12 +175,15 @@ class Workloads:
         found = kind_named(kind)
         return self._calls.call("GET", found.path(self.namespace, name), found.asked("get", self.namespace, name))
 
-    def list(self, kind: str, labels: Mapping[str, str] | None = None) -> tuple[dict[str, Any], ...]:
+    def list(
+        self, kind: str, labels: Mapping[str, str] | None = None, *, everywhere: bool = False
+    ) -> tuple[dict[str, Any], ...]:
         """Return the objects of a kind.
 
         Args:
             kind: The kind, such as `Job`.
             labels: The labels that they have; None means all.
+            everywhere: Whether those of all namespaces are wanted.
 
         Raises:
             ServiceError: See `exceptions.py`.
@@ -186,9 +192,10 @@ class Workloads:
         found, deadline = kind_named(kind), self._calls.deadline()
         query = {"limit": _PAGE, **({"labelSelector": label_selector(labels)} if labels else {})}
         items: list[Object] = []
-        asked = found.asked("list", self.namespace)
+        asked = found.asked("list", "" if everywhere else self.namespace)
+        collection = found.collection("" if everywhere else self.namespace)
         while True:
-            page = self._calls.call("GET", found.collection(self.namespace), asked, deadline=deadline, query=query)
+            page = self._calls.call("GET", collection, asked, deadline=deadline, query=query)
             items += entries(page.get("items"))
             following = str(mapping(page.get("metadata")).get("continue") or "")
             if not following:

@@ -93,8 +93,12 @@ class Blob(Protocol):
     """A blob that can be sent from any place on."""
 
     @property
+    def key(self) -> str:
+        """What tells it from the others that are sent."""
+
+    @property
     def digest(self) -> str:
-        """Its SHA-256 digest."""
+        """Its SHA-256 digest; empty where that is known only when all of it was made."""
 
     @property
     def size(self) -> int:
@@ -119,7 +123,7 @@ class LocalBlob:
 
     def __init__(self, source: bytes | Path, digest: str, size: int) -> None:
         self.source = source
-        self.digest = digest
+        self.key = self.digest = digest
         self.size = size
 
     def open(self) -> BinaryIO:
@@ -158,7 +162,7 @@ class RemoteBlob:
     """
 
     def __init__(self, exchange: Exchange, repository: str, what: Descriptor) -> None:
-        self.digest = what.digest
+        self.key = self.digest = what.digest
         self.size = what.size
         self._exchange = exchange
         self._repository = repository

@@ -18,6 +18,8 @@ from fairing_az_jupyter.clients.oci.manifests import (
     ACCEPTED,
     INDEXES,
     LARGEST_MANIFEST,
+    OCI_MANIFEST,
+    OCI_TAR,
     appended,
     candidates,
     decoded,
@@ -26,6 +28,7 @@ from fairing_az_jupyter.clients.oci.manifests import (
     media_type_of,
     no_platform,
     normalised,
+    only_layer,
     parts_of,
     platform_of,
     platforms_of,
@@ -34,6 +37,7 @@ from fairing_az_jupyter.clients.oci.manifests import (
 from fairing_az_jupyter.clients.oci.push.errors import delete_rejected, lacks_layer, manifest_rejected
 from fairing_az_jupyter.clients.oci.push.image_changes import ConfigChanges, changed
 from fairing_az_jupyter.clients.oci.push.layers import Layer
+from fairing_az_jupyter.clients.oci.push.streamed import StoredLayer
 from fairing_az_jupyter.clients.oci.push.transfer import Push
 from fairing_az_jupyter.clients.oci.push.uploads import push_scope
 from fairing_az_jupyter.clients.oci.references import ImageReference, require_digest, require_repository, require_tag
@@ -44,9 +48,10 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.oci.exchange import Reply
     from fairing_az_jupyter.clients.oci.manifests import Descriptor
+    from fairing_az_jupyter.clients.oci.push.streamed import StreamedBlob
     from fairing_az_jupyter.clients.oci.registry import Registry
 
-__all__ = ["ConfigChanges", "ImageReference", "ImageStore", "Layer", "PushedImage", "ResolvedImage"]
+__all__ = ["ConfigChanges", "ImageReference", "ImageStore", "Layer", "PushedImage", "ResolvedImage", "next_page"]
 
 _DEEPEST = 3
 _TRIES = 3
@@ -172,7 +177,7 @@ class ImageStore:
         self,
         base: ResolvedImage,
         base_store: ImageStore,
-        layer: Layer,
+        layer: Layer | StoredLayer,
         *,
         repository: str,
         tag: str,
@@ -185,7 +190,7 @@ class ImageStore:
         Args:
             base: The other image.
             base_store: The registry that has it: this one, or another with its own credential.
-            layer: The layer.
+            layer: The layer; one that is stored already has to be in `repository`.
             repository: Where the image is to be.
             tag: Its tag; an image that has it loses it.
             created_by: What the image's history says about the layer.
@@ -226,11 +231,13 @@ class ImageStore:
             layer_digest=layer.digest,
             layer_size=layer.size,
             name=f"{name}:{tag}",
+            compressed=layer.compressed,
         )
         digest = digest_of(manifest)
         push = Push(self._exchange, repository, progress)
         if self._has(repository, tag, push_scope(repository)) != digest:
-            mine = (layer.blob, LocalBlob(config, digest_of(config), len(config)))
+            mine = [LocalBlob(config, digest_of(config), len(config))]
+            mine += [layer.blob] if layer.blob is not None else []
             for left in reversed(range(_TRIES)):
                 push.send(mine, layers, base_store._exchange, base.repository)
                 if self._put(repository, tag, manifest, base.media_type, digest, may_lack=left > 0):
@@ -244,6 +251,71 @@ class ImageStore:
             mounted=push.mounted,
             requests=self._exchange.requests - before,
         )
+
+    def push_stream(
+        self,
+        repository: str,
+        tag: str,
+        blob: StreamedBlob,
+        platform: str,
+        *,
+        created_by: str,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> StoredLayer:
+        """Push a layer that is made while it is sent, as the only one of an image that keeps it in the registry.
+
+        Args:
+            repository: Where it is to be.
+            tag: The image's tag.
+            blob: The layer, as a plain tar.
+            platform: The image's platform, such as `linux/amd64`.
+            created_by: What the image's history says about the layer.
+            progress: As of `append`.
+
+        Returns:
+            The layer.
+
+        Raises:
+            FairingAzureError: It could not be made, or as of `append`.
+
+        """
+        require_repository(repository)
+        require_tag(tag)
+        push = Push(self._exchange, repository, progress)
+        push.stream(blob)
+        layer = StoredLayer(blob.digest, blob.size)
+        config, manifest = only_layer(layer.digest, layer.size, platform, created_by)
+        mine = LocalBlob(config, digest_of(config), len(config))
+        push.send([mine], [], self._exchange, repository)
+        self._put(repository, tag, manifest, OCI_MANIFEST, digest_of(manifest), may_lack=False)
+        return layer
+
+    def stored_layer(self, repository: str, tag: str) -> StoredLayer | None:
+        """Return the layer that `push_stream` has pushed.
+
+        Args:
+            repository: Where it is.
+            tag: The image's tag.
+
+        Returns:
+            The layer; None where there is no such image, or it is not of `push_stream`.
+
+        Raises:
+            FairingAzureError: The registry does not say.
+
+        """
+        require_repository(repository)
+        require_tag(tag)
+        reply = self._manifest("GET", repository, tag, _pull(repository))
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return None
+        if reply.status != HTTPStatus.OK:
+            raise self._unreadable(reply, repository)
+        name = f"{self.host}/{repository}:{tag}"
+        manifest = decoded(reply.answer.body, name)
+        layers = parts_of(manifest, name)[1] if isinstance(manifest.get("config"), dict) else ()
+        only = layers[0] if len(layers) == 1 and layers[0].media_type == OCI_TAR else None
+        return None if only is None else StoredLayer(only.digest, only.size)
 
     def tags(self, repository: str) -> list[str]:
         """List the tags of a repository.
@@ -271,7 +343,7 @@ class ImageStore:
                 raise self._unreadable(reply, repository)
             listed = reply.answer.json().get("tags")
             found += [tag for tag in (listed if isinstance(listed, list) else []) if isinstance(tag, str)]
-            url = _next_page(reply.header("Link"), self._exchange.address(url))
+            url = next_page(reply.header("Link"), self._exchange.address(url))
         return list(dict.fromkeys(found))
 
     def delete(self, repository: str, digest: str) -> bool:
@@ -411,8 +483,14 @@ def _pull(repository: str) -> str:
     return f"repository:{repository}:pull"
 
 
-def _next_page(link: str, url: str) -> str:
-    """Return where the next page is (RFC 8288), if that is in the same registry."""
+def next_page(link: str, url: str) -> str:
+    """Return where the next page of a list is (RFC 8288), if that is in the same registry.
+
+    Args:
+        link: The answer's Link header.
+        url: Where the answer came from.
+
+    """
     for entry in link.split(","):
         target, _, parameters = entry.strip().partition(">")
         if target.startswith("<") and 'rel="next"' in parameters.replace("rel=next", 'rel="next"'):

@@ -20,10 +20,13 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+OCI_TAR = "application/vnd.oci.image.layer.v1.tar"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+DOCKER_TAR = "application/vnd.docker.image.rootfs.diff.tar"
+"""Not compressed: what containerd, Docker and podman take, too."""
 
 LARGEST_MANIFEST = 4 * 1024 * 1024
 """Bytes of a manifest, or of an image's configuration, that a registry has to take (distribution specification)."""
@@ -249,7 +252,15 @@ def no_platform(name: str, wanted: str, present: list[str]) -> NotFoundError:
 
 
 def appended(
-    manifest: dict[str, Any], kind: str, *, base: str, config: bytes, layer_digest: str, layer_size: int, name: str
+    manifest: dict[str, Any],
+    kind: str,
+    *,
+    base: str,
+    config: bytes,
+    layer_digest: str,
+    layer_size: int,
+    name: str,
+    compressed: bool = True,
 ) -> bytes:
     """Return a manifest with one layer more, in the form that the base's has.
 
@@ -258,9 +269,10 @@ def appended(
         kind: Its media type.
         base: Its digest, which is reported in an OCI image's annotations.
         config: The new configuration.
-        layer_digest: The digest of the layer as it is sent, gzip-compressed.
+        layer_digest: The digest of the layer as it is sent.
         layer_size: Its bytes.
         name: The image, for errors.
+        compressed: Whether the layer is gzip-compressed.
 
     Returns:
         The new manifest. All else of the base's is kept as it was but `subject`, which tells what the base is about.
@@ -278,7 +290,8 @@ def appended(
         "size": len(config),
         "digest": digest_of(config),
     }
-    layer = {"mediaType": DOCKER_LAYER if docker else OCI_LAYER, "size": layer_size, "digest": layer_digest}
+    kinds = (OCI_LAYER, DOCKER_LAYER) if compressed else (OCI_TAR, DOCKER_TAR)
+    layer = {"mediaType": kinds[docker], "size": layer_size, "digest": layer_digest}
     made["layers"] = [*(made.get("layers") or []), layer]
     if not docker:
         annotations = made.get("annotations")
@@ -292,6 +305,33 @@ def appended(
                 code="manifest-size",
             )
     return body
+
+
+def only_layer(digest: str, size: int, platform: str, created_by: str) -> tuple[bytes, bytes]:
+    """Return the configuration and the manifest of an image that has one layer and nothing else.
+
+    Args:
+        digest: The digest of the layer, an uncompressed tar.
+        size: Its bytes.
+        platform: The image's platform, such as `linux/amd64`.
+        created_by: What its history says about the layer.
+
+    """
+    system, architecture, variant = (*platform.split("/"), "")[:3]
+    settings: dict[str, Any] = {"architecture": architecture, "os": system, **({"variant": variant} if variant else {})}
+    settings |= {
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [digest]},
+        "history": [{"created": "1970-01-01T00:00:00Z", "created_by": created_by}],
+    }
+    config = encoded(settings)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": OCI_CONFIG, "size": len(config), "digest": digest_of(config)},
+        "layers": [{"mediaType": OCI_TAR, "size": size, "digest": digest}],
+    }
+    return config, encoded(manifest)
 
 
 def encoded(content: object) -> bytes:

@@ -20,7 +20,7 @@ from fairing_az_jupyter.clients.oci.auth.docker_config import SECRET_KEY, parse_
 from fairing_az_jupyter.clients.oci.images import ImageStore
 from fairing_az_jupyter.clients.oci.registry import Registry
 from fairing_az_jupyter.exceptions import FairingAzureError, NotFoundError
-from fairing_az_jupyter.fairing.cluster.manifests import Placement, Target, placement_of
+from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, Placement, Target, labels_of, placement_of
 from fairing_az_jupyter.machine import SERVICE_ACCOUNT_FOLDER
 from fairing_az_jupyter.settings import check_launch, scheduling
 
@@ -117,6 +117,14 @@ class Launcher:
         )
 
     @property
+    def sender(self) -> str:
+        """Who sends blobs, for their metadata: the namespace and the owner as labels have it; empty if unknown."""
+        with contextlib.suppress(FairingAzureError):
+            owner = labels_of("job", "", self._owner()).get(f"{PREFIX}owner", "")
+            return f"{self.cluster.namespace}/{owner}" if owner else ""
+        return ""
+
+    @property
     def waits(self) -> Waits:
         """How long what may pass by itself is waited for."""
         return Waits(node=float(scheduling.seconds_in(self.settings.node_wait)))
@@ -191,7 +199,7 @@ class Launcher:
             self._make_account(account)
             found = self.azure.blobs(
                 account,
-                lambda signer: ContextStore(account, signer, cloud=self.azure.cloud),
+                lambda signer: ContextStore(account, signer, cloud=self.azure.cloud, owner=self.sender),
                 # If the key may not do it either, its rejection says why.
                 lambda store: store.reached_by_token(CONTAINER)[0],
             )

@@ -19,6 +19,7 @@ from fairing_az_jupyter.clients.kube.watching.events import (
     Waiting,
 )
 from fairing_az_jupyter.exceptions import JobFailedError
+from fairing_az_jupyter.fairing.cluster.own_events import ENDED, STARTED
 from fairing_az_jupyter.fairing.outcomes import endpoint_failed, job_failed
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
 from fairing_az_jupyter.launch_events import Output, pod_event, publish
@@ -36,7 +37,9 @@ logger = logging.getLogger(LOGGER_NAME)
 KEPT_LINES = 1000
 _ENOUGH_LINES = 20
 # The cluster's own bookkeeping, and what `Started` says as well, also where events may not be read.
-_UNREMARKABLE = frozenset({"SuccessfulCreate", "Created", "Started", "ScalingReplicaSet", "Completed", "Killing"})
+_UNREMARKABLE = frozenset(
+    {"SuccessfulCreate", "Created", "Started", "ScalingReplicaSet", "Completed", "Killing", STARTED, ENDED}
+)
 # Every server that starts fails them at first.
 _STARTING = ("Startup probe failed", "Readiness probe failed")
 # How every pod begins.

@@ -41,6 +41,7 @@ __all__ = [
     "inference_service",
     "job",
     "labels_of",
+    "origin_labels",
     "placement_of",
     "service",
 ]
@@ -159,8 +160,21 @@ def labels_of(kind: Kind, name: str, owner: str = "") -> dict[str, str]:
 
     """
     found = {**MANAGED_BY, f"{PREFIX}kind": kind, f"{PREFIX}launch": name}
-    shown = re.sub(r"[^A-Za-z0-9._-]+", "-", owner)[:_LONGEST_LABEL].strip("-._")
+    shown = _label_value(owner)
     return {**found, f"{PREFIX}owner": shown} if shown else found
+
+
+def origin_labels(notebook: str = "", run: str = "", sweep: str = "") -> dict[str, str]:
+    """Return the labels that tell where a launch comes from; what is not known has none.
+
+    Args:
+        notebook: The notebook's file name.
+        run: The identifier of the run's record.
+        sweep: The sweep's identifier.
+
+    """
+    found = {"notebook": _label_value(notebook), "run": _label_value(run), "sweep": _label_value(sweep)}
+    return {f"{PREFIX}{name}": value for name, value in found.items() if value}
 
 
 def new_name(kind: Kind) -> str:
@@ -349,6 +363,14 @@ def inference_service(
     spec = {"predictor": predictor}
     version = "serving.kserve.io/v1beta1"
     return _object(version, "InferenceService", name, target, all_labels, spec, all_annotations)
+
+
+def _label_value(text: str) -> str:
+    """Return a text as a label's value may be.
+
+    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("-._")[:_LONGEST_LABEL].rstrip("-._")
 
 
 def _selector(name: str) -> dict[str, str]:

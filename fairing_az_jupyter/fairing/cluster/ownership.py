@@ -7,6 +7,7 @@ made again, has to find that job; a job that another process still follows has t
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -16,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter import machine
 from fairing_az_jupyter.clients.kube.objects.kinds import kind_named
 from fairing_az_jupyter.exceptions import ConflictError, FairingAzureError, NotFoundError
-from fairing_az_jupyter.fairing.cluster.manifests import PREFIX
+from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, origin_labels
+from fairing_az_jupyter.fairing.recording.current import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from fairing_az_jupyter.clients.kube.workloads import Workloads
 
-__all__ = ["PROCESS", "TASK", "caring_for", "claim", "digest_of_task", "is_abandoned", "mark"]
+__all__ = ["PROCESS", "TASK", "caring_for", "claim", "digest_of_task", "is_abandoned", "mark", "of_this_launch"]
 
 PROCESS = f"{PREFIX}process"
 """The annotation that tells which process has launched an object."""
@@ -41,6 +43,11 @@ _lock = threading.Lock()
 def mark() -> dict[str, str]:
     """Return the annotation that names this process."""
     return {PROCESS: machine.process_name()}
+
+
+def of_this_launch() -> dict[str, str]:
+    """Return the labels that tell which notebook, record and sweep the launch of this thread belongs to."""
+    return origin_labels(**dataclasses.asdict(origin()))
 
 
 def digest_of_task(spec: Mapping[str, Any]) -> str:

@@ -217,11 +217,17 @@ class _Packing:
             if entry.kind == "file":
                 yield from _file_member(entry)
             else:
-                yield _header(entry)
+                yield member_header(entry)
 
 
-def _header(entry: ArchiveEntry, size: int = 0) -> bytes:
-    """Return the tar header of a member, with a pax header before it where its name or size needs one."""
+def member_header(entry: ArchiveEntry, size: int = 0) -> bytes:
+    """Return the tar header of a member, with a pax header before it where its name or size needs one.
+
+    Args:
+        entry: The member.
+        size: The bytes of its content.
+
+    """
     info = tarfile.TarInfo(entry.destination)  # mtime, uid and gid are 0 there, the owner's names empty
     info.size = size
     info.mode = 0o777 if entry.kind == "symlink" else 0o755
@@ -245,7 +251,7 @@ def _file_member(entry: ArchiveEntry) -> Iterator[bytes]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _changed(entry.source)
-        yield _header(entry, status.st_size)
+        yield member_header(entry, status.st_size)
         missing = status.st_size
         while missing:
             piece = _read(descriptor, min(missing, _BLOCK), entry.source)

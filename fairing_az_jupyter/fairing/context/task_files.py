@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 import time
@@ -13,18 +14,33 @@ from typing import TYPE_CHECKING, Any
 from kubeflow.fairing.preprocessors.function import FunctionPreProcessor
 
 from fairing_az_jupyter.exceptions import ContextError
-from fairing_az_jupyter.fairing import model_server
+from fairing_az_jupyter.fairing import job_program, model_server
 from fairing_az_jupyter.fairing.context.collecting import collect
 from fairing_az_jupyter.fairing.context.dockerignore import IgnoreRules
+from fairing_az_jupyter.fairing.job_program.job import CONTAINER_FILES as JOB_FILES
 from fairing_az_jupyter.fairing.model_server.serving import CONTAINER_FILES
+from fairing_az_jupyter.files import replace_file
 from fairing_az_jupyter.folders import data_folder
+from fairing_az_jupyter.records import layout
+from fairing_az_jupyter.settings import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fairing_az_jupyter.fairing.context.archive import ArchiveEntry
 
-__all__ = ["ABANDONED_SECONDS", "SERVER", "age", "entries_of", "forgetting", "scratch_file"]
+__all__ = [
+    "ABANDONED_SECONDS",
+    "SERVER",
+    "age",
+    "code_digest",
+    "entries_of",
+    "forgetting",
+    "keep_code",
+    "names_of",
+    "put_code",
+    "scratch_file",
+]
 
 SERVER = CONTAINER_FILES["serving.py"]
 """The name of `serving.py` beside the user's files; the modules that it needs are named in the same way."""
@@ -33,6 +49,8 @@ ABANDONED_SECONDS = 24 * 3600.0
 """After this time, a file that nobody claims is what a killed process has left."""
 
 _LOADER_BYTES = 10_000
+_LARGEST_CODE = 64 * 1024 * 1024
+_SHORTEST_SECRET = 6
 
 
 def entries_of(preprocessor: Any) -> tuple[ArchiveEntry, ...]:  # noqa: ANN401 - Fairing is untyped
@@ -55,9 +73,80 @@ def entries_of(preprocessor: Any) -> tuple[ArchiveEntry, ...]:  # noqa: ANN401 -
     # Fairing names one of its own files twice, and would warn of it each time.
     once = {source: where for source, where in preprocessor.output_map.items() if source not in runtime}
     preprocessor.output_map = once
-    here = Path(model_server.__file__).parent
-    server = {str(prefix / name): str(here / source) for source, name in CONTAINER_FILES.items()}
-    return collect({**preprocessor.context_map(), **server}, ignore=_rules(Path.cwd()))
+    own = {
+        str(prefix / name): str(Path(str(module.__file__)).parent / source)
+        for module, files in ((model_server, CONTAINER_FILES), (job_program, JOB_FILES))
+        for source, name in files.items()
+    }
+    return collect({**preprocessor.context_map(), **own}, ignore=_rules(Path.cwd()))
+
+
+def code_digest(preprocessor: Any) -> str:  # noqa: ANN401 - Fairing is untyped
+    """Return the SHA-256 of a task's own code: of its pickle, or of the file that is run; empty if it can't be read.
+
+    Args:
+        preprocessor: Fairing's preprocessor.
+
+    """
+    file = _pickle_of(preprocessor) or getattr(preprocessor, "notebook_file", None) or preprocessor.executable
+    with contextlib.suppress(OSError, TypeError):
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    return ""
+
+
+def keep_code(preprocessor: Any, record: Path) -> None:  # noqa: ANN401 - as above
+    """Keep the pickled class or function of a task in its record, so that it can be launched again as it was.
+
+    It is not kept where it is very large, or holds the value of a secret of this process's environment, which a class
+    may have got from a variable of its notebook.
+
+    Args:
+        preprocessor: Fairing's preprocessor.
+        record: The record's folder.
+
+    """
+    source = _pickle_of(preprocessor)
+    with contextlib.suppress(OSError):
+        if source is None or Path(source).stat().st_size > _LARGEST_CODE:
+            return
+        data = Path(source).read_bytes()
+        # A path is none, such as PWD, or what a file with a secret is called; code names its own.
+        values = (
+            value for name, value in os.environ.items() if naming.names_secret(name) and not value.startswith("/")
+        )
+        if not any(os.fsencode(value) in data for value in values if len(value) >= _SHORTEST_SECRET):
+            replace_file(record / layout.CODE, data, mode=0o600, durable=False)
+
+
+def put_code(preprocessor: Any, record: Path) -> None:  # noqa: ANN401 - as above
+    """Put the class or function that a record has kept in the place of a task's own.
+
+    Args:
+        preprocessor: Fairing's preprocessor, made of a class of the same name.
+        record: The record's folder.
+
+    Raises:
+        ContextError: It is not there.
+
+    """
+    source = _pickle_of(preprocessor)
+    try:
+        Path(source or "").write_bytes((record / layout.CODE).read_bytes())
+    except OSError as error:
+        raise ContextError(
+            f"The code of the run '{record.name}' is not in its record any more ({error.strerror or error}).",
+            hint=f"Run the current code: fairing-azure runs retry {record.name}",
+        ) from error
+
+
+def names_of(mutators: Sequence[Any]) -> tuple[str, ...]:
+    """Return the names of functions that change a pod's specification.
+
+    Args:
+        mutators: The functions.
+
+    """
+    return tuple(str(getattr(each, "__name__", type(each).__name__)) for each in mutators)
 
 
 def scratch_file(suffix: str) -> Path:
@@ -83,9 +172,8 @@ def forgetting(preprocessor: Any) -> Callable[[], None]:  # noqa: ANN401 - Fairi
     """
     if not isinstance(preprocessor, FunctionPreProcessor):
         return lambda: None
-    prefix = preprocessor.path_prefix
-    names = {os.path.join(prefix, "pickled_fn.p")}  # noqa: PTH118 - as Fairing joins them
-    payload = [source for source, where in preprocessor.output_map.items() if where in names]
+    pickled = _pickle_of(preprocessor)
+    payload = [] if pickled is None else [pickled]
     if payload:
         loader = 'cloudpickle.load(open("pickled_fn.p"'
         payload += [source for source in preprocessor.output_map if _is_loader(Path(source), loader)]
@@ -103,6 +191,12 @@ def age(entry: Path) -> float:
     with contextlib.suppress(OSError):
         return entry.stat().st_mtime
     return 0.0
+
+
+def _pickle_of(preprocessor: Any) -> str | None:  # noqa: ANN401 - as above
+    """Return the file in which Fairing has pickled a class or a function; None where it has not."""
+    pickled = os.path.join(str(preprocessor.path_prefix), "pickled_fn.p")  # noqa: PTH118 - as Fairing joins them
+    return next((str(source) for source, where in preprocessor.output_map.items() if where == pickled), None)
 
 
 def _is_loader(source: Path, loader: str) -> bool:

@@ -21,6 +21,7 @@ from fairing_az_jupyter.fairing.cluster import ownership
 from fairing_az_jupyter.fairing.cluster.event_log import Shown, print_line, reported_after_deletion
 from fairing_az_jupyter.fairing.cluster.forwarding import Forward
 from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, labels_of, new_name
+from fairing_az_jupyter.fairing.cluster.own_events import emit_end, emit_start
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.endpoints.endpoint_pods import READY_SECONDS, endpoint_pod
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
@@ -116,7 +117,11 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         served = pod["containers"][0]
         self._container = self.container_name or str(served.get("name") or "")
         marks = Marks(
-            labels={ownership.TASK: ownership.digest_of_task({**pod, "made of": self._makeup()}), **self._of_class()},
+            labels={
+                ownership.TASK: ownership.digest_of_task({**pod, "made of": self._makeup()}),
+                **self._of_class(),
+                **ownership.of_this_launch(),
+            },
             annotations=ownership.mark(),
         )
         with Phases() as phases:
@@ -131,6 +136,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             self._create(pod, self._launcher.target, marks)
             logger.warning("The endpoint %s launched.", self.name)
             publish(Launched("endpoint", self.name, self._launcher.target.namespace))
+            emit_start(self._launcher, (self.kind, self.name))
             begin = phases.begin
             shown = Shown(self._container, printed=False, started=lambda: begin("serve"), launch=self.name)
             try:
@@ -140,6 +146,8 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
             return self._served(phases)
         except BaseException as error:
             phases.fail(error)
+            if isinstance(error, FairingAzureError):
+                emit_end(self._launcher, (self.kind, self.name), f"It failed: {error.message}")
             if isinstance(error, KeyboardInterrupt):
                 _report_interrupted(f"Interrupted: endpoint {self.name} is being deleted.", remains=False)
             self._undo()
@@ -150,6 +158,7 @@ class EndpointDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is un
         phases.begin("serve")
         url = f"{self._way()}/predict"
         phases.say(f"Endpoint {self.name} at {url}")
+        emit_end(self._launcher, (self.kind, self.name), "The endpoint is ready.")
         return url
 
     def delete(self) -> None:

@@ -37,7 +37,9 @@ class AcrTasksBuilder(ImageBuilder):
         all_first = requirements is not None and requirements.needs_files
         text = whole_image(str(base), self.prefix, shown, all_first=all_first, beside=bool(beside))
         text = labelled(text, shown) if shown else text
-        tag = combined("acr-tasks 2", text, digest_of(within), digest_of(beside), self.platform)
+        inner, others = digest_of(within), digest_of(beside)
+        self.context_digest = digest_of(entries) if beside else inner
+        tag = combined("acr-tasks 2", text, inner, others, self.platform)
         repository = self.repository(self.image_name)
         name = f"{self.registry}/{self.image_name}:{tag}"
         if self.exists(repository, tag):
@@ -60,6 +62,6 @@ class AcrTasksBuilder(ImageBuilder):
             raise
         self.phases.begin("push")
         self.phases.say("The build has pushed the image.")
-        require_pushed(self.images, repository, tag)
+        self.image_digest = require_pushed(self.images, repository, tag)
         logger.info("Image %s is built by Azure: %s.", name, digest)
         return name

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.clients.oci.images import ImageReference
 from fairing_az_jupyter.exceptions import InputError
+from fairing_az_jupyter.fairing.cluster import ownership
 from fairing_az_jupyter.fairing.cluster.manifests import PREFIX, Placement, finished_pod, job, labels_of
 from fairing_az_jupyter.fairing.cluster.pod_resources import larger
 from fairing_az_jupyter.fairing.images.dockerfiles import FILE_NAME as DOCKERFILE
@@ -207,7 +208,7 @@ def build_object(
         raise _not_restricted(order.image)
     name = build_name(order.image)
     pod = finished_pod(_pod(order, settings.builder_image, name), target, _placement(settings, placement), ends=True)
-    labels = {**labels_of("build", name, target.owner), IMAGE: order.tag}
+    labels = {**labels_of("build", name, target.owner), IMAGE: order.tag, **ownership.of_this_launch()}
     body = job(
         name, pod, target, kind="build", labels=labels, annotations=annotations, deadline=longest_seconds(settings)
     )

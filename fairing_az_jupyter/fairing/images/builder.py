@@ -15,18 +15,21 @@ from kubeflow.fairing.builders.base_builder import BaseBuilder
 
 from fairing_az_jupyter.clients.oci.images import ImageReference
 from fairing_az_jupyter.exceptions import ContextError, CredentialError, NotAllowedError, UnreachableError
+from fairing_az_jupyter.fairing.cluster.outputs_pod import JOB
 from fairing_az_jupyter.fairing.cluster.pod_spec import plain_spec
 from fairing_az_jupyter.fairing.context.archive import ArchiveEntry, write_archive
+from fairing_az_jupyter.fairing.context.job_files import check_apart, provenance_of
 from fairing_az_jupyter.fairing.context.requirements import (
     asks_for_something,
     needs_files,
     requirements_shown,
     requirements_text,
 )
-from fairing_az_jupyter.fairing.context.task_files import entries_of, forgetting, scratch_file
+from fairing_az_jupyter.fairing.context.task_files import code_digest, entries_of, forgetting, names_of, scratch_file
 from fairing_az_jupyter.fairing.images.build_pods import longest_seconds
 from fairing_az_jupyter.fairing.images.dockerfiles import BESIDE
 from fairing_az_jupyter.fairing.images.dockerfiles import FILE_NAME as DOCKERFILE
+from fairing_az_jupyter.fairing.images.job_files import JobFiles, tag_with
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
 from fairing_az_jupyter.launch_events import Phases, Progress, watcher
 from fairing_az_jupyter.machine import image_platform
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.fairing.context.archive import Archive
+    from fairing_az_jupyter.outputs.sources import FileSource
 
 __all__ = ["ImageBuilder", "Requirements", "combined", "megabytes", "progress", "without_base_folders"]
 
@@ -60,6 +64,9 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         preprocessor: Fairing's preprocessor, which knows the files and the command.
         base_image: The image to start from.
         pod_spec_mutators: Functions that change a pod's specification; where they put a job's pod, builds run, too.
+
+    Attributes:
+        source: The files of an earlier job that go into the application's folder; None for none.
 
     """
 
@@ -84,6 +91,8 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         self._mutators = tuple(pod_spec_mutators or ())
         self._host, self._path = host, path
         self.phases = Phases()
+        self.source: FileSource | None = None
+        self.context_digest = self.image_digest = ""
         weakref.finalize(self, forgetting(preprocessor))
 
     def build(self) -> None:
@@ -97,13 +106,37 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         """
         with self.phases as phases:
             phases.begin("context")
-            self.image_tag = self._make(entries_of(self.preprocessor))
+            entries = entries_of(self.preprocessor)
+            if self.source is not None:
+                check_apart(self.source, entries, self.prefix)
+            name = self._make(entries)
+            self.image_tag = name if self.source is None else self._with_files(name, self.source)
 
     def generate_pod_spec(self, image: str | None = None) -> Any:  # noqa: ANN401 - Fairing is untyped
-        """Return Fairing's pod specification, to be run by nodes that can run the image."""
+        """Return Fairing's pod specification, to be run by nodes that can run the image; it knows our own program."""
         pod_spec = super().generate_pod_spec(image)
         pod_spec.node_selector = {"kubernetes.io/arch": self.platform.partition("/")[2]}
+        pod_spec.job_program = f"/{self.prefix}/{JOB}" if self.prefix else f"/{JOB}"
         return pod_spec
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what a record tells of the launch, by the names of `Provenance`; no connection is opened for it."""
+        settings, launcher = self._launcher.settings, self._launcher
+        found: dict[str, Any] = {
+            "backend": settings.backend,
+            "settings": settings.model_dump(mode="json", exclude_defaults=True),
+            "code": code_digest(self.preprocessor),
+            "context": self.context_digest,
+            "image": self.image_tag or "",
+            "image_digest": self.image_digest,
+            "command": tuple(map(str, self.preprocessor.get_command())),
+            "mutators": names_of(self._mutators),
+            **provenance_of(self.source),
+        }
+        if "cluster" in vars(launcher):
+            cluster = launcher.cluster
+            found |= {"namespace": cluster.namespace, "server": cluster.connection.address}
+        return found
 
     @property
     def images(self) -> ImageStore:
@@ -119,6 +152,19 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
     def prefix(self) -> str:
         """The application's folder in the image, without slashes around it."""
         return str(self.preprocessor.path_prefix).strip("/")
+
+    def _with_files(self, name: str, source: FileSource) -> str:
+        """Have an image in the registry that is another one with the files of a job; return its whole name."""
+        name, _, tag = name.rpartition(":")
+        repository = self.repository(self.image_name)
+        self.phases.begin("push")
+        files = JobFiles(self.images, repository, self.platform)
+        tag, self.image_digest = files.added(tag, source, self.prefix, progress("files of the job"))
+        size = megabytes(sum(file.size for file in source.files))
+        sent = f"{megabytes(files.sent)} sent" if files.sent else "nothing sent"
+        self.phases.say(f"Image {name}:{tag}: {len(source.files)} files of '{source.name}' ({size}), {sent}.")
+        logger.info("Image %s:%s has the files of '%s' (%s): %s.", name, tag, source.name, size, sent)
+        return f"{name}:{tag}"
 
     @abc.abstractmethod
     def _make(self, entries: Sequence[ArchiveEntry]) -> str:
@@ -148,15 +194,24 @@ class ImageBuilder(BaseBuilder, abc.ABC):  # type: ignore[misc] # Fairing is unt
         return asked if asked.any else None
 
     def exists(self, repository: str, tag: str) -> bool:
-        """Tell whether an image is in the registry, and if so tell the user that there is nothing to do.
+        """Tell whether an image, or the one with the files of `source`, is there; if so the user hears of it.
 
         Args:
             repository: Its repository.
             tag: Its tag.
 
         """
-        if self.images.has(repository, tag) is None:
+        found, digest = tag, None
+        if self.source is not None:
+            # Whoever prunes images knows of no need for the one without the files.
+            found = tag_with(tag, self.source, self.prefix)
+            digest = self.images.has(repository, found)
+        if digest is None:
+            found, digest = tag, self.images.has(repository, tag)
+        if digest is None:
             return False
+        tag = found
+        self.image_digest = digest
         logger.info("Image %s/%s:%s already exists: nothing is built or pushed.", self._host, repository, tag)
         self.phases.skip("build", f"Image {self._host}/{repository}:{tag} already exists.")
         self.phases.skip("push", "The image already exists.")

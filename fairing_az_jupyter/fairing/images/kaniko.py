@@ -38,7 +38,9 @@ class KanikoBuilder(ImageBuilder):
         within, beside = self.parted(entries)
         all_first = requirements is not None and requirements.needs_files
         text = whole_image(str(base), self.prefix, shown, all_first=all_first, beside=bool(beside))
-        tag = combined("kaniko 2", text, digest_of(within), digest_of(beside), self.platform)
+        inner, others = digest_of(within), digest_of(beside)
+        self.context_digest = digest_of(entries) if beside else inner
+        tag = combined("kaniko 2", text, inner, others, self.platform)
         repository = self.repository(self.image_name)
         name = f"{self.registry}/{self.image_name}:{tag}"
         if self.exists(repository, tag):
@@ -55,13 +57,13 @@ class KanikoBuilder(ImageBuilder):
         build_in_cluster(self._launcher, order, lambda: self.link(within, text, beside), self.phases)
         self.phases.begin("push")
         self.phases.say("The build has pushed the image.")
-        require_pushed(self.images, repository, tag)
+        self.image_digest = require_pushed(self.images, repository, tag)
         logger.info("Image %s is built.", name)
         return name
 
 
-def require_pushed(images: ImageStore, repository: str, tag: str) -> None:
-    """Fail for an image that a build was to push and that does not exist.
+def require_pushed(images: ImageStore, repository: str, tag: str) -> str:
+    """Return the digest of an image that a build was to push.
 
     Args:
         images: The registry.
@@ -72,9 +74,11 @@ def require_pushed(images: ImageStore, repository: str, tag: str) -> None:
         BuildFailedError: It is not in the registry.
 
     """
-    if images.has(repository, tag) is None:
+    digest = images.has(repository, tag)
+    if digest is None:
         raise BuildFailedError(
             f"The build of image '{images.host}/{repository}:{tag}' has ended, but the image is not in the registry.",
             hint="The build may have been deleted. Launch again.",
             code="image-missing",
         )
+    return digest

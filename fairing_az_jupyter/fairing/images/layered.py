@@ -60,7 +60,7 @@ class LayeredBuilder(ImageBuilder):
     def _make(self, entries: Sequence[ArchiveEntry]) -> str:
         base, requirements = self.pinned_base(), self.requirements(entries)
         layer = _layer_members(entries, self.prefix)
-        contents = digest_of(layer)
+        contents = self.context_digest = digest_of(layer)
         asked = _key(base, requirements, contents, self.platform) if requirements else str(base.digest)
         repository, tag = self.repository(self.image_name), combined("layered 2", asked, self.prefix, contents)
         name = f"{self.registry}/{self.image_name}:{tag}"
@@ -87,6 +87,7 @@ class LayeredBuilder(ImageBuilder):
                 changes=ConfigChanges(env={"FAIRING_RUNTIME": "1"}, working_dir=f"/{self.prefix}"),
                 progress=progress("image"),
             )
+        self.image_digest = pushed.digest
         logger.info("Image %s is pushed: %s sent.", name, megabytes(pushed.sent_bytes))
         self.phases.say(f"Image {name}: {megabytes(pushed.sent_bytes)} sent.")
         return name

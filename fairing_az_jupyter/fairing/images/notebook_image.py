@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.cluster.connections import Launcher
     from fairing_az_jupyter.fairing.images.builder import ImageBuilder
 
-__all__ = ["APP", "MODULE", "PACKAGES", "NotebookFiles", "build_image", "own_requirements", "requirements_with_own"]
+__all__ = [
+    "APP",
+    "MODULE",
+    "PACKAGES",
+    "NotebookFiles",
+    "build_image",
+    "own_requirements",
+    "recorded_image",
+    "requirements_with_own",
+]
 
 APP = "/app"
 """The notebook's folder in the image."""
@@ -38,7 +47,7 @@ APP = "/app"
 PACKAGES = "/opt/fairing-az-jupyter"
 """Where this package lies in the image; PYTHONPATH names it."""
 
-MODULE = "fairing_az_jupyter.runs.in_pod"
+MODULE = "fairing_az_jupyter.services.cluster_runs.pod"
 """What the container runs."""
 
 _DISTRIBUTION = "fairing-az-jupyter"
@@ -75,7 +84,7 @@ class NotebookFiles:
     has_requirements: bool = True
 
 
-def build_image(launcher: Launcher, files: NotebookFiles) -> tuple[str, dict[str, Any]]:
+def build_image(launcher: Launcher, files: NotebookFiles) -> tuple[dict[str, Any], dict[str, Any]]:
     """Have the notebook's image in the registry; nothing is built or sent where it is there.
 
     Args:
@@ -83,7 +92,8 @@ def build_image(launcher: Launcher, files: NotebookFiles) -> tuple[str, dict[str
         files: What goes into it.
 
     Returns:
-        Its whole name, and the specification of a pod that runs it.
+        What a record tells of it, by the names of `Provenance` (`image` is its whole name), and the specification of a
+        pod that runs it.
 
     Raises:
         ContextError: A file is missing, can't be read, or has no place in the image.
@@ -95,9 +105,29 @@ def build_image(launcher: Launcher, files: NotebookFiles) -> tuple[str, dict[str
         members = _members(files, Path(scratch))
         builder = _builder(launcher, _Preprocessed(members))
         builder.build()
-        image = str(builder.image_tag)
+        made_of = {**builder.provenance(), "image": str(builder.image_tag)}
         spec = plain_spec(builder.generate_pod_spec(), (), launcher.target.namespace)
-    return image, spec
+    return made_of, spec
+
+
+def recorded_image(launcher: Launcher, as_it_was: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what `build_image` does for the image of an earlier run; nothing is built or sent.
+
+    Args:
+        launcher: Registry and cluster.
+        as_it_was: The record of that run.
+
+    Raises:
+        NotFoundError: The image was deleted.
+        ServiceError: The registry does not say.
+
+    """
+    from fairing_az_jupyter.fairing.images.recorded_image import RecordedImage  # noqa: PLC0415 - seldom needed
+
+    builder = RecordedImage(launcher, _Preprocessed({}), as_it_was)
+    builder.build()
+    made_of = {**builder.provenance(), "image": str(builder.image_tag)}
+    return made_of, plain_spec(builder.generate_pod_spec(), (), launcher.target.namespace)
 
 
 def own_requirements() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from fairing_az_jupyter.clients.kube.diagnosis.pods import containers
 from fairing_az_jupyter.clients.kube.objects.facts import mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of, uid_of
 from fairing_az_jupyter.clients.kube.watching.events import LogLine
+from fairing_az_jupyter.clients.kube.workloads import Workloads
 from fairing_az_jupyter.exceptions import (
     ConflictError,
     EndpointError,
@@ -47,7 +48,16 @@ if TYPE_CHECKING:
 
     Object = Mapping[str, Any]
 
-__all__ = ["delete_launches", "described", "find_launch", "find_launches", "group_of", "lines", "watched_lines"]
+__all__ = [
+    "delete_launches",
+    "described",
+    "find_everywhere",
+    "find_launch",
+    "find_launches",
+    "group_of",
+    "lines",
+    "watched_lines",
+]
 
 _AT_ONCE = 6
 _GONE_SECONDS = 60.0
@@ -66,19 +76,56 @@ def find_launches(launcher: Launcher) -> tuple[Launch, ...]:
         ServiceError: The cluster does not do what is asked.
 
     """
-    found = _objects(launcher)
+    return _launches_of(_objects(launcher.workloads), launcher.workloads)
+
+
+def find_everywhere(launcher: Launcher) -> tuple[tuple[Launch, ...], str]:
+    """Return everything that was launched in all namespaces, the oldest first.
+
+    Args:
+        launcher: The cluster and the namespace.
+
+    Returns:
+        The launches; and why only those of the one namespace could be looked at, or an empty text.
+
+    Raises:
+        ServiceError: The cluster does not do what is asked.
+
+    """
+    try:
+        found = _objects(launcher.workloads, everywhere=True)
+    except NotAllowedError as error:
+        why = f"Only namespace '{launcher.workloads.namespace}' could be looked at: {error.message}"
+        return find_launches(launcher), why
+    launches: list[Launch] = []
+    for namespace in sorted({_namespace_of(thing) for things in found.values() for thing in things}):
+        with Workloads(launcher.cluster, namespace=namespace) as workloads:
+            own = {kind: [each for each in found[kind] if _namespace_of(each) == namespace] for kind in found}
+            launches += _launches_of(own, workloads)
+    return tuple(sorted(launches, key=_by_age)), ""
+
+
+def _launches_of(found: Mapping[str, list[Object]], workloads: Workloads) -> tuple[Launch, ...]:
+    """Return the launches that the objects of one namespace are."""
     pods = found["Pod"]
     launches = [job_launch(each, pods) for each in found["Job"]]
-    launches += [_inference_launch(launcher, each) for each in found["InferenceService"]]
+    launches += [_inference_launch(workloads, each) for each in found["InferenceService"]]
     services = {group_of(each): each for each in found["Service"] if kind_of_launch(each) is not None}
     deployments = {group_of(each): each for each in found["Deployment"] if kind_of_launch(each) is not None}
     for group in {**deployments, **services}:
         deployment, service = deployments.get(group), services.get(group)
-        if _is_half_hidden(launcher, deployment, service):
+        if _is_half_hidden(workloads, deployment, service):
             continue
         launches.append(endpoint_launch(deployment, service, pods))
-    made = [launch for launch in launches if launch is not None]
-    return tuple(sorted(made, key=lambda launch: (launch.info.created, launch.info.name)))
+    return tuple(sorted(filter(None, launches), key=_by_age))
+
+
+def _by_age(launch: Launch) -> tuple[str, str]:
+    return launch.info.created, launch.info.name
+
+
+def _namespace_of(thing: Object) -> str:
+    return str(mapping(thing.get("metadata")).get("namespace") or "")
 
 
 def group_of(thing: Object) -> str:
@@ -151,7 +198,7 @@ def described(launcher: Launcher, launch: Launch) -> LaunchInfo:
     if main.kind == "Job":
         found = job_launch(thing, pods, events)
     elif main.kind == "InferenceService":
-        found = _inference_launch(launcher, thing, events)
+        found = _inference_launch(workloads, thing, events)
     else:
         rest = {each.kind: workloads.get(each.kind, each.name) for each in others}
         deployment, service = (thing, rest.get("Service")) if main.kind == "Deployment" else (None, thing)
@@ -264,7 +311,7 @@ def delete_launches(
     return deleted
 
 
-def _is_half_hidden(launcher: Launcher, deployment: Object | None, service: Object | None) -> bool:
+def _is_half_hidden(workloads: Workloads, deployment: Object | None, service: Object | None) -> bool:
     """Tell whether the other half of an endpoint is there, and its labels were taken away: then it is somebody's own.
 
     Without a look it would seem to be broken, and `cleanup` would take away what serves. The halves of Fairing's own
@@ -274,15 +321,15 @@ def _is_half_hidden(launcher: Launcher, deployment: Object | None, service: Obje
     if one is None or (kind_of_launch(one) or ("", ""))[1] != "fairing-az-jupyter":
         return False
     try:
-        launcher.workloads.get("Service" if service is None else "Deployment", name_of(one))
+        workloads.get("Service" if service is None else "Deployment", name_of(one))
     except NotFoundError:
         return False
     return True
 
 
-def _inference_launch(launcher: Launcher, inference: Object, events: Iterable[Object] = ()) -> Launch | None:
+def _inference_launch(workloads: Workloads, inference: Object, events: Iterable[Object] = ()) -> Launch | None:
     labels = kserve_labels(inference)
-    pods, services = (launcher.workloads.list(kind, labels) for kind in ("Pod", "Service"))
+    pods, services = (workloads.list(kind, labels) for kind in ("Pod", "Service"))
     return inference_launch(inference, pods, services, events)
 
 
@@ -342,14 +389,14 @@ def _problem_of_pods(launcher: Launcher, launch: Launch, seconds: float) -> Fair
     return None
 
 
-def _objects(launcher: Launcher) -> dict[str, list[Object]]:
+def _objects(workloads: Workloads, *, everywhere: bool = False) -> dict[str, list[Object]]:
     """Return the objects of launches by kind; of a kind that may not be there, or not be looked at, none."""
     wanted: list[tuple[str, Mapping[str, str]]] = [(kind, MANAGED_BY) for kind in _KINDS]
     wanted += [(kind, {name: value}) for (name, value), what in FAIRINGS.items() for kind in _LAUNCHED_AS[what]]
 
     def listed(what: tuple[str, Mapping[str, str]]) -> tuple[Object, ...]:
         try:
-            return launcher.workloads.list(*what)
+            return workloads.list(*what, everywhere=everywhere)
         except (NotFoundError, NotAllowedError):
             # A cluster without KServe; the server says 'forbidden' also of what it does not have.
             if what[0] != "InferenceService":

@@ -254,6 +254,7 @@ def _info(
     public: bool = False,
 ) -> LaunchInfo:
     metadata = mapping(thing.get("metadata"))
+    labels = mapping(metadata.get("labels"))
     return LaunchInfo(
         name=name_of(thing),
         kind=what[0],
@@ -266,6 +267,9 @@ def _info(
         url=url,
         public=public,
         origin=what[1],
+        notebook=str(labels.get(f"{PREFIX}notebook") or ""),
+        run=str(labels.get(f"{PREFIX}run") or ""),
+        sweep=str(labels.get(f"{PREFIX}sweep") or ""),
     )
 
 

@@ -25,6 +25,7 @@ from fairing_az_jupyter.clients.kube.objects.facts import entries, mapping
 from fairing_az_jupyter.clients.kube.objects.kinds import name_of
 from fairing_az_jupyter.exceptions import FairingAzureError, NotAllowedError, NotFoundError
 from fairing_az_jupyter.fairing.cluster.manifests import finished_pod, job, new_name
+from fairing_az_jupyter.fairing.cluster.own_events import emit_start
 from fairing_az_jupyter.fairing.images.notebook_image import PACKAGES
 from fairing_az_jupyter.fairing.jobs.notebook_waits import Looks, is_waiting, what_stops
 from fairing_az_jupyter.settings import to_notebook
@@ -69,6 +70,7 @@ class NotebookJob:
         runs: How many runs it has.
         parallelism: How many of them at once, at most.
         max_failed: After how many failed runs no further one is begun; None to begin them all.
+        labels: Labels that tell what is run.
 
     """
 
@@ -77,6 +79,7 @@ class NotebookJob:
     runs: int
     parallelism: int
     max_failed: int | None = None
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +129,7 @@ def start_job(launcher: Launcher, wanted: NotebookJob, spec: Object) -> None:
         ServiceError: The cluster does not take it; then there is none.
 
     """
-    launcher.workloads.create(_body(launcher, wanted, spec))
+    emit_start(launcher, launcher.workloads.create(_body(launcher, wanted, spec)))
 
 
 def delete_job(launcher: Launcher, name: str, *, wait: float = 0.0) -> bool:
@@ -253,7 +256,7 @@ def notebook_object(
     container = pod["containers"][0]
     container["command"] = [*container["command"], wanted.batch]
     container["env"] = [*container.get("env", []), *_variables(settings)]
-    body = job(wanted.name, pod, target, retries=placement.retries)
+    body = job(wanted.name, pod, target, labels=wanted.labels, retries=placement.retries)
     inner = body["spec"]
     inner |= {
         "completionMode": "Indexed",

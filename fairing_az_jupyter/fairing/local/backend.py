@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import logging
-import os
 import shutil
 import socket
 import sys
@@ -18,23 +16,37 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psutil
 from kubeflow.fairing.deployers.deployer import DeployerInterface
 
-from fairing_az_jupyter.exceptions import ContextError, FairingAzureError
+from fairing_az_jupyter.exceptions import ContextError, FairingAzureError, InputError, JobFailedError
 from fairing_az_jupyter.fairing.context.task_files import ABANDONED_SECONDS, SERVER, age
 from fairing_az_jupyter.fairing.context.unpacking import unpack
+from fairing_az_jupyter.fairing.job_program.collecting import Snapshot, select
+from fairing_az_jupyter.fairing.job_program.commands import noting_outcome
+from fairing_az_jupyter.fairing.job_program.sending import not_kept
+from fairing_az_jupyter.fairing.local.command_words import as_local, kernel_of, program, variables_of
 from fairing_az_jupyter.fairing.local.environments import (
     JOB_REQUIREMENTS,
     NOTEBOOK_REQUIREMENTS,
     SERVING_REQUIREMENTS,
     environment_for,
 )
-from fairing_az_jupyter.fairing.outcomes import LaunchedJob, endpoint_failed, job_failed
+from fairing_az_jupyter.fairing.local.outcome import LocalOutcome
+from fairing_az_jupyter.fairing.outcomes import JobOutputs, LaunchedJob, endpoint_failed, job_failed
 from fairing_az_jupyter.fairing.processes.child import Child, LastLines
+from fairing_az_jupyter.fairing.recording.current import current_record, job_variables
 from fairing_az_jupyter.fairing.upstream.stand_ins import LOGGER_NAME
 from fairing_az_jupyter.folders import data_folder
 from fairing_az_jupyter.launch_events import Interrupted, Launched, Output, Phases, publish
+from fairing_az_jupyter.outputs.fetching import fetch
+from fairing_az_jupyter.outputs.keeping import keep
+from fairing_az_jupyter.outputs.listing import kept_sizes
+from fairing_az_jupyter.outputs.manifest import LeftOut
+from fairing_az_jupyter.outputs.stored import LocalPlace
+from fairing_az_jupyter.records import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fairing_az_jupyter.outputs.sources import FileSource
 
 logger = logging.getLogger(LOGGER_NAME)
 
@@ -42,7 +54,6 @@ _KEPT_FOLDERS = 20
 _KEPT_BYTES = 2 * 1024**3
 _KEPT_LINES = 1000
 _POLL_SECONDS = 0.1
-_OWN_VARIABLES = ("JPY_SESSION_NAME", "JPY_PARENT_PID")
 
 _serving: set[Child] = set()
 
@@ -91,8 +102,11 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
         files = self.folder / "files"
         files.mkdir(parents=True)
         unpack(archive, files)
-        application = files / str(container.working_dir or "/app").strip("/")
+        application = files / _folder_in_image(container).strip("/")
         application.mkdir(parents=True, exist_ok=True)
+        source = getattr(pod_spec.built_by, "source", None)
+        if source is not None:
+            _bring(source, application)
         return application, container
 
     def _start(
@@ -101,22 +115,25 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
         container: Any,  # noqa: ANN401
         command: Sequence[str],
         phases: Phases,
+        *,
+        variables: Mapping[str, str] | None = None,
         **options: Any,  # noqa: ANN401
     ) -> Child:
-        prefix = f"/{str(container.working_dir or '/app').strip('/')}/"
-        words = [_as_local(word, prefix, application) for word in command]
+        prefix = f"{_folder_in_image(container)}/"
+        words = [as_local(word, prefix, application) for word in command]
         own = self.requirements
         if words[0] == "papermill":
             own = (*own, *NOTEBOOK_REQUIREMENTS)
-            words += _kernel_of(application / words[1])
+            words += kernel_of(application / words[1])
         python = Path(sys.executable)
         if self._isolated:
             phases.begin("build")
             python = environment_for(application / "requirements.txt", own, logger.info)
+        environment = variables_of(container.env or (), application, python, isolated=self._isolated)
         child = Child(
-            [_program(words[0], python), *words[1:]],
+            [program(words[0], python), *words[1:]],
             cwd=application,
-            env=_environment(container.env or (), application, python, isolated=self._isolated),
+            env=environment | dict(variables or {}),
             log=self.log,
             **options,
         )
@@ -125,15 +142,38 @@ class _LocalDeployer(DeployerInterface):  # type: ignore[misc] # Fairing is unty
 
 
 class LocalJob(_LocalDeployer):
-    """Runs a training job in a child process; arguments as of `LocalBackend`."""
+    """Runs a training job in a child process, and keeps the files that it writes in its working folder.
+
+    Args:
+        pod_spec_mutators: See `LocalBackend`.
+        isolated: See `LocalBackend`.
+        outputs: See `LocalBackend`.
+        outputs_limit: See `LocalBackend`.
+        outputs_folder: The folder that gets the files and their list; None for one in the launch's record, or, where
+            that could not be made, in the job's own folder, which stays until there are many newer ones.
+        checkpoints: The folder for the program's checkpoints, from `checkpoint_folder`; it is made. A job of this
+            machine is started once: what it saves there is among its outputs.
+
+    """
 
     def __init__(
         self,
         pod_spec_mutators: Sequence[Callable[..., object]] | None = None,
         *,
         isolated: bool = False,
+        outputs: bool | Sequence[str] = True,
+        outputs_limit: int | None = None,
+        outputs_folder: Path | None = None,
+        checkpoints: str = "",
     ) -> None:
         super().__init__(pod_spec_mutators, isolated=isolated)
+        self._checkpoints = checkpoints
+        given = (outputs,) if isinstance(outputs, str) else outputs
+        self._keeps = given is not False
+        self._patterns = None if isinstance(given, bool) else tuple(given)
+        self._outputs_folder = outputs_folder
+        self._record: Path | None = None
+        self._outputs_limit = outputs_limit
 
     def deploy(self, pod_template_spec: Any) -> LaunchedJob:  # noqa: ANN401
         """Run the job to its end and print its output line by line as it comes.
@@ -149,20 +189,83 @@ class LocalJob(_LocalDeployer):
 
         """
         name = f"fairing-job-{uuid.uuid4().hex[:8]}"
+        self._record = current_record()
         with _phases_of(pod_template_spec) as phases:
             phases.begin("context")
             application, container = self._prepare(name, pod_template_spec)
             command = [*(container.command or ()), *(container.args or ())]
             logger.warning("The job %s launched.", name)
             publish(Launched("job", name))
-            child = self._start(application, container, command, phases, stream=True)
+            self._make_checkpoint_folder(application)
+            before = Snapshot(application) if self._keeps else None
+            outcome = LocalOutcome(application, self.folder or application)
+            child = self._start(
+                application,
+                container,
+                noting_outcome(command, _folder_in_image(container)),
+                phases,
+                variables=job_variables() | outcome.variables,
+                stream=True,
+            )
             phases.begin("run")
             phases.say(f"Job {name}")
-            lines = self._watched(name, child)
-        logger.info("Job %s succeeded. What it wrote is in %s", name, application)
-        return LaunchedJob(name, lines)
+            try:
+                lines = self._watched(name, child, outcome)
+            except BaseException as error:
+                kept = self._keep(name, before, outcome, complete=isinstance(error, JobFailedError))
+                if kept and isinstance(error, JobFailedError):
+                    error.hint = f"{error.hint} {kept} The files that it wrote: fairing-azure fetch {name}"
+                raise
+            kept = self._keep(name, before, outcome, complete=True)
+        fetch = f" {kept} The files that it wrote: fairing-azure fetch {name}" if kept else ""
+        logger.info("Job %s succeeded.%s", name, fetch)
+        place = LocalPlace(self._outputs) if self._keeps else None
+        return LaunchedJob(name, lines, JobOutputs(name, outcome.key), place=place)
 
-    def _watched(self, name: str, child: Child) -> tuple[str, ...]:
+    def _make_checkpoint_folder(self, application: Path) -> None:
+        try:
+            (application / self._checkpoints).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"The folder for checkpoints '{self._checkpoints}' can't be made: {error.strerror}.",
+                hint="Choose another one, or leave out an input file of that name.",
+                code="checkpoints",
+            ) from error
+
+    @property
+    def _outputs(self) -> Path:
+        if self._outputs_folder is not None:
+            return self._outputs_folder
+        return self.log.with_name(layout.OUTPUTS) if self._record is None else self._record / layout.OUTPUTS
+
+    def _keep(self, name: str, before: Snapshot | None, outcome: LocalOutcome, *, complete: bool) -> str:
+        """Keep what a job has written; return how much that is, empty for no file."""
+        if before is None:
+            return ""
+        limit = sys.maxsize if self._outputs_limit is None else self._outputs_limit
+        try:
+            chosen = select(before.changed(), self._patterns, limit)
+            left_out = [LeftOut(*each) for each in chosen.left_out]
+            paths = [file.path for file in chosen.files]
+            paths += [outcome.result["path"]] if outcome.result else []
+            kept = keep(
+                Path(before.folder),
+                paths,
+                self._outputs,
+                left_out=left_out,
+                complete=complete,
+                result=outcome.result,
+                error=outcome.error,
+            )
+            for line in not_kept(chosen.left_out, limit):
+                logger.warning("%s", line)
+        except OSError as error:
+            # Of the job this says nothing: its end, and its error, are reported as they are.
+            logger.warning("The files of job %s could not be kept in %s: %s", name, self._outputs, error.strerror)
+            return ""
+        return kept_sizes(kept)
+
+    def _watched(self, name: str, child: Child, outcome: LocalOutcome) -> tuple[str, ...]:
         """Print what a job prints, to its end, and return the last lines."""
         output = LastLines(_KEPT_LINES)
         try:
@@ -177,7 +280,7 @@ class LocalJob(_LocalDeployer):
         finally:
             child.stop()
         if child.returncode:
-            raise job_failed(name, child.returncode, child.last_lines(), str(self.log))
+            raise job_failed(name, child.returncode, child.last_lines(), str(self.log), outcome.error)
         return output.lines
 
 
@@ -284,6 +387,25 @@ class LocalServing(_LocalDeployer):
         )
 
 
+def _bring(source: FileSource, application: Path) -> None:
+    """Copy the files of an earlier job into the application's folder, wherever they are kept."""
+    with source.opened() as outputs:
+        fetched = fetch(outputs, [file.path for file in source.files], application)
+    for rejected in fetched.rejected:
+        raise ContextError(
+            f"'{rejected.name}', which the job '{source.name}' has written, can't be put into the endpoint's folder: "
+            f"{rejected.reason}.",
+            hint="Choose the files that it needs: --from-files PATTERN, in Python from_files=[...].",
+            code="files-twice",
+        )
+    size = sum(file.size for file in source.files)
+    logger.info("The files of the job are in the endpoint's folder: %d, %d bytes.", len(source.files), size)
+
+
+def _folder_in_image(container: Any) -> str:  # noqa: ANN401 - Fairing is untyped
+    return f"/{str(container.working_dir or '/app').strip('/')}"
+
+
 def _show(piece: str) -> None:
     if publish(Output(piece)):
         return
@@ -314,42 +436,6 @@ def _mutate_without_cluster(mutate: Callable[..., object], pod_spec: object) -> 
     except _NoClusterError:
         name = getattr(mutate, "__name__", mutate)
         logger.warning("pod_spec_mutator '%s' needs a cluster; LocalBackend ignores it.", name)
-
-
-def _as_local(word: str, prefix: str, application: Path) -> str:
-    """Return a word of the container's command with a path in the image as the path here."""
-    if word == prefix.rstrip("/"):
-        return str(application)
-    return str(application / word[len(prefix) :]) if word.startswith(prefix) else word
-
-
-def _kernel_of(notebook: Path) -> list[str]:
-    """Return papermill's option for a notebook that names no kernel, which papermill would reject."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        if not json.loads(notebook.read_bytes()).get("metadata", {}).get("kernelspec", {}).get("name"):
-            return ["--kernel", "python3"]
-    return []
-
-
-def _program(name: str, python: Path) -> str:
-    """Return the program that an image's `name` would be in this environment."""
-    if name in {"python", "python3"}:
-        return str(python)
-    beside = python.parent / name
-    return str(beside) if "/" not in name and beside.exists() else name
-
-
-def _environment(variables: Sequence[Any], application: Path, python: Path, *, isolated: bool) -> dict[str, str]:
-    foreign = {*_OWN_VARIABLES, *(("PYTHONPATH", "PYTHONHOME") if isolated else ())}
-    environ = {name: value for name, value in os.environ.items() if name not in foreign}
-    if environ.get("MPLBACKEND", "").startswith("module://"):
-        # The kernel's own drawing backend: it draws into notebook cells, and a child has none.
-        del environ["MPLBACKEND"]
-    environ.update({variable.name: variable.value for variable in variables if variable.value is not None})
-    environ["PYTHONUNBUFFERED"] = "1"
-    environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(application), environ.get("PYTHONPATH", "")) if part)
-    environ["PATH"] = os.pathsep.join((str(python.parent), environ.get("PATH", os.defpath)))
-    return environ
 
 
 def _prune(folder: Path) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import os
 import platform
 import re
+import secrets
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from fairing_az_jupyter.exceptions import PackageMissingError
 from fairing_az_jupyter.files import locked
@@ -23,6 +29,7 @@ JOB_REQUIREMENTS = ("cloudpickle",)
 NOTEBOOK_REQUIREMENTS = ("ipykernel", "papermill")
 SERVING_REQUIREMENTS = ("cloudpickle", "kserve>=0.15")
 _COMPLETE = "complete"
+_NAME = re.compile(r"[0-9a-f]{24}")
 _SHOWN_LINES = 15
 _INSTALL_SECONDS = 3600.0  # how long to wait for another process that installs the same
 
@@ -59,7 +66,97 @@ def environment_for(requirements: Path, own: Sequence[str], report: Callable[[st
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
+        # By its time it is known when the environment was last of use.
+        with contextlib.suppress(OSError):
+            (folder / _COMPLETE).touch()
     return python
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """An isolated environment.
+
+    Args:
+        folder: Its folder.
+        used: When it was last of use, in seconds since 1970-01-01 UTC.
+        size: Its bytes; files that it shares with a cache among them.
+
+    """
+
+    folder: Path
+    used: float
+    size: int
+
+
+def unused_environments(seconds: float) -> list[Environment]:
+    """Return the environments that were not of use for so long and that no process of this machine runs from.
+
+    Args:
+        seconds: How long.
+
+    """
+    old = []
+    with contextlib.suppress(OSError):
+        for folder in sorted(data_folder("environments").iterdir()):
+            used = _used(folder)
+            if _NAME.fullmatch(folder.name) and used is not None and time.time() - used > seconds:
+                old.append((folder, used))
+    running = _programs() if old else ()
+    return [
+        Environment(folder, used, _size(folder))
+        for folder, used in old
+        if not any(program.startswith(f"{folder}{os.sep}") for program in running)
+    ]
+
+
+def remove_environment(environment: Environment) -> bool:
+    """Delete an environment, unless it has been of use since it was found.
+
+    Args:
+        environment: The environment.
+
+    Returns:
+        Whether it is gone.
+
+    Raises:
+        OSError: It can't be deleted.
+
+    """
+    folder = environment.folder
+    try:
+        with locked(folder.with_name(f"{folder.name}.lock"), seconds=0.0):
+            if _used(folder) != environment.used:
+                return not folder.exists()
+            going = folder.with_name(f".gone-{folder.name}-{secrets.token_hex(3)}")
+            folder.rename(going)
+    except TimeoutError:
+        return False
+    shutil.rmtree(going, ignore_errors=True)
+    return True
+
+
+def _used(folder: Path) -> float | None:
+    with contextlib.suppress(OSError):
+        return (folder / _COMPLETE).stat().st_mtime
+    return None
+
+
+def _programs() -> tuple[str, ...]:
+    """Return what the processes of this machine were started as; an environment's interpreter is a link to another."""
+    found: list[str] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            found += process.cmdline()[:1]
+    return tuple(found)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(top, name)).st_size  # noqa: PTH118 - ten thousands of them
+    return total
 
 
 def _all_of(requirements: Path, seen: set[Path]) -> tuple[bytes, bool]:

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from kubeflow.fairing import PredictionEndpoint, TrainJob, backends
@@ -18,12 +18,14 @@ from fairing_az_jupyter.fairing.processes.child import describe_exit
 from fairing_az_jupyter.fairing.tasks.lookup import load_task
 from fairing_az_jupyter.fairing.upstream.stand_ins import fairing_logging
 from fairing_az_jupyter.models import Deployed
+from fairing_az_jupyter.settings.quantities import amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from fairing_az_jupyter.exceptions import EndpointError
+    from fairing_az_jupyter.outputs.sources import FileSource
     from fairing_az_jupyter.settings import Settings
 
 __all__ = ["LaunchedEndpoint", "TaskLaunch", "deploy", "served_locally", "train"]
@@ -45,6 +47,11 @@ class TaskLaunch:
         input_files: The files that it needs, below the working directory.
         output_map: Further files, and where they go in the image.
         deadline: Seconds after which a job is ended; None for none.
+        source: The files of an earlier launch that an endpoint serves; None for none.
+        as_it_was: The record of a launch whose image or code is taken; None for the code that there is now.
+        isolated: Whether a job or endpoint of this machine has an environment of its own.
+        outputs: Whether the files that a job writes are kept, or globs that say which.
+        checkpoints: The folder of a job's checkpoints; empty for none.
 
     """
 
@@ -52,6 +59,11 @@ class TaskLaunch:
     input_files: tuple[str, ...] = ()
     output_map: Mapping[str, str] = dataclasses.field(default_factory=dict)
     deadline: int | None = None
+    source: FileSource | None = None
+    as_it_was: Path | None = None
+    isolated: bool = False
+    outputs: bool | tuple[str, ...] = True
+    checkpoints: str = ""
 
     def backend(self) -> Any:  # noqa: ANN401 - Fairing is untyped
         """Return the backend.
@@ -61,26 +73,53 @@ class TaskLaunch:
 
         """
         if self.settings.backend != _LOCAL:
-            return backends.KubeflowAzureBackend(settings=self.settings, deadline=self.deadline)
+            return backends.KubeflowAzureBackend(
+                settings=self.settings,
+                deadline=self.deadline,
+                checkpoints=self.checkpoints,
+                as_it_was=self.as_it_was,
+                outputs=self.outputs,
+            )
         if self.deadline is not None:
             raise InputError(
                 "LocalBackend does not support deadlines.",
                 hint="Omit --deadline, and stop the job with Ctrl-C or cancel its run.",
                 code="deadline",
             )
-        return backends.LocalBackend()
+        limit = int(amount(self.settings.outputs_limit))
+        kept: dict[str, Any] = {"outputs": self.outputs, "outputs_limit": limit, "checkpoints": self.checkpoints}
+        return backends.LocalBackend(isolated=self.isolated, as_it_was=self.as_it_was, **kept)
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments that Fairing's tasks have in common."""
         backend = self.backend()
         local = self.settings.backend == _LOCAL
+        # An image has its files already.
+        sends = local or self.as_it_was is None
         return {
             "base_docker_image": None if local else self.settings.base_image,
             # Fairing changes both.
-            "input_files": list(self.input_files),
-            "output_map": dict(self.output_map),
+            "input_files": list(self.input_files) if sends else [],
+            "output_map": dict(self.output_map) if sends else {},
             "backend": backend,
         }
+
+    def entry_point(self, task: str, method: Literal["train", "predict"], names: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - the user's own
+        """Return the class or function that is launched; where a record has it, a class of its name stands for it.
+
+        Args:
+            task: As for `train`.
+            method: The method that a class needs.
+            names: As for `train`.
+
+        Raises:
+            InputError: The task does not exist.
+
+        """
+        if self.as_it_was is None:
+            return load_task(task, method, names)
+        methods = dict.fromkeys(("train", "predict"), _does_nothing)
+        return type(task.rpartition(":")[2] or "task", (), {"__module__": "__main__", **methods})
 
 
 class LaunchedEndpoint:
@@ -95,6 +134,8 @@ class LaunchedEndpoint:
     def __init__(self, endpoint: Any, info: Deployed) -> None:  # noqa: ANN401 - Fairing is untyped
         self._endpoint, self.info = endpoint, info
         self.name, self.url = info.name, info.url
+        self.record = str(getattr(endpoint, "record", ""))
+        """The identifier of the launch's record; empty where there is none."""
         self.created = time.time()
         """Seconds since 1970-01-01 UTC."""
 
@@ -152,7 +193,7 @@ def served_locally() -> tuple[LaunchedEndpoint, ...]:
     return tuple(each for each in _local_endpoints.values() if each.problem() is None)
 
 
-def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None) -> tuple[str, tuple[str, ...]]:
+def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None) -> LaunchedJob:
     """Train a class or a function as a job, to its end; its lines are printed to standard output as they come.
 
     Args:
@@ -161,7 +202,7 @@ def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None)
         names: The notebook's variables; None where there is no notebook.
 
     Returns:
-        The job's name, and the last lines that it has printed.
+        The job's name, which also knows its files, the last lines that it has printed, and its record.
 
     Raises:
         InputError: The task does not exist, a file is missing, or a setting is.
@@ -169,10 +210,10 @@ def train(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None)
         ServiceError: The cluster or an Azure service does not do what is asked.
 
     """
-    entry_point = load_task(task, "train", names)
+    entry_point = launch.entry_point(task, "train", names)
     with _calmly():
         job = TrainJob(entry_point, **launch.arguments()).submit()
-    return str(job), job.lines if isinstance(job, LaunchedJob) else ()
+    return job if isinstance(job, LaunchedJob) else LaunchedJob(str(job))
 
 
 def deploy(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None) -> LaunchedEndpoint:
@@ -192,10 +233,11 @@ def deploy(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None
         ServiceError: The cluster or an Azure service does not do what is asked.
 
     """
-    model = load_task(task, "predict", names)
+    model = launch.entry_point(task, "predict", names)
     settings = launch.settings
     with _calmly():
-        endpoint = PredictionEndpoint(model, service_type=settings.service_type, **launch.arguments())
+        arguments = {**launch.arguments(), "from_job": launch.source}
+        endpoint = PredictionEndpoint(model, service_type=settings.service_type, **arguments)
         endpoint.create()
     # Fairing keeps it to itself, and with it the name that it has in the cluster.
     deployer = endpoint._deployer  # noqa: SLF001
@@ -208,6 +250,10 @@ def deploy(task: str, launch: TaskLaunch, names: Mapping[str, Any] | None = None
         if before is not None:
             before.delete()
     return launched
+
+
+def _does_nothing(*_: object) -> None:
+    """Stand for a method of a class that a record has."""
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib.machinery
 import importlib.util
 import inspect
 import sys
@@ -148,12 +149,22 @@ def _loaded(file: str) -> Mapping[str, Any]:
     # Of its own, so that train.py or json.py takes no other module's place.
     name = f"fairing_task_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if spec is None or not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
         raise InputError(f"'{file}' is not a Python file.", hint=f"{_SPELLING}.", code="task")
+    spec.loader = _FromSource(name, str(path))
     module = importlib.util.module_from_spec(spec)
     execute = spec.loader.exec_module
     _execute(file, module, lambda: execute(module), "Run it by itself to see the error: python " + file)
     return vars(module)
+
+
+class _FromSource(importlib.machinery.SourceFileLoader):
+    """Compiles a file as it is now: bytecode is taken for new by the file's size and second, and leaves a folder."""
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        """Return the code of the file."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
 
 
 def _loaded_notebook(file: str, name: str) -> Mapping[str, Any]:

@@ -1,8 +1,10 @@
 """Pickles the user's class so that the same class gives the same bytes, in whichever kernel it was defined.
 
 cloudpickle puts three things into a pickle that change from kernel to kernel: a random id of each class, the name of
-the file that IPython keeps a cell's source in, and the order of sets of constants, which follows the hash seed. Images
-are named by the digest of what is in them; with these, each kernel's would be another one.
+the file that IPython keeps a cell's source in, and the order of sets of constants, which follows the hash seed. A
+fourth is which of several equal texts of a function are one and the same, for pickle writes each of those once: others
+are after compiling than after reading the module's bytecode. Images are named by the digest of what is in them; with
+these, each kernel's would be another one.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from hashlib import sha256
-from types import CodeType, SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import IO, Any, ClassVar
 
 import cloudpickle
@@ -20,6 +22,9 @@ _CELL = "<notebook cell>"
 _NO_FILE = "<dynamic-code>"
 _ID = re.compile(r"[0-9a-f]{32}")
 _ID_LENGTH = 32
+_NUMBERS = (int, float, complex)
+# Of the dictionaries that a class or function holds, these are none of the user's own objects.
+_OWN_DICTS = frozenset({"__annotations__", "__globals__", "__kwdefaults__"})
 
 
 def dump(payload: object, file: IO[bytes]) -> None:
@@ -64,11 +69,15 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle is unty
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)
         self._classes = 0
+        self._pool: dict[Any, Any] = {}
 
     def reducer_override(self, obj: Any) -> Any:  # noqa: ANN401 - pickle's protocol
         """Reduce an object as cloudpickle does; a class gets an id by its place in the pickle."""
-        reduced = super().reducer_override(obj)
-        if not isinstance(obj, type) or not isinstance(reduced, tuple):
+        reduced = _reduce_code(obj) if isinstance(obj, CodeType) else super().reducer_override(obj)
+        if not isinstance(obj, (type, FunctionType, CodeType)) or not isinstance(reduced, tuple):
+            return reduced
+        reduced = self._with_own_texts(reduced)
+        if not isinstance(obj, type):
             return reduced
         make, arguments, *rest = reduced
         if not any(isinstance(each, str) and _ID.fullmatch(each) for each in arguments):
@@ -77,3 +86,34 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle is unty
         identifier = sha256(f"{obj.__qualname__} {self._classes}".encode()).hexdigest()[:_ID_LENGTH]
         lasting = tuple(identifier if isinstance(each, str) and _ID.fullmatch(each) else each for each in arguments)
         return (make, lasting, *rest)
+
+    def _with_own_texts(self, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return what code, a class or a function is reduced to, with one object for all equal texts of it."""
+        make, arguments, *rest = reduced
+        if rest and isinstance(rest[0], tuple):
+            # The state: dictionaries that were made for it.
+            rest[0] = tuple(self._same_in(each) if isinstance(each, dict) else each for each in rest[0])
+        return (make, self._same(arguments), *rest)
+
+    def _same_in(self, members: dict[Any, Any]) -> dict[Any, Any]:
+        return {
+            self._same(name): self._same_in(value) if name in _OWN_DICTS and type(value) is dict else self._same(value)
+            for name, value in members.items()
+        }
+
+    def _same(self, value: Any) -> Any:  # noqa: ANN401
+        """Return one and the same object for all texts, bytes and tuples of them that are equal; else what is given.
+
+        It is none that the user's own objects hold: which of those are the same, nothing here decides.
+        """
+        kind = type(value)
+        if kind is str:
+            return self._pool.setdefault(value, "".join(value))
+        if kind is bytes:
+            return self._pool.setdefault(value, bytes(bytearray(value)))
+        if kind is not tuple:
+            return value
+        parts = tuple(map(self._same, value))
+        # Equal is not enough: 1, 1.0 and True are. What is known by its address lives as long as the pool.
+        key = tuple((type(each), repr(each) if isinstance(each, _NUMBERS) else id(each)) for each in parts)
+        return self._pool.setdefault(key, parts)

@@ -10,7 +10,7 @@ import sys
 import types
 from typing import Any
 
-from fairing_az_jupyter.launch_events import Output, publish, watcher
+from fairing_az_jupyter.launch_events import Output, publish
 
 LOGGER_NAME = "kubeflow.fairing"
 
@@ -135,9 +135,9 @@ class _UnlessHandled(logging.Handler):
     """Shows Fairing's messages where nobody has set up logging, as upstream's own `basicConfig` did."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if watcher() is not None:
-            publish(Output(self.format(record) + "\n"))
-        elif not logging.getLogger().handlers:
+        if publish(Output(self.format(record) + "\n")):
+            return
+        if not logging.getLogger().handlers:
             # A notebook paints standard error red, as if something had failed.
             calm = "ipykernel" in sys.modules and record.levelno < logging.ERROR
             stream = sys.stdout if calm else sys.stderr

@@ -241,6 +241,8 @@ class _Names:
             yield from _runs()
         elif spot.completes == "parameter":
             yield from _parameters(words)
+        elif spot.completes == "output":
+            yield from _outputs(words)
         if spot.completes in _PATHS:
             suffixes = _SUFFIXES.get(spot.completes, ())
             yield from _paths(fragment, suffixes, folders_only=spot.completes == "folder")
@@ -312,6 +314,15 @@ def _runs() -> Iterator[Match]:
 
     yield Match("last", "name")
     yield from (Match(info.id, "name") for info in Session().store.list(limit=_RUNS))
+
+
+def _outputs(words: Sequence[str]) -> Iterator[Match]:
+    from fairing_az_jupyter.services import Session  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.services.outputs.lookup import names_here  # noqa: PLC0415 - as above
+
+    launch = next((word for word in words if not word.startswith("-")), "")
+    for name in names_here(Session(), launch):
+        yield Match(shlex.quote(name) if " " in name else name, "path")
 
 
 def _parameters(words: Sequence[str]) -> Iterator[Match]:

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
+import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from fairing_az_jupyter.exceptions import ServiceError
 from fairing_az_jupyter.frontends.commands.wording import in_place
-from fairing_az_jupyter.frontends.views import answers, check_report, tables
+from fairing_az_jupyter.frontends.views import answers, cluster_launches, outputs, run_lists, tables
 from fairing_az_jupyter.frontends.views import runs as run_tables
 from fairing_az_jupyter.frontends.views.answers import Answer
+from fairing_az_jupyter.frontends.views.checks import check_report
 from fairing_az_jupyter.frontends.views.results import Results, Values
 from fairing_az_jupyter.operations.declaration import PROGRAM
+from fairing_az_jupyter.outputs.fetching import Fetched
+from fairing_az_jupyter.outputs.listing import readable_size
+from fairing_az_jupyter.records.provenance.files import read_provenance
+from fairing_az_jupyter.services.outputs.launch_outputs import kept_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fairing_az_jupyter.models import LaunchInfo, Prediction, RunInfo, SecretChange, SecretState
+    from fairing_az_jupyter.models import ClusterLaunch, LaunchInfo, Prediction, RunInfo, SecretChange, SecretState
     from fairing_az_jupyter.operations.calls import Call
     from fairing_az_jupyter.operations.declaration import Operation
     from fairing_az_jupyter.operations.launches.status import Launches
@@ -26,9 +35,13 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.records.comparing import RunTable
     from fairing_az_jupyter.records.pruning import Pruned
     from fairing_az_jupyter.services.example import Copied
+    from fairing_az_jupyter.services.keeping.sweeps import DeletedSweeps
+    from fairing_az_jupyter.services.outputs.launch_outputs import LaunchOutputs
     from fairing_az_jupyter.sweeps.table import SweepTable
 
-__all__ = ["answer_of", "of_settings"]
+__all__ = ["answer_of", "of_settings", "shown"]
+
+_WIDE = 200
 
 
 def answer_of(operation: Operation[Any], call: Call[Any]) -> Answer:
@@ -42,9 +55,20 @@ def answer_of(operation: Operation[Any], call: Call[Any]) -> Answer:
     if operation.run is None:
         msg = f"'{operation.name}' is carried out by the front ends"
         raise TypeError(msg)
-    found = operation.run(call)
-    shown = _SHOWN.get(operation.name)
-    return answers.of_anything(found) if shown is None else shown(call, found)
+    return shown(operation, call, operation.run(call))
+
+
+def shown(operation: Operation[Any], call: Call[Any], found: Any) -> Answer:  # noqa: ANN401 - each operation's own
+    """Return what a command has found as its answer.
+
+    Args:
+        operation: The command.
+        call: What was asked.
+        found: What its `run` has returned.
+
+    """
+    own = _SHOWN.get(operation.name)
+    return answers.of_anything(found) if own is None else own(call, found)
 
 
 def of_settings(explained: Sequence[Mapping[str, Any]], *, sources: bool) -> Answer:
@@ -65,7 +89,7 @@ def _status(_call: Call[Any], found: Launches) -> Answer:
         info = found.found[0]
         return Answer({"launch": info.to_dict()}, Results([info], tables.of_launch(info)))
     note = check_report.line(found.note)
-    table = tables.of_launches(found.found, note)
+    table = (tables.of_everyones_launches if found.of_everyone else tables.of_launches)(found.found, note)
     if note and not found.found:
         table = tables.Table((), (), (), note)
     document: dict[str, Any] = {"launches": [info.to_dict() for info in found.found]}
@@ -98,6 +122,13 @@ def _deleted(_call: Call[Any], deleted: Sequence[LaunchInfo]) -> Answer:
     ]
     document = {"deleted": [info.to_dict() for info in deleted]}
     return Answer(document, Results(deleted, tables.Table((), (), lines)), lines)
+
+
+def _fetched(_call: Call[Any], found: Fetched | LaunchOutputs) -> Answer:
+    if isinstance(found, Fetched):
+        paths = [file.path for file in found.files if file.outcome != "rejected"]
+        return Answer(outputs.document_of_fetched(found), Results(paths, outputs.of_fetched(found)))
+    return Answer(found.to_dict(), Results(found.files, outputs.of_outputs(found)))
 
 
 def _secret_states(_call: Call[Any], states: Sequence[SecretState]) -> Answer:
@@ -158,23 +189,41 @@ def _done(facts: Mapping[str, Any], said: str) -> Answer:
     return Answer(dict(facts), Values(facts, tables.Table((), (), (), said)))
 
 
-def _runs(call: Call[Any], found: Sequence[RunInfo]) -> Answer:
+def _runs(call: Call[Any], found: Sequence[RunInfo] | Sequence[ClusterLaunch]) -> Answer:
     limit = call.request.limit or None
     shown = found if limit is None else found[:limit]
+    if call.request.cluster:
+        return _cluster_launches(call, cast("Sequence[ClusterLaunch]", shown), are_more=len(found) > len(shown))
+    shown = cast("Sequence[RunInfo]", shown)
     wanted = call.request.state or call.request.notebook
     more = f"There are older ones: {call.caller.program} runs list --limit {limit * 10 if limit else 0}"
-    table = run_tables.of_runs(
-        shown,
-        note=more if len(found) > len(shown) else "",
-        empty=f"No run{' like that' if wanted else ''} is recorded.",
-    )
-    lines = [line for line in table.lines() if line]
+    note = more if len(found) > len(shown) else ""
+    table = run_lists.of_runs(shown, note=note, empty=f"No run{' like that' if wanted else ''} is recorded.")
+    lines = [*run_lists.lines_of_runs(shown, _columns()), *([note] if note else [])] if shown else table.lines()
     return Answer({"runs": [info.to_dict() for info in shown]}, Results(shown, table), lines)
 
 
+def _cluster_launches(call: Call[Any], shown: Sequence[ClusterLaunch], *, are_more: bool) -> Answer:
+    program, limit = call.caller.program, call.request.limit
+    notes = [f"There are older ones: {program} runs list --cluster --limit {limit * 10}"] if are_more else []
+    if any(each.size for each in shown):
+        notes.append(f"Fetch the files of one: {program} fetch JOB")
+    lines = [*cluster_launches.lines_of_cluster_launches(shown, _columns()), *notes]
+    table = cluster_launches.of_cluster_launches(shown, notes)
+    return Answer({"launches": [each.to_dict() for each in shown]}, Results(shown, table), lines)
+
+
+def _columns() -> int:
+    """Return the width of the terminal; what goes to a file or to another program is cut later."""
+    named = os.environ.get("COLUMNS", "")
+    return shutil.get_terminal_size().columns if named or sys.stdout.isatty() else _WIDE
+
+
 def _run(_call: Call[Any], info: RunInfo) -> Answer:
-    table = run_tables.of_run(info)
-    return Answer({"run": info.to_dict()}, Results([info], table), run_tables.lines_of_run(info))
+    made, kept = read_provenance(Path(info.folder)), kept_files(info)
+    document = {"run": info.to_dict(), "provenance": made.to_dict(), **({"kept": kept.to_dict()} if kept else {})}
+    table, lines = run_tables.of_run(info, made, kept), run_tables.lines_of_run(info, made, kept)
+    return Answer(document, Results([info], table), lines)
 
 
 def _run_cancelled(call: Call[Any], info: RunInfo) -> Answer:
@@ -192,9 +241,15 @@ def _pruned(call: Call[Any], done: Pruned) -> Answer:
     records = f"{number} record{'' if number == 1 else 's'}"
     lines.append(f"{records} would be deleted; this was a dry run." if dry_run else f"{records} deleted.")
     lines += [f"{info.id} could not be deleted: {why}" for info, why in done.failed]
+    if done.environments:
+        number = len(done.environments)
+        environments = f"{number} unused environment{'' if number == 1 else 's'} ({readable_size(done.freed)})"
+        lines.append(f"{environments} {'would be ' if dry_run else ''}deleted.")
     document = {
         "deleted": [info.id for info in done.deleted],
         "failed": [{"run": info.id, "why": why} for info, why in done.failed],
+        "environments": list(done.environments),
+        "freed": done.freed,
         "dry_run": dry_run,
     }
     code = ServiceError.exit_code if done.failed else 0
@@ -220,10 +275,28 @@ def _sweep_cancelled(_call: Call[Any], table: SweepTable) -> Answer:
     return _done({"cancelling": table.sweep}, said)
 
 
+def _sweeps_deleted(call: Call[Any], done: DeletedSweeps) -> Answer:
+    dry_run, number = getattr(call.request, "dry_run", False), len(done.deleted)
+    would = "would be deleted; this was a dry run" if dry_run else "deleted"
+    lines = [f"{table.sweep}  {table.state}  {run_tables.when(table.created)}" for table in done.deleted if dry_run]
+    records = f"{done.records} record{'' if done.records == 1 else 's'} of runs"
+    lines.append(f"{number} sweep{'' if number == 1 else 's'} with {records} {would}.")
+    lines += [f"{sweep} could not be deleted: {why}" for sweep, why in done.failed]
+    document = {
+        "deleted": [table.sweep for table in done.deleted],
+        "records": done.records,
+        "failed": [{"sweep": sweep, "why": why} for sweep, why in done.failed],
+        "dry_run": dry_run,
+    }
+    code = ServiceError.exit_code if done.failed else 0
+    return Answer(document, Results(done.deleted, tables.Table((), (), lines)), lines, code)
+
+
 _SHOWN: Mapping[str, Callable[[Call[Any], Any], Answer]] = {
     "status": _status,
     "predict": _prediction,
     "delete": _deleted,
+    "fetch": _fetched,
     "secrets show": _secret_states,
     "secrets create": _secret_changes,
     "secrets rotate": _secret_changes,
@@ -241,5 +314,7 @@ _SHOWN: Mapping[str, Callable[[Call[Any], Any], Answer]] = {
     "runs prune": _pruned,
     "sweep list": _sweeps,
     "sweep cancel": _sweep_cancelled,
+    "sweep delete": _sweeps_deleted,
+    "sweep prune": _sweeps_deleted,
 }
 """What has a form of its own; anything else is shown as its fields."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter.frontends.command_line.setting_flags import fields_of, setting_flag
 from fairing_az_jupyter.frontends.commands.wording import in_place
 from fairing_az_jupyter.frontends.terminal.output import OutputLostError, print_json
-from fairing_az_jupyter.frontends.views import check_report
+from fairing_az_jupyter.frontends.views.checks import check_report
 from fairing_az_jupyter.models import Fix
 from fairing_az_jupyter.operations.registry import find
 from fairing_az_jupyter.settings import notebook_names

@@ -9,15 +9,15 @@ import io
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fairing_az_jupyter.exceptions import EndpointError, InputError, ServiceError
-from fairing_az_jupyter.frontends.commands import checks
+from fairing_az_jupyter.frontends.commands import checks, keeping
+from fairing_az_jupyter.frontends.commands.agreeing import agreed, need_answer
 from fairing_az_jupyter.frontends.terminal.output import print_answer, print_json
-from fairing_az_jupyter.frontends.views import check_report
 from fairing_az_jupyter.frontends.views import tables as result_tables
-from fairing_az_jupyter.models import Question
+from fairing_az_jupyter.frontends.views.checks import check_report
 from fairing_az_jupyter.operations.declaration import PROGRAM
 from fairing_az_jupyter.operations.launches.deploy import deploy as launch_endpoint
 from fairing_az_jupyter.operations.launches.logs import lines_of
@@ -90,20 +90,28 @@ def cleanup(call: Call[Cleanup], _output: Output | None = None) -> int:
         ServiceError: Not all of it could be deleted.
 
     """
+    wanted = call.request
+    if wanted.images:
+        return keeping.prune_images(call)
+    if wanted.older_than is not None:
+        raise InputError("--older-than counts for images only.", hint="Add --images, or leave it out.", code="prune")
+    return _cleaned_up(call)
+
+
+def _cleaned_up(call: Call[Cleanup]) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
     wanted = call.request
     if call.session.is_local:
         print_answer({"leftovers": [], "note": services.LOCAL}, [services.LOCAL], as_json=call.json)
         return 0
-    if call.json and not wanted.yes and not wanted.dry_run:
-        raise _nobody("JSON is for programs")
+    need_answer(call)
 
     def agree(found: OrphanedResources) -> bool:
         if call.json:
             return True
         _show_orphans(found)
-        return bool(found.chosen) and not wanted.dry_run and (wanted.yes or _agreed(len(found.chosen), call))
+        return bool(found.chosen) and not wanted.dry_run and (wanted.yes or agreed(_objects(len(found.chosen)), call))
 
     def report(left: OrphanedResource) -> None:
         if not call.json:
@@ -134,8 +142,9 @@ def train(call: Call[Train], _output: Output | None = None) -> int:
     _line_by_line()
     # Standard output is the answer's alone where a program reads it.
     with contextlib.redirect_stdout(sys.stderr) if call.json else contextlib.nullcontext():
-        name, lines = launch_job(call)
-    print_answer({"job": name, "lines": list(lines)}, [f"Job {name} succeeded."], as_json=call.json)
+        job = launch_job(call)
+    said = [f"Job {job} succeeded.", *record_lines(job.record, call.caller.program)]
+    print_answer({"job": str(job), "lines": list(job.lines), "record": job.record}, said, as_json=call.json)
     return 0
 
 
@@ -177,7 +186,8 @@ def deployed(call: Call[Deploy]) -> LaunchedEndpoint:
     _line_by_line()
     with contextlib.redirect_stdout(sys.stderr) if call.json else contextlib.nullcontext():
         endpoint = launch_endpoint(call)
-    print_answer({"endpoint": endpoint.info.to_dict()}, ready_lines(endpoint, call.caller.program), as_json=call.json)
+    document = {"record": endpoint.record, "endpoint": endpoint.info.to_dict()}
+    print_answer(document, ready_lines(endpoint, call.caller.program), as_json=call.json)
     return endpoint
 
 
@@ -189,24 +199,36 @@ def ready_lines(endpoint: LaunchedEndpoint, program: str) -> list[str]:
         program: What the user types before a sub-command.
 
     """
+    record = record_lines(endpoint.record, program)
+    return [f"Endpoint {endpoint.name} is ready: {endpoint.url}", *_ways_to(endpoint, program), *record]
+
+
+def _ways_to(endpoint: LaunchedEndpoint, program: str) -> list[str]:
     name, url = endpoint.name, endpoint.url
     in_terminal = program == PROGRAM
-    lines = [f"Endpoint {name} is ready: {url}"]
     if endpoint.info.backend == "LocalBackend":
         if in_terminal:
-            lines.append(
-                f"It runs as long as this command: Ctrl-C ends it. "
-                f"Ask it from another terminal: {program} predict {url} DATA"
-            )
-            return lines
-        lines.append(f"It runs as long as this kernel, or until {program} delete {name}")
-    elif urlsplit(url).hostname in _LOOPBACK:
+            ask = f"Ask it from another terminal: {program} predict {url} DATA"
+            return [f"It runs as long as this command: Ctrl-C ends it. {ask}"]
+        until = f"It runs as long as this kernel, or until {program} delete {name}"
+        return [until, f"Ask it: {program} predict {name} DATA"]
+    lines = [f"Ask it: {program} predict {name} DATA", f"Delete it: {program} delete {name}"]
+    if urlsplit(url).hostname in _LOOPBACK:
         with_what = "this command" if in_terminal else "this kernel"
-        lines.append(f"It stays in the cluster; the port of this machine that leads to it ends with {with_what}.")
-    lines.append(f"Ask it: {program} predict {name} DATA")
-    if endpoint.info.backend != "LocalBackend":
-        lines.append(f"Delete it: {program} delete {name}")
+        ends = f"It stays in the cluster; the port of this machine that leads to it ends with {with_what}."
+        return [ends, *lines]
     return lines
+
+
+def record_lines(record: str, program: str) -> list[str]:
+    """Return how the record of a launch is shown, in one line; none where it has left no record.
+
+    Args:
+        record: The record's identifier.
+        program: What the user types before a sub-command.
+
+    """
+    return [f"Record: {record}. Show it: {program} runs show {record}"] if record else []
 
 
 def checked(call: Call[Launch], request: RunRequest) -> int:
@@ -265,19 +287,5 @@ def _show_orphans(found: OrphanedResources) -> None:
         sys.stdout.write(f"{check_report.line(found.note)}\n")
 
 
-def _agreed(number: int, call: Call[Any]) -> bool:
-    what = "this object" if number == 1 else f"these {number} objects"
-    sys.stdout.flush()
-    try:
-        answer = call.caller.ask(Question("confirm", f"Delete {what}? [y/N]", optional=True))
-    except InputError as error:
-        raise _nobody(error.message.rpartition(": ")[2].rstrip(".")) from None
-    return answer.strip().lower() in {"y", "yes"}
-
-
-def _nobody(reason: str) -> InputError:
-    return InputError(
-        f"Nothing was deleted: nobody can be asked whether to ({reason}).",
-        hint="Delete without a question: --yes. See what would be deleted: --dry-run.",
-        code="nobody-to-ask",
-    )
+def _objects(number: int) -> str:
+    return "this object" if number == 1 else f"these {number} objects"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.frontends.commands import answers, checks, installing, launches, runs, sweeps
+from fairing_az_jupyter.frontends.commands import answers, checks, installing, keeping, launches, outputs, runs, sweeps
 from fairing_az_jupyter.frontends.terminal.output import print_answer
 
 if TYPE_CHECKING:
@@ -49,10 +49,12 @@ _COMMANDS: Mapping[str, Callable[[Call[Any], Output], int]] = {
     "train": launches.train,
     "deploy": launches.deploy,
     "logs": launches.logs,
+    "fetch": outputs.fetch,
     "cleanup": launches.cleanup,
     "run": runs.run,
     "launch": runs.launch,
     "runs logs": runs.logs,
+    "runs prune": keeping.prune,
     "runs retry": runs.retry,
     "sweep run": sweeps.run,
     "sweep resume": sweeps.resume,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import InputError, RunCancelledError, RunFailedError
 from fairing_az_jupyter.frontends.commands import launches
 from fairing_az_jupyter.frontends.terminal import output as terminal
-from fairing_az_jupyter.frontends.views import check_report
 from fairing_az_jupyter.frontends.views import runs as run_tables
+from fairing_az_jupyter.frontends.views.checks import check_report
 from fairing_az_jupyter.operations.notebooks.run import Launch, Run
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.models import RunEvent, RunRequest, RunResult
     from fairing_az_jupyter.operations.calls import Call
     from fairing_az_jupyter.operations.notebooks.runs import Retry, RunLogs
+    from fairing_az_jupyter.operations.notebooks.sweeps import RunSweep
     from fairing_az_jupyter.services import ClusterPoint
     from fairing_az_jupyter.settings import Settings
 
@@ -33,8 +34,7 @@ def run(call: Call[Run], output: Output) -> int:
     with _report(call.request) as report:
         if call.request.on_cluster:
             return _run_on_cluster(call, output, report)
-        if call.request.input_files:
-            reject_input_files()
+        reject_cluster_only(call.request)
         return _execute(call, output, planned(call), report)
 
 
@@ -53,18 +53,29 @@ def launch(call: Call[Launch], output: Output) -> int:
         return _execute(call, output, request, report)
 
 
-def reject_input_files() -> NoReturn:
-    """Reject input files of a run on this machine.
+def reject_cluster_only(asked: Run | RunSweep) -> None:
+    """Reject what only means something in the cluster, of a run on this machine.
+
+    Args:
+        asked: The run.
 
     Raises:
-        InputError: Always.
+        InputError: There is some.
 
     """
-    raise InputError(
-        "--input-files names what a notebook needs in the cluster, and this run is local.",
-        hint="Leave it out, or add --on-cluster.",
-        code="input-files",
-    )
+    if asked.input_files:
+        raise InputError(
+            "--input-files names what a notebook needs in the cluster, and this run is local.",
+            hint="Leave it out, or add --on-cluster.",
+            code="input-files",
+        )
+    if asked.outputs:
+        raise InputError(
+            "--outputs says which files a run in the cluster keeps, and this run is local: the notebook writes its "
+            "files into its own folder, and there they stay.",
+            hint="Leave it out, or add --on-cluster.",
+            code="outputs-here",
+        )
 
 
 def planned(call: Call[Run] | Call[Launch]) -> RunRequest:
@@ -113,6 +124,8 @@ def _wanted(call: Call[Run] | Call[Launch]) -> dict[str, Any]:
         "cell_timeout": asked.cell_timeout,
         "deadline": asked.deadline,
         "output_limit": asked.output_limit,
+        "name": asked.name,
+        **({"outputs": asked.kept} if isinstance(asked, Run) else {}),
     }
 
 
@@ -197,6 +210,9 @@ def _execute(
     sys.stdout.writelines(f"{name} = {run_tables.value(value)}\n" for name, value in result.metrics.items())
     where = result.output if "://" in result.output else os.path.abspath(result.output)  # noqa: PTH100 - links stay
     sys.stdout.write(f"Executed notebook: {where}\nRecord: {result.run}\n")
+    kept = services.kept_files(call.session.store.find(result.run)) if carry_out is not None else None
+    if kept is not None and kept.files:
+        sys.stdout.write(f"Files: {kept.files}, fetch them: fairing-azure fetch {result.run}\n")
     return 0
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import InputError, RunFailedError
 from fairing_az_jupyter.files import replace_file
+from fairing_az_jupyter.frontends.commands.runs import reject_cluster_only
 from fairing_az_jupyter.frontends.terminal import output as terminal
-from fairing_az_jupyter.frontends.views import check_report
+from fairing_az_jupyter.frontends.views.checks import check_report
 from fairing_az_jupyter.operations.notebooks.sweeps import ResumeSweep
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def run(call: Call[RunSweep], output: Output) -> int:
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
     asked, session = call.request, call.session
+    if not asked.on_cluster:
+        reject_cluster_only(asked)
     fields = ("grid", "choices", "ranges", "list_file", "csv_file", "sample", "seed")
     points = services.sweep_points(**{name: getattr(asked, name) for name in fields})
     earlier = services.describe_run(session, asked.from_run).parameters if asked.from_run else None
@@ -48,6 +51,7 @@ def run(call: Call[RunSweep], output: Output) -> int:
         cell_timeout=asked.cell_timeout,
         deadline=asked.deadline,
         output_limit=asked.output_limit,
+        outputs=asked.kept,
     )
     return _carry_out(call, output, services.keep_sweep(session, sweep))
 

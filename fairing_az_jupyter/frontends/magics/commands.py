@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.exceptions import ExecutionError
 from fairing_az_jupyter.frontends.command_line.usage_errors import CommandLineError
-from fairing_az_jupyter.frontends.commands import answers, installing, launches, runs
+from fairing_az_jupyter.frontends.commands import answers, installing, keeping, launches, runs
 from fairing_az_jupyter.frontends.commands.printing import print_command
 from fairing_az_jupyter.frontends.magics import launch_process
 from fairing_az_jupyter.frontends.magics.screen import StillRunsError
@@ -21,6 +21,7 @@ from fairing_az_jupyter.frontends.views.results import NotebookRun, Results, Tra
 from fairing_az_jupyter.frontends.views.run_progress import RunView
 from fairing_az_jupyter.operations.launches.deploy import deploy
 from fairing_az_jupyter.operations.launches.train import train
+from fairing_az_jupyter.operations.notebooks.runs import PRUNE
 from fairing_az_jupyter.records.log_text import without_ansi
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.operations.launches.logs import Logs
     from fairing_az_jupyter.operations.launches.train import Train
     from fairing_az_jupyter.operations.notebooks.run import Run
-    from fairing_az_jupyter.operations.notebooks.runs import Retry, RunLogs
+    from fairing_az_jupyter.operations.notebooks.runs import PruneRuns, Retry, RunLogs
     from fairing_az_jupyter.operations.setup.settings import ShowSettings
     from fairing_az_jupyter.services import Session
 
@@ -99,13 +100,15 @@ def _train(call: Call[Train], screen: Screen) -> TrainedJob:
     task, backend = call.request.task or "", call.session.settings.backend
     view = LaunchView(f"Training {_shown(task)}", backend=backend, log=LaunchLog(task), stop=_STOP)
     with screen.launching(view):
-        name, lines = train(call)
-        view.job = name
-        _seen.append(name)
-        view.end("succeeded", f"Job {name} succeeded.")
+        job = train(call)
+        view.job = str(job)
+        _seen.append(view.job)
+        said = [f"Job {job} succeeded.", *launches.record_lines(job.record, call.caller.program)]
+        view.end("succeeded", " ".join(said))
     log = view.log.path if view.log is not None else None
-    printed = tuple(map(without_ansi, lines))
-    return screen.seen(TrainedJob(name, backend, printed, view.metrics.points, view.seconds, log, view))
+    printed = tuple(map(without_ansi, job.lines))
+    metrics = view.metrics.points
+    return screen.seen(TrainedJob(job, backend, printed, metrics, view.seconds, log, view, job.record))
 
 
 def _deploy(call: Call[Deploy], screen: Screen) -> LaunchedEndpoint:
@@ -152,6 +155,13 @@ def _cleanup(call: Call[Any], _screen: Screen) -> None:
     launches.cleanup(call)
 
 
+def _prune(call: Call[PruneRuns], screen: Screen) -> object:
+    if call.request.cluster:
+        keeping.prune_blobs(call)
+        return None
+    return screen.show(answers.answer_of(PRUNE, call))
+
+
 def _install(call: Call[Any], _screen: Screen) -> None:
     installing.install_fairing(call)
 
@@ -164,9 +174,7 @@ def _needs_terminal(call: Call[Run], screen: Screen) -> bool:
 def _run(call: Call[Run], screen: Screen) -> NotebookRun:
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs
 
-    if call.request.input_files:
-        # The command line's own error.
-        runs.reject_input_files()
+    runs.reject_cluster_only(call.request)
     return _watched(call.session, services.start_run(call.session, runs.planned(call)), screen)
 
 
@@ -247,6 +255,7 @@ COMMANDS: Mapping[str, Command] = {
     "cleanup": _cleanup,
     "run": _run,
     "runs logs": _run_logs,
+    "runs prune": _prune,
     "runs retry": _retry,
     "install-fairing": _install,
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.frontends.command_line.parsing import Parsed
     from fairing_az_jupyter.frontends.magics.screen import Screen
-    from fairing_az_jupyter.frontends.views.check_results import CheckResults
+    from fairing_az_jupyter.frontends.views.checks.check_results import CheckResults
     from fairing_az_jupyter.frontends.views.results import ShownOnce
     from fairing_az_jupyter.operations.calls import Call, Caller
     from fairing_az_jupyter.operations.notebooks.fill import Fill
@@ -49,7 +49,7 @@ def load(ipython: InteractiveShell) -> None:
         found = %fairing_azure check              what would make a launch fail, each with its fix
         %fairing_azure secrets create             make the Secrets that a launch needs; asks for the values
         job = %fairing_azure train HousingServe --input-files ames_dataset/train.csv requirements.txt
-        endpoint = %fairing_azure deploy HousingServe --input-files trained_ames_model.dat
+        endpoint = %fairing_azure deploy HousingServe --from {job.name}
         %fairing_azure predict {endpoint.name} rows.csv
         %fairing_azure status                     what was launched, and how it is
         %fairing_azure delete {endpoint.name}
@@ -262,7 +262,7 @@ def _new_display() -> Any:  # noqa: ANN401 - IPython's own
 
 def _check(ipython: InteractiveShell, call: Call[Any]) -> CheckResults:
     from fairing_az_jupyter.frontends.commands import checks  # noqa: PLC0415 - as above
-    from fairing_az_jupyter.frontends.views.check_results import CheckResults  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.frontends.views.checks.check_results import CheckResults  # noqa: PLC0415 - as above
 
     if not _in_kernel(ipython):
         found = CheckResults(checks.shown_as_found(call, verbose=call.request.verbose, notebook=True))

@@ -235,7 +235,7 @@ class Changes(Answer):
 
 
 class RunError(SparseAnswer):
-    """Why a run failed; of a cell also which one, its code, and the lines of the traceback."""
+    """Why a run failed; of a cell also which one, its code, and the lines of the traceback; of a job what it raised."""
 
     code: str | None = None
     message: str | None = None
@@ -243,6 +243,7 @@ class RunError(SparseAnswer):
     cell: int | None = None
     source: str | None = None
     traceback: list[str] | None = None
+    raised: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,6 +270,13 @@ class Runs(Answer):
     total: int
 
 
+class ClusterLaunches(Answer):
+    """The trainings of a namespace, whoever has launched them, the newest first; `notes` tell what is not shown."""
+
+    launches: list[models.ClusterLaunch]
+    notes: list[str]
+
+
 class ActiveRuns(Answer):
     """The runs that are waiting or running; `changed` grows whenever anything has changed."""
 
@@ -276,12 +284,23 @@ class ActiveRuns(Answer):
     changed: int
 
 
+class RunDifference(Answer):
+    """What runs were made of and what is not the same in all; a value for each run, null where it has none."""
+
+    aspect: Literal["code", "data", "image", "packages", "settings"]
+    name: str
+    change: Literal["added", "removed", "changed"]
+    values: list[str | None]
+
+
 class RunComparison(Answer):
-    """Runs beside each other."""
+    """Runs beside each other; `unknown` names those whose records do not tell what they were made of."""
 
     parameters: list[str]
     metrics: list[str]
     runs: list[Run]
+    differences: list[RunDifference]
+    unknown: list[str]
 
 
 class RunEvent(SparseAnswer):
@@ -297,6 +316,51 @@ class RunEvent(SparseAnswer):
     message: str | None = None
     name: str | None = None
     value: models.Metric = None
+
+
+class OutputFile(Answer):
+    """A file that a run has written: its bytes, their SHA-256, and when it was changed, in seconds since 1970."""
+
+    name: str
+    size: int
+    sha256: str
+    modified: float
+
+
+class LeftOut(Answer):
+    """A file that a run has written and that was not kept."""
+
+    path: str
+    size: int
+    reason: Literal["limit", "pattern", "unreadable", "changed"]
+
+
+class RunOutputs(Answer):
+    """What a run has written; `complete` is false where it had not ended when that was kept."""
+
+    launch: str
+    where: str
+    complete: bool
+    files: list[OutputFile]
+    left_out: list[LeftOut]
+
+
+class FetchedOutput(Answer):
+    """What became of a file: `reason` says why one was rejected, `replaceable` whether `overwrite` would replace it."""
+
+    name: str
+    size: int
+    outcome: Literal["fetched", "there", "rejected"]
+    reason: str
+    replaceable: bool
+    contents_path: str | None
+
+
+class FetchedOutputs(Answer):
+    """The folder in Jupyter's contents, and the files."""
+
+    folder: str
+    files: list[FetchedOutput]
 
 
 class LogLines(Answer):

@@ -14,7 +14,7 @@ from jupyter_server.services.contents.fileio import FileManagerMixin
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from fairing_az_jupyter.frontends.server.routes import BODY_LIMIT, PREFIX, RESOURCE, routes
+from fairing_az_jupyter.frontends.server.routes import BODY_LIMIT, BYTES, PREFIX, RESOURCE, routes
 from fairing_az_jupyter.frontends.server.worker_process import WorkerGoneError
 
 if TYPE_CHECKING:
@@ -213,7 +213,8 @@ class StreamHandler(JsonHandler):
         self.set_header("Content-Type", route.media_type)
         self.set_header("Cache-Control", "no-cache, no-transform")
         if route.kind == "file":
-            self.set_header("Content-Type", f"{route.media_type}; charset=utf-8")
+            if route.media_type != BYTES:
+                self.set_header("Content-Type", f"{route.media_type}; charset=utf-8")
             self.set_header("Content-Length", str(head["length"]))
             self.set_attachment_header(head["name"])
         else:
@@ -235,6 +236,8 @@ class StreamHandler(JsonHandler):
                 self.write(": heartbeat\n\n")
                 await self.flush()
                 continue
+            if head.get("broken"):
+                raise WorkerGoneError("it can't read the file to its end")
             if data:
                 self.write(data)
                 await self.flush()

@@ -15,6 +15,7 @@ ProfileName = Annotated[
 EndpointName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description="An endpoint's name, as the list has it.")
 ]
+RunName = Annotated[str, Field(max_length=120, pattern=r"^[^\n\r]*$", description="What the user calls it.")]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False, description="Seconds; null for no limit.")]
 Values = Annotated[dict[str, Any], Field(max_length=200, description="Values of settings, by field.")]
 Parameters = Annotated[dict[str, Any], Field(max_length=1000, description="Values for the notebook's parameters.")]
@@ -128,6 +129,23 @@ class RetryRequest(Message):
     as_it_was: bool = False
 
 
+OutputName = Annotated[str, Field(min_length=1, max_length=4096, description="A file's name, as the list has it.")]
+
+
+class OutputQuery(Query):
+    """Which file that a run has written."""
+
+    name: OutputName
+
+
+class FetchRequest(Message):
+    """Which files to copy, none for all, and the folder: null for the notebook's, empty for Jupyter's root folder."""
+
+    files: Annotated[list[OutputName], Field(max_length=10_000)] = []
+    folder: Annotated[str, Field(max_length=4096, description="A folder of Jupyter's contents.")] | None = None
+    overwrite: bool = False
+
+
 class CompareRequest(Message):
     """The runs to put beside each other."""
 
@@ -157,16 +175,23 @@ class LogSearch(Query):
 
 
 class LaunchRequest(Message):
-    """A launch: a notebook that launches, or a class or function that is trained or deployed."""
+    """A launch: a notebook that launches, or a class or function that is trained or deployed.
+
+    Of `outputs`, the globs of the files that are kept of a training: null for all files, an empty list for none.
+    """
 
     kind: Literal["notebook", "train", "deploy"]
     notebook: ContentsPath
     task: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     input_files: Annotated[list[ContentsPath], Field(max_length=1000)] = []
+    outputs: Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=100)] | None = None
     values: Values = {}
     profile: ProfileName | None = None
     parameters: Parameters = {}
     deadline: Seconds | None = None
+    name: RunName = ""
+    from_job: Annotated[str, Field(max_length=200)] = ""
+    from_files: Annotated[list[Annotated[str, Field(min_length=1, max_length=4096)]], Field(max_length=1000)] = []
 
 
 class PredictRequest(Message):

@@ -41,6 +41,8 @@ _BY_CODE = {
         ("run-unknown", "check-unknown", "profile-missing", "file-missing", "run-no-log", "local-backend"), 404
     ),
     **dict.fromkeys(("run-ended", "run-active", "run-notebook-gone", "run-no-notebook", "run-not-yours"), 409),
+    **dict.fromkeys(("launch-unknown", "output-unknown"), 404),
+    **dict.fromkeys(("output-exists", "outputs-format", "outputs-manifest", "outputs-unreadable"), 409),
     # Nobody was asked: what says how to reach the cluster is missing or broken.
     **dict.fromkeys(("no-cluster", "kubeconfig"), 409),
     **dict.fromkeys(("secret-values", "secret-values-missing", "secret-expires", "request", "profile-name"), 422),

@@ -29,6 +29,9 @@ RESOURCE = "fairing-az-jupyter"
 BODY_LIMIT = 20 * 1024 * 1024
 """Bytes that a body may have: a notebook without its outputs, or the rows of a prediction."""
 
+BYTES = "application/octet-stream"
+"""The content type of a file of which nothing is known: a browser saves it and shows nothing of it."""
+
 PATH_NAMES: Mapping[str, Any] = MappingProxyType(
     {
         "run": inputs.RunId,
@@ -247,6 +250,39 @@ ROUTES: tuple[Route, ...] = (
         "Download the executed notebook",
         kind="file",
         media_type="application/x-ipynb+json",
+    ),
+    Route(
+        "GET",
+        "runs/{run}/outputs",
+        "outputs.listed",
+        "List what a run has written",
+        answer=answers.RunOutputs,
+    ),
+    Route(
+        "POST",
+        "runs/{run}/outputs/fetch",
+        "outputs.fetch",
+        "Copy files that a run has written to its notebook's folder",
+        "write",
+        inputs.FetchRequest,
+        answer=answers.FetchedOutputs,
+    ),
+    Route(
+        "GET",
+        "runs/{run}/outputs/file",
+        "outputs.file",
+        "Download a file that a run has written",
+        query=inputs.OutputQuery,
+        kind="file",
+        media_type=BYTES,
+    ),
+    Route(
+        "POST",
+        "cluster-launches",
+        "runs.in_cluster",
+        "List the trainings of the namespace, also those of other notebook servers",
+        body=_Sources,
+        answer=answers.ClusterLaunches,
     ),
     _events(
         "active-runs/events",

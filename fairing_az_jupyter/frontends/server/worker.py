@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.frontends.server import dispatch, problems
 from fairing_az_jupyter.frontends.server.frames import CREDIT, frame, read_frame
-from fairing_az_jupyter.frontends.server.operations.calls import Call, FileAnswer
+from fairing_az_jupyter.frontends.server.operations.calls import Call, FileAnswer, StreamedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,6 +121,8 @@ class _Job:
             answer = dispatch.carried_out(route, call)
             if isinstance(answer, FileAnswer):
                 self._send_file(answer)
+            elif isinstance(answer, StreamedFile):
+                self._send_streamed(answer)
             elif route.kind == "events":
                 self._worker.send({"id": self.number, "status": 200})
                 self._send_events(answer, call)
@@ -178,6 +180,26 @@ class _Job:
                 left -= len(data)
                 self.credit.acquire()
                 self._worker.send({"id": self.number}, data)
+        self._worker.send({"id": self.number, "last": True})
+
+    def _send_streamed(self, answer: StreamedFile) -> None:
+        """Send a file from elsewhere; where it can't be read to its end, the client must not take it for whole."""
+        with contextlib.closing(answer.pieces) as pieces:
+            # What is wrong from the beginning is answered as any other error.
+            piece = next(pieces, None)
+            self._worker.send({"id": self.number, "status": 200, "length": answer.size, "name": answer.name})
+            try:
+                while piece is not None:
+                    for start in range(0, len(piece), _FILE_BLOCK):
+                        self.credit.acquire()
+                        if self._cancelled.is_set():
+                            return
+                        self._worker.send({"id": self.number}, piece[start : start + _FILE_BLOCK])
+                    piece = next(pieces, None)
+            except FairingAzureError as error:
+                logged = f"{self._head['operation']}: {error.message}"
+                self._worker.send({"id": self.number, "last": True, "broken": True, "log": logged})
+                return
         self._worker.send({"id": self.number, "last": True})
 
 

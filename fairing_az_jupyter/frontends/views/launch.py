@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Literal
 
 from fairing_az_jupyter.frontends.views import metric_plot
-from fairing_az_jupyter.frontends.views.check_report import line
+from fairing_az_jupyter.frontends.views.checks.check_report import line
 from fairing_az_jupyter.launch_events import Interrupted, Output, Phase, PodEvent, Progress
 from fairing_az_jupyter.records.log_text import without_ansi
 

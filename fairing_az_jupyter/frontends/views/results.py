@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from typing import BinaryIO
 
+    from fairing_az_jupyter.fairing.outcomes import LaunchedJob
     from fairing_az_jupyter.frontends.views.launch import LaunchView
     from fairing_az_jupyter.frontends.views.tables import Table
     from fairing_az_jupyter.models import RunInfo
+    from fairing_az_jupyter.outputs.listing import OutputFiles
 
 __all__ = ["NotebookRun", "Results", "ShownOnce", "TrainedJob", "Values"]
 
@@ -91,6 +94,7 @@ class TrainedJob(ShownOnce):
         seconds: How long it took.
         log: The file with all that it has printed; None where there is none.
         view: What was seen of it.
+        record: The identifier of its record; empty where there is none.
 
     """
 
@@ -101,12 +105,49 @@ class TrainedJob(ShownOnce):
     seconds: float
     log: Path | None
     view: LaunchView
+    record: str = ""
     state = "succeeded"
 
     @property
     def output(self) -> str:
         """The last lines as one text."""
         return "\n".join(self.lines)
+
+    @property
+    def files(self) -> OutputFiles:
+        """The files that it has written; see `LaunchedJob`."""
+        return self._launched.files
+
+    @property
+    def result(self) -> Any:  # noqa: ANN401 - whatever the job has returned
+        """What it has returned; see `LaunchedJob`."""
+        return self._launched.result
+
+    def fetch(self, *names: str, to: str | Path = ".", overwrite: bool = False) -> tuple[Path, ...]:
+        """Copy files that it has written into a folder; see `LaunchedJob`.
+
+        Args:
+            names: Which: names, patterns such as `*.png`, or folders; none for all.
+            to: The folder; it is made if it is not there.
+            overwrite: Whether files are replaced that exist and differ.
+
+        """
+        return self._launched.fetch(*names, to=to, overwrite=overwrite)
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file that it has written; see `LaunchedJob`.
+
+        Args:
+            name: The file's name, as `files` has it.
+
+        """
+        return self._launched.open(name)
+
+    @property
+    def _launched(self) -> LaunchedJob:
+        from fairing_az_jupyter.fairing.outcomes import LaunchedJob  # noqa: PLC0415 - whoever has one has it loaded
+
+        return self.name if isinstance(self.name, LaunchedJob) else LaunchedJob(self.name)
 
     def __str__(self) -> str:
         """Return the job's name, as Fairing's `submit()` does."""

@@ -3,58 +3,86 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from fairing_az_jupyter.frontends.views import check_report
+from fairing_az_jupyter.frontends.views.checks import check_report
 from fairing_az_jupyter.frontends.views.tables import Table, of_facts
+from fairing_az_jupyter.outputs.listing import readable_size
+from fairing_az_jupyter.records.comparing import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from fairing_az_jupyter.models import RunInfo
-    from fairing_az_jupyter.records.comparing import RunTable
+    from fairing_az_jupyter.models import InputFile, Provenance, RunInfo
+    from fairing_az_jupyter.records.comparing import Difference, RunTable
+    from fairing_az_jupyter.services.outputs.launch_outputs import KeptFiles
 
-__all__ = ["lines_of_run", "of_comparison", "of_run", "of_runs", "short", "value", "visible", "when"]
+__all__ = ["lines_of_run", "of_comparison", "of_run", "short", "value", "visible", "when"]
 
 _LONGEST_VALUE = 60
-
-
-def of_runs(infos: Iterable[RunInfo], *, note: str = "", empty: str = "No runs recorded.") -> Table:
-    """Return runs, as they come.
-
-    Args:
-        infos: The runs.
-        note: What else there is to say.
-        empty: What to say where there is none.
-
-    """
-    rows = [(i.id, i.state, when(i.created), _took(i), _where(i), _outcome(i)) for i in infos]
-    return Table(("RUN", "STATE", "CREATED", "DURATION", "CELL", "RESULT"), rows, [note] if note else [], empty)
+_PAIR = 2
+_DIGEST = 12
+_SHOWN_INPUTS = 5
+_CHANGES = ("added", "removed", "changed")
 
 
 def of_comparison(compared: RunTable) -> Table:
-    """Return runs beside each other: the parameters that differ, and what they reported."""
+    """Return runs beside each other: the parameters that differ, what they reported, and what they were made of."""
     rows = [
         (info.id, *(value(each) for each in row), _took(info), info.state)
         for info, row in zip(compared.runs, compared.rows, strict=True)
     ]
-    return Table(("RUN", *compared.parameters, *compared.metrics, "DURATION", "STATE"), rows)
+    titles = ("RUN", *compared.parameters, *compared.metrics, "DURATION", "STATE")
+    return Table(titles, rows, lines_of_differences(compared))
 
 
-def of_run(info: RunInfo) -> Table:
-    """Return all that is known of a run."""
+def lines_of_differences(compared: RunTable) -> list[str]:
+    """Return what runs were made of, as far as it is not the same in all, as lines."""
+    known = len(compared.runs) - len(compared.unknown)
+    lines = [f"{run} does not tell what it was made of." for run in compared.unknown]
+    if known < _PAIR:
+        return lines
+    if not compared.differences:
+        return [*lines, "Code, data, image, packages and settings are the same."]
+    counts: Counter[tuple[str, str]] = Counter((each.aspect, each.change) for each in compared.differences)
+    same = []
+    for aspect in ("code", "data", "image", "packages", "settings"):
+        parts = [f"{counts[aspect, change]} {change}" for change in _CHANGES if counts[aspect, change]]
+        if parts:
+            lines.append(f"{aspect.capitalize()}: {', '.join(parts)}")
+        else:
+            same.append(aspect)
+    if same:
+        lines.append(f"The same: {', '.join(same)}")
+    changes = [
+        f"{each.aspect} {each.name}: {' -> '.join(_made(each, found) for found in each.values)}"
+        for each in compared.differences
+    ]
+    return [*lines, *map(check_report.line, changes)]
+
+
+def of_run(info: RunInfo, made: Provenance | None = None, kept: KeptFiles | None = None) -> Table:
+    """Return all that is known of a run.
+
+    Args:
+        info: The run.
+        made: What it was made of; None where that is not known.
+        kept: What was kept of the files that it has written; None likewise.
+
+    """
     named = {
         f"{title} {name}": value(each, longest=None)
         for title, values in (("Parameter", info.parameters), ("Metric", info.metrics))
         for name, each in values.items()
     }
-    facts = of_facts({**_facts(info), **named})
+    facts = of_facts({**_facts(info), **_kept(info, kept), **_made_of(made), **named})
     return Table(facts.titles, facts.rows, [check_report.line(text) for text in _rest(info) if text])
 
 
-def lines_of_run(info: RunInfo) -> list[str]:
-    """Return all that is known of a run as lines for a terminal."""
-    lines = of_facts(_facts(info)).lines()
+def lines_of_run(info: RunInfo, made: Provenance | None = None, kept: KeptFiles | None = None) -> list[str]:
+    """Return all that is known of a run as lines for a terminal; arguments as of `of_run`."""
+    lines = of_facts({**_facts(info), **_kept(info, kept), **_made_of(made)}).lines()
     for title, values in (("Parameters", info.parameters), ("Metrics", info.metrics)):
         if values:
             rows = (check_report.line(f"{name} = {value(each, longest=None)}") for name, each in values.items())
@@ -107,6 +135,7 @@ def visible(line: str) -> str:
 def _facts(info: RunInfo) -> dict[str, str]:
     return {
         "Run": info.id,
+        "Name": info.name,
         "State": info.state,
         "Notebook" if info.kind == "notebook" else "File": info.notebook,
         "Task": f"{info.task} ({info.kind})" if info.task else "",
@@ -118,9 +147,48 @@ def _facts(info: RunInfo) -> dict[str, str]:
         "Attempt": str(info.attempt) if info.attempt > 1 else "",
         "Retry of": info.retry_of,
         "Sweep": f"{info.sweep}, point {info.point}" if info.sweep else "",
-        "Job": f"{info.job} in namespace {info.namespace}" if info.job else "",
+        "Launched by": info.parent,
+        "Job": _job(info),
         "Record": info.folder,
     }
+
+
+def _kept(info: RunInfo, kept: KeptFiles | None) -> dict[str, str]:
+    """Return what was kept of the files that a run has written, and how to get at them."""
+    if kept is None:
+        return {}
+    fetch = f"fairing-azure fetch {info.id}"
+    found = f"see which: {fetch} --list"
+    if kept.files is not None:
+        number = f"{kept.files} file{'' if kept.files == 1 else 's'}, {readable_size(kept.size)}"
+        found = f"{number}: {fetch}" if kept.files else "none"
+    return {"Files": found, "Left out": kept.note}
+
+
+def _made_of(made: Provenance | None) -> dict[str, str]:
+    if made is None:
+        return {}
+    digest = f" ({made.image_digest.removeprefix('sha256:')[:_DIGEST]})" if made.image_digest else ""
+    return {
+        "Code": made.code[:_DIGEST],
+        "Commit": str(made.git or ""),
+        "Image": f"{made.image}{digest}",
+        "Inputs": _files(made.inputs),
+        "From job": f"{made.from_job}: {_files(made.from_files)}".removesuffix(": "),
+        "Python": made.python,
+        "User": f"{made.user} on {made.machine}" if made.user and made.machine else made.user or made.machine,
+    }
+
+
+def _files(files: Sequence[InputFile]) -> str:
+    shown = [f"{each.path} ({each.size} bytes, {each.sha256[:_DIGEST]})" for each in files[:_SHOWN_INPUTS]]
+    more = len(files) - len(shown)
+    return ", ".join([*shown, *([f"{more} more"] if more else [])])
+
+
+def _job(info: RunInfo) -> str:
+    where = f" in namespace {info.namespace}" if info.namespace else ""
+    return f"{info.job}{where}{f' at {info.server}' if info.server else ''}" if info.job else ""
 
 
 def _rest(info: RunInfo) -> Sequence[str]:
@@ -128,7 +196,12 @@ def _rest(info: RunInfo) -> Sequence[str]:
     lines: list[str] = []
     if info.state == "lost":
         lines += ["The process of this run ended without a result: it was killed, or its machine stopped."]
+        if info.job and info.namespace:
+            lines += [f"Its job may still be running in the cluster: fairing-azure status {info.job}"]
         lines += [f"Run it again: fairing-azure runs retry {info.id}"]
+    if info.unattended:
+        lines += ["No process follows this launch; its job is still running in the cluster, or was when it was left."]
+        lines += [f"See its job: fairing-azure status {info.job}. Wait for it: make the same launch again."]
     if info.error:
         lines += [*([""] if lines else []), *_failure(info.error)]
     return lines
@@ -154,7 +227,13 @@ def _where(info: RunInfo) -> str:
     return f"{info.cell or 0}/{info.cells}" if info.cells else "-"
 
 
-def _outcome(info: RunInfo) -> str:
-    if info.error:
-        return short(str(info.error.get("message", "")))
-    return short(", ".join(f"{name}={value(each)}" for name, each in info.metrics.items())) or "-"
+def _made(difference: Difference, found: str | None) -> str:
+    """Return what a run was made of, shortened as far as it still differs from others."""
+    if found is None:
+        return MISSING
+    digest, _, size = found.partition(" ")
+    if difference.aspect == "data" and size.isdigit():
+        return f"{digest[:_DIGEST]} ({size} bytes)"
+    if difference.name == "digest":
+        return found.removeprefix("sha256:")[:_DIGEST]
+    return short(found)

@@ -7,7 +7,7 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.frontends.views.check_report import line
+from fairing_az_jupyter.frontends.views.checks.check_report import line
 from fairing_az_jupyter.frontends.views.launch import badge
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Table",
+    "of_everyones_launches",
     "of_explained",
     "of_facts",
     "of_launch",
@@ -117,6 +118,21 @@ def of_launches(launches: Iterable[LaunchInfo], note: str = "") -> Table:
     return Table(titles, rows, [*details, *([note] if note else [])], "No launches found.")
 
 
+def of_everyones_launches(launches: Iterable[LaunchInfo], note: str = "") -> Table:
+    """Return launches of several namespaces, with who has launched them and from where.
+
+    Args:
+        launches: The launches.
+        note: What else there is to say.
+
+    """
+    names = ("namespace", "owner", "name", "kind", "state", "created", "notebook", "run", "sweep")
+    rows = [
+        [owner_of(info) if name == "owner" else str(getattr(info, name)) or "-" for name in names] for info in launches
+    ]
+    return Table([name.upper() for name in names], rows, [note] if note else [], "No launches found.")
+
+
 def of_launch(info: LaunchInfo) -> Table:
     """Return all that is known of one launch."""
     return of_facts(
@@ -128,6 +144,9 @@ def of_launch(info: LaunchInfo) -> Table:
             "Namespace": info.namespace,
             "Owner": owner_of(info),
             "Created": info.created,
+            "Notebook": info.notebook,
+            "Run": info.run,
+            "Sweep": info.sweep,
             "Image": info.image,
             "URL": f"{info.url}{' (public: anyone who has the address can use it)' if info.public else ''}"
             if info.url

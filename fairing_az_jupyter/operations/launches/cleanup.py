@@ -1,11 +1,11 @@
-"""`cleanup`: orphaned resources of launches."""
+"""`cleanup`: orphaned resources of launches, and images that nothing names."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fairing_az_jupyter.operations.declaration import CLUSTER, Example, Operation, Request, Sources
-from fairing_az_jupyter.operations.words import flag
+from fairing_az_jupyter.operations.words import Age, age_option, flag
 
 __all__ = ["CLEANUP", "Cleanup"]
 
@@ -22,6 +22,13 @@ class Cleanup(Request):
         ),
     ] = False
     everyone: Annotated[bool, flag("--everyone", about="also what belongs to others, or to nobody")] = False
+    images: Annotated[
+        bool,
+        flag("--images", about="instead of that: images of launches that no record and nothing in the cluster names"),
+    ] = False
+    older_than: Annotated[
+        Age | None, age_option("--older-than", about="with --images: only what was of use longer ago (default: 30d)")
+    ] = None
 
 
 CLEANUP = Operation(
@@ -29,6 +36,11 @@ CLEANUP = Operation(
     "Clean up leftovers: finished jobs and builds, incomplete endpoints, old Secrets.",
     Cleanup,
     section="Look after launches",
-    sources=Sources(settings=CLUSTER, notebook="option"),
-    examples=(Example("cleanup --dry-run"), Example("cleanup --yes")),
+    sources=Sources(settings=(*CLUSTER, "docker_registry"), notebook="option", records=True),
+    excluding=("all", "images"),
+    examples=(
+        Example("cleanup --dry-run"),
+        Example("cleanup --yes"),
+        Example("cleanup --images --older-than 30d --dry-run"),
+    ),
 )

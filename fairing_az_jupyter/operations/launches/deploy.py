@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fairing_az_jupyter.operations.declaration import Example, Operation
 from fairing_az_jupyter.operations.launches.tasks import SOURCES, TaskRequest, arguments_of
-from fairing_az_jupyter.operations.words import argument
+from fairing_az_jupyter.operations.words import argument, option
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.fairing.tasks.launching import LaunchedEndpoint
@@ -26,6 +26,25 @@ class Deploy(TaskRequest):
     """What is deployed."""
 
     task: Annotated[str | None, _TASK] = None
+    from_job: Annotated[
+        str,
+        option(
+            "--from",
+            metavar="JOB",
+            about="deploy with the files that a training has written: a run, a part of its name, 'last', a job, or a "
+            "model's version in MLflow: models:/NAME/3",
+            completes="run",
+        ),
+    ] = ""
+    from_files: Annotated[
+        tuple[str, ...],
+        option(
+            "--from-files",
+            metavar="NAME",
+            about="which of these files: names, patterns or folders (default: all)",
+            words="several",
+        ),
+    ] = ()
 
 
 def deploy(call: Call[Deploy]) -> LaunchedEndpoint:
@@ -37,7 +56,14 @@ def deploy(call: Call[Deploy]) -> LaunchedEndpoint:
     """
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
-    return services.deploy(call.session, call.request.task or "", **arguments_of(call))
+    asked = call.request
+    return services.deploy(
+        call.session,
+        asked.task or "",
+        **arguments_of(call),
+        from_job=asked.from_job,
+        from_files=asked.from_files,
+    )
 
 
 DEPLOY = Operation(
@@ -49,7 +75,8 @@ DEPLOY = Operation(
     needed_in_terminal=("task",),
     exit_codes=(3, 4, 5, 6),
     examples=(
-        Example("deploy HousingServe --input-files trained_ames_model.dat", "cell", assigned="endpoint"),
+        Example("deploy HousingServe --from last --input-files requirements.txt", "cell", assigned="endpoint"),
+        Example("deploy train.py:HousingServe --from last --from-files '*.dat'", "terminal"),
         Example("deploy train.py:HousingServe --input-files trained_ames_model.dat", "terminal"),
     ),
 )

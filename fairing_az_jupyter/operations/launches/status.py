@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fairing_az_jupyter.exceptions import ServiceError
 from fairing_az_jupyter.models import LaunchInfo  # noqa: TC001 - pydantic reads it
 from fairing_az_jupyter.operations.declaration import CLUSTER, EVERYWHERE, Example, Operation, Request, Route, Sources
-from fairing_az_jupyter.operations.words import argument
+from fairing_az_jupyter.operations.words import argument, flag
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.operations.calls import Call
@@ -22,6 +22,9 @@ class Status(Request):
     name: Annotated[
         str | None, argument("NAME", "show only this, with all that is known of it", completes="launch")
     ] = None
+    everyone: Annotated[
+        bool, flag("--everyone", about="of all namespaces that you may look at, with notebook, run and sweep")
+    ] = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +35,14 @@ class Launches:
         found: The launches; one, where one was asked for.
         is_one: Whether one was asked for.
         note: What could not be seen, in one sentence; empty if everything could.
+        of_everyone: Whether those of all namespaces were asked for.
 
     """
 
     found: tuple[LaunchInfo, ...]
     is_one: bool = False
     note: str = ""
+    of_everyone: bool = False
 
 
 def _status(call: Call[Status]) -> Launches:
@@ -50,6 +55,9 @@ def _status(call: Call[Status]) -> Launches:
     if session.is_local:
         return Launches(here, note=services.LOCAL)
     try:
+        if call.request.everyone:
+            found, note = services.list_everyones_launches(session)
+            return Launches((*here, *found), note=note, of_everyone=True)
         return Launches((*here, *services.list_launches(session)))
     except ServiceError as error:
         # What runs on this machine needs no cluster to be seen.
@@ -68,5 +76,6 @@ STATUS = Operation(
     answer=Launches,
     route=Route("operations/status", "read"),
     places=EVERYWHERE,
-    examples=(Example("status"), Example("status fairing-job-1a2b3c4d")),
+    excluding=("name", "everyone"),
+    examples=(Example("status"), Example("status fairing-job-1a2b3c4d"), Example("status --everyone")),
 )

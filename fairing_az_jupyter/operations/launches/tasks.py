@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import field_validator
 
 from fairing_az_jupyter.operations.declaration import ALL, Request, Sources
-from fairing_az_jupyter.operations.words import option
+from fairing_az_jupyter.operations.words import Name, option
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.operations.calls import Call
 
 __all__ = ["SOURCES", "TaskRequest", "arguments_of"]
 
-SOURCES = Sources(settings=ALL, notebook="option")
+SOURCES = Sources(settings=ALL, notebook="option", records=True)
 
 
 class TaskRequest(Request):
@@ -41,6 +41,8 @@ class TaskRequest(Request):
         ),
     ] = ()
 
+    name: Name = ""
+
     @field_validator("output_map", mode="before")
     @classmethod
     def _pairs(cls, value: Any) -> Any:  # noqa: ANN401 - as it was given
@@ -59,6 +61,7 @@ def arguments_of(call: Call[Any]) -> dict[str, Any]:
         "names": call.caller.names,
         "input_files": asked.input_files,
         "output_map": dict(asked.output_map),
+        "name": asked.name,
     }
 
 

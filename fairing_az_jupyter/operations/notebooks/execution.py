@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, Field
 
 from fairing_az_jupyter.models import OUTPUT_LIMIT
 from fairing_az_jupyter.operations.declaration import Request
-from fairing_az_jupyter.operations.words import argument, flag, option
+from fairing_az_jupyter.operations.words import NoOutputs, Outputs, argument, flag, option, outputs_of
 
-__all__ = ["Execution", "OnCluster", "Parameters", "Seconds"]
+__all__ = ["Execution", "KeptOutputs", "OnCluster", "Parameters", "Seconds"]
 
 _MEGABYTE = 1_000_000
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=True)]
@@ -132,3 +132,15 @@ class OnCluster(Request):
             words="several",
         ),
     ] = ()
+
+
+class KeptOutputs(Request):
+    """Which of the files are kept that a notebook writes in the cluster."""
+
+    outputs: Outputs = ()
+    no_outputs: NoOutputs = False
+
+    @property
+    def kept(self) -> bool | tuple[str, ...]:
+        """Which files, as `RunRequest` has it."""
+        return outputs_of(self.outputs, self.no_outputs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from fairing_az_jupyter.operations.declaration import ALL, Example, Operation, Sources
-from fairing_az_jupyter.operations.notebooks.execution import Execution, OnCluster, Parameters
-from fairing_az_jupyter.operations.words import flag, option
+from fairing_az_jupyter.operations.notebooks.execution import Execution, KeptOutputs, OnCluster, Parameters
+from fairing_az_jupyter.operations.words import Name, flag, option
 
 __all__ = ["LAUNCH", "RUN", "Launch", "Run"]
 
@@ -24,6 +24,7 @@ class NotebookRun(Parameters, Execution):
             completes="file",
         ),
     ] = None
+    name: Name = ""
     junit: Annotated[
         str | None,
         option(
@@ -35,7 +36,7 @@ class NotebookRun(Parameters, Execution):
     ] = None
 
 
-class Run(NotebookRun, OnCluster):
+class Run(NotebookRun, OnCluster, KeptOutputs):
     """A run, here or in the cluster."""
 
 
@@ -54,6 +55,7 @@ RUN = Operation(
     Run,
     section="Launch",
     sources=_SOURCES,
+    excluding=("outputs", "no_outputs"),
     streams=True,
     exit_codes=(3, 4, 5, 6),
     examples=(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
+from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.models import RunState  # noqa: TC001 - pydantic reads it
-from fairing_az_jupyter.operations.declaration import Example, Operation, Request, Sources
-from fairing_az_jupyter.operations.words import argument, flag, option
+from fairing_az_jupyter.operations.declaration import CLUSTER, Example, Operation, Request, Sources
+from fairing_az_jupyter.operations.words import Age, age_option, argument, flag, option
 
 if TYPE_CHECKING:
-    from fairing_az_jupyter.models import RunInfo
+    from fairing_az_jupyter.models import ClusterLaunch, RunInfo
     from fairing_az_jupyter.operations.calls import Call
     from fairing_az_jupyter.records.comparing import RunTable
     from fairing_az_jupyter.records.pruning import Pruned
@@ -20,21 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["CANCEL", "COMPARE", "LIST", "LOGS", "PRUNE", "RETRY", "SHOW", "ListRuns", "PruneRuns", "Retry", "RunLogs"]
 
 _NAMED = argument("RUN", "the run: its identifier, a part of it that no other has, or 'last'", completes="run")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGE = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _SOURCES = Sources(records=True)
 _COUNT = "a whole number, 0 or more"
 Count = Annotated[int, Field(ge=0)]
-
-
-def _age(value: Any) -> Any:  # noqa: ANN401 - as it was given
-    if not isinstance(value, str):
-        return value
-    match = _AGE.fullmatch(value.strip().lower())
-    if match is None:
-        msg = "it is not a time such as 30d, 12h or 45m"
-        raise ValueError(msg)
-    return float(match[1]) * _UNITS[match[2]]
 
 
 class OneRun(Request):
@@ -55,6 +43,10 @@ class ListRuns(Request):
         str | None,
         option("--notebook", metavar="NOTEBOOK", about="only runs of this notebook", completes="notebook"),
     ] = None
+    cluster: Annotated[
+        bool,
+        flag("--cluster", about="the trainings of the whole namespace, also those of other notebook servers"),
+    ] = False
 
 
 class RunLogs(OneRun):
@@ -69,7 +61,10 @@ class RunLogs(OneRun):
 class Retry(OneRun):
     """Which run, and with which notebook."""
 
-    as_it_was: Annotated[bool, flag("--as-it-was", about="the notebook as it was then, not as it is now")] = False
+    as_it_was: Annotated[
+        bool,
+        flag("--as-it-was", about="in the image, and with the code and files, of then; else what is gone is named"),
+    ] = False
 
 
 class CompareRuns(Request):
@@ -83,19 +78,17 @@ class PruneRuns(Request):
 
     keep: Annotated[Count | None, option("--keep", metavar="N", about="keep the newest N", takes=_COUNT)] = None
     older_than: Annotated[
-        float | None,
-        BeforeValidator(_age),
-        option(
-            "--older-than",
-            metavar="AGE",
-            about="only those that are older, such as 30d or 12h",
-            takes="a time such as 30d, 12h or 45m",
-        ),
+        Age | None, age_option("--older-than", about="only those that are older, such as 30d or 12h")
     ] = None
     state: Annotated[
         Literal["succeeded", "failed", "cancelled", "lost"] | None,
         option("--state", metavar="STATE", about="only those that have ended so"),
     ] = None
+    cluster: Annotated[
+        bool, flag("--cluster", about="not records, but blobs of launches that no record names (default: a week old)")
+    ] = False
+    everyone: Annotated[bool, flag("--everyone", about="with --cluster: also blobs that others may need")] = False
+    yes: Annotated[bool, flag("-y", "--yes", about="with --cluster: do not ask")] = False
     dry_run: Annotated[bool, flag("-n", "--dry-run", about="show what would be deleted, delete nothing")] = False
 
 
@@ -111,10 +104,14 @@ def _cancel(call: Call[OneRun]) -> RunInfo:
     return services.cancel_run(call.session, call.request.name)
 
 
-def _list(call: Call[ListRuns]) -> tuple[RunInfo, ...]:
+def _list(call: Call[ListRuns]) -> tuple[RunInfo, ...] | tuple[ClusterLaunch, ...]:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
     asked = call.request
+    if asked.cluster:
+        most = asked.limit + 1 if asked.limit else None
+        of = {"state": asked.state or "", "notebook": asked.notebook or ""}
+        return tuple(services.list_cluster_launches(call.session, limit=most, report=call.caller.warn, **of))
     wanted = {key: value for key, value in (("state", asked.state), ("notebook", asked.notebook)) if value}
     # One more tells whether there are older ones.
     most = asked.limit + 1 if asked.limit else None
@@ -131,6 +128,12 @@ def _prune(call: Call[PruneRuns]) -> Pruned:
     from fairing_az_jupyter import services  # noqa: PLC0415 - as above
 
     wanted = call.request
+    if wanted.everyone:
+        raise InputError(
+            "--everyone counts for blobs only: records of others are never deleted.",
+            hint="Add --cluster, or leave it out.",
+            code="prune",
+        )
     return services.prune_runs(
         call.session,
         keep=wanted.keep,
@@ -146,9 +149,9 @@ LIST = Operation(
     ListRuns,
     _list,
     section="Runs and sweeps",
-    sources=_SOURCES,
-    exit_codes=(3,),
-    examples=(Example("runs list --state failed"),),
+    sources=Sources(settings=(*CLUSTER, "azure_storage_account"), records=True),
+    exit_codes=(3, 6),
+    examples=(Example("runs list --state failed"), Example("runs list --cluster")),
 )
 SHOW = Operation(
     "runs show",
@@ -201,10 +204,11 @@ COMPARE = Operation(
 )
 PRUNE = Operation(
     "runs prune",
-    "Delete the records of runs that have ended; notebooks outside the records stay.",
+    "Delete records of runs that have ended, or blobs that no record names; notebooks outside the records stay.",
     PruneRuns,
     _prune,
     section="Runs and sweeps",
-    sources=_SOURCES,
-    examples=(Example("runs prune --keep 100"),),
+    sources=Sources(settings=(*CLUSTER, "azure_storage_account"), notebook="option", records=True),
+    excluding=("cluster", "keep"),
+    examples=(Example("runs prune --keep 100"), Example("runs prune --cluster --older-than 30d --dry-run")),
 )

@@ -7,15 +7,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from fairing_az_jupyter.operations.declaration import ALL, Example, Operation, Request, Sources
-from fairing_az_jupyter.operations.notebooks.execution import Execution, OnCluster, Parameters
-from fairing_az_jupyter.operations.words import argument, flag, option
+from fairing_az_jupyter.operations.notebooks.execution import Execution, KeptOutputs, OnCluster, Parameters
+from fairing_az_jupyter.operations.words import Age, age_option, argument, flag, option
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.operations.calls import Call
     from fairing_az_jupyter.operations.declaration import Place
+    from fairing_az_jupyter.services.keeping.sweeps import DeletedSweeps
     from fairing_az_jupyter.sweeps.table import SweepTable
 
-__all__ = ["CANCEL", "LIST", "RESUME", "RUN", "SHOW", "ListSweeps", "ResumeSweep", "RunSweep", "ShowSweep"]
+__all__ = [
+    "CANCEL",
+    "DELETE",
+    "LIST",
+    "PRUNE",
+    "RESUME",
+    "RUN",
+    "SHOW",
+    "ListSweeps",
+    "ResumeSweep",
+    "RunSweep",
+    "ShowSweep",
+]
 
 _POINTS = "points, from one of --grid, --list, --csv and --sample"
 _NAMED = argument("SWEEP", "the sweep: its identifier, a part of it that no other has, or 'last'")
@@ -47,7 +60,7 @@ class _Sharing(Request):
     ] = None
 
 
-class RunSweep(Parameters, Execution, OnCluster, _Sharing):
+class RunSweep(Parameters, Execution, OnCluster, KeptOutputs, _Sharing):
     """The notebook, its points, and how its runs are executed."""
 
     grid: Annotated[
@@ -183,6 +196,30 @@ class OneSweep(Request):
     name: Annotated[str, _NAMED]
 
 
+class DeleteSweeps(Request):
+    """Which sweeps."""
+
+    names: Annotated[tuple[str, ...], Field(min_length=1), _NAMED]
+
+
+class PruneSweeps(Request):
+    """Which sweeps."""
+
+    keep: Annotated[
+        int | None,
+        Field(ge=0),
+        option("--keep", metavar="N", about="keep the newest N", takes="a whole number, 0 or more"),
+    ] = None
+    older_than: Annotated[
+        Age | None, age_option("--older-than", about="only those that ended longer ago, such as 30d or 12h")
+    ] = None
+    state: Annotated[
+        Literal["done", "incomplete"],
+        option("--state", metavar="STATE", about="those of which every point has ended, or others (default: done)"),
+    ] = "done"
+    dry_run: Annotated[bool, flag("-n", "--dry-run", about="show what would be deleted, delete nothing")] = False
+
+
 def _list(call: Call[ListSweeps]) -> tuple[SweepTable, ...]:
     from fairing_az_jupyter import services  # noqa: PLC0415 - each command imports what it needs: help stays quick
 
@@ -196,12 +233,32 @@ def _cancel(call: Call[OneSweep]) -> SweepTable:
     return services.cancel_sweep(call.session, call.request.name)
 
 
+def _delete(call: Call[DeleteSweeps]) -> DeletedSweeps:
+    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+
+    return services.delete_sweeps(call.session, call.request.names)
+
+
+def _prune(call: Call[PruneSweeps]) -> DeletedSweeps:
+    from fairing_az_jupyter import services  # noqa: PLC0415 - as above
+
+    wanted = call.request
+    return services.prune_sweeps(
+        call.session,
+        keep=wanted.keep,
+        older_than=wanted.older_than,
+        state=wanted.state,
+        dry_run=wanted.dry_run,
+    )
+
+
 RUN = Operation(
     "sweep run",
     "Run a notebook at many points, each with a record of its own.",
     RunSweep,
     section="Runs and sweeps",
     sources=Sources(settings=ALL, records=True),
+    excluding=("outputs", "no_outputs"),
     places=_TERMINAL,
     streams=True,
     exit_codes=(3, 4, 5, 6),
@@ -248,4 +305,26 @@ CANCEL = Operation(
     sources=Sources(records=True),
     places=_TERMINAL,
     examples=(Example("sweep cancel last", "terminal"),),
+)
+DELETE = Operation(
+    "sweep delete",
+    "Delete sweeps, and the records of their runs.",
+    DeleteSweeps,
+    _delete,
+    section="Runs and sweeps",
+    sources=Sources(records=True),
+    places=_TERMINAL,
+    exit_codes=(3, 6),
+    examples=(Example("sweep delete last", "terminal"),),
+)
+PRUNE = Operation(
+    "sweep prune",
+    "Delete sweeps that have ended, and the records of their runs.",
+    PruneSweeps,
+    _prune,
+    section="Runs and sweeps",
+    sources=Sources(records=True),
+    places=_TERMINAL,
+    exit_codes=(3, 6),
+    examples=(Example("sweep prune --older-than 30d", "terminal"),),
 )

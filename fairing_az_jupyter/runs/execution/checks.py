@@ -15,6 +15,8 @@ from fairing_az_jupyter.runs.parameters.values import check_plain, reject_secret
 from fairing_az_jupyter.runs.places.addresses import is_remote, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fairing_az_jupyter.models import RunRequest
 
 _NEWEST_FORMAT = 4
@@ -34,6 +36,7 @@ class RunPlan:
         kernel_name: Name of an installed kernel spec.
         language: The kernel's language.
         cell_timeout: Seconds that one cell may take, whole as nbclient wants them.
+        variables: Variables of the kernel's environment, beside those of this process.
 
     """
 
@@ -45,6 +48,7 @@ class RunPlan:
     kernel_name: str
     language: str
     cell_timeout: int | None
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def plan(request: RunRequest, source: str | None = None) -> RunPlan:

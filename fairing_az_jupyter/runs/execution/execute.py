@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.exceptions import FairingAzureError, NotebookFileError, RunCancelledError, RunFailedError
 from fairing_az_jupyter.models import RunResult
+from fairing_az_jupyter.runs import papermill_import
 from fairing_az_jupyter.runs.execution.checks import plan
 from fairing_az_jupyter.runs.execution.events import Reporter, Stop
 from fairing_az_jupyter.runs.execution.saving import NotebookSaver
@@ -119,11 +120,18 @@ def _run(run: _Run, work: Callable[[Watch], object]) -> None:
     settled, stop = run.settled, run.stop
     if stop.asked:
         raise _stopped(run)
-    kernel = RunKernel(settled.kernel_name, cwd=settled.cwd, session_name=settled.session_name, stop=stop)
+    kernel = RunKernel(
+        settled.kernel_name,
+        cwd=settled.cwd,
+        session_name=settled.session_name,
+        stop=stop,
+        variables=settled.variables,
+    )
     try:
         with kernel.running():
             try:
                 # The kernel's process starts up while this one imports papermill.
+                papermill_import.import_papermill()
                 from fairing_az_jupyter.runs.execution import engine  # noqa: F401, PLC0415
 
                 kernel.connect(run.request.start_timeout)

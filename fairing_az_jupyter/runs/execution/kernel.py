@@ -24,7 +24,7 @@ from fairing_az_jupyter.runs.parameters.sources import ENVIRONMENT_PREFIX
 from fairing_az_jupyter.runs.text import last_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable, Iterator, Mapping
     from typing import TypeVar
 
     from jupyter_client.client import KernelClient
@@ -45,6 +45,9 @@ _LOG_TAIL_BYTES = 16_384
 _BRIDGE = "--IPKernelApp.extra_extensions=fairing_az_jupyter.fairing"
 # ipykernel warns of its own transport in every run; that explains no death.
 _OWN_WARNING = "[IPKernelApp] WARNING"
+# A kernel gets its ports before it binds them: with many kernels on a machine, another one may be faster.
+_PORT_TAKEN = "Address already in use"
+_STARTS = 3
 
 
 class KernelStartError(Exception):
@@ -62,17 +65,27 @@ class RunKernel:
         session_name: Absolute path of the notebook. The kernel finds it in JPY_SESSION_NAME, as under Jupyter
             Server: https://jupyter-server.readthedocs.io (`MappingKernelManager`, session names).
         stop: The wish to stop the run.
+        variables: Variables of its environment, beside those of this process.
 
     """
 
-    def __init__(self, name: str, *, cwd: str, session_name: str, stop: Stop) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        cwd: str,
+        session_name: str,
+        stop: Stop,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
-        self.manager = AsyncKernelManager(kernel_name=name, kernel_spec_manager=InstalledKernels())
+        self.manager = self._new_manager()
         self.client: KernelClient | None = None
         self._answered = False
         self._cwd = cwd
         self._session_name = session_name
         self._stop = stop
+        self._variables = dict(variables or {})
         # What the kernel process itself prints: nothing in a good run, the reason of its death in a bad one.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the kernel
         self._last_log: tuple[str, ...] = ()
@@ -142,7 +155,7 @@ class RunKernel:
     async def _start(self) -> None:
         # Those are intended for this run: one that the notebook starts by itself may know none of them.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
-        environment["JPY_SESSION_NAME"] = self._session_name
+        environment |= {**self._variables, "JPY_SESSION_NAME": self._session_name}
         # As papermill's own command does: Jupyter's frozen modules make the debugger warn in every run.
         environment.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
         # As nbclient does: kernels that run at the same time must not share IPython's history database.
@@ -155,13 +168,24 @@ class RunKernel:
         except (OSError, RuntimeError) as error:
             raise KernelStartError(str(error)) from error
 
+    def _new_manager(self) -> AsyncKernelManager:
+        return AsyncKernelManager(kernel_name=self.name, kernel_spec_manager=InstalledKernels())
+
     async def _connect(self, timeout: float) -> None:
-        self.client = client = self.manager.client()
-        client.start_channels()
-        try:
-            await self.obeying(self._wait_for_answer(client, timeout), grace=0.0)
-        except RuntimeError as error:
-            raise KernelStartError(str(error)) from error
+        for left in reversed(range(_STARTS)):
+            self.client = client = self.manager.client()
+            client.start_channels()
+            try:
+                await self.obeying(self._wait_for_answer(client, timeout), grace=0.0)
+                break
+            except RuntimeError as error:
+                if not left or self._stop.asked or not self._lost_a_port():
+                    raise KernelStartError(str(error)) from error
+            await self._close()
+            self._log.seek(0)
+            self._log.truncate()
+            self.manager = self._new_manager()
+            await self._start()
         if self._stop.asked:
             # The kernel may have answered just before it was killed.
             raise KernelStartError("the run is to stop")
@@ -189,6 +213,9 @@ class RunKernel:
                 raise RuntimeError("Kernel died before replying to kernel_info")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
+
+    def _lost_a_port(self) -> bool:
+        return any(_PORT_TAKEN in line for line in self.log_tail())
 
     async def _stop_when_asked(self, grace: float) -> None:
         while not self._stop.asked:  # noqa: ASYNC110 - a signal handler may not set an event, see `Stop`

@@ -37,7 +37,7 @@ FILES = "files"
 LAST_ERROR = "last_error"
 """The entry of a state that tells why the last attempt has failed, where Kubernetes may start another one."""
 
-_MIRRORED = (layout.EXECUTED, layout.LOG, layout.EVENTS)
+_MIRRORED = (layout.EXECUTED, layout.LOG, layout.EVENTS, layout.PROVENANCE, layout.PACKAGES)
 _EVERY_SECONDS = 2.0
 # A record that takes long to send is sent less often: the run itself needs the network, too.
 _PART_OF_TIME = 10.0

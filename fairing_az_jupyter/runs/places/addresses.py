@@ -24,6 +24,7 @@ from fairing_az_jupyter.runs.places import local_files, papermill_handlers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from fairing_az_jupyter.clients.secret_values import SecretValue
     from fairing_az_jupyter.settings import Settings
 
 __all__ = ["Places", "is_remote", "shown"]
@@ -98,6 +99,25 @@ class Places:
             return self._blobs().read(path)
         return papermill_handlers.read(path, shown(path))
 
+    def read_range(self, url: str, start: int, length: int, *, etag: str) -> bytes:
+        """Read a part of one state of a blob.
+
+        Args:
+            url: An `abs://` URL.
+            start: Its first byte.
+            length: How many bytes; at least 1.
+            etag: The state: as the blob's ETag was.
+
+        Returns:
+            The bytes, at least one; fewer than were asked for where the connection was cut.
+
+        Raises:
+            ConflictError: The blob has changed (code `blob-changed`).
+            FairingAzureError: It can't be read.
+
+        """
+        return self._blobs().read_range(url, start, length, etag=etag)
+
     def write(self, path: str, data: bytes) -> None:
         """Write a file: as a whole, or, where the place allows that, not at all.
 
@@ -116,6 +136,19 @@ class Places:
         else:
             _need_writable(path)
             papermill_handlers.write(path, shown(path), data)
+
+    def write_link(self, url: str, hours: float) -> SecretValue:
+        """Make a link by which one blob can be created and written, and nothing else; see `BlobFiles.write_link`.
+
+        Args:
+            url: An `abs://` URL.
+            hours: How long the link is valid.
+
+        Raises:
+            FairingAzureError: None can be made.
+
+        """
+        return self._blobs().write_link(url, hours)
 
     def exists(self, path: str) -> bool:
         """Tell whether a file is there.

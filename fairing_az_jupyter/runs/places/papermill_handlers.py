@@ -15,6 +15,7 @@ from fairing_az_jupyter.exceptions import (
     PackageMissingError,
     ServiceError,
 )
+from fairing_az_jupyter.runs import papermill_import
 from fairing_az_jupyter.runs.text import one_line
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def paths(path: str, shown: str) -> list[str]:
 
 
 def _handler(path: str, shown: str) -> Any:  # noqa: ANN401 - papermill has no class for them
+    papermill_import.import_papermill()
     from papermill.iorw import LocalHandler, papermill_io  # noqa: PLC0415 - slow to import
 
     handler = papermill_io.get_handler(path)

@@ -22,10 +22,17 @@ from fairing_az_jupyter.exceptions import (
     RunCancelledError,
 )
 from fairing_az_jupyter.launch_events import Launched, Phase, PodEvent, listening
+from fairing_az_jupyter.metrics import PrintedMetrics
 from fairing_az_jupyter.models import RunEvent
 from fairing_az_jupyter.records import RunStore, layout
+from fairing_az_jupyter.records.errors import explained
+from fairing_az_jupyter.records.log_text import without_ansi
+from fairing_az_jupyter.runs import papermill_import
 from fairing_az_jupyter.services.background.captured_output import CapturedOutput
+from fairing_az_jupyter.services.outputs.sources import resolve_source
+from fairing_az_jupyter.services.repeating.as_it_was import recorded_settings
 from fairing_az_jupyter.services.session import Session
+from fairing_az_jupyter.tracking.models import check_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +66,7 @@ def main(folder: str, run: str, go: int) -> None:
     # Whoever has started this process may have been started without Ctrl-C, or have blocked signals.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    papermill_import.in_own_process()
     from fairing_az_jupyter.runs.recorded import run_recorded  # noqa: PLC0415 - while the record is being made
 
     os.read(go, 1)
@@ -93,18 +101,22 @@ class _Reporter:
 
 def _launch(folder: Path, request: RunRequest) -> None:
     """Train or deploy a task, and record what happens."""
-    from fairing_az_jupyter.runs.recorded import explained, recording  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.runs.recorded import recording  # noqa: PLC0415 - as above
 
     with recording(folder) as recorder:
         report = _Reporter(recorder)
         began = time.monotonic()
         report("run-started")
-        interrupted = _Interrupts(recorder.cancel)
+        interrupted, metrics = _Interrupts(recorder.cancel), PrintedMetrics()
+
+        def on_text(stream: str, text: str) -> None:
+            report("output", stream=stream, text=text)
+            if request.kind == "train" and stream == "stdout":
+                for name, value in metrics.of(without_ansi(text)):
+                    report("metric", name=name, value=value)
+
         try:
-            with (
-                interrupted,
-                CapturedOutput(lambda stream, text: report("output", stream=stream, text=text), _interrupt) as output,
-            ):
+            with interrupted, CapturedOutput(on_text, _interrupt) as output:
                 try:
                     with _listening(report):
                         _carry_out(folder, request, recorder, report, interrupted)
@@ -134,21 +146,43 @@ def _carry_out(
     work = Path(request.cwd) if request.cwd else file.parent
     os.chdir(work)
     sys.path.insert(0, str(work))
-    session = Session.of_launch(dataclasses.replace(request, notebook=str(file)))
-    settings = session.settings
-    from fairing_az_jupyter.fairing.tasks import launching  # noqa: PLC0415 - loads Fairing
+    as_it_was = folder.parent / request.as_it_was if request.as_it_was else None
+    if as_it_was is None:
+        session = Session.of_launch(dataclasses.replace(request, notebook=str(file)), runs_folder=str(folder.parent))
+        settings = session.settings
+    else:
+        settings = recorded_settings(as_it_was)
+        session = Session(settings.model_dump(mode="json", exclude_none=True), runs_folder=str(folder.parent))
+    from fairing_az_jupyter.fairing.recording.current import asked_for, kept_by  # noqa: PLC0415 - loads Fairing
+    from fairing_az_jupyter.fairing.tasks import launching  # noqa: PLC0415 - likewise
 
     deadline = None if request.deadline is None else round(request.deadline)
-    launch = launching.TaskLaunch(settings, request.input_files, dict(request.output_map), deadline)
-    task = f"{file}:{request.task}"
     local = settings.backend == _LOCAL
-    if request.kind == "train":
-        with contextlib.nullcontext() if local else _job_in_the_cluster(folder, settings, recorder, interrupted):
-            launching.train(task, launch)
-        return
-    # What is cancelled before is deleted by whoever deploys it; once it serves, its record has to name it.
-    with contextlib.nullcontext() if local else _once_it_serves(interrupted.cease):
-        endpoint = launching.deploy(task, launch)
+    # The image of an earlier launch in the cluster has the files already.
+    has_files = as_it_was is not None and not local
+    source = None if has_files else resolve_source(session, request.from_job, request.from_files)
+    launch = launching.TaskLaunch(
+        settings,
+        request.input_files,
+        dict(request.output_map),
+        deadline,
+        source=source,
+        as_it_was=as_it_was,
+        isolated=request.isolated,
+        outputs=request.outputs,
+        checkpoints=request.checkpoints,
+    )
+    task = f"{file}:{request.task}"
+    with asked_for(request, lambda: RunStore(folder.parent)), kept_by(recorder):
+        if request.kind == "train":
+            if request.register:
+                check_registry(settings, request.register)
+            with contextlib.nullcontext() if local else _job_in_the_cluster(folder, settings, recorder, interrupted):
+                launching.train(task, launch)
+            return
+        # What is cancelled before is deleted by whoever deploys it; once it serves, its record has to name it.
+        with contextlib.nullcontext() if local else _once_it_serves(interrupted.cease):
+            endpoint = launching.deploy(task, launch)
     try:
         url = endpoint.url if local else _lasting_url(session, endpoint)
         recorder.note(endpoint=endpoint.name, url=url)
@@ -218,6 +252,7 @@ def _end_own_jobs(settings: Settings) -> None:
     from fairing_az_jupyter.fairing.cluster import ownership  # noqa: PLC0415 - as above
     from fairing_az_jupyter.fairing.cluster.connections import Launcher  # noqa: PLC0415 - as above
     from fairing_az_jupyter.fairing.cluster.manifests import MANAGED_BY, PREFIX  # noqa: PLC0415 - as above
+    from fairing_az_jupyter.fairing.jobs.noting import note_end  # noqa: PLC0415 - as above
 
     name = ""
     try:
@@ -235,6 +270,7 @@ def _end_own_jobs(settings: Settings) -> None:
                     # Kubernetes gives a program that does not listen half a minute.
                     outcome = "is being deleted"
                 sys.stderr.write(f"The launch was cancelled: job {name} {outcome}.\n")
+                note_end(launcher, name, "cancelled")
     except FairingAzureError as error:
         what = f"Job '{name}'" if name else "What it has launched"
         raise RunCancelledError(

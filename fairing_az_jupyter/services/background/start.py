@@ -19,6 +19,7 @@ from fairing_az_jupyter.models import RunKind, RunRequest
 from fairing_az_jupyter.records import RunStore, layout
 from fairing_az_jupyter.records.status import read_status
 from fairing_az_jupyter.services.launch_planning import check_input_files, launch_environment, plan_launch
+from fairing_az_jupyter.services.outputs.sources import resolve_source
 from fairing_az_jupyter.services.runs import begin_run
 from fairing_az_jupyter.services.session import Session
 from fairing_az_jupyter.settings import check_launch, check_values, naming
@@ -64,9 +65,12 @@ def start_run(session: Session, request: RunRequest, *, retry_of: str = "") -> R
         RunFailedError: Its record can't be made, or no process can be started.
 
     """
-    if request.kind != "notebook":
-        request = _checked(request)
     store = session.store
+    if request.as_it_was:
+        # What it needs has been looked for by `plan_retry`.
+        _reject_cluster_run(store, request.as_it_was)
+    elif request.kind != "notebook":
+        request = _checked(request, str(store.path))
     environment = _environment(launch_environment(session, request))
     places = session.with_cell(request.parameters).places()
     try:
@@ -81,7 +85,7 @@ def start_run(session: Session, request: RunRequest, *, retry_of: str = "") -> R
     return store.find(name)
 
 
-def start_launch(
+def start_launch(  # noqa: PLR0913 - keyword-only, but for what is launched
     session: Session,
     kind: RunKind,
     file: str,
@@ -91,6 +95,10 @@ def start_launch(
     output_map: Mapping[str, str] | None = None,
     parameters: Mapping[str, object] | None = None,
     deadline: float | None = None,
+    name: str = "",
+    from_job: str = "",
+    from_files: Sequence[str] = (),
+    outputs: bool | Sequence[str] = True,
 ) -> RunInfo:
     """Launch a notebook, or a class or function of a file, in the background.
 
@@ -103,6 +111,10 @@ def start_launch(
         output_map: Further files of it, and where they go in the image.
         parameters: Parameters of the notebook.
         deadline: Seconds that it may take; None for no limit.
+        name: What the user calls it.
+        from_job: The launch whose files an endpoint serves, as `fetch` takes it; empty for none.
+        from_files: Which of these files; none for all.
+        outputs: Whether the files that a training writes are kept, or globs that say which.
 
     Returns:
         The record as it is now, as from `start_run`.
@@ -114,9 +126,19 @@ def start_launch(
     """
     if kind not in get_args(RunKind):
         raise InputError(f"'{kind}' can't be launched.", hint="Write notebook, train or deploy.", code="launch-kind")
+    if kind != "deploy" and (from_job or from_files):
+        raise InputError(
+            "Only an endpoint is deployed with the files of a job.",
+            hint="Omit the job, or deploy a class.",
+            code="from-job",
+        )
+    if kind != "train" and outputs is not True:
+        raise InputError(
+            "Which files are kept can only be said of a training.", hint="Omit the outputs.", code="launch-outputs"
+        )
     if kind == "notebook":
         _reject_task(task, input_files, output_map)
-        request, _ = plan_launch(session, file, values=parameters, deadline=deadline)
+        request, _ = plan_launch(session, file, values=parameters, deadline=deadline, name=name)
         return start_run(session, request)
     if parameters:
         raise InputError(
@@ -136,6 +158,10 @@ def start_launch(
         profile=session.profile,
         input_files=files,
         output_map=dict(output_map or {}),
+        name=name,
+        from_job=from_job,
+        from_files=tuple(from_files),
+        outputs=outputs if isinstance(outputs, bool) else tuple(outputs),
     )
     return start_run(session, asked)
 
@@ -149,8 +175,23 @@ def _reject_task(task: str | None, input_files: Sequence[str], output_map: Mappi
         )
 
 
-def _checked(request: RunRequest) -> RunRequest:
+def _reject_cluster_run(store: RunStore, run: str) -> None:
+    """Reject a notebook's run in the cluster: as it was, it can't be repeated on this machine."""
+    info = store.get(run)
+    if info is not None and info.place == "cluster":
+        raise InputError(
+            f"The run '{run}' was executed in the cluster; in its image it is repeated from a terminal.",
+            hint=f"Type there: fairing-azure runs retry {run} --as-it-was",
+            code="cluster-run",
+        )
+
+
+def _checked(request: RunRequest, runs_folder: str) -> RunRequest:
     """Return the launch of a task with its name, once everything is there that can be seen without running the file.
+
+    Args:
+        request: The launch.
+        runs_folder: Where records are, and so that of the job whose files it needs.
 
     Raises:
         InputError: Something is missing.
@@ -160,12 +201,15 @@ def _checked(request: RunRequest) -> RunRequest:
 
     file, method = request.notebook, _METHODS[request.kind]
     task = check_declared(file, request.task or None, method)
-    settings = Session.of_launch(request).settings
+    session = Session.of_launch(request, runs_folder=runs_folder)
+    settings = session.settings
     check_launch(settings)
     _check_deadline(request, settings)
     folder = Path(request.cwd) if request.cwd else Path(file).absolute().parent
-    check_input_files((*request.input_files, *request.output_map), folder, task)
-    return dataclasses.replace(request, task=task)
+    deploys = request.kind == "deploy"
+    check_input_files(session, (*request.input_files, *request.output_map), folder, task, deploys=deploys)
+    source = resolve_source(session, request.from_job, request.from_files)
+    return dataclasses.replace(request, task=task, from_job="" if source is None else source.name)
 
 
 def _check_deadline(request: RunRequest, settings: Settings) -> None:
@@ -193,7 +237,7 @@ def _started(
 ) -> tuple[str, threading.Thread]:
     """Start a process, and make the record that names it; return the run and the thread that waits for its end."""
     for _ in range(_TRIES):
-        name = layout.new_run_id(request.notebook)
+        name = layout.new_run_id(request.notebook, name=request.name or request.task)
         with _log_folder(store, request) as folder:
             log = folder / layout.PROCESS_LOG
             reading, writing = os.pipe()

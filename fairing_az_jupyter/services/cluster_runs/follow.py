@@ -19,6 +19,7 @@ from fairing_az_jupyter.models import RunEvent, RunResult
 from fairing_az_jupyter.records import layout
 from fairing_az_jupyter.records.events_file import read_events
 from fairing_az_jupyter.services.cluster_runs.records import opened
+from fairing_az_jupyter.tracking.followed import FollowedRuns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -154,7 +155,9 @@ def _follow(
     deleted, reports = False, _Reports()
     left, lost = [info.id for info in infos], None
     pause = _LOOK_SECONDS + _SLOWER_PER_RUN * len(left)
-    with opened(store, infos[0]) as records:
+    with opened(store, infos[0]) as records, contextlib.ExitStack() as closing:
+        tracked = FollowedRuns(store, infos)
+        closing.callback(tracked.leave)
         while left:
             try:
                 left = records.refresh(left)
@@ -165,6 +168,7 @@ def _follow(
                     error.hint = f"It is still running in the cluster. Check it: fairing-azure runs show {infos[0].id}"
                     raise
             show()
+            tracked.look()
             if report is not None and reports.is_due(records.reason, time.monotonic()):
                 report(f"{records.waiting} To stop it: fairing-azure delete {records.job}")
             if unwanted is not None and not deleted and unwanted():

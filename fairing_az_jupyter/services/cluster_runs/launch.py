@@ -180,8 +180,11 @@ def start_on_cluster(
             code="notebooks",
         )
     places = session.with_cell(points[0].request.parameters).places()
+    earlier = points[0].request.as_it_was
     try:
-        content = read_notebook(places, points[0].request.notebook) if content is None else content
+        if content is None:
+            kept = session.store.folder(earlier) / layout.NOTEBOOK
+            content = read_notebook(places, str(kept) if earlier else points[0].request.notebook)
         with Launcher(settings) as launcher:
             start = _Start(session.store, launcher, tuple(input_files))
             return start.launch(points, content, max_failed)
@@ -195,15 +198,17 @@ class _Start:
     def __init__(self, store: RunStore, launcher: Launcher, input_files: tuple[str, ...]) -> None:
         from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER  # noqa: PLC0415 - loads the clients
         from fairing_az_jupyter.fairing.jobs.notebook_jobs import job_name  # noqa: PLC0415 - loads Fairing
+        from fairing_az_jupyter.outputs.blobs import PREFIX  # noqa: PLC0415 - loads the clients
 
         self._store, self._launcher, self._files = store, launcher, input_files
         settings = launcher.settings
         self._job, self._namespace = job_name(), launcher.cluster.namespace
         host = f"{settings.azure_storage_account}.{launcher.azure.cloud.blob_suffix}"
         self._there = f"abs://{host}/{CONTAINER}/runs/"
+        self._outputs = f"abs://{host}/{CONTAINER}/{PREFIX}"
 
     def launch(self, points: Sequence[ClusterPoint], content: bytes, max_failed: int | None) -> ClusterBatch:
-        from fairing_az_jupyter.fairing.images import notebook_image  # noqa: PLC0415 - loads Fairing
+        from fairing_az_jupyter.fairing.cluster.manifests import origin_labels  # noqa: PLC0415 - loads the clients
         from fairing_az_jupyter.fairing.jobs import notebook_jobs  # noqa: PLC0415 - loads Fairing
         from fairing_az_jupyter.runs.places.addresses import Places  # noqa: PLC0415 - loads the clients
 
@@ -217,16 +222,24 @@ class _Start:
         created = False
         try:
             files = _notebook_files(requests[0], content, self._files)
-            image, spec = notebook_image.build_image(self._launcher, files)
+            made_of, spec = self._image(requests[0], files)
             # Makes the account where that is to be made, and tells at once what keeps from writing there.
             self._launcher.contexts  # noqa: B018 - opened by being asked for
             batch = f"{self._there}{self._job}/batch.json"
             runs = [
-                {"run": name, "record": f"{self._there}{name}/", "request": _for_pod(request, files.name).to_dict()}
+                {
+                    "run": name,
+                    "record": f"{self._there}{name}/",
+                    "outputs": self._outputs_of(name, request),
+                    "request": _for_pod(request, files.name).to_dict(),
+                }
                 for name, request in zip(names, requests, strict=True)
             ]
-            places.write(batch, json.dumps({"runs": runs}, indent=1).encode())
-            wanted = notebook_jobs.NotebookJob(self._job, batch, len(names), settings.parallelism, max_failed)
+            document = {"runs": runs, "made_of": {**made_of, "job": self._job}}
+            places.write(batch, json.dumps(document, indent=1).encode())
+            run, sweep = names[0] if len(names) == 1 else "", str(points[0].facts.get("sweep") or "")
+            labels = origin_labels(files.name, run, sweep)
+            wanted = notebook_jobs.NotebookJob(self._job, batch, len(names), settings.parallelism, max_failed, labels)
             created = True
             notebook_jobs.start_job(self._launcher, wanted, spec)
         except BaseException as error:
@@ -234,9 +247,22 @@ class _Start:
             raise
         finally:
             places.close()
+        made = {fact: made_of[fact] for fact in ("image", "image_digest")}
         for name in names:
-            self._store.note(name, {"launched": True})
-        return ClusterBatch(self._job, self._namespace, tuple(names), image)
+            self._store.note(name, {"launched": True, **made})
+        return ClusterBatch(self._job, self._namespace, tuple(names), str(made_of["image"]))
+
+    def _outputs_of(self, name: str, request: RunRequest) -> str:
+        """Return where the files go that a run writes; empty where none is to be kept."""
+        return f"{self._outputs}{name}/" if request.outputs is not False else ""
+
+    def _image(self, request: RunRequest, files: NotebookFiles) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Have the image in the registry: built, or, of a run that is repeated as it was, that one's."""
+        from fairing_az_jupyter.fairing.images import notebook_image  # noqa: PLC0415 - loads Fairing
+
+        if not request.as_it_was:
+            return notebook_image.build_image(self._launcher, files)
+        return notebook_image.recorded_image(self._launcher, self._store.folder(request.as_it_was))
 
     def _record(self, index: int, point: ClusterPoint, request: RunRequest, content: bytes) -> str:
         from fairing_az_jupyter.runs.places.addresses import shown  # noqa: PLC0415 - as above
@@ -258,7 +284,7 @@ class _Start:
         }
         named = dataclasses.replace(request, notebook=shown(request.notebook))
         name = point.run or layout.new_run_id(request.notebook)
-        status["record"] = f"{self._there}{name}/"
+        status |= {"record": f"{self._there}{name}/", "outputs": self._outputs_of(name, request)}
         try:
             return begin(self._store, named, content, run=name, status=status, **point.facts).name
         except FileExistsError:
@@ -306,7 +332,7 @@ def _for_pod(request: RunRequest, name: str) -> RunRequest:
     from fairing_az_jupyter.runs.places.addresses import is_remote  # noqa: PLC0415 - as above
 
     output = request.output if request.output is not None and is_remote(request.output) else None
-    return dataclasses.replace(request, notebook=name, output=output, cwd=None)
+    return dataclasses.replace(request, notebook=name, output=output, cwd=None, as_it_was="")
 
 
 def _notebook_files(request: RunRequest, content: bytes, input_files: tuple[str, ...]) -> NotebookFiles:

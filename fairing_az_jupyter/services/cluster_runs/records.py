@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.runs.places.addresses import Places
 
 _LOOK_SECONDS = 1.0
-# What the process of a run that has failed exits with; one that is killed has another code.
-_FAILED = 1
+# What the process of a run exits with that has failed, or whose files could not be sent; a killed one has other codes.
+_FAILED = frozenset({1, 75})
 # What a state says of where the run is, and not of how it goes; the pod's own process is nobody's here.
 _OWN = frozenset(
     {"place", "job", "namespace", "index", "record", "server", "settings", "launched", "process", "input_files"}
+    | {"image", "image_digest"}
 )
 
 
@@ -68,6 +69,7 @@ class JobRecords:
             ServiceError: The cluster or Blob Storage does not tell.
 
         """
+        from fairing_az_jupyter.fairing.cluster.own_events import emit_end  # noqa: PLC0415 - likewise
         from fairing_az_jupyter.fairing.jobs.notebook_jobs import view  # noqa: PLC0415 - loads the clients
         from fairing_az_jupyter.fairing.jobs.notebook_waits import Looks  # noqa: PLC0415 - likewise
 
@@ -77,6 +79,7 @@ class JobRecords:
         self.waiting, self.reason = seen.waiting, seen.reason
         left = [name for name in names if not self._refreshed(name, seen, files=files)]
         if not left and seen.there and not seen.going and not self._unfinished():
+            emit_end(self._launcher, ("Job", self.job), "Its runs have ended.")
             self.delete_job()
         return left
 
@@ -127,6 +130,9 @@ class JobRecords:
             self._hand_out(name, folder)
             ended = {key: value for key, value in {**before, **status}.items() if value is not None}
             write_status(folder, ended, final=True)
+        note = kept_note(ended)
+        if note:
+            self.notes.append(f"{name}: {note}")
 
     def _refreshed(self, name: str, seen: JobView, *, files: bool) -> bool:
         """Bring one record up to date; return whether its run has ended."""
@@ -234,9 +240,20 @@ def how_it_ended(
     return _failed(problem, job, last_error)
 
 
+def kept_note(status: Mapping[str, Any]) -> str:
+    """Return what was not kept of the files that a run has written, and why; empty where all of them were.
+
+    Args:
+        status: The run's state.
+
+    """
+    kept = status.get("kept")
+    return str(kept.get("note") or "") if isinstance(kept, dict) else ""
+
+
 def _failed(problem: Diagnosis | None, job: str, last_error: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the end of a run that has failed: its own words, where the cluster knows no more than that."""
-    if last_error and (problem is None or problem.returncode == _FAILED or problem.code == "job-failed"):
+    if last_error and (problem is None or problem.returncode in _FAILED or problem.code == "job-failed"):
         return {"state": "failed", "ended": time.time(), "error": dict(last_error)}
     if problem is None:
         message = f"The pod of the run has failed without a reason (Job '{job}')."

@@ -13,6 +13,7 @@ from fairing_az_jupyter.services.cluster_runs.records import launched_with
 from fairing_az_jupyter.services.sweeps import describe_sweep
 from fairing_az_jupyter.sweeps.steps import Step, newest_runs, step_of
 from fairing_az_jupyter.sweeps.store import SweepStore
+from fairing_az_jupyter.tracking.followed import reported_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,8 +67,9 @@ def resume_on_cluster(
         if step.action == "await" and info is not None and info.place == "cluster":
             jobs.setdefault(info.job, []).append(info.id)
     missing = [step for step, _ in steps if step.action in {"begin", "begin-again"}]
-    notebook = sweeps.folder(plan.id) / layout.NOTEBOOK
-    with sweeps.at_work(plan.id):
+    folder = sweeps.folder(plan.id)
+    notebook = folder / layout.NOTEBOOK
+    with sweeps.at_work(plan.id), reported_sweep(folder, plan.points[0].request, continues=True):
         if missing:
             chosen, files = _chosen(session, plan, steps, str(notebook))
             batch = start_on_cluster(

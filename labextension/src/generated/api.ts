@@ -423,6 +423,74 @@ export type paths = {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/fairing-az-jupyter/runs/{run}/outputs': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** List what a run has written */
+    readonly get: operations['outputs_listed'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/fairing-az-jupyter/runs/{run}/outputs/fetch': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Copy files that a run has written to its notebook's folder */
+    readonly post: operations['outputs_fetch'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/fairing-az-jupyter/runs/{run}/outputs/file': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Download a file that a run has written */
+    readonly get: operations['outputs_file'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/fairing-az-jupyter/cluster-launches': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** List the trainings of the namespace, also those of other notebook servers */
+    readonly post: operations['runs_in_cluster'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/fairing-az-jupyter/active-runs/events': {
     readonly parameters: {
       readonly query?: never;
@@ -677,6 +745,72 @@ export type components = {
       readonly id: string;
     };
     /**
+     * ClusterLaunch
+     * @description A training of the namespace, whoever has launched it: as its Job says, or what was noted beside its files.
+     *
+     *     Args:
+     *         name: Its Job's name, by which its files are fetched.
+     *         state: `pending`, `running`, `succeeded`, `failed`, `cancelled`; `ended` where nobody has noted how, and `lost`
+     *             where its Job is gone before all of its files were there.
+     *         task: The class or function; empty where it is not known.
+     *         label: What its user calls it; empty for nothing.
+     *         owner: The notebook server that has launched it, or the user.
+     *         own: Whether that is the asking one.
+     *         notebook: The file name of the notebook, or of the Python file.
+     *         run: The record of its launch, wherever that is.
+     *         sweep: The sweep that it belongs to; empty if to none.
+     *         namespace: Its namespace.
+     *         image: The image that it runs.
+     *         image_digest: The digest of that image's manifest.
+     *         created: When it was launched, in seconds since 1970-01-01 UTC.
+     *         ended: When it ended; None before, and where nobody has noted it.
+     *         raised: The type and the message of what it has raised; empty for nothing.
+     *         files: How many files of it are kept; None where that is not known.
+     *         size: Their bytes likewise.
+     */
+    readonly ClusterLaunch: {
+      readonly name: string;
+      readonly state: string;
+      /** @default  */
+      readonly task: string;
+      /** @default  */
+      readonly label: string;
+      /** @default  */
+      readonly owner: string;
+      /** @default false */
+      readonly own: boolean;
+      /** @default  */
+      readonly notebook: string;
+      /** @default  */
+      readonly run: string;
+      /** @default  */
+      readonly sweep: string;
+      /** @default  */
+      readonly namespace: string;
+      /** @default  */
+      readonly image: string;
+      /** @default  */
+      readonly image_digest: string;
+      /** @default 0 */
+      readonly created: number;
+      /** @default null */
+      readonly ended: number | null;
+      /** @default  */
+      readonly raised: string;
+      /** @default null */
+      readonly files: number | null;
+      /** @default null */
+      readonly size: number | null;
+    };
+    /**
+     * ClusterLaunches
+     * @description The trainings of a namespace, whoever has launched them, the newest first; `notes` tell what is not shown.
+     */
+    readonly ClusterLaunches: {
+      readonly launches: readonly components['schemas']['ClusterLaunch'][];
+      readonly notes: readonly string[];
+    };
+    /**
      * CompareRequest
      * @description The runs to put beside each other.
      */
@@ -756,6 +890,39 @@ export type components = {
       readonly note: string;
     };
     /**
+     * FetchRequest
+     * @description Which files to copy, none for all, and the folder: null for the notebook's, empty for Jupyter's root folder.
+     */
+    readonly FetchRequest: {
+      /** @default [] */
+      readonly files?: readonly string[];
+      /** @default null */
+      readonly folder?: string | null;
+      /** @default false */
+      readonly overwrite?: boolean;
+    };
+    /**
+     * FetchedOutput
+     * @description What became of a file: `reason` says why one was rejected, `replaceable` whether `overwrite` would replace it.
+     */
+    readonly FetchedOutput: {
+      readonly name: string;
+      readonly size: number;
+      /** @enum {string} */
+      readonly outcome: 'fetched' | 'there' | 'rejected';
+      readonly reason: string;
+      readonly replaceable: boolean;
+      readonly contents_path: string | null;
+    };
+    /**
+     * FetchedOutputs
+     * @description The folder in Jupyter's contents, and the files.
+     */
+    readonly FetchedOutputs: {
+      readonly folder: string;
+      readonly files: readonly components['schemas']['FetchedOutput'][];
+    };
+    /**
      * FieldProblem
      * @description What is wrong with one field.
      */
@@ -824,6 +991,9 @@ export type components = {
      *         url: Where an endpoint predicts: its public address if it has one, else its address inside the cluster.
      *         public: Whether an endpoint has a public address, or is to get one.
      *         origin: What has launched it: this package, or Kubeflow Fairing by itself.
+     *         notebook: The file name of the notebook that has launched it, as its label says; empty where it has none.
+     *         run: The record of its launch likewise.
+     *         sweep: The sweep that it belongs to, likewise.
      */
     readonly LaunchInfo: {
       readonly name: string;
@@ -857,10 +1027,18 @@ export type components = {
        * @enum {string}
        */
       readonly origin: 'fairing-az-jupyter' | 'kubeflow-fairing';
+      /** @default  */
+      readonly notebook: string;
+      /** @default  */
+      readonly run: string;
+      /** @default  */
+      readonly sweep: string;
     };
     /**
      * LaunchRequest
      * @description A launch: a notebook that launches, or a class or function that is trained or deployed.
+     *
+     *     Of `outputs`, the globs of the files that are kept of a training: null for all files, an empty list for none.
      */
     readonly LaunchRequest: {
       /** @enum {string} */
@@ -871,6 +1049,8 @@ export type components = {
       readonly task?: string | null;
       /** @default [] */
       readonly input_files?: readonly string[];
+      /** @default null */
+      readonly outputs?: readonly string[] | null;
       /**
        * @description Values of settings, by field.
        * @default {}
@@ -889,6 +1069,15 @@ export type components = {
       };
       /** @default null */
       readonly deadline?: number | null;
+      /**
+       * @description What the user calls it.
+       * @default
+       */
+      readonly name?: string;
+      /** @default  */
+      readonly from_job?: string;
+      /** @default [] */
+      readonly from_files?: readonly string[];
     };
     /**
      * Launches
@@ -898,6 +1087,7 @@ export type components = {
      *         found: The launches; one, where one was asked for.
      *         is_one: Whether one was asked for.
      *         note: What could not be seen, in one sentence; empty if everything could.
+     *         of_everyone: Whether those of all namespaces were asked for.
      */
     readonly Launches: {
       readonly found: readonly components['schemas']['LaunchInfo'][];
@@ -905,6 +1095,18 @@ export type components = {
       readonly is_one: boolean;
       /** @default  */
       readonly note: string;
+      /** @default false */
+      readonly of_everyone: boolean;
+    };
+    /**
+     * LeftOut
+     * @description A file that a run has written and that was not kept.
+     */
+    readonly LeftOut: {
+      readonly path: string;
+      readonly size: number;
+      /** @enum {string} */
+      readonly reason: 'limit' | 'pattern' | 'unreadable' | 'changed';
     };
     /**
      * ListedProfile
@@ -975,6 +1177,24 @@ export type components = {
     readonly NotebookParameters: {
       readonly parameters: readonly components['schemas']['Parameter'][];
       readonly has_cell: boolean;
+    };
+    /**
+     * OutputFile
+     * @description A file that a run has written: its bytes, their SHA-256, and when it was changed, in seconds since 1970.
+     */
+    readonly OutputFile: {
+      readonly name: string;
+      readonly size: number;
+      readonly sha256: string;
+      readonly modified: number;
+    };
+    /**
+     * OutputQuery
+     * @description Which file that a run has written.
+     */
+    readonly OutputQuery: {
+      /** @description A file's name, as the list has it. */
+      readonly name: string;
     };
     /**
      * Parameter
@@ -1133,19 +1353,41 @@ export type components = {
       readonly endpoint: string;
       /** @default  */
       readonly url: string;
+      /** @default  */
+      readonly name: string;
+      /** @default  */
+      readonly parent: string;
+      /** @default  */
+      readonly server: string;
+      /** @default false */
+      readonly unattended: boolean;
     };
     /**
      * RunComparison
-     * @description Runs beside each other.
+     * @description Runs beside each other; `unknown` names those whose records do not tell what they were made of.
      */
     readonly RunComparison: {
       readonly parameters: readonly string[];
       readonly metrics: readonly string[];
       readonly runs: readonly components['schemas']['Run'][];
+      readonly differences: readonly components['schemas']['RunDifference'][];
+      readonly unknown: readonly string[];
+    };
+    /**
+     * RunDifference
+     * @description What runs were made of and what is not the same in all; a value for each run, null where it has none.
+     */
+    readonly RunDifference: {
+      /** @enum {string} */
+      readonly aspect: 'code' | 'data' | 'image' | 'packages' | 'settings';
+      readonly name: string;
+      /** @enum {string} */
+      readonly change: 'added' | 'removed' | 'changed';
+      readonly values: readonly (string | null)[];
     };
     /**
      * RunError
-     * @description Why a run failed; of a cell also which one, its code, and the lines of the traceback.
+     * @description Why a run failed; of a cell also which one, its code, and the lines of the traceback; of a job what it raised.
      */
     readonly RunError: {
       readonly code?: string;
@@ -1154,6 +1396,7 @@ export type components = {
       readonly cell?: number;
       readonly source?: string;
       readonly traceback?: readonly string[];
+      readonly raised?: string;
     };
     /**
      * RunEvent
@@ -1185,6 +1428,17 @@ export type components = {
       readonly message?: string;
       readonly name?: string;
       readonly value?: number | string | boolean;
+    };
+    /**
+     * RunOutputs
+     * @description What a run has written; `complete` is false where it had not ended when that was kept.
+     */
+    readonly RunOutputs: {
+      readonly launch: string;
+      readonly where: string;
+      readonly complete: boolean;
+      readonly files: readonly components['schemas']['OutputFile'][];
+      readonly left_out: readonly components['schemas']['LeftOut'][];
     };
     /**
      * RunStart
@@ -1277,6 +1531,14 @@ export type components = {
       readonly endpoint: string;
       /** @default  */
       readonly url: string;
+      /** @default  */
+      readonly name: string;
+      /** @default  */
+      readonly parent: string;
+      /** @default  */
+      readonly server: string;
+      /** @default false */
+      readonly unattended: boolean;
       /** @default null */
       readonly output_path: string | null;
       /** @default null */
@@ -1523,6 +1785,11 @@ export type components = {
        * @default null
        */
       readonly name?: string | null;
+      /**
+       * @description Of all namespaces that you may look at, with notebook, run and sweep.
+       * @default false
+       */
+      readonly everyone?: boolean;
     };
     /**
      * StreamQuery
@@ -2601,6 +2868,150 @@ export interface operations {
       readonly 403: components['responses']['403'];
       readonly 404: components['responses']['404'];
       readonly 409: components['responses']['409'];
+      readonly 422: components['responses']['422'];
+      readonly 429: components['responses']['429'];
+      readonly 500: components['responses']['500'];
+      readonly 502: components['responses']['502'];
+      readonly 503: components['responses']['503'];
+      readonly 504: components['responses']['504'];
+    };
+  };
+  readonly outputs_listed: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly run: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description As asked for. */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['RunOutputs'];
+        };
+      };
+      readonly 400: components['responses']['400'];
+      readonly 401: components['responses']['401'];
+      readonly 403: components['responses']['403'];
+      readonly 404: components['responses']['404'];
+      readonly 409: components['responses']['409'];
+      readonly 422: components['responses']['422'];
+      readonly 429: components['responses']['429'];
+      readonly 500: components['responses']['500'];
+      readonly 502: components['responses']['502'];
+      readonly 503: components['responses']['503'];
+      readonly 504: components['responses']['504'];
+    };
+  };
+  readonly outputs_fetch: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly run: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['FetchRequest'];
+      };
+    };
+    readonly responses: {
+      /** @description As asked for. */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['FetchedOutputs'];
+        };
+      };
+      readonly 400: components['responses']['400'];
+      readonly 401: components['responses']['401'];
+      readonly 403: components['responses']['403'];
+      readonly 404: components['responses']['404'];
+      readonly 409: components['responses']['409'];
+      readonly 413: components['responses']['413'];
+      readonly 415: components['responses']['415'];
+      readonly 422: components['responses']['422'];
+      readonly 429: components['responses']['429'];
+      readonly 500: components['responses']['500'];
+      readonly 502: components['responses']['502'];
+      readonly 503: components['responses']['503'];
+      readonly 504: components['responses']['504'];
+    };
+  };
+  readonly outputs_file: {
+    readonly parameters: {
+      readonly query: {
+        readonly name: string;
+      };
+      readonly header?: never;
+      readonly path: {
+        readonly run: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description As asked for. */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/octet-stream': string;
+        };
+      };
+      readonly 400: components['responses']['400'];
+      readonly 401: components['responses']['401'];
+      readonly 403: components['responses']['403'];
+      readonly 404: components['responses']['404'];
+      readonly 409: components['responses']['409'];
+      readonly 422: components['responses']['422'];
+      readonly 429: components['responses']['429'];
+      readonly 500: components['responses']['500'];
+      readonly 502: components['responses']['502'];
+      readonly 503: components['responses']['503'];
+      readonly 504: components['responses']['504'];
+    };
+  };
+  readonly runs_in_cluster: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['Sources'];
+      };
+    };
+    readonly responses: {
+      /** @description As asked for. */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['ClusterLaunches'];
+        };
+      };
+      readonly 400: components['responses']['400'];
+      readonly 401: components['responses']['401'];
+      readonly 403: components['responses']['403'];
+      readonly 404: components['responses']['404'];
+      readonly 409: components['responses']['409'];
+      readonly 413: components['responses']['413'];
+      readonly 415: components['responses']['415'];
       readonly 422: components['responses']['422'];
       readonly 429: components['responses']['429'];
       readonly 500: components['responses']['500'];

@@ -6,6 +6,7 @@ import type { Api } from '../api';
 import type { Section } from '../tokens';
 import type { ISources } from '../types';
 import { ChecksModel } from './checks';
+import { DeployModel } from './deploy';
 import { EndpointsModel } from './endpoints';
 import { LaunchModel } from './launch';
 import type { NotebookLink } from './notebook';
@@ -38,6 +39,7 @@ export class PanelModel implements IDisposable {
     this.checks = new ChecksModel(api, sources);
     this.runs = new RunsModel(api);
     this.launch = new LaunchModel(api, notebook, sources, this.runs);
+    this.deploy = new DeployModel(api, notebook, sources, this.runs);
     this.endpoints = new EndpointsModel(api, sources);
   }
 
@@ -45,6 +47,7 @@ export class PanelModel implements IDisposable {
   readonly checks: ChecksModel;
   readonly runs: RunsModel;
   readonly launch: LaunchModel;
+  readonly deploy: DeployModel;
   readonly endpoints: EndpointsModel;
 
   /** Emitted when another section was opened or closed. */
@@ -90,7 +93,8 @@ export class PanelModel implements IDisposable {
       return;
     }
     this._isDisposed = true;
-    for (const part of [this.settings, this.checks, this.launch, this.runs, this.endpoints]) {
+    const { settings, checks, launch, deploy, runs, endpoints } = this;
+    for (const part of [settings, checks, launch, deploy, runs, endpoints]) {
       part.dispose();
     }
     this.notebook.dispose();

@@ -5,12 +5,13 @@ import { Signal, type ISignal } from '@lumino/signaling';
 import { asApiError, type Api, type ApiError } from '../api';
 import type { IComparison, IRun, IRunRequest, Json, RunsState } from '../types';
 import { Model } from './model';
+import { OutputsModel } from './outputs';
 import { isOlder, RunWatch } from './run_watch';
 
 /** Runs that are asked for at once, and at most. */
 const PAGE = 100;
 const MOST = 1000;
-/** Runs whose events are kept after they were looked at. */
+/** Runs whose events and lists of files are kept after they were looked at. */
 const MOST_WATCHES = 10;
 
 /** Filter runs. */
@@ -221,6 +222,20 @@ export class RunsModel extends Model {
     return watch;
   }
 
+  /** The files that a run has written; what is being copied is known also after another run was looked at. */
+  outputs(id: string): OutputsModel {
+    const outputs = this._outputs.get(id) ?? new OutputsModel(this.api, id);
+    this._outputs.delete(id);
+    this._outputs.set(id, outputs);
+    for (const [other, old] of this._outputs) {
+      if (this._outputs.size > MOST_WATCHES && !old.copying && other !== id) {
+        this._outputs.delete(other);
+        old.dispose();
+      }
+    }
+    return outputs;
+  }
+
   /** Ask a run to stop. */
   async cancel(id: string): Promise<void> {
     await this._ask(async () => this._take(await this.api.cancelRun(id)));
@@ -230,12 +245,17 @@ export class RunsModel extends Model {
   async retry(id: string): Promise<IRun | null> {
     return this._ask(async () => {
       const run = await this.api.retryRun(id);
-      this.add(run);
-      if (this._selected?.id === id) {
-        this.select(run.id);
-      }
+      this.followOn(id, run);
       return run;
     });
+  }
+
+  /** Add a run that was made of another one, and look at it where that one was looked at. */
+  followOn(id: string, run: IRun): void {
+    this.add(run);
+    if (this._selected?.id === id) {
+      this.select(run.id);
+    }
   }
 
   /** Choose a run to be compared, or not. */
@@ -299,6 +319,10 @@ export class RunsModel extends Model {
       watch.dispose();
     }
     this._watches.clear();
+    for (const outputs of this._outputs.values()) {
+      outputs.dispose();
+    }
+    this._outputs.clear();
   }
 
   private async _load(offset: number, limit: number): Promise<void> {
@@ -402,6 +426,7 @@ export class RunsModel extends Model {
 
   private readonly _activeChanged = new Signal<this, void>(this);
   private readonly _watches = new Map<string, RunWatch>();
+  private readonly _outputs = new Map<string, OutputsModel>();
   private _active: readonly IRun[] = [];
   private _runs: readonly IRun[] = [];
   private _total = 0;

@@ -4,15 +4,19 @@ import { closeIcon, copyIcon } from '@jupyterlab/ui-components';
 import { useEffect, useId, useRef, useState } from 'react';
 
 import { stripAnsi } from '../models/log_lines';
+import { DeployModel } from '../models/deploy';
+import type { OutputsModel } from '../models/outputs';
 import type { IHost } from '../models/panel';
 import type { RunWatch } from '../models/run_watch';
 import type { RunsModel } from '../models/runs';
 import type { IRun, IRunError } from '../types';
+import { DeployForm } from './deploy_form';
 import { FocusHandover } from './kept_focus';
 import { LogPane } from './log_view';
 import { Closable, ScrollRegion } from './regions';
 import { ErrorAlert } from './error_alert';
 import { RunCells } from './run_cells';
+import { RunFiles } from './run_files';
 import { Icon, kindWord, runName, StateIcon, stateWord } from './run_state';
 import { serverText } from './server_text';
 import { useSignals } from './signals';
@@ -24,17 +28,19 @@ import { ValuesTable } from './values_table';
 export interface IRunDetailsProps {
   readonly runs: RunsModel;
   readonly watch: RunWatch;
+  readonly deploy: DeployModel;
   readonly host: IHost;
   readonly trans: TranslationBundle;
   readonly onClose: () => void;
-  /** Is called with the new run after this one was repeated. */
-  readonly onRetried?: (run: IRun) => void;
+  /** Is called with the new run after this one was repeated, or what it has trained was deployed. */
+  readonly onFollowed?: (run: IRun) => void;
 }
 
 /** One run. */
 export function RunDetails(props: IRunDetailsProps): JSX.Element {
   const { runs, watch, host, trans, onClose } = props;
-  useSignals(watch.changed, runs.changed);
+  const outputs = runs.outputs(watch.id);
+  useSignals(watch.changed, runs.changed, outputs.changed);
   const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);
   const run = watch.run;
@@ -43,6 +49,15 @@ export function RunDetails(props: IRunDetailsProps): JSX.Element {
     const held = watch.hold();
     return () => held.dispose();
   }, [watch]);
+  const keeps = run ? keepsFiles(run) : false;
+  const isActive = run?.is_active ?? false;
+  // On this machine files are kept when the run ends, in the cluster also before.
+  const hasFiles = keeps && !(isActive && run?.place === 'here');
+  useEffect(() => {
+    if (hasFiles) {
+      void outputs.refresh();
+    }
+  }, [outputs, hasFiles, isActive]);
   const close = (
     <button
       type="button"
@@ -106,7 +121,7 @@ export function RunDetails(props: IRunDetailsProps): JSX.Element {
           {trans.__('Connection lost. Reconnecting…')}
         </p>
       )}
-      <Actions {...props} run={run} heading={heading} />
+      <Actions {...props} run={run} outputs={outputs} heading={heading} />
       <ErrorAlert error={runs.actionError} trans={trans} />
       <ErrorAlert error={watch.error} trans={trans} onRetry={() => watch.retry()} />
       <TimeLine run={run} progress={watch.progress} now={now} trans={trans} />
@@ -130,21 +145,31 @@ export function RunDetails(props: IRunDetailsProps): JSX.Element {
         values={{ ...run.metrics, ...watch.progress.metrics }}
       />
       <ValuesTable caption={trans.__('Parameters')} values={run.parameters} />
+      {keeps && <RunFiles run={run} outputs={outputs} host={host} trans={trans} />}
       <Identity run={run} host={host} trans={trans} />
     </Closable>
   );
 }
 
+/** Whether a run keeps files: a notebook on this machine writes them where they belong, a deployment writes none. */
+function keepsFiles(run: IRun): boolean {
+  return run.kind === 'train' || (run.kind === 'notebook' && run.place === 'cluster');
+}
+
 function Actions(
   props: IRunDetailsProps & {
     readonly run: IRun;
+    readonly outputs: OutputsModel;
     readonly heading: React.RefObject<HTMLHeadingElement>;
   }
 ): JSX.Element {
-  const { runs, run, host, trans, heading, onRetried } = props;
+  const { runs, run, outputs, deploy, host, trans, heading, onFollowed } = props;
+  useSignals(deploy.changed);
   const [hasLog, setHasLog] = useState(false);
   const [asked, setAsked] = useState<'' | 'cancel' | 'retry'>('');
   const logButton = useRef<HTMLButtonElement>(null);
+  const deployButton = useRef<HTMLButtonElement>(null);
+  const isDeploying = deploy.run?.id === run.id;
   useEffect(() => setAsked(''), [run.id, run.is_active]);
   const ask = async (what: 'cancel' | 'retry') => {
     if (asked) {
@@ -160,7 +185,7 @@ function Actions(
     const repeated = await runs.retry(run.id);
     setAsked('');
     if (repeated) {
-      onRetried?.(repeated);
+      onFollowed?.(repeated);
       heading.current?.focus();
     }
   };
@@ -204,6 +229,17 @@ function Actions(
             {run.output_path !== null ? trans.__('Open result') : trans.__('Download result')}
           </button>
         )}
+        {DeployModel.isPossible(run) && outputs.files.length > 0 && (
+          <button
+            ref={deployButton}
+            type="button"
+            className="jp-mod-styled"
+            aria-expanded={isDeploying}
+            onClick={() => (isDeploying ? deploy.close() : void deploy.open(run))}
+          >
+            {trans.__('Deploy this model')}
+          </button>
+        )}
         <button
           ref={logButton}
           type="button"
@@ -214,6 +250,20 @@ function Actions(
           {trans.__('Log')}
         </button>
       </div>
+      {isDeploying && (
+        <DeployForm
+          deploy={deploy}
+          trans={trans}
+          onClose={() => {
+            deploy.close();
+            deployButton.current?.focus();
+          }}
+          onStarted={started => {
+            onFollowed?.(started);
+            heading.current?.focus();
+          }}
+        />
+      )}
       {hasLog && (
         <LogPane
           key={run.id}

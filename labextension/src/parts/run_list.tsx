@@ -3,8 +3,11 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
 
 import type { IRun } from '../types';
-import { kindWord, runName, StateIcon, stateWord } from './run_state';
+import { stripAnsi } from '../models/log_lines';
+import { runName, StateIcon, stateWord } from './run_state';
+import { serverText } from './server_text';
 import { age, span, useNow } from './times';
+import { shownValue } from './values_table';
 
 /** The height of a row, in pixels; the style sheet has it too. */
 export const ROW_HEIGHT = 40;
@@ -12,6 +15,9 @@ export const ROW_HEIGHT = 40;
 const MOST_ROWS = 7;
 /** Rows that are in the page above and below the visible ones. */
 const MARGIN = 4;
+
+/** What an error quotes output with. */
+const QUOTED = '  | ';
 
 /** What the list gets. */
 export interface IRunListProps {
@@ -149,7 +155,8 @@ function Row(props: {
   readonly onChoose: (chosen: boolean) => void;
 }): JSX.Element {
   const { id, run, index, isActive, isSelected, isChosen, now, trans, onSelect, onChoose } = props;
-  const name = runName(run);
+  const name = listedName(run, trans);
+  const result = resultOf(run, trans);
   const marks = [isActive ? 'jp-mod-active' : '', isSelected ? 'jp-mod-selected' : ''].join(' ');
   return (
     // The grid itself takes the keys; the pointer's click is only the shorter way.
@@ -179,34 +186,72 @@ function Row(props: {
           <span className="jp-fairing-az-run-name" title={run.notebook}>
             {name}
           </span>
-          <span className="jp-fairing-az-quiet">{age(run.created, now, trans)}</span>
+          <span className="jp-fairing-az-quiet">
+            <StateIcon state={run.state} /> {stateWord(run.state, trans)}
+          </span>
         </span>
         <span className="jp-fairing-az-run-line jp-fairing-az-quiet">
-          <span className="jp-fairing-az-run-name">
-            <StateIcon state={run.state} />
-            {described(run, now, trans)}
+          <span className="jp-fairing-az-run-name" title={result}>
+            {[age(run.created, now, trans), tookOf(run, now, trans), result]
+              .filter(Boolean)
+              .join(' · ')}
           </span>
+          <code title={run.id}>{handleOf(run)}</code>
         </span>
       </span>
     </div>
   );
 }
 
-function described(run: IRun, now: number, trans: TranslationBundle): string {
-  const words = [stateWord(run.state, trans)];
-  if (run.is_active && run.cell !== null && run.cells !== null) {
-    words.push(trans.__('cell %1 of %2', run.cell, run.cells));
+/** What a run is called in the list: by the user, else the class that was launched, or the notebook. */
+function listedName(run: IRun, trans: TranslationBundle): string {
+  const task = run.task.split(':').at(-1);
+  if (!run.name && task && run.kind !== 'notebook') {
+    return run.kind === 'train' ? trans.__('train %1', task) : trans.__('deploy %1', task);
   }
-  if (run.kind !== 'notebook') {
-    words.push(kindWord(run, trans));
-  }
-  if (run.point !== null) {
-    words.push(trans.__('point %1', run.point));
-  }
+  const name = runName(run);
+  return run.point === null ? name : trans.__('%1, point %2', name, run.point);
+}
+
+/** The end of a run's identifier, as commands take it; of a sweep's point the number alone would be that of many. */
+function handleOf(run: IRun): string {
+  return run.id
+    .split('-')
+    .slice(run.sweep ? -2 : -1)
+    .join('-');
+}
+
+function tookOf(run: IRun, now: number, trans: TranslationBundle): string {
   const seconds =
     run.duration ?? (run.is_active && run.started !== null ? now - run.started : null);
-  if (seconds !== null) {
-    words.push(span(seconds, trans));
+  return seconds === null ? '' : span(seconds, trans);
+}
+
+/** Why a run failed, in the last line of it; else what it reported, how far it is, or the endpoint that it made. */
+function resultOf(run: IRun, trans: TranslationBundle): string {
+  if (run.error?.message) {
+    return serverText(lastLine(stripAnsi(run.error.message)), trans);
   }
-  return words.join(' · ');
+  if (run.unattended) {
+    return trans.__('not watched: job %1', run.job);
+  }
+  const metrics = Object.entries(run.metrics).map(
+    ([name, value]) => `${name}=${shownValue(value)}`
+  );
+  if (metrics.length) {
+    return metrics.join(', ');
+  }
+  return run.is_active && run.cell !== null && run.cells !== null
+    ? trans.__('cell %1 of %2', run.cell, run.cells)
+    : run.endpoint;
+}
+
+/** The last line of what an error quotes: that is what the program raised; else the error's own text. */
+function lastLine(message: string): string {
+  const lines = message.split('\n');
+  const quoted = lines
+    .filter(line => line.startsWith(QUOTED))
+    .map(line => line.slice(QUOTED.length));
+  const last = quoted.reverse().find(line => line.trim() !== '') ?? message;
+  return last.replace(/\s+/g, ' ').trim();
 }

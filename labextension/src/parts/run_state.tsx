@@ -60,8 +60,11 @@ export function stateWord(state: RunState | StepState, trans: TranslationBundle)
   }
 }
 
-/** What a run is called: the notebook's file name, or the class or function that was launched. */
+/** What a run is called: by the user, else the notebook's file name, or the class or function that was launched. */
 export function runName(run: IComparedRun): string {
+  if (run.name) {
+    return run.name;
+  }
   const file = run.notebook.split(/[\\/]/).at(-1) ?? run.notebook;
   return run.task && run.kind !== 'notebook' ? `${file}:${run.task.split(':').at(-1)}` : file;
 }

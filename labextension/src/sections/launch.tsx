@@ -4,7 +4,7 @@ import { useEffect, useId, useRef } from 'react';
 
 import { isLaunchable, type LaunchModel } from '../models/launch';
 import { ParameterFields } from '../parts/parameter_fields';
-import { Message } from '../parts/message';
+import { LaunchPlace } from '../parts/launch_place';
 import { ErrorAlert } from '../parts/error_alert';
 import { RunDetails } from '../parts/run_details';
 import type { ISectionProps } from '../parts/section';
@@ -17,7 +17,7 @@ const DEBOUNCE = 300;
 
 /** The section 'Launch': what is launched and where, and the launch that was started last. */
 export function LaunchSection({ model, trans }: ISectionProps): JSX.Element {
-  const { launch, notebook, settings, host } = model;
+  const { launch, deploy, notebook, settings, host } = model;
   useSignals(launch.changed, notebook.changed);
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => {
@@ -40,13 +40,14 @@ export function LaunchSection({ model, trans }: ISectionProps): JSX.Element {
       key={launch.launched.id}
       runs={launch.runs}
       watch={launch.launched}
+      deploy={deploy}
       host={host}
       trans={trans}
       onClose={() => {
         launch.close();
         button.current?.focus();
       }}
-      onRetried={run => {
+      onFollowed={run => {
         launch.show(run);
         button.current?.focus();
       }}
@@ -86,7 +87,7 @@ export function LaunchSection({ model, trans }: ISectionProps): JSX.Element {
         ) : (
           <TaskFields launch={launch} trans={trans} />
         )}
-        <Place launch={launch} trans={trans} />
+        <LaunchPlace resolved={launch.resolved} trans={trans} />
         <ErrorAlert error={launch.error} trans={trans} onRetry={() => void launch.refresh(true)} />
         <div className="jp-fairing-az-actions">
           <button
@@ -238,39 +239,4 @@ function otherTasks(others: readonly ITask[], kind: RunKind, trans: TranslationB
         '%1 classes or functions can’t be trained',
         count
       );
-}
-
-function Place({
-  launch,
-  trans
-}: {
-  readonly launch: LaunchModel;
-  readonly trans: TranslationBundle;
-}): JSX.Element {
-  const resolved = launch.resolved;
-  const problems = resolved ? resolved.errors.map(error => serverText(error.message, trans)) : [];
-  const missing = resolved?.missing ?? [];
-  if (missing.length) {
-    problems.push(trans._n('Missing: %2.', 'Missing: %2.', missing.length, missing.join(', ')));
-  }
-  const namespace = resolved?.values['namespace'];
-  return (
-    <div role="status">
-      {resolved && (
-        <p className="jp-fairing-az-place">
-          {resolved.values['backend'] === 'LocalBackend'
-            ? trans.__('Runs on this machine.')
-            : typeof namespace === 'string' && namespace
-              ? trans.__('Runs in the cluster, namespace %1.', namespace)
-              : trans.__('Runs in the cluster, in the namespace of this notebook server.')}
-        </p>
-      )}
-      {problems.length > 0 && (
-        <Message kind="warning" trans={trans}>
-          {trans.__('Settings are incomplete:')} {problems.join(' ')}{' '}
-          {trans.__('Set them under Settings.')}
-        </Message>
-      )}
-    </div>
-  );
 }

@@ -14,7 +14,7 @@ import { useSignals } from '../parts/signals';
 
 /** The section 'Runs': the history, and the run that was chosen of it. */
 export function RunsSection({ model, trans }: ISectionProps): JSX.Element {
-  const { runs, notebook, host } = model;
+  const { runs, deploy, notebook, host } = model;
   useSignals(runs.changed, notebook.changed);
   const list = useRef<HTMLDivElement>(null);
   const compareButton = useRef<HTMLButtonElement>(null);
@@ -101,13 +101,14 @@ export function RunsSection({ model, trans }: ISectionProps): JSX.Element {
           key={runs.selected.id}
           runs={runs}
           watch={runs.selected}
+          deploy={deploy}
           host={host}
           trans={trans}
           onClose={() => {
             runs.select(null);
             focusList();
           }}
-          onRetried={focusList}
+          onFollowed={focusList}
         />
       )}
     </>

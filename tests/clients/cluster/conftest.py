@@ -5,23 +5,13 @@ from __future__ import annotations
 import pytest
 
 from fairing_az_jupyter.clients.kube.cluster import Cluster
-from tests.clients.cluster_servers import (
-    ApiServer,
-    Authority,
-    pod_environment,
-    pod_folder,
-    serving,
-)
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return Authority()
+from tests.clients.cluster_scene import pod_environment, pod_folder
+from tests.stand.api_server import ApiServer
 
 
 @pytest.fixture
 def api(authority):
-    with serving(ApiServer(), authority.certificate()) as api:
+    with ApiServer(authority) as api:
         yield api
 
 

@@ -15,18 +15,11 @@ from fairing_az_jupyter.exceptions import (
     ServiceError,
     UnreachableError,
 )
-from tests.clients.cluster_scene import OPAQUE, base64_of, node, pod
-from tests.clients.cluster_servers import (
-    MARK,
-    TOKEN,
-    ApiServer,
-    pod_environment,
-    pod_folder,
-    reset,
-    service_account_token,
-    serving,
-    status,
-)
+from tests.clients.cluster_access_scene import PlainAuthority
+from tests.clients.cluster_scene import OPAQUE, base64_of, node, pod, pod_environment, pod_folder, service_account_token
+from tests.marked import MARK
+from tests.stand.api_server import TOKEN, ApiServer, status
+from tests.stand.web import RESET
 
 
 def test_what_one_may_do_is_asked_in_the_namespace_or_for_the_whole_cluster(api, cluster):
@@ -35,7 +28,7 @@ def test_what_one_may_do_is_asked_in_the_namespace_or_for_the_whole_cluster(api,
     assert cluster.can("create", "jobs", group="batch")
     assert not cluster.can("list", "nodes")
     assert cluster.can("list", "nodes", namespace="")
-    sent = api.asked("POST", "selfsubjectaccessreviews")[0]["body"]["spec"]["resourceAttributes"]
+    sent = api.asked("POST", "selfsubjectaccessreviews")[0].json()["spec"]["resourceAttributes"]
     assert sent == {
         "namespace": "team-a",
         "verb": "create",
@@ -145,7 +138,7 @@ def test_requests_of_a_pod_are_counted_as_the_scheduler_does(asked, free):
 
 def test_without_the_right_to_read_pods_nothing_is_said_about_free_capacity(api, cluster):
     api.lists["nodes"] = [node("n1")]
-    api.fault(status(403, "Forbidden", 'pods is forbidden: User "x" cannot list resource "pods"'), part="/pods")
+    api.fault(status(403, "Forbidden", 'pods is forbidden: User "x" cannot list resource "pods"'), path="/pods")
 
     assert cluster.nodes()[0].free is None
 
@@ -190,8 +183,8 @@ def test_a_name_that_would_lead_elsewhere_is_refused(api, cluster, name):
     assert api.requests == []
 
 
-def test_a_namespace_that_is_none_is_refused(authority, tmp_path):
-    folder = pod_folder(tmp_path / "pod", authority)
+def test_a_namespace_that_is_none_is_refused(tmp_path):
+    folder = pod_folder(tmp_path / "pod", PlainAuthority(tmp_path))
     environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "1"}
     with pytest.raises(InputError, match="namespace"):
         Cluster.connect(environ, folder, namespace="../kube-system")
@@ -245,18 +238,18 @@ def test_importing_the_client_loads_no_heavy_package(run_python):
 
 
 def test_a_reset_on_the_way_is_tried_again(api, cluster):
-    api.fault(reset, times=2)
+    api.fault(RESET, times=2)
     assert cluster.server_version() == "v1.34.4"
 
 
 def test_a_server_that_has_gone_is_unreachable(authority, tmp_path):
-    with serving(ApiServer(), authority.certificate()) as api:
+    with ApiServer(authority) as api:
         environ = pod_environment(api)
     with Cluster.connect(environ, pod_folder(tmp_path / "pod", authority)) as cluster:
         with pytest.raises(UnreachableError) as caught:
             cluster.server_version()
         assert caught.value.code == "unreachable-refused"
-        assert api.address in caught.value.message
+        assert api.host in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,9 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
 )
 from tests.clients.cluster_scene import DOCKER, OPAQUE, base64_of
-from tests.clients.cluster_servers import (
-    MARK,
-    reset,
-    status,
-    written,
-)
+from tests.marked import MARK, printed
+from tests.stand.api_server import status
+from tests.stand.web import RESET
 
 
 def test_a_secret_is_read_with_its_values_hidden(api, cluster):
@@ -158,7 +155,7 @@ def test_a_replacement_that_the_server_refuses_leaves_the_former_secret(api, clu
     with pytest.raises(ConflictError) as caught:
         cluster.apply_secret("acrcreds", DOCKER, {".dockerconfigjson": SecretValue(MARK)}, dry_run=False, replace=True)
 
-    assert MARK not in written(caught.value)
+    assert MARK not in printed(caught.value)
     assert api.get("secrets", "acrcreds")["data"] == {"x": "eA=="}
     assert not api.asked("DELETE")
 
@@ -166,14 +163,14 @@ def test_a_replacement_that_the_server_refuses_leaves_the_former_secret(api, clu
 def test_a_replacement_that_fails_after_the_deletion_puts_the_former_secret_back(api, cluster):
     api.put("secrets", "acrcreds", type=OPAQUE, data={"x": "eA=="}, metadata={"labels": {"team": "a"}})
     quota = status(403, "Forbidden", 'secrets "acrcreds" is forbidden: exceeded quota: few, requested: secrets=1')
-    rehearsal = api.answer
+    rehearsal = api.answering
 
     def answer(request):
         deleted = bool(api.asked("DELETE"))
-        refused = request["method"] == "POST" and deleted and request["body"]["type"] == DOCKER
+        refused = request.method == "POST" and deleted and request.json()["type"] == DOCKER
         return quota if refused else rehearsal(request)
 
-    api.answer = answer
+    api.answering = answer
 
     with pytest.raises(NotAllowedError) as caught:
         cluster.apply_secret("acrcreds", DOCKER, {".dockerconfigjson": SecretValue(MARK)}, dry_run=False, replace=True)
@@ -187,14 +184,14 @@ def test_a_replacement_that_fails_after_the_deletion_puts_the_former_secret_back
 
 def test_a_change_of_someone_else_in_between_is_kept(api, cluster):
     api.put("secrets", "azcreds", type=OPAQUE, data={"A": "eA=="})
-    rehearsal, meddled = api.answer, []
+    rehearsal, meddled = api.answering, []
 
     def answer(request):
-        if request["method"] == "PATCH" and not meddled:
+        if request.method == "PATCH" and not meddled:
             meddled.append(api.put("secrets", "azcreds", type=OPAQUE, data={"A": "eA==", "THEIRS": "eQ=="}))
         return rehearsal(request)
 
-    api.answer = answer
+    api.answering = answer
 
     assert cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=False) == "updated"
     assert api.get("secrets", "azcreds")["data"] == {"A": base64_of("one"), "THEIRS": "eQ=="}
@@ -212,14 +209,14 @@ def test_endless_conflicts_end_in_an_error(api, cluster):
 
 
 def test_a_creation_whose_answer_is_lost_is_found_done_and_not_sent_twice(api, cluster):
-    api.fault(reset, method="POST", after=True)
+    api.fault(RESET, method="POST", after=True)
 
     assert cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=False) == "created"
     assert len(api.asked("POST")) == 1
 
 
 def test_a_creation_that_never_arrived_is_made_after_another_look(api, cluster):
-    api.fault(reset, method="POST")
+    api.fault(RESET, method="POST")
 
     assert cluster.apply_secret("azcreds", OPAQUE, {"A": SecretValue("one")}, dry_run=False) == "created"
     assert api.get("secrets", "azcreds")["data"] == {"A": base64_of("one")}

@@ -7,22 +7,13 @@ import sys
 import pytest
 import yaml
 
-from tests.clients.cluster_servers import (
-    ApiServer,
-    Authority,
-    pod_folder,
-    serving,
-)
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return Authority()
+from tests.clients.cluster_scene import pod_folder
+from tests.stand.api_server import ApiServer
 
 
 @pytest.fixture
 def api(authority):
-    with serving(ApiServer(), authority.certificate()) as api:
+    with ApiServer(authority) as api:
         yield api
 
 
@@ -36,8 +27,8 @@ def kubeconfig(api, authority, tmp_path):
     """Return a function that writes a kubeconfig for the server, with this user entry."""
 
     def write(user, *, name="config", cluster=None, context=None):
-        (tmp_path / "ca.pem").write_bytes(authority.pem)
-        server = {"server": f"https://{api.address}", "certificate-authority": "ca.pem"}
+        (tmp_path / "ca.pem").write_bytes(authority.bundle.read_bytes())
+        server = {"server": f"https://{api.host}", "certificate-authority": "ca.pem"}
         content = {
             "apiVersion": "v1",
             "kind": "Config",

@@ -13,12 +13,9 @@ from fairing_az_jupyter.clients.kube.transport.identity import TokenFile, token_
 from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import CredentialError
 from tests.clients.cluster_access_scene import broken, failing
-from tests.clients.cluster_servers import (
-    MARK,
-    TOKEN,
-    pod_environment,
-    service_account_token,
-)
+from tests.clients.cluster_scene import pod_environment, service_account_token
+from tests.marked import MARK
+from tests.stand.api_server import TOKEN
 
 
 def test_a_pods_service_account_goes_before_a_kubeconfig(api, pod, kubeconfig):
@@ -29,7 +26,7 @@ def test_a_pods_service_account_goes_before_a_kubeconfig(api, pod, kubeconfig):
         assert "service account of this pod" in cluster.source
         assert "takes precedence over kubeconfigs" in cluster.source
         assert MARK not in repr(cluster)
-        assert api.address in repr(cluster)
+        assert api.host in repr(cluster)
 
 
 def test_outside_a_pod_the_kubeconfig_is_used_and_says_why(kubeconfig, tmp_path):
@@ -217,13 +214,11 @@ def test_a_user_name_and_password_are_sent(api, kubeconfig, tmp_path):
 
 
 def test_a_client_certificate_is_used_and_a_broken_one_named(authority, kubeconfig, tmp_path):
-    certificate = authority.ca.issue_cert("ada@example.com")
-    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
-    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    user = {"client-certificate": "cert.pem", "client-key": "key.pem", "token": TOKEN}
+    _certificate, key = authority.write_pair(tmp_path, "ada", "ada@example.com")
+    user = {"client-certificate": "ada.crt", "client-key": "ada.key", "token": TOKEN}
     with Cluster.connect({}, tmp_path / "none", kubeconfig(user)) as cluster:
         assert cluster.server_version() == "v1.34.4"
 
-    trustme.CA().issue_cert("eve@example.com").private_key_pem.write_to_path(tmp_path / "key.pem")
+    trustme.CA().issue_cert("eve@example.com").private_key_pem.write_to_path(key)
     error = failing(lambda: Cluster.connect({}, tmp_path / "none", kubeconfig(user)))
     assert (type(error), error.code) == (CredentialError, "credential-certificate")

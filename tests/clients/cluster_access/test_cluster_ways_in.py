@@ -12,16 +12,10 @@ from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.transport.connection import proxy_for
 from fairing_az_jupyter.exceptions import CredentialError
 from tests.clients.cluster_access_scene import PlainAuthority, failing, handing_out
-from tests.clients.cluster_servers import (
-    MARK,
-    TOKEN,
-    ApiServer,
-    Authority,
-    page,
-    pod_environment,
-    pod_folder,
-    serving,
-)
+from tests.clients.cluster_scene import pod_environment, pod_folder, sign_in
+from tests.marked import MARK
+from tests.stand.api_server import TOKEN, ApiServer
+from tests.stand.authority import Authority
 
 
 def test_a_plug_in_hands_out_a_token(kubeconfig, plugin, tmp_path):
@@ -48,15 +42,12 @@ def test_a_plug_in_is_asked_again_when_its_token_is_refused(api, kubeconfig, plu
 
 
 def test_a_plug_in_may_hand_out_a_certificate(api, authority, kubeconfig, plugin, tmp_path):
-    certificate = authority.ca.issue_cert("ada@example.com")
-    pair = {
-        "clientCertificateData": certificate.cert_chain_pems[0].bytes().decode(),
-        "clientKeyData": certificate.private_key_pem.bytes().decode(),
-    }
+    certificate, key = authority.write_pair(tmp_path, "ada", "ada@example.com")
+    pair = {"clientCertificateData": certificate.read_text(), "clientKeyData": key.read_text()}
     api.tokens = {""}
     with Cluster.connect({}, tmp_path / "none", kubeconfig(plugin(handing_out(**pair)))) as cluster:
         assert cluster.server_version() == "v1.34.4"
-    assert "Authorization" not in api.requests[0]["headers"]
+    assert "Authorization" not in api.requests[0].headers
 
 
 @pytest.mark.parametrize(
@@ -140,10 +131,9 @@ def test_a_proxy_that_does_not_answer_is_named_without_its_password(kubeconfig, 
 
 
 def test_a_proxy_that_sends_a_page_instead_of_a_tunnel_is_named(kubeconfig, tmp_path):
-    proxy = ApiServer()
-    with serving(proxy):
-        proxy.fault(page(403), times=9)
-        path = kubeconfig({"token": TOKEN}, cluster={"proxy-url": f"http://{proxy.address}"})
+    with ApiServer() as proxy:
+        proxy.fault(sign_in(403), times=9)
+        path = kubeconfig({"token": TOKEN}, cluster={"proxy-url": f"http://{proxy.host}"})
         with Cluster.connect({}, tmp_path / "none", path) as cluster:
             assert failing(cluster.server_version).code == "unreachable-proxy"
 
@@ -154,9 +144,9 @@ def test_a_proxy_of_a_kind_that_can_not_be_used_is_named(kubeconfig, tmp_path):
 
 
 def test_https_asked_in_plain_http_is_named(api, kubeconfig, tmp_path):
-    with serving(ApiServer()) as plain:
+    with ApiServer() as plain:
         plain.fault((400, {}, b"Client sent an HTTP request to an HTTPS server.\n"))
-        path = kubeconfig({"token": TOKEN}, cluster={"server": f"http://{plain.address}"})
+        path = kubeconfig({"token": TOKEN}, cluster={"server": f"http://{plain.host}"})
         with Cluster.connect({}, tmp_path / "none", path) as cluster:
             error = failing(cluster.server_version)
     assert error.code == "unreachable-plain-http"
@@ -164,16 +154,17 @@ def test_https_asked_in_plain_http_is_named(api, kubeconfig, tmp_path):
 
 
 def test_a_server_below_a_path_is_reached_there(api, kubeconfig, tmp_path):
-    path = kubeconfig({"token": TOKEN}, cluster={"server": f"https://{api.address}/k8s/clusters/c-1/"})
+    path = kubeconfig({"token": TOKEN}, cluster={"server": f"https://{api.host}/k8s/clusters/c-1/"})
     with Cluster.connect({}, tmp_path / "none", path) as cluster:
         failing(cluster.server_version)
-    assert api.requests[0]["path"] == "/k8s/clusters/c-1/version"
+    assert api.requests[0].path == "/k8s/clusters/c-1/version"
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_a_kubeconfig_may_say_that_no_certificate_is_checked(kubeconfig, tmp_path):
-    (tmp_path / "other.pem").write_bytes(Authority().pem)
-    cluster = {"insecure-skip-tls-verify": True, "certificate-authority": "other.pem"}
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other")
+    cluster = {"insecure-skip-tls-verify": True, "certificate-authority": str(other.bundle)}
     with Cluster.connect({}, tmp_path / "none", kubeconfig({"token": TOKEN}, cluster=cluster)) as connected:
         assert connected.server_version() == "v1.34.4"
 
@@ -181,7 +172,7 @@ def test_a_kubeconfig_may_say_that_no_certificate_is_checked(kubeconfig, tmp_pat
 def test_certificates_without_key_identifiers_are_taken_as_by_kubectl(tmp_path):
     authority = PlainAuthority(tmp_path)
     with (
-        serving(ApiServer(), authority) as api,
+        ApiServer(authority) as api,
         Cluster.connect(pod_environment(api), pod_folder(tmp_path / "pod", authority)) as cluster,
     ):
         assert cluster.server_version() == "v1.34.4"

@@ -5,37 +5,16 @@ from __future__ import annotations
 import json
 import time
 
+import jwt
 import pytest
-import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fairing_az_jupyter.clients.azure.credentials import (
     choose_credential,
 )
-from tests.clients.azure_doubles import (
-    SUBSCRIPTION_ID,
-    TENANT_ID,
-    EntraDouble,
-)
+from tests.clients.azure_scene import CLIENT_ID, SUBSCRIPTION_ID, TENANT_ID
 from tests.clients.credentials_scene import principal
-
-
-@pytest.fixture(scope="module")
-def ca():
-    return trustme.CA()
-
-
-@pytest.fixture
-def entra(ca):
-    double = EntraDouble(ca)
-    yield double
-    double.close()
-
-
-@pytest.fixture
-def bundle(ca, tmp_path):
-    path = tmp_path / "ca.pem"
-    ca.cert_pem.write_to_path(str(path))
-    return str(path)
 
 
 @pytest.fixture
@@ -54,9 +33,19 @@ def choose(entra, bundle):
 
 
 @pytest.fixture
-def token_file(tmp_path):
+def token_file(tmp_path, directory):
+    """The token of a service account that the application trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    trusted = issuer, subject, audience = (
+        "https://oidc.example",
+        "system:serviceaccount:team-a:x",
+        "api://AzureADTokenExchange",
+    )
+    directory.issuer_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    directory.apps[CLIENT_ID].federated.add(trusted)
+    claims = {"iss": issuer, "sub": subject, "aud": [audience], "exp": int(time.time()) + 3600}
     path = tmp_path / "azure-identity-token"
-    path.write_text("header.MARKEDassertion.signature")
+    path.write_text(jwt.encode(claims, key, algorithm="ES256"))
     return path
 
 

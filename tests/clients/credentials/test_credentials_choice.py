@@ -17,14 +17,9 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     NotFoundError,
 )
-from tests.clients.azure_doubles import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    MARK,
-    SUBSCRIPTION_ID,
-    TENANT_ID,
-)
+from tests.clients.azure_scene import CLIENT_ID, CLIENT_SECRET, SUBSCRIPTION_ID, TENANT_ID
 from tests.clients.credentials_scene import principal, secret_data, workload
+from tests.marked import MARK
 
 
 def test_a_whole_secret_becomes_a_service_principal():

@@ -21,21 +21,10 @@ from fairing_az_jupyter.exceptions import (
     ThrottledError,
     UnreachableError,
 )
-from tests.clients.azure_doubles import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    DRIP,
-    HANG,
-    MARK,
-    OBJECT_ID,
-    PAGE,
-    RESET,
-    TENANT_ID,
-    Answer,
-    entra_error,
-    everything_of,
-)
+from tests.clients.azure_scene import CLIENT_ID, CLIENT_SECRET, OBJECT_ID, PAGE, TENANT_ID, TOKENS, entra_error
 from tests.clients.credentials_scene import SCOPE, principal, workload
+from tests.marked import MARK, printed
+from tests.stand.web import DRIP, HANG, RESET, Answer
 
 
 def test_a_service_principal_of_the_secret_gets_a_token(choose):
@@ -56,7 +45,7 @@ def test_workload_identity_sends_the_token_file_and_no_secret(choose, entra, tok
     choose("workload-identity", None, workload(token_file)).token(SCOPE)
 
     form = entra.requests[-1].form()
-    assert form["client_assertion"] == "header.MARKEDassertion.signature"
+    assert form["client_assertion"] == token_file.read_text()
     assert "client_secret" not in form
 
 
@@ -74,7 +63,7 @@ def test_an_azure_cli_that_fails_says_what_to_type(choose, cli, monkeypatch, tmp
         choose("azure-cli", None, cli).token(SCOPE)
 
     assert caught.value.hint == "Type: az login"
-    assert MARK not in everything_of(caught.value)
+    assert MARK not in printed(caught.value, variables=True)
 
 
 def test_the_authority_of_the_environment_is_used(entra, bundle):
@@ -123,7 +112,7 @@ def test_each_cloud_asks_its_own_authority_whatever_other_cloud_the_environment_
     ],
 )
 def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra, number, code, told, fix):
-    entra.refusal = entra_error(number)
+    entra.answer(entra_error(number), path=TOKENS)
 
     with pytest.raises(CredentialError) as caught:
         choose().token(SCOPE)
@@ -133,7 +122,7 @@ def test_a_refusal_of_entra_id_says_what_is_wrong_and_what_to_type(choose, entra
     assert told in caught.value.message
     assert f"AADSTS{number}" in caught.value.message
     assert fix in caught.value.hint
-    assert MARK not in everything_of(caught.value)
+    assert MARK not in printed(caught.value, variables=True)
 
 
 def test_a_wrong_secret_is_told_by_entra_id_itself(choose):
@@ -153,7 +142,7 @@ def test_a_tenant_that_does_not_exist_is_told(choose):
 
 
 def test_the_cure_for_the_environment_s_secret_is_the_variable(choose, entra):
-    entra.refusal = entra_error("7000222")
+    entra.answer(entra_error("7000222"), path=TOKENS)
     environ = {"AZURE_CLIENT_ID": CLIENT_ID, "AZURE_TENANT_ID": TENANT_ID, "AZURE_CLIENT_SECRET": CLIENT_SECRET}
 
     with pytest.raises(CredentialError) as caught:
@@ -162,9 +151,9 @@ def test_the_cure_for_the_environment_s_secret_is_the_variable(choose, entra):
     assert "set AZURE_CLIENT_SECRET to it" in caught.value.hint
 
 
-@pytest.mark.parametrize("where", ["always", "refusal"])
+@pytest.mark.parametrize("where", ["", TOKENS], ids=["everywhere", "for a token"])
 def test_a_proxy_s_page_is_not_taken_for_entra_id(choose, entra, where):
-    setattr(entra, where, PAGE)
+    entra.answer(PAGE, path=where)
 
     with pytest.raises(UnreachableError) as caught:
         choose().token(SCOPE)
@@ -172,22 +161,22 @@ def test_a_proxy_s_page_is_not_taken_for_entra_id(choose, entra, where):
     assert caught.value.code == "not-the-service"
     assert "web page" in caught.value.message
     assert "HTTPS_PROXY" in caught.value.hint
-    assert MARK not in everything_of(caught.value)
+    assert MARK not in printed(caught.value, variables=True)
 
 
 @pytest.mark.parametrize("body", ["not JSON, MARKED", {"unexpected": "MARKED"}, ["MARKED"], ""])
 def test_an_answer_that_is_none_of_entra_id_s_is_not_taken_for_a_refusal(choose, entra, body):
-    entra.always = Answer(200, body)
+    entra.answer(Answer(200, body))
 
     with pytest.raises(UnreachableError) as caught:
         choose().token(SCOPE)
 
     assert caught.value.code == "not-the-service"
-    assert MARK not in everything_of(caught.value)
+    assert MARK not in printed(caught.value, variables=True)
 
 
 def test_a_busy_entra_id_is_asked_again_as_it_said(choose, entra):
-    entra.faults = [Answer(429, {"error": "temporarily_unavailable"}, {"Retry-After": "1"})]
+    entra.answer(Answer(429, {"error": "temporarily_unavailable"}, {"Retry-After": "1"}), times=1)
     start = time.monotonic()
 
     assert choose().token(SCOPE).object_id == OBJECT_ID
@@ -195,7 +184,7 @@ def test_a_busy_entra_id_is_asked_again_as_it_said(choose, entra):
 
 
 def test_a_wait_beyond_the_deadline_is_not_waited_for(choose, entra):
-    entra.refusal = Answer(429, {"error": "temporarily_unavailable"}, {"Retry-After": "60"})
+    entra.answer(Answer(429, {"error": "temporarily_unavailable"}, {"Retry-After": "60"}), path=TOKENS)
     start = time.monotonic()
 
     with pytest.raises(ThrottledError) as caught:
@@ -207,13 +196,13 @@ def test_a_wait_beyond_the_deadline_is_not_waited_for(choose, entra):
 
 @pytest.mark.parametrize("fault", [RESET, Answer(500), Answer(503, {"error": "server_error"})])
 def test_a_passing_failure_is_tried_again(choose, entra, fault):
-    entra.faults = [fault]
+    entra.answer(fault, times=1)
 
     assert choose().token(SCOPE).object_id == OBJECT_ID
 
 
 def test_a_failure_that_stays_is_told_as_the_service_s(choose, entra):
-    entra.refusal = Answer(500, {"error": "server_error"})
+    entra.answer(Answer(500, {"error": "server_error"}), path=TOKENS)
 
     with pytest.raises(ServiceError) as caught:
         choose(deadline=2).token(SCOPE)
@@ -223,7 +212,7 @@ def test_a_failure_that_stays_is_told_as_the_service_s(choose, entra):
 
 @pytest.mark.parametrize("fault", [HANG, DRIP])
 def test_the_deadline_is_kept_whatever_hangs(choose, entra, fault):
-    entra.always = fault
+    entra.answer(fault)
     start = time.monotonic()
 
     with pytest.raises(UnreachableError) as caught:
@@ -231,7 +220,7 @@ def test_the_deadline_is_kept_whatever_hangs(choose, entra, fault):
 
     assert time.monotonic() - start < 2.5
     assert caught.value.code == "timeout"
-    assert "localhost" in caught.value.message
+    assert "127.0.0.1" in caught.value.message
 
 
 def test_a_name_service_that_hangs_is_left_behind_in_time(choose, monkeypatch):
@@ -274,7 +263,8 @@ def test_no_secret_value_reaches_a_log_at_any_level(choose, entra, token_file):
         choose().token(SCOPE)
         choose("workload-identity", None, workload(token_file)).token(SCOPE)
         for answer in (entra_error("7000215"), PAGE, Answer(200, "MARKED no JSON")):
-            entra.refusal = answer
+            entra.clear()
+            entra.answer(answer, path=TOKENS)
             with pytest.raises(ServiceError):
                 choose().token(SCOPE)
     finally:
@@ -283,11 +273,12 @@ def test_no_secret_value_reaches_a_log_at_any_level(choose, entra, token_file):
 
     assert "oauth2/v2.0/token" in written.getvalue()
     assert MARK not in written.getvalue()
+    assert not [part for part in token_file.read_text().split(".") if part in written.getvalue()]
     assert "Traceback" not in written.getvalue()
 
 
 def test_a_script_without_any_logging_prints_nothing_beside_our_error(run_python, entra, bundle):
-    entra.refusal = PAGE
+    entra.answer(PAGE, path=TOKENS)
     script = """
 import sys
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential

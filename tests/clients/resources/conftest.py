@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 import pytest
-import trustme
 
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
 from fairing_az_jupyter.clients.azure.resources import ResourceManager
 from fairing_az_jupyter.clients.secret_values import SecretValue
-from tests.clients.azure_doubles import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    SUBSCRIPTION_ID,
-    TENANT_ID,
-    EntraDouble,
-)
-from tests.clients.resources_scene import Arm
-
-
-@pytest.fixture(scope="module")
-def ca():
-    return trustme.CA()
+from tests.clients.azure_scene import CLIENT_ID, CLIENT_SECRET, OBJECT_ID, SUBSCRIPTION_ID, TENANT_ID
+from tests.clients.resources_scene import S
+from tests.stand.arm import Arm
+from tests.stand.scripted import Scripted
 
 
 @pytest.fixture
-def bundle(ca, tmp_path):
-    path = tmp_path / "ca.pem"
-    ca.cert_pem.write_to_path(str(path))
-    return str(path)
+def azure(directory):
+    """Azure Resource Manager with a resource group, a registry in another, and an application that may use both."""
+    made = Arm(directory, lambda _account: "MARKEDkey")
+    made.add_group(SUBSCRIPTION_ID, "contoso-ml")
+    made.add_registry(made.add_group(SUBSCRIPTION_ID, "images"), "contosoml", location="westeurope")
+    made.assign(OBJECT_ID, "Contributor", S)
+    return made
 
 
 @pytest.fixture
-def entra(ca):
-    double = EntraDouble(ca)
-    yield double
-    double.close()
-
-
-@pytest.fixture
-def arm(ca):
-    double = Arm(ca)
-    yield double
-    double.close()
+def arm(azure, authority):
+    """The address of Azure Resource Manager, where faults can be put before it."""
+    with Scripted(azure.answer, authority) as front:
+        yield front
 
 
 @pytest.fixture

@@ -9,14 +9,11 @@ from fairing_az_jupyter.exceptions import (
     NotAllowedError,
     NotFoundError,
 )
-from tests.clients.azure_doubles import (
-    MARK,
-    OBJECT_ID,
-    Answer,
-    Double,
-    arm_error,
-)
-from tests.clients.resources_scene import ACCOUNT, S, account_answer, registry
+from tests.clients.azure_scene import OBJECT_ID, arm_error
+from tests.clients.resources_scene import ACCOUNT, ELSEWHERE, GROUP, REGISTRY, S, registry
+from tests.marked import MARK
+from tests.stand.scripted import Scripted
+from tests.stand.web import Answer
 
 
 def test_a_resource_group_tells_its_region(manager):
@@ -24,32 +21,25 @@ def test_a_resource_group_tells_its_region(manager):
 
 
 def test_a_resource_group_with_brackets_and_letters_of_any_script_is_asked_for(manager, arm):
-    arm.replies["GET", ""] = Answer(body={"id": "x", "name": "x", "location": "x"})
+    arm.answer(Answer(body={"id": "x", "name": "x", "location": "x"}))
 
     manager().resource_group("größe (test).1")
 
-    assert arm.requests[-1].path.endswith("/resourceGroups/gr%C3%B6%C3%9Fe%20(test).1")
+    assert arm.requests[-1].target.partition("?")[0].endswith("/resourceGroups/gr%C3%B6%C3%9Fe%20(test).1")
     assert arm.requests[-1].query == {"api-version": "2021-04-01"}
 
 
-def test_a_storage_account_tells_what_matters(manager, arm):
-    arm.accounts["contosomldata"] = account_answer(
-        "contosomldata",
-        {
-            "kind": "StorageV2",
-            "location": "northeurope",
-            "sku": {"name": "Standard_LRS"},
-            "properties": {
-                "supportsHttpsTrafficOnly": True,
-                "minimumTlsVersion": "TLS1_2",
-                "allowSharedKeyAccess": False,
-                "allowBlobPublicAccess": True,
-                "publicNetworkAccess": "Disabled",
-                "networkAcls": {"defaultAction": "Deny", "ipRules": []},
-                "isHnsEnabled": True,
-            },
-        },
-    )
+def test_a_storage_account_tells_what_matters(manager, azure):
+    azure.add_account(GROUP, "contosomldata")
+    azure.resources[ACCOUNT.lower()]["properties"] |= {
+        "supportsHttpsTrafficOnly": True,
+        "minimumTlsVersion": "TLS1_2",
+        "allowSharedKeyAccess": False,
+        "allowBlobPublicAccess": True,
+        "publicNetworkAccess": "Disabled",
+        "networkAcls": {"defaultAction": "Deny", "ipRules": []},
+        "isHnsEnabled": True,
+    }
 
     found = manager().storage_account("contoso-ml", "contosomldata")
 
@@ -60,8 +50,13 @@ def test_a_storage_account_tells_what_matters(manager, arm):
     assert found.blob_endpoint == "https://contosomldata.blob.core.windows.net"
 
 
-def test_what_azure_leaves_out_has_its_documented_default(manager, arm):
-    arm.accounts["contosomldata"] = account_answer("contosomldata")
+def test_what_azure_leaves_out_has_its_documented_default(manager, azure):
+    azure.add_account(GROUP, "contosomldata")
+    kept = {
+        "provisioningState": "Succeeded",
+        "primaryEndpoints": {"blob": "https://contosomldata.blob.core.windows.net/"},
+    }
+    azure.resources[ACCOUNT.lower()]["properties"] = kept
 
     found = manager().storage_account("contoso-ml", "contosomldata")
 
@@ -79,7 +74,14 @@ def test_a_missing_account_and_a_missing_group_are_told_apart(manager):
     assert "az group create --name other" in no_group.value.hint
 
 
-def test_the_key_that_may_write_is_taken_and_hidden(manager):
+def test_the_key_that_may_write_is_taken_and_hidden(manager, arm):
+    # https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list-keys
+    keys = [
+        {"keyName": "key1", "permissions": "Read", "value": "MARKEDread"},
+        {"keyName": "key2", "permissions": "Full", "value": "MARKEDkey"},
+    ]
+    arm.answer(Answer(body={"keys": keys}), path="/listKeys")
+
     key = manager().storage_keys("contoso-ml", "contosomldata")
 
     assert key.reveal() == "MARKEDkey"
@@ -87,7 +89,7 @@ def test_the_key_that_may_write_is_taken_and_hidden(manager):
 
 
 def test_an_account_without_a_key_that_may_write_says_so(manager, arm):
-    arm.replies["POST", "/listKeys"] = Answer(body={"keys": [{"permissions": "Read", "value": "MARKED"}]})
+    arm.answer(Answer(body={"keys": [{"permissions": "Read", "value": "MARKED"}]}), path="/listKeys")
 
     with pytest.raises(NotFoundError, match="no key with write access") as caught:
         manager().storage_keys("contoso-ml", "contosomldata")
@@ -95,8 +97,8 @@ def test_an_account_without_a_key_that_may_write_says_so(manager, arm):
     assert MARK not in str(caught.value)
 
 
-def test_a_name_is_free_or_not(manager, arm):
-    arm.taken = {"taken"}
+def test_a_name_is_free_or_not(manager, azure):
+    azure.add_account(azure.add_group(ELSEWHERE, "theirs"), "taken")
 
     assert manager().name_available("contosomldata").available is True
     assert (manager().name_available("taken").available, manager().name_available("taken").reason) == (
@@ -121,8 +123,8 @@ def test_a_registry_is_found_by_its_login_server(manager, server):
         (None, None),
     ],
 )
-def test_a_registry_tells_which_roles_count(manager, arm, said, mode):
-    arm.registries = [registry("contosoml", roleAssignmentMode=said, adminUserEnabled=True)]
+def test_a_registry_tells_which_roles_count(manager, azure, said, mode):
+    azure.resources[REGISTRY.lower()]["properties"] |= {"roleAssignmentMode": said, "adminUserEnabled": True}
 
     found = manager().registry("contosoml.azurecr.io")
 
@@ -130,19 +132,16 @@ def test_a_registry_tells_which_roles_count(manager, arm, said, mode):
 
 
 def test_a_registry_on_a_later_page_is_found(manager, arm):
-    more = f"{arm.url}{S}/more/registries?page=2"
-    arm.replies["GET", "/providers/Microsoft.ContainerRegistry/registries"] = Answer(
-        body={"value": [registry("first")], "nextLink": more}
-    )
+    kind = "/providers/Microsoft.ContainerRegistry/registries"
+    more = f"{arm.url}{S}{kind}?api-version=2023-07-01&$skiptoken=2"
+    arm.answer(Answer(body={"value": [registry("first")], "nextLink": more}), path=f"{kind}\\?", times=1)
 
     assert manager().registry("contosoml.azurecr.io").name == "contosoml"
 
 
-def test_a_page_on_another_host_is_not_asked_for(manager, arm, ca):
-    other = Double(ca, lambda _request: Answer(body={"value": [registry("contosoml")]}))
-    arm.registries = []
-    arm.taken = {"contosoml"}
-    arm.replies["GET", "/registries"] = Answer(body={"value": [], "nextLink": f"{other.url}/registries"})
+def test_a_page_on_another_host_is_not_asked_for(manager, arm, authority):
+    other = Scripted(lambda _request: Answer(body={"value": [registry("contosoml")]}), authority)
+    arm.answer(Answer(body={"value": [], "nextLink": f"{other.url}/registries"}), path="/registries")
     try:
         with pytest.raises(NotAllowedError):
             manager().registry("contosoml.azurecr.io")
@@ -152,19 +151,15 @@ def test_a_page_on_another_host_is_not_asked_for(manager, arm, ca):
     assert other.requests == []
 
 
-def test_a_cloud_that_does_not_know_the_newest_version_is_asked_in_an_older_one(manager, arm):
-    def reply(request):
-        if request.query["api-version"] == "2025-11-01":
-            return arm_error(400, "NoRegisteredProviderFound")
-        return Answer(body={"value": arm.registries})
-
-    arm.answer = reply
+def test_a_cloud_that_does_not_know_the_newest_version_is_asked_in_an_older_one(manager, arm, azure):
+    arm.answer(arm_error(400, "NoRegisteredProviderFound"), path="api-version=2025-11-01")
+    del azure.resources[REGISTRY.lower()]["properties"]["roleAssignmentMode"]
 
     assert manager().registry("contosoml.azurecr.io").role_mode is None
 
 
-def test_a_registry_whose_name_nobody_has_is_missing(manager, arm):
-    arm.registries = []
+def test_a_registry_whose_name_nobody_has_is_missing(manager, azure):
+    del azure.resources[REGISTRY.lower()]
 
     with pytest.raises(NotFoundError, match="registry 'contosoml' does not exist in Azure") as caught:
         manager().registry("contosoml.azurecr.io")
@@ -173,12 +168,12 @@ def test_a_registry_whose_name_nobody_has_is_missing(manager, arm):
 
 
 @pytest.mark.parametrize("how", ["taken", "forbidden", "hashed"])
-def test_a_registry_that_can_t_be_seen_is_not_called_missing(manager, arm, how):
-    arm.registries = []
+def test_a_registry_that_can_t_be_seen_is_not_called_missing(manager, arm, azure, how):
+    del azure.resources[REGISTRY.lower()]
     if how == "taken":
-        arm.taken = {"contosoml"}
+        azure.add_registry(azure.add_group(ELSEWHERE, "theirs"), "contosoml")
     if how == "forbidden":
-        arm.replies["POST", "/checkNameAvailability"] = arm_error(403, "AuthorizationFailed")
+        arm.answer(arm_error(403, "AuthorizationFailed"), path="/checkNameAvailability")
     server = "contosoml-abc123.azurecr.io" if how == "hashed" else "contosoml.azurecr.io"
 
     with pytest.raises(NotAllowedError) as caught:
@@ -189,6 +184,12 @@ def test_a_registry_that_can_t_be_seen_is_not_called_missing(manager, arm, how):
 
 
 def test_roles_are_listed_by_name_where_known(manager, arm):
+    # https://learn.microsoft.com/rest/api/authorization/role-assignments/list-for-scope
+    role = f"{S}/providers/Microsoft.Authorization/roleDefinitions/"
+    known = {"roleDefinitionId": f"{role}ba92f5b4-2d11-453d-a403-e96b0029c9fe", "scope": ACCOUNT}
+    unknown = {"roleDefinitionId": f"{role}12345678-0000-0000-0000-000000000000", "scope": S, "condition": "x"}
+    arm.answer(Answer(body={"value": [{"properties": known}, {"properties": unknown}]}), path="/roleAssignments")
+
     found = manager().role_assignments(ACCOUNT, OBJECT_ID)
 
     assert [each.role for each in found] == ["Storage Blob Data Contributor", "12345678-0000-0000-0000-000000000000"]
@@ -197,13 +198,14 @@ def test_roles_are_listed_by_name_where_known(manager, arm):
 
 
 def test_roles_that_may_not_be_read_are_not_called_missing(manager, arm):
-    arm.replies["GET", "/roleAssignments"] = arm_error(403, "AuthorizationFailed")
+    arm.answer(arm_error(403, "AuthorizationFailed"), path="/roleAssignments")
 
     with pytest.raises(NotAllowedError):
         manager().role_assignments(ACCOUNT, OBJECT_ID)
 
 
 def test_each_cloud_is_asked_for_a_token_of_its_own(entra, arm, bundle, manager):
+    arm.answer(Answer(body={"id": "x", "name": "x", "location": "x"}))
     for cloud in CLOUDS.values():
         manager(cloud=cloud).resource_group("contoso-ml")
         assert entra.requests[-1].form()["scope"].split()[0] == cloud.arm_scope

@@ -17,22 +17,11 @@ from fairing_az_jupyter.exceptions import (
     ThrottledError,
     UnreachableError,
 )
-from tests.clients.azure_doubles import (
-    CLIENT_ID,
-    DRIP,
-    HANG,
-    MARK,
-    OBJECT_ID,
-    PAGE,
-    RESET,
-    SUBSCRIPTION_ID,
-    Answer,
-    Double,
-    arm_error,
-    entra_error,
-    everything_of,
-)
-from tests.clients.resources_scene import ACCOUNT, account_answer
+from tests.clients.azure_scene import CLIENT_ID, OBJECT_ID, PAGE, SUBSCRIPTION_ID, TOKENS, arm_error, entra_error
+from tests.clients.resources_scene import ACCOUNT, ELSEWHERE, GROUP, REGISTRY
+from tests.marked import MARK, printed
+from tests.stand.scripted import Scripted
+from tests.stand.web import DRIP, HANG, RESET, Answer
 
 
 def test_a_storage_account_is_made_as_promised(manager, arm):
@@ -53,8 +42,8 @@ def test_a_storage_account_is_made_as_promised(manager, arm):
     )
 
 
-def test_making_one_that_is_there_changes_nothing(manager, arm):
-    arm.accounts["contosomldata"] = account_answer("contosomldata")
+def test_making_one_that_is_there_changes_nothing(manager, arm, azure):
+    azure.add_account(GROUP, "contosomldata")
 
     found = manager().create_storage_account("contoso-ml", "contosomldata", "westus")
 
@@ -62,8 +51,8 @@ def test_making_one_that_is_there_changes_nothing(manager, arm):
     assert {request.method for request in arm.requests} == {"GET"}
 
 
-def test_a_name_that_somebody_else_has_is_told_before_anything_is_made(manager, arm):
-    arm.taken = {"contosomldata"}
+def test_a_name_that_somebody_else_has_is_told_before_anything_is_made(manager, arm, azure):
+    azure.add_account(azure.add_group(ELSEWHERE, "theirs"), "contosomldata")
 
     with pytest.raises(ConflictError, match="name is taken") as caught:
         manager().create_storage_account("contoso-ml", "contosomldata", "northeurope")
@@ -81,7 +70,7 @@ def test_without_its_resource_group_nothing_is_made(manager, arm):
 
 
 def test_one_that_may_not_be_looked_at_is_not_made(manager, arm):
-    arm.replies["GET", "/contosomldata"] = arm_error(403, "AuthorizationFailed")
+    arm.answer(arm_error(403, "AuthorizationFailed"), path="/contosomldata", method="GET")
 
     with pytest.raises(NotAllowedError):
         manager().create_storage_account("contoso-ml", "contosomldata", "northeurope")
@@ -90,19 +79,13 @@ def test_one_that_may_not_be_looked_at_is_not_made(manager, arm):
 
 
 def test_one_that_somebody_is_just_making_is_waited_for(manager, arm):
-    def busy(request):
-        if request.method == "PUT":
-            arm.accounts["contosomldata"] = account_answer("contosomldata")
-            return arm_error(409, "StorageAccountOperationInProgress")
-        return arm.reply(request)
-
-    arm.answer = busy
+    arm.answer(arm_error(409, "StorageAccountOperationInProgress"), method="PUT", after=True)
 
     assert manager().create_storage_account("contoso-ml", "contosomldata", "northeurope").name == "contosomldata"
 
 
-def test_one_that_is_not_ready_in_time_is_told_as_such(manager, arm):
-    arm.polls = 1000
+def test_one_that_is_not_ready_in_time_is_told_as_such(manager, azure):
+    azure.creation_polls = 1000
     start = time.monotonic()
 
     with pytest.raises(UnreachableError, match="not ready yet") as caught:
@@ -112,20 +95,10 @@ def test_one_that_is_not_ready_in_time_is_told_as_such(manager, arm):
     assert caught.value.code == "not-ready"
 
 
-def test_a_progress_link_to_another_host_is_not_followed(manager, arm, ca):
-    other = Double(ca, lambda _request: Answer(body=account_answer("contosomldata")))
-
-    def reply(request):
-        if request.method == "PUT":
-            arm.accounts["contosomldata"] = account_answer("contosomldata")
-            return Answer(202, None, {"Location": f"{other.url}/operations/1"})
-        return arm.reply(request)
-
-    arm.answer = reply
-    try:
+def test_a_progress_link_to_another_host_is_not_followed(manager, arm, authority):
+    with Scripted(lambda _request: Answer(body={}), authority) as other:
+        arm.answer(Answer(202, None, {"Location": f"{other.url}/operations/1"}), method="PUT", after=True)
         manager().create_storage_account("contoso-ml", "contosomldata", "northeurope")
-    finally:
-        other.close()
 
     assert other.requests == []
 
@@ -141,7 +114,7 @@ def test_a_progress_link_to_another_host_is_not_followed(manager, arm, ca):
     ],
 )
 def test_why_it_can_t_be_made_is_told(manager, arm, status, code, kind, ours, fix):
-    arm.replies["PUT", ""] = arm_error(status, code)
+    arm.answer(arm_error(status, code), method="PUT")
 
     with pytest.raises(kind) as caught:
         manager().create_storage_account("contoso-ml", "contosomldata", "northeurope")
@@ -165,7 +138,7 @@ def test_why_it_can_t_be_made_is_told(manager, arm, status, code, kind, ours, fi
     ],
 )
 def test_a_refusal_says_what_is_wrong(manager, arm, status, code, kind, ours, told):
-    arm.always = arm_error(status, code)
+    arm.answer(arm_error(status, code))
 
     with pytest.raises(kind) as caught:
         manager(deadline=1.5).resource_group("contoso-ml")
@@ -173,11 +146,11 @@ def test_a_refusal_says_what_is_wrong(manager, arm, status, code, kind, ours, to
     assert (caught.value.code, caught.value.status, caught.value.service) == (ours, status, "arm")
     assert told in caught.value.message
     assert "'contoso-ml'" in caught.value.message
-    assert MARK not in everything_of(caught.value)
+    assert MARK not in printed(caught.value, variables=True)
 
 
 def test_the_role_s_command_names_the_identity_and_the_scope(manager, arm):
-    arm.always = arm_error(403, "AuthorizationFailed")
+    arm.answer(arm_error(403, "AuthorizationFailed"))
 
     with pytest.raises(NotAllowedError) as caught:
         manager().storage_account("contoso-ml", "contosomldata")
@@ -199,7 +172,7 @@ def test_the_role_s_command_names_the_identity_and_the_scope(manager, arm):
     ],
 )
 def test_a_proxy_s_answer_is_never_taken_for_azure_s(manager, arm, page):
-    arm.always = page
+    arm.answer(page)
     client = manager()
     for ask in (
         lambda: client.resource_group("contoso-ml"),
@@ -212,11 +185,11 @@ def test_a_proxy_s_answer_is_never_taken_for_azure_s(manager, arm, page):
         with pytest.raises(UnreachableError) as caught:
             ask()
         assert caught.value.code == "not-the-service"
-        assert MARK not in everything_of(caught.value)
+        assert MARK not in printed(caught.value, variables=True)
 
 
 def test_too_many_requests_are_asked_again_as_azure_said(manager, arm):
-    arm.faults = [arm_error(429, "TooManyRequests", Retry_After="1")]
+    arm.answer(arm_error(429, "TooManyRequests", Retry_After="1"), times=1)
     start = time.monotonic()
 
     assert manager().resource_group("contoso-ml").name == "contoso-ml"
@@ -224,7 +197,7 @@ def test_too_many_requests_are_asked_again_as_azure_said(manager, arm):
 
 
 def test_a_wait_beyond_the_deadline_is_not_waited_for(manager, arm):
-    arm.always = arm_error(429, "TooManyRequests", Retry_After="3600")
+    arm.answer(arm_error(429, "TooManyRequests", Retry_After="3600"))
     start = time.monotonic()
 
     with pytest.raises(ThrottledError):
@@ -235,14 +208,14 @@ def test_a_wait_beyond_the_deadline_is_not_waited_for(manager, arm):
 
 @pytest.mark.parametrize("fault", [RESET, Answer(502, "Bad gateway"), arm_error(503, "ServiceUnavailable")])
 def test_a_passing_failure_is_tried_again(manager, arm, fault):
-    arm.faults = [fault]
+    arm.answer(fault, times=1)
 
     assert manager().resource_group("contoso-ml").name == "contoso-ml"
 
 
 @pytest.mark.parametrize("fault", [HANG, DRIP])
 def test_the_deadline_is_kept_whatever_hangs(manager, arm, fault):
-    arm.always = fault
+    arm.answer(fault)
     client = manager(timeout=1, deadline=2)
     for ask in (
         lambda: client.resource_group("contoso-ml"),
@@ -258,9 +231,9 @@ def test_the_deadline_is_kept_whatever_hangs(manager, arm, fault):
         assert caught.value.code == "timeout"
 
 
-def test_all_that_finding_a_registry_takes_is_within_one_deadline(manager, arm):
-    arm.registries = []
-    arm.delay = 0.8
+def test_all_that_finding_a_registry_takes_is_within_one_deadline(manager, arm, azure):
+    del azure.resources[REGISTRY.lower()]
+    arm.delay(800)
     start = time.monotonic()
 
     with pytest.raises(UnreachableError):
@@ -270,7 +243,7 @@ def test_all_that_finding_a_registry_takes_is_within_one_deadline(manager, arm):
 
 
 def test_a_clock_that_is_wrong_is_told_instead_of_a_bad_token(manager, arm):
-    arm.always = arm_error(401, "InvalidAuthenticationToken", Date="Mon, 01 Jan 2024 00:00:00 GMT")
+    arm.answer(arm_error(401, "InvalidAuthenticationToken", Date="Mon, 01 Jan 2024 00:00:00 GMT"))
 
     with pytest.raises(CredentialError) as caught:
         manager().resource_group("contoso-ml")
@@ -296,7 +269,7 @@ def test_a_file_of_authorities_that_is_not_there_is_told(manager, entra, tmp_pat
 
 
 def test_without_a_token_nothing_is_asked(manager, arm, entra):
-    entra.refusal = entra_error("7000215")
+    entra.answer(entra_error("7000215"), path=TOKENS)
 
     with pytest.raises(CredentialError) as caught:
         manager().resource_group("contoso-ml")
@@ -304,7 +277,8 @@ def test_without_a_token_nothing_is_asked(manager, arm, entra):
     assert (caught.value.service, arm.requests) == ("entra", [])
 
 
-def test_no_token_and_no_key_reaches_a_log_at_any_level(manager, arm):
+def test_no_token_and_no_key_reaches_a_log_at_any_level(manager, arm, azure):
+    azure.add_account(GROUP, "contosomldata")
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     root = logging.getLogger()
@@ -314,7 +288,7 @@ def test_no_token_and_no_key_reaches_a_log_at_any_level(manager, arm):
     try:
         client = manager()
         client.storage_keys("contoso-ml", "contosomldata")
-        arm.always = arm_error(403, "AuthorizationFailed")
+        arm.answer(arm_error(403, "AuthorizationFailed"))
         with pytest.raises(NotAllowedError):
             client.resource_group("contoso-ml")
     finally:

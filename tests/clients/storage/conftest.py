@@ -3,89 +3,33 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
-import time
+import secrets
+import shutil
+from pathlib import Path
 
 import pytest
-import trustme
 
 from fairing_az_jupyter.clients.azure.blob.storage import BlobStore
 from fairing_az_jupyter.clients.azure.credentials import ServicePrincipal, choose_credential
 from fairing_az_jupyter.clients.secret_values import SecretValue
-from tests.clients.azure_doubles import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    TENANT_ID,
-    Answer,
-    Double,
-    EntraDouble,
-)
+from fairing_az_jupyter.fairing import job_program
+from fairing_az_jupyter.fairing.job_program.job import CONTAINER_FILES
+from tests.clients.azure_scene import CLIENT_ID, CLIENT_SECRET, TENANT_ID
+from tests.clients.job_files_scene import CONTAINER, Job
 from tests.clients.storage_scene import ACCOUNT, KEY
-from tests.stand.binaries import MissingError, azurite
+from tests.stand.blob import Blob
+from tests.stand.fixtures import all_there
+from tests.stand.scripted import Scripted
+from tests.stand.web import Answer
 
 
-@pytest.fixture(scope="module")
-def ca():
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def bundle(ca, tmp_path_factory):
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    ca.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def blobs(ca, tmp_path_factory):
+@pytest.fixture(scope="session")
+def blobs(authority, servers_guard, tmp_path_factory):
     """Start Azurite; return the URL of its one account's blobs."""
-    try:
-        node, script = azurite()
-    except MissingError as missing:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"Azurite is needed, and npm to install it: {missing}")
-    folder = tmp_path_factory.mktemp("azurite")
-    pair = ca.issue_cert("127.0.0.1", "localhost")
-    pair.private_key_pem.write_to_path(str(folder / "key.pem"))
-    pair.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        *(str(node), str(script), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder)),
-        *("--oauth", "basic", "--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")),
-        *("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"},
-            start_new_session=True,
-        )
-    try:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < end, "Azurite did not start within a minute"
-                time.sleep(0.1)
-        yield f"https://127.0.0.1:{port}/{ACCOUNT}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
-
-
-@pytest.fixture
-def entra(ca):
-    double = EntraDouble(ca)
-    yield double
-    double.close()
+    with all_there():
+        azurite = Blob(authority, tmp_path_factory.mktemp("azurite") / "data", servers_guard, {ACCOUNT: KEY})
+    yield azurite.account_url(ACCOUNT)
+    azurite.close()
 
 
 @pytest.fixture
@@ -109,10 +53,9 @@ def store(request, blobs, bundle):
 
 
 @pytest.fixture
-def service(ca):
-    double = Double(ca, lambda _request: Answer(200, "", {"x-ms-request-id": "1"}))
-    yield double
-    double.close()
+def service(authority):
+    with Scripted(lambda _request: Answer(200, "", {"x-ms-request-id": "1"}), authority) as server:
+        yield server
 
 
 @pytest.fixture
@@ -125,3 +68,28 @@ def failing(service, bundle):
         return BlobStore(f"{service.url}/{ACCOUNT}", **options)
 
     return make
+
+
+@pytest.fixture
+def storage(blobs, bundle):
+    store = BlobStore(blobs, SecretValue(KEY), ca_bundle=bundle)
+    store.ensure_container(CONTAINER)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def job(storage, bundle, tmp_path):
+    folder, links = tmp_path / "app", tmp_path / "links"
+    folder.mkdir()
+    links.mkdir()
+    here = Path(job_program.__file__).parent
+    for source, name in CONTAINER_FILES.items():
+        shutil.copy(here / source, folder / name)
+    environ = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    environ |= {"SSL_CERT_FILE": bundle, "PYTHONUNBUFFERED": "1"}
+    found = Job(storage, folder, links, f"fairing-job-{secrets.token_hex(4)}", environ)
+    found.link("files.tar")
+    found.link("manifest.json")
+    (links / "key").write_text("0123456789abcdef")
+    return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import tracemalloc
+from datetime import timedelta
 
 import pytest
 
@@ -11,8 +13,10 @@ from fairing_az_jupyter.clients.azure.blob.transfers import FileStore
 from fairing_az_jupyter.clients.azure.blob.urls import BlobUrl
 from fairing_az_jupyter.clients.secret_values import SecretValue
 from fairing_az_jupyter.exceptions import ConflictError, NotFoundError, ThrottledError, UnreachableError
-from tests.clients.azure_doubles import CLIENT_ID, DRIP, HANG, PAGE, RESET, Answer, everything_of
+from tests.clients.azure_scene import CLIENT_ID, PAGE
 from tests.clients.storage_scene import ACCOUNT, KEY, refusal
+from tests.marked import printed
+from tests.stand.web import DRIP, HANG, RESET, Answer
 
 MEGABYTE = 1024 * 1024
 
@@ -39,7 +43,7 @@ def broken(service, bundle):
 
 
 def place(name="a.ipynb", container="runs", url="abs://127.0.0.1:10000"):
-    return BlobUrl.parse(f"{url}/{ACCOUNT}/{container}/{name}")
+    return BlobUrl.parse(f"{url}/{ACCOUNT}/{container}/{name}", prefix=True)
 
 
 def test_the_container_is_made_with_the_first_file(files):
@@ -108,7 +112,7 @@ def test_a_write_whose_answer_was_lost_is_known_for_its_own(service, broken):
             return RESET
         return Answer(200, "", {**headers, **written})
 
-    service.answer = answer
+    service.answering = answer
 
     broken().write(place(), b"1", "text/plain", "the-writer")
 
@@ -119,21 +123,21 @@ def test_a_write_whose_answer_was_lost_is_known_for_its_own(service, broken):
 
 @pytest.mark.parametrize("page", [PAGE, Answer(200, "MARKED"), Answer(404, "MARKED"), Answer(302)])
 def test_a_proxys_answer_is_never_taken_for_a_file(service, broken, page):
-    service.always = page
+    service.answer(page)
     store = broken()
 
     for use in (store.read, store.exists, store.list, store.delete):
         with pytest.raises(UnreachableError) as caught:
             use(place())
         assert caught.value.code == "not-the-service"
-        assert "MARKED" not in everything_of(caught.value)
+        assert "MARKED" not in printed(caught.value, variables=True)
     with pytest.raises(UnreachableError):
         store.write(place(), b"1", "text/plain", "")
 
 
 @pytest.mark.parametrize("fault", [HANG, DRIP])
 def test_what_hangs_ends_within_the_deadline(service, broken, fault):
-    service.always = fault
+    service.answer(fault)
     store = broken(timeout=0.5, deadline=1)
     for use in (store.exists, store.read, store.delete, lambda there: store.write(there, b"1", "text/plain", "")):
         start = time.monotonic()
@@ -145,7 +149,7 @@ def test_what_hangs_ends_within_the_deadline(service, broken, fault):
 
 
 def test_a_wait_beyond_the_deadline_is_told_at_once(service, broken):
-    service.always = refusal(429, "TooManyRequests", Retry_After="60")
+    service.answer(refusal(429, "TooManyRequests", Retry_After="60"))
     store = broken()
     for use in (store.exists, store.read, store.list, lambda there: store.write(there, b"1", "text/plain", "")):
         start = time.monotonic()
@@ -165,3 +169,17 @@ def test_a_file_that_is_not_there_is_told_with_a_command_that_lists_what_is(file
     assert "the blob does not exist" in missing.value.message
     assert f"/{ACCOUNT}/runs/none.ipynb'" in missing.value.message
     assert "az storage blob list" in missing.value.hint
+
+
+def test_blobs_are_deleted_by_the_hundred_but_for_those_that_were_written_since(files):
+    container = f"many-{time.time_ns()}"
+    for number in range(300):
+        files.write(place(f"a/{number:03d}", container), b"x", "text/plain", "")
+    listed = files.list(place("a/", container))
+    old = [dataclasses.replace(blob, modified=blob.modified - timedelta(hours=1)) for blob in listed[:2]]
+    files.delete(place("a/002", container))
+
+    problems = files.delete_many(place("", container), [*old, *listed[2:]])
+
+    assert problems == {"a/000": "ConditionNotMet", "a/001": "ConditionNotMet"}
+    assert [blob.name for blob in files.list(place("a/", container))] == ["a/000", "a/001"]

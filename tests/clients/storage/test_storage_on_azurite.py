@@ -20,10 +20,8 @@ from fairing_az_jupyter.exceptions import (
     NotFoundError,
     ServiceError,
 )
-from tests.clients.azure_doubles import (
-    MARK,
-)
 from tests.clients.storage_scene import KEY, blob_names
+from tests.marked import MARK
 
 
 def test_a_container_is_made_once_and_then_there(store, request):
@@ -60,7 +58,7 @@ def test_a_name_that_azure_does_not_accept_is_told(store):
     assert "Not A Name" in caught.value.message
 
 
-def test_a_link_reads_its_blob_and_nothing_else(store, ca, bundle):
+def test_a_link_reads_its_blob_and_nothing_else(store, bundle):
     container = f"linked-{time.time_ns()}"
     store.ensure_container(container)
     client = store._client().get_container_client(container)  # noqa: SLF001

@@ -20,20 +20,10 @@ from fairing_az_jupyter.exceptions import (
     ThrottledError,
     UnreachableError,
 )
-from tests.clients.azure_doubles import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    DRIP,
-    HANG,
-    MARK,
-    PAGE,
-    RESET,
-    TENANT_ID,
-    Answer,
-    entra_error,
-    everything_of,
-)
+from tests.clients.azure_scene import CLIENT_ID, CLIENT_SECRET, PAGE, TENANT_ID, TOKENS, entra_error
 from tests.clients.storage_scene import ACCOUNT, KEY, refusal
+from tests.marked import MARK, printed
+from tests.stand.web import DRIP, HANG, RESET, Answer
 
 
 @pytest.mark.parametrize(
@@ -68,7 +58,7 @@ from tests.clients.storage_scene import ACCOUNT, KEY, refusal
     ],
 )
 def test_a_refusal_says_what_is_wrong_and_what_to_type(service, failing, status, code, error, ours, told, fix):
-    service.always = refusal(status, code)
+    service.answer(refusal(status, code))
 
     with pytest.raises(error) as caught:
         failing().ensure_container("contexts")
@@ -77,11 +67,11 @@ def test_a_refusal_says_what_is_wrong_and_what_to_type(service, failing, status,
     assert told in caught.value.message
     assert "'contexts' in the storage account 'contosomldata'" in caught.value.message
     assert fix in caught.value.hint
-    assert MARK not in everything_of(caught.value)
+    assert MARK not in printed(caught.value, variables=True)
 
 
 def test_the_role_s_command_names_the_identity_and_the_account(service, failing):
-    service.always = refusal(403, "AuthorizationPermissionMismatch")
+    service.answer(refusal(403, "AuthorizationPermissionMismatch"))
 
     with pytest.raises(NotAllowedError) as caught:
         failing().probe("contexts")
@@ -94,7 +84,7 @@ def test_the_role_s_command_names_the_identity_and_the_account(service, failing)
 
 @pytest.mark.parametrize(("offset", "side"), [(1200, "behind"), (-1200, "ahead of")])
 def test_a_clock_that_is_wrong_is_told_instead_of_a_wrong_key(service, failing, offset, side):
-    service.always = refusal(403, "AuthenticationFailed", Date=formatdate(time.time() + offset, usegmt=True))
+    service.answer(refusal(403, "AuthenticationFailed", Date=formatdate(time.time() + offset, usegmt=True)))
 
     with pytest.raises(CredentialError) as caught:
         failing().container_exists("contexts")
@@ -104,7 +94,7 @@ def test_a_clock_that_is_wrong_is_told_instead_of_a_wrong_key(service, failing, 
 
 
 def test_a_role_that_is_missing_is_no_matter_of_clocks(service, failing):
-    service.always = refusal(403, "AuthorizationPermissionMismatch", Date=formatdate(time.time() + 1200, usegmt=True))
+    service.answer(refusal(403, "AuthorizationPermissionMismatch", Date=formatdate(time.time() + 1200, usegmt=True)))
 
     with pytest.raises(NotAllowedError) as caught:
         failing().container_exists("contexts")
@@ -116,18 +106,19 @@ def test_a_role_that_is_missing_is_no_matter_of_clocks(service, failing):
     "page", [PAGE, Answer(403, PAGE.body, PAGE.headers), Answer(200, "MARKED"), Answer(404, "MARKED"), Answer(302)]
 )
 def test_a_proxy_s_answer_is_never_taken_for_a_container(service, failing, page):
-    service.always = page
+    service.answer(page)
 
     for ask in (BlobStore.container_exists, BlobStore.ensure_container, BlobStore.probe):
         with pytest.raises(UnreachableError) as caught:
             ask(failing(), "contexts")
         assert caught.value.code == "not-the-service"
         assert "proxy" in caught.value.message + caught.value.hint
-        assert MARK not in everything_of(caught.value)
+        assert MARK not in printed(caught.value, variables=True)
 
 
 def test_a_busy_account_is_asked_again_as_it_said(service, failing):
-    service.faults = [refusal(429, "TooManyRequests", Retry_After="1"), refusal(503, "ServerBusy")]
+    service.answer(refusal(429, "TooManyRequests", Retry_After="1"), times=1)
+    service.answer(refusal(503, "ServerBusy"), times=1)
     start = time.monotonic()
 
     assert failing().container_exists("contexts") is True
@@ -136,7 +127,7 @@ def test_a_busy_account_is_asked_again_as_it_said(service, failing):
 
 
 def test_a_wait_beyond_the_deadline_is_not_waited_for(service, failing):
-    service.always = refusal(429, "TooManyRequests", Retry_After="60")
+    service.answer(refusal(429, "TooManyRequests", Retry_After="60"))
     start = time.monotonic()
 
     with pytest.raises(ThrottledError):
@@ -147,21 +138,21 @@ def test_a_wait_beyond_the_deadline_is_not_waited_for(service, failing):
 
 @pytest.mark.parametrize("fault", [RESET, refusal(500, "InternalError"), refusal(503, "ServerBusy")])
 def test_a_passing_failure_is_tried_again(service, failing, fault):
-    service.faults = [fault]
+    service.answer(fault, times=1)
 
     assert failing().container_exists("contexts") is True
 
 
 def test_a_container_that_was_made_although_the_answer_was_lost_counts_as_there(service, failing):
-    service.faults = [RESET]
-    service.answer = lambda _request: refusal(409, "ContainerAlreadyExists")
+    service.answer(RESET, times=1)
+    service.answering = lambda _request: refusal(409, "ContainerAlreadyExists")
 
     assert failing().ensure_container("contexts") is False
 
 
 @pytest.mark.parametrize("fault", [HANG, DRIP])
 def test_the_deadline_is_kept_whatever_hangs(service, failing, fault):
-    service.always = fault
+    service.answer(fault)
     store = failing(timeout=1, deadline=2)
     for ask in (store.container_exists, store.ensure_container, store.probe):
         start = time.monotonic()
@@ -178,7 +169,7 @@ def test_a_probe_that_can_t_be_read_back_is_removed_all_the_same(service, failin
             return refusal(403, "AuthorizationPermissionMismatch")
         return Answer({"PUT": 201, "DELETE": 202}[request.method], "", {"x-ms-request-id": "1", "ETag": '"1"'})
 
-    service.answer = answer
+    service.answering = answer
 
     with pytest.raises(NotAllowedError, match="read a blob back"):
         failing().probe("contexts")
@@ -190,7 +181,7 @@ def test_a_probe_that_can_t_be_read_back_is_removed_all_the_same(service, failin
 
 
 def test_a_probe_whose_answer_was_lost_is_removed_all_the_same(service, failing):
-    service.answer = lambda request: RESET if request.method == "PUT" else Answer(202, "", {"x-ms-request-id": "1"})
+    service.answering = lambda request: RESET if request.method == "PUT" else Answer(202, "", {"x-ms-request-id": "1"})
 
     with pytest.raises(UnreachableError) as caught:
         failing(deadline=4).probe("contexts")
@@ -200,7 +191,7 @@ def test_a_probe_whose_answer_was_lost_is_removed_all_the_same(service, failing)
 
 
 def test_a_probe_that_was_refused_removes_nothing(service, failing):
-    service.always = refusal(403, "AuthorizationPermissionMismatch")
+    service.answer(refusal(403, "AuthorizationPermissionMismatch"))
 
     with pytest.raises(NotAllowedError):
         failing().probe("contexts")
@@ -214,14 +205,14 @@ def test_a_probe_that_can_t_be_removed_says_what_is_left(service, failing):
     def answer(request):
         fields = {"x-ms-request-id": "1", "ETag": '"1"', "Content-Type": "application/octet-stream"}
         if request.method == "PUT":
-            kept["body"] = request.body
+            kept["body"] = request.content
             return Answer(201, "", fields)
         if request.method == "GET":
             length = len(kept["body"])
             return Answer(206, kept["body"], {**fields, "Content-Range": f"bytes 0-{length - 1}/{length}"})
         return refusal(409, "BlobImmutableDueToPolicy")
 
-    service.answer = answer
+    service.answering = answer
 
     with pytest.raises(ConflictError) as caught:
         failing().probe("contexts")
@@ -232,7 +223,7 @@ def test_a_probe_that_can_t_be_removed_says_what_is_left(service, failing):
 
 def test_what_is_read_back_differently_is_told(service, failing):
     fields = {"x-ms-request-id": "1", "ETag": '"1"', "Content-Range": "bytes 0-4/5", "Content-Type": "text/plain"}
-    service.answer = lambda request: (
+    service.answering = lambda request: (
         Answer(206, "other", fields)
         if request.method == "GET"
         else Answer({"PUT": 201}.get(request.method, 202), "", fields)
@@ -262,7 +253,7 @@ def test_a_proxy_that_can_t_be_used_is_told_without_its_password(failing, monkey
         failing(deadline=1).container_exists("contexts")
 
     assert caught.value.code == "proxy"
-    assert MARK not in everything_of(caught.value)
+    assert MARK not in printed(caught.value, variables=True)
 
 
 @pytest.mark.parametrize("cloud", CLOUDS.values(), ids=list(CLOUDS))
@@ -302,21 +293,21 @@ def test_a_key_that_is_none_is_refused_without_showing_it(key):
 
     assert caught.value.code == "malformed-key"
     assert "az storage account keys list --account-name contosomldata" in caught.value.hint
-    assert MARK not in everything_of(caught.value)
+    assert MARK not in printed(caught.value, variables=True)
 
 
 def test_without_a_token_it_is_entra_id_that_is_blamed(failing, entra, credential):
-    entra.refusal = entra_error("7000222")
+    entra.answer(entra_error("7000222"), path=TOKENS)
 
     with pytest.raises(CredentialError) as caught:
         failing(credential=credential).container_exists("contexts")
 
     assert (caught.value.service, caught.value.code) == ("entra", "expired-secret")
-    assert MARK not in everything_of(caught.value)
+    assert MARK not in printed(caught.value, variables=True)
 
 
 def test_an_entra_id_that_hangs_is_blamed_and_not_the_account(service, failing, entra, bundle):
-    entra.always = HANG
+    entra.answer(HANG)
     slow = choose_credential(
         "secret",
         secret=ServicePrincipal(CLIENT_ID, SecretValue(CLIENT_SECRET), TENANT_ID),

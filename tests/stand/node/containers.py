@@ -13,6 +13,7 @@ from .sandbox import CommandError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .images import Image
     from .sandbox import Sandbox
 
 # crun refuses hybrid control groups, and higher limits than these are refused in some containers.
@@ -157,6 +158,8 @@ class Engine:
     def __init__(self, sandbox: Sandbox, group: str) -> None:
         self._sandbox = sandbox
         self._group = group
+        self.images: dict[str, Image] = {}
+        """The images that were found, by name: nothing takes one away before the end."""
 
     def podman(self, *arguments: str, timeout: float = 60) -> str:
         """Run podman and return its output."""
@@ -192,8 +195,7 @@ class Engine:
         if spec.command is not None:
             options.append(f"--entrypoint={json.dumps(spec.command)}")
         try:
-            identity = self.podman("create", *options, spec.image, *(spec.arguments or [])).split()[-1]
-            self.podman("start", spec.name)
+            identity = self.podman("run", "--detach", *options, spec.image, *(spec.arguments or [])).split()[-1]
         except CommandError as error:
             with suppress(CommandError):
                 self.podman("rm", "--force", "--time=0", "--ignore", spec.name)

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.stand import binaries
+from tests.stand.programs.base_image import base_image
 
 from .sandbox import CommandError
 
@@ -76,13 +76,18 @@ def full_name(image: str) -> str:
 
 def find(engine: Engine, image: str) -> Image | None:
     """Return an image if the node has it."""
+    name = full_name(image)
+    if name in engine.images:
+        return engine.images[name]
     try:
-        found = json.loads(engine.podman("image", "inspect", full_name(image)))[0]
+        found = json.loads(engine.podman("image", "inspect", name))[0]
     except CommandError:
         return None
     names = [name for name in found.get("RepoDigests", []) if not name.startswith("localhost/")]
     user = str(found.get("Config", {}).get("User") or "")
-    return Image(f"sha256:{found['Id']}", (names or [f"sha256:{found['Id']}"])[0], int(found["Size"]), user)
+    identity = f"sha256:{found['Id']}"
+    engine.images[name] = Image(identity, (names or [identity])[0], int(found["Size"]), user)
+    return engine.images[name]
 
 
 def pull(engine: Engine, image: str, secrets: list[Object], folder: Path) -> Image:
@@ -110,6 +115,8 @@ def pull(engine: Engine, image: str, secrets: list[Object], folder: Path) -> Ima
         raise PullError("ErrImagePull", as_containerd(name, str(error))) from None
     finally:
         credentials.unlink()
+    # Its tag may be another image's now.
+    engine.images.pop(name, None)
     found = find(engine, image)
     if found is None:
         msg = f"{name} vanished after it was pulled"
@@ -149,7 +156,7 @@ def push_base(
     credentials = folder / f"push-{time.monotonic_ns()}.json"
     credentials.touch(mode=0o600)
     credentials.write_text(json.dumps({"auths": _auths([dockerconfig])}))
-    command = ["skopeo", "copy", "--quiet", f"--authfile={credentials}", f"oci:{binaries.base_image() / 'oci'}:base"]
+    command = ["skopeo", "copy", "--quiet", f"--authfile={credentials}", f"oci:{base_image() / 'oci'}:base"]
     try:
         done = subprocess.run(
             [*command, f"docker://{name}"], env=environment, capture_output=True, text=True, timeout=300, check=False

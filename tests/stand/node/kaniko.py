@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.stand import binaries
+from tests.stand.programs import binaries
 
 Object = dict[str, Any]
 _NAME = "kaniko"
@@ -30,6 +30,9 @@ _ENVIRONMENT = (
     "PATH=/usr/local/bin:/kaniko",
     "SSL_CERT_DIR=/kaniko/ssl/certs",
     "DOCKER_CONFIG=/kaniko/.docker/",
+    # It ends before its garbage collector has to save memory.
+    "GOGC=400",
+    "GOMEMLIMIT=512MiB",
 )
 _CERTIFICATES = "kaniko/ssl/certs/ca-certificates.crt"
 # Go would ask a name server before /etc/hosts without it.

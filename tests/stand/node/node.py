@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.stand import binaries
+from tests.stand.programs import binaries
+from tests.stand.programs.base_image import base_image
 
 from . import images, kaniko
 from .containers import IMAGES, Engine, write_settings
@@ -26,6 +27,8 @@ from .services import Services
 from .weather import Weather
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.stand.authority import Authority
     from tests.stand.control_plane import ControlPlane
     from tests.stand.names import Names
@@ -49,10 +52,9 @@ class Node:
         authority: Signs the kubelet's certificate.
         names: What pods reach of the stand.
         api_port: Where pods reach the API server, such as a front with faults.
+        kept: Where the registry keeps what it has (https://distribution.github.io/distribution/storage-drivers/).
         folder: For everything that the node writes; a short path.
         guard: Ends it all if this process can't.
-        cpu: The cores that the scheduler counts with.
-        memory: The memory that it counts with.
 
     Raises:
         MissingError: A program is missing, or this is not root on Linux.
@@ -67,17 +69,16 @@ class Node:
         names: Names,
         *,
         api_port: int,
+        kept: Path,
         folder: Path,
         guard: Guard,
-        cpu: str = "4",
-        memory: str = "16Gi",
     ) -> None:
         if os.name != "posix" or not Path("/proc/self/ns").is_dir() or os.geteuid() != 0:
             msg = (
                 "The test stand's node runs containers: it needs Linux and root's rights. Run the tests in a container."
             )
             raise binaries.MissingError(msg)
-        base = binaries.base_image()
+        base = base_image()
         began = time.monotonic()
         # One of an attempt that has failed may be there.
         folder.mkdir(exist_ok=True)
@@ -87,11 +88,13 @@ class Node:
         self._weather: Weather | None = None
         self._closing: list[Any] = []
         self._folder, self._names = folder, names
+        self._repositories = kept / "docker" / "registry" / "v2" / "repositories"
+        self._pushed: dict[str, dict[Path, bytes]] = {}
         self._api = control_plane.admin
         self._group = f"/{folder.parent.name}"
         _sweep()
         try:
-            self._start(control_plane, authority, guard, base, api_port, cpu, memory)
+            self._start(control_plane, authority, guard, base, api_port)
         except BaseException:
             self.close()
             raise
@@ -104,8 +107,6 @@ class Node:
         guard: Guard,
         base: Path,
         api_port: int,
-        cpu: str,
-        memory: str,
     ) -> None:
         hosts = {place: str(file) for place, file in self._names.files.items()}
         token = self._account(control_plane)
@@ -115,6 +116,8 @@ class Node:
             "HOME": str(self._folder),
             "TMPDIR": str(self._folder),
             "SSL_CERT_FILE": str(authority.bundle),
+            # podman ends before its garbage collector has anything to do.
+            "GOGC": "400",
             "HTTPS_PROXY": proxy.url,
             **write_settings(self._folder / "podman", [base / "store"]),
         }
@@ -142,11 +145,12 @@ class Node:
         certificate, key = authority.write_pair(self._folder, "kubelet", _NAME)
         self._server = LogServer(certificate, key, self._find)
         self._made_of = control_plane, token, ground
-        self.kubelet = Kubelet(control_plane, token, ground, Machine(_NAME, cpu, memory), port=self._server.port)
+        self.kubelet = Kubelet(control_plane, token, ground, Machine(_NAME), port=self._server.port)
         self.kubelets[_NAME] = self.kubelet
         # In this order they end, the last one first: workers before what they use.
         self._keep(self.kubelet)
         self._keep(self._server)
+        self._names.changed.append(self._wake)
         self._services = self._keep(Services(control_plane.url, authority.bundle, token, self._workers, self._names))
         self.scheduler = self._keep(Scheduler(scheduled, self._folder, guard))
         self.servers = [sandbox.server, self.scheduler.server]
@@ -157,6 +161,11 @@ class Node:
 
     def _workers(self) -> list[PodWorker]:
         return [worker for kubelet in list(self.kubelets.values()) for worker in kubelet.workers()]
+
+    def _wake(self) -> None:
+        """Have all pods looked after at once."""
+        for worker in self._workers():
+            worker.wake()
 
     def join(self, machine: Machine, *, ready_after: float = 0, device_after: float = 0) -> None:
         """Add a node that runs real containers; return when it is ready.
@@ -259,7 +268,7 @@ class Node:
             repository: Its repository and tag.
 
         """
-        return images.push_base(login_server, repository, dockerconfig, self._environment, self._folder)
+        return self._push_once(images.push_base, login_server, repository, dockerconfig)
 
     def push_kaniko(self, login_server: str, dockerconfig: Object, repository: str = "tools/kaniko:1.24.0") -> str:
         """Push Kaniko's image, which trusts the stand, to the test registry and return its name there.
@@ -274,7 +283,19 @@ class Node:
             RuntimeError: The registry refused it.
 
         """
-        return kaniko.push(login_server, repository, dockerconfig, self._environment, self._folder)
+        return self._push_once(kaniko.push, login_server, repository, dockerconfig)
+
+    def _push_once(self, push: Callable[..., str], login_server: str, repository: str, dockerconfig: Object) -> str:
+        """Push an image, unless it is there as it was after the last time: the registries share what they keep."""
+        before = self._pushed.get(repository)
+        if before and all(link.is_file() and link.read_bytes() == content for link, content in before.items()):
+            return f"{login_server}/{repository}"
+        name = push(login_server, repository, dockerconfig, self._environment, self._folder)
+        path, _, tag = repository.rpartition(":")
+        tags, layers = (self._repositories / path / part for part in ("_manifests/tags", "_layers"))
+        links = [*(tags / tag).glob("current/link"), *layers.rglob("link")]
+        self._pushed[repository] = {link: link.read_bytes() for link in links}
+        return name
 
     def close(self) -> None:
         """End all pods without grace and everything else; safe to repeat."""
@@ -282,6 +303,8 @@ class Node:
             self.vanish(name)
         while self._closing:
             self._closing.pop().close()
+        if self._wake in self._names.changed:
+            self._names.changed.remove(self._wake)
         _remove_groups(self._group)
 
     def _keep(self, part: Any) -> Any:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .network import PodNetwork
 
 Object = dict[str, Any]
-_TICK = 0.05
+_TICK, _SLOWEST_TICK = 0.05, 0.25
 _QUIET = 1.0
 _AGAIN = 2.0
 
@@ -134,16 +134,20 @@ class PodWorker:
     def _live(self) -> None:
         if self.pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
             self._over = (self.pod["status"]["phase"], "")
+        pause = _TICK
         while not self._ground.stopped.is_set():
             self._changed.clear()
             if self.deleted:
                 self._end()
                 return
             if not self._over:
+                told = self._sent
                 self._advance()
                 with suppress(requests.RequestException):
                     self._tell()
-            self._changed.wait(_QUIET if self._over else _TICK)
+                # Looked at less and less often while nothing happens: what does happen wakes it, but for an end.
+                pause = _TICK if self._sent is not told else min(1.25 * pause, _SLOWEST_TICK)
+            self._changed.wait(_QUIET if self._over else pause)
 
     def _advance(self) -> None:
         limit = self.pod["spec"].get("activeDeadlineSeconds")

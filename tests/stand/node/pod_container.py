@@ -315,6 +315,7 @@ class PodContainer:
                     self._worker.network,
                     self._ground.engine,
                     initial=kind == "livenessProbe",
+                    changed=self._worker.wake,
                     after=self._probes.get("startupProbe"),
                 )
         self._look_at_probes()

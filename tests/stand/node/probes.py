@@ -8,6 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .containers import Container, Engine
     from .network import PodNetwork
 
@@ -26,6 +28,7 @@ class Probe:
         network: The pod's network.
         engine: Runs commands in the container.
         initial: What holds until the thresholds are reached: readiness begins as False, liveness as True.
+        changed: Called when it has another result.
         after: The startup probe; it is not asked before that has passed, as by a kubelet
             (pkg/kubelet/prober/worker.go of https://github.com/kubernetes/kubernetes). None for no such wait.
 
@@ -40,9 +43,10 @@ class Probe:
         engine: Engine,
         *,
         initial: bool,
+        changed: Callable[[], None],
         after: Probe | None = None,
     ) -> None:
-        self.spec, self._after = spec, after
+        self.spec, self._changed, self._after = spec, changed, after
         self.passes = initial
         self.said = ""
         self.failed = 0
@@ -67,6 +71,7 @@ class Probe:
             if self._stopped.is_set():
                 return
             good, bad = (0, bad + 1) if said else (good + 1, 0)
+            before = self.passes
             if said:
                 self.said = said
                 self.failed += 1
@@ -74,6 +79,8 @@ class Probe:
                 self.passes = True
             if bad >= self.spec.get("failureThreshold", 3):
                 self.passes = False
+            if said or self.passes != before:
+                self._changed()
             # A kubelet's first tries come more often too: it asks again whenever the pod's state changes.
             pause = min(period, 1) if not self.passes and not good and bad < period else period
             self._stopped.wait(max(0, pause - (time.monotonic() - began)))

@@ -8,8 +8,8 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tests.stand import binaries
 from tests.stand.processes import Server
+from tests.stand.programs import binaries
 
 from .kubelet import LABEL
 

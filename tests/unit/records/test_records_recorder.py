@@ -432,3 +432,34 @@ def test_status_is_whole_json_for_each_reader_while_it_is_replaced(folder):
 
     assert process.returncode == 0
     assert sorted(entry.name for entry in folder.iterdir()) == ["notebook.ipynb", "request.json", "status.json"]
+
+
+def test_a_run_that_is_left_stays_running_and_is_taken_up_as_the_next_attempt(store, folder):
+    with Recorder(folder, job="fairing-job-1") as first:
+        first(event("metric", name="rmse", value=0.5))
+        first.leave(namespace="team-a")
+
+    left = store.get(folder.name)
+    assert (left.state, left.unattended, left.job, left.namespace) == ("running", True, "fairing-job-1", "team-a")
+    assert store.list(state="running") == [left]
+
+    with Recorder(folder, job="fairing-job-1") as second:
+        with pytest.raises(ConflictError):
+            Recorder(folder).__enter__()
+        second.finish("succeeded")
+
+    ended = store.get(folder.name)
+    assert (ended.state, ended.unattended, ended.attempt, ended.job) == ("succeeded", False, 2, "fairing-job-1")
+
+
+def test_a_run_that_is_left_is_not_lost_when_its_process_has_gone(folder, store):
+    script = (
+        "import sys; from pathlib import Path\nfrom fairing_az_jupyter.records import Recorder\n"
+        "Recorder(Path(sys.argv[1])).__enter__().leave(job='j')\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(folder)], check=True)
+
+    assert store.get(folder.name).state == "running"
+    with Recorder(folder) as recorder:
+        recorder.finish("succeeded")
+    assert store.get(folder.name).state == "succeeded"

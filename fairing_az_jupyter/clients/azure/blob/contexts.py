@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
 import threading
 import uuid
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER, BlobStore, limits
+from fairing_az_jupyter.clients.azure.blob.storage import CONTAINER, OWNER, BlobStore, limits
 from fairing_az_jupyter.exceptions import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ _AT_ONCE = 4
 _SMALL_BYTES = 2 * _BLOCK_BYTES
 # A slow network sends a block in this time, at 140 kB/s.
 _BLOCK_SECONDS = 60.0
+# How long ago a context may have been of use before that is noted anew.
+_FRESH = timedelta(days=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,11 +56,30 @@ class StoredContext:
 
 
 class ContextStore(BlobStore):
-    """The build contexts of a Storage account; arguments as of `BlobStore`.
+    """The build contexts of a Storage account.
 
     Old contexts can be removed by a lifecycle rule of the account on the prefix `fairing-az-jupyter/contexts/`
     (https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-overview): one that is gone is sent again.
+
+    Args:
+        account: As of `BlobStore`.
+        credential: As of `BlobStore`.
+        owner: Who sends contexts, noted in their metadata; empty for nobody in particular.
+        options: The other arguments of `BlobStore`.
+
     """
+
+    def __init__(
+        self,
+        account: str,
+        credential: Any,  # noqa: ANN401 - see BlobStore
+        *,
+        owner: str = "",
+        **options: Any,  # noqa: ANN401 - see BlobStore
+    ) -> None:
+        super().__init__(account, credential, **options)
+        self.metadata = {OWNER: owner} if owner and owner.isascii() and owner.isprintable() else None
+        """The metadata of what is sent."""
 
     def keep(
         self,
@@ -122,18 +145,23 @@ class ContextStore(BlobStore):
 
     def _size(self, container: str, name: str) -> int | None:
         """Return a context's size; None where there is none, and then its container is there, if need be made now."""
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
+        from azure.core.exceptions import AzureError, ResourceNotFoundError  # noqa: PLC0415 - heavy
 
         client = self._client().get_blob_client(container, name)
 
         def look(seconds: float) -> int | None:
             try:
-                return int(client.get_blob_properties(connection_timeout=seconds, read_timeout=seconds).size)
+                found = client.get_blob_properties(connection_timeout=seconds, read_timeout=seconds)
             except ResourceNotFoundError as error:
                 # The one rejection that says that the container is there.
                 if getattr(error, "error_code", None) == "BlobNotFound":
                     return None
                 raise
+            if datetime.now(timezone.utc) - found.last_modified > _FRESH:
+                # By its time of change it is known when it was last of use. Who may not change it can build anyway.
+                with contextlib.suppress(AzureError):
+                    client.set_blob_metadata(found.metadata, connection_timeout=seconds, read_timeout=seconds)
+            return int(found.size)
 
         try:
             return self._ask(look, f"look for the build context '{name}' in the container '{container}'")
@@ -204,9 +232,10 @@ class _Sending:
             InterruptedError: It was cancelled.
 
         """
+        options: dict[str, Any] = {"metadata": self._store.metadata}
         if self._size <= _SMALL_BYTES:
             content = path.read_bytes()
-            self._write(lambda seconds: self._blob.upload_blob(content, overwrite=True, **limits(seconds)))
+            self._write(lambda seconds: self._blob.upload_blob(content, overwrite=True, **options, **limits(seconds)))
             self._report(len(content))
             return
         starts = list(range(0, self._size, _BLOCK_BYTES))
@@ -230,7 +259,7 @@ class _Sending:
         from azure.storage.blob import BlobBlock  # noqa: PLC0415 - heavy
 
         blocks = [BlobBlock(block_id=self._block(start)) for start in starts]
-        self._write(lambda seconds: self._blob.commit_block_list(blocks, **limits(seconds)))
+        self._write(lambda seconds: self._blob.commit_block_list(blocks, **options, **limits(seconds)))
 
     def _work(self, path: Path, waiting: Iterator[int]) -> None:
         try:

@@ -15,10 +15,11 @@ from fairing_az_jupyter.clients.azure.blob.urls import BlobUrl
 from fairing_az_jupyter.exceptions import CredentialError, FairingAzureError, NotAllowedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from fairing_az_jupyter.clients.azure.access import AzureAccess
     from fairing_az_jupyter.clients.azure.credentials import ChosenCredential
+    from fairing_az_jupyter.clients.secret_values import SecretValue
 
 __all__ = ["BlobFiles", "BlobUrl", "FoundBlob"]
 
@@ -73,6 +74,27 @@ class BlobFiles:
         place = BlobUrl.parse(url)
         return self._do(place, lambda store: store.read(place))
 
+    def read_range(self, url: str, start: int, length: int, *, etag: str) -> bytes:
+        """Read a part of one state of a blob.
+
+        Args:
+            url: Its URL; see `BlobUrl.parse`.
+            start: Its first byte.
+            length: How many bytes, which must be there; at least 1.
+            etag: The state: as the blob's ETag was.
+
+        Returns:
+            The bytes, at least one; fewer than were asked for where the connection was cut.
+
+        Raises:
+            InputError: The URL names no blob.
+            ConflictError: The blob has changed (code `blob-changed`).
+            ServiceError: It can't be read.
+
+        """
+        place = BlobUrl.parse(url)
+        return self._do(place, lambda store: store.read_range(place, start, length, etag))
+
     def write(self, url: str, data: bytes, *, content_type: str | None = None, if_absent: bool = False) -> None:
         """Write a blob; its container is made if it is not there.
 
@@ -94,6 +116,24 @@ class BlobFiles:
         # By it a write whose answer was lost is known again for what it is.
         writer = uuid.uuid4().hex if if_absent else ""
         self._do(place, lambda store: store.write(place, data, kind, writer))
+
+    def write_link(self, url: str, hours: float) -> SecretValue:
+        """Make a link by which one blob can be created and written, and nothing else, for some time.
+
+        Args:
+            url: Its URL; see `BlobUrl.parse`. Its container has to be there.
+            hours: How long the link is valid, from now on; at most seven days.
+
+        Returns:
+            The whole `https://` URL; whoever has it can write the blob.
+
+        Raises:
+            InputError: The URL names no blob.
+            ServiceError: No key to sign with can be had.
+
+        """
+        place = BlobUrl.parse(url)
+        return self._do(place, lambda store: store.write_sas(place.container, place.name, hours))
 
     def exists(self, url: str) -> bool:
         """Tell whether a blob is there.
@@ -125,6 +165,45 @@ class BlobFiles:
         """
         place = BlobUrl.parse(url_prefix, prefix=True)
         return self._do(place, lambda store: store.list(place))
+
+    def pages(self, url_prefix: str) -> Iterator[Sequence[FoundBlob]]:
+        """Yield the blobs whose URLs begin with a text, some thousand at a time: memory holds no more.
+
+        Args:
+            url_prefix: A container's URL, and what names in it begin with.
+
+        Yields:
+            Blobs by name.
+
+        Raises:
+            InputError: The URL names no container.
+            ServiceError: They can't be listed, or the container does not exist.
+
+        """
+        place = BlobUrl.parse(url_prefix, prefix=True)
+        mark, first = "", True
+        while first or mark:
+            found, mark = self._do(place, lambda store, at=mark: store.page(place, at))  # type: ignore[misc] # mypy knows no defaults of lambdas
+            first = False
+            yield found
+
+    def delete_many(self, url_prefix: str, blobs: Sequence[FoundBlob]) -> dict[str, str]:
+        """Delete blobs that have not changed since they were listed.
+
+        Args:
+            url_prefix: Their container's URL.
+            blobs: The blobs, as they were listed.
+
+        Returns:
+            Why blobs are still there, by their names; see `FileStore.delete_many`.
+
+        Raises:
+            InputError: The URL names no container.
+            ServiceError: They can't be deleted; some of them may be.
+
+        """
+        place = BlobUrl.parse(url_prefix, prefix=True)
+        return self._do(place, lambda store: store.delete_many(place, blobs))
 
     def delete(self, url: str) -> bool:
         """Delete a blob; safe to repeat.

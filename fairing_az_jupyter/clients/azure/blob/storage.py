@@ -1,4 +1,4 @@
-"""Azure Blob Storage: is the container there, may it be written and read, and a link that lets one blob be read."""
+"""Azure Blob Storage: is the container there, may it be written and read, and links to one blob each."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.exceptions import ServiceError
 
-__all__ = ["CONTAINER", "PROBE_PREFIX", "BlobStore"]
+__all__ = ["CONTAINER", "OWNER", "PROBE_PREFIX", "BlobStore"]
 
 T = TypeVar("T")
 
 CONTAINER = "fairing-az-jupyter"
 """The container that build contexts are kept in."""
+
+OWNER = "fairing_az_jupyter_owner"
+"""The metadata of a blob that tells who has sent it."""
 
 PROBE_PREFIX = "fairing-az-jupyter-probe/"
 """Where in a container the probe blobs are, so that a left-over is known for what it is."""
@@ -247,9 +250,6 @@ class BlobStore:
     def read_sas(self, container: str, blob: str, hours: float = 1) -> SecretValue:
         """Make a link by which one blob can be read, and nothing else, for some time.
 
-        It is signed with a user delegation key, or with the account key if that is what this store has.
-        Source: https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas.
-
         Args:
             container: The container's name.
             blob: The blob's name.
@@ -262,6 +262,51 @@ class BlobStore:
             ServiceError: No key to sign with can be had.
             ValueError: The time is not positive, or too long.
 
+        """
+        return self._link(container, blob, hours, read=True)
+
+    def write_sas(self, container: str, blob: str, hours: float = 1) -> SecretValue:
+        """Make a link by which one blob can be created and written, and nothing else, for some time.
+
+        Who has it can put blocks, commit them and replace the blob; the container has to be there.
+
+        Args:
+            container: The container's name.
+            blob: The blob's name.
+            hours: How long the link is valid, from now on; at most seven days.
+
+        Returns:
+            The whole URL; whoever has it can write the blob.
+
+        Raises:
+            ServiceError: No key to sign with can be had.
+            ValueError: The time is not positive, or too long.
+
+        """
+        return self._link(container, blob, hours, create=True, write=True)
+
+    def read_write_sas(self, container: str, blob: str, hours: float = 1) -> SecretValue:
+        """Make a link by which one blob can be read, created and written, and nothing else, for some time.
+
+        Args:
+            container: The container's name.
+            blob: The blob's name.
+            hours: How long the link is valid, from now on; at most seven days.
+
+        Returns:
+            The whole URL; whoever has it can read and write the blob.
+
+        Raises:
+            ServiceError: No key to sign with can be had.
+            ValueError: The time is not positive, or too long.
+
+        """
+        return self._link(container, blob, hours, read=True, create=True, write=True)
+
+    def _link(self, container: str, blob: str, hours: float, **permissions: bool) -> SecretValue:
+        """Make a link to one blob, signed with a user delegation key, or with the account key if this store has that.
+
+        Source: https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas.
         """
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas  # noqa: PLC0415 - heavy
 
@@ -283,12 +328,28 @@ class BlobStore:
             blob_name=blob,
             account_key=self._key.reveal() if self._key else None,
             user_delegation_key=delegation,
-            permission=BlobSasPermissions(read=True),
+            permission=BlobSasPermissions(**permissions),
             start=start,
             expiry=expiry,
             protocol="https",
         )
         return SecretValue(f"{self.url}/{quote(container)}/{quote(blob)}?{token}")
+
+    def read_small(self, container: str, blob: str, seconds: float) -> bytes:
+        """Read a small blob.
+
+        Args:
+            container: The container's name.
+            blob: The blob's name.
+            seconds: How long that may take.
+
+        Raises:
+            ServiceError: It can't be read.
+
+        """
+        client = self._client().get_blob_client(container, blob)
+        read = f"read the blob '{blob}' {self._where(container)}"
+        return self._ask(lambda left: bytes(client.download_blob(**limits(left)).readall()), read, seconds)
 
     def close(self) -> None:
         """Close the connections."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fairing_az_jupyter.clients.azure.blob.storage import BlobStore, limits
+from fairing_az_jupyter.clients.azure.blob.storage import OWNER, BlobStore, limits
 from fairing_az_jupyter.clients.azure.errors import Asked
 from fairing_az_jupyter.exceptions import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from fairing_az_jupyter.clients.azure.blob.urls import BlobUrl
@@ -32,6 +32,8 @@ _PAGE_BYTES = 1024 * 1024
 _SLOW = 140_000
 _TRIES = 3
 _BAD_REQUEST, _RANGE_NOT_SATISFIABLE, _PRECONDITION_FAILED = 400, 416, 412
+_OK, _REDIRECTED, _NOT_FOUND = 200, 300, 404
+_BATCH = 256
 _WRITER = "fairing_az_jupyter_writer"
 
 
@@ -44,6 +46,7 @@ class FoundBlob:
         name: Its name in its container.
         size: Its bytes.
         modified: When it was last written, in UTC.
+        owner: Who has sent it, as its metadata say; empty where they don't.
 
     """
 
@@ -51,6 +54,7 @@ class FoundBlob:
     name: str
     size: int
     modified: datetime
+    owner: str = ""
 
 
 class FileStore(BlobStore):
@@ -140,6 +144,64 @@ class FileStore(BlobStore):
             wanted = _BLOCK_BYTES
             found = self._ask_for(part, action, wanted, waits_at_most=self.timeout)
         return None
+
+    def read_range(self, place: BlobUrl, start: int, length: int, etag: str) -> bytes:
+        """Read a part of one state of a blob.
+
+        Args:
+            place: Where it is.
+            start: Its first byte.
+            length: How many bytes, which must be there; at least 1.
+            etag: The state: as the blob's ETag was.
+
+        Returns:
+            The bytes. Fewer than were asked for, but at least one, where the connection was cut in the middle: the
+            rest is to be asked for then.
+
+        Raises:
+            ConflictError: The blob has changed (code `blob-changed`).
+            ServiceError: It can't be read.
+
+        """
+        from azure.core import MatchConditions  # noqa: PLC0415 - heavy
+        from azure.core.exceptions import DecodeError, HttpResponseError, ServiceResponseError  # noqa: PLC0415 - heavy
+
+        client: Any = self._client().get_blob_client(place.container, place.name)
+
+        def part(seconds: float) -> bytes | None:
+            received = bytearray()
+            try:
+                client.download_blob(
+                    offset=start,
+                    length=length,
+                    max_concurrency=1,
+                    etag=etag,
+                    match_condition=MatchConditions.IfNotModified,
+                    received=received,
+                    **limits(seconds),
+                )
+            except HttpResponseError as error:
+                if error.status_code in {_PRECONDITION_FAILED, _RANGE_NOT_SATISFIABLE}:
+                    return None
+                if error.response is None:
+                    # What the package raises for an answer that was cut before its first byte.
+                    raise ServiceResponseError(message="the answer was cut") from error
+                raise
+            except (ValueError, TypeError) as error:
+                raise DecodeError(message="no part of a blob") from error
+            if not 0 < len(received) <= length:
+                raise DecodeError(message="no part of a blob")
+            return bytes(received)
+
+        found = self._ask_for(part, f"read '{place}'", length, waits_at_most=self.timeout)
+        if found is None:
+            raise ConflictError(
+                f"Can't read '{place}': it was replaced meanwhile.",
+                hint="Try again.",
+                code="blob-changed",
+                service="blob",
+            )
+        return found
 
     def write(self, place: BlobUrl, data: bytes, kind: str, writer: str) -> None:
         """Write a blob, and make its container if that is not there.
@@ -268,6 +330,78 @@ class FileStore(BlobStore):
         client: Any = self._client().get_blob_client(place.container, place.name)
         return self._ask(lambda seconds: bool(client.exists(**limits(seconds))), f"look for '{place}'")
 
+    def page(self, place: BlobUrl, mark: str = "") -> tuple[list[FoundBlob], str]:
+        """List some of the blobs of a container by name: up to 5,000.
+
+        Args:
+            place: The container, and what names begin with.
+            mark: Where to continue, from the page before; empty for the first.
+
+        Returns:
+            The blobs, and where to continue; empty at the end.
+
+        Raises:
+            ServiceError: They can't be listed.
+
+        """
+        client: Any = self._client().get_container_client(place.container)
+        base = str(place)[: len(str(place)) - len(place.name)]
+
+        def page(seconds: float) -> tuple[list[Any], str | None]:
+            listed = client.list_blobs(name_starts_with=place.name or None, include=["metadata"], **limits(seconds))
+            listed = listed.by_page(mark or None)
+            return list(next(listed, ())), listed.continuation_token
+
+        blobs, following = self._ask_for(page, f"list '{place}'", _PAGE_BYTES, waits_at_most=self.timeout)
+
+        def found(blob: Any) -> FoundBlob:  # noqa: ANN401 - the package's BlobProperties
+            owner = (blob.metadata or {}).get(OWNER, "")
+            return FoundBlob(f"{base}{blob.name}", blob.name, int(blob.size), blob.last_modified, owner)
+
+        return [found(blob) for blob in blobs], following or ""
+
+    def delete_many(self, place: BlobUrl, blobs: Sequence[FoundBlob]) -> dict[str, str]:
+        """Delete blobs that have not changed since they were listed, in as few requests as the service allows.
+
+        Source: https://learn.microsoft.com/rest/api/storageservices/blob-batch: at most 256 in a request.
+
+        Args:
+            place: Their container.
+            blobs: The blobs.
+
+        Returns:
+            Why blobs are still there, by their names: the service's code, such as `ConditionNotMet` for one that was
+            written since. One that was gone already is none of them.
+
+        Raises:
+            ServiceError: A whole request has failed; what was deleted before stays deleted.
+
+        """
+        from azure.core.exceptions import DecodeError  # noqa: PLC0415 - heavy
+
+        client: Any = self._client().get_container_client(place.container)
+        problems: dict[str, str] = {}
+
+        def delete(some: Sequence[FoundBlob], seconds: float) -> list[Any]:
+            asked = [
+                {"name": blob.name, "if_unmodified_since": blob.modified, "delete_snapshots": "include"}
+                for blob in some
+            ]
+            answers = list(client.delete_blobs(*asked, raise_on_any_failure=False, **limits(seconds)))
+            if len(answers) != len(some):
+                raise DecodeError(message="an answer for each blob is missing")
+            return answers
+
+        for start in range(0, len(blobs), _BATCH):
+            some = blobs[start : start + _BATCH]
+            # A request of many parts takes its time, and those that come after one of a lost answer find nothing.
+            answers = self._ask_for(partial(delete, some), f"delete blobs below '{place}'", _PAGE_BYTES)
+            for blob, answer in zip(some, answers, strict=True):
+                why = str(answer.headers.get("x-ms-error-code") or answer.reason or answer.status_code)
+                if not _OK <= answer.status_code < _REDIRECTED and answer.status_code != _NOT_FOUND:
+                    problems[blob.name] = why
+        return problems
+
     def list(self, place: BlobUrl) -> list[FoundBlob]:
         """List the blobs of a container by name.
 
@@ -278,20 +412,11 @@ class FileStore(BlobStore):
             ServiceError: They can't be listed.
 
         """
-        client: Any = self._client().get_container_client(place.container)
-        found: list[FoundBlob] = []
-        mark: str | None = None
-        base = str(place)[: len(str(place)) - len(place.name)]
-
-        def page(seconds: float) -> tuple[list[Any], str | None]:
-            listed = client.list_blobs(name_starts_with=place.name or None, **limits(seconds)).by_page(mark)
-            return list(next(listed, ())), listed.continuation_token
-
-        while True:
-            blobs, mark = self._ask_for(page, f"list '{place}'", _PAGE_BYTES, waits_at_most=self.timeout)
-            found += [FoundBlob(f"{base}{blob.name}", blob.name, int(blob.size), blob.last_modified) for blob in blobs]
-            if not mark:
-                return found
+        found, mark = self.page(place)
+        while mark:
+            more, mark = self.page(place, mark)
+            found += more
+        return found
 
     def delete(self, place: BlobUrl) -> bool:
         """Delete a blob; safe to repeat.

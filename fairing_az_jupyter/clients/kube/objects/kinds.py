@@ -36,8 +36,10 @@ class Kind:
     plural: str
 
     def collection(self, namespace: str) -> str:
-        """Return the path of all objects of this kind in a namespace."""
+        """Return the path of all objects of this kind in a namespace; of all namespaces where that is empty."""
         root = "/api/" if self.version == "v1" else "/apis/"
+        if not namespace:
+            return f"{root}{self.version}/{self.plural}"
         return f"{root}{self.version}/namespaces/{quote(namespace, safe='')}/{self.plural}"
 
     def path(self, namespace: str, name: str) -> str:

@@ -75,9 +75,9 @@ class ApiCalls:
         """Close the sockets that are kept open for further calls."""
         self._http.close()
 
-    def deadline(self) -> Deadline:
-        """Start the time of one operation."""
-        return Deadline(self._deadline)
+    def deadline(self, seconds: float | None = None) -> Deadline:
+        """Start the time of one operation: so many seconds, or as many as every operation has."""
+        return Deadline(self._deadline if seconds is None else seconds)
 
     def known_as(self, user: str) -> None:
         """Remember the user name that the API server has reported, for messages."""

@@ -33,6 +33,8 @@ _CLOCK_SKEW_SECONDS = 120.0
 _RENEW = "Restart the notebook server, or renew the kubeconfig: az aks get-credentials -g GROUP -n CLUSTER"
 # What the API server writes about who asked, and about rules that forbid; neither can quote what was sent.
 _USER = re.compile(r'User "([^"]{1,253})" cannot ')
+# As the API server has them, https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason
+_REASON = re.compile("[A-Za-z]{1,40}")
 # What the API server says where it knows the group and not the resource; without the group it sends plain text.
 _NO_SUCH_API = "could not find the requested resource"
 _RULES = re.compile(
@@ -207,7 +209,8 @@ def _said(status: Mapping[str, Any], asked: Asked, asker: Asker) -> str:
         fields = [str(cause.get("field")) for cause in causes or [] if isinstance(cause, dict) and cause.get("field")]
         about = f", about {', '.join(fields)}" if fields else ""
         rule = _RULES.search(text)
-        reason = re.sub("[^A-Za-z]", "", str(status.get("reason") or "no reason"))[:40]
+        reason = str(status.get("reason"))
+        reason = reason if _REASON.fullmatch(reason) else "no reason"
         text = f"{rule.group() if rule else reason}{about}"
     # A badly made proxy may quote what it was sent.
     secret = asker.secret.reveal().partition(" ")[2] if asker.secret else ""

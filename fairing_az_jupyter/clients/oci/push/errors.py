@@ -148,8 +148,9 @@ def delete_rejected(exchange: Exchange, reply: Reply, repository: str) -> Fairin
     if status in _REJECTED:
         return NotAllowedError(
             f"This identity may not delete anything in '{repository}' in registry '{host}' (HTTP {status}).",
-            hint=f"Grant AcrDelete: az role assignment create --assignee CLIENT_ID --role {_ACR_DELETE} --scope "
-            f"$(az acr show --name {host.partition('.')[0]} --query id --output tsv)",
+            hint="Grant AcrDelete, or in ABAC mode 'Container Registry Repository Contributor': az role assignment "
+            f"create --assignee CLIENT_ID --role {_ACR_DELETE} --scope $(az acr show --name {host.partition('.')[0]} "
+            "--query id --output tsv)",
             code="not-allowed-delete",
             service="registry",
             status=status,

@@ -47,6 +47,7 @@ class Layer:
         self.blob = blob
         self.diff_id = diff_id
         self.uncompressed_size = uncompressed_size
+        self.compressed = True
         # Also where nobody closes it: at the latest when Python ends.
         self._removed = weakref.finalize(self, _remove, scratch) if scratch is not None else None
 

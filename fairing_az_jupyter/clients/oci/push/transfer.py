@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fairing_az_jupyter.clients.oci.exchange import Exchange
     from fairing_az_jupyter.clients.oci.manifests import Descriptor
+    from fairing_az_jupyter.clients.oci.push.streamed import StreamedBlob
 
 _AT_ONCE = 4
 # Seconds that what has begun gets to cancel its upload.
@@ -73,6 +74,22 @@ class Push:
             self._progress.expect(digest, blobs[digest].size)
         self._all([partial(self._send, blobs[digest]) for digest in missing])
         self.sent += sum(blobs[digest].size for digest in missing)
+
+    def stream(self, blob: StreamedBlob) -> None:
+        """Send a blob that is made meanwhile; raises as `send`, and what its making raises.
+
+        Args:
+            blob: The blob.
+
+        """
+        self._progress.expect(blob.key, blob.size)
+        try:
+            send_blob(self._exchange, self._repository, blob, self._progress)
+        except StoppedError as stopped:
+            raise self._progress.error or stopped from None
+        finally:
+            blob.close()
+        self.sent += blob.size
 
     def _mount(self, missing: list[str], theirs: dict[str, Descriptor], repository: str) -> list[str]:
         tries = [digest for digest in missing if digest in theirs]

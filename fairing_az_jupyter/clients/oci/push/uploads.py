@@ -139,7 +139,7 @@ class _Upload:
             problem = self._rejected(lost.reply) if lost.reply is not None else lost.problem
         if problem is not None:
             raise problem
-        self._progress.at(self._blob.digest, self._blob.size)
+        self._progress.at(self._blob.key, self._blob.size)
 
     def cancel(self) -> None:
         if self._place and not self._done:
@@ -158,7 +158,8 @@ class _Upload:
         if not self._place:
             self._begin()
         left = self._blob.size - self._offset
-        if left > self._chunk or (left and self._offset):
+        # Of one that is made while it is sent, the digest is known at its end.
+        if left > self._chunk or (left and (self._offset or not self._blob.digest)):
             self._send_part(min(left, self._chunk), seconds)
         else:
             self._finish(left, seconds)
@@ -184,7 +185,7 @@ class _Upload:
         if status in _TAKEN:
             self._move(reply)
             self._offset = self._reported(reply, self._offset + length)
-            self._progress.at(self._blob.digest, self._offset)
+            self._progress.at(self._blob.key, self._offset)
         elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             self._make_smaller(reply)
             self._unsure = True
@@ -222,7 +223,7 @@ class _Upload:
         offset = self._offset
 
         def moved(position: int) -> None:
-            self._progress.at(self._blob.digest, position)
+            self._progress.at(self._blob.key, position)
 
         try:
             return self._exchange.once(
@@ -246,7 +247,8 @@ class _Upload:
         if reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.OK, HTTPStatus.ACCEPTED} and arrived >= 0:
             self._move(reply)
             self._offset = arrived
-        elif has_blob(self._exchange, self._repository, self._blob.digest):  # only the answer was lost
+        elif self._blob.digest and has_blob(self._exchange, self._repository, self._blob.digest):
+            # Only the answer was lost.
             self._done = True
         else:
             self._restart()

@@ -10,7 +10,7 @@ from fairing_az_jupyter.frontends.panel.sections.secret_form import SecretForm
 from fairing_az_jupyter.frontends.panel.sections.section import Section
 from fairing_az_jupyter.frontends.panel.state import messages
 from fairing_az_jupyter.frontends.panel.state.fix import FixRequest, fix_request_of
-from fairing_az_jupyter.frontends.views import check_report, check_report_html
+from fairing_az_jupyter.frontends.views.checks import check_report, check_report_html
 
 if TYPE_CHECKING:
     from fairing_az_jupyter.frontends.panel.parts import Parts

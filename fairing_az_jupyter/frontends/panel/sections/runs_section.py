@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fairing_az_jupyter.frontends.panel.sections.section import Section
 from fairing_az_jupyter.frontends.panel.state import messages
 from fairing_az_jupyter.frontends.panel.state.runs_state import SHOWN
-from fairing_az_jupyter.frontends.views.check_report import line
+from fairing_az_jupyter.frontends.views.checks.check_report import line
 from fairing_az_jupyter.frontends.views.launch import badge, duration
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def described(run: RunInfo) -> str:
     """
     state = "running" if run.state == "waiting" else "failed" if run.state == "lost" else run.state
     what = {"train": "Training ", "deploy": "Deploying "}.get(run.kind, "")
-    name = run.task or PurePath(run.notebook).name
+    name = run.name or what + (run.task or PurePath(run.notebook).name)
     facts = [
         datetime.fromtimestamp(run.created).strftime("%Y-%m-%d %H:%M"),  # noqa: DTZ006 - as the user's clock has it
         duration(run.duration) if run.duration is not None else "",
@@ -116,6 +116,6 @@ def described(run: RunInfo) -> str:
     ]
     error = f"<div>{escape(line(str(run.error.get('message', ''))))}</div>" if run.error else ""
     return (
-        f"<div>{badge(run.state, state)} <strong>{escape(line(what + name))}</strong></div>"
+        f"<div>{badge(run.state, state)} <strong>{escape(line(name))}</strong></div>"
         f'<div class="fairing-az-quiet">{escape(" · ".join(filter(None, facts)))}</div>{error}'
     )

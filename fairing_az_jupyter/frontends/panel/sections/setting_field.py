@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from fairing_az_jupyter.frontends.panel.state import messages
-from fairing_az_jupyter.frontends.views.check_report import line
+from fairing_az_jupyter.frontends.views.checks.check_report import line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

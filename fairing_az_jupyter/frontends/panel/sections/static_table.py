@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fairing_az_jupyter.frontends.panel.sections.setting_field import source_word, text_of
 from fairing_az_jupyter.frontends.panel.style_sheet import static
-from fairing_az_jupyter.frontends.views import check_report, check_report_html
+from fairing_az_jupyter.frontends.views.checks import check_report, check_report_html
 from fairing_az_jupyter.settings import cell_fields
 
 if TYPE_CHECKING:

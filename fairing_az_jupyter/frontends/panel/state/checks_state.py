@@ -9,7 +9,7 @@ from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import FairingAzureError, InputError
 from fairing_az_jupyter.frontends.panel.state.messages import Message, message_of
 from fairing_az_jupyter.frontends.panel.state.observable import Observed
-from fairing_az_jupyter.frontends.views import check_report
+from fairing_az_jupyter.frontends.views.checks import check_report
 
 if TYPE_CHECKING:
     import threading

@@ -9,7 +9,7 @@ from typing import Literal
 
 from fairing_az_jupyter.exceptions import FairingAzureError
 from fairing_az_jupyter.frontends.commands.wording import in_place
-from fairing_az_jupyter.frontends.views.check_report import line
+from fairing_az_jupyter.frontends.views.checks.check_report import line
 
 __all__ = ["Message", "html", "in_cell", "message_of", "quiet"]
 

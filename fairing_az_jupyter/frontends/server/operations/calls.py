@@ -14,7 +14,7 @@ from fairing_az_jupyter.services import Session
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from fairing_az_jupyter.frontends.server.contents_paths import Contents
     from fairing_az_jupyter.frontends.server.inputs import Notebook, Sources
@@ -54,6 +54,22 @@ class FileAnswer:
     """
 
     path: Path
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamedFile:
+    """A file that is answered as it comes from elsewhere.
+
+    Args:
+        pieces: Its bytes; closed when nobody wants them any more.
+        size: How many they are.
+        name: What it is called when it is downloaded.
+
+    """
+
+    pieces: Generator[bytes, None, None]
+    size: int
     name: str
 
 

@@ -64,7 +64,11 @@ def launch(call: Call) -> dict[str, Any]:
         path,
         wanted.task,
         input_files=tuple(wanted.input_files),
+        outputs=True if wanted.outputs is None else tuple(wanted.outputs) or False,
         parameters=wanted.parameters or None,
         deadline=wanted.deadline,
+        name=wanted.name,
+        from_job=wanted.from_job,
+        from_files=tuple(wanted.from_files),
     )
     return view(info, call.contents)

@@ -55,10 +55,16 @@ def view(info: RunInfo, contents: Contents) -> dict[str, Any]:
         # They count from the folder that the run was asked for in.
         with contextlib.suppress(FairingAzureError):
             request = RunStore.open().request(info.id)
-            notebook, output = request.notebook, request.output
+            notebook = _from_here(request.notebook)
+            output = None if request.output is None else _from_here(request.output)
     return {
         **info.to_dict(),
         "notebook_path": contents.path_of(notebook),
         "output_path": contents.path_of(output),
         "is_active": info.state in ACTIVE,
     }
+
+
+def _from_here(path: str) -> str:
+    """Return a path that counts from the current folder, as that of a request does, as an absolute one."""
+    return os.path.abspath(path) if "://" not in path else path  # noqa: PTH100 - of any form, as above

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fairing_az_jupyter import services
 from fairing_az_jupyter.exceptions import InputError
 from fairing_az_jupyter.frontends.server.operations.active_runs import watcher
+from fairing_az_jupyter.frontends.server.operations.calls import session_of
 from fairing_az_jupyter.frontends.server.operations.run_views import ACTIVE, found_run, view
 from fairing_az_jupyter.records import RunStore, layout
 from fairing_az_jupyter.records.events_file import read_events
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from fairing_az_jupyter.models import RunInfo
 
 _LOOK_SECONDS = 0.3
+_MOST_LAUNCHES = 100
+NEEDS = {
+    "in_cluster": ("fairing_az_jupyter.fairing.inventory.launches", "fairing_az_jupyter.outputs.blobs"),
+}
 
 
 def listed(call: Call) -> dict[str, Any]:
@@ -35,6 +40,13 @@ def listed(call: Call) -> dict[str, Any]:
         found = [info for info in found if info.state in ACTIVE]
     part = found[query.offset : query.offset + query.limit]
     return {"runs": [view(info, call.contents) for info in part], "total": len(found)}
+
+
+def in_cluster(call: Call) -> dict[str, Any]:
+    """List the trainings of the namespace, also those of other notebook servers."""
+    notes: list[str] = []
+    found = services.list_cluster_launches(session_of(call, call.body), limit=_MOST_LAUNCHES, report=notes.append)
+    return {"launches": [each.to_dict() for each in found], "notes": notes}
 
 
 def described(call: Call) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The records of launches: each leaves one, whichever way it was made."""

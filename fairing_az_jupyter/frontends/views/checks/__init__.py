@@ -1,0 +1,1 @@
+"""What checks have found, for a terminal and for a notebook."""
