@@ -200,6 +200,31 @@ def test_what_passes_is_tried_again(api, cluster, answer):
 
 
 @pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"HT",
+        b"HTTP/1.",
+        b"HTTP/1.1 2",
+        b"HTTP/1.1 200 O",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Le",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"gitVersion": "v1',
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{"gitVersion": "v1',
+    ],
+)
+def test_an_answer_that_is_cut_short_is_asked_for_again(api, cluster, sent):
+    api.fault(Answer(body=sent, fault="raw"), times=2)
+    assert cluster.server_version() == "v1.34.4"
+
+
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+def test_answers_that_are_always_cut_short_are_named(api, cluster, sent):
+    api.fault(Answer(body=sent, fault="raw"), times=99)
+    error = failing(cluster.server_version)
+    assert (error.code, "closed before an answer" in error.message) == ("unreachable-reset", True)
+
+
+@pytest.mark.parametrize(
     "answer", [status(403, "Forbidden", FORBIDDEN), status(404, "NotFound", kind="secrets"), sign_in()]
 )
 def test_what_does_not_pass_is_asked_once(api, cluster, answer):
@@ -294,9 +319,12 @@ def test_a_handshake_that_hangs_ends_in_time(authority, tmp_path):
     assert time.monotonic() - started < 2.5
 
 
-def test_something_that_speaks_no_http_is_named(tmp_path):
+@pytest.mark.parametrize(
+    "banner", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail ESMTP\r\n", b"HTTP/1.1 no\r\n", b"\0\0\x12\4"]
+)
+def test_something_that_speaks_no_http_is_named(tmp_path, banner):
     kubeconfig = tmp_path / "config"
-    with Scripted(lambda _request: Answer(body=b"SSH-2.0-OpenSSH_9.2\r\n", fault="raw")) as server:
+    with Scripted(lambda _request: Answer(body=banner, fault="raw")) as server:
         kubeconfig.write_text(
             f"""{{current-context: c, contexts: [{{name: c, context: {{cluster: k}}}}],
             clusters: [{{name: k, cluster: {{server: "{server.url}"}}}}], users: []}}"""

@@ -6,7 +6,7 @@ import pytest
 
 from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.kube.workloads import Workloads
-from fairing_az_jupyter.exceptions import ConflictError, InputError, NotFoundError, UnreachableError
+from fairing_az_jupyter.exceptions import ConflictError, InputError, NotFoundError, ServiceError, UnreachableError
 from tests.clients.cluster_scene import pod_environment, pod_folder, sign_in
 from tests.marked import MARK, printed
 from tests.stand.api_server import ApiServer, status
@@ -34,6 +34,40 @@ def workloads(api, authority, tmp_path):
 @pytest.mark.parametrize("fault", [RESET, HANG, status(500, "InternalError", "etcd")])
 def test_an_object_whose_answer_was_lost_is_found_and_not_made_twice(api, workloads, fault):
     api.fault(fault, method="POST", after=True)
+    assert workloads.create(SERVICE)["metadata"]["name"] == "serve"
+    assert len(api.asked("POST")) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'failed calling webhook "g.example.com": failed to call webhook: Post "https://g.gate.svc:443/": EOF',
+        'failed to call webhook "g.example.com": no endpoints available for service "g"',
+        'conversion failed calling webhook "g.example.com": context deadline exceeded',
+    ],
+)
+def test_a_webhook_that_is_silent_for_a_moment_does_not_end_a_launch(api, workloads, said):
+    api.fault(status(500, "InternalError", f"Internal error occurred: {said}"), method="POST", times=2)
+    assert workloads.create(SERVICE)["metadata"]["name"] == "serve"
+    assert len(api.asked("POST")) == 3
+
+
+def test_a_webhook_that_stays_silent_is_named(api, workloads):
+    said = 'Internal error occurred: failed calling webhook "g.example.com": EOF'
+    api.fault(status(500, "InternalError", said), method="POST", times=99)
+
+    with pytest.raises(ServiceError, match=r'failed calling webhook "g.example.com"') as caught:
+        workloads.create(SERVICE)
+
+    assert caught.value.code == "webhook-unreachable"
+    assert "administrator about the webhook g.example.com" in caught.value.hint
+    assert len(api.asked("POST")) > 3
+
+
+def test_a_creation_has_more_time_than_a_call_that_no_webhook_judges(api, workloads):
+    api.delay(1000)
+    with pytest.raises(UnreachableError, match=r"no answer within"):
+        workloads.get("Service", "serve")
     assert workloads.create(SERVICE)["metadata"]["name"] == "serve"
     assert len(api.asked("POST")) == 1
 

@@ -97,7 +97,7 @@ class Workloads:
             body: The object.
             exists_ok: Whether one of that name is as good; it is returned as it is.
             dry_run: Whether the server is only to check it, with all its rules, and to create nothing.
-            seconds: How long it may take; None for the deadline of every operation.
+            seconds: How long it may take; None for as long as webhooks may need.
 
         Returns:
             The object as the server has it.
@@ -109,7 +109,9 @@ class Workloads:
             ServiceError: See `exceptions.py`.
 
         """
-        kind, deadline, mark = kind_of(body), self._calls.deadline(seconds), uuid.uuid4().hex
+        kind, mark = kind_of(body), uuid.uuid4().hex
+        judged = seconds is None and not dry_run
+        deadline = self._calls.judged_deadline() if judged else self._calls.deadline(seconds)
         metadata = dict(mapping(body.get("metadata")))
         name = str(metadata.get("name") or "")
         metadata["annotations"] = {**mapping(metadata.get("annotations")), _REQUEST: mark}

@@ -100,6 +100,9 @@ def rejected_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFai
         return CallFailed(_forbidden(text, asked, asker), arrived=False)
     if passes_by_itself(text):
         return CallFailed(_not_ready(text, asked, asker), retry=Retry(_READY_SECONDS), arrived=False)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and (webhook := _NAMED_WEBHOOK.search(text)):
+        # Webhooks are called before anything is stored.
+        return CallFailed(_not_judged(webhook.group(1), text, asked, asker), retry=Retry(), arrived=False)
     error: ServiceError | None = None
     if answer.status == HTTPStatus.CONFLICT and status.get("reason") == "AlreadyExists":
         error = ConflictError(
@@ -153,6 +156,18 @@ def _not_ready(text: str, asked: AskedChange, asker: Asker) -> ServiceError:
         "objects are being created at once.",
         hint="Try again in a few seconds.",
         code="not-ready",
+        service=SERVICE,
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        said=said,
+    )
+
+
+def _not_judged(webhook: str, text: str, asked: AskedChange, asker: Asker) -> ServiceError:
+    said = _without_secrets(text, asked.sent, asker)
+    return ServiceError(
+        f"A webhook of the cluster at {asker.address} does not answer, so the cluster can't {asked}: {_cut(said)}.",
+        hint=f"Try again. If it fails again, ask the cluster's administrator about the webhook {webhook}.",
+        code="webhook-unreachable",
         service=SERVICE,
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         said=said,

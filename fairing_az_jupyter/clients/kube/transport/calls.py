@@ -17,7 +17,7 @@ from fairing_az_jupyter.clients.kube.objects.asking import Asked, Asker, CallFai
 from fairing_az_jupyter.clients.kube.transport.connection import address_of, open_pool
 from fairing_az_jupyter.clients.kube.transport.errors import rejection
 from fairing_az_jupyter.clients.kube.transport.identity import token_claims
-from fairing_az_jupyter.clients.kube.transport.unreachable import is_page, no_answer, proxy_page
+from fairing_az_jupyter.clients.kube.transport.unreachable import cut, is_cut, is_page, no_answer, proxy_page
 from fairing_az_jupyter.clients.retries import Retry, retrying
 
 if TYPE_CHECKING:
@@ -37,11 +37,15 @@ class Deadline:
 
     Args:
         seconds: How long that is.
+        attempt: Seconds for one attempt of a call; None for those of every call.
         clock: Tells a time in seconds that never goes back.
 
     """
 
-    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, seconds: float, *, attempt: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.attempt = attempt
         self._clock = clock
         self._end = clock() + seconds
 
@@ -78,6 +82,13 @@ class ApiCalls:
     def deadline(self, seconds: float | None = None) -> Deadline:
         """Start the time of one operation: so many seconds, or as many as every operation has."""
         return Deadline(self._deadline if seconds is None else seconds)
+
+    def judged_deadline(self) -> Deadline:
+        """Start the time of an operation that webhooks judge: each may take 10 s, and more where it says so.
+
+        Source: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#timeouts
+        """
+        return Deadline(3 * self._deadline, attempt=4 * self._timeout)
 
     def known_as(self, user: str) -> None:
         """Remember the user name that the API server has reported, for messages."""
@@ -143,7 +154,8 @@ class ApiCalls:
             return error.retry
 
         try:
-            return retrying(attempt, deadline=deadline.left(), timeout=self._timeout, classify=classify)
+            limit = self._timeout if deadline.attempt is None else deadline.attempt
+            return retrying(attempt, deadline=deadline.left(), timeout=limit, classify=classify)
         except CallFailed as failed:
             error = failed.error
         # Raised out here, the error carries no context: urllib3's exceptions hold on to what was sent.
@@ -161,7 +173,7 @@ class ApiCalls:
             raise rejection(answer, asked, asker)
         content = json_object(answer.body)
         if content is None:
-            raise CallFailed(proxy_page(answer, asked, asker))
+            raise cut(asked, asker) if is_cut(answer) else CallFailed(proxy_page(answer, asked, asker))
         return content
 
     def _asker(self, authorization: SecretValue | None) -> Asker:

@@ -10,7 +10,7 @@ from fairing_az_jupyter.clients.kube.objects.kinds import AskedChange
 from fairing_az_jupyter.clients.kube.objects.rejections import rejected_change
 from fairing_az_jupyter.clients.kube.transport.calls import ApiCalls
 from fairing_az_jupyter.clients.kube.transport.errors import rejection
-from fairing_az_jupyter.clients.kube.transport.unreachable import is_page, no_answer, proxy_page
+from fairing_az_jupyter.clients.kube.transport.unreachable import cut, is_page, no_answer, proxy_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,7 +82,7 @@ class StreamCalls(ApiCalls):
         content = json_object(body)
         if content is None:
             asker = self._asker(self.connection.credential.authorization())
-            raise CallFailed(proxy_page(Answer(200, {}, body), asked, asker))
+            raise CallFailed(proxy_page(Answer(200, {}, body), asked, asker)) if body else cut(asked, asker)
         return content
 
     def _object(self, answer: Answer, asked: Asked) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fairing_az_jupyter.exceptions import UnreachableError
 if TYPE_CHECKING:
     from fairing_az_jupyter.clients.http import Answer
 
+_PROTOCOL = "HTTP/"
 _CHECK_ADDRESS = "Check that kubectl can reach it: kubectl cluster-info"
 _FETCH = "az aks get-credentials --resource-group GROUP --name CLUSTER"
 _VERIFY = {  # OpenSSL's X509_V_ERR_* numbers: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
@@ -61,7 +62,7 @@ def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) 
     tls = next((item for item in chain if isinstance(item, ssl.SSLError)), None)
     # Up to urllib3 1.26 a refused connection is a kind of time-out.
     late = among(TimeoutError) or (among(pool.TimeoutError) and not among(pool.NewConnectionError))
-    retry, arrived, hint = None, False, _CHECK_ADDRESS
+    arrived, hint = False, _CHECK_ADDRESS
     if tls is not None and not among(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return CallFailed(_tls_problem(tls, asked, asker), arrived=False)
     if late:
@@ -82,12 +83,50 @@ def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) 
     elif among(pool.NewConnectionError):
         what = "nothing listens on the port" if among(ConnectionRefusedError) else "no route to the host"
         code = "unreachable-refused"
-    elif among(http.client.HTTPException) and not among(OSError):
+    elif not among(OSError) and any(_is_no_http(item) for item in chain):
         what, code, arrived = "the server does not speak HTTP", "unreachable-no-http", True
     else:
-        what, code = "the connection was closed before an answer arrived", "unreachable-reset"
-        retry, arrived = Retry(), True
-    return CallFailed(unreachable(asked, asker, what, hint, code), retry=retry, arrived=arrived)
+        return cut(asked, asker)
+    return CallFailed(unreachable(asked, asker, what, hint, code), arrived=arrived)
+
+
+def cut(asked: Asked, asker: Asker) -> CallFailed:
+    """Tell that a connection ended before a whole answer was there.
+
+    Args:
+        asked: What was asked.
+        asker: Who asked whom.
+
+    Returns:
+        The failed call.
+
+    """
+    what = "the connection was closed before an answer arrived"
+    return CallFailed(unreachable(asked, asker, what, _CHECK_ADDRESS, "unreachable-reset"), retry=Retry())
+
+
+def is_cut(answer: Answer) -> bool:
+    """Tell whether an answer ended within its headers, which http.client takes for an answer without a body.
+
+    Args:
+        answer: The answer to a request for an object; that is never empty.
+
+    Returns:
+        Whether nothing says how long its body is, and there is none.
+
+    """
+    names = {name.lower() for name in answer.headers}
+    return not answer.body and not names & {"content-length", "transfer-encoding"}
+
+
+def _is_no_http(cause: BaseException) -> bool:
+    """Tell whether an exception of http.client is about another protocol; a status line may have been cut short."""
+    if isinstance(cause, http.client.RemoteDisconnected) or not isinstance(cause, http.client.HTTPException):
+        return False
+    if not isinstance(cause, http.client.BadStatusLine):
+        return isinstance(cause, (http.client.LineTooLong, http.client.UnknownProtocol))
+    line = str(cause.args[0])
+    return line.endswith("\n") or not (line.startswith(_PROTOCOL) or _PROTOCOL.startswith(line))
 
 
 def is_page(answer: Answer) -> bool:
