@@ -16,7 +16,6 @@ import cloudpickle
 import pytest
 from kubeflow.fairing import TrainJob
 
-from fairing_az_jupyter.clients.kube.cluster import Cluster
 from fairing_az_jupyter.clients.oci.images import ConfigChanges, ImageReference, Layer
 from fairing_az_jupyter.exceptions import BuildFailedError, ContextError, FairingAzureError
 from fairing_az_jupyter.fairing.images.dockerfiles import LABEL
@@ -400,8 +399,6 @@ def test_a_private_registry_of_the_base_image_without_a_login_is_told(yard):
 
 
 def test_files_of_the_folder_for_temporary_files_are_the_user_s_own(yard, tmp_path, monkeypatch):
-    # The kubernetes package writes each certificate that it meets into a temporary file, once in a process.
-    Cluster.connect().close()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     model = tmp_path / "model"
     write(model / "weights", "w")

@@ -140,6 +140,7 @@ class LaunchRecord:
                     if not isinstance(error, KeyboardInterrupt):
                         self._add_facts()
                         self._finish_provenance()
+                    self._let_builder_go()
                     raise
         finally:
             launching.reset(token)
@@ -162,6 +163,7 @@ class LaunchRecord:
             self._try(lambda: recorder.finish("succeeded", duration=duration, **noted), last=True)
             recorder.__exit__()
         self._finish_provenance()
+        self._let_builder_go()
 
     def continue_as(self, run: str) -> None:
         """Let the record of an earlier launch be that of this one; it stays as it is where that can't be.
@@ -222,6 +224,10 @@ class LaunchRecord:
         recorder.__exit__()
         if not interrupted:
             logger.info("Record: %s. See all of it: fairing-azure runs show %s", self.run, self.run)
+
+    def _let_builder_go(self) -> None:
+        """Forget the builder: its temporary files go with it, and threads of this record end a moment later."""
+        self._facts = dict
 
     def _finish_provenance(self) -> None:
         if self._provenance is not None:
