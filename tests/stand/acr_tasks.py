@@ -262,7 +262,8 @@ class Tasks:
         build = ["bud", "--isolation=chroot", "--format=docker", "--layers=false", *arguments, f"--tag={name}"]
         build += [f"--file={run.request['dockerFilePath']}", f"--volume={self._stand.authority.bundle}:{_BUNDLE_AT}:ro"]
         self._step("build", [*build, str(context)], run, log, folder)
-        self._step("push", ["push", "--compression-level=1", f"--digestfile={folder / 'digest'}", name], run, log, folder)
+        push = ["push", "--compression-level=1", f"--digestfile={folder / 'digest'}", name]
+        self._step("push", push, run, log, folder)
         run.digest = (folder / "digest").read_text().strip()
 
     def _fetch(self, run: Run, archive: Path, context: Path) -> None:
