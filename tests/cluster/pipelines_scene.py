@@ -35,6 +35,13 @@ def load(name):
     return yaml.safe_load((CI / name).read_text(encoding="utf-8"))
 
 
+def steps_of(name):
+    """Return the steps of the only job of a pipeline."""
+    jobs = load(name)["jobs"]
+    (job,) = jobs if isinstance(jobs, list) else jobs.values()
+    return job["strategy"]["runOnce"]["deploy"]["steps"] if "deployment" in job else job["steps"]
+
+
 class Pipeline:
     """One run of a pipeline in a workspace.
 
@@ -65,6 +72,11 @@ class Pipeline:
             self.ran.append(name)
             self.do(step)
         return not self.failed
+
+    def edit(self, **values):
+        """Put values in the place of those in the file, as its users do."""
+        assert all(self.environ[name] is not None for name in values)
+        self.environ |= values
 
     def bash(self, script, *options, **more):
         """Run a script as the service does: from a file, by bash."""
@@ -121,7 +133,7 @@ class AzurePipelines(Pipeline):
         return _MACRO.sub(lambda found: self.variables.get(found[1], found[0]), text)
 
     def steps(self):
-        return self.job["steps"]
+        return steps_of(self.file)
 
     def do(self, step):
         inputs = {name: self.expanded(str(value)) for name, value in step.get("inputs", {}).items()}
@@ -141,7 +153,7 @@ class AzurePipelines(Pipeline):
         elif step.get("task") == "PublishPipelineArtifact@1":
             self.publish(inputs["artifact"], inputs["targetPath"])
         else:
-            assert step in ({"checkout": "self"}, step if step.get("task") == "UsePythonVersion@0" else None)
+            assert step == {"checkout": "self"} or step["task"] in {"UsePythonVersion@0", "Cache@2"}
 
     def _script(self, script, **more):
         # Neither the Bash task nor the Azure CLI task stops at a failing command by itself.
@@ -160,7 +172,8 @@ class GitHubActions(Pipeline):
         self.env = {}
         self.env = {name: self.expanded(str(value)) for name, value in self.job["env"].items()}
         temporary = self.home / "temporary"
-        own = {"RUNNER_TEMP": temporary, "GITHUB_ENV": temporary / "env", "GITHUB_PATH": temporary / "path"}
+        files = {"GITHUB_ENV": "env", "GITHUB_PATH": "path", "GITHUB_STEP_SUMMARY": "summary.md"}
+        own = {"RUNNER_TEMP": temporary, **{name: temporary / file for name, file in files.items()}}
         self.environ |= {**self.env, **{name: str(value) for name, value in own.items()}}
 
     def expanded(self, text):
@@ -174,7 +187,7 @@ class GitHubActions(Pipeline):
     secrets = dict.fromkeys(("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"), "not-used-here")
 
     def steps(self):
-        return self.job["steps"]
+        return steps_of(self.file)
 
     def do(self, step):
         action = step.get("uses", "").partition("@")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -19,13 +20,14 @@ import yaml
 
 from fairing_az_jupyter import services
 from tests.cluster.launches_scene import FOREVER, SERVER, opened
-from tests.cluster.pipelines_scene import AZ, CI, KUBELOGIN, AzurePipelines, GitHubActions, load
+from tests.cluster.pipelines_scene import AZ, CI, KUBELOGIN, AzurePipelines, GitHubActions, load, steps_of
 from tests.conftest import REPOSITORY
 from tests.junit_rules import read_report
 
 NOTEBOOK = "xgboost-high-level-apis.ipynb"
 BOTH = pytest.mark.parametrize("service", [AzurePipelines, GitHubActions])
-PARTS = ("fairing_az_jupyter", "notebooks", "ci", "pyproject.toml", "README.md", "LICENSE")
+PACKAGE = ("fairing_az_jupyter", "notebooks", "pyproject.toml", "README.md", "LICENSE")
+USERS = ("notebooks", "ci")
 LEAVE_OUT = ("AZ_", "AZURE_", "ARM_", "DOCKER_", "FAIRING_", "KUBE", "NB_", "PYTHON", "VIRTUAL_ENV")
 # Leaves an endpoint that answers and a job that runs, as the example does where it ends before its last cell.
 LEAVING = """
@@ -45,22 +47,34 @@ with Launcher(Session().settings) as launcher:
 print("launched by", target.owner)
 """
 WRONG = "raise ValueError('the prediction is wrong')"
+ON_THIS_MACHINE = """\
+#!{python}
+import os, sys
+words = sys.argv[1:]
+if words[:2] == ["sweep", "run"]:
+    words.remove("--on-cluster")
+os.execv(sys.executable, [sys.executable, "-m", "fairing_az_jupyter", *words])
+"""
 # As a service ends what does not end by itself.
 KILLED = "import os, signal, time; os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)"
 
 
-@pytest.fixture(scope="session")
-def checkout(tmp_path_factory):
-    """This repository as a pipeline checks it out."""
-    folder = tmp_path_factory.mktemp("checkout") / "repository"
+def copied(folder, parts):
+    """Return a new folder with parts of this repository."""
     folder.mkdir()
-    for name in PARTS:
+    for name in parts:
         source = REPOSITORY / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.executed.ipynb"))
         else:
             shutil.copy(source, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory):
+    """The repository of a user, with a copy of ci/, as a pipeline checks it out."""
+    return copied(tmp_path_factory.mktemp("checkout") / "repository", USERS)
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +88,9 @@ def python(checkout, tmp_path_factory):
     (site,) = folder.glob("lib/python*/site-packages")
     (site / "seen.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    # In the place of the package of this name, which is as good as this one only once this one is released.
+    package = copied(folder.parent / "package", PACKAGE)
+    environ |= {"PACKAGE": str(package), "REQUIREMENTS": "notebooks/requirements.txt"}
     path = f"{folder / 'bin'}:{os.environ['PATH']}"
     for script in sorted({install_of(AzurePipelines.file), install_of(GitHubActions.file)}):
         done = subprocess.run(
@@ -92,12 +109,6 @@ def python(checkout, tmp_path_factory):
 def install_of(file):
     (step,) = [step for step in steps_of(file) if "Install" in (step.get("displayName"), step.get("name"))]
     return step.get("bash") or "set -eo pipefail\n" + step["run"]
-
-
-def steps_of(file):
-    jobs = load(file)["jobs"]
-    (job,) = jobs if isinstance(jobs, list) else jobs.values()
-    return job["steps"]
 
 
 @pytest.fixture
@@ -227,6 +238,32 @@ def test_a_run_that_is_killed_is_cleaned_up_after_and_reported_as_not_ended(pipe
     assert "launched by" in (results / "executed.ipynb").read_text()
 
 
+@pytest.mark.parametrize("service", [AzurePipelines])  # The other one runs the same commands: see below.
+def test_a_file_of_points_makes_a_sweep_of_the_notebook_and_a_failed_point_fails_the_job(pipeline, tmp_path):
+    path = pipeline.workspace / "notebooks" / NOTEBOOK
+    notebook = nbformat.read(path, as_version=4)
+    (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    parameters.source += "\nROUNDS = 1"
+    work = "import fairing_az_jupyter\nfairing_az_jupyter.report('error', 1 / (ROUNDS - 3))"
+    notebook.cells = [parameters, nbformat.v4.new_code_cell(work)]
+    nbformat.write(notebook, path)
+    (pipeline.workspace / "points.csv").write_text("ROUNDS\n2\n3\n5\n")
+    # The sweep itself runs on this machine: other tests run one on the cluster.
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "fairing-azure").write_text(ON_THIS_MACHINE.format(python=pipeline.path[0] / "python"))
+    (here / "fairing-azure").chmod(0o755)
+    pipeline.path.insert(0, here)
+    pipeline.edit(POINTS="points.csv")
+
+    assert not pipeline.run(without={"Install"})
+
+    results = results_of(pipeline)
+    rows = list(csv.DictReader((results / "sweep.csv").read_text().splitlines()))
+    assert [(row["ROUNDS"], row["state"]) for row in rows] == [("2", "succeeded"), ("3", "failed"), ("5", "succeeded")]
+    assert len(list((results / "executed").glob("*.ipynb"))) == 3, pipeline.log
+
+
 @BOTH
 def test_a_check_that_fails_is_told_as_a_failed_test_and_nothing_is_launched(pipeline, workshop):
     setup = workshop.setup
@@ -261,14 +298,22 @@ def test_every_task_and_action_names_its_major_version(file):
 def test_every_variable_of_a_script_is_set_by_the_file_by_the_service_or_told_in_the_readme(file):
     text, readme = (CI / file).read_text(), (CI / "README.md").read_text()
     document = load(file)
-    services = {"HOME", "PATH", "RUNNER_TEMP", "GITHUB_ENV", "GITHUB_PATH", "AGENT_TEMPDIRECTORY"}
+    services = {
+        "HOME",
+        "PATH",
+        "RUNNER_TEMP",
+        "GITHUB_ENV",
+        "GITHUB_PATH",
+        "GITHUB_STEP_SUMMARY",
+        "AGENT_TEMPDIRECTORY",
+    }
     variables = document.get("variables", [])
     own = {each["name"] for each in variables if "name" in each} | set(re.findall(r'echo "(\w+)=', text))
     own |= {name for job in document["jobs"] if isinstance(job, str) for name in document["jobs"][job]["env"]}
     scripts = [
         step.get("bash") or step.get("run") or step.get("inputs", {}).get("inlineScript", "") for step in steps_of(file)
     ]
-    used = {name for script in scripts for name in re.findall(r"\$\{?([A-Za-z_]\w*)", script)}
+    used = {name for script in scripts for name in re.findall(r"\$\{?([A-Za-z_]\w*)", script)} - {"code", "parameters"}
     asked = set(re.findall(r"\b(?:vars|secrets)\.(\w+)", text)) | (used - own - services)
 
     assert used - own - services <= asked
@@ -293,12 +338,13 @@ def test_what_cleans_up_and_publishes_is_done_always_and_last_and_everything_end
     first = next(number for number, step in enumerate(steps) if "always()" in (step.get("condition"), step.get("if")))
 
     assert all("always()" in (step.get("condition"), step.get("if")) for step in steps[first:])
-    limits = [step.get("timeoutInMinutes", step.get("timeout-minutes")) for step in steps]
+    limits = [int(step.get("timeoutInMinutes", step.get("timeout-minutes", 0))) for step in steps]
     jobs = load(file)["jobs"]
     (job,) = jobs if isinstance(jobs, list) else jobs.values()
-    assert sum(limit or 0 for limit in limits) <= job.get("timeoutInMinutes", job.get("timeout-minutes"))
-    (deadline,) = re.findall(r"--deadline (\d+)", (CI / file).read_text())
-    assert int(deadline) < 60 * max(limit for limit in limits if limit)
+    assert sum(limits) <= int(job.get("timeoutInMinutes", job.get("timeout-minutes")))
+    deadlines = re.findall(r"--deadline (\d+)", (CI / file).read_text())
+    assert len(deadlines) == 2
+    assert max(map(int, deadlines)) < 60 * max(limits)
 
 
 def test_neither_pipeline_runs_for_a_pull_request_of_somebody_else():
@@ -314,9 +360,34 @@ def test_both_pipelines_run_the_same_commands():
         ]
         lines = re.sub(r"\\\n\s*", "", "\n".join(scripts)).splitlines()
         found = [line.strip() for line in lines if re.match(r"\s*(fairing-azure|kubelogin|az|python) ", line)]
+        # Azure Pipelines has a task that shows a JUnit report.
+        found = [line for line in found if "junit_table.py" not in line]
         return [re.sub(r"\$(AGENT_TEMPDIRECTORY|RUNNER_TEMP)", "$TEMPORARY", line) for line in found]
 
     assert commands(AzurePipelines.file) == commands(GitHubActions.file)
+
+
+def test_a_report_is_a_table_whatever_stands_in_it(tmp_path):
+    report = tmp_path / "junit.xml"
+    report.write_text(
+        """<testsuites><testsuite name="nb">
+        <testcase name="cell 1" time="0.1"/>
+        <testcase name="a | b *c*" time="2"><failure message="KeyError: &lt;b&gt;&#10;`x`">trace</failure></testcase>
+        <testcase name="cell 3" time="0"><skipped/></testcase>
+        <testcase name="cell 4"><error>%s</error></testcase>
+        </testsuite></testsuites>"""
+        % ("long " * 200)
+    )
+
+    def shown(file):
+        command = [sys.executable, CI / "junit_table.py", file]
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.splitlines()
+
+    rows = shown(report)
+    assert [row.split(" | ")[0] for row in rows[2:]] == ["| passed", "| failed", "| skipped", "| failed"]
+    assert rows[3] == "| failed | a &#124; b &#42;c&#42; | 2 | KeyError: &lt;b&gt; &#96;x&#96; |"
+    assert all(len(row) < 400 for row in rows)
+    assert shown(tmp_path / "none.xml") == ["There is no report: the notebook was not run, or as a sweep."]
 
 
 def test_own_launches_are_those_of_this_run_alone(tmp_path):

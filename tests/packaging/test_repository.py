@@ -9,6 +9,7 @@ import re
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from fairing_az_jupyter import __version__
 from tests.conftest import REPOSITORY
@@ -53,6 +54,28 @@ def test_the_workflow_runs_everything_for_each_push_and_pull_request():
     assert (job["runs-on"].partition("-")[0], job["timeout-minutes"]) == ("ubuntu", 90)
     assert workflow["permissions"] == {"contents": "read"}
     assert workflow["concurrency"]["group"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "files", "options"),
+    [
+        ("github-workflows", (".github/workflows/ci.yml", "ci/github-actions.yml"), ()),
+        ("dependabot", (".github/dependabot.yml",), ()),
+        (
+            "azure-pipelines",
+            ("ci/azure-pipelines.yml",),
+            ("--data-transform=azure-pipelines", "--regex-variant=python"),
+        ),
+    ],
+)
+def test_what_services_read_is_valid_by_their_published_schemas(schema, files, options):
+    from check_jsonschema.cli import main
+
+    done = CliRunner().invoke(
+        main, [f"--builtin-schema=vendor.{schema}", *options, *(str(REPOSITORY / file) for file in files)]
+    )
+
+    assert done.exit_code == 0, done.output
 
 
 def test_the_workflow_takes_actions_by_major_version_and_tests_on_python_3_11():
