@@ -83,7 +83,7 @@ def no_answer(cause: BaseException, asked: Asked, asker: Asker, seconds: float) 
     elif among(pool.NewConnectionError):
         what = "nothing listens on the port" if among(ConnectionRefusedError) else "no route to the host"
         code = "unreachable-refused"
-    elif not among(OSError) and any(_is_no_http(item) for item in chain):
+    elif not among(OSError) and any(_is_other_protocol(item) for item in chain):
         what, code, arrived = "the server does not speak HTTP", "unreachable-no-http", True
     else:
         return cut(asked, asker)
@@ -119,7 +119,7 @@ def is_cut(answer: Answer) -> bool:
     return not answer.body and not names & {"content-length", "transfer-encoding"}
 
 
-def _is_no_http(cause: BaseException) -> bool:
+def _is_other_protocol(cause: BaseException) -> bool:
     """Tell whether an exception of http.client is about another protocol; a status line may have been cut short."""
     if isinstance(cause, http.client.RemoteDisconnected) or not isinstance(cause, http.client.HTTPException):
         return False
