@@ -303,6 +303,7 @@ def test_a_run_says_how_often_it_has_failed_also_while_it_goes_on(
     assert (sent[-1]["state"], sent[-1]["failures"]) == (("lost", 2) if failures == 1 else ("failed", 2))
 
 
+@pytest.mark.kernel  # Its record asks git for the commit.
 def test_a_run_that_was_told_to_stop_before_its_pod_started_ends_as_cancelled(places, there, tmp_path, folder):
     (tmp_path / "there" / "cancel").touch()
 
@@ -400,6 +401,7 @@ def test_a_run_has_succeeded_when_its_files_are_kept(places, there, tmp_path, fo
         assert "model.dat" in found["error"]["message"]
 
 
+@pytest.mark.kernel  # Its record asks git for the commit.
 def test_a_run_that_is_stopped_keeps_its_files_and_says_that_they_are_what_there_was(places, there, tmp_path, folder):
     (tmp_path / "there" / "cancel").touch()
     keeper = Keeper()
