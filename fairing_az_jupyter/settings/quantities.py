@@ -123,10 +123,7 @@ def count(value: object) -> int:
         BrokenRuleError: It is not one.
 
     """
-    text = str(value).strip()
-    if isinstance(value, bool) or not _COUNT.fullmatch(text):
-        raise BrokenRuleError("is not a whole number of at least 1")
-    return int(text)
+    return _whole(value, _COUNT, least=1)
 
 
 def number(value: object) -> int:
@@ -139,9 +136,13 @@ def number(value: object) -> int:
         BrokenRuleError: It is not one.
 
     """
+    return _whole(value, _NUMBER, least=0)
+
+
+def _whole(value: object, form: re.Pattern[str], *, least: int) -> int:
     text = str(value).strip()
-    if isinstance(value, bool) or not _NUMBER.fullmatch(text):
-        raise BrokenRuleError("is not a whole number of at least 0")
+    if isinstance(value, bool) or not form.fullmatch(text):
+        raise BrokenRuleError(f"is not a whole number of at least {least}")
     return int(text)
 
 

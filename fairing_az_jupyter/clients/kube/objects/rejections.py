@@ -100,9 +100,9 @@ def rejected_change(answer: Answer, asked: AskedChange, asker: Asker) -> CallFai
         return CallFailed(_forbidden(text, asked, asker), arrived=False)
     if passes_by_itself(text):
         return CallFailed(_not_ready(text, asked, asker), retry=Retry(_READY_SECONDS), arrived=False)
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and (webhook := _NAMED_WEBHOOK.search(text)):
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and (webhook := unanswered(text)):
         # Webhooks are called before anything is stored.
-        return CallFailed(_not_judged(webhook.group(1), text, asked, asker), retry=Retry(), arrived=False)
+        return CallFailed(_not_judged(webhook, text, asked, asker), retry=Retry(), arrived=False)
     error: ServiceError | None = None
     if answer.status == HTTPStatus.CONFLICT and status.get("reason") == "AlreadyExists":
         error = ConflictError(
