@@ -1,6 +1,6 @@
 """Kubernetes events of ours at the start and the end of a launch, for who looks after the cluster.
 
-Kubeflow's own roles let nobody write events; where that is so, there are none, and nothing is said about it.
+Kubeflow's own roles do not allow to write events; where that is so, there are none, and nothing is said about it.
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
 
